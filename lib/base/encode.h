@@ -1,0 +1,22 @@
+/* Base64 (RFC 4648), hexadecimal, and xtext (RFC 3461 section 4). */
+#ifndef BASE_ENCODE_H
+#define BASE_ENCODE_H
+
+#include "base/str.h"
+
+void base64_encode(struct str *out, struct view in);
+/*
+ * Strict: whole quanta, padding where it belongs, no white space, no bits left over. Appends to
+ * `out`. 0 or -EINVAL (out is then as it was).
+ */
+int base64_decode(struct str *out, struct view in);
+void hex_encode(struct str *out, struct view in);
+/* 0 or -EINVAL. */
+int hex_decode(struct str *out, struct view in);
+void xtext_encode(struct str *out, struct view in);
+/* 0 or -EINVAL, also when a NUL or another control byte is hidden in it. */
+int xtext_decode(struct str *out, struct view in);
+/* Equal, in a time that depends on the lengths alone: for passwords and tokens. */
+bool secret_equal(struct view a, struct view b);
+
+#endif

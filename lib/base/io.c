@@ -1,0 +1,164 @@
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/random.h"
+
+int io_write_all(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int io_pwrite_all(int fd, const void *data, size_t len, off_t offset)
+{
+	const char *at = data;
+
+	while (len > 0) {
+		ssize_t n = pwrite(fd, at, len, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		offset += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int io_pread_all(int fd, void *data, size_t len, off_t offset)
+{
+	char *at = data;
+
+	while (len > 0) {
+		ssize_t n = pread(fd, at, len, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		at += n;
+		offset += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int io_read_file(const char *path, size_t limit, struct str *out, struct error *err)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "open %s", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EINVAL, "%s is not a regular file", path);
+	for (size_t total = 0;;) {
+		char *at = str_reserve(out, 16384);
+		ssize_t n = read(fd, at, 16384);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, "read %s", path);
+		if (n == 0)
+			return 0;
+		total += (size_t)n;
+		if (total > limit)
+			return error_set(err, -EFBIG, "%s is larger than %zu bytes", path, limit);
+		str_grow(out, (size_t)n);
+	}
+}
+
+int io_sync_directory(const char *path)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The folder that holds `path`, in a buffer of PATH_MAX. */
+static const char *parent_of(const char *path, char *buffer)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return ".";
+	if (slash == path)
+		return "/";
+	snprintf(buffer, PATH_MAX, "%.*s", (int)(slash - path), path);
+	return buffer;
+}
+
+int io_replace_file(const char *path, struct view content, mode_t mode, struct error *err)
+{
+	char aside[PATH_MAX], folder[PATH_MAX];
+	int r;
+
+	snprintf(aside, sizeof(aside), "%s.%016llx.tmp", path, (unsigned long long)random_u64());
+
+	_cleanup_fd_ int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return error_errno(err, "create %s", aside);
+	r = io_write_all(fd, content.data, content.len);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r == 0 && rename(aside, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlink(aside);
+		errno = -r;
+		return error_errno(err, "write %s", path);
+	}
+	r = io_sync_directory(parent_of(path, folder));
+	if (r < 0) {
+		errno = -r;
+		return error_errno(err, "fsync the folder of %s", path);
+	}
+	return 0;
+}
+
+int io_make_directories(const char *path, mode_t mode, struct error *err)
+{
+	char part[PATH_MAX];
+
+	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
+		return error_set(err, -ENAMETOOLONG, "path too long: %.100s...", path);
+	for (char *at = part + 1;; at++) {
+		if (*at != '/' && *at != '\0')
+			continue;
+
+		char was = *at;
+
+		*at = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return error_errno(err, "create folder %s", part);
+		*at = was;
+		if (was == '\0')
+			return 0;
+	}
+}

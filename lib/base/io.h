@@ -1,0 +1,30 @@
+/*
+ * Files, the careful way: whole reads and writes, and what makes them durable. All block; a task
+ * calls them through task_blocking, or for small local files at start.
+ */
+#ifndef BASE_IO_H
+#define BASE_IO_H
+
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+/* All bytes, or a negative errno. */
+int io_write_all(int fd, const void *data, size_t len);
+int io_pwrite_all(int fd, const void *data, size_t len, off_t offset);
+/* Exactly len bytes; -ENODATA at an earlier end of file. */
+int io_pread_all(int fd, void *data, size_t len, off_t offset);
+/* Appends a file's content to *out; -EFBIG beyond `limit` bytes. Regular files only. */
+int io_read_file(const char *path, size_t limit, struct str *out, struct error *err);
+/*
+ * Puts a file in place so that after a crash it is the old one or the new one, whole: written
+ * beside, fsynced, renamed, directory fsynced.
+ */
+int io_replace_file(const char *path, struct view content, mode_t mode, struct error *err);
+/* fsync of the directory `path` itself. */
+int io_sync_directory(const char *path);
+/* mkdir -p; existing directories are left as they are. */
+int io_make_directories(const char *path, mode_t mode, struct error *err);
+
+#endif

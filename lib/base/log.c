@@ -1,0 +1,161 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+#define SYSLOG_FACILITY_MAIL (2 << 3)
+
+static struct {
+	char tag[64];
+	char host[64];
+	int fd;
+	enum log_sink sink;
+	enum log_level lowest;
+	bool json;
+	pid_t pid;
+} log_state = { .tag = "posta", .fd = STDERR_FILENO, .lowest = LOG_INFO_LEVEL };
+
+static const char *const level_names[] = { "debug", "info", "warning", "error", "fatal" };
+static const int syslog_severities[] = { 7, 6, 4, 3, 2 };
+
+void log_open(const char *tag, int fd, enum log_sink sink, bool json)
+{
+	snprintf(log_state.tag, sizeof(log_state.tag), "%s", tag);
+	log_state.fd = fd;
+	log_state.sink = sink;
+	log_state.json = json;
+	if (gethostname(log_state.host, sizeof(log_state.host) - 1) < 0)
+		snprintf(log_state.host, sizeof(log_state.host), "localhost");
+	log_state.host[strcspn(log_state.host, ".")] = '\0';
+	/* The time zone's file cannot be read any more inside a chroot. */
+	tzset();
+}
+
+void log_set_level(enum log_level lowest)
+{
+	log_state.lowest = lowest;
+}
+
+/* "4XyZ...: text": the identifier in front of a line about a message or a session. */
+static struct view leading_id(struct view text)
+{
+	size_t at = view_find_byte(text, ':');
+
+	if (at == VIEW_NOT_FOUND || at < 6 || at > 40 || at + 1 >= text.len || text.data[at + 1] != ' ')
+		return VIEW_NONE;
+	for (size_t i = 0; i < at; i++)
+		if (!ascii_is_alnum(text.data[i]))
+			return VIEW_NONE;
+	return view_first(text, at);
+}
+
+static void append_json(struct str *line, struct view v)
+{
+	str_append_byte(line, '"');
+	for (size_t i = 0; i < v.len; i++) {
+		if (v.data[i] == '"' || v.data[i] == '\\')
+			str_append_byte(line, '\\');
+		str_append_byte(line, v.data[i]);
+	}
+	str_append_byte(line, '"');
+}
+
+static void format_json(struct str *line, enum log_level level, struct view text)
+{
+	struct timespec now;
+	struct tm tm;
+	struct view id = leading_id(text);
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	str_printf(line, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ\",", tm.tm_year + 1900,
+		   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000);
+	str_printf(line, "\"host\":\"%s\",\"program\":\"%s\",\"pid\":%d,\"level\":\"%s\",",
+		   log_state.host, log_state.tag, (int)log_state.pid, level_names[level]);
+	if (id.len > 0) {
+		str_append_cstr(line, "\"id\":");
+		append_json(line, id);
+		str_append_byte(line, ',');
+	}
+	str_append_cstr(line, "\"message\":");
+	append_json(line, text);
+	str_append_cstr(line, "}\n");
+}
+
+static void format_text(struct str *line, enum log_level level, struct view text)
+{
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	time_t now = time(NULL);
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	if (log_state.sink == LOG_SINK_SYSLOG)
+		str_printf(line, "<%d>", SYSLOG_FACILITY_MAIL | syslog_severities[level]);
+	str_printf(line, "%s %2d %02d:%02d:%02d ", months[tm.tm_mon], tm.tm_mday, tm.tm_hour,
+		   tm.tm_min, tm.tm_sec);
+	if (log_state.sink == LOG_SINK_FILE)
+		str_printf(line, "%s ", log_state.host[0] ? log_state.host : "localhost");
+	str_printf(line, "%s[%d]: ", log_state.tag, (int)log_state.pid);
+	if (level != LOG_INFO_LEVEL)
+		str_printf(line, "%s: ", level_names[level]);
+	str_append(line, text);
+	if (log_state.sink == LOG_SINK_FILE)
+		str_append_byte(line, '\n');
+}
+
+static void log_line(enum log_level level, const char *format, va_list args)
+{
+	char raw[LOG_LINE_MAX];
+	struct str text = STR_EMPTY, line = STR_EMPTY;
+	int saved = errno;
+
+	if (level < log_state.lowest)
+		return;
+	vsnprintf(raw, sizeof(raw), format, args);
+	str_append_printable(&text, view_of(raw));
+	log_state.pid = getpid(); /* a session process is a fork of its parent */
+	if (log_state.json)
+		format_json(&line, level, str_view(&text));
+	else
+		format_text(&line, level, str_view(&text));
+	if (log_state.sink == LOG_SINK_SYSLOG)
+		(void)!send(log_state.fd, line.data, line.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		(void)!write(log_state.fd, line.data, line.len);
+	str_free(&text);
+	str_free(&line);
+	errno = saved;
+}
+
+#define LOG_FUNCTION(name, level)                                                                  \
+	void name(const char *format, ...)                                                         \
+	{                                                                                          \
+		va_list args;                                                                      \
+		va_start(args, format);                                                            \
+		log_line(level, format, args);                                                     \
+		va_end(args);                                                                      \
+	}
+
+LOG_FUNCTION(log_debug, LOG_DEBUG_LEVEL)
+LOG_FUNCTION(log_info, LOG_INFO_LEVEL)
+LOG_FUNCTION(log_warning, LOG_WARNING_LEVEL)
+LOG_FUNCTION(log_error, LOG_ERROR_LEVEL)
+
+void log_fatal(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_line(LOG_FATAL_LEVEL, format, args);
+	va_end(args);
+	exit(1);
+}

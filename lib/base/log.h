@@ -1,0 +1,40 @@
+/*
+ * The log: one line an event, in the form that people's scripts read:
+ *
+ *	Nov 21 23:58:21 mx posta/smtpd[123]: 4XyZ...: client=...
+ *
+ * or, with log_format = json, one JSON object a line. Lines go to one descriptor that was opened
+ * before the program was confined (a file opened for appending, standard error or the syslog
+ * socket); one write is one line, so that many processes share a file. Control bytes in a line
+ * become '?'. Passwords, tokens and message bodies never go in.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+
+#define LOG_LINE_MAX 2048 /* bytes of one line; what is longer is cut */
+
+enum log_level { LOG_DEBUG_LEVEL, LOG_INFO_LEVEL, LOG_WARNING_LEVEL, LOG_ERROR_LEVEL, LOG_FATAL_LEVEL };
+
+enum log_sink {
+	LOG_SINK_FILE,   /* time and host in front */
+	LOG_SINK_SYSLOG, /* a connected /dev/log datagram socket: RFC 3164 form */
+};
+
+/*
+ * Names this program in each line. `tag` as in "posta/smtpd" (copied). `fd` stays the caller's.
+ * Before the first call lines go to standard error.
+ */
+void log_open(const char *tag, int fd, enum log_sink sink, bool json);
+/* The lowest level that is written; info at first. */
+void log_set_level(enum log_level lowest);
+
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Logs and ends the program with status 1. The master starts it again, with a pause. */
+void log_fatal(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+#endif

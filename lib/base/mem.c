@@ -1,0 +1,77 @@
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void mem_exhausted(void)
+{
+	static const char text[] = "fatal: out of memory\n";
+
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	abort();
+}
+
+void *mem_new_bytes(size_t size)
+{
+	void *p = calloc(1, size ? size : 1);
+
+	if (p == NULL)
+		mem_exhausted();
+	return p;
+}
+
+void *mem_new_items(size_t count, size_t size)
+{
+	void *p = calloc(count ? count : 1, size ? size : 1);
+
+	if (p == NULL)
+		mem_exhausted();
+	return p;
+}
+
+void *mem_resize(void *old, size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes))
+		mem_exhausted();
+	void *p = realloc(old, bytes ? bytes : 1);
+
+	if (p == NULL)
+		mem_exhausted();
+	return p;
+}
+
+char *mem_strdup(const char *text)
+{
+	return mem_strndup(text, strlen(text));
+}
+
+char *mem_strndup(const void *data, size_t len)
+{
+	char *copy = malloc(len + 1);
+
+	if (copy == NULL)
+		mem_exhausted();
+	if (len > 0)
+		memcpy(copy, data, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+void mem_wipe(void *data, size_t len)
+{
+	explicit_bzero(data, len);
+}
+
+void mem_freep(void *pointer_to_pointer)
+{
+	free(*(void **)pointer_to_pointer);
+}
+
+void mem_closep(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}

@@ -1,0 +1,140 @@
+/*
+ * Byte streams between tasks and sockets, plain or TLS, buffered both ways, each wait bounded.
+ *
+ * Functions return 0 or a count, or a negative errno:
+ *	-ETIMEDOUT	the stream's timeout or deadline passed
+ *	-ENODATA	the peer closed (for TLS: with or without close_notify)
+ *	-EMSGSIZE	a line is longer than the caller allows
+ *	-ESHUTDOWN	this program is to stop (task_shut_down)
+ *	-EPROTO		TLS failed; stream_error() has the reason
+ *	others		from read or write, mostly -ECONNRESET and -EPIPE
+ * After any of them but -EMSGSIZE and -ESHUTDOWN the stream is dead: each further call fails likewise.
+ *
+ * A stream that waits with nothing in its buffers holds no buffers, so idle connections cost little.
+ * What has been written is sent before the stream waits for input, and at stream_flush().
+ */
+#ifndef TASK_STREAM_H
+#define TASK_STREAM_H
+
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/str.h"
+
+struct stream;
+struct tls_context;
+
+/* Takes the descriptor (made non-blocking) and closes it in the end. No timeout at first. */
+struct stream *stream_new(int fd);
+/* Closes without sending what is buffered. NULL is allowed. */
+void stream_free(struct stream *io);
+void stream_freep(struct stream **io);
+/* Sends what is buffered (and TLS close_notify), then frees. */
+int stream_close(struct stream *io);
+int stream_fd(const struct stream *io);
+/*
+ * Takes the descriptor out (the stream stays to be freed). Buffered input is the caller's to save
+ * first (stream_buffered). Not for TLS: -EINVAL.
+ */
+int stream_detach(struct stream *io);
+
+/* Longest silence in one wait, in milliseconds, MSEC_FOREVER for none. */
+void stream_set_timeout(struct stream *io, msec_t timeout);
+/* Absolute end of everything, whatever the timeout says (MSEC_FOREVER: none). */
+void stream_set_deadline(struct stream *io, msec_t deadline);
+/* Text of the last TLS or I/O failure, for the log. */
+const char *stream_error(const struct stream *io);
+
+/* ---- reading ---- */
+
+/*
+ * A line without its end (LF or CR LF), at most `max` bytes long. *line is valid until the next
+ * read. -EMSGSIZE: the line is longer; the rest of it is then thrown away up to its LF by the
+ * next call, so that the conversation can go on.
+ */
+int stream_read_line(struct stream *io, struct view *line, size_t max);
+/* The last line read ended in CR LF (false: in a bare LF). */
+bool stream_line_had_cr(const struct stream *io);
+/*
+ * Waits until at least one byte is there, then shows all that is buffered (at most
+ * STREAM_BUFFER_SIZE); stream_consume takes bytes off the front.
+ */
+#define STREAM_BUFFER_SIZE 16384
+int stream_peek(struct stream *io, struct view *bytes);
+void stream_consume(struct stream *io, size_t len);
+/* Exactly len bytes. */
+int stream_read_exact(struct stream *io, void *data, size_t len);
+/* What is buffered already: pipelined input, or what must not survive STARTTLS. */
+struct view stream_buffered(const struct stream *io);
+void stream_discard_input(struct stream *io);
+/* Puts bytes in front of the input, as if they had just arrived. */
+void stream_push_back(struct stream *io, struct view bytes);
+/* Waits for input without reading it: 0 when there is some (or end of file). */
+int stream_wait(struct stream *io, msec_t deadline);
+
+/* ---- writing ---- */
+
+int stream_write(struct stream *io, struct view bytes);
+int stream_printf(struct stream *io, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int stream_flush(struct stream *io);
+/* Sends `len` bytes of a file from `offset`; sendfile() where the stream is plain. */
+int stream_write_file(struct stream *io, int fd, off_t offset, uint64_t len);
+uint64_t stream_bytes_in(const struct stream *io);
+uint64_t stream_bytes_out(const struct stream *io);
+
+/* ---- connecting ---- */
+
+/*
+ * Connects a new non-blocking TCP (TCP_NODELAY) or UNIX socket, from `local` if it is not NULL.
+ * Returns a descriptor or a negative errno.
+ */
+int stream_connect(const struct sockaddr *to, socklen_t to_len, const struct sockaddr *local,
+		   socklen_t local_len, msec_t deadline);
+
+/* ---- TLS ---- */
+
+struct tls_options {
+	bool server;
+	const char *chain_files;   /* "key+chain.pem, ..." as smtpd_tls_chain_files; or NULL */
+	const char *cert_file;     /* PEM chain, or NULL */
+	const char *key_file;      /* NULL: in cert_file */
+	const char *ca_file;       /* NULL: none */
+	const char *ca_path;       /* NULL: none */
+	const char *protocols;     /* ">=TLSv1.2", "!TLSv1, !TLSv1.1"; NULL: >=TLSv1.2 */
+	const char *cipher_list;   /* OpenSSL string for TLS 1.2 and below; NULL: OpenSSL's default */
+	const char *alpn;          /* one protocol ("smtp", "imap", "pop3"): a client that offers only
+	                              others is refused (ALPACA); NULL: none */
+};
+
+/* Reads the files; call it before the chroot. NULL with a reason in err. */
+struct tls_context *tls_context_new(const struct tls_options *options, struct error *err);
+void tls_context_free(struct tls_context *tls);
+
+struct tls_peer_check {
+	const char *servername; /* sent as SNI, NULL: none */
+	bool verify;            /* the chain must lead to a trust anchor ... */
+	const char *const *names; /* ... and the certificate to one of these (NULL-terminated; a
+	                             leading dot matches subdomains), NULL: servername */
+};
+
+/*
+ * Handshakes. Input that was buffered before is an attack or an error and must have been
+ * discarded by the caller; -EPROTO if there is any.
+ */
+int stream_start_tls_server(struct stream *io, struct tls_context *tls);
+int stream_start_tls_client(struct stream *io, struct tls_context *tls,
+			    const struct tls_peer_check *check);
+
+struct tls_info {
+	const char *protocol; /* "TLSv1.3" */
+	const char *cipher;
+	int cipher_bits;
+	bool verified;        /* client side: the peer's certificate was checked and is good */
+	bool resumed;
+	const char *servername; /* server side: the SNI, or NULL */
+};
+/* False for a plain stream. */
+bool stream_tls_info(const struct stream *io, struct tls_info *info);
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * Tasks: straight-line code, event-driven scale.
+ *
+ * A program is one thread that runs many tasks. A task has its own small stack and reads top to
+ * bottom; where it would block it is set aside and another runs. Only the functions below and the
+ * stream_* functions switch tasks, so between two of them a task has the program to itself and
+ * needs no lock.
+ *
+ *	static void greet(void *argument) { ... task_sleep(1000); ... }
+ *	static void start(void *argument) { task_spawn("greet", greet, NULL); }
+ *	int main(void) { return task_run(start, NULL); }
+ *
+ * Every wait has a deadline: a time of the monotonic clock in milliseconds (clock_after()), or
+ * MSEC_FOREVER where somebody else ends the wait.
+ *
+ * Nothing recurses on input: a stack has TASK_STACK_SIZE bytes and a guard page below them.
+ */
+#ifndef TASK_TASK_H
+#define TASK_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+
+#ifdef POSTA_SANITIZE
+#define TASK_STACK_SIZE ((size_t)512 * 1024) /* sanitizers make frames much larger */
+#else
+#define TASK_STACK_SIZE ((size_t)128 * 1024) /* address space; pages come as they are touched */
+#endif
+
+typedef void task_function(void *argument);
+
+struct task;
+
+/*
+ * Makes `main_task` the first task and runs until task_quit() is called, or until no task is left
+ * and nothing can wake one. Returns the status given to task_quit(), else 0.
+ */
+int task_run(task_function *main_task, void *argument);
+/* Ends task_run() at the next switch; the other tasks are dropped where they stand. */
+void task_quit(int status);
+
+/* A new task, run from the next turn on. `name` is a literal (for task_dump and debuggers). */
+void task_spawn(const char *name, task_function *function, void *argument);
+/* Number of tasks alive. */
+size_t task_count(void);
+
+/* Lets the others have a turn. */
+void task_yield(void);
+void task_sleep(msec_t duration);
+
+/* 0 when ready; -ETIMEDOUT; -ESHUTDOWN once task_shut_down() was called. One task per fd and direction. */
+int task_wait_readable(int fd, msec_t deadline);
+int task_wait_writable(int fd, msec_t deadline);
+/* Must be called before a descriptor is closed on which a task has waited. */
+void task_forget_fd(int fd);
+
+/*
+ * The program is to stop: every task_wait_readable that runs or begins from now on returns
+ * -ESHUTDOWN, so that each server says goodbye (SMTP 421, IMAP BYE). Writes still work.
+ */
+void task_shut_down(void);
+bool task_is_shutting_down(void);
+
+/*
+ * Runs `function(argument)` in a worker thread and returns what it returned; the other tasks go
+ * on meanwhile. For calls that block: fsync, password hashing, getpwnam. At most
+ * TASK_WORKERS_MAX run at once, the rest wait in line. The function must not touch tasks, streams
+ * or the log.
+ */
+#define TASK_WORKERS_MAX 16
+int task_blocking(int (*function)(void *), void *argument);
+
+/* Calls `function` as a new task each time the signal arrives. */
+void task_on_signal(int signal_number, task_function *function, void *argument);
+
+/*
+ * A place where tasks wait for each other.
+ *
+ *	while (queue_is_empty(q))
+ *		if (wait_on(&q->filled, deadline) < 0) ...
+ */
+struct waitlist {
+	struct list tasks;
+};
+#define WAITLIST_INIT(w) list_init(&(w)->tasks)
+/* 0 when woken, -ETIMEDOUT. */
+int wait_on(struct waitlist *place, msec_t deadline);
+void wake_one(struct waitlist *place);
+void wake_all(struct waitlist *place);
+
+/* A mutex between tasks, first come first served. WAITLIST_INIT(&lock.waiting) is all it needs. */
+struct task_lock {
+	struct waitlist waiting;
+	bool taken;
+};
+void task_lock(struct task_lock *lock);
+void task_unlock(struct task_lock *lock);
+
+#endif
