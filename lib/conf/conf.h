@@ -1,0 +1,116 @@
+/*
+ * main.cf and master.cf: Postfix's syntax, read once at start, all errors at once.
+ *
+ * Every parameter stands in params.def with name, type, default and one line of help; after
+ * conf_load() its value is a member of `param`:
+ *
+ *	param.smtpd_timeout	(msec_t)	param.message_size_limit	(int64_t)
+ *	param.smtpd_banner	(const char *)	param.disable_vrfy_command	(bool)
+ *
+ * Values are read-only after start. Names that params.def does not have may be used as $name in
+ * other values (people define their own); conf_unused() finds those that nothing uses, with the
+ * nearest known name. Parameters of Postfix that are known but not yet in force are marked
+ * LATER in params.def, and named by `posta check` and at start.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/str.h"
+
+struct params {
+#define PARAM_STR(name, value, help)       const char *name;
+#define PARAM_BOOL(name, value, help)      bool name;
+#define PARAM_INT(name, value, min, max, help) int64_t name;
+#define PARAM_TIME(name, value, unit, help) msec_t name; /* milliseconds */
+#define PARAM_LATER(name, value)
+#include "conf/params.def"
+#undef PARAM_STR
+#undef PARAM_BOOL
+#undef PARAM_INT
+#undef PARAM_TIME
+#undef PARAM_LATER
+};
+extern struct params param;
+
+/* One -o name=value of a service's line in master.cf. */
+struct conf_override {
+	const char *name, *value;
+};
+
+/*
+ * Reads CONFDIR/main.cf with the overrides on top and fills `param`. 0, or -EINVAL with every
+ * error as one line ("main.cf, line 12: smtpd_timeout: ...") appended to *report.
+ */
+int conf_load(const char *directory, const struct conf_override *overrides, size_t count,
+	      struct str *report);
+/* The directory given to conf_load: $config_directory. */
+const char *conf_directory(void);
+/* Expanded value by name, also of people's own names; NULL if nobody set it and it has no default. */
+const char *conf_get(const char *name);
+/*
+ * A parameter that exists per transport: conf_get_for("slow", "destination_concurrency_limit")
+ * is slow_destination_concurrency_limit or default_destination_concurrency_limit.
+ */
+const char *conf_get_for(const char *transport, const char *suffix);
+int64_t conf_get_int_for(const char *transport, const char *suffix, int64_t otherwise);
+msec_t conf_get_time_for(const char *transport, const char *suffix, msec_t otherwise);
+/* Expands $name, ${name}, ${name?{a}:{b}}, ${{x} == {y} ? {a} : {b}} in any text. */
+int conf_expand(struct view text, struct str *out, struct error *err);
+
+/*
+ * Lists as Postfix writes them: separated by comma or white space, { } keeps a piece together
+ * (braces taken off). Takes the next element off *rest.
+ */
+bool conf_next_element(struct view *rest, struct view *element);
+/* "5m" and so on in milliseconds; `unit` ('s', 'm', 'h', 'd', 'w') where none is given. */
+int conf_parse_time(struct view text, char unit, msec_t *value);
+
+/* ---- master.cf ---- */
+
+enum service_type { SERVICE_INET, SERVICE_UNIX, SERVICE_PASS, SERVICE_FIFO };
+
+struct service {
+	char *name;     /* "smtp", "127.0.0.1:10025", "cleanup" */
+	enum service_type type;
+	bool private_socket, privileged, chroot;
+	int wakeup;     /* seconds, 0: never; Posta's programs need none */
+	int processes;  /* -1: the default */
+	char *program;  /* "smtpd" */
+	char **arguments; /* NULL-terminated, without -o */
+	struct conf_override *overrides;
+	size_t override_count;
+	int line;
+};
+struct services {
+	struct service *items;
+	size_t count;
+};
+/* As conf_load: every error as a line in *report. */
+int services_load(const char *directory, struct services *services, struct str *report);
+void services_free(struct services *services);
+
+/* ---- the table of all parameters, for posta conf, the man page and checks ---- */
+
+enum param_type { PARAM_TYPE_STR, PARAM_TYPE_BOOL, PARAM_TYPE_INT, PARAM_TYPE_TIME, PARAM_TYPE_LATER };
+struct param_info {
+	const char *name, *value, *help;
+	enum param_type type;
+	int64_t min, max;
+	char unit;
+};
+extern const struct param_info param_table[];
+extern const size_t param_table_count;
+const struct param_info *param_find(struct view name);
+/* The known name nearest to a misspelt one, or NULL if none is near. */
+const char *param_nearest(struct view name);
+/* Names set in main.cf that nothing reads, as lines: "main.cf, line 4: unused parameter ...". */
+void conf_unused(struct str *report);
+/* Names set in main.cf that are known but not yet in force, as lines. */
+void conf_not_in_force(struct str *report);
+
+#endif

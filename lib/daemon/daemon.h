@@ -1,0 +1,100 @@
+/*
+ * What every program does at birth and death, in one place: read the configuration, inherit
+ * sockets from master, open what must be opened, drop privilege, confine itself, serve, retire.
+ * A program is a table and its functions:
+ *
+ *	static const struct daemon_program program = {
+ *		.name = "smtpd", .user = DAEMON_NET, .root = DAEMON_ROOT_EMPTY,
+ *		.calls = CALLS_NETWORK,
+ *		.prepare = open_tables, .serve_client = serve_client,
+ *	};
+ *	int main(int argc, char **argv) { return daemon_main(argc, argv, &program); }
+ *
+ * Started by master only (it refuses otherwise): listening sockets, the log, the status pipe and
+ * the life line to master come as inherited descriptors named in arguments.
+ *
+ * Life: prepare() runs with the rights that master gave, before any byte from outside. Then user,
+ * groups, chroot, no-new-privileges, Landlock, seccomp and limits are put on; start() runs as the
+ * first task; each connection is a task. The program retires when master says so (reload), when
+ * one of its tables changed, or when master died: it stops accepting, lets running sessions end,
+ * and exits. On stop, waits for input end with -ESHUTDOWN, so that sessions say goodbye.
+ *
+ * Not running as root: no user switch and no chroot; seccomp, Landlock and no-new-privileges are
+ * put on all the same.
+ */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "ipc/ipc.h"
+#include "task/stream.h"
+#include "task/task.h"
+
+enum daemon_user { DAEMON_NET /* net_owner */, DAEMON_MAIL /* mail_owner */,
+		   DAEMON_AUTH /* auth_owner, group shadow */, DAEMON_PRIVILEGED /* root stays */ };
+enum daemon_root { DAEMON_ROOT_EMPTY /* chroot to queue_directory/empty */, DAEMON_ROOT_QUEUE,
+		   DAEMON_ROOT_NONE };
+
+/* What the program's seccomp list allows beyond memory, time, signals, reading and writing open
+ * descriptors, epoll, threads and UNIX sockets. */
+enum daemon_calls {
+	CALLS_NETWORK = 1,   /* connect and accept TCP, UDP */
+	CALLS_FILES_READ = 2,  /* open for reading, stat, readdir */
+	CALLS_FILES_WRITE = 4, /* create, rename, link, unlink, mkdir, truncate, chmod, lock */
+	CALLS_BECOME = 8,    /* setuid and kin, chroot, fork, wait: the privileged partners */
+	CALLS_EXEC = 16,     /* execve: commands from aliases */
+};
+
+struct peer {
+	struct sockaddr_storage address;
+	socklen_t address_length;
+	char text[64];       /* "192.0.2.1", "2001:db8::1" */
+	uint16_t port;
+	char server_text[64];
+	uint16_t server_port;
+};
+
+struct daemon_program {
+	const char *name;
+	enum daemon_user user;
+	enum daemon_root root;
+	unsigned calls;
+	/* Before confinement. 0, or a negative errno with a reason: the start fails. */
+	int (*prepare)(struct error *err);
+	/* First task after confinement. May be NULL. */
+	void (*start)(void);
+	/* An inet connection (serve_client) or one from another program (serve_ipc), each in a
+	 * task of its own. What they are handed is freed by the caller when they return. */
+	void (*serve_client)(struct stream *io, const struct peer *peer);
+	void (*serve_ipc)(struct ipc *ipc);
+	/* Retiring: nothing new comes; e.g. qmgr stops starting deliveries. May be NULL. */
+	void (*retire)(void);
+};
+
+int daemon_main(int argc, char **argv, const struct daemon_program *program);
+
+/* Name of the service in master.cf that this process runs for ("smtp", "submission", "lmtp"). */
+const char *daemon_service_name(void);
+/* Arguments of the master.cf line that are not -o. */
+const char *const *daemon_arguments(void);
+/* master asked us to finish (or died): be brief. */
+bool daemon_is_retiring(void);
+/* Finish and be replaced, as if a table had changed. */
+void daemon_retire(void);
+bool daemon_running_as_root(void);
+
+/*
+ * Drops to a user for good, verified: supplementary groups, gid, uid, no way back. For the
+ * privileged partners after fork. -EPERM for uid 0. `chroot_to` NULL: none.
+ */
+int daemon_become(uid_t uid, gid_t gid, const char *user_name, const char *chroot_to,
+		  struct error *err);
+/* Puts seccomp (calls as above), no-new-privileges, not dumpable on; for such a child. */
+int daemon_confine(unsigned calls, struct error *err);
+/* No access to files at all but below `path` (Landlock; where the kernel lacks it: 0, logged once). */
+int daemon_limit_files(const char *const *paths, bool writable, struct error *err);
+
+#endif

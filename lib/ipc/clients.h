@@ -1,0 +1,98 @@
+/*
+ * The caller's side of the small services, so that each is asked in one way. All wait; all fail
+ * softly: the caller decides what "the service does not answer" means.
+ */
+#ifndef IPC_CLIENTS_H
+#define IPC_CLIENTS_H
+
+#include "base/str.h"
+#include "ipc/ipc.h"
+
+/* ---- resolver ---- */
+
+enum { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33, DNS_TLSA = 52 };
+#define DNS_RECORDS_MAX 256 /* more in one answer are cut off */
+
+struct dns_record {
+	uint32_t preference, weight, port;
+	char *name;
+	struct str data;
+};
+struct dns_answer {
+	uint8_t outcome; /* RESOLVE_... */
+	bool secure;
+	uint32_t ttl;
+	size_t count;
+	struct dns_record *records;
+	struct str reason;
+};
+/* 0 with answer filled (dns_answer_free), or a negative errno: no resolver. */
+int dns_query(struct view name, uint32_t type, struct dns_answer *answer);
+void dns_answer_free(struct dns_answer *answer);
+/*
+ * The name of a client by PTR, confirmed by A/AAAA; "unknown" if there is none. *temporary says
+ * that the DNS failed. `unverified` (may be NULL) gets the PTR name as it is.
+ */
+int dns_client_name(struct view address, struct str *name, struct str *unverified, bool *temporary);
+
+/* ---- anvil ---- */
+
+/* Counts; 0 or a negative errno, in which case counts are 0 and the client is let through. */
+int anvil_event(uint8_t kind, struct view service, struct view client, uint32_t *connections,
+		uint32_t *rate);
+int anvil_new_mail(struct view user, struct view folder);
+/* A connection on which only new_mail will come, for ipc_receive; NULL if anvil is not there. */
+struct ipc *anvil_watch(struct view user);
+
+/* ---- auth ---- */
+
+struct auth_answer {
+	enum { AUTH_CONTINUE, AUTH_OK, AUTH_FAILED } state;
+	uint8_t why;       /* AUTH_FAIL_... */
+	struct str bytes;  /* AUTH_CONTINUE: challenge; AUTH_OK: additional data */
+	struct str user;
+	struct str cookie;
+	struct str text;
+};
+void auth_answer_free(struct auth_answer *answer);
+
+/* One SASL exchange. auth_exchange_free cancels one that is under way. */
+struct auth_exchange;
+struct auth_exchange *auth_begin(struct view service, struct view mechanism, bool has_initial,
+				 struct view initial, bool secured, struct view client_address,
+				 struct view server_address, struct auth_answer *answer);
+int auth_respond(struct auth_exchange *exchange, struct view response, struct auth_answer *answer);
+void auth_exchange_free(struct auth_exchange *exchange);
+/* LOGIN and USER/PASS: a PLAIN exchange in one call. */
+int auth_password(struct view service, struct view user, struct view password, bool secured,
+		  struct view client_address, struct auth_answer *answer);
+/* "PLAIN LOGIN ..." to announce; 0 or a negative errno. */
+int auth_mechanisms(struct view service, bool secured, struct str *names);
+/* For session programs: whom does the cookie stand for? 0, -EACCES, or a negative errno. */
+int auth_redeem(struct view cookie, struct view service, struct str *user);
+
+/* ---- cleanup ---- */
+
+/* A message on its way into the queue: smtpd, sendmail, bounce, local. */
+struct submission;
+/*
+ * Begins. NULL: refused or not there; *refusal then holds an SMTP answer ("451 4.3.0 ...").
+ * `service` is "private/cleanup" for the suite's own programs, "public/cleanup" for sendmail.
+ */
+struct submission *submission_begin(const char *service, const struct msg_mail *mail,
+				    struct str *refusal);
+const char *submission_queue_id(const struct submission *s);
+/* 0, or -EACCES with *refusal, or another negative errno: the message is lost, say 451. */
+int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify,
+		    struct str *refusal);
+int submission_data(struct submission *s, struct view bytes);
+struct submission_verdict {
+	uint32_t code;
+	struct str status, text;
+};
+/* Ends the content and waits until it is durable. Frees s. 0 with the verdict, or negative errno. */
+int submission_commit(struct submission *s, struct submission_verdict *verdict);
+/* Forgets the message. NULL is allowed. */
+void submission_abort(struct submission *s);
+
+#endif

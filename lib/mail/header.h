@@ -1,0 +1,45 @@
+/*
+ * Header fields (RFC 5322 2.2) and MIME structure (RFC 2045, 2046) of content in CRLF form.
+ * Everything here is a pull parser over views: nothing is copied, nothing recurses, all limits
+ * are named.
+ */
+#ifndef MAIL_HEADER_H
+#define MAIL_HEADER_H
+
+#include <stdbool.h>
+
+#include "base/str.h"
+
+struct header_field {
+	struct view name;  /* "Subject" */
+	struct view body;  /* behind the colon, folded as it came, without the last CRLF */
+	struct view whole; /* name to CRLF, inclusive */
+};
+
+/*
+ * Takes the next field off *rest. 1: a field; 0: the header has ended (*rest then is the body,
+ * behind the empty line; also where a line is no field: the body then begins there). Line ends
+ * may be CR LF or LF.
+ */
+int header_next(struct view *rest, struct header_field *field);
+/* First field of that name (case ignored) in a header block; false if there is none. */
+bool header_find(struct view header, const char *name, struct header_field *field);
+/* Body with folding undone and outer white space removed, appended. */
+void header_unfold(struct str *out, struct view body);
+
+/* "type/subtype; name=value": tokens and quoted strings; RFC 2231 continuations are joined. */
+#define MIME_PARAMETERS_MAX 128
+struct mime_parameter {
+	struct str name, value;
+};
+struct mime_value {
+	struct str type, subtype; /* lower case; disposition: only type */
+	struct mime_parameter parameters[MIME_PARAMETERS_MAX];
+	size_t count;
+};
+/* 0, or -EINVAL where there is no usable type. mime_value_free in both cases. */
+int mime_value_parse(struct view body, struct mime_value *value);
+void mime_value_free(struct mime_value *value);
+const struct str *mime_parameter_get(const struct mime_value *value, const char *name);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * The delivery agent's side of qmgr's `deliver` exchange, the same for smtp, lmtp, local, virtual,
+ * error and discard: take the request, do what the agent does, say what became of each recipient.
+ *
+ *	static void serve(struct ipc *ipc) { delivery_serve(ipc, deliver_message); }
+ *
+ *	static void deliver_message(struct delivery *d)
+ *	{
+ *		for (size_t i = 0; i < d->count; i++)
+ *			delivery_result(d, i, OUTCOME_DELIVERED, "2.0.0", relay, "250 2.0.0 Ok");
+ *	}
+ *
+ * delivery_result logs the line that administrators know:
+ *	ID: to=<a@b>, orig_to=<c>, relay=mx[192.0.2.1]:25, delay=1.2, delays=0.1/0/0.5/0.6, dsn=2.0.0, status=sent (250 Ok)
+ * A recipient without a result when the agent returns is deferred with 4.3.0.
+ */
+#ifndef QUEUE_DELIVERY_H
+#define QUEUE_DELIVERY_H
+
+#include "base/str.h"
+#include "ipc/ipc.h"
+
+#define DELIVERY_RECIPIENTS_MAX 10000
+
+struct delivery_recipient {
+	uint32_t index;
+	struct str address, original, orcpt;
+	uint8_t notify;
+	bool has_result;
+};
+struct delivery {
+	struct str queue_id, transport, nexthop, sender, envid;
+	uint8_t flags, body, ret;
+	int64_t arrival, queued;
+	int64_t connected; /* the agent sets it when the transmission begins (wall µs), for delays= */
+	int fd;            /* the queue file, for reading; closed by delivery_serve */
+	uint64_t content_offset, content_size;
+	struct delivery_recipient *recipients;
+	size_t count;
+	struct ipc *ipc;
+	bool unreachable;          /* set by delivery_unreachable */
+	struct str unreachable_reason;
+};
+
+/* Serves requests on a connection until qmgr closes it. */
+void delivery_serve(struct ipc *ipc, void (*deliver)(struct delivery *));
+/* `relay` as it is to be logged ("none" if empty). Sent to qmgr at once. */
+void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const char *status,
+		     struct view relay, struct view diagnostic);
+/* Nobody could be talked to at this destination: qmgr lowers its concurrency or calls it dead. */
+void delivery_unreachable(struct delivery *d, struct view reason);
+
+#endif

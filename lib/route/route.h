@@ -1,0 +1,80 @@
+/*
+ * The one answer to "where does this go?": address rewriting, address classes, virtual aliases,
+ * transport and next hop, and whether a recipient exists. smtpd asks it at RCPT TO, cleanup when
+ * it rewrites and expands, qmgr when it schedules, `posta explain` for people.
+ *
+ * Pure functions of the tables that routes_open() opened and the parameters. Return values:
+ * 0 or a count, or a negative errno when a table cannot answer now (say 451, try again later).
+ * `why` (NULL allowed) collects one line for each deciding parameter or table row.
+ */
+#ifndef ROUTE_ROUTE_H
+#define ROUTE_ROUTE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+struct routes;
+
+/* Opens the tables of all routing parameters; before the chroot. */
+struct routes *routes_open(struct error *err);
+void routes_close(struct routes *routes);
+
+struct trail {
+	struct str lines; /* "transport_maps (hash:/etc/posta/transport): example.org -> smtp:[mx]" */
+};
+void trail_add(struct trail *trail, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+enum address_class { CLASS_LOCAL, CLASS_VIRTUAL_ALIAS, CLASS_VIRTUAL_MAILBOX, CLASS_RELAY, CLASS_DEFAULT };
+const char *address_class_name(enum address_class address_class);
+
+/*
+ * Standard form (internal form in and out): source routes, bang paths and percent hacks undone as
+ * the parameters say, domain added where it lacks, trailing dot and case of the domain folded.
+ */
+int route_canonical_form(const struct routes *routes, struct view address, struct str *out);
+
+struct route {
+	enum address_class address_class;
+	struct str transport; /* service in master.cf; "error" with the reason in nexthop */
+	struct str nexthop;
+	struct str address;   /* to be used in the delivery */
+};
+void route_free(struct route *route);
+/* Where mail for this recipient (standard form) goes. `sender` for the sender-dependent tables. */
+int route_resolve(const struct routes *routes, struct view sender, struct view address,
+		  struct route *route, struct trail *why);
+/* Class of a domain alone (or of an address literal). Negative errno. */
+int route_class(const struct routes *routes, struct view domain, struct trail *why);
+/* 1: the suite knows this recipient (or cannot know: relay without a map); 0: unknown. */
+int route_recipient_exists(const struct routes *routes, struct view address,
+			   enum address_class address_class, struct trail *why);
+/* "User unknown in local recipient table" and its kin, for the class. */
+const char *route_unknown_text(enum address_class address_class);
+
+/*
+ * Would we relay to it at all? 1 when the recipient's domain is one of ours (local, virtual,
+ * relay), 0 when only trusted clients may send there. Addresses with routing left in them
+ * ("a%b@us", "a@b"@us, a!b@us) are not ours unless allow_untrusted_routing.
+ */
+int route_is_authorized_destination(const struct routes *routes, struct view address,
+				    struct trail *why);
+
+enum canonical_kind { CANONICAL_ENVELOPE_SENDER, CANONICAL_ENVELOPE_RECIPIENT,
+		      CANONICAL_HEADER_SENDER, CANONICAL_HEADER_RECIPIENT };
+/* sender_/recipient_/canonical_maps and masquerading; 1 changed, 0 not. `address` in and out. */
+int route_map_canonical(const struct routes *routes, enum canonical_kind kind, struct str *address);
+/*
+ * Virtual aliases, recursively, bounded by virtual_alias_expansion_limit and _recursion_limit
+ * (-ELOOP, -E2BIG). Calls `each` for every final recipient, the address itself if nothing maps.
+ */
+int route_expand_virtual(const struct routes *routes, struct view address,
+			 int (*each)(void *argument, struct view recipient), void *argument,
+			 struct trail *why);
+/* always_bcc, sender_bcc_maps, recipient_bcc_maps: appends to *out if there is one; 1, 0, errno. */
+int route_bcc(const struct routes *routes, struct view sender, struct view recipient,
+	      struct str *out);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * Look-up tables: "type:name" as in main.cf. Keys and values are text.
+ *
+ *	struct table *t = table_open(view_of("hash:/etc/aliases"), 0, &err);
+ *	r = table_lookup(t, key, &value, &err);		1 found, 0 not, negative: ask again later
+ *
+ * Types: hash, btree (Berkeley DB files as postmap makes them), lmdb, texthash, inline, static,
+ * cidr, regexp, pcre, unionmap, pipemap, unix:passwd.byname, unix:group.byname, fail; "proxy:"
+ * in front of a type is accepted and means nothing here. Indexed types fold the key to lower case
+ * (Postfix's DICT_FLAG_FOLD_FIX) unless TABLE_CASE_SENSITIVE.
+ *
+ * Tables are opened before a program is confined. A changed table is noticed by
+ * table_any_changed(), without opening anything: the program then finishes its work and is
+ * replaced by a new one (lib/daemon does that), or reopens them if it is not confined.
+ */
+#ifndef TABLE_TABLE_H
+#define TABLE_TABLE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define TABLE_KEY_MAX   4096
+#define TABLE_VALUE_MAX 65536
+
+enum { TABLE_CASE_SENSITIVE = 1 };
+
+struct table;
+
+struct table *table_open(struct view specification, int flags, struct error *err);
+void table_close(struct table *table);
+const char *table_name(const struct table *table); /* "hash:/etc/aliases" */
+/* 1 with the value appended to *value (cleared first); 0 not found; negative errno: failed. */
+int table_lookup(struct table *table, struct view key, struct str *value, struct error *err);
+
+/* A list of tables, asked in turn: "hash:a, inline:{ x=y }". An empty list finds nothing. */
+struct tables;
+struct tables *tables_open(const char *list, int flags, struct error *err);
+void tables_close(struct tables *tables);
+int tables_lookup(struct tables *tables, struct view key, struct str *value, struct error *err);
+bool tables_are_empty(const struct tables *tables);
+/* Name of the table that answered last, for explanations. */
+const char *tables_answered(const struct tables *tables);
+
+/*
+ * Match lists: names, /file, type:table, !pattern; in domain lists ".domain" matches subdomains
+ * (and "domain" too where parent_domain_matches_subdomains says so, `parents`); in address lists
+ * 10.0.0.0/8, [2001:db8::]/32.
+ */
+struct matchlist;
+enum matchlist_kind { MATCH_DOMAINS, MATCH_ADDRESSES, MATCH_STRINGS };
+struct matchlist *matchlist_open(const char *list, enum matchlist_kind kind, bool parents,
+				 struct error *err);
+void matchlist_close(struct matchlist *list);
+/* 1 matches, 0 not, negative errno: a table failed. *by (may be NULL) names the pattern. */
+int matchlist_match(struct matchlist *list, struct view subject, const char **by);
+
+/* Some open table's file was replaced or changed since it was opened. Cheap (one fstat each). */
+bool table_any_changed(void);
+
+/* ---- building (postmap, postalias, posta user) ---- */
+
+enum table_source { SOURCE_MAP /* key white space value */, SOURCE_ALIASES /* aliases(5) */,
+		    SOURCE_USERS /* passwd-file: the whole line under its first field */ };
+/*
+ * Compiles the text file `path` into its index ("path.db", "path.lmdb") beside it: built aside,
+ * made durable, renamed. -EINVAL: bad lines, each named in *report; nothing is replaced then.
+ */
+int table_build(const char *type, const char *path, enum table_source source, struct str *report);
+/* Edits an index in place of a rebuild (postmap -i, -d, -r): copied aside, changed, renamed. */
+int table_edit(const char *type, const char *path, const struct view *keys,
+	       const struct view *values /* NULL: delete */, size_t count, bool replace,
+	       struct error *err);
+/* Calls `row` for each entry (postmap -s); stops when it returns non-zero. */
+int table_dump(const char *specification, int (*row)(void *argument, struct view key,
+						      struct view value),
+	       void *argument, struct error *err);
+/* Type names for postconf -m, NULL-terminated. */
+const char *const *table_types(void);
+
+#endif

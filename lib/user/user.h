@@ -1,0 +1,56 @@
+/*
+ * Mailbox users and system users: who somebody is, where their mail is, as whom it is handled.
+ *
+ * Mailbox users stand in the table `mailbox_users` (hash:$config_directory/users), compiled from
+ * the passwd-file form, one line a user:
+ *
+ *	address:{SCHEME}hash:uid:gid:gecos:home:shell:extra fields
+ *
+ * Empty uid, gid and home take virtual_uid, virtual_gid and virtual_home ("$data_directory/../mail/%d/%n"
+ * as the instance sets it). System users come from getpwnam(3).
+ *
+ * Privileged programs call user_find with a name only, and believe nothing else.
+ */
+#ifndef USER_USER_H
+#define USER_USER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define USER_NAME_MAX 320
+
+struct user {
+	char *name;     /* as it is logged: "alice@example.test", "alice" */
+	bool system;    /* from getpwnam, not from mailbox_users */
+	uid_t uid;
+	gid_t gid;
+	char *home;     /* absolute */
+	char *mail;     /* absolute path of the Maildir (mail_location expanded) */
+	char *password; /* "{SCHEME}hash" or bare crypt; only auth asks for it; NULL for system users */
+	char *extra;    /* "quota=1G nologin ..." */
+};
+
+/* Opens mailbox_users; before the chroot, or in a program that has none. */
+int users_open(struct error *err);
+/*
+ * 1 found (user_free), 0 nobody, negative errno: ask again later. A mailbox user by address
+ * (case-folded domain and local part; "+detail" is tried with and then without when `extension`
+ * allows it); a system user by login name, or by address in a mydestination domain.
+ * uid 0, and uids below virtual_minimum_uid for mailbox users, are refused: -EPERM.
+ */
+int user_find(struct view name, struct user *user, struct error *err);
+void user_free(struct user *user);
+/* Reads one passwd-file line. -EINVAL with a reason that says which field. */
+int user_parse(struct view line, struct user *user, struct error *err);
+
+/* ---- passwords: {SCHEME}hash ---- */
+
+/* 1 right, 0 wrong, -EINVAL: a scheme or hash that we do not know. Slow: call it in a worker. */
+int password_check(struct view password, const char *hash, struct error *err);
+/* "{CRYPT}$y$..." (yescrypt) with a fresh salt, appended. Slow. */
+int password_hash(struct view password, const char *scheme, struct str *hash, struct error *err);
+
+#endif
