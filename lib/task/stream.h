@@ -8,7 +8,12 @@
  *	-ESHUTDOWN	this program is to stop (task_shut_down)
  *	-EPROTO		TLS failed; stream_error() has the reason
  *	others		from read or write, mostly -ECONNRESET and -EPIPE
- * After any of them but -EMSGSIZE and -ESHUTDOWN the stream is dead: each further call fails likewise.
+ * After any of them but -EMSGSIZE and -ESHUTDOWN that direction of the stream is dead: each further
+ * read (or write) fails likewise. The other direction may still work: a goodbye after a time-out,
+ * answers to a peer that has sent its last command and shut down its side, the reply that a server
+ * left before it closed. -EPROTO ends both.
+ *
+ * One task may read while another writes; not two in the same direction (-EBUSY).
  *
  * A stream that waits with nothing in its buffers holds no buffers, so idle connections cost little.
  * What has been written is sent before the stream waits for input, and at stream_flush().
@@ -30,7 +35,10 @@ struct stream *stream_new(int fd);
 /* Closes without sending what is buffered. NULL is allowed. */
 void stream_free(struct stream *io);
 void stream_freep(struct stream **io);
-/* Sends what is buffered (and TLS close_notify), then frees. */
+/*
+ * Sends what is buffered (and TLS close_notify), then frees. Input that came meanwhile is thrown
+ * away: a descriptor that another process has got by now is to be detached.
+ */
 int stream_close(struct stream *io);
 int stream_fd(const struct stream *io);
 /*
@@ -43,6 +51,11 @@ int stream_detach(struct stream *io);
 void stream_set_timeout(struct stream *io, msec_t timeout);
 /* Absolute end of everything, whatever the timeout says (MSEC_FOREVER: none). */
 void stream_set_deadline(struct stream *io, msec_t deadline);
+/*
+ * Reading goes on while the program shuts down, no -ESHUTDOWN: for answers of other programs, and
+ * for what a session must bring to its end.
+ */
+void stream_finish_first(struct stream *io, bool finish_first);
 /* Text of the last TLS or I/O failure, for the log. */
 const char *stream_error(const struct stream *io);
 
@@ -68,9 +81,12 @@ int stream_read_exact(struct stream *io, void *data, size_t len);
 /* What is buffered already: pipelined input, or what must not survive STARTTLS. */
 struct view stream_buffered(const struct stream *io);
 void stream_discard_input(struct stream *io);
-/* Puts bytes in front of the input, as if they had just arrived. */
+/* Puts bytes in front of the input, as if they had just arrived. Ends the last line's validity. */
 void stream_push_back(struct stream *io, struct view bytes);
-/* Waits for input without reading it: 0 when there is some (or end of file). */
+/*
+ * Waits for input without reading it (TLS: it is read into the buffer): 0 when there is some, or
+ * the end of it. -ETIMEDOUT at this deadline leaves the stream as it was.
+ */
 int stream_wait(struct stream *io, msec_t deadline);
 
 /* ---- writing ---- */
@@ -78,7 +94,10 @@ int stream_wait(struct stream *io, msec_t deadline);
 int stream_write(struct stream *io, struct view bytes);
 int stream_printf(struct stream *io, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int stream_flush(struct stream *io);
-/* Sends `len` bytes of a file from `offset`; sendfile() where the stream is plain. */
+/*
+ * Sends `len` bytes of a file from `offset`; sendfile() where the stream is plain. -EIO if the
+ * file is shorter.
+ */
 int stream_write_file(struct stream *io, int fd, off_t offset, uint64_t len);
 uint64_t stream_bytes_in(const struct stream *io);
 uint64_t stream_bytes_out(const struct stream *io);
@@ -96,14 +115,14 @@ int stream_connect(const struct sockaddr *to, socklen_t to_len, const struct soc
 
 struct tls_options {
 	bool server;
-	const char *chain_files;   /* "key+chain.pem, ..." as smtpd_tls_chain_files; or NULL */
-	const char *cert_file;     /* PEM chain, or NULL */
-	const char *key_file;      /* NULL: in cert_file */
-	const char *ca_file;       /* NULL: none */
-	const char *ca_path;       /* NULL: none */
-	const char *protocols;     /* ">=TLSv1.2", "!TLSv1, !TLSv1.1"; NULL: >=TLSv1.2 */
-	const char *cipher_list;   /* OpenSSL string for TLS 1.2 and below; NULL: OpenSSL's default */
-	const char *alpn;          /* one protocol ("smtp", "imap", "pop3"): a client that offers only
+	const char *chain_files; /* "key+chain.pem, ..." as smtpd_tls_chain_files; or NULL */
+	const char *cert_file;	 /* PEM chain, or NULL */
+	const char *key_file;	 /* NULL: in cert_file */
+	const char *ca_file;	 /* NULL: none */
+	const char *ca_path;	 /* NULL: none */
+	const char *protocols;	 /* ">=TLSv1.2", "!TLSv1, !TLSv1.1"; NULL: >=TLSv1.2 */
+	const char *cipher_list; /* OpenSSL string for TLS 1.2 and below; NULL: OpenSSL's default */
+	const char *alpn;	 /* one protocol ("smtp", "imap", "pop3"): a client that offers only
 	                              others is refused (ALPACA); NULL: none */
 };
 
@@ -112,8 +131,8 @@ struct tls_context *tls_context_new(const struct tls_options *options, struct er
 void tls_context_free(struct tls_context *tls);
 
 struct tls_peer_check {
-	const char *servername; /* sent as SNI, NULL: none */
-	bool verify;            /* the chain must lead to a trust anchor ... */
+	const char *servername;	  /* sent as SNI, NULL: none */
+	bool verify;		  /* the chain must lead to a trust anchor ... */
 	const char *const *names; /* ... and the certificate to one of these (NULL-terminated; a
 	                             leading dot matches subdomains), NULL: servername */
 };
@@ -130,7 +149,7 @@ struct tls_info {
 	const char *protocol; /* "TLSv1.3" */
 	const char *cipher;
 	int cipher_bits;
-	bool verified;        /* client side: the peer's certificate was checked and is good */
+	bool verified; /* client side: the peer's certificate was checked and is good */
 	bool resumed;
 	const char *servername; /* server side: the SNI, or NULL */
 };

@@ -35,8 +35,9 @@ typedef void task_function(void *argument);
 struct task;
 
 /*
- * Makes `main_task` the first task and runs until task_quit() is called, or until no task is left
- * and nothing can wake one. Returns the status given to task_quit(), else 0.
+ * Makes `main_task` the first task and runs until task_quit() is called, or until nothing can
+ * happen any more: no task is left (or all wait for each other, which is logged) and no signal has
+ * a handler. Returns the status given to task_quit(), else 0. SIGPIPE is ignored from then on.
  */
 int task_run(task_function *main_task, void *argument);
 /* Ends task_run() at the next switch; the other tasks are dropped where they stand. */
@@ -46,14 +47,27 @@ void task_quit(int status);
 void task_spawn(const char *name, task_function *function, void *argument);
 /* Number of tasks alive. */
 size_t task_count(void);
+/* Logs every task and what it waits for. */
+void task_dump(void);
 
 /* Lets the others have a turn. */
 void task_yield(void);
 void task_sleep(msec_t duration);
 
-/* 0 when ready; -ETIMEDOUT; -ESHUTDOWN once task_shut_down() was called. One task per fd and direction. */
+/*
+ * 0 when ready (the descriptor should be non-blocking all the same); -ETIMEDOUT; -ECANCELED when
+ * task_forget_fd was called meanwhile; -EBUSY when another task waits for the same descriptor and
+ * direction. task_wait_readable also: -ESHUTDOWN once task_shut_down() was called.
+ */
 int task_wait_readable(int fd, msec_t deadline);
 int task_wait_writable(int fd, msec_t deadline);
+/* task_wait_readable that goes on while the program shuts down: for answers of other programs. */
+int task_wait_reply(int fd, msec_t deadline);
+/*
+ * task_wait_readable for a listening socket that several processes share: a connection wakes one
+ * of them. accept4() until EAGAIN or once, as you like. Ended by task_shut_down().
+ */
+int task_wait_acceptable(int listen_fd, msec_t deadline);
 /* Must be called before a descriptor is closed on which a task has waited. */
 void task_forget_fd(int fd);
 
@@ -73,8 +87,26 @@ bool task_is_shutting_down(void);
 #define TASK_WORKERS_MAX 16
 int task_blocking(int (*function)(void *), void *argument);
 
-/* Calls `function` as a new task each time the signal arrives. */
+/*
+ * Calls `function` as a new task each time the signal arrives. The signal is blocked from then on,
+ * which exec inherits: a child calls task_after_fork() (or sets its own mask) before it.
+ */
 void task_on_signal(int signal_number, task_function *function, void *argument);
+
+/*
+ * After fork() in a task, in the child: the calling task becomes the only one of a fresh loop. All
+ * other tasks are dropped, with their stacks; signal handlers, worker threads and what was known of
+ * descriptors are gone, and the signals are unblocked. Descriptors stay open, and what other tasks
+ * had on the heap stays in memory: closing and wiping that is the caller's part. The child ends
+ * by _exit(), or task_quit(), upon which task_run() returns in the child too.
+ */
+void task_after_fork(void);
+
+/*
+ * Gives the pages of this task's stack that lie below the caller back to the kernel. For a task
+ * that has been deep (a TLS handshake does it by itself) and will now be idle for long.
+ */
+void task_trim_stack(void);
 
 /*
  * A place where tasks wait for each other.
