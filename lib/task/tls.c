@@ -1,0 +1,232 @@
+/* TLS on a stream: handshakes, and one read or write at a time. */
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "task/stream_internal.h"
+#include "task/tls_internal.h"
+
+struct tls_session {
+	SSL *ssl;
+	bool broken; /* OpenSSL said that it must not be used any more */
+	bool verified;
+};
+
+void tls_session_free(struct tls_session *session)
+{
+	if (session == NULL)
+		return;
+	SSL_free(session->ssl);
+	free(session);
+}
+
+/*
+ * What an OpenSSL call that did not succeed means. OpenSSL's queue of errors belongs to the thread,
+ * that is to all tasks together: it must have been emptied before the call.
+ */
+static int judge(struct stream *io, int result, int system_error, const char *what,
+		 enum direction *direction)
+{
+	struct tls_session *session = io->tls;
+	const char *reason;
+
+	switch (SSL_get_error(session->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+		*direction = FOR_READING;
+		return -EAGAIN;
+	case SSL_ERROR_WANT_WRITE:
+		*direction = FOR_WRITING;
+		return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_SYSCALL:
+		session->broken = true;
+		return system_error ? -system_error : 0;
+	default:
+		session->broken = true;
+		reason = tls_take_reason();
+		stream_set_error(io, "%s: %s", what, reason ? reason : "protocol error");
+		return -EPROTO;
+	}
+}
+
+ssize_t tls_read(struct stream *io, char *data, size_t len, enum direction *direction)
+{
+	struct tls_session *session = io->tls;
+	int n;
+
+	if (session->broken)
+		return -EPROTO;
+	ERR_clear_error();
+	errno = 0;
+	n = SSL_read(session->ssl, data, (int)MIN(len, (size_t)INT_MAX));
+	return n > 0 ? n : judge(io, n, errno, "TLS read", direction);
+}
+
+ssize_t tls_write(struct stream *io, const char *data, size_t len, enum direction *direction)
+{
+	struct tls_session *session = io->tls;
+	int n;
+
+	if (session->broken)
+		return -EPROTO;
+	ERR_clear_error();
+	errno = 0;
+	n = SSL_write(session->ssl, data, (int)MIN(len, (size_t)INT_MAX));
+	if (n > 0)
+		return n;
+	n = judge(io, n, errno, "TLS write", direction);
+	return n == 0 ? -EPIPE : n;
+}
+
+void tls_say_goodbye(struct stream *io)
+{
+	if (io->tls->broken || !SSL_is_init_finished(io->tls->ssl))
+		return;
+	ERR_clear_error();
+	SSL_shutdown(io->tls->ssl);
+	ERR_clear_error();
+}
+
+/* The whole handshake has the time of one wait: a peer cannot stretch it byte by byte. */
+static int shake_hands(struct stream *io)
+{
+	msec_t deadline = stream_wait_deadline(io);
+
+	for (;;) {
+		enum direction direction;
+		int r;
+
+		ERR_clear_error();
+		errno = 0;
+		r = SSL_do_handshake(io->tls->ssl);
+		if (r == 1)
+			return 0;
+		r = judge(io, r, errno, "TLS handshake", &direction);
+		if (r == 0)
+			return -ENODATA;
+		if (r == -EAGAIN)
+			r = poll_wait_change(io->fd, direction, !io->finishes_first, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int start(struct stream *io, struct tls_context *tls, const struct tls_peer_check *check)
+{
+	SSL *ssl;
+	int r;
+
+	if (io->tls != NULL || tls == NULL)
+		return -EINVAL;
+	if (io->in_len > 0) {
+		stream_set_error(io, "TLS handshake: there was plain input before it");
+		return stream_fail_reading(io, -EPROTO);
+	}
+	r = stream_flush(io);
+	if (r < 0)
+		return r;
+	ssl = SSL_new(tls->ctx);
+	if (ssl == NULL || !SSL_set_fd(ssl, io->fd))
+		mem_exhausted();
+	io->tls = mem_new(struct tls_session);
+	io->tls->ssl = ssl;
+	if (tls->server)
+		SSL_set_accept_state(ssl);
+	else
+		SSL_set_connect_state(ssl);
+	if (check != NULL && check->servername != NULL) {
+		ASN1_OCTET_STRING *address = a2i_IPADDRESS(check->servername);
+
+		/* An address is no server name (RFC 6066 section 3). */
+		if (address == NULL)
+			SSL_set_tlsext_host_name(ssl, check->servername);
+		ASN1_OCTET_STRING_free(address);
+	}
+	r = shake_hands(io);
+	if (r < 0) {
+		/* Neither TLS nor plain any more, even if it was the shut-down that came between. */
+		io->tls->broken = true;
+		stream_fail_reading(io, r);
+		stream_fail_writing(io, r);
+	}
+	/* A handshake goes deep; the connection may be idle from now on. */
+	task_trim_stack();
+	return r;
+}
+
+int stream_start_tls_server(struct stream *io, struct tls_context *tls)
+{
+	return tls != NULL && tls->server ? start(io, tls, NULL) : -EINVAL;
+}
+
+/* ---- the peer's name ---- */
+
+static bool name_matches(X509 *cert, const char *name)
+{
+	/* "www*.example.com" is too clever. */
+	const unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
+
+	return X509_check_host(cert, name, 0, flags, NULL) == 1 ||
+	       X509_check_ip_asc(cert, name, 0) == 1;
+}
+
+static int check_peer(struct stream *io, const struct tls_peer_check *check)
+{
+	const char *const only_servername[] = { check->servername, NULL };
+	const char *const *names = check->names ? check->names : only_servername;
+	X509 *cert = SSL_get0_peer_certificate(io->tls->ssl);
+	long problem = SSL_get_verify_result(io->tls->ssl);
+
+	if (cert == NULL) {
+		stream_set_error(io, "the server has no certificate");
+		return -EPROTO;
+	}
+	if (problem != X509_V_OK) {
+		stream_set_error(io, "the server's certificate is not trusted: %s",
+				 X509_verify_cert_error_string(problem));
+		return -EPROTO;
+	}
+	for (size_t i = 0; names[i] != NULL; i++)
+		if (name_matches(cert, names[i]))
+			return 0;
+	stream_set_error(io, "the server's certificate is not for %s",
+			 names[0] ? names[0] : "any name that was asked for");
+	return -EPROTO;
+}
+
+int stream_start_tls_client(struct stream *io, struct tls_context *tls,
+			    const struct tls_peer_check *check)
+{
+	int r = tls != NULL && !tls->server ? start(io, tls, check) : -EINVAL;
+
+	if (r < 0 || check == NULL)
+		return r;
+	r = check_peer(io, check);
+	ERR_clear_error();
+	io->tls->verified = r == 0;
+	/* Encryption that nobody asked to be verified is still better than none (RFC 7435). */
+	return check->verify && r < 0 ? stream_fail_reading(io, r) : 0;
+}
+
+bool stream_tls_info(const struct stream *io, struct tls_info *info)
+{
+	SSL *ssl;
+
+	if (io->tls == NULL || !SSL_is_init_finished(io->tls->ssl))
+		return false;
+	ssl = io->tls->ssl;
+	*info = (struct tls_info){
+		.protocol = SSL_get_version(ssl),
+		.cipher = SSL_get_cipher_name(ssl),
+		.cipher_bits = SSL_get_cipher_bits(ssl, NULL),
+		.verified = io->tls->verified,
+		.resumed = SSL_session_reused(ssl) == 1,
+		.servername = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
+	};
+	return true;
+}
