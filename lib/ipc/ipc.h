@@ -16,6 +16,19 @@
  * read (they are buffered and flushed before a receive). Views in a received message are valid
  * until the next receive. A received descriptor belongs to the caller (m.deliver.file ...), who
  * takes or closes it; ipc_receive on the same message structure does not close it.
+ *
+ * A server waits for the first message of each exchange with ipc_next_request, so that a program
+ * that retires can close its kept connections where nothing is lost:
+ *
+ *	while (ipc_next_request(ipc, &m) == 0)
+ *		if (answer(ipc, &m) < 0)
+ *			break;
+ *
+ * and its clients ask with ipc_exchange, which goes to the replacement when that happens:
+ *
+ *	r = ipc_exchange(pool, deadline, &ipc, &m, resolve, .name = name, .type = DNS_MX);
+ *	...				further ipc_receive(ipc, &m), if the answer has more
+ *	ipc_pool_put(pool, ipc, r == 0);
  */
 #ifndef IPC_IPC_H
 #define IPC_IPC_H
@@ -26,6 +39,8 @@
 
 #include "base/clock.h"
 #include "base/view.h"
+
+struct sockaddr_un;
 
 /* RFC 5321 4.5.3.1: a path has 256 octets; room for quoting, UTF-8 and delimiters. */
 #define IPC_ADDRESS_MAX  1024
@@ -136,16 +151,29 @@ struct ipc;
 struct ipc *ipc_new(int fd);
 /*
  * Connects to a service's socket: "private/cleanup", below the queue directory (inside the chroot
- * or not: the path was fixed by ipc_set_root at start). NULL with errno: -ECONNREFUSED, -ENOENT
- * while the service is being started again are retried until the deadline.
+ * or not: the path was fixed by ipc_set_root at start). NULL with errno set: ECONNREFUSED and
+ * ENOENT, while the service is being started again, are retried until the deadline.
  */
 struct ipc *ipc_connect(const char *service, msec_t deadline);
+/* "" in a chroot, else the queue directory. Call it before the program is confined. */
 void ipc_set_root(const char *directory);
+/* The address of a service's socket, also where the queue directory's path is too long for one. */
+int ipc_socket_address(const char *service, struct sockaddr_un *address);
+/* "public/showq": the socket that the connection was accepted on or made to; "" if unknown. */
+const char *ipc_socket_name(const struct ipc *ipc);
+void ipc_set_socket_name(struct ipc *ipc, const char *name);
 void ipc_free(struct ipc *ipc);
 void ipc_freep(struct ipc **ipc);
 int ipc_fd(const struct ipc *ipc);
-/* Longest wait for one message or for the peer to take one; ipc_timeout at first. */
+/* Longest wait for one message or for the peer to take one; ipc_set_default_timeout at first. */
 void ipc_set_timeout(struct ipc *ipc, msec_t timeout);
+/* For connections made from now on; lib/daemon sets ipc_timeout. */
+void ipc_set_default_timeout(msec_t timeout);
+/*
+ * Receiving goes on while the program shuts down, no -ESHUTDOWN: so at first for connections that
+ * this program made (it waits for answers), and not for those that it accepted.
+ */
+void ipc_finish_first(struct ipc *ipc, bool finish_first);
 /* Who is at the other end (SO_PEERCRED at connect time). */
 int ipc_peer(const struct ipc *ipc, pid_t *pid, uid_t *uid, gid_t *gid);
 
@@ -157,6 +185,16 @@ int ipc_flush(struct ipc *ipc);
 /* 0; -ENODATA: the peer closed between messages; -EBADMSG; -ETIMEDOUT; -ESHUTDOWN; others. */
 int ipc_receive(struct ipc *ipc, struct message *m);
 int ipc_expect(struct ipc *ipc, enum message_type type, struct message *m);
+/*
+ * Servers: the first message of the next exchange. Beyond ipc_receive: -ENODATA also when this
+ * program retires. The connection is then to be closed; a request that came at this very moment
+ * is dropped with it, and the client asks the replacement.
+ */
+int ipc_next_request(struct ipc *ipc, struct message *m);
+/* For lib/daemon: whether the program retires, asked before each request is handed out. */
+void ipc_set_retire_check(bool (*is_retiring)(void));
+/* For lib/daemon: ends a wait in ipc_next_request, so that the question above is asked. */
+void ipc_wake_idle(struct ipc *ipc);
 const char *message_name(enum message_type type);
 /* Closes the descriptor that a message carries, if it has one that was not taken (set to -1). */
 void message_close_fd(struct message *m);
@@ -170,7 +208,18 @@ void message_close_fd(struct message *m);
 struct ipc_pool;
 struct ipc_pool *ipc_pool_new(const char *service, size_t idle_max);
 struct ipc *ipc_pool_get(struct ipc_pool *pool, msec_t deadline);
-/* healthy: the exchange ended cleanly and the connection may be used again. */
+/* healthy: the exchange ended cleanly and the connection may be used again. NULL is allowed. */
 void ipc_pool_put(struct ipc_pool *pool, struct ipc *ipc, bool healthy);
+void ipc_pool_free(struct ipc_pool *pool);
+/*
+ * Takes a connection, sends one message and receives the first answer; once more on a new
+ * connection if a kept one was closed before its answer began. The deadline is for connecting.
+ * 0 with *ipc to go on with and to give back; or a negative errno, *ipc is NULL then.
+ */
+int ipc_exchange_message(struct ipc_pool *pool, msec_t deadline, struct ipc **ipc,
+			 struct message *answer, enum message_type type, const void *fields);
+#define ipc_exchange(pool, deadline, ipc, answer, name, ...)                                       \
+	ipc_exchange_message((pool), (deadline), (ipc), (answer), MSG_##name,                      \
+			     &(const struct msg_##name){ __VA_ARGS__ })
 
 #endif

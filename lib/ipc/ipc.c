@@ -1,0 +1,231 @@
+#include "ipc/ipc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "ipc/internal.h"
+#include "task/task.h"
+
+static msec_t default_timeout = 3600 * 1000;
+
+void ipc_set_default_timeout(msec_t timeout)
+{
+	default_timeout = timeout;
+}
+
+struct ipc *ipc_new(int fd)
+{
+	struct ipc *ipc = mem_new(struct ipc);
+	socklen_t len = sizeof(ipc->peer);
+
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	ipc->fd = fd;
+	ipc->timeout = default_timeout;
+	ipc->came = -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ipc->peer, &len) < 0)
+		ipc->peer.uid = (uid_t)-1;
+	return ipc;
+}
+
+void ipc_free(struct ipc *ipc)
+{
+	if (ipc == NULL)
+		return;
+	task_forget_fd(ipc->fd);
+	close(ipc->fd);
+	if (ipc->came >= 0)
+		close(ipc->came);
+	str_free(&ipc->out);
+	free(ipc->in);
+	free(ipc);
+}
+
+void ipc_freep(struct ipc **ipc)
+{
+	ipc_free(*ipc);
+}
+
+int ipc_fd(const struct ipc *ipc)
+{
+	return ipc->fd;
+}
+
+void ipc_set_timeout(struct ipc *ipc, msec_t timeout)
+{
+	ipc->timeout = timeout;
+}
+
+void ipc_finish_first(struct ipc *ipc, bool finish_first)
+{
+	ipc->finish_first = finish_first;
+}
+
+int ipc_peer(const struct ipc *ipc, pid_t *pid, uid_t *uid, gid_t *gid)
+{
+	if (ipc->peer.uid == (uid_t)-1)
+		return -ENOTCONN;
+	*pid = ipc->peer.pid;
+	*uid = ipc->peer.uid;
+	*gid = ipc->peer.gid;
+	return 0;
+}
+
+const char *ipc_socket_name(const struct ipc *ipc)
+{
+	return ipc->socket_name;
+}
+
+void ipc_set_socket_name(struct ipc *ipc, const char *name)
+{
+	snprintf(ipc->socket_name, sizeof(ipc->socket_name), "%s", name);
+}
+
+int ipc_fail(struct ipc *ipc, int code)
+{
+	if (code == -EBADMSG && ipc->broken == 0) {
+		metric_add(METRIC_protocol_errors, 1);
+		log_error("malformed message from process %d (uid %d) on %s: connection closed",
+			  (int)ipc->peer.pid, (int)ipc->peer.uid,
+			  ipc->socket_name[0] ? ipc->socket_name : "a socket");
+	}
+	ipc->broken = code;
+	return code;
+}
+
+/* ---- sending ---- */
+
+static void attach_fd(struct msghdr *header, void *control, size_t size, int fd)
+{
+	header->msg_control = control;
+	header->msg_controllen = size;
+
+	struct cmsghdr *c = CMSG_FIRSTHDR(header);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+}
+
+/* Takes `sent` bytes off the front of a list of buffers. */
+static void advance(struct msghdr *header, size_t sent)
+{
+	while (header->msg_iovlen > 0 && sent >= header->msg_iov->iov_len) {
+		sent -= header->msg_iov->iov_len;
+		header->msg_iov++;
+		header->msg_iovlen--;
+	}
+	if (header->msg_iovlen > 0) {
+		header->msg_iov->iov_base = (char *)header->msg_iov->iov_base + sent;
+		header->msg_iov->iov_len -= sent;
+	}
+}
+
+/* Sends all of it; the descriptor goes with the first byte. */
+static int send_all(struct ipc *ipc, struct iovec *parts, size_t count, int fd)
+{
+	struct msghdr header = { .msg_iov = parts, .msg_iovlen = count };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { { 0 } };
+	msec_t deadline = clock_after(ipc->timeout);
+
+	if (ipc->broken < 0)
+		return ipc->broken;
+	if (fd >= 0)
+		attach_fd(&header, control.bytes, sizeof(control.bytes), fd);
+	advance(&header, 0);
+	while (header.msg_iovlen > 0) {
+		ssize_t n = sendmsg(ipc->fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n >= 0) {
+			advance(&header, (size_t)n);
+			header.msg_control = NULL;
+			header.msg_controllen = 0;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+
+		int r = task_wait_writable(ipc->fd, deadline);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int ipc_flush(struct ipc *ipc)
+{
+	struct iovec all = { ipc->out.data, ipc->out.len };
+	int r;
+
+	if (ipc->out.len == 0)
+		return ipc->broken;
+	r = send_all(ipc, &all, 1, -1);
+	str_free(&ipc->out);
+	return r;
+}
+
+/* Sends what is packed, with the pieces that were not copied in their places. */
+static int send_packed(struct ipc *ipc, struct packed *packed)
+{
+	struct iovec parts[2 * PACK_PIECES_MAX + 1];
+	size_t count = 0, done = 0;
+	int r;
+
+	for (size_t i = 0; i < packed->count; i++) {
+		parts[count++] =
+			(struct iovec){ ipc->out.data + done, packed->pieces[i].at - done };
+		parts[count++] = (struct iovec){ (void *)(uintptr_t)packed->pieces[i].text.data,
+						 packed->pieces[i].text.len };
+		done = packed->pieces[i].at;
+	}
+	parts[count++] = (struct iovec){ ipc->out.data + done, ipc->out.len - done };
+	r = send_all(ipc, parts, count, packed->fd);
+	str_free(&ipc->out);
+	return r;
+}
+
+static bool carries_fd(enum message_type type, const void *fields)
+{
+	const struct field *f = message_fields(type);
+
+	for (; f != NULL && f->kind != FIELD_END; f++)
+		if (f->kind == FIELD_FD &&
+		    *(const int *)(const void *)((const char *)fields + f->offset) > 0)
+			return true;
+	return false;
+}
+
+int ipc_send_message(struct ipc *ipc, enum message_type type, const void *fields)
+{
+	struct packed packed = { .out = &ipc->out };
+	int r;
+
+	if (ipc->broken < 0)
+		return ipc->broken;
+	/* The descriptor must arrive with the message's first byte, so nothing goes before it. */
+	if (carries_fd(type, fields)) {
+		r = ipc_flush(ipc);
+		if (r < 0)
+			return r;
+	}
+	r = message_pack(&packed, type, fields);
+	if (r < 0) {
+		log_error("message %s cannot be sent: a field is too long", message_name(type));
+		return r;
+	}
+	if (packed.count > 0 || packed.fd >= 0)
+		return send_packed(ipc, &packed);
+	return ipc->out.len >= IPC_BUFFER_SIZE ? ipc_flush(ipc) : 0;
+}
