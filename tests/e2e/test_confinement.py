@@ -1,0 +1,141 @@
+"""What each running program is confined to, seen from outside in /proc."""
+import json
+import os
+import pwd
+import re
+import unittest
+
+from posta import AS_ROOT, PLAIN_BUILD, Instance, PASSWORD, message, wait_until
+
+# program: user, or None for root
+USERS = {"smtpd": "postanet", "smtp": "postanet", "local": "postanet", "resolver": "postanet",
+         "anvil": "postanet", "imapd": "postanet", "pop3d": "postanet", "cleanup": "posta",
+         "qmgr": "posta", "bounce": "posta", "auth": "postaauth", "local-deliver": "root",
+         "imapd-session": "root", "pop3d-session": "root"}
+SOCKETS_ONLY = {"smtpd", "smtp", "local", "resolver", "anvil", "imapd", "pop3d"}
+QUEUE_ROOT = {"cleanup", "qmgr", "bounce"}
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def programs(suite):
+    """[(program, pid)] as `posta status --json` names them."""
+    found = []
+    for line in suite.posta("status", "--json").text.splitlines():
+        if line.startswith("{"):
+            item = json.loads(line)
+            found.append((item["program"], item["pid"], item))
+    return found
+
+
+@unittest.skipUnless(AS_ROOT, "needs root")
+class AsRoot(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.suite = Instance(build=PLAIN_BUILD)
+        cls.programs = programs(cls.suite)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.suite.close()
+
+    def test_every_program_runs(self):
+        self.assertEqual(set(USERS), {name for name, _, _ in self.programs} - {"master"})
+
+    def test_users_and_groups(self):
+        for name, pid, _ in self.programs:
+            if name == "master":
+                continue
+            with self.subTest(program=name):
+                status = status_of(pid)
+                uid = pwd.getpwnam(USERS[name]).pw_uid
+                self.assertEqual(set(status["Uid"].split()), {str(uid)})
+                if uid != 0:
+                    self.assertNotIn("0", status["Gid"].split())
+                    self.assertNotIn("0", status["Groups"].split())
+                    self.assertEqual(int(status["CapEff"], 16), 0)
+                    self.assertEqual(int(status["CapPrm"], 16), 0)
+
+    def test_seccomp_and_no_new_privileges(self):
+        for name, pid, _ in self.programs:
+            if name == "master":
+                continue
+            with self.subTest(program=name):
+                status = status_of(pid)
+                self.assertEqual(status["Seccomp"].strip(), "2")
+                if name != "local-deliver":  # commands from aliases may be set-gid programs
+                    self.assertEqual(status["NoNewPrivs"].strip(), "1")
+
+    def test_root_directories(self):
+        queue = os.path.realpath(os.path.join(self.suite.home, "queue"))
+        for name, pid, _ in self.programs:
+            root = os.readlink(f"/proc/{pid}/root")
+            with self.subTest(program=name, root=root):
+                if name in SOCKETS_ONLY:
+                    self.assertEqual(root, os.path.join(queue, "sockets"))
+                    entries = os.listdir(f"/proc/{pid}/root")
+                    self.assertEqual(sorted(entries), ["private", "public"])
+                elif name in QUEUE_ROOT:
+                    self.assertEqual(root, queue)
+
+    def test_open_files(self):
+        """What parses strangers' bytes has no descriptor that leads to mail, and none on a folder."""
+        for name, pid, _ in self.programs:
+            if name not in SOCKETS_ONLY:
+                continue
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                try:
+                    target = os.readlink(f"/proc/{pid}/fd/{number}")
+                except OSError:
+                    continue
+                with self.subTest(program=name, fd=target):
+                    self.assertFalse(os.path.isdir(target) and target.startswith("/"), target)
+                    self.assertNotIn("/incoming/", target)
+                    self.assertNotIn("/mail/", target.replace(self.suite.log_file, ""))
+                    self.assertNotIn("shadow", target)
+
+    def test_session_process_is_the_user_in_its_mail(self):
+        self.suite.submit("alice", ["bob"], message(subject="confined"))
+        self.suite.wait_mail("bob", text="confined")
+        parent = [pid for name, pid, _ in self.programs if name == "imapd-session"][0]
+        with self.suite.imap("bob") as client:
+            client.select()
+            with open(f"/proc/{parent}/task/{parent}/children") as file:
+                children = file.read().split()
+            self.assertTrue(children)
+            for pid in children:
+                status = status_of(pid)
+                self.assertNotIn("0", status["Uid"].split())
+                self.assertEqual(status["Seccomp"].strip(), "2")
+                self.assertEqual(status["NoNewPrivs"].strip(), "1")
+                self.assertEqual(int(status["CapEff"], 16), 0)
+                self.assertNotEqual(os.readlink(f"/proc/{pid}/root"), "/")
+
+    def test_status_says_it(self):
+        for name, _, item in self.programs:
+            if name in SOCKETS_ONLY:
+                self.assertIn("seccomp", item["confinement"])
+                self.assertIn("postanet", item["confinement"])
+
+
+class AsOrdinaryUser(unittest.TestCase):
+    def test_runs_on_high_ports_and_says_what_it_does_without(self):
+        user = "nobody" if AS_ROOT else None
+        with Instance(build=PLAIN_BUILD, as_user=user) as suite:
+            suite.submit("alice", ["bob"], message(subject="unprivileged"))
+            suite.wait_mail("bob", text="unprivileged")
+            self.assertRegex(suite.log(), r"(?i)not (running as|started by) root|without root")
+            for name, pid, _ in programs(suite):
+                if name == "master":
+                    continue
+                with self.subTest(program=name):
+                    status = status_of(pid)
+                    self.assertEqual(status["Seccomp"].strip(), "2")
+                    self.assertNotIn("0", status["Uid"].split())
+
+
+if __name__ == "__main__":
+    unittest.main()

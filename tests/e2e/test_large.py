@@ -1,0 +1,156 @@
+"""Many messages, and one large one."""
+import hashlib
+import imaplib
+import os
+import random
+import subprocess
+import tempfile
+import time
+import unittest
+
+from posta import PLAIN_BUILD, Instance, PASSWORD, message
+
+imaplib._MAXLINE = 10_000_000
+
+
+def memory_peaks(suite):
+    """Largest resident set of any program so far, by name, in MiB."""
+    import json
+    peaks = {}
+    for line in suite.posta("status", "--json").text.splitlines():
+        if not line.startswith("{"):
+            continue
+        item = json.loads(line)
+        pids = [item["pid"]]
+        try:
+            with open(f"/proc/{item['pid']}/task/{item['pid']}/children") as file:
+                pids += [int(p) for p in file.read().split()]
+        except OSError:
+            pass
+        for pid in pids:
+            try:
+                with open(f"/proc/{pid}/status") as file:
+                    for entry in file:
+                        if entry.startswith("VmHWM"):
+                            peaks[item["program"]] = max(peaks.get(item["program"], 0),
+                                                         int(entry.split()[1]) / 1024)
+            except OSError:
+                pass
+    return peaks
+
+
+class Large(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.suite = Instance(build=PLAIN_BUILD, main={"message_size_limit": "80000000", "mailbox_size_limit": "0"})
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.suite.close()
+
+    def test_50_megabytes_in_and_out_byte_identical(self):
+        rng = random.Random(4711)
+        lines = []
+        size = 0
+        while size < 50_000_000:
+            line = rng.randbytes(rng.randrange(1, 700)).replace(b"\r", b"x").replace(b"\n", b"y")
+            if rng.random() < 0.05:
+                line = b"." + line
+            lines.append(line)
+            size += len(line) + 2
+        body = b"\r\n".join(lines) + b"\r\n"
+        digest = hashlib.sha256(body).hexdigest()
+        self.suite.submit("alice", ["bob"], message(subject="large", body="").encode() + body)
+        deadline = time.monotonic() + 60
+        with self.suite.imap("bob") as client:
+            count = b"0"
+            while count == b"0" and time.monotonic() < deadline:
+                count = client.select()[1][0]
+                time.sleep(0.1)
+            self.assertEqual(count, b"1")
+            mail = client.fetch("1", "(RFC822.SIZE BODY.PEEK[])")[1][0]
+            self.assertIn(f"RFC822.SIZE {len(mail[1])}".encode(), mail[0])
+            content = mail[1].split(b"\r\n\r\n", 1)[1]
+            self.assertEqual(hashlib.sha256(content).hexdigest(), digest)
+            # In pieces, as mail programs ask for it.
+            piece = client.fetch("1", "(BODY.PEEK[TEXT]<1000000.65536>)")[1][0][1]
+            self.assertEqual(piece, content[1000000:1065536])
+        client = self.suite.pop3("bob")
+        retrieved = b"\r\n".join(client.retr(1)[1]) + b"\r\n"
+        client.quit()
+        self.assertEqual(hashlib.sha256(retrieved.split(b"\r\n\r\n", 1)[1]).hexdigest(), digest)
+        for program, peak in memory_peaks(self.suite).items():
+            if program != "master":
+                self.assertLess(peak, 48, f"{program} used {peak} MiB")
+
+    def test_20000_messages_in_50_folders(self):
+        suite = self.suite
+        with suite.imap("alice") as client:
+            for folder in range(50):
+                name = f"Folder{folder:02d}"
+                client.create(name)
+                # One message by APPEND, then doubled by COPY: 400 a folder.
+                for n in range(25):
+                    kind, _ = client.append(name, None, None, message(subject=f"m{n}").encode())
+                    self.assertEqual(kind, "OK")
+                client.select(name)
+                for _ in range(4):
+                    client.copy("1:*", name)
+            slowest = 0.0
+
+            def timed(what, *arguments):
+                nonlocal slowest
+                began = time.monotonic()
+                kind, data = what(*arguments)
+                slowest = max(slowest, time.monotonic() - began)
+                self.assertEqual(kind, "OK", data)
+                return data
+            total = 0
+            for folder in range(50):
+                name = f"Folder{folder:02d}"
+                status = timed(client.status, name, "(MESSAGES UIDNEXT UNSEEN)")
+                self.assertIn(b"MESSAGES 400", status[0])
+                total += int(timed(client.select, name)[0])
+                timed(client.fetch, "1:*", "(UID FLAGS)")
+                timed(client.fetch, "1:*", "(ENVELOPE RFC822.SIZE)")
+                timed(client.store, "1:100", "+FLAGS", r"(\Seen)")
+                timed(client.search, None, "UNSEEN")
+            self.assertEqual(total, 20000)
+            # Behaviour, not speed: nobody waits; the bound is far above what is usual.
+            self.assertLess(slowest, 1.0)
+        home = tempfile.mkdtemp(prefix="posta-large-")
+        with open(home + "/rc", "w") as file:
+            file.write(f"""IMAPAccount posta
+Host localhost
+Port {suite.port(993)}
+User alice@example.test
+Pass {PASSWORD}
+SSLType IMAPS
+CertificateFile {suite.ca}
+
+IMAPStore far
+Account posta
+
+MaildirStore near
+Path {home}/mail/
+Inbox {home}/mail/INBOX
+SubFolders Verbatim
+
+Channel all
+Far :far:
+Near :near:
+Patterns Folder0*
+Create Near
+SyncState *
+""")
+        os.mkdir(home + "/mail")
+        done = subprocess.run(["mbsync", "-c", home + "/rc", "-a"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=120, env=dict(os.environ, HOME=home))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        count = sum(len(files) for path, _, files in os.walk(home + "/mail") if path.endswith(("/cur", "/new")))
+        subprocess.run(["rm", "-rf", home])
+        self.assertEqual(count, 4000)
+
+
+if __name__ == "__main__":
+    unittest.main()
