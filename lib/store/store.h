@@ -1,0 +1,344 @@
+/*
+ * Mailboxes of one user: Maildir is the lasting truth, an LMDB index beside it the commit point.
+ *
+ *	_cleanup_(store_closep) struct store *store = NULL;
+ *	_cleanup_(mailbox_closep) struct mailbox *box = NULL;
+ *	store_open("/", &STORE_DEFAULTS, &store, &err);
+ *	mailbox_open(store, VIEW("INBOX"), MAILBOX_READ_WRITE, &box);
+ *	for (uint32_t seq = 1; seq <= mailbox_count(box); seq++) ... mailbox_uid(box, seq) ...
+ *	mailbox_refresh(box, true, &changes);		what others did meanwhile, as IMAP tells it
+ *	store_settle(store, STORE_SETTLE_BATCH);	files follow what the index decided
+ *
+ * Layout on disk, in the Maildir directory (Maildir++: the root is INBOX, folder "A.B" is ".A.B"):
+ *	cur/ new/ tmp/		one file a message; <unique>,S=<bytes>,W=<CRLF bytes>,U=<uid>:2,<flags>
+ *	.A.B/{cur,new,tmp}	a folder; `maildirfolder` (empty) marks it for other tools
+ *	posta-uidvalidity	per folder: UIDVALIDITY and an upper bound of UIDNEXT, fsynced
+ *	posta-keywords		per folder: the keywords behind the letters a..z in file names
+ *	subscriptions		names, one a line
+ *	posta.index/		the LMDB environment; may be deleted at any time: it is built again from
+ *				the names, UIDs and UIDVALIDITY stay, so that no client notices
+ *
+ * The index decides: a change of flags, a copy, a move, an expunge, an append is one transaction, and
+ * durable when the function returns. What files must still follow (rename, unlink) is "owed": written
+ * in the same transaction and done by store_settle() in batches, so that a crash only delays it.
+ * What the files do not hold and a lost index therefore loses: the last unsettled changes, keywords
+ * beyond the first 26 of a folder, mod-sequences (they restart above all that were ever given out)
+ * and the caches.
+ *
+ * Several processes of the user may use a store at the same time, and deliveries and other Maildir
+ * programs need not know of it: they are noticed by the times of new/ and cur/. No transaction and no
+ * lock is held between calls. All functions block (the user's own process waits, nobody else); none
+ * may be called by two threads at once. None switches tasks.
+ *
+ * Names of folders are as on the wire: modified UTF-7 (RFC 3501 5.1.3), separator '.', "INBOX" in any
+ * case. Errors, everywhere:
+ *	-ENOENT		no such folder (or: no such message any more)
+ *	-EEXIST		the name is taken
+ *	-EINVAL		a name that cannot be (store_name_check says why)
+ *	-ESTALE		this mailbox was deleted, or renumbered: close it
+ *	-ERANGE		the folder has KEYWORDS_MAX keywords already (NO [LIMIT])
+ *	-EPERM		the mailbox was opened MAILBOX_READ_ONLY, or INBOX cannot do that
+ *	-ENOSPC, -EDQUOT	disk or index (mailbox_index_limit) is full
+ *	others		from the system or LMDB, logged here with what was being done
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+struct store;
+struct mailbox;
+struct append;
+
+#define STORE_NAME_MAX	   240 /* bytes of a folder's name: it is a file name with a dot in front */
+#define STORE_DEPTH_MAX	   40  /* parts of a folder's name */
+#define STORE_FOLDERS_MAX  20000   /* folders of a user */
+#define KEYWORDS_MAX	   64	   /* different keywords in a folder */
+#define KEYWORD_LENGTH_MAX 64	   /* bytes of one keyword */
+#define STORE_HEADER_MAX   1048576 /* bytes of a message's header that are looked at */
+
+/* System flags (RFC 3501 2.3.2). */
+enum {
+	FLAG_SEEN = 1,
+	FLAG_ANSWERED = 2,
+	FLAG_FLAGGED = 4,
+	FLAG_DELETED = 8,
+	FLAG_DRAFT = 16,
+	FLAG_PASSED = 32,  /* Maildir's P: kept in names, not shown by IMAP */
+	FLAG_RECENT = 128, /* of this session only, never stored */
+	FLAGS_STORED = 63,
+	FLAGS_SYSTEM = 31,
+};
+
+/* Special use (RFC 6154); given by a folder's name when it is made: Drafts, Sent, Trash, ... */
+enum { USE_ARCHIVE = 1, USE_DRAFTS = 2, USE_JUNK = 4, USE_SENT = 8, USE_TRASH = 16 };
+
+/* ---- the store of a user ---- */
+
+struct store_options {
+	uint64_t index_limit; /* bytes the index may grow to; 0: STORE_INDEX_LIMIT */
+	bool create;	      /* make the Maildir if there is none */
+};
+#define STORE_INDEX_LIMIT ((uint64_t)4 << 30)
+#define STORE_DEFAULTS	  ((struct store_options){ .index_limit = 0, .create = true })
+
+/*
+ * `maildir` is the absolute path of the Maildir ("/" in a chroot). Opens or builds the index, finds
+ * folders that others made. -ENOENT without `create`.
+ */
+int store_open(const char *maildir, const struct store_options *options, struct store **store,
+	       struct error *err);
+/* Settles what is owed (bounded), then closes. Mailboxes of it must have been closed before. */
+void store_close(struct store *store);
+void store_closep(struct store **store);
+const char *store_path(const struct store *store);
+
+/*
+ * Does up to `max` pieces of owed file work. Returns 0 when nothing is owed any more, 1 when there is
+ * more, or a negative errno. Cheap when nothing is owed: call it after commands and when idle.
+ */
+#define STORE_SETTLE_BATCH 500
+int store_settle(struct store *store, size_t max);
+
+/* ---- folders ---- */
+
+/*
+ * 0, or -EINVAL with a reason. Refused: empty parts, "..", '/', NUL, control and 8-bit bytes, modified
+ * UTF-7 that is broken or not the shortest form, '*' and '%', names too long or too deep.
+ */
+int store_name_check(struct view name, struct error *err);
+/* "INBOX" in any case (also in front of '.') in capitals, the rest as it is; checked. Appends. */
+int store_name_normalize(struct view name, struct str *out, struct error *err);
+/* The special use that a name has by itself ("Sent", "Sent Messages", "Junk", "Spam", ...), or 0. */
+unsigned store_name_special_use(struct view name);
+
+struct folder_info {
+	struct view name;  /* valid in the callback only */
+	bool exists;	   /* false: only a parent of others, or only subscribed to */
+	bool has_children; /* of folders that exist */
+	bool subscribed;
+	unsigned special_use;
+	uint32_t id;
+};
+/*
+ * Calls `each` for every folder, every missing parent of one, and every subscribed name, in byte order
+ * of the names, INBOX first; ends early when it returns non-zero (returned). The store may be used in
+ * the callback (the list was copied).
+ */
+int store_list(struct store *store, int (*each)(void *argument, const struct folder_info *folder),
+	       void *argument);
+/* The same for one name; -ENOENT if store_list would not show it. `name` of the result is `name`. */
+int store_folder_info(struct store *store, struct view name, struct folder_info *folder);
+
+/* `special_use` 0: as the name says. Parents are not made (LIST shows them as not selectable). */
+int store_create(struct store *store, struct view name, unsigned special_use, struct error *err);
+/* With its messages; folders below stay. INBOX: -EPERM. */
+int store_delete(struct store *store, struct view name, struct error *err);
+/*
+ * With the folders below it. RFC 3501 6.3.5: renaming INBOX moves its messages to the new folder and
+ * leaves INBOX empty. UIDs and UIDVALIDITY stay with the folder (INBOX's messages get new ones).
+ */
+int store_rename(struct store *store, struct view from, struct view to, struct error *err);
+/* The name need not exist (RFC 3501 6.3.6). */
+int store_subscribe(struct store *store, struct view name, bool subscribed, struct error *err);
+
+struct folder_status {
+	uint32_t id;
+	uint32_t messages, unseen, deleted, recent;
+	uint32_t uidnext, uidvalidity;
+	uint64_t highest_modseq;
+	uint64_t size; /* sum of RFC822.SIZE (RFC 8438) */
+};
+/* From the counters, after new files were numbered. One read when nothing changed. */
+int store_status(struct store *store, struct view name, struct folder_status *status);
+
+/* ---- an open mailbox: a snapshot that changes only when it is told to ---- */
+
+enum mailbox_mode { MAILBOX_READ_ONLY /* EXAMINE */, MAILBOX_READ_WRITE };
+
+/* Numbers new files, then takes a snapshot. READ_WRITE claims \Recent. */
+int mailbox_open(struct store *store, struct view name, enum mailbox_mode mode,
+		 struct mailbox **mailbox);
+void mailbox_close(struct mailbox *mailbox);
+void mailbox_closep(struct mailbox **mailbox);
+
+/* The name now (another session may have renamed it at the last refresh). */
+const char *mailbox_name(const struct mailbox *mailbox);
+uint32_t mailbox_folder_id(const struct mailbox *mailbox);
+uint32_t mailbox_uidvalidity(const struct mailbox *mailbox);
+uint32_t mailbox_uidnext(const struct mailbox *mailbox);
+uint64_t mailbox_highest_modseq(const struct mailbox *mailbox);
+/* Expunges up to this mod-sequence are not known one by one any more (QRESYNC). */
+uint64_t mailbox_modseq_floor(const struct mailbox *mailbox);
+bool mailbox_is_writable(const struct mailbox *mailbox);
+
+/* Sequence numbers are 1 .. count. All of these are array look-ups, but mailbox_find (log n). */
+uint32_t mailbox_count(const struct mailbox *mailbox);
+uint32_t mailbox_recent(const struct mailbox *mailbox);
+uint32_t mailbox_first_unseen(const struct mailbox *mailbox); /* 0: none */
+uint32_t mailbox_uid(const struct mailbox *mailbox, uint32_t seq);
+/* Sequence number of a UID, 0 if it is not there. */
+uint32_t mailbox_find(const struct mailbox *mailbox, uint32_t uid);
+/* The first sequence number whose UID is >= uid; count + 1 if there is none. */
+uint32_t mailbox_find_from(const struct mailbox *mailbox, uint32_t uid);
+unsigned mailbox_flags(const struct mailbox *mailbox, uint32_t seq); /* with FLAG_RECENT */
+uint64_t mailbox_keywords(const struct mailbox *mailbox, uint32_t seq);
+/* Expunged by somebody, but not yet taken out of the snapshot. Its content may still be readable. */
+bool mailbox_is_gone(const struct mailbox *mailbox, uint32_t seq);
+
+/* Keyword of bit number `bit`, or NULL: no such bit. */
+const char *mailbox_keyword_name(const struct mailbox *mailbox, unsigned bit);
+/*
+ * Bit mask of a keyword (case ignored). 0: unknown. A keyword is given a bit when it is first stored,
+ * by mailbox_keyword_add (-ERANGE, -EINVAL for what is no atom or too long): returns the bit's number.
+ */
+uint64_t mailbox_keyword_mask(const struct mailbox *mailbox, struct view name);
+int mailbox_keyword_add(struct mailbox *mailbox, struct view name);
+
+/*
+ * What changed since the snapshot, by anybody (this mailbox's own expunges too, but not its own
+ * changes of flags). The snapshot is brought up to date; with may_expunge false (during FETCH, STORE
+ * and SEARCH, RFC 3501 7.4.1) messages that are gone stay in it until a later call.
+ */
+struct mailbox_changes {
+	uint32_t *expunged;	 /* sequence numbers to send in this order, highest first */
+	uint32_t *expunged_uids; /* the same messages */
+	size_t expunged_count;
+	uint32_t *flags; /* sequence numbers (after the expunges) whose flags changed */
+	size_t flags_count;
+	bool exists;   /* mailbox_count is to be told */
+	bool recent;   /* mailbox_recent is to be told */
+	bool keywords; /* new keywords: FLAGS and PERMANENTFLAGS are to be told */
+};
+int mailbox_refresh(struct mailbox *mailbox, bool may_expunge, struct mailbox_changes *changes);
+void mailbox_changes_free(struct mailbox_changes *changes);
+
+/* ---- messages ---- */
+
+struct message_info {
+	uint32_t uid;
+	uint64_t modseq;
+	uint64_t size;	       /* RFC822.SIZE: with CRLF */
+	uint64_t disk_size;    /* bytes of the file */
+	int64_t internal_date; /* seconds since 1970 */
+	uint8_t id[16]; /* same for all copies, kept by moves and rebuilds (RFC 8474 EMAILID) */
+};
+/* Also for messages that are gone from the index but not from the snapshot: -ENOENT then. */
+int mailbox_info(struct mailbox *mailbox, uint32_t seq, struct message_info *info);
+
+/*
+ * The content with CRLF line ends: a descriptor for reading (the caller closes it) of exactly *size
+ * bytes. A file with bare LFs is converted into an unnamed file. -ENOENT: gone.
+ */
+int mailbox_content(struct mailbox *mailbox, uint32_t seq, int *fd, uint64_t *size);
+
+/*
+ * Pre-rendered parts of answers (store/render.h), made when first asked for and then kept in the
+ * index. Appended to *out, complete with parentheses; may hold literals.
+ */
+enum cached_item { CACHED_ENVELOPE, CACHED_BODY, CACHED_BODYSTRUCTURE };
+int mailbox_cached(struct mailbox *mailbox, uint32_t seq, enum cached_item item, struct str *out);
+/*
+ * A header block (fields as they stand in the message, in their order, each with its CRLF, without the
+ * empty line) that has at least all fields of these names; from the index if they are among those that
+ * clients mostly ask for, else from the file. No names: the whole header. Appended.
+ */
+int mailbox_header(struct mailbox *mailbox, uint32_t seq, const struct view *names, size_t count,
+		   struct str *out);
+/* Writes what was computed for the cache into the index. Done by itself now and then and at close. */
+int mailbox_flush_cache(struct mailbox *mailbox);
+
+/* ---- changes: `seqs` are sequence numbers, ascending, without doubles ---- */
+
+enum flag_operation { FLAGS_REPLACE, FLAGS_ADD, FLAGS_REMOVE };
+struct flag_change {
+	enum flag_operation operation;
+	unsigned flags;		  /* of FLAGS_SYSTEM */
+	uint64_t keywords;	  /* bits of mailbox_keyword_add */
+	uint64_t unchanged_since; /* RFC 7162; 0: no condition (give UINT64_MAX for none, too) */
+};
+struct flag_result {
+	uint32_t *changed; /* sequence numbers whose flags are now different in the snapshot */
+	size_t changed_count;
+	uint32_t *others; /* of those and the rest: what another session had changed too: to be told
+			     even if the client asked for silence */
+	size_t others_count;
+	uint32_t *modified; /* not touched: changed since unchanged_since (RFC 7162 MODIFIED) */
+	size_t modified_count;
+	uint64_t modseq; /* of the change, 0: nothing changed */
+};
+/* One transaction. The snapshot has the new flags. Messages that are gone are passed over. */
+int mailbox_change_flags(struct mailbox *mailbox, const uint32_t *seqs, size_t count,
+			 const struct flag_change *change, struct flag_result *result);
+void flag_result_free(struct flag_result *result);
+
+/*
+ * Expunges those of the messages that have \Deleted (by the index, not the snapshot); seqs NULL: all.
+ * One transaction; mailbox_refresh tells them. *count_out (may be NULL): how many.
+ */
+int mailbox_expunge(struct mailbox *mailbox, const uint32_t *seqs, size_t count, size_t *count_out);
+/* The same whatever their flags are (POP3's QUIT). */
+int mailbox_remove(struct mailbox *mailbox, const uint32_t *seqs, size_t count);
+
+struct copy_result {
+	uint32_t uidvalidity; /* of the target */
+	uint32_t *from, *to;  /* UIDs, pairwise, ascending */
+	size_t count;
+};
+/*
+ * Copies (hard links, flags and dates kept), or moves: one transaction for all, or nothing. Messages
+ * that are gone are passed over. -ENOENT: the target does not exist (NO [TRYCREATE]).
+ */
+int mailbox_copy(struct mailbox *mailbox, const uint32_t *seqs, size_t count, struct view target,
+		 bool move, struct copy_result *result);
+void copy_result_free(struct copy_result *result);
+
+/* ---- append ---- */
+
+/* -ENOENT: no such folder (NO [TRYCREATE]). The content is given in CRLF form. */
+int append_begin(struct store *store, struct view name, struct append **append);
+int append_write(struct append *append, struct view bytes);
+/*
+ * fsync of the content. May be left out (append_finish does it), or be run in a worker thread: it
+ * touches nothing but the file. `append` is a struct append.
+ */
+int append_make_durable(void *append);
+/*
+ * Puts `count` messages into their folder (all the same) in one transaction: all or nothing. Frees
+ * them, also on failure. keywords: names. date 0: now. *uids has room for `count`, ascending.
+ */
+struct append_meta {
+	unsigned flags;
+	const struct view *keywords;
+	size_t keyword_count;
+	int64_t date;
+};
+int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
+		  uint32_t *uidvalidity, uint32_t *uids);
+/* Gives it up. NULL is allowed. */
+void append_free(struct append *append);
+void append_freep(struct append **append);
+
+/* ---- changes since a mod-sequence (CONDSTORE, QRESYNC), ascending UIDs; counts may be 0 ---- */
+
+int mailbox_changed_since(struct mailbox *mailbox, uint64_t modseq, uint32_t **uids, size_t *count);
+/* Tombstones. Complete only if modseq >= mailbox_modseq_floor. */
+int mailbox_vanished_since(struct mailbox *mailbox, uint64_t modseq, uint32_t **uids,
+			   size_t *count);
+
+/* ---- for the administrator's tool ---- */
+
+/* Drops the index; the next store_open builds it again. No process may have the store open. */
+int store_drop_index(const char *maildir, struct error *err);
+/*
+ * Compares index and files of all folders; each difference is a line. Returns their number or a
+ * negative errno. Changes nothing.
+ */
+int store_verify(struct store *store, void (*line)(void *argument, const char *text),
+		 void *argument);
+
+#endif
