@@ -130,11 +130,24 @@ struct tls_options {
 struct tls_context *tls_context_new(const struct tls_options *options, struct error *err);
 void tls_context_free(struct tls_context *tls);
 
+/* A TLSA record (RFC 6698): data is the certificate association. */
+struct tls_tlsa {
+	uint8_t usage, selector, matching_type;
+	struct view data;
+};
+
 struct tls_peer_check {
 	const char *servername;	  /* sent as SNI, NULL: none */
 	bool verify;		  /* the chain must lead to a trust anchor ... */
 	const char *const *names; /* ... and the certificate to one of these (NULL-terminated; a
 	                             leading dot matches subdomains), NULL: servername */
+	/*
+	 * DANE for SMTP (RFC 7672), with records that DNSSEC vouches for: these decide, instead of
+	 * the trust anchors. Usages 0 and 1 and what OpenSSL does not know are passed over; if
+	 * nothing is left, the peer is not verified.
+	 */
+	const struct tls_tlsa *tlsa;
+	size_t tlsa_count; /* 0: no DANE */
 };
 
 /*

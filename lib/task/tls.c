@@ -14,6 +14,7 @@ struct tls_session {
 	SSL *ssl;
 	bool broken; /* OpenSSL said that it must not be used any more */
 	bool verified;
+	bool dane; /* TLSA records decide whether the peer is the right one */
 };
 
 void tls_session_free(struct tls_session *session)
@@ -116,6 +117,39 @@ static int shake_hands(struct stream *io)
 	}
 }
 
+static void set_servername(SSL *ssl, const char *name)
+{
+	ASN1_OCTET_STRING *address = a2i_IPADDRESS(name);
+
+	/* An address is no server name (RFC 6066 section 3). */
+	if (address == NULL)
+		SSL_set_tlsext_host_name(ssl, name);
+	ASN1_OCTET_STRING_free(address);
+}
+
+/* DANE-TA(2) and DANE-EE(3); the others are not for SMTP (RFC 7672 section 3.1.3). */
+static void set_tlsa(struct tls_session *session, const struct tls_peer_check *check)
+{
+	const unsigned char *data;
+
+	session->dane = true;
+	if (check->servername == NULL || SSL_dane_enable(session->ssl, check->servername) <= 0)
+		return;
+	/* The record names the key itself: then names and dates say nothing more (section 3.1.1). */
+	SSL_dane_set_flags(session->ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+	for (size_t i = 0; check->names != NULL && check->names[i] != NULL; i++)
+		SSL_add1_host(session->ssl, check->names[i]);
+	for (size_t i = 0; i < check->tlsa_count; i++) {
+		const struct tls_tlsa *record = &check->tlsa[i];
+
+		data = (const unsigned char *)record->data.data;
+		if (record->usage == 2 || record->usage == 3)
+			SSL_dane_tlsa_add(session->ssl, record->usage, record->selector,
+					  record->matching_type, data, record->data.len);
+	}
+	ERR_clear_error();
+}
+
 static int start(struct stream *io, struct tls_context *tls, const struct tls_peer_check *check)
 {
 	SSL *ssl;
@@ -139,14 +173,10 @@ static int start(struct stream *io, struct tls_context *tls, const struct tls_pe
 		SSL_set_accept_state(ssl);
 	else
 		SSL_set_connect_state(ssl);
-	if (check != NULL && check->servername != NULL) {
-		ASN1_OCTET_STRING *address = a2i_IPADDRESS(check->servername);
-
-		/* An address is no server name (RFC 6066 section 3). */
-		if (address == NULL)
-			SSL_set_tlsext_host_name(ssl, check->servername);
-		ASN1_OCTET_STRING_free(address);
-	}
+	if (check != NULL && check->servername != NULL)
+		set_servername(ssl, check->servername);
+	if (check != NULL && check->tlsa_count > 0)
+		set_tlsa(io->tls, check);
 	r = shake_hands(io);
 	if (r < 0) {
 		/* Neither TLS nor plain any more, even if it was the shut-down that came between. */
@@ -189,6 +219,13 @@ static int check_peer(struct stream *io, const struct tls_peer_check *check)
 	if (problem != X509_V_OK) {
 		stream_set_error(io, "the server's certificate is not trusted: %s",
 				 X509_verify_cert_error_string(problem));
+		return -EPROTO;
+	}
+	if (io->tls->dane) {
+		/* OpenSSL has checked the names, where the record asks for that. */
+		if (SSL_get0_dane_authority(io->tls->ssl, NULL, NULL) >= 0)
+			return 0;
+		stream_set_error(io, "no usable TLSA record matches the server's certificate");
 		return -EPROTO;
 	}
 	for (size_t i = 0; names[i] != NULL; i++)

@@ -296,6 +296,8 @@ static int configure(struct tls_context *tls, const struct tls_options *options,
 					      SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_dh_auto(tls->ctx, 1);
+	if (!tls->server && SSL_CTX_dane_enable(tls->ctx) <= 0)
+		return failed(err, "enable DANE in", "OpenSSL");
 	r = set_protocols(tls->ctx, protocols, err);
 	if (r == 0 && options->cipher_list != NULL &&
 	    !SSL_CTX_set_cipher_list(tls->ctx, options->cipher_list))
