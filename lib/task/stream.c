@@ -355,9 +355,9 @@ void stream_push_back(struct stream *io, struct view bytes)
 		char *in = mem_new_array(char, size);
 
 		/* To the end of the new buffer, so that the next push finds room in front. */
-		io->in_start = size - io->in_len;
 		if (io->in_len > 0)
-			memcpy(in + io->in_start, stream_buffered(io).data, io->in_len);
+			memcpy(in + size - io->in_len, io->in + io->in_start, io->in_len);
+		io->in_start = size - io->in_len;
 		free(io->in);
 		io->in = in;
 		io->in_size = size;
