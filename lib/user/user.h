@@ -43,14 +43,37 @@ int users_open(struct error *err);
  */
 int user_find(struct view name, struct user *user, struct error *err);
 void user_free(struct user *user);
-/* Reads one passwd-file line. -EINVAL with a reason that says which field. */
+/*
+ * Reads one passwd-file line. -EINVAL with a reason that says which field. uid, gid, home and mail
+ * have the defaults filled in as user_find would.
+ */
 int user_parse(struct view line, struct user *user, struct error *err);
+/* Only whether the line is well-formed: nothing is looked up. For `posta user` and fuzzing. */
+int user_check_line(struct view line, struct error *err);
+/* An extra field: "nologin" alone or "name=value". False if the user has none of that name. */
+bool user_extra(const struct user *user, const char *name, struct view *value);
+/* A user name or number as uid (and its primary gid, may be NULL). 0, -ENOENT, other errno. */
+int user_id_of(const char *name, uid_t *uid, gid_t *gid);
+int user_group_id_of(const char *name, gid_t *gid);
 
 /* ---- passwords: {SCHEME}hash ---- */
 
-/* 1 right, 0 wrong, -EINVAL: a scheme or hash that we do not know. Slow: call it in a worker. */
+/*
+ * Schemes: CRYPT and a bare hash of crypt(3) ($y$, $gy$, $7$, $6$, $5$, $2b$ ...), SHA512-CRYPT,
+ * SHA256-CRYPT, BLF-CRYPT, PLAIN, and SSHA, SSHA256, SSHA512, SHA256, SHA512 in base64. What is
+ * quick to guess (DES, MD5, unsalted SHA1) is refused. "", "*" and "!..." lock the user: no password
+ * is right.
+ */
+#define PASSWORD_MAX 512 /* bytes, crypt(3)'s limit */
+/* 1 right, 0 wrong, -EINVAL: a scheme or hash that we do not take. Slow: call it in a worker. */
 int password_check(struct view password, const char *hash, struct error *err);
-/* "{CRYPT}$y$..." (yescrypt) with a fresh salt, appended. Slow. */
+/* 0, or -EINVAL with the reason why no password could ever match. Quick. */
+int password_check_scheme(const char *hash, struct error *err);
+/*
+ * A hash with a fresh salt, appended: "{CRYPT}$y$..." (yescrypt) for a NULL scheme, else CRYPT,
+ * YESCRYPT, SHA512-CRYPT, SHA256-CRYPT, BLF-CRYPT. -EINVAL for others, and for a password that is empty, too
+ * long or has a NUL byte. Slow.
+ */
 int password_hash(struct view password, const char *scheme, struct str *hash, struct error *err);
 
 #endif

@@ -1,0 +1,32 @@
+/* What the files of lib/user share. */
+#ifndef USER_INTERNAL_H
+#define USER_INTERNAL_H
+
+#include "user/user.h"
+
+#define USER_FIELDS 8 /* name, password, uid, gid, gecos, home, shell, extra */
+enum { FIELD_NAME, FIELD_PASSWORD, FIELD_UID, FIELD_GID, FIELD_GECOS, FIELD_HOME, FIELD_SHELL,
+       FIELD_EXTRA };
+
+#define USER_PATH_MAX 4000 /* room below PATH_MAX for what is inside the mailbox */
+
+/* Splits a passwd-file line and checks each field by itself. */
+int user_split_line(struct view line, struct view fields[USER_FIELDS], struct error *err);
+/*
+ * Expands %u %n %d (and %%) and a "~" at the front. A user name that would lead out of its folder
+ * ("..", "/") is -EINVAL.
+ */
+int user_expand_path(const char *pattern, struct view name, const char *home, struct str *out,
+		     struct error *err);
+/* Fills user->mail from the extra field mail=, home_mailbox, mail_spool_directory, mail_location. */
+int user_locate_mail(struct user *user, struct error *err);
+/* 1, 0, negative errno. The name is lower-cased first, as Postfix does. */
+int user_find_system(struct view login, struct user *user, struct error *err);
+/* Applies what an ordinary user can do: everything as oneself. */
+void user_use_own_ids(struct user *user);
+
+/* A salted or plain digest: 1 equal, 0 not, -EINVAL. `encoded` is base64 of digest and salt. */
+int password_check_digest(const char *algorithm, bool salted, struct view encoded,
+			  struct view password, struct error *err);
+
+#endif

@@ -1,0 +1,276 @@
+/* Finding a user: mailbox_users first, then the system's. */
+#include "user/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "mail/address.h"
+#include "table/table.h"
+
+static struct {
+	struct tables *users;
+	struct matchlist *destinations;
+	msec_t missing_until; /* no look at the disk for absent tables before that */
+} state;
+
+#define MISSING_RECHECK 1000 /* ms */
+
+/* "hash:path" whose compiled file is not there. */
+static bool is_missing(struct view table)
+{
+	static const char *const suffixes[][2] = { { "hash:", ".db" },
+						   { "btree:", ".db" },
+						   { "lmdb:", ".lmdb" } };
+	char path[4096];
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		if (!view_starts(table, view_of(suffixes[i][0])))
+			continue;
+		table = view_from(table, strlen(suffixes[i][0]));
+		snprintf(path, sizeof(path), "%.*s%s", VIEW_ARG(table), suffixes[i][1]);
+		return stat(path, &st) < 0 && errno == ENOENT;
+	}
+	return false;
+}
+
+/*
+ * An instance without mailbox users has no file; it is then as if it were empty, until `posta
+ * user add` makes one. Any other failure to open a table is an error.
+ */
+static bool has_users(void)
+{
+	struct view rest = view_of(param.mailbox_users), one;
+
+	while (conf_next_element(&rest, &one))
+		if (!is_missing(one))
+			return true;
+	return false;
+}
+
+int users_open(struct error *err)
+{
+	struct tables *users = NULL;
+
+	if (has_users()) {
+		users = tables_open(param.mailbox_users, 0, err);
+		if (users == NULL)
+			return -EINVAL;
+	} else {
+		state.missing_until = clock_after(MISSING_RECHECK);
+	}
+	if (state.destinations == NULL)
+		state.destinations = matchlist_open(param.mydestination, MATCH_DOMAINS, false, err);
+	if (state.destinations == NULL) {
+		tables_close(users);
+		return -EINVAL;
+	}
+	tables_close(state.users);
+	state.users = users;
+	return 0;
+}
+
+/* The old table stays in use when the new one cannot be opened: better stale than nobody. */
+static void reopen_if_changed(void)
+{
+	struct error why = ERROR_NONE;
+	bool wanted;
+
+	if (state.users != NULL)
+		wanted = table_any_changed();
+	else
+		wanted = param.mailbox_users[0] != '\0' && clock_now() >= state.missing_until;
+	if (wanted && users_open(&why) < 0)
+		log_warning("%s; the old version stays in use", why.text);
+}
+
+void user_free(struct user *user)
+{
+	free(user->name);
+	free(user->home);
+	free(user->mail);
+	if (user->password != NULL)
+		mem_wipe(user->password, strlen(user->password));
+	free(user->password);
+	free(user->extra);
+	*user = (struct user){ .name = NULL };
+}
+
+/* uid and gid of a mailbox user: its line's, or the instance's. */
+static int fill_ids(struct user *user, struct view uid, struct view gid, struct error *err)
+{
+	_cleanup_free_ char *uid_name =
+		uid.len > 0 ? mem_strndup(uid.data, uid.len) : mem_strdup(param.virtual_uid);
+	_cleanup_free_ char *gid_name =
+		gid.len > 0 ? mem_strndup(gid.data, gid.len) : mem_strdup(param.virtual_gid);
+	int r;
+
+	if (geteuid() != 0)
+		return 0; /* user_use_own_ids will do */
+	r = user_id_of(uid_name, &user->uid, NULL);
+	if (r < 0)
+		return error_set(err, r, "user %s: no system user \"%s\" (%s)", user->name,
+				 uid_name, uid.len > 0 ? "uid" : "virtual_uid");
+	r = user_group_id_of(gid_name, &user->gid);
+	if (r < 0)
+		return error_set(err, r, "user %s: no group \"%s\" (%s)", user->name, gid_name,
+				 gid.len > 0 ? "gid" : "virtual_gid");
+	return 0;
+}
+
+static int fill_home(struct user *user, struct view home, struct error *err)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	_cleanup_free_ char *pattern =
+		home.len > 0 ? mem_strndup(home.data, home.len) : mem_strdup(param.virtual_home);
+	int r = user_expand_path(pattern, view_of(user->name), NULL, &path, err);
+
+	if (r < 0)
+		return r;
+	user->home = str_take(&path);
+	return 0;
+}
+
+static int complete(struct user *user, struct view fields[USER_FIELDS], struct error *err)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	int r;
+
+	str_append_lower(&name, fields[FIELD_NAME]);
+	user->system = false;
+	user->name = str_take(&name);
+	user->password = mem_strndup(fields[FIELD_PASSWORD].data, fields[FIELD_PASSWORD].len);
+	user->extra = mem_strndup(fields[FIELD_EXTRA].data, fields[FIELD_EXTRA].len);
+	r = fill_ids(user, fields[FIELD_UID], fields[FIELD_GID], err);
+	if (r == 0)
+		r = fill_home(user, fields[FIELD_HOME], err);
+	if (r == 0)
+		r = user_locate_mail(user, err);
+	user_use_own_ids(user);
+	return r;
+}
+
+int user_parse(struct view line, struct user *user, struct error *err)
+{
+	struct view fields[USER_FIELDS];
+	int r = user_split_line(line, fields, err);
+
+	*user = (struct user){ .name = NULL };
+	if (r == 0)
+		r = complete(user, fields, err);
+	if (r < 0)
+		user_free(user);
+	return r;
+}
+
+static int look_up(struct view key, struct user *user, struct error *err)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+	int r;
+
+	if (state.users == NULL || key.len == 0)
+		return 0;
+	r = tables_lookup(state.users, key, &line, err);
+	if (r <= 0)
+		return r;
+	r = user_parse(str_view(&line), user, err);
+	mem_wipe(line.data, line.len);
+	if (r < 0) {
+		error_prefix(err, "mailbox_users, entry %.*s", VIEW_ARG(key));
+		return r;
+	}
+	if (!view_eq_nocase(view_of(user->name), key)) {
+		user_free(user);
+		return error_set(err, -EINVAL, "mailbox_users: the entry of %.*s is another user's",
+				 VIEW_ARG(key));
+	}
+	return 1;
+}
+
+/* The address as it is, then without its extension. */
+static int find_mailbox_user(struct view name, struct user *user, struct error *err)
+{
+	_cleanup_(str_free) struct str shorter = STR_EMPTY;
+	struct view local, domain, base, extension;
+	int r = look_up(name, user, err);
+
+	if (r != 0)
+		return r;
+	address_split(name, &local, &domain);
+	if (param.recipient_delimiter[0] == '\0' ||
+	    !address_split_extension(local, param.recipient_delimiter, &base, &extension))
+		return 0;
+	str_append(&shorter, base);
+	if (domain.len > 0) {
+		str_append_byte(&shorter, '@');
+		str_append(&shorter, domain);
+	}
+	return look_up(str_view(&shorter), user, err);
+}
+
+static int find_system_user(struct view name, struct user *user, struct error *err)
+{
+	struct view local, domain, base, extension;
+	int r;
+
+	address_split(name, &local, &domain);
+	if (domain.len > 0) {
+		r = matchlist_match(state.destinations, domain, NULL);
+		if (r < 0)
+			return error_set(err, r, "mydestination cannot be looked up");
+		if (r == 0)
+			return 0;
+	}
+	r = user_find_system(local, user, err);
+	if (r == 0 && param.recipient_delimiter[0] != '\0' &&
+	    address_split_extension(local, param.recipient_delimiter, &base, &extension))
+		r = user_find_system(base, user, err);
+	if (r <= 0)
+		return r;
+	r = user_locate_mail(user, err);
+	user_use_own_ids(user);
+	return r < 0 ? r : 1;
+}
+
+/* Nobody's mail is handled as root, nor by a table's slip as a system account. */
+static int check_allowed(const struct user *user, struct error *err)
+{
+	if (geteuid() != 0)
+		return 0;
+	if (user->uid == 0)
+		return error_set(err, -EPERM, "user %s has uid 0: mail is never handled as root",
+				 user->name);
+	if (!user->system && (int64_t)user->uid < param.virtual_minimum_uid)
+		return error_set(err, -EPERM, "user %s: uid %u is below virtual_minimum_uid",
+				 user->name, (unsigned)user->uid);
+	return 0;
+}
+
+int user_find(struct view name, struct user *user, struct error *err)
+{
+	_cleanup_(str_free) struct str folded = STR_EMPTY;
+	int r;
+
+	*user = (struct user){ .name = NULL };
+	if (name.len == 0 || name.len > USER_NAME_MAX || view_has_control(name))
+		return 0;
+	reopen_if_changed();
+	str_append_lower(&folded, name);
+	r = find_mailbox_user(str_view(&folded), user, err);
+	if (r == 0)
+		r = find_system_user(str_view(&folded), user, err);
+	if (r == 1) {
+		int allowed = check_allowed(user, err);
+
+		if (allowed < 0)
+			r = allowed;
+	}
+	if (r <= 0)
+		user_free(user);
+	return r;
+}
