@@ -38,7 +38,7 @@ int route_canonical_form(const struct routes *routes, struct view address, struc
 
 struct route {
 	enum address_class address_class;
-	struct str transport; /* service in master.cf; "error" with the reason in nexthop */
+	struct str transport; /* service in master.cf; "error": nexthop is "5.1.6 reason" */
 	struct str nexthop;
 	struct str address;   /* to be used in the delivery */
 };
@@ -51,7 +51,7 @@ int route_class(const struct routes *routes, struct view domain, struct trail *w
 /* 1: the suite knows this recipient (or cannot know: relay without a map); 0: unknown. */
 int route_recipient_exists(const struct routes *routes, struct view address,
 			   enum address_class address_class, struct trail *why);
-/* "User unknown in local recipient table" and its kin, for the class. */
+/* "User unknown in local recipient table" and its kin, for the class; after 550 5.1.1. */
 const char *route_unknown_text(enum address_class address_class);
 
 /*
@@ -73,7 +73,10 @@ int route_map_canonical(const struct routes *routes, enum canonical_kind kind, s
 int route_expand_virtual(const struct routes *routes, struct view address,
 			 int (*each)(void *argument, struct view recipient), void *argument,
 			 struct trail *why);
-/* always_bcc, sender_bcc_maps, recipient_bcc_maps: appends to *out if there is one; 1, 0, errno. */
+/*
+ * always_bcc, and sender_bcc_maps and recipient_bcc_maps for those of the two that are not empty:
+ * appends the addresses (standard form) to *out, '\n' between them. 1, 0, or a negative errno.
+ */
 int route_bcc(const struct routes *routes, struct view sender, struct view recipient,
 	      struct str *out);
 
