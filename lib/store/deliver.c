@@ -1,0 +1,196 @@
+#include "store/deliver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "store/names.h"
+
+#define COPY_BLOCK 65536
+
+/*
+ * Makes a directory, and is sure of it: what a crash could undo must not hold a message. 1: made,
+ * 0: was there.
+ */
+static int make_directory(const char *path, struct error *err)
+{
+	if (mkdir(path, 0700) == 0)
+		return 1;
+	if (errno != EEXIST)
+		return error_errno(err, "create folder %s", path);
+	return 0;
+}
+
+static int make_folder(const char *directory, bool is_inbox, struct error *err)
+{
+	static const char *const parts[] = { "cur", "new", "tmp" };
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	int made = make_directory(directory, err);
+
+	for (size_t i = 0; made >= 0 && i < ARRAY_SIZE(parts); i++) {
+		str_clear(&path);
+		str_printf(&path, "%s/%s", directory, parts[i]);
+
+		int r = make_directory(str_cstr(&path), err);
+
+		made = r < 0 ? r : made + r;
+	}
+	if (made <= 0)
+		return made;
+	if (!is_inbox) {
+		str_clear(&path);
+		str_printf(&path, "%s/maildirfolder", directory);
+
+		_cleanup_fd_ int fd = open(str_cstr(&path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		if (fd < 0)
+			return error_errno(err, "create %s", str_cstr(&path));
+	}
+	made = io_sync_directory(directory);
+	if (made == 0) {
+		str_clear(&path);
+		str_printf(&path, "%s/..", directory);
+		made = io_sync_directory(str_cstr(&path));
+		/* The place that the Maildir is in may be another's. */
+		if (made == -EACCES)
+			made = 0;
+	}
+	if (made < 0) {
+		errno = -made;
+		return error_errno(err, "fsync folder %s", directory);
+	}
+	return 0;
+}
+
+int maildir_create(const char *maildir, struct view folder, struct error *err)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY, root = STR_EMPTY, path = STR_EMPTY;
+	int r;
+
+	if (folder.len == 0)
+		folder = VIEW("INBOX");
+	r = store_name_normalize(folder, &name, err);
+	if (r < 0)
+		return r;
+	folder_path_append(&root, maildir, VIEW_NONE);
+	if (root.len > 0 && access(str_cstr(&root), F_OK) < 0 && errno == ENOENT) {
+		r = io_make_directories(str_cstr(&root), 0700, err);
+		if (r < 0)
+			return r;
+	}
+	r = make_folder(root.len > 0 ? str_cstr(&root) : "/", true, err);
+	if (r < 0 || view_is(str_view(&name), "INBOX"))
+		return r;
+	folder_path_append(&path, maildir, str_view(&name));
+	return make_folder(str_cstr(&path), false, err);
+}
+
+/* Copies the content; counts what CRs are missing for the W= size. */
+static int copy_content(int to, const struct mail_source *source, uint64_t *size,
+			uint64_t *wire_size)
+{
+	_cleanup_free_ char *block = mem_new_bytes(COPY_BLOCK);
+	uint64_t done = 0, bare = 0;
+	char last = '\0';
+	int r = io_write_all(to, source->prefix.data, source->prefix.len);
+
+	while (r == 0 && done < source->size) {
+		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, source->size - done);
+
+		r = io_pread_all(source->file, block, want, (off_t)(source->offset + done));
+		if (r < 0)
+			return r == -ENODATA ? -EIO : r;
+		for (size_t i = 0; i < want; i++) {
+			bare += block[i] == '\n' && last != '\r';
+			last = block[i];
+		}
+		r = io_write_all(to, block, want);
+		done += want;
+	}
+	*size = source->prefix.len + done;
+	*wire_size = *size + bare;
+	return r;
+}
+
+/* Writes tmp/<name>, durable. */
+static int write_temporary(const char *path, const struct mail_source *source, uint64_t *size,
+			   uint64_t *wire_size, struct error *err)
+{
+	_cleanup_fd_ int fd =
+		open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, "create %s", path);
+	r = copy_content(fd, source, size, wire_size);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	/* Some file systems tell of a full disk only now. */
+	if (close(TAKE_FD(fd)) < 0 && r == 0)
+		r = -errno;
+	if (r < 0) {
+		unlink(path);
+		errno = -r;
+		return error_errno(err, "write %s", path);
+	}
+	return 0;
+}
+
+static int deliver_into(const char *directory, const struct mail_source *source, struct str *name,
+			struct error *err)
+{
+	_cleanup_(str_free) struct str unique = STR_EMPTY, from = STR_EMPTY, to = STR_EMPTY;
+	uint64_t size, wire_size;
+	int r;
+
+	file_name_unique(&unique);
+	str_printf(&from, "%s/tmp/%s", directory, str_cstr(&unique));
+	r = write_temporary(str_cstr(&from), source, &size, &wire_size, err);
+	if (r < 0)
+		return r;
+	str_printf(&unique, ",S=%llu,W=%llu", (unsigned long long)size,
+		   (unsigned long long)wire_size);
+	str_printf(&to, "%s/new/%s", directory, str_cstr(&unique));
+	if (rename(str_cstr(&from), str_cstr(&to)) < 0) {
+		r = error_errno(err, "rename %s to %s", str_cstr(&from), str_cstr(&to));
+		unlink(str_cstr(&from));
+		return r;
+	}
+	str_clear(&from);
+	str_printf(&from, "%s/new", directory);
+	r = io_sync_directory(str_cstr(&from));
+	if (r < 0) {
+		/* Not known to be durable, so it will be delivered again: do not leave this one. */
+		unlink(str_cstr(&to));
+		errno = -r;
+		return error_errno(err, "fsync %s", str_cstr(&from));
+	}
+	if (name != NULL)
+		str_append(name, str_view(&unique));
+	return 0;
+}
+
+int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
+		    const struct mail_source *source, struct str *name, struct error *err)
+{
+	_cleanup_(str_free) struct str normal = STR_EMPTY, directory = STR_EMPTY;
+	int r;
+
+	if (folder.len == 0)
+		folder = VIEW("INBOX");
+	r = store_name_normalize(folder, &normal, err);
+	if (r < 0)
+		return r;
+	folder_path_append(&directory, maildir, str_view(&normal));
+	if (view_is(str_view(&normal), "INBOX") || create_folder)
+		r = maildir_create(maildir, str_view(&normal), err);
+	else if (access(str_cstr(&directory), F_OK) < 0)
+		r = error_errno(err, "folder %s", str_cstr(&directory));
+	if (r < 0)
+		return r;
+	return deliver_into(str_cstr(&directory), source, name, err);
+}

@@ -1,0 +1,40 @@
+/*
+ * File names of messages: <unique>[,S=<bytes>][,W=<CRLF bytes>][,U=<uid>][:2,<flags>], and the paths
+ * of folders. Of lib/store only.
+ */
+#ifndef STORE_NAMES_H
+#define STORE_NAMES_H
+
+#include "store/store.h"
+
+#define FILE_NAME_MAX 255
+/* What may be in front of ",U=4294967295:2,DFPRSTabcdefghijklmnopqrstuvwxyz". */
+#define FILE_BASE_MAX (FILE_NAME_MAX - 13 - 3 - 6 - 26)
+#define SIZE_UNKNOWN  UINT64_MAX
+#define LETTERS	      26 /* keywords that have a letter in names */
+
+struct file_name {
+	struct view base; /* without ",U=" and without flags: stays the same for a message's life */
+	struct view unique;	  /* up to the first comma: the same for all copies */
+	uint64_t size, wire_size; /* SIZE_UNKNOWN: not in the name */
+	uint32_t uid;		  /* 0: none */
+	unsigned flags;		  /* FLAG_... */
+	uint32_t letters;	  /* bit 0: 'a' ... */
+	bool has_info;		  /* there is a ":2," */
+};
+/* False for what is no message: hidden files, empty or too long names. Never fails on strange parts. */
+bool file_name_parse(struct view text, struct file_name *name);
+/* base + uid + flags. The keywords' first bits are the letters. */
+void file_name_build(struct str *out, struct view base, uint32_t uid, unsigned flags,
+		     uint64_t keywords);
+/* A new unique name, as delivery makes it. */
+void file_name_unique(struct str *out);
+/* The 128-bit id of a message: the same for all files with this unique part. */
+void file_name_id(struct view unique, uint8_t id[16]);
+/* Order of arrival by the numbers in the names, as far as they tell. */
+int file_name_compare_arrival(struct view a, struct view b);
+
+/* Appends the folder's directory below the Maildir path: "/m" or "/m/.A.B"; "" stands for "/". */
+void folder_path_append(struct str *out, const char *maildir, struct view folder);
+
+#endif
