@@ -144,7 +144,7 @@ static int deliver_into(const char *directory, const struct mail_source *source,
 			struct error *err)
 {
 	_cleanup_(str_free) struct str unique = STR_EMPTY, from = STR_EMPTY, to = STR_EMPTY;
-	uint64_t size, wire_size;
+	uint64_t size = 0, wire_size = 0;
 	int r;
 
 	file_name_unique(&unique);
