@@ -3,9 +3,8 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/sha.h>
-#include <openssl/store.h>
-#include <openssl/ui.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,51 +128,67 @@ static int identity_use(struct identity *id, SSL_CTX *ctx, const char *path, str
 	return r;
 }
 
-static int identity_add(struct identity *id, OSSL_STORE_INFO *item, SSL_CTX *ctx, const char *path,
-			struct error *err)
+/* One object of a PEM file. What is neither key nor certificate (parameters) is passed over. */
+static int identity_add(struct identity *id, const char *type, const unsigned char *der, long len,
+			SSL_CTX *ctx, const char *path, struct error *err)
 {
-	int type = OSSL_STORE_INFO_get_type(item);
+	X509 *cert;
 
-	if (type == OSSL_STORE_INFO_PKEY) {
+	if (strcmp(type, PEM_STRING_PKCS8) == 0)
+		return error_set(err, -EINVAL, "%s: the private key needs a passphrase", path);
+	if (view_ends(view_of(type), VIEW("PRIVATE KEY"))) {
 		int r = identity_use(id, ctx, path, err);
 
-		id->key = OSSL_STORE_INFO_get1_PKEY(item);
-		return r;
+		if (r < 0)
+			return r;
+		id->key = d2i_AutoPrivateKey(NULL, &der, len);
+		return id->key ? 0 : failed(err, "read the private key in", path);
 	}
-	if (type != OSSL_STORE_INFO_CERT)
-		return 0; /* parameters and the like */
+	if (strcmp(type, PEM_STRING_X509) != 0 && strcmp(type, PEM_STRING_X509_OLD) != 0)
+		return 0;
 	if (id->key == NULL)
 		return error_set(err, -EINVAL, "%s: a certificate that no private key precedes",
 				 path);
+	cert = d2i_X509(NULL, &der, len);
+	if (cert == NULL)
+		return failed(err, "read a certificate in", path);
 	if (id->cert == NULL) {
-		id->cert = OSSL_STORE_INFO_get1_CERT(item);
+		id->cert = cert;
 		return 0;
 	}
 	if (id->chain == NULL)
 		id->chain = sk_X509_new_null();
-	if (id->chain == NULL || !sk_X509_push(id->chain, OSSL_STORE_INFO_get1_CERT(item)))
+	if (id->chain == NULL || !sk_X509_push(id->chain, cert))
 		mem_exhausted();
 	return 0;
 }
 
-/* One file of keys and certificates in this order. A key with a passphrase is refused, not asked. */
+/* One file of keys and certificates in this order. */
 static int read_chain_file(struct identity *id, SSL_CTX *ctx, const char *path, struct error *err)
 {
-	OSSL_STORE_CTX *store = OSSL_STORE_open(path, UI_null(), NULL, NULL, NULL);
+	BIO *file = BIO_new_file(path, "r");
+	char *type, *header;
+	unsigned char *der;
+	long len;
 	int r = 0;
 
-	if (store == NULL)
+	if (file == NULL)
 		return failed(err, "open", path);
-	while (r == 0 && !OSSL_STORE_eof(store)) {
-		OSSL_STORE_INFO *item = OSSL_STORE_load(store);
-
-		if (item != NULL)
-			r = identity_add(id, item, ctx, path, err);
-		else if (OSSL_STORE_error(store))
-			r = failed(err, "read", path);
-		OSSL_STORE_INFO_free(item);
+	while (r == 0 && PEM_read_bio(file, &type, &header, &der, &len)) {
+		/* The old way to encrypt a key is told by a header line. */
+		if (strstr(header, "ENCRYPTED") != NULL)
+			r = error_set(err, -EINVAL, "%s: the private key needs a passphrase", path);
+		else
+			r = identity_add(id, type, der, len, ctx, path, err);
+		OPENSSL_free(type);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(der, (size_t)len);
 	}
-	OSSL_STORE_close(store);
+	BIO_free(file);
+	/* Nothing more to begin is how a good file ends. */
+	if (r == 0 && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		r = failed(err, "read", path);
+	ERR_clear_error();
 	return r;
 }
 
@@ -191,7 +206,6 @@ static int use_chain_files(SSL_CTX *ctx, const char *files, struct error *err)
 	if (r == 0)
 		r = identity_use(&id, ctx, files, err);
 	identity_clear(&id);
-	ERR_clear_error();
 	return r;
 }
 

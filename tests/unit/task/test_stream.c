@@ -304,6 +304,7 @@ static void write_until_stuck(void *unused)
 	assert_int_equal(stream_write(io[0], VIEW("x")), -ETIMEDOUT);
 	assert_int_equal(stream_flush(io[0]), -ETIMEDOUT);
 	stream_free(io[0]);
+	stream_free(io[1]);
 
 	/* The peer is gone, but what it said before can be read. */
 	open_streams(io);

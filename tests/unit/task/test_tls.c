@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,24 +24,33 @@ static struct identity authority, server_identity;
 
 /* ---- how deep a handshake goes ---- */
 
+#define PAINT 0xa5
+
 static size_t deepest;
 
+/* Paints what is free of the stack, but for the room that this and others need now. */
+static void paint_stack(void)
+{
+	volatile char room[TASK_STACK_SIZE - 24 * 1024];
+
+	memset((char *)(uintptr_t)room, PAINT, sizeof(room));
+}
+
 /*
- * In place of libc's: task_trim_stack() calls it at the end of a handshake for the part of the stack
- * below, whose pages are there as far down as the handshake went.
+ * In place of libc's: task_trim_stack() calls it at the end of a handshake for the part of the
+ * stack below, where the paint shows how far down the handshake went.
  */
 int madvise(void *start, size_t len, int advice)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	unsigned char present[TASK_STACK_SIZE / 4096];
+	const unsigned char *at = start;
+	size_t free_bytes = 0;
 
-	if (advice == MADV_DONTNEED && len < TASK_STACK_SIZE && mincore(start, len, present) == 0) {
-		size_t untouched = 0;
-
-		while (untouched < len / page && !(present[untouched] & 1))
-			untouched++;
-		deepest = MAX(deepest, TASK_STACK_SIZE - untouched * page);
-	}
+	/* The first page may lie below the paint. */
+	while (free_bytes < len && at[free_bytes] == 0)
+		free_bytes++;
+	while (free_bytes < len && at[free_bytes] == PAINT)
+		free_bytes++;
+	deepest = MAX(deepest, TASK_STACK_SIZE - free_bytes);
 	return (int)syscall(SYS_madvise, start, len, advice);
 }
 
@@ -69,6 +77,7 @@ static void echo(void *unused)
 
 	(void)unused;
 	assert_int_equal(stream_write(io, VIEW("220 ready\r\n")), 0);
+	paint_stack();
 	scene->server_result = stream_start_tls_server(io, server_tls);
 	if (scene->server_result < 0) {
 		snprintf(scene->server_error, sizeof(scene->server_error), "%s", stream_error(io));
@@ -121,6 +130,7 @@ static void client(void *unused)
 	task_spawn("server", echo, NULL);
 	assert_int_equal(stream_read_line(io, &line, 100), 0);
 	assert_false(stream_tls_info(io, &info));
+	paint_stack();
 	scene->client_result = stream_start_tls_client(io, client_tls, scene->check);
 	snprintf(scene->client_error, sizeof(scene->client_error), "%s", stream_error(io));
 	if (scene->client_result < 0) {
@@ -392,6 +402,9 @@ static void test_bad_peers(void **state)
 static void test_stack(void **state)
 {
 	(void)state;
+#ifdef POSTA_SANITIZE
+	skip(); /* every frame has another size there */
+#endif
 	print_message("deepest handshake: %zu of %zu bytes of stack\n", deepest, TASK_STACK_SIZE);
 	assert_in_range(deepest, 4096, TASK_STACK_SIZE / 2);
 }
