@@ -23,13 +23,15 @@
 #include "base/str.h"
 
 struct params {
-#define PARAM_STR(name, value, help)       const char *name;
-#define PARAM_BOOL(name, value, help)      bool name;
+#define PARAM_STR(name, value, help)	       const char *name;
+#define PARAM_RAW(name, value, help)	       const char *name; /* its $names mean something later */
+#define PARAM_BOOL(name, value, help)	       bool name;
 #define PARAM_INT(name, value, min, max, help) int64_t name;
-#define PARAM_TIME(name, value, unit, help) msec_t name; /* milliseconds */
+#define PARAM_TIME(name, value, unit, help)    msec_t name; /* milliseconds */
 #define PARAM_LATER(name, value)
 #include "conf/params.def"
 #undef PARAM_STR
+#undef PARAM_RAW
 #undef PARAM_BOOL
 #undef PARAM_INT
 #undef PARAM_TIME
@@ -48,6 +50,11 @@ struct conf_override {
  */
 int conf_load(const char *directory, const struct conf_override *overrides, size_t count,
 	      struct str *report);
+/* The same from memory, for tests; `directory` is then only a name. */
+int conf_load_text(struct view text, const char *directory, const struct conf_override *overrides,
+		   size_t count, struct str *report);
+/* Forgets everything; `param` is not to be used until the next conf_load. */
+void conf_unload(void);
 /* The directory given to conf_load: $config_directory. */
 const char *conf_directory(void);
 /* Expanded value by name, also of people's own names; NULL if nobody set it and it has no default. */
@@ -72,15 +79,21 @@ int conf_parse_time(struct view text, char unit, msec_t *value);
 
 /* ---- master.cf ---- */
 
-enum service_type { SERVICE_INET, SERVICE_UNIX, SERVICE_PASS, SERVICE_FIFO };
+enum service_type {
+	SERVICE_INET,
+	SERVICE_UNIX,
+	SERVICE_PASS,
+	SERVICE_FIFO,
+	SERVICE_DATAGRAM, /* unix-dgram */
+};
 
 struct service {
-	char *name;     /* "smtp", "127.0.0.1:10025", "cleanup" */
+	char *name; /* "smtp", "127.0.0.1:10025", "cleanup" */
 	enum service_type type;
 	bool private_socket, privileged, chroot;
-	int wakeup;     /* seconds, 0: never; Posta's programs need none */
-	int processes;  /* -1: the default */
-	char *program;  /* "smtpd" */
+	int wakeup;	  /* seconds, 0: never; Posta's programs need none */
+	int processes;	  /* -1: the default; 0: no limit */
+	char *program;	  /* "smtpd" */
 	char **arguments; /* NULL-terminated, without -o */
 	struct conf_override *overrides;
 	size_t override_count;
@@ -92,11 +105,22 @@ struct services {
 };
 /* As conf_load: every error as a line in *report. */
 int services_load(const char *directory, struct services *services, struct str *report);
+/* The same from memory; `path` is what the report calls it. */
+int services_parse(struct view text, const char *path, struct services *services,
+		   struct str *report);
 void services_free(struct services *services);
+const char *service_type_name(enum service_type type);
 
 /* ---- the table of all parameters, for posta conf, the man page and checks ---- */
 
-enum param_type { PARAM_TYPE_STR, PARAM_TYPE_BOOL, PARAM_TYPE_INT, PARAM_TYPE_TIME, PARAM_TYPE_LATER };
+enum param_type {
+	PARAM_TYPE_STR,
+	PARAM_TYPE_RAW,
+	PARAM_TYPE_BOOL,
+	PARAM_TYPE_INT,
+	PARAM_TYPE_TIME,
+	PARAM_TYPE_LATER,
+};
 struct param_info {
 	const char *name, *value, *help;
 	enum param_type type;
@@ -108,7 +132,23 @@ extern const size_t param_table_count;
 const struct param_info *param_find(struct view name);
 /* The known name nearest to a misspelt one, or NULL if none is near. */
 const char *param_nearest(struct view name);
-/* Names set in main.cf that nothing reads, as lines: "main.cf, line 4: unused parameter ...". */
+
+/* ---- what main.cf says, for posta conf and checks ---- */
+
+struct conf_setting {
+	char *name, *value; /* unexpanded */
+	int line;	    /* 0: an override */
+};
+/* In the order of the file, then the overrides; of one name the last is in force. */
+const struct conf_setting *conf_settings(size_t *count);
+/* The setting in force, or NULL. */
+const struct conf_setting *conf_setting(const char *name);
+/* Unexpanded default, also where the system gives it; NULL for a name that is not known. */
+const char *conf_default(const char *name);
+/*
+ * Names set in main.cf that nothing reads, or that a later line sets again, and $names that nobody
+ * sets, as lines: "main.cf, line 4: unused parameter ...".
+ */
 void conf_unused(struct str *report);
 /* Names set in main.cf that are known but not yet in force, as lines. */
 void conf_not_in_force(struct str *report);

@@ -1,0 +1,201 @@
+/* What main.cf sets and nothing reads, and what it sets too early. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "conf/expand.h"
+#include "conf/state.h"
+
+/* Behind a transport's name: parameters that every service of master.cf may have of its own. */
+static const char *const transport_suffixes[] = {
+	"_destination_concurrency_limit",
+	"_destination_recipient_limit",
+	"_destination_rate_delay",
+	"_transport_rate_delay",
+	"_initial_destination_concurrency",
+	"_destination_concurrency_positive_feedback",
+	"_destination_concurrency_negative_feedback",
+	"_destination_concurrency_failed_cohort_limit",
+	"_delivery_slot_cost",
+	"_delivery_slot_loan",
+	"_delivery_slot_discount",
+	"_minimum_delivery_slots",
+	"_recipient_limit",
+	"_extra_recipient_limit",
+	"_recipient_refill_limit",
+	"_recipient_refill_delay",
+	"_time_limit",
+};
+
+/* Types whose old form "type:prefix" reads prefix_name parameters from main.cf. */
+static const char *const prefix_types[] = { "ldap:", "mysql:", "pgsql:", "sqlite:", "memcache:" };
+
+static char in_use; /* what a used name's entry in the map points to */
+
+static void note_name(void *used, struct view name)
+{
+	map_put(used, name, &in_use);
+}
+
+/* Names that a value refers to: $name, and the prefixes of tables in the old form. */
+static void note_value(struct map *used, const char *value)
+{
+	struct view rest = view_of(value), word;
+
+	expand_names(rest, note_name, used);
+	while (view_next_word(&rest, ", \t\r\n", &word)) {
+		if (view_starts(word, VIEW("proxy:")))
+			word = view_from(word, strlen("proxy:"));
+		for (size_t i = 0; i < ARRAY_SIZE(prefix_types); i++)
+			if (view_starts(word, view_of(prefix_types[i])))
+				map_put(used, word, &in_use);
+	}
+}
+
+/* Restriction classes are names that smtpd_restriction_classes lists. */
+static void note_classes(struct map *used, const char *value)
+{
+	struct view rest = view_of(value), word;
+
+	while (conf_next_element(&rest, &word))
+		note_name(used, word);
+}
+
+static bool belongs_to_service(struct view name, const struct services *services)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(transport_suffixes); i++) {
+		struct view suffix = view_of(transport_suffixes[i]), transport;
+
+		if (!view_ends(name, suffix))
+			continue;
+		transport = view_first(name, name.len - suffix.len);
+		for (size_t s = 0; s < services->count; s++)
+			if (view_is(transport, services->items[s].name))
+				return true;
+	}
+	return false;
+}
+
+static bool belongs_to_table(struct view name, const struct map *used)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY;
+
+	for (size_t len = 1; len < name.len; len++) {
+		if (name.data[len] != '_')
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(prefix_types); i++) {
+			str_clear(&key);
+			str_printf(&key, "%s%.*s", prefix_types[i],
+				   VIEW_ARG(view_first(name, len)));
+			if (map_get(used, str_view(&key)) != NULL)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void note_services(struct map *used, const struct services *services)
+{
+	for (size_t i = 0; i < services->count; i++) {
+		const struct service *service = &services->items[i];
+
+		for (size_t o = 0; o < service->override_count; o++) {
+			note_value(used, service->overrides[o].value);
+			if (strcmp(service->overrides[o].name, "smtpd_restriction_classes") == 0)
+				note_classes(used, service->overrides[o].value);
+		}
+	}
+}
+
+static void report_unused(const struct conf_setting *setting, struct str *report)
+{
+	const char *near = param_nearest(view_of(setting->name));
+
+	conf_describe(setting, report);
+	str_printf(report, "unused parameter: %s", setting->name);
+	if (near != NULL)
+		str_printf(report, " (did you mean %s?)", near);
+	str_append_byte(report, '\n');
+}
+
+/* What a setting refers to and nobody sets, not even master.cf. */
+struct undefined {
+	const struct conf_setting *setting;
+	const struct services *services;
+	struct str *report;
+};
+
+static void report_undefined(void *argument, struct view name)
+{
+	struct undefined *u = argument;
+
+	if (conf_lookup_raw(NULL, name) != NULL)
+		return;
+	for (size_t i = 0; i < u->services->count; i++) {
+		const struct service *service = &u->services->items[i];
+
+		for (size_t o = 0; o < service->override_count; o++)
+			if (view_is(name, service->overrides[o].name))
+				return;
+	}
+	conf_describe(u->setting, u->report);
+	str_printf(u->report, "%s: undefined parameter: $%.*s\n", u->setting->name, VIEW_ARG(name));
+}
+
+static void check_setting(const struct conf_setting *setting, const struct map *used,
+			  const struct services *services, struct str *report)
+{
+	struct view name = view_of(setting->name);
+	const struct param_info *info = param_find(name);
+	struct undefined undefined = { setting, services, report };
+
+	if (conf_setting(setting->name) != setting) {
+		conf_describe(setting, report);
+		str_printf(report, "%s is set again in ", setting->name);
+		str_printf(report, "line %d, which is in force\n",
+			   conf_setting(setting->name)->line);
+		return;
+	}
+	if (info == NULL && map_get(used, name) == NULL && !belongs_to_service(name, services) &&
+	    !belongs_to_table(name, used))
+		report_unused(setting, report);
+	if (info == NULL || (info->type != PARAM_TYPE_RAW && info->type != PARAM_TYPE_LATER))
+		expand_names(view_of(setting->value), report_undefined, &undefined);
+}
+
+void conf_unused(struct str *report)
+{
+	struct services services = { 0 };
+	_cleanup_(str_free) struct str errors = STR_EMPTY;
+	_cleanup_(map_freep) struct map *used = map_new();
+
+	if (conf_state.by_name == NULL)
+		return;
+	services_load(conf_directory(), &services, &errors);
+	note_services(used, &services);
+	for (size_t i = 0; i < conf_state.setting_count; i++) {
+		const struct conf_setting *setting = &conf_state.settings[i];
+
+		note_value(used, setting->value);
+		if (strcmp(setting->name, "smtpd_restriction_classes") == 0)
+			note_classes(used, setting->value);
+	}
+	for (size_t i = 0; i < conf_state.setting_count; i++)
+		if (conf_state.settings[i].line > 0)
+			check_setting(&conf_state.settings[i], used, &services, report);
+	services_free(&services);
+}
+
+void conf_not_in_force(struct str *report)
+{
+	for (size_t i = 0; i < conf_state.setting_count; i++) {
+		const struct conf_setting *setting = &conf_state.settings[i];
+		const struct param_info *info = param_find(view_of(setting->name));
+
+		if (info == NULL || info->type != PARAM_TYPE_LATER ||
+		    conf_setting(setting->name) != setting)
+			continue;
+		conf_describe(setting, report);
+		str_printf(report, "%s is known but not yet in force\n", setting->name);
+	}
+}
