@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ static void paint_stack(void)
 	memset((char *)(uintptr_t)room, PAINT, sizeof(room));
 }
 
+#ifndef POSTA_SANITIZE
 /*
  * In place of libc's: task_trim_stack() calls it at the end of a handshake for the part of the
  * stack below, where the paint shows how far down the handshake went.
@@ -45,7 +47,7 @@ int madvise(void *start, size_t len, int advice)
 	const unsigned char *at = start;
 	size_t free_bytes = 0;
 
-	/* The first page may lie below the paint. */
+	/* The first bytes may lie below the paint. */
 	while (free_bytes < len && at[free_bytes] == 0)
 		free_bytes++;
 	while (free_bytes < len && at[free_bytes] == PAINT)
@@ -53,6 +55,7 @@ int madvise(void *start, size_t len, int advice)
 	deepest = MAX(deepest, TASK_STACK_SIZE - free_bytes);
 	return (int)syscall(SYS_madvise, start, len, advice);
 }
+#endif
 
 /* ---- a server ---- */
 
