@@ -53,10 +53,10 @@ int domain_to_ascii(struct view domain, struct str *out);
  */
 #define ADDRESS_COMMENT_MAX 64
 struct header_address {
-	struct view name;          /* display name as written, may be empty */
-	struct view local, domain; /* as written, unquoted local part */
-	struct view route;         /* source route "@a,@b", or empty */
-	size_t start, end;         /* of the addr-spec in the body */
+	struct view name;	     /* display name as written, may be empty */
+	struct view local, domain;   /* as written, unquoted local part */
+	struct view route;	     /* source route "@a,@b", or empty */
+	size_t start, end;	     /* of the addr-spec in the body */
 	bool group_start, group_end; /* a group begins (name) or ends here; no mailbox then */
 };
 int address_list_parse(struct view body, int (*each)(void *argument, const struct header_address *),

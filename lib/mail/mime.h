@@ -11,19 +11,19 @@
 #define MIME_DEPTH_MAX 50
 
 struct mime_part {
-	int parent;        /* index, -1: the message itself */
-	int number;        /* place among its siblings, from 1 */
+	int parent; /* index, -1: the message itself */
+	int number; /* place among its siblings, from 1 */
 	int children;
 	int depth;
 	bool is_multipart;
-	bool is_message;   /* message/rfc822: its one child is the enclosed message */
+	bool is_message; /* message/rfc822: its one child is the enclosed message */
 	size_t header_start, body_start, body_end; /* offsets in the content */
-	size_t body_lines; /* line ends in the body */
+	size_t body_lines;			   /* line ends in the body */
 };
 struct mime_tree {
 	struct mime_part *parts; /* parts[0] is the message */
 	size_t count;
-	bool truncated;          /* a limit was met */
+	bool truncated; /* a limit was met */
 };
 /* Always succeeds; mime_tree_free. `content` has CRLF (or LF) line ends. */
 void mime_tree_parse(struct view content, struct mime_tree *tree);

@@ -1,0 +1,284 @@
+#include "base/mem.h"
+#include "mail/mime.h"
+
+#define BOUNDARY_MAX 998 /* RFC 2046 says 70; a line cannot hold more */
+
+/* A part that is open: its children come until its boundary, or until a boundary further out. */
+struct open_part {
+	int part;
+	struct str boundary; /* empty: message/rfc822, or the closing delimiter was seen */
+	bool digest;
+};
+
+struct mime_parser {
+	struct view content;
+	struct mime_tree *tree;
+	struct open_part open[MIME_DEPTH_MAX + 1];
+	size_t depth;	 /* open parts */
+	int leaf;	 /* the part whose body is being read, or -1 */
+	size_t at;	 /* start of the line to be read */
+	size_t lines;	 /* line ends before `at` */
+	size_t capacity; /* of tree->parts */
+};
+
+/* What a header says about the structure. */
+struct part_kind {
+	bool is_multipart, is_message, is_digest;
+	struct str boundary;
+};
+
+static size_t line_end(struct view content, size_t at)
+{
+	const char *lf = memchr(content.data + at, '\n', content.len - at);
+
+	return lf == NULL ? content.len : (size_t)(lf - content.data) + 1;
+}
+
+/*
+ * Which open part has this line as its boundary: its place on the stack, or -1. *closing: it is
+ * the last one, with "--" behind. RFC 2046 5.1.1: white space may follow.
+ */
+static int find_boundary(const struct mime_parser *p, size_t from, size_t end, bool *closing)
+{
+	struct view line = view_make(p->content.data + from, end - from);
+
+	if (!view_starts(line, VIEW("--")))
+		return -1;
+	line = view_from(line, 2);
+	while (line.len > 0 && ascii_is_space(line.data[line.len - 1]))
+		line.len--;
+	for (size_t i = p->depth; i-- > 0;) {
+		struct view boundary = str_view(&p->open[i].boundary);
+
+		if (boundary.len == 0 || !view_starts(line, boundary))
+			continue;
+
+		struct view tail = view_from(line, boundary.len);
+
+		*closing = view_is(tail, "--");
+		if (tail.len == 0 || *closing)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int add_part(struct mime_parser *p, int parent)
+{
+	struct mime_tree *tree = p->tree;
+
+	if (tree->count == MIME_PARTS_MAX) {
+		tree->truncated = true;
+		return -1;
+	}
+	if (tree->count == p->capacity) {
+		p->capacity = p->capacity == 0 ? 8 : p->capacity * 2;
+		tree->parts = mem_resize(tree->parts, p->capacity, sizeof(*tree->parts));
+	}
+
+	struct mime_part *part = &tree->parts[tree->count];
+
+	*part = (struct mime_part){ .parent = parent, .number = 1, .header_start = p->at };
+	if (parent >= 0) {
+		struct mime_part *up = &tree->parts[parent];
+
+		part->number = ++up->children;
+		part->depth = up->depth + 1;
+	}
+	return (int)tree->count++;
+}
+
+static void note_content_type(struct part_kind *kind, struct view body)
+{
+	struct mime_value value;
+
+	if (mime_value_parse(body, &value) == 0) {
+		const struct str *boundary = mime_parameter_get(&value, "boundary");
+		struct view type = str_view(&value.type), subtype = str_view(&value.subtype);
+
+		str_clear(&kind->boundary);
+		kind->is_message = view_is(type, "message") &&
+				   (view_is(subtype, "rfc822") || view_is(subtype, "global"));
+		kind->is_multipart = view_is(type, "multipart") && boundary != NULL &&
+				     boundary->len > 0 && boundary->len <= BOUNDARY_MAX;
+		kind->is_digest = view_is(subtype, "digest");
+		if (kind->is_multipart)
+			str_append(&kind->boundary, view_trim(str_view(boundary)));
+		kind->is_multipart = kind->boundary.len > 0;
+	}
+	mime_value_free(&value);
+}
+
+static size_t count_lines(struct view text)
+{
+	size_t lines = 0;
+
+	for (size_t at = 0; at < text.len; at = line_end(text, at))
+		lines += text.data[line_end(text, at) - 1] == '\n';
+	return lines;
+}
+
+/*
+ * Reads a part's header, up to its empty line, a boundary of an open part or what is no field.
+ * Leaves p->at at the body.
+ */
+static void read_header(struct mime_parser *p, struct part_kind *kind)
+{
+	struct view rest = view_from(p->content, p->at);
+	struct header_field field;
+	bool closing, typed = false, encoded = false;
+
+	for (;;) {
+		size_t at = p->content.len - rest.len;
+
+		if (rest.len > 0 && find_boundary(p, at, line_end(p->content, at), &closing) >= 0)
+			break;
+		if (header_next(&rest, &field) == 0) {
+			size_t body = p->content.len - rest.len;
+
+			p->lines += body > at; /* the empty line */
+			break;
+		}
+		p->lines += count_lines(field.whole);
+		if (!typed && view_is_nocase(field.name, "Content-Type")) {
+			note_content_type(kind, field.body);
+			typed = true;
+		} else if (view_is_nocase(field.name, "Content-Transfer-Encoding")) {
+			struct view encoding = view_trim(field.body);
+
+			encoded = view_is_nocase(encoding, "base64") ||
+				  view_is_nocase(encoding, "quoted-printable");
+		}
+	}
+	/* RFC 2046 5.2.1: an enclosed message is never encoded; such a thing is an attachment. */
+	if (encoded)
+		kind->is_message = false;
+	p->at = p->content.len - rest.len;
+}
+
+/*
+ * The part `index` begins at p->at: reads its header, and those of the messages that it encloses
+ * one in the other.
+ */
+static void begin_part(struct mime_parser *p, int index, bool in_digest)
+{
+	while (index >= 0) {
+		struct part_kind kind = { .is_message = in_digest };
+
+		read_header(p, &kind);
+
+		struct mime_part *part = &p->tree->parts[index];
+		bool container = kind.is_multipart || kind.is_message;
+
+		part->body_start = part->body_end = p->at;
+		part->body_lines = p->lines; /* at its start; finish_part makes the difference */
+		p->leaf = index;
+		if (container && p->depth == MIME_DEPTH_MAX) {
+			p->tree->truncated = true;
+			container = false;
+		}
+		if (container) {
+			struct open_part *open = &p->open[p->depth++];
+
+			part->is_multipart = kind.is_multipart;
+			part->is_message = !kind.is_multipart;
+			*open = (struct open_part){ .part = index,
+						    .boundary = kind.boundary,
+						    .digest = kind.is_digest };
+			kind.boundary = STR_EMPTY;
+			p->leaf = -1;
+		}
+		str_free(&kind.boundary);
+		if (!container || kind.is_multipart)
+			return;
+		in_digest = false;
+		index = add_part(p, index);
+		if (index < 0) {
+			p->tree->parts[p->open[p->depth - 1].part].is_message = false;
+			p->leaf = p->open[--p->depth].part;
+		}
+	}
+}
+
+/* The body of a part ends at `end`, before which there are `lines` line ends. */
+static void finish_part(struct mime_parser *p, int index, size_t end, size_t lines)
+{
+	struct mime_part *part = &p->tree->parts[index];
+	size_t lines_before = part->body_lines;
+
+	part->body_end = MAX(part->body_start, end);
+	part->body_lines =
+		end > part->body_start && lines > lines_before ? lines - lines_before : 0;
+}
+
+/* Closes the leaf and every open part above place `keep` of the stack. */
+static void close_parts(struct mime_parser *p, size_t keep, size_t end, size_t lines)
+{
+	if (p->leaf >= 0)
+		finish_part(p, p->leaf, end, lines);
+	p->leaf = -1;
+	while (p->depth > keep) {
+		struct open_part *open = &p->open[--p->depth];
+
+		finish_part(p, open->part, end, lines);
+		str_free(&open->boundary);
+	}
+}
+
+/* A line that is a boundary of the open part at `place`; p->at is behind it already. */
+static void take_boundary(struct mime_parser *p, size_t place, size_t line_start, bool closing)
+{
+	size_t end = line_start, lines = p->lines - 1;
+
+	/* The line end before a boundary belongs to the boundary (RFC 2046 5.1.1). */
+	if (end > 0 && p->content.data[end - 1] == '\n') {
+		end--;
+		lines -= lines > 0;
+		if (end > 0 && p->content.data[end - 1] == '\r')
+			end--;
+	}
+	close_parts(p, place + 1, end, lines);
+
+	struct open_part *open = &p->open[place];
+
+	if (closing) {
+		str_clear(&open->boundary); /* what follows is epilogue */
+		return;
+	}
+
+	int index = add_part(p, open->part);
+
+	if (index >= 0)
+		begin_part(p, index, open->digest);
+}
+
+void mime_tree_parse(struct view content, struct mime_tree *tree)
+{
+	struct mime_parser p = { .content = content, .tree = tree, .leaf = -1 };
+
+	*tree = (struct mime_tree){ 0 };
+	begin_part(&p, add_part(&p, -1), false);
+	/* Without an open boundary no line can matter any more but for the count. */
+	while (p.at < content.len) {
+		size_t start = p.at, end = line_end(content, start);
+		bool closing;
+
+		p.at = end;
+		p.lines++;
+		if (content.data[start] != '-')
+			continue;
+
+		int place = find_boundary(&p, start, end, &closing);
+
+		if (place >= 0)
+			take_boundary(&p, (size_t)place, start, closing);
+	}
+	if (content.len > 0 && content.data[content.len - 1] != '\n' && p.lines > 0)
+		p.lines--; /* the last line has no end */
+	close_parts(&p, 0, content.len, p.lines);
+}
+
+void mime_tree_free(struct mime_tree *tree)
+{
+	free(tree->parts);
+	*tree = (struct mime_tree){ 0 };
+}
