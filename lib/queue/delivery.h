@@ -1,6 +1,6 @@
 /*
- * The delivery agent's side of qmgr's `deliver` exchange, the same for smtp, lmtp, local, virtual,
- * error and discard: take the request, do what the agent does, say what became of each recipient.
+ * The delivery agent's side of qmgr's `deliver` exchange, the same for smtp, lmtp, local and
+ * virtual: take the request, do what the agent does, say what became of each recipient.
  *
  *	static void serve(struct ipc *ipc) { delivery_serve(ipc, deliver_message); }
  *
@@ -9,6 +9,12 @@
  *		for (size_t i = 0; i < d->count; i++)
  *			delivery_result(d, i, OUTCOME_DELIVERED, "2.0.0", relay, "250 2.0.0 Ok");
  *	}
+ *
+ * Outcomes: OUTCOME_DELIVERED is final delivery (mailbox, command, LMTP) or a server that took over
+ * the duty of success reports (DSN); OUTCOME_RELAYED is a server without DSN: a sender who asked
+ * for success reports is told "relayed" then. For final delivery leave `relay` empty or make it a
+ * name without '[': qmgr reports "delivered" for these. OUTCOME_EXPANDED: became other recipients.
+ * OUTCOME_FAILED is turned into OUTCOME_DEFERRED, 5.x.x into 4.x.x, while soft_bounce is set.
  *
  * delivery_result logs the line that administrators know:
  *	ID: to=<a@b>, orig_to=<c>, relay=mx[192.0.2.1]:25, delay=1.2, delays=0.1/0/0.5/0.6, dsn=2.0.0, status=sent (250 Ok)
@@ -31,23 +37,41 @@ struct delivery_recipient {
 struct delivery {
 	struct str queue_id, transport, nexthop, sender, envid;
 	uint8_t flags, body, ret;
-	int64_t arrival, queued;
+	int64_t arrival, queued; /* wall clock, microseconds */
+	int64_t started;	 /* when the request came in, the same unit */
 	int64_t connected; /* the agent sets it when the transmission begins (wall µs), for delays= */
-	int fd;            /* the queue file, for reading; closed by delivery_serve */
+	int fd;		   /* the queue file, for pread() only (others share its position); closed
+			      by delivery_serve */
 	uint64_t content_offset, content_size;
 	struct delivery_recipient *recipients;
 	size_t count;
 	struct ipc *ipc;
-	bool unreachable;          /* set by delivery_unreachable */
+	bool unreachable; /* set by delivery_unreachable */
 	struct str unreachable_reason;
+	msec_t flushed; /* delivery_serve's own */
 };
 
 /* Serves requests on a connection until qmgr closes it. */
 void delivery_serve(struct ipc *ipc, void (*deliver)(struct delivery *));
-/* `relay` as it is to be logged ("none" if empty). Sent to qmgr at once. */
+/*
+ * `relay` as it is to be logged ("none" if empty). Results of one moment go to qmgr together; what
+ * comes a tenth of a second after the last is sent at once.
+ */
 void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const char *status,
 		     struct view relay, struct view diagnostic);
 /* Nobody could be talked to at this destination: qmgr lowers its concurrency or calls it dead. */
 void delivery_unreachable(struct delivery *d, struct view reason);
+
+/*
+ * Logs that line; also for qmgr, which decides some fates itself. Times in microseconds of the wall
+ * clock; `connected` 0: nobody was talked to.
+ */
+struct delivery_log {
+	struct view queue_id, address, original, relay, diagnostic;
+	const char *dsn;
+	uint8_t outcome;
+	int64_t arrival, queued, started, connected;
+};
+void delivery_log(const struct delivery_log *line);
 
 #endif

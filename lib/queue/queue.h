@@ -1,22 +1,31 @@
 /*
  * The queue file: one message, its envelope, and what became of each recipient.
  *
- * Layout (integers in network order):
- *	fixed head		QUEUE_HEAD_SIZE bytes: magic, version, times, offsets, counts, flags, CRC
+ * Layout (integers in network order; format.h has the numbers):
+ *	fixed head		QUEUE_HEAD_SIZE bytes: magic, counts, offsets, arrival and their CRC;
+ *				then the words that change (flags, next attempt) with a CRC of their own
  *	sender record		everything of struct queue_envelope
  *	recipient records	each with a fixed slot (outcome, time, offset of its reason) that is
  *				written in place as results come in
  *	content			exactly as it goes on the wire (CRLF, dots unstuffed)
- *	completion mark		with a CRC-32 over head, envelope and content
+ *	completion mark		with a CRC-32 over envelope, content and head (slots as zeros)
  *	reason records		appended while the message waits: status, remote, diagnostic
  *
  * A file is written under incoming/<hash>/<id>, made durable (file and folder) before anyone hears
  * of it, and stays there until it is unlinked; waiting, hold and so on are words in the head and
- * in qmgr's memory, not folders, so nothing is ever renamed. Without a whole completion mark whose
- * CRC fits, a file is no message: its writer died, and nobody got a 250 for it.
+ * in qmgr's memory, not folders, so nothing is ever renamed (but a damaged file, to corrupt/).
+ * Without a whole completion mark a file is no message: its writer died, and nobody got a 250 for
+ * it. A slot or a state word that is torn reads as "nothing happened yet": a message may be
+ * delivered twice, never lost.
  *
- * The writer holds an exclusive flock until the message is handed over, and qmgr holds one while
- * a delivery is under way; who finds a file locked leaves it alone.
+ * The writer holds an exclusive flock until the message is durable, and qmgr holds one while a
+ * delivery is under way; who finds a file locked leaves it alone.
+ *
+ *	struct queue *queue = queue_open(param.queue_directory, &err);	before the chroot
+ *	w = queue_writer_new(queue, &envelope);
+ *	queue_writer_recipient(w, ...); queue_writer_content(w, ...);
+ *	if (queue_writer_commit(w, &err) == 0) ...			250
+ *	queue_writer_free(w);
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -28,7 +37,7 @@
 #include "base/str.h"
 #include "ipc/ipc.h"
 
-#define QUEUE_ID_LENGTH_MAX 24
+#define QUEUE_ID_LENGTH_MAX 24 /* with the NUL */
 #define QUEUE_HASH_FOLDERS  32 /* folders under incoming/ */
 
 /* A new name, never used twice: time in microseconds and random bits, in Postfix's long form. */
@@ -40,6 +49,21 @@ void queue_path(struct str *out, struct view id);
 /* Makes the folders below the queue directory. */
 int queue_make_folders(const char *queue_directory, struct error *err);
 
+/* An open queue directory; stays usable after a chroot. */
+struct queue;
+struct queue *queue_open(const char *queue_directory, struct error *err);
+void queue_close(struct queue *queue);
+/* Bytes that can still be written, and whether inodes are left (else 0 bytes). */
+int queue_free_space(const struct queue *queue, uint64_t *bytes);
+/* Calls `each` with the id of every file under incoming/; stops when it returns non-zero. */
+int queue_scan(struct queue *queue, int (*each)(void *argument, const char *id), void *argument);
+/* Forgets a message for good. */
+int queue_remove(struct queue *queue, struct view id);
+/* Moves a damaged file to corrupt/, for a human to look at. */
+int queue_set_aside(struct queue *queue, struct view id);
+/* Seconds since the file was last written, or a negative errno. */
+int64_t queue_file_age(struct queue *queue, struct view id);
+
 struct queue_envelope {
 	struct view sender, envid, client_address, client_name, helo, protocol, login;
 	uint8_t flags, body, ret;
@@ -49,46 +73,62 @@ struct queue_envelope {
 /* ---- writing (cleanup) ---- */
 
 struct queue_writer;
-/* Creates the file below the open folder `queue_fd` (or AT_FDCWD inside the chroot). */
-struct queue_writer *queue_writer_new(int queue_fd, const struct queue_envelope *envelope,
-				      struct error *err);
+/* The file itself is made when the buffer is full for the first time, or at the commit. */
+struct queue_writer *queue_writer_new(struct queue *queue, const struct queue_envelope *envelope);
 const char *queue_writer_id(const struct queue_writer *w);
-/* All recipients before the first byte of content. */
+/* All recipients before the first byte of content (-EINVAL after it). */
 int queue_writer_recipient(struct queue_writer *w, struct view address, struct view original,
 			   struct view orcpt, uint8_t notify);
 int queue_writer_content(struct queue_writer *w, struct view bytes);
+/* Bytes of content so far. */
 uint64_t queue_writer_size(const struct queue_writer *w);
+uint32_t queue_writer_recipient_count(const struct queue_writer *w);
 /*
  * Writes mark and head and makes file and folder durable (group commit: while one fsync runs,
- * others join the next; waits as a task). 0 only when the message cannot be lost any more.
+ * others join the next; waits as a task). 0 only when the message cannot be lost any more; else a
+ * negative errno, the first that a write met, and the file is gone.
  */
 int queue_writer_commit(struct queue_writer *w, struct error *err);
-/* Frees; removes the file unless it was committed. */
+/* Frees; removes the file unless it was committed. NULL is allowed. */
 void queue_writer_free(struct queue_writer *w);
+void queue_writer_freep(struct queue_writer **w);
 
 /* ---- reading and recording (qmgr, bounce, posta queue) ---- */
 
 struct queue_file;
 struct queue_recipient {
 	uint32_t index;
+	uint64_t place; /* of its record, for queue_file_set_result */
 	struct view address, original, orcpt; /* valid until the next read */
 	uint8_t notify;
-	uint8_t outcome;    /* OUTCOME_... */
-	bool reported;      /* a bounce (or success report) for it is in the queue */
-	int64_t when;       /* of the last result, seconds */
-	uint64_t reason;    /* for queue_file_reason, 0: none */
+	uint8_t outcome; /* OUTCOME_... */
+	bool reported;   /* a bounce (or success report) for it is in the queue */
+	int64_t when;    /* of the last result, seconds */
+	uint64_t reason; /* for queue_file_reason, 0: none */
 };
 enum { QUEUE_FLAG_HOLD = 1, QUEUE_FLAG_DELAY_WARNED = 2, QUEUE_FLAG_EXPIRED = 4 };
+enum {
+	QUEUE_OPEN_LOCK = 1,   /* take the lock; -EBUSY: somebody else is at it */
+	QUEUE_OPEN_VERIFY = 2, /* the CRC over everything too: at recovery. Reads it all */
+};
 /*
- * Opens and checks the head. `verify`: the CRC over everything too (at recovery). -ENODATA: no
- * whole message (yet); -EBADMSG: damaged.
+ * Opens and checks the head and that the mark is there. -ENODATA: no whole message (yet);
+ * -EBADMSG: damaged; -ENOENT.
  */
-int queue_file_open(int queue_fd, struct view id, bool writable, bool verify,
-		    struct queue_file **file, struct error *err);
-/* The same for a descriptor that was handed over (taken). */
+int queue_file_open(struct queue *queue, struct view id, unsigned how, struct queue_file **file,
+		    struct error *err);
+/* The same for a descriptor that was handed over (taken in any case); results cannot be written. */
 int queue_file_from_fd(int fd, struct view id, struct queue_file **file, struct error *err);
+/* The CRC over everything. 0 or -EBADMSG or another negative errno. */
+int queue_file_verify(struct queue_file *file);
+/* Lets go of lock and file. NULL is allowed. */
 void queue_file_close(struct queue_file *file);
+void queue_file_closep(struct queue_file **file);
+/* Gives the read buffer back, for a file that stays open for long. */
+void queue_file_trim(struct queue_file *file);
+/* Open for reading only: it is handed to other programs. */
 int queue_file_fd(const struct queue_file *file);
+const char *queue_file_id(const struct queue_file *file);
 const struct queue_envelope *queue_file_envelope(const struct queue_file *file);
 uint64_t queue_file_content_offset(const struct queue_file *file);
 uint64_t queue_file_content_size(const struct queue_file *file);
@@ -97,21 +137,34 @@ uint32_t queue_file_flags(const struct queue_file *file);
 int64_t queue_file_next_attempt(const struct queue_file *file); /* seconds */
 /*
  * Reads the recipients from *cursor (0: the first) on; 1, or 0 at the end. Bounded memory: any
- * number of recipients can be walked.
+ * number of recipients can be walked. The cursor may be kept and used with the same file later.
  */
-int queue_file_next_recipient(struct queue_file *file, uint64_t *cursor,
+struct queue_cursor {
+	uint64_t offset;
+	uint32_t index;
+};
+int queue_file_next_recipient(struct queue_file *file, struct queue_cursor *cursor,
 			      struct queue_recipient *recipient);
+/*
+ * Is a report of this kind (REPORT_...) to be made about this recipient? From its outcome, what was
+ * reported already, and what the sender asked for (DSN NOTIFY). qmgr and bounce both ask here.
+ */
+bool queue_recipient_wants_report(const struct queue_recipient *recipient, uint8_t kind);
+
 struct queue_reason {
-	struct view status, remote, diagnostic;
+	struct view status, remote, diagnostic; /* valid until the next read */
 };
 int queue_file_reason(struct queue_file *file, uint64_t reason, struct queue_reason *out);
-/* Appends a reason, to be shared by many recipients. 0 and its place, or a negative errno. */
+/*
+ * Appends a reason, to be shared by many recipients; what equals the last one shares its place.
+ * 0 and its place, or a negative errno; -EFBIG when QUEUE_REASONS_MAX bytes of reasons are there.
+ */
+#define QUEUE_REASONS_MAX (32 * 1024 * 1024)
 int queue_file_add_reason(struct queue_file *file, const struct queue_reason *reason,
 			  uint64_t *place);
-int queue_file_set_result(struct queue_file *file, uint64_t recipient_cursor, uint8_t outcome,
+int queue_file_set_result(struct queue_file *file, uint64_t recipient_place, uint8_t outcome,
 			  bool reported, int64_t when, uint64_t reason);
 /* Flags and the time of the next attempt. */
 int queue_file_set_state(struct queue_file *file, uint32_t flags, int64_t next_attempt);
-int queue_file_sync(struct queue_file *file);
 
 #endif

@@ -1,0 +1,216 @@
+#include "queue/delivery.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "conf/conf.h"
+#include "queue/queue.h"
+
+#define FLUSH_AFTER ((msec_t)100)
+
+/* Two significant digits below ten seconds, as Postfix writes delays. */
+static void append_delay(struct str *out, int64_t usec)
+{
+	double seconds = usec > 0 ? (double)usec / 1e6 : 0;
+
+	if (seconds < 0.01)
+		str_append(out, seconds < 0.005 ? VIEW("0") : VIEW("0.01"));
+	else
+		str_printf(out, seconds < 9.95 ? "%.2g" : "%.0f", seconds);
+}
+
+static const char *outcome_word(uint8_t outcome)
+{
+	switch (outcome) {
+	case OUTCOME_DELIVERED:
+	case OUTCOME_RELAYED:
+		return "sent";
+	case OUTCOME_EXPANDED:
+		return "expanded";
+	case OUTCOME_FAILED:
+		return "bounced";
+	default:
+		return "deferred";
+	}
+}
+
+void delivery_log(const struct delivery_log *line)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	int64_t now = clock_wall_usec();
+	int64_t started = line->started ? line->started : now;
+	int64_t connected = line->connected ? line->connected : now;
+
+	str_append_printable(&text, line->queue_id);
+	str_append(&text, VIEW(": to=<"));
+	str_append_printable(&text, line->address);
+	str_append(&text, VIEW(">, "));
+	if (line->original.len > 0 && !view_eq(line->original, line->address)) {
+		str_append(&text, VIEW("orig_to=<"));
+		str_append_printable(&text, line->original);
+		str_append(&text, VIEW(">, "));
+	}
+	str_append(&text, VIEW("relay="));
+	str_append_printable(&text, line->relay.len > 0 ? line->relay : VIEW("none"));
+	str_append(&text, VIEW(", delay="));
+	append_delay(&text, now - line->arrival);
+	str_append(&text, VIEW(", delays="));
+	append_delay(&text, line->queued - line->arrival);
+	str_append_byte(&text, '/');
+	append_delay(&text, started - line->queued);
+	str_append_byte(&text, '/');
+	append_delay(&text, connected - started);
+	str_append_byte(&text, '/');
+	append_delay(&text, now - connected);
+	str_printf(&text, ", dsn=%s, status=%s (", line->dsn, outcome_word(line->outcome));
+	str_append_printable(&text, line->diagnostic);
+	str_append_byte(&text, ')');
+	log_info("%s", str_cstr(&text));
+}
+
+static void count(uint8_t outcome)
+{
+	if (outcome == OUTCOME_DEFERRED)
+		metric_add(METRIC_messages_deferred, 1);
+	else if (outcome == OUTCOME_FAILED)
+		metric_add(METRIC_messages_bounced, 1);
+	else
+		metric_add(METRIC_messages_delivered, 1);
+}
+
+void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const char *status,
+		     struct view relay, struct view diagnostic)
+{
+	struct delivery_recipient *r = &d->recipients[which];
+	char dsn[IPC_STATUS_MAX];
+
+	if (which >= d->count || r->has_result)
+		return;
+	r->has_result = true;
+	str_cstr(&r->address);
+	strncpy(dsn, status, sizeof(dsn) - 1);
+	dsn[sizeof(dsn) - 1] = '\0';
+	if (outcome == OUTCOME_FAILED && param.soft_bounce) {
+		outcome = OUTCOME_DEFERRED;
+		dsn[0] = '4';
+	}
+	diagnostic = view_first(diagnostic, IPC_TEXT_MAX);
+	count(outcome);
+	delivery_log(&(struct delivery_log){ .queue_id = str_view(&d->queue_id),
+					     .address = str_view(&r->address),
+					     .original = str_view(&r->original),
+					     .relay = relay,
+					     .diagnostic = diagnostic,
+					     .dsn = dsn,
+					     .outcome = outcome,
+					     .arrival = d->arrival,
+					     .queued = d->queued,
+					     .started = d->started,
+					     .connected = d->connected });
+	ipc_send(d->ipc, result, .index = r->index, .outcome = outcome, .status = view_of(dsn),
+		 .remote = view_first(relay, IPC_HOST_MAX), .diagnostic = diagnostic);
+	/* So that a crash of this program repeats as few deliveries as possible. */
+	if (clock_now() - d->flushed >= FLUSH_AFTER) {
+		ipc_flush(d->ipc);
+		d->flushed = clock_now();
+	}
+}
+
+void delivery_unreachable(struct delivery *d, struct view reason)
+{
+	d->unreachable = true;
+	str_set(&d->unreachable_reason, view_first(reason, IPC_TEXT_MAX));
+}
+
+static void delivery_clear(struct delivery *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		str_free(&d->recipients[i].address);
+		str_free(&d->recipients[i].original);
+		str_free(&d->recipients[i].orcpt);
+	}
+	free(d->recipients);
+	str_free(&d->queue_id);
+	str_free(&d->transport);
+	str_free(&d->nexthop);
+	str_free(&d->sender);
+	str_free(&d->envid);
+	str_free(&d->unreachable_reason);
+	mem_closep(&d->fd);
+}
+
+/* Takes over what the message holds; the views in it end with the next receive. */
+static int take_request(struct delivery *d, struct message *m)
+{
+	d->fd = m->deliver.file;
+	m->deliver.file = -1;
+	if (!queue_id_is_valid(m->deliver.queue_id) || m->deliver.count == 0 ||
+	    m->deliver.count > DELIVERY_RECIPIENTS_MAX || d->fd < 0)
+		return -EBADMSG;
+	str_set(&d->queue_id, m->deliver.queue_id);
+	str_set(&d->transport, m->deliver.transport);
+	str_set(&d->nexthop, m->deliver.nexthop);
+	str_set(&d->sender, m->deliver.sender);
+	str_set(&d->envid, m->deliver.envid);
+	d->flags = m->deliver.flags;
+	d->body = m->deliver.body;
+	d->ret = m->deliver.ret;
+	d->arrival = m->deliver.arrival;
+	d->queued = m->deliver.queued;
+	d->started = clock_wall_usec();
+	d->content_offset = m->deliver.content_offset;
+	d->content_size = m->deliver.content_size;
+	d->flushed = clock_now();
+	size_t expected = m->deliver.count;
+
+	d->recipients = mem_new_array(struct delivery_recipient, expected);
+	while (d->count < expected) {
+		struct delivery_recipient *r = &d->recipients[d->count];
+		int e = ipc_expect(d->ipc, MSG_deliver_rcpt, m);
+
+		if (e < 0)
+			return e;
+		d->count++;
+		r->index = m->deliver_rcpt.index;
+		r->notify = m->deliver_rcpt.notify;
+		str_set(&r->address, m->deliver_rcpt.address);
+		str_set(&r->original, m->deliver_rcpt.original);
+		str_set(&r->orcpt, m->deliver_rcpt.orcpt);
+	}
+	return 0;
+}
+
+static int answer(struct delivery *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		delivery_result(d, i, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
+				VIEW("the delivery agent gave no result"));
+	ipc_send(d->ipc, deliver_end,
+		 .destination = d->unreachable ? DESTINATION_UNREACHABLE : DESTINATION_OK,
+		 .reason = str_view(&d->unreachable_reason));
+	return ipc_flush(d->ipc);
+}
+
+void delivery_serve(struct ipc *ipc, void (*deliver)(struct delivery *))
+{
+	for (;;) {
+		struct delivery d = { .fd = -1, .ipc = ipc };
+		struct message m;
+		int r = ipc_expect(ipc, MSG_deliver, &m);
+
+		if (r < 0)
+			return;
+		r = take_request(&d, &m);
+		if (r == 0) {
+			deliver(&d);
+			r = answer(&d);
+		}
+		delivery_clear(&d);
+		if (r < 0)
+			return;
+	}
+}

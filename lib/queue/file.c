@@ -1,0 +1,239 @@
+/* Opening a queue file, and its fixed parts. */
+#include "queue/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+
+int queue_file_window(struct queue_file *file, uint64_t offset, size_t len, const char **bytes)
+{
+	if (offset > file->size || len > file->size - offset)
+		return -ENODATA;
+	if (file->window == NULL || offset < file->window_offset ||
+	    offset + len > file->window_offset + file->window_size) {
+		size_t size = MIN(QUEUE_WINDOW_SIZE, (size_t)(file->size - offset));
+
+		if (file->window == NULL)
+			file->window = mem_resize(NULL, QUEUE_WINDOW_SIZE, 1);
+		file->window_size = 0;
+		int r = io_pread_all(file->fd, file->window, size, (off_t)offset);
+
+		if (r < 0)
+			return r;
+		file->window_offset = offset;
+		file->window_size = size;
+	}
+	*bytes = file->window + (offset - file->window_offset);
+	return 0;
+}
+
+void queue_file_trim(struct queue_file *file)
+{
+	free(TAKE(file->window));
+}
+
+uint64_t queue_file_mark_end(const struct queue_file *file)
+{
+	return file->head.content_offset + file->head.content_size + QUEUE_MARK_SIZE;
+}
+
+static int take_text(struct view *rest, struct view *text, size_t max)
+{
+	if (rest->len < 2)
+		return -EBADMSG;
+	size_t len = get_u16(rest->data);
+
+	if (len > rest->len - 2 || len > max)
+		return -EBADMSG;
+	*text = view_make(rest->data + 2, len);
+	*rest = view_from(*rest, 2 + len);
+	return 0;
+}
+
+static int read_envelope(struct queue_file *file)
+{
+	struct queue_envelope *envelope = &file->envelope;
+	const struct {
+		struct view *text;
+		size_t max;
+	} texts[QUEUE_ENVELOPE_TEXTS] = {
+		{ &envelope->sender, IPC_ADDRESS_MAX },	     { &envelope->envid, IPC_TEXT_MAX },
+		{ &envelope->client_address, IPC_HOST_MAX }, { &envelope->client_name, IPC_HOST_MAX },
+		{ &envelope->helo, IPC_HOST_MAX },	     { &envelope->protocol, IPC_STATUS_MAX },
+		{ &envelope->login, IPC_ADDRESS_MAX },
+	};
+	const char *bytes;
+	int r = queue_file_window(file, QUEUE_HEAD_SIZE, file->head.envelope_size, &bytes);
+
+	if (r < 0)
+		return r;
+	file->envelope_bytes = mem_strndup(bytes, file->head.envelope_size);
+	struct view rest = view_make(file->envelope_bytes, file->head.envelope_size);
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		r = take_text(&rest, texts[i].text, texts[i].max);
+		if (r < 0)
+			return r;
+	}
+	envelope->flags = file->head.flags;
+	envelope->body = file->head.body;
+	envelope->ret = file->head.ret;
+	envelope->arrival = file->head.arrival;
+	return rest.len > 0 ? -EBADMSG : 0;
+}
+
+/* Head, mark and sender record. */
+static int check(struct queue_file *file)
+{
+	const char *bytes;
+	int r = queue_file_window(file, 0, QUEUE_HEAD_SIZE, &bytes);
+
+	if (r < 0)
+		return r;
+	r = queue_head_unpack(bytes, file->size, &file->head);
+	if (r < 0)
+		return r;
+	r = read_envelope(file);
+	if (r < 0)
+		return r;
+	/* Not through the window, which holds the first recipients now. */
+	char mark[QUEUE_MAGIC_SIZE];
+
+	r = io_pread_all(file->fd, mark, sizeof(mark),
+			 (off_t)(queue_file_mark_end(file) - QUEUE_MARK_SIZE));
+	if (r < 0)
+		return r;
+	return memcmp(mark, QUEUE_MARK_MAGIC, sizeof(mark)) == 0 ? 0 : -ENODATA;
+}
+
+static int finish_open(struct queue_file *opened, struct view id, unsigned how,
+		       struct queue_file **file, struct error *err)
+{
+	_cleanup_(queue_file_closep) struct queue_file *f = opened;
+	struct stat st;
+
+	snprintf(f->id, sizeof(f->id), "%.*s", VIEW_ARG(id));
+	if (fstat(f->fd, &st) < 0)
+		return error_errno(err, "look at queue file %s", f->id);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EBADMSG, "queue file %s is no regular file", f->id);
+	f->size = (uint64_t)st.st_size;
+	if (how & QUEUE_OPEN_LOCK) {
+		if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)
+			return error_set(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
+					 "queue file %s is locked", f->id);
+		f->locked = true;
+	}
+	int r = check(f);
+
+	if (r == 0 && (how & QUEUE_OPEN_VERIFY))
+		r = queue_file_verify(f);
+	if (r == -ENODATA)
+		return error_set(err, r, "queue file %s is not complete", f->id);
+	if (r < 0)
+		return error_set(err, r, "queue file %s: %s", f->id,
+				 r == -EBADMSG ? "damaged" : strerror(-r));
+	*file = TAKE(f);
+	return 0;
+}
+
+int queue_file_open(struct queue *queue, struct view id, unsigned how, struct queue_file **file,
+		    struct error *err)
+{
+	char name[QUEUE_ID_LENGTH_MAX];
+	int folder = queue_folder_fd(queue, id);
+
+	if (folder < 0)
+		return error_set(err, folder, "folder of queue file %.*s: %s", VIEW_ARG(id),
+				 strerror(-folder));
+	snprintf(name, sizeof(name), "%.*s", VIEW_ARG(id));
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, "open queue file %s", name);
+	struct queue_file *f = mem_new(struct queue_file);
+
+	f->queue = queue;
+	f->fd = fd;
+	f->write_fd = -1;
+	return finish_open(f, id, how, file, err);
+}
+
+int queue_file_from_fd(int fd, struct view id, struct queue_file **file, struct error *err)
+{
+	struct queue_file *f = mem_new(struct queue_file);
+
+	f->fd = fd;
+	f->write_fd = -1;
+	if (!queue_id_is_valid(id)) {
+		queue_file_close(f);
+		return error_set(err, -EINVAL, "no queue id: %.*s", VIEW_ARG(id));
+	}
+	return finish_open(f, id, 0, file, err);
+}
+
+void queue_file_close(struct queue_file *file)
+{
+	if (file == NULL)
+		return;
+	/* A delivery agent may still hold the same open file, and with it the lock. */
+	if (file->locked)
+		flock(file->fd, LOCK_UN);
+	mem_closep(&file->fd);
+	mem_closep(&file->write_fd);
+	str_free(&file->last_reason_bytes);
+	free(file->envelope_bytes);
+	free(file->window);
+	free(file);
+}
+
+void queue_file_closep(struct queue_file **file)
+{
+	queue_file_close(*file);
+}
+
+int queue_file_fd(const struct queue_file *file)
+{
+	return file->fd;
+}
+
+const char *queue_file_id(const struct queue_file *file)
+{
+	return file->id;
+}
+
+const struct queue_envelope *queue_file_envelope(const struct queue_file *file)
+{
+	return &file->envelope;
+}
+
+uint64_t queue_file_content_offset(const struct queue_file *file)
+{
+	return file->head.content_offset;
+}
+
+uint64_t queue_file_content_size(const struct queue_file *file)
+{
+	return file->head.content_size;
+}
+
+uint32_t queue_file_recipient_count(const struct queue_file *file)
+{
+	return file->head.recipient_count;
+}
+
+uint32_t queue_file_flags(const struct queue_file *file)
+{
+	return file->head.state_flags;
+}
+
+int64_t queue_file_next_attempt(const struct queue_file *file)
+{
+	return file->head.next_attempt;
+}

@@ -1,0 +1,238 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "queue/format.h"
+
+/* A message of usual size is one write. */
+#define BUFFER_SIZE ((size_t)64 * 1024)
+
+struct queue_writer {
+	struct queue *queue;
+	char id[QUEUE_ID_LENGTH_MAX];
+	int fd; /* -1: not made yet */
+	int folder_fd;
+	char *buffer;
+	size_t used;
+	uint64_t written; /* bytes of the file before the buffer */
+	uint32_t crc;	  /* of all behind the head that left the buffer */
+	struct queue_head head;
+	bool content_begun, committed;
+	int failure; /* the first error; everything later fails with it */
+};
+
+static int fail(struct queue_writer *w, int r)
+{
+	if (r < 0 && w->failure == 0)
+		w->failure = r;
+	return r;
+}
+
+static int create(struct queue_writer *w)
+{
+	w->folder_fd = queue_folder_fd(w->queue, view_of(w->id));
+	if (w->folder_fd < 0)
+		return w->folder_fd;
+	w->fd = openat(w->folder_fd, w->id, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		       0600);
+	if (w->fd < 0)
+		return -errno;
+	return flock(w->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+/* The CRC over what has not left the buffer yet; the head in front is counted at the very end. */
+static void count_buffer(struct queue_writer *w)
+{
+	size_t start = w->written == 0 ? QUEUE_HEAD_SIZE : 0;
+
+	w->crc = queue_crc(w->crc, w->buffer + start, w->used - start);
+}
+
+static int write_buffer(struct queue_writer *w)
+{
+	int r = w->fd < 0 ? create(w) : 0;
+
+	if (r == 0)
+		r = io_write_all(w->fd, w->buffer, w->used);
+	w->written += w->used;
+	w->used = 0;
+	return fail(w, r);
+}
+
+static int append(struct queue_writer *w, const char *data, size_t len)
+{
+	while (len > 0) {
+		size_t room = BUFFER_SIZE - w->used, piece = MIN(len, room);
+
+		memcpy(w->buffer + w->used, data, piece);
+		w->used += piece;
+		data += piece;
+		len -= piece;
+		if (w->used == BUFFER_SIZE) {
+			count_buffer(w);
+			int r = write_buffer(w);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int append_text(struct queue_writer *w, struct view text)
+{
+	char length[2];
+
+	put_u16(length, text.len);
+	int r = append(w, length, sizeof(length));
+
+	return r < 0 ? r : append(w, text.data, text.len);
+}
+
+/* Longer than the reader would take: cut off rather than write a file that cannot be read. */
+static int append_envelope_text(struct queue_writer *w, struct view text, size_t max)
+{
+	text = view_first(text, max);
+	w->head.envelope_size += (uint32_t)(2 + text.len);
+	return append_text(w, text);
+}
+
+struct queue_writer *queue_writer_new(struct queue *queue, const struct queue_envelope *envelope)
+{
+	struct queue_writer *w = mem_new(struct queue_writer);
+
+	w->queue = queue;
+	queue_id_new(w->id);
+	w->fd = -1;
+	w->buffer = mem_resize(NULL, BUFFER_SIZE, 1);
+	memset(w->buffer, 0, QUEUE_HEAD_SIZE);
+	w->used = QUEUE_HEAD_SIZE;
+	w->head.flags = envelope->flags;
+	w->head.body = envelope->body;
+	w->head.ret = envelope->ret;
+	w->head.arrival = envelope->arrival;
+	if (envelope->sender.len > IPC_ADDRESS_MAX)
+		fail(w, -EMSGSIZE);
+	append_envelope_text(w, envelope->sender, IPC_ADDRESS_MAX);
+	append_envelope_text(w, envelope->envid, IPC_TEXT_MAX);
+	append_envelope_text(w, envelope->client_address, IPC_HOST_MAX);
+	append_envelope_text(w, envelope->client_name, IPC_HOST_MAX);
+	append_envelope_text(w, envelope->helo, IPC_HOST_MAX);
+	append_envelope_text(w, envelope->protocol, IPC_STATUS_MAX);
+	append_envelope_text(w, envelope->login, IPC_ADDRESS_MAX);
+	return w;
+}
+
+const char *queue_writer_id(const struct queue_writer *w)
+{
+	return w->id;
+}
+
+uint64_t queue_writer_size(const struct queue_writer *w)
+{
+	return w->head.content_size;
+}
+
+uint32_t queue_writer_recipient_count(const struct queue_writer *w)
+{
+	return w->head.recipient_count;
+}
+
+int queue_writer_recipient(struct queue_writer *w, struct view address, struct view original,
+			   struct view orcpt, uint8_t notify)
+{
+	char fixed[QUEUE_RECIPIENT_MIN] = "";
+	size_t size = sizeof(fixed) + address.len + original.len + orcpt.len;
+
+	if (w->failure < 0)
+		return w->failure;
+	if (w->content_begun)
+		return -EINVAL;
+	if (address.len > IPC_ADDRESS_MAX || original.len > IPC_ADDRESS_MAX ||
+	    orcpt.len > IPC_ADDRESS_MAX)
+		return -EMSGSIZE;
+	put_u32(fixed, (uint32_t)size);
+	fixed[28] = (char)notify;
+	put_u16(fixed + 30, address.len);
+	put_u16(fixed + 32, original.len);
+	put_u16(fixed + 34, orcpt.len);
+	w->head.recipient_count++;
+	w->head.recipients_size += size;
+	append(w, fixed, sizeof(fixed));
+	append(w, address.data, address.len);
+	append(w, original.data, original.len);
+	append(w, orcpt.data, orcpt.len);
+	return w->failure;
+}
+
+int queue_writer_content(struct queue_writer *w, struct view bytes)
+{
+	if (w->failure < 0)
+		return w->failure;
+	w->content_begun = true;
+	w->head.content_size += bytes.len;
+	return append(w, bytes.data, bytes.len);
+}
+
+/* Mark and head; all in one write if the message fits the buffer. */
+static int write_end(struct queue_writer *w)
+{
+	char head[QUEUE_HEAD_SIZE], mark[QUEUE_MARK_SIZE] = QUEUE_MARK_MAGIC;
+
+	w->head.content_offset =
+		QUEUE_HEAD_SIZE + w->head.envelope_size + w->head.recipients_size;
+	queue_head_pack(head, &w->head);
+	count_buffer(w);
+	w->crc = queue_crc(w->crc, head + 12, QUEUE_HEAD_FIXED_END - 12);
+	put_u32(mark + QUEUE_MAGIC_SIZE, w->crc);
+	if (w->written == 0 && w->used + sizeof(mark) <= BUFFER_SIZE) {
+		memcpy(w->buffer, head, sizeof(head));
+		memcpy(w->buffer + w->used, mark, sizeof(mark));
+		w->used += sizeof(mark);
+		return write_buffer(w);
+	}
+	int r = write_buffer(w);
+
+	if (r == 0)
+		r = io_write_all(w->fd, mark, sizeof(mark));
+	if (r == 0)
+		r = io_pwrite_all(w->fd, head, sizeof(head), 0);
+	return fail(w, r);
+}
+
+int queue_writer_commit(struct queue_writer *w, struct error *err)
+{
+	int r = w->failure;
+
+	if (r == 0)
+		r = write_end(w);
+	if (r == 0)
+		r = fail(w, queue_commit(w->fd, w->folder_fd));
+	if (r < 0)
+		return error_set(err, r, "write queue file %s: %s", w->id, strerror(-r));
+	w->committed = true;
+	return 0;
+}
+
+void queue_writer_free(struct queue_writer *w)
+{
+	if (w == NULL)
+		return;
+	if (w->fd >= 0) {
+		/* Removed while it is locked: qmgr cannot have taken it for a message. */
+		if (!w->committed)
+			unlinkat(w->folder_fd, w->id, 0);
+		close(w->fd);
+	}
+	free(w->buffer);
+	free(w);
+}
+
+void queue_writer_freep(struct queue_writer **w)
+{
+	queue_writer_free(*w);
+}
