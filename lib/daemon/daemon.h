@@ -18,9 +18,14 @@
  * first task; each connection is a task. The program retires when master says so (reload), when
  * one of its tables changed, or when master died: it stops accepting, lets running sessions end,
  * and exits. On stop, waits for input end with -ESHUTDOWN, so that sessions say goodbye.
+ * service_retire_time and service_stop_time bound both.
  *
  * Not running as root: no user switch and no chroot; seccomp, Landlock and no-new-privileges are
- * put on all the same.
+ * put on all the same. The working directory is the chroot, or would be: the queue directory for
+ * DAEMON_ROOT_QUEUE, so that relative paths mean the same either way.
+ *
+ * A call that seccomp does not allow fails with EPERM (seccomp_violation = kill: ends the
+ * program), so look here first when something that works alone fails in a program.
  */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
@@ -35,8 +40,8 @@
 
 enum daemon_user { DAEMON_NET /* net_owner */, DAEMON_MAIL /* mail_owner */,
 		   DAEMON_AUTH /* auth_owner, group shadow */, DAEMON_PRIVILEGED /* root stays */ };
-enum daemon_root { DAEMON_ROOT_EMPTY /* chroot to queue_directory/empty */, DAEMON_ROOT_QUEUE,
-		   DAEMON_ROOT_NONE };
+enum daemon_root { DAEMON_ROOT_EMPTY /* queue_directory/sockets: nothing but sockets */,
+		   DAEMON_ROOT_QUEUE, DAEMON_ROOT_NONE };
 
 /* What the program's seccomp list allows beyond memory, time, signals, reading and writing open
  * descriptors, epoll, threads and UNIX sockets. */
@@ -45,7 +50,9 @@ enum daemon_calls {
 	CALLS_FILES_READ = 2,  /* open for reading, stat, readdir */
 	CALLS_FILES_WRITE = 4, /* create, rename, link, unlink, mkdir, truncate, chmod, lock */
 	CALLS_BECOME = 8,    /* setuid and kin, chroot, fork, wait: the privileged partners */
-	CALLS_EXEC = 16,     /* execve: commands from aliases */
+	CALLS_EXEC = 16,     /* execve: commands from aliases. What is run inherits the filter and
+				needs anything, so this alone is a list of what is forbidden */
+	CALLS_LOAD_CODE = 32, /* map memory as code: PAM and NSS modules (CALLS_BECOME has it too) */
 };
 
 struct peer {
@@ -84,6 +91,12 @@ const char *const *daemon_arguments(void);
 bool daemon_is_retiring(void);
 /* Finish and be replaced, as if a table had changed. */
 void daemon_retire(void);
+/*
+ * Around work that is not a connection's and that must end before a retiring program exits: a
+ * delivery that qmgr has given out, a child process.
+ */
+void daemon_work_begin(void);
+void daemon_work_end(void);
 bool daemon_running_as_root(void);
 
 /*
@@ -92,9 +105,15 @@ bool daemon_running_as_root(void);
  */
 int daemon_become(uid_t uid, gid_t gid, const char *user_name, const char *chroot_to,
 		  struct error *err);
-/* Puts seccomp (calls as above), no-new-privileges, not dumpable on; for such a child. */
+/*
+ * Puts seccomp (calls as above), no-new-privileges, not dumpable on; for such a child. On top of
+ * the parent's filter: it can only take away.
+ */
 int daemon_confine(unsigned calls, struct error *err);
-/* No access to files at all but below `path` (Landlock; where the kernel lacks it: 0, logged once). */
+/*
+ * No access to files at all but below these paths (NULL-terminated; Landlock). 1, or 0 where the
+ * kernel lacks it, or a negative errno. Sockets are not files here: connecting still works.
+ */
 int daemon_limit_files(const char *const *paths, bool writable, struct error *err);
 
 #endif

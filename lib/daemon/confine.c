@@ -1,0 +1,288 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/internal.h"
+
+/* The only groups beside its own that a program may have. */
+#define GROUPS_MAX 2
+
+struct identity {
+	const char *name;
+	uid_t uid;
+	gid_t gid, groups[GROUPS_MAX];
+	size_t group_count;
+};
+
+bool daemon_running_as_root(void)
+{
+	static int as_root = -1;
+
+	/* What it was at birth: asked once there. */
+	if (as_root < 0)
+		as_root = geteuid() == 0;
+	return as_root == 1;
+}
+
+/* ---- users ---- */
+
+static int find_user(const char *name, uid_t *uid, gid_t *gid, struct error *err)
+{
+	const struct passwd *user = getpwnam(name);
+
+	if (user == NULL)
+		return error_set(err, -EINVAL, "there is no user %s on this system", name);
+	if (user->pw_uid == 0 || user->pw_gid == 0)
+		return error_set(err, -EPERM, "user %s has the rights of root", name);
+	*uid = user->pw_uid;
+	*gid = user->pw_gid;
+	return 0;
+}
+
+static const char *user_name(enum daemon_user user)
+{
+	return user == DAEMON_NET    ? param.net_owner
+	       : user == DAEMON_AUTH ? param.auth_owner
+				     : param.mail_owner;
+}
+
+/* Looks up everything while the system's files can still be read. */
+static int identity_find(enum daemon_user user, struct identity *id, struct error *err)
+{
+	uid_t mail_uid;
+	gid_t mail_gid;
+	const struct group *shadow;
+	int r;
+
+	id->name = user_name(user);
+	id->group_count = 0;
+	r = find_user(id->name, &id->uid, &id->gid, err);
+	if (r < 0)
+		return r;
+	r = find_user(param.mail_owner, &mail_uid, &mail_gid, err);
+	if (r < 0)
+		return r;
+	/* The folder of the private sockets is open to this group. */
+	if (mail_gid != id->gid)
+		id->groups[id->group_count++] = mail_gid;
+	shadow = user == DAEMON_AUTH ? getgrnam("shadow") : NULL;
+	if (shadow != NULL)
+		id->groups[id->group_count++] = shadow->gr_gid;
+	return 0;
+}
+
+/* Drops for good, and does not believe it before it has seen it. */
+static int drop_to(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count, struct error *err)
+{
+	uid_t ruid, euid, suid;
+	gid_t rgid, egid, sgid;
+
+	if (uid == 0 || gid == 0)
+		return error_set(err, -EPERM, "refusing to run as root");
+	if (setgroups(group_count, groups) < 0)
+		return error_errno(err, "set groups");
+	if (setresgid(gid, gid, gid) < 0)
+		return error_errno(err, "become group %u", gid);
+	if (setresuid(uid, uid, uid) < 0)
+		return error_errno(err, "become user %u", uid);
+	if (getresuid(&ruid, &euid, &suid) < 0 || ruid != uid || euid != uid || suid != uid ||
+	    getresgid(&rgid, &egid, &sgid) < 0 || rgid != gid || egid != gid || sgid != gid)
+		return error_set(err, -EPERM, "the change to user %u did not take place", uid);
+	if (setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0)
+		return error_set(err, -EPERM, "there is a way back to root");
+	return 0;
+}
+
+static int change_root(const char *path, struct error *err)
+{
+	if (chroot(path) < 0 || chdir("/") < 0)
+		return error_errno(err, "chroot to %s", path);
+	return 0;
+}
+
+int daemon_become(uid_t uid, gid_t gid, const char *name, const char *chroot_to, struct error *err)
+{
+	int r = 0;
+
+	if (uid == 0 || gid == 0)
+		return error_set(err, -EPERM, "refusing to act as root for %s", name);
+	if (!daemon_running_as_root()) {
+		if (uid != geteuid())
+			return error_set(err, -EPERM, "cannot become %s: not running as root",
+					 name);
+		if (chroot_to != NULL && chdir(chroot_to) < 0)
+			return error_errno(err, "enter %s", chroot_to);
+		return 0;
+	}
+	if (chroot_to != NULL)
+		r = change_root(chroot_to, err);
+	if (r == 0)
+		r = drop_to(uid, gid, &gid, 1, err);
+	if (r < 0)
+		error_prefix(err, "become %s", name);
+	return r;
+}
+
+/* ---- limits and capabilities ---- */
+
+static int set_limits(struct error *err)
+{
+	struct rlimit files, none = { 0, 0 };
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return error_errno(err, "getrlimit");
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return error_errno(err, "raise the limit of open files");
+	/* A core file would hold passwords and mail. */
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
+		return error_errno(err, "forbid core files");
+	return 0;
+}
+
+/* What remains of root in the privileged partners: what it takes to become a user. */
+static int keep_needed_capabilities(struct error *err)
+{
+	static const int needed[] = { CAP_SETUID, CAP_SETGID,	    CAP_SYS_CHROOT,	 CAP_CHOWN,
+				      CAP_FOWNER, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL };
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 }, now[2] = { 0 };
+	uint32_t mask = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		mask |= UINT32_C(1) << needed[i];
+	if (syscall(SYS_capget, &head, now) < 0)
+		return error_errno(err, "read capabilities");
+	for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
+		if (c >= 32 || !(mask & (UINT32_C(1) << c)))
+			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+	sets[0].effective = sets[0].permitted = mask & now[0].permitted;
+	if (syscall(SYS_capset, &head, sets) < 0)
+		return error_errno(err, "drop capabilities");
+	return 0;
+}
+
+/* ---- a whole program ---- */
+
+static int enter_root(const struct daemon_program *program, struct str *text, struct error *err)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
+	if (program->root == DAEMON_ROOT_NONE) {
+		if (chdir("/") < 0)
+			return error_errno(err, "enter /");
+		ipc_set_root(param.queue_directory);
+		str_append_cstr(text, " root=/");
+		return 0;
+	}
+	str_printf(&path, "%s%s", param.queue_directory,
+		   program->root == DAEMON_ROOT_EMPTY ? "/sockets" : "");
+	if (!daemon_running_as_root()) {
+		if (chdir(path.data) < 0)
+			return error_errno(err, "enter %s", path.data);
+		ipc_set_root(param.queue_directory);
+		str_append_cstr(text, " root=/");
+		return 0;
+	}
+	ipc_set_root("");
+	str_printf(text, " root=%s", path.data);
+	return change_root(path.data, err);
+}
+
+static int switch_user(const struct daemon_program *program, const struct identity *id,
+		       struct str *text, struct error *err)
+{
+	if (!daemon_running_as_root()) {
+		str_printf(text, " uid=%u", geteuid());
+		return 0;
+	}
+	if (program->user == DAEMON_PRIVILEGED) {
+		str_append_cstr(text, " user=root");
+		return keep_needed_capabilities(err);
+	}
+	str_printf(text, " user=%s", id->name);
+	return drop_to(id->uid, id->gid, id->groups, id->group_count, err);
+}
+
+/*
+ * Landlock says the same as chroot and seccomp once more, and all of it where there is no chroot:
+ * nothing to open for those that open nothing, the queue for those that own it, nothing to write
+ * for those that only read. The privileged partners limit their children.
+ */
+static int limit_program_files(const struct daemon_program *program, struct str *text,
+			       struct error *err)
+{
+	const char *everything[] = { "/", NULL }, *here[] = { ".", NULL }, *nothing[] = { NULL };
+	bool reads = program->calls & CALLS_FILES_READ, writes = program->calls & CALLS_FILES_WRITE;
+	int r;
+
+	if (program->calls & (CALLS_BECOME | CALLS_EXEC) ||
+	    (writes && program->root != DAEMON_ROOT_QUEUE)) {
+		str_append_cstr(text, " landlock=no");
+		return 0;
+	}
+	if (!reads && !writes)
+		r = daemon_limit_files(nothing, false, err);
+	else if (program->root == DAEMON_ROOT_QUEUE)
+		r = daemon_limit_files(here, writes, err);
+	else
+		r = daemon_limit_files(everything, false, err);
+	if (r >= 0)
+		str_append_cstr(text, r > 0 ? " landlock=yes" : " landlock=not-in-kernel");
+	return r < 0 ? r : 0;
+}
+
+static int put_on_seccomp(unsigned calls, struct str *text, struct error *err)
+{
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, "set no-new-privileges");
+#ifndef POSTA_SANITIZE
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return error_errno(err, "be not dumpable");
+#endif
+	r = seccomp_put_on(calls, err);
+	if (r < 0)
+		return r;
+	str_printf(text, " no-new-privileges seccomp=%s%d", calls & CALLS_EXEC ? "all-but-" : "",
+		   r);
+	return 0;
+}
+
+int daemon_confine(unsigned calls, struct error *err)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	return put_on_seccomp(calls, &text, err);
+}
+
+int confine_program(const struct daemon_program *program, struct str *text, struct error *err)
+{
+	struct identity id = { 0 };
+	int r = 0;
+
+	if (daemon_running_as_root() && program->user != DAEMON_PRIVILEGED)
+		r = identity_find(program->user, &id, err);
+	if (r == 0)
+		r = set_limits(err);
+	if (r == 0)
+		r = enter_root(program, text, err);
+	if (r == 0)
+		r = switch_user(program, &id, text, err);
+	if (r == 0)
+		r = limit_program_files(program, text, err);
+	if (r == 0)
+		r = put_on_seccomp(program->calls, text, err);
+	return r;
+}

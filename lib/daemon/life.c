@@ -1,0 +1,162 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/internal.h"
+#include "table/table.h"
+
+/* How often tables are looked at while no request comes that would look at them. */
+#define TABLE_CHECK_PAUSE 1000
+
+static struct {
+	const struct daemon_program *program;
+	int life_fd, status_fd;
+	size_t work; /* connections and other things that must end before this program does */
+	bool retiring, stopping;
+} life;
+
+void life_report(int status_fd, const char *word, const char *text)
+{
+	char line[ERROR_TEXT_MAX + 64];
+	int n = snprintf(line, sizeof(line), "%s %s\n", word, text);
+
+	if (n >= (int)sizeof(line)) {
+		n = (int)sizeof(line) - 1;
+		line[n - 1] = '\n';
+	}
+	(void)!write(status_fd, line, (size_t)n); /* master may be gone */
+}
+
+static void quit_when_done(void)
+{
+	if (life.retiring && life.work == 0)
+		task_quit(0);
+}
+
+void life_work_begin(void)
+{
+	life.work++;
+}
+
+void life_work_end(void)
+{
+	life.work--;
+	quit_when_done();
+}
+
+bool life_is_retiring(void)
+{
+	return life.retiring;
+}
+
+/* ---- the end ---- */
+
+static void end_when_late(void *unused)
+{
+	(void)unused;
+	task_sleep(param.service_stop_time);
+	log_warning("%zu connections or jobs have not ended within service_stop_time", life.work);
+	task_quit(0);
+}
+
+static void stop(void *unused)
+{
+	(void)unused;
+	if (life.stopping)
+		return;
+	life.stopping = true;
+	life_retire();
+	task_shut_down();
+	task_spawn("end when late", end_when_late, NULL);
+}
+
+static void stop_when_late(void *unused)
+{
+	(void)unused;
+	task_sleep(param.service_retire_time);
+	log_info("service_retire_time is over: ending %zu connections or jobs", life.work);
+	stop(NULL);
+}
+
+void life_retire(void)
+{
+	if (life.retiring)
+		return;
+	life.retiring = true;
+	life_report(life.status_fd, "retiring", "");
+	serve_retire();
+	if (life.program->retire != NULL)
+		life.program->retire();
+	if (!life.stopping)
+		task_spawn("stop when late", stop_when_late, NULL);
+	quit_when_done();
+}
+
+static void retire_on_signal(void *unused)
+{
+	(void)unused;
+	life_retire();
+}
+
+/* ---- what begins the end ---- */
+
+static void watch_life_line(void *unused)
+{
+	char byte;
+
+	(void)unused;
+	while (task_wait_readable(life.life_fd, MSEC_FOREVER) == 0) {
+		if (read(life.life_fd, &byte, 1) != 0)
+			continue;
+		log_warning("master is gone: finishing");
+		life_retire();
+		return;
+	}
+}
+
+static void watch_tables(void *unused)
+{
+	(void)unused;
+	while (!life.retiring) {
+		task_sleep(TABLE_CHECK_PAUSE);
+		if (table_any_changed())
+			life_retire();
+	}
+}
+
+void life_start(const struct daemon_program *program, const struct birth *birth)
+{
+	life.program = program;
+	life.life_fd = birth->life_fd;
+	life.status_fd = birth->status_fd;
+	task_on_signal(SIGTERM, stop, NULL);
+	task_on_signal(SIGHUP, retire_on_signal, NULL);
+	task_spawn("life line", watch_life_line, NULL);
+	if (program->root != DAEMON_ROOT_NONE)
+		task_spawn("tables", watch_tables, NULL);
+}
+
+/* ---- for programs ---- */
+
+bool daemon_is_retiring(void)
+{
+	return life.retiring;
+}
+
+void daemon_retire(void)
+{
+	life_retire();
+}
+
+void daemon_work_begin(void)
+{
+	life_work_begin();
+}
+
+void daemon_work_end(void)
+{
+	life_work_end();
+}

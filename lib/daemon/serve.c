@@ -1,0 +1,200 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "daemon/internal.h"
+#include "table/table.h"
+
+/* After accept() failed for want of descriptors or memory. */
+#define SHORTAGE_PAUSE 1000
+
+struct connection {
+	struct list link; /* in serving.connections */
+	const struct listener *listener;
+	int fd;
+	struct ipc *ipc; /* from another program; else NULL */
+	struct peer peer;
+};
+
+static struct {
+	const struct daemon_program *program;
+	struct listener listeners[LISTEN_MAX];
+	size_t listener_count;
+	struct list connections;
+	size_t connection_count;
+	struct waitlist slots; /* accepting tasks above client_connection_limit */
+} serving;
+
+/* ---- one connection ---- */
+
+/* Address as people write it; an IPv4 client on an IPv6 socket is an IPv4 client. */
+static void describe(const struct sockaddr_storage *address, char *text, size_t size,
+		     uint16_t *port)
+{
+	const struct sockaddr_in6 *v6 = (const void *)address;
+	const struct sockaddr_in *v4 = (const void *)address;
+
+	if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, (socklen_t)size);
+		*port = ntohs(v6->sin6_port);
+	} else if (address->ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &v6->sin6_addr, text, (socklen_t)size);
+		*port = ntohs(v6->sin6_port);
+	} else if (address->ss_family == AF_INET) {
+		inet_ntop(AF_INET, &v4->sin_addr, text, (socklen_t)size);
+		*port = ntohs(v4->sin_port);
+	} else {
+		snprintf(text, size, "localhost");
+		*port = 0;
+	}
+}
+
+static void fill_in_peer(struct connection *c)
+{
+	struct sockaddr_storage local = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(local);
+	struct peer *peer = &c->peer;
+
+	describe(&peer->address, peer->text, sizeof(peer->text), &peer->port);
+	getsockname(c->fd, (struct sockaddr *)&local, &len);
+	describe(&local, peer->server_text, sizeof(peer->server_text), &peer->server_port);
+}
+
+static void serve_one(void *argument)
+{
+	struct connection *c = argument;
+
+	if (c->ipc != NULL) {
+		serving.program->serve_ipc(c->ipc);
+		ipc_free(c->ipc);
+	} else {
+		struct stream *io = stream_new(c->fd);
+
+		fill_in_peer(c);
+		serving.program->serve_client(io, &c->peer);
+		stream_close(io);
+	}
+	list_remove(&c->link);
+	free(c);
+	serving.connection_count--;
+	metric_add(METRIC_connections_open, -1);
+	wake_one(&serving.slots);
+	life_work_end();
+}
+
+static void connection_start(const struct listener *listener, int fd,
+			     const struct sockaddr_storage *from, socklen_t from_len)
+{
+	struct connection *c = mem_new(struct connection);
+
+	c->listener = listener;
+	c->fd = fd;
+	c->peer.address = *from;
+	c->peer.address_length = from_len;
+	if (from->ss_family == AF_UNIX && serving.program->serve_ipc != NULL) {
+		c->ipc = ipc_new(fd);
+		ipc_set_socket_name(c->ipc, listener->name);
+	}
+	list_push_back(&serving.connections, &c->link);
+	serving.connection_count++;
+	metric_add(METRIC_connections, 1);
+	metric_add(METRIC_connections_open, 1);
+	life_work_begin();
+	task_spawn("connection", serve_one, c);
+}
+
+/* ---- accepting ---- */
+
+/*
+ * What a table says now must not be answered from what it said before. Programs without a chroot
+ * open changed tables again themselves.
+ */
+static bool must_retire(void)
+{
+	if (serving.program->root != DAEMON_ROOT_NONE && table_any_changed())
+		life_retire();
+	return life_is_retiring();
+}
+
+/* 0, or -ECANCELED when accepting is over. */
+static int accept_one(const struct listener *listener)
+{
+	struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(from);
+	int fd;
+
+	if (must_retire())
+		return -ECANCELED;
+	fd = accept4(listener->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		connection_start(listener, fd, &from, len);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		log_error("accept on %s: %m", listener->name);
+		task_sleep(SHORTAGE_PAUSE);
+	}
+	return 0;
+}
+
+static void accept_all(void *argument)
+{
+	struct listener *listener = argument;
+	int r = 0;
+
+	while (r == 0) {
+		while (serving.connection_count >= (size_t)param.client_connection_limit &&
+		       !life_is_retiring())
+			wait_on(&serving.slots, MSEC_FOREVER);
+		r = life_is_retiring() ? -ECANCELED
+				       : task_wait_acceptable(listener->fd, MSEC_FOREVER);
+		if (r == 0)
+			r = accept_one(listener);
+	}
+	if (r != -ECANCELED && r != -ESHUTDOWN)
+		log_error("waiting for connections on %s: %s", listener->name, strerror(-r));
+	task_forget_fd(listener->fd);
+	close(listener->fd);
+	listener->fd = -1;
+}
+
+/* Connections inherit these from the listening socket. */
+static void set_socket_options(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+void serve_start(const struct daemon_program *program, const struct birth *birth)
+{
+	serving.program = program;
+	list_init(&serving.connections);
+	WAITLIST_INIT(&serving.slots);
+	ipc_set_retire_check(must_retire);
+	for (size_t i = 0; i < birth->listener_count; i++) {
+		struct listener *listener = &serving.listeners[serving.listener_count++];
+
+		*listener = birth->listeners[i];
+		set_socket_options(listener->fd);
+		task_spawn("accept", accept_all, listener);
+	}
+}
+
+void serve_retire(void)
+{
+	for (size_t i = 0; i < serving.listener_count; i++)
+		if (serving.listeners[i].fd >= 0)
+			task_forget_fd(serving.listeners[i].fd);
+	wake_all(&serving.slots);
+	list_for_each (&serving.connections, struct connection, link, c)
+		if (c->ipc != NULL)
+			ipc_wake_idle(c->ipc);
+}
