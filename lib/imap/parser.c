@@ -1,0 +1,460 @@
+#include "imap/parser.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "imap/chars.h"
+
+#define PIECES_MAX 4096 /* stored strings of one command */
+
+struct imap_parser {
+	struct stream *io;
+	struct imap_limits limits;
+	struct str line; /* the present line of the command, without its end */
+	size_t at;
+	struct str tag, name;
+	/* Literals and unquoted strings live here until the next command. */
+	char **pieces;
+	size_t piece_count;
+	size_t stored; /* bytes in pieces */
+	size_t literals;
+	uint64_t streaming; /* bytes of a streamed literal still to come */
+	bool line_done;	    /* the command's last line was read and parsed past */
+	bool failed;	    /* a syntax error was met: literals may not be asked for any more */
+	const char *problem;
+};
+
+struct imap_parser *imap_parser_new(struct stream *io, const struct imap_limits *limits)
+{
+	struct imap_parser *p = mem_new(struct imap_parser);
+
+	p->io = io;
+	p->limits = *limits;
+	p->problem = "";
+	p->line_done = true;
+	return p;
+}
+
+static void forget_pieces(struct imap_parser *p)
+{
+	for (size_t i = 0; i < p->piece_count; i++)
+		free(p->pieces[i]);
+	free(p->pieces);
+	p->pieces = NULL;
+	p->piece_count = 0;
+	p->stored = 0;
+}
+
+void imap_parser_free(struct imap_parser *p)
+{
+	if (p == NULL)
+		return;
+	forget_pieces(p);
+	str_free(&p->line);
+	str_free(&p->tag);
+	str_free(&p->name);
+	free(p);
+}
+
+void imap_parser_freep(struct imap_parser **p)
+{
+	imap_parser_free(*p);
+}
+
+const char *imap_parser_problem(const struct imap_parser *p)
+{
+	return p->problem;
+}
+
+static int bad(struct imap_parser *p, const char *problem)
+{
+	p->problem = problem;
+	p->failed = true;
+	return -EBADMSG;
+}
+
+static int too_large(struct imap_parser *p, const char *problem)
+{
+	p->problem = problem;
+	p->failed = true;
+	return -EMSGSIZE;
+}
+
+static struct view left(const struct imap_parser *p)
+{
+	return view_from(str_view(&p->line), p->at);
+}
+
+/* The bytes that are kept until the next command; the storage of all of them is bounded. */
+static int keep(struct imap_parser *p, struct view bytes, struct view *kept)
+{
+	if (p->piece_count == PIECES_MAX || p->stored + bytes.len > p->limits.command)
+		return too_large(p, "Command too large");
+	p->pieces = mem_resize(p->pieces, p->piece_count + 1, sizeof(*p->pieces));
+	p->pieces[p->piece_count] = mem_strndup(bytes.data, bytes.len);
+	*kept = view_make(p->pieces[p->piece_count++], bytes.len);
+	p->stored += bytes.len;
+	return 0;
+}
+
+/* Reads the line that follows: the command's first, or what comes behind a literal. */
+static int next_line(struct imap_parser *p)
+{
+	struct view line;
+	int r = stream_read_line(p->io, &line, p->limits.line);
+
+	p->at = 0;
+	str_clear(&p->line);
+	if (r == -EMSGSIZE) {
+		p->line_done = true;
+		return too_large(p, "Line too long");
+	}
+	if (r < 0)
+		return r;
+	str_append(&p->line, line);
+	p->line_done = false;
+	return 0;
+}
+
+/* ---- a command from begin to end ---- */
+
+int imap_command_begin(struct imap_parser *p)
+{
+	struct view line, word;
+	int r;
+
+	forget_pieces(p);
+	str_clear(&p->tag);
+	str_clear(&p->name);
+	p->literals = 0;
+	p->failed = false;
+	p->problem = "";
+	r = next_line(p);
+	if (r < 0)
+		return r;
+	if (view_find_byte(str_view(&p->line), '\0') != VIEW_NOT_FOUND)
+		return bad(p, "NUL is not allowed");
+
+	line = left(p);
+	for (word.data = line.data, word.len = 0; word.len < line.len; word.len++)
+		if (!imap_is_tag_char(line.data[word.len]))
+			break;
+	if (word.len == 0 || word.len > IMAP_TAG_MAX)
+		return bad(p, "Invalid tag");
+	str_append(&p->tag, word);
+	p->at = word.len;
+	r = imap_space(p);
+	if (r < 0)
+		return bad(p, "Missing command");
+	r = imap_atom(p, &word);
+	if (r < 0)
+		return bad(p, "Missing command");
+	for (size_t i = 0; i < word.len; i++)
+		str_append_byte(&p->name, ascii_upper(word.data[i]));
+	return 0;
+}
+
+struct view imap_command_tag(const struct imap_parser *p)
+{
+	return str_view(&p->tag);
+}
+
+struct view imap_command_name(const struct imap_parser *p)
+{
+	return str_view(&p->name);
+}
+
+/*
+ * The literal that the rest of the line ends in, if there is one: "{12}" or "{12+}". False if the
+ * line just ends. *valid: the number can be used.
+ */
+static bool trailing_literal(struct view rest, uint64_t *size, bool *plus, bool *valid)
+{
+	size_t open = view_find_last_byte(rest, '{');
+	struct view digits;
+
+	if (open == VIEW_NOT_FOUND || rest.data[rest.len - 1] != '}')
+		return false;
+	digits = view_make(rest.data + open + 1, rest.len - open - 2);
+	*plus = digits.len > 0 && digits.data[digits.len - 1] == '+';
+	if (*plus)
+		digits.len--;
+	*valid = view_parse_u64(digits, UINT64_MAX, size) == 0;
+	return true;
+}
+
+static int skip_bytes(struct imap_parser *p, uint64_t size)
+{
+	while (size > 0) {
+		struct view bytes;
+		int r = stream_peek(p->io, &bytes);
+
+		if (r < 0)
+			return r;
+		bytes = view_first(bytes, size < SIZE_MAX ? (size_t)size : SIZE_MAX);
+		stream_consume(p->io, bytes.len);
+		size -= bytes.len;
+	}
+	return 0;
+}
+
+int imap_command_skip(struct imap_parser *p)
+{
+	int r = skip_bytes(p, p->streaming);
+
+	if (r == 0 && p->streaming > 0) {
+		p->streaming = 0;
+		r = next_line(p);
+	}
+	while (r == 0 && !p->line_done) {
+		uint64_t size = 0;
+		bool plus = false, valid = false;
+
+		p->line_done = true;
+		if (!trailing_literal(left(p), &size, &plus, &valid) || !valid || !plus)
+			break; /* a synchronizing literal that nobody asked for is not coming */
+		r = skip_bytes(p, size);
+		if (r == 0)
+			r = next_line(p);
+	}
+	p->line_done = true;
+	str_clear(&p->line);
+	p->at = 0;
+	return r == -EMSGSIZE ? 0 : r;
+}
+
+int imap_parser_line(struct imap_parser *p, struct view *line)
+{
+	int r = stream_read_line(p->io, line, p->limits.line);
+
+	if (r == -EMSGSIZE)
+		return too_large(p, "Line too long");
+	return r;
+}
+
+/* ---- single characters ---- */
+
+int imap_space(struct imap_parser *p)
+{
+	if (!imap_take(p, ' '))
+		return bad(p, "Missing space");
+	return 0;
+}
+
+bool imap_at_end(struct imap_parser *p)
+{
+	return p->streaming == 0 && left(p).len == 0;
+}
+
+int imap_end(struct imap_parser *p)
+{
+	if (p->streaming > 0 || left(p).len > 0)
+		return bad(p, "Too many arguments");
+	p->line_done = true;
+	return 0;
+}
+
+char imap_peek(struct imap_parser *p)
+{
+	struct view rest = left(p);
+
+	return rest.len > 0 ? rest.data[0] : '\0';
+}
+
+bool imap_take(struct imap_parser *p, char byte)
+{
+	if (left(p).len == 0 || imap_peek(p) != byte)
+		return false;
+	p->at++;
+	return true;
+}
+
+/* ---- words and strings ---- */
+
+static int word(struct imap_parser *p, bool (*is_char)(char), const char *problem, struct view *out)
+{
+	struct view rest = left(p);
+	size_t len = 0;
+
+	while (len < rest.len && is_char(rest.data[len]))
+		len++;
+	if (len == 0)
+		return bad(p, problem);
+	p->at += len;
+	return keep(p, view_first(rest, len), out);
+}
+
+int imap_atom(struct imap_parser *p, struct view *atom)
+{
+	return word(p, imap_is_atom_char, "Expected an atom", atom);
+}
+
+static int quoted(struct imap_parser *p, struct view *text)
+{
+	_cleanup_(str_free) struct str unquoted = STR_EMPTY;
+	struct view rest = left(p);
+	size_t i = 1;
+
+	for (; i < rest.len && rest.data[i] != '"'; i++) {
+		if (rest.data[i] == '\\') {
+			i++;
+			if (i == rest.len || (rest.data[i] != '"' && rest.data[i] != '\\'))
+				return bad(p, "Invalid quoted string");
+		}
+		if (rest.data[i] == '\0' || rest.data[i] == '\r')
+			return bad(p, "Invalid character in a quoted string");
+		str_append_byte(&unquoted, rest.data[i]);
+	}
+	if (i >= rest.len)
+		return bad(p, "Unterminated quoted string");
+	p->at += i + 1;
+	return keep(p, str_view(&unquoted), text);
+}
+
+/* RFC 7888: non-synchronizing literals above 4096 bytes only where LITERAL+ was announced. */
+#define LITERAL_MINUS_MAX 4096
+
+int imap_literal_begin(struct imap_parser *p, uint64_t max, uint64_t *size)
+{
+	struct view rest = left(p);
+	bool plus = false, valid = false;
+	int r = 0;
+
+	if (imap_peek(p) != '{')
+		return bad(p, "Expected a literal");
+	if (!trailing_literal(rest, size, &plus, &valid) || !valid ||
+	    view_find_last_byte(rest, '{') != 0)
+		return bad(p, "Invalid literal");
+	p->at = p->line.len;
+	p->line_done = true; /* until the bytes and the next line are read */
+	if (++p->literals > IMAP_LITERALS_MAX)
+		return bad(p, "Too many literals");
+	if (*size > max || (plus && !p->limits.literal_plus && *size > LITERAL_MINUS_MAX)) {
+		/* What comes unasked must be read past; a waiting client is told by BAD or NO alone. */
+		if (plus) {
+			r = skip_bytes(p, *size);
+			if (r == 0)
+				r = next_line(p);
+		}
+		if (r < 0 && r != -EMSGSIZE)
+			return r;
+		return too_large(p, "Literal too large");
+	}
+	if (!plus) {
+		r = stream_write(p->io, VIEW("+ OK\r\n"));
+		if (r == 0)
+			r = stream_flush(p->io);
+	}
+	if (r < 0)
+		return r;
+	p->streaming = *size;
+	return *size == 0 ? next_line(p) : 0;
+}
+
+int imap_literal_read(struct imap_parser *p, struct view *piece)
+{
+	int r;
+
+	if (p->streaming == 0)
+		return 0;
+	r = stream_peek(p->io, piece);
+	if (r < 0)
+		return r;
+	*piece = view_first(*piece, p->streaming < SIZE_MAX ? (size_t)p->streaming : SIZE_MAX);
+	/* The bytes stay where they are until the stream reads again. */
+	stream_consume(p->io, piece->len);
+	p->streaming -= piece->len;
+	return 1;
+}
+
+/* A literal that is kept, as strings of commands are. */
+static int stored_literal(struct imap_parser *p, struct view *text)
+{
+	_cleanup_(str_free) struct str bytes = STR_EMPTY;
+	struct view piece;
+	uint64_t size;
+	int r = imap_literal_begin(p, p->limits.command - MIN(p->stored, p->limits.command), &size);
+
+	if (r < 0)
+		return r;
+	while (p->streaming > 0) {
+		r = imap_literal_read(p, &piece);
+		if (r < 0)
+			return r;
+		str_append(&bytes, piece);
+		if (p->streaming == 0) {
+			r = next_line(p);
+			if (r < 0)
+				return r;
+		}
+	}
+	if (view_find_byte(str_view(&bytes), '\0') != VIEW_NOT_FOUND)
+		return bad(p, "NUL is not allowed");
+	return keep(p, str_view(&bytes), text);
+}
+
+int imap_string(struct imap_parser *p, struct view *text)
+{
+	switch (imap_peek(p)) {
+	case '"':
+		return quoted(p, text);
+	case '{':
+		return stored_literal(p, text);
+	default:
+		return bad(p, "Expected a string");
+	}
+}
+
+int imap_astring(struct imap_parser *p, struct view *text)
+{
+	if (imap_peek(p) == '"' || imap_peek(p) == '{')
+		return imap_string(p, text);
+	return word(p, imap_is_astring_char, "Expected a string", text);
+}
+
+int imap_nstring(struct imap_parser *p, struct view *text)
+{
+	if (view_starts_nocase(left(p), VIEW("NIL"))) {
+		p->at += 3;
+		*text = VIEW_NONE;
+		return 0;
+	}
+	return imap_string(p, text);
+}
+
+int imap_list_mailbox(struct imap_parser *p, struct view *pattern)
+{
+	if (imap_peek(p) == '"' || imap_peek(p) == '{')
+		return imap_string(p, pattern);
+	return word(p, imap_is_list_char, "Expected a mailbox pattern", pattern);
+}
+
+int imap_number(struct imap_parser *p, uint64_t max, uint64_t *number)
+{
+	struct view rest = left(p);
+	size_t len = 0;
+
+	while (len < rest.len && ascii_is_digit(rest.data[len]))
+		len++;
+	if (view_parse_u64(view_first(rest, len), max, number) < 0)
+		return bad(p, len == 0 ? "Expected a number" : "Number too large");
+	p->at += len;
+	return 0;
+}
+
+int imap_sequence_set(struct imap_parser *p, struct imap_set *set)
+{
+	struct view rest = left(p);
+	size_t len = 0;
+	int r;
+
+	while (len < rest.len && (ascii_is_digit(rest.data[len]) || strchr("*:,", rest.data[len])))
+		len++;
+	r = imap_set_parse(view_first(rest, len), set);
+	if (r < 0)
+		return bad(p, r == -E2BIG ? "Too many elements in a sequence set"
+					  : "Invalid sequence set");
+	p->at += len;
+	return 0;
+}

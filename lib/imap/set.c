@@ -1,0 +1,124 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "imap/parser.h"
+
+void imap_set_free(struct imap_set *set)
+{
+	free(set->ranges);
+	*set = (struct imap_set){ NULL, 0 };
+}
+
+/* nz-number or "*". */
+static int set_number(struct view text, uint32_t *number)
+{
+	int r;
+
+	if (view_is(text, "*")) {
+		*number = IMAP_STAR;
+		return 0;
+	}
+	r = view_parse_u32(text, UINT32_MAX, number);
+	return r < 0 || *number == 0 ? -EINVAL : 0;
+}
+
+static int set_range(struct view text, struct imap_range *range)
+{
+	size_t colon = view_find_byte(text, ':');
+	uint32_t swap;
+
+	if (colon == VIEW_NOT_FOUND) {
+		range->last = 0;
+		if (set_number(text, &range->first) < 0)
+			return -EINVAL;
+		range->last = range->first;
+		return 0;
+	}
+	if (set_number(view_first(text, colon), &range->first) < 0 ||
+	    set_number(view_from(text, colon + 1), &range->last) < 0)
+		return -EINVAL;
+	if (range->first > range->last) {
+		swap = range->first;
+		range->first = range->last;
+		range->last = swap;
+	}
+	return 0;
+}
+
+int imap_set_parse(struct view text, struct imap_set *set)
+{
+	struct view rest = text, piece;
+	size_t size = 0;
+
+	*set = (struct imap_set){ NULL, 0 };
+	if (text.len == 0)
+		return -EINVAL;
+	while (view_next(&rest, ',', &piece)) {
+		if (set->count == IMAP_RANGES_MAX) {
+			imap_set_free(set);
+			return -E2BIG;
+		}
+		if (set->count == size) {
+			size = size ? size * 2 : 8;
+			set->ranges = mem_resize(set->ranges, size, sizeof(*set->ranges));
+		}
+		if (set_range(piece, &set->ranges[set->count]) < 0) {
+			imap_set_free(set);
+			return -EINVAL;
+		}
+		set->count++;
+	}
+	return 0;
+}
+
+static int by_first(const void *a, const void *b)
+{
+	const struct imap_range *x = a, *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+void imap_set_resolve(struct imap_set *set, uint32_t largest)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		struct imap_range *range = &set->ranges[i];
+
+		/* "n:*" means "largest:n" where n is larger (RFC 3501 section 9, seq-range). */
+		if (range->last == IMAP_STAR) {
+			uint32_t first = range->first == IMAP_STAR ? largest : range->first;
+
+			range->first = MIN(first, largest);
+			range->last = MAX(first, largest);
+		}
+	}
+	qsort(set->ranges, set->count, sizeof(*set->ranges), by_first);
+	for (size_t i = 0; i < set->count; i++) {
+		struct imap_range *last = kept > 0 ? &set->ranges[kept - 1] : NULL;
+
+		if (last != NULL && set->ranges[i].first <= last->last)
+			last->last = MAX(last->last, set->ranges[i].last);
+		else if (last != NULL && set->ranges[i].first == last->last + 1)
+			last->last = set->ranges[i].last;
+		else
+			set->ranges[kept++] = set->ranges[i];
+	}
+	set->count = kept;
+}
+
+bool imap_set_contains(const struct imap_set *resolved, uint32_t number)
+{
+	size_t low = 0, high = resolved->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (number > resolved->ranges[middle].last)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < resolved->count && number >= resolved->ranges[low].first;
+}
