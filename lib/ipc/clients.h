@@ -56,7 +56,11 @@ struct auth_answer {
 };
 void auth_answer_free(struct auth_answer *answer);
 
-/* One SASL exchange. auth_exchange_free cancels one that is under way. */
+/*
+ * One SASL exchange. auth_begin never returns NULL: what came of it is in *answer, which is
+ * AUTH_FAILED with AUTH_FAIL_TEMPORARY when auth cannot be asked. auth_exchange_free cancels one
+ * that is under way, and ends each. The answer to a failure comes late on purpose.
+ */
 struct auth_exchange;
 struct auth_exchange *auth_begin(struct view service, struct view mechanism, bool has_initial,
 				 struct view initial, bool secured, struct view client_address,

@@ -6,6 +6,7 @@
 struct ipc_pool {
 	char *service;
 	size_t idle_count, idle_max;
+	msec_t timeout;	   /* 0: as any connection */
 	struct ipc **idle; /* the one used last is at the end and is taken first */
 };
 
@@ -30,6 +31,11 @@ void ipc_pool_free(struct ipc_pool *pool)
 	free(pool);
 }
 
+void ipc_pool_set_timeout(struct ipc_pool *pool, msec_t timeout)
+{
+	pool->timeout = timeout;
+}
+
 /* Still connected, and nothing has come that nobody asked for. */
 static bool is_alive(const struct ipc *ipc)
 {
@@ -47,7 +53,12 @@ struct ipc *ipc_pool_get(struct ipc_pool *pool, msec_t deadline)
 			return ipc;
 		ipc_free(ipc);
 	}
-	return ipc_connect(pool->service, deadline);
+
+	struct ipc *ipc = ipc_connect(pool->service, deadline);
+
+	if (ipc != NULL && pool->timeout > 0)
+		ipc_set_timeout(ipc, pool->timeout);
+	return ipc;
 }
 
 void ipc_pool_put(struct ipc_pool *pool, struct ipc *ipc, bool healthy)

@@ -1,0 +1,96 @@
+/*
+ * auth: the only program that sees passwords' hashes.
+ *
+ * One SASL exchange is one conversation on a connection from smtpd, imapd or pop3d:
+ *
+ *	main.c		what is asked: exchanges, cookies, the list of mechanisms
+ *	exchange.c	the mechanisms: bytes from the client to a name and a password
+ *	verify.c	name and password to a verdict; the same for all mechanisms
+ *	system.c	system users: PAM, shadow
+ *	cache.c		passwords that were right a moment ago
+ *	client.c	how a client's failures slow down its further ones
+ *	cookie.c	proofs of a login, for the session programs
+ *
+ * Whatever comes is hostile: names and responses are checked before anything looks at them, a
+ * wrong name takes as long as a wrong password, and no answer says which of them it was.
+ */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "ipc/ipc.h"
+#include "task/task.h"
+#include "user/user.h"
+
+/* What is known of an attempt to log in. The strings are its own. */
+struct attempt {
+	struct str service, client_address, server_address;
+	const char *mechanism; /* from our table */
+	bool secured;
+	msec_t started;
+};
+
+enum verdict { LOGIN_RIGHT, LOGIN_WRONG, LOGIN_DISABLED, LOGIN_TEMPORARY };
+
+/* ---- exchange.c ---- */
+
+/* From auth_begin to auth_ok or auth_failed. Negative: the connection is to be closed. */
+int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin);
+/* "PLAIN LOGIN" */
+void exchange_mechanisms(bool secured, struct str *names);
+
+/* ---- verify.c ---- */
+
+/* Prepares the hash that unknown users are checked against. Slow; before confinement. */
+int verify_prepare(struct error *err);
+/*
+ * LOGIN_RIGHT with the user's canonical name in *user. `why` gets the reason for our log, which
+ * the client must not see.
+ */
+enum verdict verify_password(const struct attempt *attempt, struct view name, struct view password,
+			     struct str *user, struct error *why);
+
+/* ---- system.c ---- */
+
+enum system_method { SYSTEM_NO, SYSTEM_SHADOW, SYSTEM_PAM };
+/* auth_system_users; -EINVAL for another word. */
+int system_prepare(struct error *err);
+enum system_method system_method(void);
+/*
+ * The stored hash of a system user, from shadow. LOGIN_RIGHT with it in *hash, LOGIN_DISABLED if
+ * the account has expired, LOGIN_WRONG if there is none.
+ */
+enum verdict system_shadow_hash(const char *name, struct str *hash, struct error *why);
+enum verdict system_pam_check(const char *name, struct view password, const char *client,
+			      struct error *why);
+
+/* ---- cache.c ---- */
+
+/* This password was right for this user a moment ago, and the stored hash is still the same. */
+bool cache_knows(const char *user, const char *stored, struct view password);
+void cache_remember(const char *user, const char *stored, struct view password);
+
+/* ---- client.c ---- */
+
+/* An address's record. Held between client_enter and client_leave. */
+struct client;
+/*
+ * Waits for a place among the password checks of this client, so that one address cannot keep all
+ * processors hashing. NULL: it took too long.
+ */
+struct client *client_enter(struct view address);
+void client_leave(struct client *client);
+/* Notes a failure; the time that its answer has to wait. */
+msec_t client_failed(struct view address);
+
+/* ---- cookie.c ---- */
+
+void cookie_make(struct view service, struct view user, struct str *cookie);
+/* Takes it out. 0 with the user, or -EACCES. */
+int cookie_redeem(struct view cookie, struct view service, struct str *user);
+
+#endif

@@ -1,0 +1,101 @@
+#include "auth.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/daemon.h"
+
+static int prepare(struct error *err);
+static void serve(struct ipc *ipc);
+
+static struct daemon_program program = {
+	.name = "auth",
+	.user = DAEMON_AUTH,
+	.root = DAEMON_ROOT_NONE,
+	.calls = CALLS_FILES_READ,
+	.prepare = prepare,
+	.serve_ipc = serve,
+};
+
+static int prepare(struct error *err)
+{
+	int r = users_open(err);
+
+	if (r == 0)
+		r = system_prepare(err);
+	if (r == 0)
+		r = verify_prepare(err);
+	/* pam_unix runs unix_chkpwd, and modules are loaded when they are needed. */
+	if (r == 0 && system_method() == SYSTEM_PAM)
+		program.calls |= CALLS_EXEC | CALLS_LOAD_CODE;
+	return r;
+}
+
+/*
+ * Only who may become the user anyway may turn a cookie into a name: root, or where the suite does
+ * not run as root, the one user that it has.
+ */
+static bool may_redeem(const struct ipc *ipc)
+{
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+
+	if (ipc_peer(ipc, &pid, &uid, &gid) < 0)
+		return false;
+	return uid == 0 || (!daemon_running_as_root() && uid == geteuid());
+}
+
+static int redeem(struct ipc *ipc, const struct msg_auth_redeem *m)
+{
+	_cleanup_(str_free) struct str user = STR_EMPTY;
+
+	if (!may_redeem(ipc)) {
+		log_error("a process that is not privileged tried to redeem a login");
+		return -EPERM;
+	}
+	if (cookie_redeem(m->cookie, m->service, &user) < 0)
+		return ipc_send(ipc, auth_failed, .why = AUTH_FAIL_CREDENTIALS,
+				.text = VIEW("the login has expired or was used already"));
+	return ipc_send(ipc, auth_ok, .user = str_view(&user));
+}
+
+static int list_mechanisms(struct ipc *ipc, const struct msg_auth_mechanisms *m)
+{
+	_cleanup_(str_free) struct str names = STR_EMPTY;
+
+	exchange_mechanisms(m->secured != 0, &names);
+	return ipc_send(ipc, auth_mechanism_list, .names = str_view(&names));
+}
+
+static int answer(struct ipc *ipc, struct message *m)
+{
+	switch (m->type) {
+	case MSG_auth_begin:
+		return exchange_run(ipc, &m->auth_begin);
+	case MSG_auth_redeem:
+		return redeem(ipc, &m->auth_redeem);
+	case MSG_auth_mechanisms:
+		return list_mechanisms(ipc, &m->auth_mechanisms);
+	default:
+		log_error("unexpected message %s", message_name(m->type));
+		message_close_fd(m);
+		return -EBADMSG;
+	}
+}
+
+static void serve(struct ipc *ipc)
+{
+	struct message m;
+
+	while (ipc_next_request(ipc, &m) == 0)
+		if (answer(ipc, &m) < 0 || ipc_flush(ipc) < 0)
+			break;
+}
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &program);
+}

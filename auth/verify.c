@@ -1,0 +1,209 @@
+#include "auth.h"
+
+#include <errno.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "conf/conf.h"
+#include "mail/address.h"
+
+/* What passwords of users who do not exist are checked against, to take the same time. */
+static struct str nobody_hash;
+
+int verify_prepare(struct error *err)
+{
+	_cleanup_(str_free) struct str secret = STR_EMPTY;
+	unsigned char bytes[16];
+
+	random_bytes(bytes, sizeof(bytes));
+	hex_encode(&secret, view_make(bytes, sizeof(bytes)));
+	return password_hash(str_view(&secret), NULL, &nobody_hash, err);
+}
+
+/* ---- in a worker thread ---- */
+
+struct check {
+	struct view password;
+	const char *hash;
+	struct error err;
+};
+
+static int check_in_worker(void *argument)
+{
+	struct check *check = argument;
+
+	return password_check(check->password, check->hash, &check->err);
+}
+
+/* As password_check, for a client that must wait in line with its other attempts. -EBUSY. */
+static int check_hash(const struct attempt *attempt, struct view password, const char *hash,
+		      struct error *why)
+{
+	struct check check = { .password = password, .hash = hash };
+	struct client *client = client_enter(str_view(&attempt->client_address));
+	int r;
+
+	if (client == NULL)
+		return error_set(why, -EBUSY, "too many attempts of this client at one time");
+	r = task_blocking(check_in_worker, &check);
+	client_leave(client);
+	if (r < 0)
+		*why = check.err;
+	return r;
+}
+
+static enum verdict refuse_slowly(const struct attempt *attempt, struct view password,
+				  struct error *why)
+{
+	struct error ignored = ERROR_NONE;
+
+	if (check_hash(attempt, password, str_cstr(&nobody_hash), &ignored) == -EBUSY) {
+		*why = ignored;
+		return LOGIN_TEMPORARY;
+	}
+	return LOGIN_WRONG;
+}
+
+/* ---- against a stored hash ---- */
+
+static enum verdict check_stored(const struct attempt *attempt, const char *user,
+				 const char *stored, struct view password, struct error *why)
+{
+	int r;
+
+	if (cache_knows(user, stored, password))
+		return LOGIN_RIGHT;
+	r = check_hash(attempt, password, stored, why);
+	if (r == -EBUSY)
+		return LOGIN_TEMPORARY;
+	if (r < 0) {
+		log_warning("user %s cannot log in: %s", user, why->text);
+		return refuse_slowly(attempt, password, why);
+	}
+	if (r == 0) {
+		error_set(why, 0, "wrong password");
+		return LOGIN_WRONG;
+	}
+	cache_remember(user, stored, password);
+	return LOGIN_RIGHT;
+}
+
+static enum verdict check_system(const struct attempt *attempt, const struct user *user,
+				 struct view password, struct error *why)
+{
+	_cleanup_(str_free) struct str hash = STR_EMPTY;
+	enum verdict verdict, account;
+	struct client *client;
+
+	switch (system_method()) {
+	case SYSTEM_PAM:
+		client = client_enter(str_view(&attempt->client_address));
+		if (client == NULL) {
+			error_set(why, 0, "too many attempts of this client at one time");
+			return LOGIN_TEMPORARY;
+		}
+		verdict = system_pam_check(user->name, password, str_cstr(&attempt->client_address),
+					   why);
+		client_leave(client);
+		return verdict;
+	case SYSTEM_SHADOW:
+		account = system_shadow_hash(user->name, &hash, why);
+		if (account == LOGIN_TEMPORARY)
+			return account;
+		if (account == LOGIN_WRONG)
+			return refuse_slowly(attempt, password, why);
+		verdict = check_stored(attempt, user->name, str_cstr(&hash), password, why);
+		if (verdict == LOGIN_RIGHT && account == LOGIN_DISABLED)
+			error_set(why, 0, "the account has expired");
+		mem_wipe(hash.data, hash.size);
+		return verdict == LOGIN_RIGHT ? account : verdict;
+	default:
+		error_set(why, 0, "system users cannot log in (auth_system_users)");
+		return refuse_slowly(attempt, password, why);
+	}
+}
+
+/* ---- who it is ---- */
+
+/* A name that can be somebody's: visible ASCII. Others go no further than here. */
+static bool is_acceptable(struct view name, struct error *why)
+{
+	if (name.len == 0 || name.len > USER_NAME_MAX) {
+		error_set(why, 0, "user name empty or too long");
+		return false;
+	}
+	for (size_t i = 0; i < name.len; i++) {
+		if ((unsigned char)name.data[i] <= ' ' || (unsigned char)name.data[i] >= 127) {
+			error_set(why, 0, "user name with a character that is not allowed");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* user_find forgives a "+detail" in addresses of mail; who logs in gives the very name. */
+static int find_exactly(struct view name, struct user *user, struct error *why)
+{
+	struct view asked, found, domain;
+	int r = user_find(name, user, why);
+
+	if (r <= 0)
+		return r;
+	address_split(name, &asked, &domain);
+	address_split(view_of(user->name), &found, &domain);
+	if (view_eq_nocase(asked, found))
+		return 1;
+	user_free(user);
+	return 0;
+}
+
+static int find_user(struct view name, struct user *user, struct error *why)
+{
+	_cleanup_(str_free) struct str full = STR_EMPTY;
+	int r = find_exactly(name, user, why);
+
+	if (r != 0 || param.auth_default_realm[0] == '\0' ||
+	    view_find_byte(name, '@') != VIEW_NOT_FOUND)
+		return r;
+	str_append(&full, name);
+	str_append_byte(&full, '@');
+	str_append_cstr(&full, param.auth_default_realm);
+	return find_exactly(str_view(&full), user, why);
+}
+
+enum verdict verify_password(const struct attempt *attempt, struct view name, struct view password,
+			     struct str *user_name, struct error *why)
+{
+	_cleanup_(user_free) struct user user = { .name = NULL };
+	struct view value;
+	enum verdict verdict;
+	int r;
+
+	if (!is_acceptable(name, why))
+		return LOGIN_WRONG;
+	if (password.len == 0 || password.len > PASSWORD_MAX ||
+	    view_find_byte(password, '\0') != VIEW_NOT_FOUND) {
+		error_set(why, 0, "password empty, too long or with a NUL byte");
+		return LOGIN_WRONG;
+	}
+	r = find_user(name, &user, why);
+	if (r == -EPERM) /* uid 0: never, and not by waiting either */
+		return refuse_slowly(attempt, password, why);
+	if (r < 0)
+		return LOGIN_TEMPORARY;
+	if (r == 0) {
+		error_set(why, 0, "unknown user");
+		return refuse_slowly(attempt, password, why);
+	}
+	verdict = user.system ? check_system(attempt, &user, password, why)
+			      : check_stored(attempt, user.name, user.password, password, why);
+	if (verdict == LOGIN_RIGHT && user_extra(&user, "nologin", &value)) {
+		error_set(why, 0, "nologin");
+		return LOGIN_DISABLED;
+	}
+	if (verdict == LOGIN_RIGHT)
+		str_append_cstr(user_name, user.name);
+	return verdict;
+}
