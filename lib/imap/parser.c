@@ -19,7 +19,8 @@ struct imap_parser {
 	size_t piece_count;
 	size_t stored; /* bytes in pieces */
 	size_t literals;
-	uint64_t streaming; /* bytes of a streamed literal still to come */
+	uint64_t streaming; /* bytes of a literal still to come */
+	bool in_literal;    /* a literal was begun, and the line behind it was not read yet */
 	bool line_done;	    /* the command's last line was read and parsed past */
 	bool failed;	    /* a syntax error was met: literals may not be asked for any more */
 	const char *problem;
@@ -203,10 +204,10 @@ int imap_command_skip(struct imap_parser *p)
 {
 	int r = skip_bytes(p, p->streaming);
 
-	if (r == 0 && p->streaming > 0) {
-		p->streaming = 0;
+	p->streaming = 0;
+	if (r == 0 && p->in_literal)
 		r = next_line(p);
-	}
+	p->in_literal = false;
 	while (r == 0 && !p->line_done) {
 		uint64_t size = 0;
 		bool plus = false, valid = false;
@@ -244,12 +245,12 @@ int imap_space(struct imap_parser *p)
 
 bool imap_at_end(struct imap_parser *p)
 {
-	return p->streaming == 0 && left(p).len == 0;
+	return !p->in_literal && left(p).len == 0;
 }
 
 int imap_end(struct imap_parser *p)
 {
-	if (p->streaming > 0 || left(p).len > 0)
+	if (!imap_at_end(p))
 		return bad(p, "Too many arguments");
 	p->line_done = true;
 	return 0;
@@ -349,15 +350,18 @@ int imap_literal_begin(struct imap_parser *p, uint64_t max, uint64_t *size)
 	if (r < 0)
 		return r;
 	p->streaming = *size;
-	return *size == 0 ? next_line(p) : 0;
+	p->in_literal = true;
+	return 0;
 }
 
 int imap_literal_read(struct imap_parser *p, struct view *piece)
 {
 	int r;
 
-	if (p->streaming == 0)
-		return 0;
+	if (p->streaming == 0) {
+		p->in_literal = false;
+		return next_line(p);
+	}
 	r = stream_peek(p->io, piece);
 	if (r < 0)
 		return r;
@@ -378,17 +382,10 @@ static int stored_literal(struct imap_parser *p, struct view *text)
 
 	if (r < 0)
 		return r;
-	while (p->streaming > 0) {
-		r = imap_literal_read(p, &piece);
-		if (r < 0)
-			return r;
+	while ((r = imap_literal_read(p, &piece)) > 0)
 		str_append(&bytes, piece);
-		if (p->streaming == 0) {
-			r = next_line(p);
-			if (r < 0)
-				return r;
-		}
-	}
+	if (r < 0)
+		return r;
 	if (view_find_byte(str_view(&bytes), '\0') != VIEW_NOT_FOUND)
 		return bad(p, "NUL is not allowed");
 	return keep(p, str_view(&bytes), text);
