@@ -1,5 +1,5 @@
-#include "base/mem.h"
 #include "mail/mime.h"
+#include "base/mem.h"
 
 #define BOUNDARY_MAX 998 /* RFC 2046 says 70; a line cannot hold more */
 
@@ -224,10 +224,14 @@ static void close_parts(struct mime_parser *p, size_t keep, size_t end, size_t l
 	}
 }
 
-/* A line that is a boundary of the open part at `place`; p->at is behind it already. */
-static void take_boundary(struct mime_parser *p, size_t place, size_t line_start, bool closing)
+/*
+ * A line that is a boundary of the open part at `place`, with `lines` line ends before it; p->at
+ * is behind it already.
+ */
+static void take_boundary(struct mime_parser *p, size_t place, size_t line_start, size_t lines,
+			  bool closing)
 {
-	size_t end = line_start, lines = p->lines - 1;
+	size_t end = line_start;
 
 	/* The line end before a boundary belongs to the boundary (RFC 2046 5.1.1). */
 	if (end > 0 && p->content.data[end - 1] == '\n') {
@@ -259,21 +263,19 @@ void mime_tree_parse(struct view content, struct mime_tree *tree)
 	begin_part(&p, add_part(&p, -1), false);
 	/* Without an open boundary no line can matter any more but for the count. */
 	while (p.at < content.len) {
-		size_t start = p.at, end = line_end(content, start);
+		size_t start = p.at, end = line_end(content, start), lines = p.lines;
 		bool closing;
 
 		p.at = end;
-		p.lines++;
+		p.lines += content.data[end - 1] == '\n';
 		if (content.data[start] != '-')
 			continue;
 
 		int place = find_boundary(&p, start, end, &closing);
 
 		if (place >= 0)
-			take_boundary(&p, (size_t)place, start, closing);
+			take_boundary(&p, (size_t)place, start, lines, closing);
 	}
-	if (content.len > 0 && content.data[content.len - 1] != '\n' && p.lines > 0)
-		p.lines--; /* the last line has no end */
 	close_parts(&p, 0, content.len, p.lines);
 }
 

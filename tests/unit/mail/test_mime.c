@@ -67,6 +67,8 @@ static const struct {
 	{ "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nUzogeA==\r\n",
 	  "0.1[UzogeA==\r\n]1 " },
 	{ "Content-Type: multipart/mixed\r\n\r\n--x\r\n\r\n", "0.1[--x\r\n\r\n]2 " },
+	{ MP("b") "--b\nA: x\nC", "0.1M 1.1[C]0 " },
+	{ MP("b") "--b\nA: x\nC:", "0.1M 1.1[]0 " },
 	{ MP("b") "nothing\r\n", "0.1M[nothing\r\n]1 " },
 };
 
