@@ -145,6 +145,7 @@ int io_replace_file(const char *path, struct view content, mode_t mode, struct e
 int io_make_directories(const char *path, mode_t mode, struct error *err)
 {
 	char part[PATH_MAX];
+	struct stat st;
 
 	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
 		return error_set(err, -ENAMETOOLONG, "path too long: %.100s...", path);
@@ -158,7 +159,12 @@ int io_make_directories(const char *path, mode_t mode, struct error *err)
 		if (mkdir(part, mode) < 0 && errno != EEXIST)
 			return error_errno(err, "create folder %s", part);
 		*at = was;
-		if (was == '\0')
+		if (was != '\0')
+			continue;
+		/* What was there may have been a file. */
+		if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 			return 0;
+		errno = ENOTDIR;
+		return error_errno(err, "create folder %s", path);
 	}
 }
