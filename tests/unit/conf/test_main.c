@@ -1,0 +1,234 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+
+static void load(const char *text, struct str *report)
+{
+	str_clear(report);
+	conf_load_text(view_of(text), "/etc/posta", NULL, 0, report);
+}
+
+static void test_types(void **state)
+{
+	struct str report = STR_EMPTY;
+
+	(void)state;
+	load("default_process_limit = 7\nipc_timeout = 2m\nmyhostname = mx.example.test\n"
+	     "half = 5\nservice_throttle_time = ${half}\nappend_dot_mydomain = YES\n",
+	     &report);
+	assert_string_equal(str_cstr(&report), "");
+	assert_int_equal(param.default_process_limit, 7);
+	assert_int_equal(param.ipc_timeout, 120000);
+	assert_int_equal(param.service_throttle_time, 5000);
+	assert_true(param.append_dot_mydomain);
+	assert_string_equal(param.mydomain, "example.test");
+	assert_string_equal(param.mydestination,
+			    "mx.example.test, localhost.example.test, localhost");
+	assert_string_equal(conf_get("config_directory"), "/etc/posta");
+	assert_string_equal(conf_get("half"), "5");
+	assert_null(conf_get("nobody_knows_this"));
+	str_free(&report);
+}
+
+static void test_all_errors_at_once(void **state)
+{
+	struct str report = STR_EMPTY;
+
+	(void)state;
+	load("  stray\ndefault_process_limit = many\nno equals sign\nipc_timeout = 5x\n"
+	     "append_dot_mydomain = maybe\n\nmine = ${open\nbad name = x\n"
+	     "queue_directory = $queue_directory\n",
+	     &report);
+	static const char *const expected[] = {
+		"main.cf, line 1: begins with white space",
+		"main.cf, line 2: default_process_limit: expected a number from 1 to 100000, not "
+		"\"many\"",
+		"main.cf, line 3: expected name = value, not \"no equals sign\"",
+		"main.cf, line 4: ipc_timeout: expected a time",
+		"main.cf, line 5: append_dot_mydomain: expected yes or no, not \"maybe\"",
+		"main.cf, line 7: mine: \"${\" without its end",
+		"main.cf, line 8: not a parameter's name: \"bad name\"",
+		"main.cf, line 9: queue_directory: values within values",
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		if (strstr(str_cstr(&report), expected[i]) == NULL)
+			fail_msg("missing: %s\nin:\n%s", expected[i], str_cstr(&report));
+	str_free(&report);
+}
+
+static void test_overrides(void **state)
+{
+	struct str report = STR_EMPTY;
+	struct conf_override overrides[] = { { "syslog_name", "posta/submission" },
+					     { "default_process_limit", "$limit" } };
+
+	(void)state;
+	assert_int_equal(
+		conf_load_text(VIEW("syslog_name = x\nlimit = 3\n"), "/c", overrides, 2, &report),
+		0);
+	assert_string_equal(param.syslog_name, "posta/submission");
+	assert_int_equal(param.default_process_limit, 3);
+	overrides[1].value = "0";
+	assert_true(conf_load_text(VIEW(""), "/c", overrides, 2, &report) < 0);
+	assert_non_null(strstr(str_cstr(&report), "-o default_process_limit=0: "));
+	str_free(&report);
+}
+
+static void test_unused(void **state)
+{
+	struct str report = STR_EMPTY;
+
+	(void)state;
+	load("mydestnation = x\nmine = 1\ntheirs = $mine\nqueue_directory = /q$theirs\n"
+	     "smtpd_restriction_classes = strict, loose\nstrict = reject\nldapone_server_host = h\n"
+	     "virtual_alias_maps = proxy:ldap:ldapone\nmydomain = a\nmydomain = b\n"
+	     "zzz_utterly_unknown = $undefined_thing\n",
+	     &report);
+	assert_string_equal(str_cstr(&report), "");
+	conf_unused(&report);
+	assert_string_equal(
+		str_cstr(&report),
+		"main.cf, line 1: unused parameter: mydestnation (did you mean mydestination?)\n"
+		"main.cf, line 9: mydomain is set again in line 10, which is in force\n"
+		"main.cf, line 11: unused parameter: zzz_utterly_unknown\n"
+		"main.cf, line 11: zzz_utterly_unknown: undefined parameter: $undefined_thing\n");
+	str_free(&report);
+}
+
+static void test_not_in_force(void **state)
+{
+	struct str report = STR_EMPTY;
+
+	(void)state;
+	load("qmqpd_timeout = 300s\nmydomain = a.test\n", &report);
+	assert_string_equal(str_cstr(&report), "");
+	conf_not_in_force(&report);
+	assert_string_equal(str_cstr(&report),
+			    "main.cf, line 1: qmqpd_timeout is known but not yet in force\n");
+	str_free(&report);
+}
+
+static void test_transports(void **state)
+{
+	struct str report = STR_EMPTY;
+
+	(void)state;
+	load("slow_destination_concurrency_limit = 1\ndefault_destination_rate_delay = 3s\n",
+	     &report);
+	assert_int_equal(conf_get_int_for("slow", "destination_concurrency_limit", 9), 1);
+	assert_int_equal(conf_get_int_for("fast", "destination_concurrency_limit", 9), 20);
+	assert_int_equal(conf_get_int_for("local", "destination_concurrency_limit", 9), 2);
+	assert_int_equal(conf_get_int_for("fast", "initial_destination_concurrency", 9), 5);
+	assert_int_equal(conf_get_time_for("fast", "destination_rate_delay", 9), 3000);
+	assert_int_equal(conf_get_int_for("fast", "no_such_thing", 9), 9);
+	str_free(&report);
+}
+
+static void test_origin_file(void **state)
+{
+	char path[] = "/tmp/posta-test-origin-XXXXXX";
+	int fd = mkstemp(path);
+	struct str report = STR_EMPTY, text = STR_EMPTY;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(io_write_all(fd, "mail.example.test\nsecond\n", 25), 0);
+	close(fd);
+	str_printf(&text, "myorigin = %s\nmasquerade_domains = $myorigin\n", path);
+	load(str_cstr(&text), &report);
+	assert_string_equal(str_cstr(&report), "");
+	assert_string_equal(param.myorigin, "mail.example.test");
+	assert_string_equal(param.masquerade_domains, "mail.example.test");
+	unlink(path);
+	load(str_cstr(&text), &report);
+	assert_non_null(strstr(str_cstr(&report), "main.cf, line 1: myorigin: open /tmp/"));
+	str_free(&report);
+	str_free(&text);
+}
+
+static void test_table_is_sound(void **state)
+{
+	struct str report = STR_EMPTY;
+
+	(void)state;
+	for (size_t i = 0; i < param_table_count; i++) {
+		const struct param_info *info = &param_table[i];
+
+		if (param_find(view_of(info->name)) != info)
+			fail_msg("%s stands twice in params.def", info->name ? info->name : "?");
+		if (info->type == PARAM_TYPE_INT)
+			assert_true(info->min <= info->max);
+		if (info->type != PARAM_TYPE_LATER)
+			assert_true(info->help[0] != '\0');
+	}
+	/* All defaults are valid. */
+	load("", &report);
+	assert_string_equal(str_cstr(&report), "");
+	str_free(&report);
+}
+
+static void test_elements(void **state)
+{
+	static const struct {
+		const char *list, *elements;
+	} cases[] = {
+		{ "", "" },
+		{ " a, b\tc,,\n d ", "a|b|c|d|" },
+		{ "inline:{ a=b, c=d }, hash:/x", "inline:{ a=b, c=d }|hash:/x|" },
+		{ "{ one two }, {a}{b} { {x} }", "one two|{a}{b}|{x}|" },
+		{ "a, { open", "a|{ open|" },
+		{ "} b", "}|b|" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct view rest = view_of(cases[i].list), element;
+		struct str seen = STR_EMPTY;
+
+		while (conf_next_element(&rest, &element))
+			str_printf(&seen, "%.*s|", VIEW_ARG(element));
+		assert_string_equal(str_cstr(&seen), cases[i].elements);
+		str_free(&seen);
+	}
+}
+
+static void test_times(void **state)
+{
+	msec_t value;
+
+	(void)state;
+	assert_int_equal(conf_parse_time(VIEW("5"), 'm', &value), 0);
+	assert_int_equal(value, 300000);
+	assert_int_equal(conf_parse_time(VIEW("2W"), 's', &value), 0);
+	assert_int_equal(value, 14LL * 86400000);
+	assert_true(conf_parse_time(VIEW(""), 's', &value) < 0);
+	assert_true(conf_parse_time(VIEW("s"), 's', &value) < 0);
+	assert_true(conf_parse_time(VIEW("-5s"), 's', &value) < 0);
+	assert_true(conf_parse_time(VIEW("5 s"), 's', &value) < 0);
+	assert_true(conf_parse_time(VIEW("99999999999999999999s"), 's', &value) < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_types),	     cmocka_unit_test(test_all_errors_at_once),
+		cmocka_unit_test(test_overrides),    cmocka_unit_test(test_unused),
+		cmocka_unit_test(test_not_in_force), cmocka_unit_test(test_transports),
+		cmocka_unit_test(test_origin_file),  cmocka_unit_test(test_table_is_sound),
+		cmocka_unit_test(test_elements),     cmocka_unit_test(test_times),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	conf_unload();
+	return failed;
+}
