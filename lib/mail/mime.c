@@ -205,7 +205,10 @@ static void finish_part(struct mime_parser *p, int index, size_t end, size_t lin
 	struct mime_part *part = &p->tree->parts[index];
 	size_t lines_before = part->body_lines;
 
-	part->body_end = MAX(part->body_start, end);
+	/* A header that runs into the boundary has lost its last line end to it. */
+	part->body_end = end;
+	part->body_start = MIN(part->body_start, end);
+	part->header_start = MIN(part->header_start, end);
 	part->body_lines =
 		end > part->body_start && lines > lines_before ? lines - lines_before : 0;
 }
