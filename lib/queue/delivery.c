@@ -1,6 +1,7 @@
 #include "queue/delivery.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -91,9 +92,7 @@ void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const ch
 	if (which >= d->count || r->has_result)
 		return;
 	r->has_result = true;
-	str_cstr(&r->address);
-	strncpy(dsn, status, sizeof(dsn) - 1);
-	dsn[sizeof(dsn) - 1] = '\0';
+	snprintf(dsn, sizeof(dsn), "%s", status);
 	if (outcome == OUTCOME_FAILED && param.soft_bounce) {
 		outcome = OUTCOME_DEFERRED;
 		dsn[0] = '4';
@@ -200,10 +199,15 @@ void delivery_serve(struct ipc *ipc, void (*deliver)(struct delivery *))
 	for (;;) {
 		struct delivery d = { .fd = -1, .ipc = ipc };
 		struct message m;
-		int r = ipc_expect(ipc, MSG_deliver, &m);
+		int r = ipc_next_request(ipc, &m);
 
 		if (r < 0)
 			return;
+		if (m.type != MSG_deliver) {
+			log_warning("unexpected %s from the queue manager", message_name(m.type));
+			message_close_fd(&m);
+			return;
+		}
 		r = take_request(&d, &m);
 		if (r == 0) {
 			deliver(&d);

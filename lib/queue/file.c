@@ -63,9 +63,12 @@ static int read_envelope(struct queue_file *file)
 		struct view *text;
 		size_t max;
 	} texts[QUEUE_ENVELOPE_TEXTS] = {
-		{ &envelope->sender, IPC_ADDRESS_MAX },	     { &envelope->envid, IPC_TEXT_MAX },
-		{ &envelope->client_address, IPC_HOST_MAX }, { &envelope->client_name, IPC_HOST_MAX },
-		{ &envelope->helo, IPC_HOST_MAX },	     { &envelope->protocol, IPC_STATUS_MAX },
+		{ &envelope->sender, IPC_ADDRESS_MAX },
+		{ &envelope->envid, IPC_TEXT_MAX },
+		{ &envelope->client_address, IPC_HOST_MAX },
+		{ &envelope->client_name, IPC_HOST_MAX },
+		{ &envelope->helo, IPC_HOST_MAX },
+		{ &envelope->protocol, IPC_STATUS_MAX },
 		{ &envelope->login, IPC_ADDRESS_MAX },
 	};
 	const char *bytes;

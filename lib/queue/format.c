@@ -42,8 +42,7 @@ static bool sizes_fit(const struct queue_head *head, uint64_t file_size)
 		return false;
 	if (head->recipients_size / QUEUE_RECIPIENT_MIN < head->recipient_count)
 		return false;
-	if (head->content_offset !=
-	    QUEUE_HEAD_SIZE + head->envelope_size + head->recipients_size)
+	if (head->content_offset != QUEUE_HEAD_SIZE + head->envelope_size + head->recipients_size)
 		return false;
 	return head->content_offset + head->content_size + QUEUE_MARK_SIZE <= file_size;
 }

@@ -98,12 +98,12 @@ void queue_writer_freep(struct queue_writer **w);
 struct queue_file;
 struct queue_recipient {
 	uint32_t index;
-	uint64_t place; /* of its record, for queue_file_set_result */
+	uint64_t place;			      /* of its record, for queue_file_set_result */
 	struct view address, original, orcpt; /* valid until the next read */
 	uint8_t notify;
 	uint8_t outcome; /* OUTCOME_... */
-	bool reported;   /* a bounce (or success report) for it is in the queue */
-	int64_t when;    /* of the last result, seconds */
+	bool reported;	 /* a bounce (or success report) for it is in the queue */
+	int64_t when;	 /* of the last result, seconds */
 	uint64_t reason; /* for queue_file_reason, 0: none */
 };
 enum { QUEUE_FLAG_HOLD = 1, QUEUE_FLAG_DELAY_WARNED = 2, QUEUE_FLAG_EXPIRED = 4 };

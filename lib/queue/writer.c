@@ -183,8 +183,7 @@ static int write_end(struct queue_writer *w)
 {
 	char head[QUEUE_HEAD_SIZE], mark[QUEUE_MARK_SIZE] = QUEUE_MARK_MAGIC;
 
-	w->head.content_offset =
-		QUEUE_HEAD_SIZE + w->head.envelope_size + w->head.recipients_size;
+	w->head.content_offset = QUEUE_HEAD_SIZE + w->head.envelope_size + w->head.recipients_size;
 	queue_head_pack(head, &w->head);
 	count_buffer(w);
 	w->crc = queue_crc(w->crc, head + 12, QUEUE_HEAD_FIXED_END - 12);
