@@ -244,16 +244,21 @@ void stream_consume(struct stream *io, size_t len)
 	io->in_len -= len;
 }
 
-/* Throws the input away up to and including the next LF. */
+/* Throws the input away up to and including the next LF: the rest of a line that was too long. */
 static int skip_line(struct stream *io)
 {
 	while (io->skips_line) {
 		size_t end = view_find_byte(stream_buffered(io), '\n');
 
+		io->skipped += io->in_len;
 		stream_consume(io, end == VIEW_NOT_FOUND ? io->in_len : end + 1);
 		if (end != VIEW_NOT_FOUND) {
 			io->skips_line = false;
 			break;
+		}
+		if (io->skipped > STREAM_SKIP_MAX) {
+			stream_set_error(io, "a line without end");
+			return stream_fail_reading(io, -EPROTO);
 		}
 
 		int r = fill(io, MSEC_FOREVER);
@@ -282,6 +287,7 @@ int stream_read_line(struct stream *io, struct view *line, size_t max)
 		/* One more than max: a CR that belongs to the end of the line. */
 		if (input.len > max && (input.len > max + 1 || input.data[max] != '\r')) {
 			io->skips_line = true;
+			io->skipped = input.len;
 			stream_consume(io, input.len);
 			return -EMSGSIZE;
 		}

@@ -6,7 +6,7 @@
  *	-ENODATA	the peer closed (for TLS: with or without close_notify)
  *	-EMSGSIZE	a line is longer than the caller allows
  *	-ESHUTDOWN	this program is to stop (task_shut_down)
- *	-EPROTO		TLS failed; stream_error() has the reason
+ *	-EPROTO		TLS failed, or a line had no end at all; stream_error() has the reason
  *	others		from read or write, mostly -ECONNRESET and -EPIPE
  * After any of them but -EMSGSIZE and -ESHUTDOWN that direction of the stream is dead: each further
  * read (or write) fails likewise. The other direction may still work: a goodbye after a time-out,
@@ -64,8 +64,9 @@ const char *stream_error(const struct stream *io);
 /*
  * A line without its end (LF or CR LF), at most `max` bytes long. *line is valid until the next
  * read. -EMSGSIZE: the line is longer; the rest of it is then thrown away up to its LF by the
- * next call, so that the conversation can go on.
+ * next call, so that the conversation can go on, unless that is more than STREAM_SKIP_MAX bytes.
  */
+#define STREAM_SKIP_MAX ((size_t)1 << 20)
 int stream_read_line(struct stream *io, struct view *line, size_t max);
 /* The last line read ended in CR LF (false: in a bare LF). */
 bool stream_line_had_cr(const struct stream *io);

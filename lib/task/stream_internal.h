@@ -19,6 +19,7 @@ struct stream {
 	msec_t timeout, deadline;
 	bool had_cr;
 	bool skips_line;     /* the rest of a line that was too long is to come */
+	size_t skipped;	     /* bytes of it thrown away so far */
 	bool sending;	     /* a task is in stream_send */
 	bool not_a_socket;   /* send() does not work: a pipe */
 	bool finishes_first; /* stream_finish_first */

@@ -73,6 +73,8 @@ int stream_flush(struct stream *io)
 
 	if (io->out_len == 0)
 		return io->write_failed;
+	if (io->sending)
+		return -EBUSY;
 
 	/* Taken out of the stream first: whatever is written meanwhile starts a new buffer. */
 	_cleanup_free_ char *out = TAKE(io->out);

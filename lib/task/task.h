@@ -88,7 +88,8 @@ bool task_is_shutting_down(void);
 int task_blocking(int (*function)(void *), void *argument);
 
 /*
- * Calls `function` as a new task each time the signal arrives. The signal is blocked from then on,
+ * Calls `function` as a new task each time the signal arrives (two that come close together may
+ * count as one: reap all children that there are). The signal is blocked from then on,
  * which exec inherits: a child calls task_after_fork() (or sets its own mask) before it.
  */
 void task_on_signal(int signal_number, task_function *function, void *argument);
@@ -113,6 +114,8 @@ void task_trim_stack(void);
  *
  *	while (queue_is_empty(q))
  *		if (wait_on(&q->filled, deadline) < 0) ...
+ *
+ * It must not go away while tasks wait in it. task_shut_down() does not end these waits.
  */
 struct waitlist {
 	struct list tasks;

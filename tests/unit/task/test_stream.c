@@ -159,10 +159,35 @@ static void long_lines(void *unused)
 	stream_free(io[0]);
 }
 
+static void send_without_end(void *argument)
+{
+	struct stream *io = argument;
+
+	while (stream_write(io, VIEW("endless ")) == 0)
+		;
+	stream_free(io);
+}
+
+static void line_without_end(void *unused)
+{
+	struct stream *io[2];
+	struct view line;
+
+	(void)unused;
+	open_streams(io);
+	task_spawn("feeder", send_without_end, io[1]);
+	assert_int_equal(stream_read_line(io[0], &line, 5), -EMSGSIZE);
+	assert_int_equal(stream_read_line(io[0], &line, 5), -EPROTO);
+	assert_string_equal(stream_error(io[0]), "a line without end");
+	assert_in_range(stream_bytes_in(io[0]), STREAM_SKIP_MAX, 2 * STREAM_SKIP_MAX);
+	stream_free(io[0]);
+}
+
 static void test_long_lines(void **state)
 {
 	(void)state;
 	run(long_lines);
+	run(line_without_end);
 }
 
 /* ---- bytes ---- */
