@@ -39,6 +39,11 @@ void log_open(const char *tag, int fd, enum log_sink sink, bool json)
 	tzset();
 }
 
+int log_descriptor(void)
+{
+	return log_state.fd;
+}
+
 void log_set_level(enum log_level lowest)
 {
 	log_state.lowest = lowest;

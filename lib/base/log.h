@@ -27,6 +27,8 @@ enum log_sink {
  * Before the first call lines go to standard error.
  */
 void log_open(const char *tag, int fd, enum log_sink sink, bool json);
+/* The descriptor, for a child process that closes all others. */
+int log_descriptor(void);
 /* The lowest level that is written; info at first. */
 void log_set_level(enum log_level lowest);
 
