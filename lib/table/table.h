@@ -21,7 +21,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-#define TABLE_KEY_MAX   4096
+#define TABLE_KEY_MAX	4096
 #define TABLE_VALUE_MAX 65536
 
 enum { TABLE_CASE_SENSITIVE = 1 };
@@ -61,8 +61,11 @@ bool table_any_changed(void);
 
 /* ---- building (postmap, postalias, posta user) ---- */
 
-enum table_source { SOURCE_MAP /* key white space value */, SOURCE_ALIASES /* aliases(5) */,
-		    SOURCE_USERS /* passwd-file: the whole line under its first field */ };
+enum table_source {
+	SOURCE_MAP /* key white space value */,
+	SOURCE_ALIASES /* aliases(5) */,
+	SOURCE_USERS /* passwd-file: the whole line under its first field */
+};
 /*
  * Compiles the text file `path` into its index ("path.db", "path.lmdb") beside it: built aside,
  * made durable, renamed. -EINVAL: bad lines, each named in *report; nothing is replaced then.
@@ -73,9 +76,9 @@ int table_edit(const char *type, const char *path, const struct view *keys,
 	       const struct view *values /* NULL: delete */, size_t count, bool replace,
 	       struct error *err);
 /* Calls `row` for each entry (postmap -s); stops when it returns non-zero. */
-int table_dump(const char *specification, int (*row)(void *argument, struct view key,
-						      struct view value),
-	       void *argument, struct error *err);
+int table_dump(const char *specification,
+	       int (*row)(void *argument, struct view key, struct view value), void *argument,
+	       struct error *err);
 /* Type names for postconf -m, NULL-terminated. */
 const char *const *table_types(void);
 

@@ -1,0 +1,185 @@
+/* Opening tables by their type, looking up, noticing changes. */
+#include "table/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "table/internal.h"
+
+static const struct table_type *const types[] = {
+	&table_type_btree,  &table_type_cidr,	&table_type_fail,     &table_type_hash,
+	&table_type_inline, &table_type_lmdb,	&table_type_pcre,     &table_type_pipemap,
+	&table_type_regexp, &table_type_static, &table_type_texthash, &table_type_unionmap,
+	&table_type_unix,
+};
+
+/* Every open table, for table_any_changed(). */
+static struct list open_tables = { &open_tables, &open_tables };
+
+const char *const *table_types(void)
+{
+	static const char *names[ARRAY_SIZE(types) + 1];
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		names[i] = types[i]->name;
+	return names;
+}
+
+static const struct table_type *find_type(struct view name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (view_is(name, types[i]->name))
+			return types[i];
+	return NULL;
+}
+
+struct table *table_open_nested(struct view specification, int flags, int depth, struct error *err)
+{
+	const struct table_type *type;
+	struct view spec = view_trim(specification);
+	struct table *table;
+	size_t colon;
+
+	while (view_starts(spec, VIEW("proxy:")))
+		spec = view_from(spec, strlen("proxy:"));
+	colon = view_find_byte(spec, ':');
+	if (colon == VIEW_NOT_FOUND) {
+		error_set(err, -EINVAL, "expected a table like hash:/path, not \"%.*s\"",
+			  VIEW_ARG(view_first(spec, 80)));
+		return NULL;
+	}
+	type = find_type(view_first(spec, colon));
+	if (type == NULL) {
+		error_set(err, -EINVAL,
+			  "no such type of table: \"%.*s\" (posta conf -m lists them)",
+			  VIEW_ARG(view_first(spec, 80)));
+		return NULL;
+	}
+	if (depth > TABLE_NEST_MAX) {
+		error_set(err, -EINVAL, "tables within tables, more than %d deep", TABLE_NEST_MAX);
+		return NULL;
+	}
+	table = mem_new(struct table);
+	table->type = type;
+	table->specification = mem_strndup(spec.data, spec.len);
+	table->flags = flags;
+	table->depth = depth;
+	table->watched = -1;
+	list_push_back(&open_tables, &table->link);
+	if (type->open(table, view_from(spec, colon + 1), err) < 0) {
+		error_prefix(err, "%s", table->specification);
+		table_close(table);
+		return NULL;
+	}
+	return table;
+}
+
+struct table *table_open(struct view specification, int flags, struct error *err)
+{
+	return table_open_nested(specification, flags, 0, err);
+}
+
+void table_close(struct table *table)
+{
+	if (table == NULL)
+		return;
+	table->type->close(table);
+	list_remove(&table->link);
+	mem_closep(&table->watched);
+	str_free(&table->folded);
+	free(table->specification);
+	free(table);
+}
+
+const char *table_name(const struct table *table)
+{
+	return table->specification;
+}
+
+int table_lookup(struct table *table, struct view key, struct str *value, struct error *err)
+{
+	int r;
+
+	str_clear(value);
+	/* No table holds such a key, and none is asked with the end of one in it. */
+	if (key.len == 0 || key.len > TABLE_KEY_MAX || view_find_byte(key, '\0') != VIEW_NOT_FOUND)
+		return 0;
+	if (table->type->folds && !(table->flags & TABLE_CASE_SENSITIVE)) {
+		str_clear(&table->folded);
+		str_append_lower(&table->folded, key);
+		key = str_view(&table->folded);
+	}
+	r = table->type->lookup(table, key, value, err);
+	if (r < 0) {
+		error_prefix(err, "%s", table->specification);
+		return r;
+	}
+	if (value->len > TABLE_VALUE_MAX) {
+		str_clear(value);
+		return error_set(err, -EFBIG, "%s: the value is longer than %d bytes",
+				 table->specification, TABLE_VALUE_MAX);
+	}
+	return r;
+}
+
+int table_watch(struct table *table, const char *path, struct error *err)
+{
+	table->watched = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (table->watched < 0)
+		return error_errno(err, "open %s", path);
+	if (fstat(table->watched, &table->seen) < 0)
+		return error_errno(err, "stat %s", path);
+	if (!S_ISREG(table->seen.st_mode))
+		return error_set(err, -EINVAL, "%s is not a regular file", path);
+	return 0;
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/*
+ * A file that was replaced by rename has lost its name, which shows in its link count and in the
+ * time of its last status change; one that was moved away shows in the latter.
+ */
+static bool has_changed(const struct table *table)
+{
+	struct stat now;
+
+	if (table->watched < 0)
+		return false;
+	if (fstat(table->watched, &now) < 0)
+		return true;
+	return now.st_nlink == 0 || now.st_size != table->seen.st_size ||
+	       !same_time(now.st_mtim, table->seen.st_mtim) ||
+	       !same_time(now.st_ctim, table->seen.st_ctim);
+}
+
+bool table_any_changed(void)
+{
+	list_for_each (&open_tables, struct table, link, table) {
+		if (has_changed(table))
+			return true;
+	}
+	return false;
+}
+
+int table_dump(const char *specification, table_row *row, void *argument, struct error *err)
+{
+	struct table *table = table_open(view_of(specification), 0, err);
+	int r;
+
+	if (table == NULL)
+		return -EINVAL;
+	if (table->type->dump == NULL)
+		r = error_set(err, -ENOTSUP, "%s: tables of this type cannot be listed",
+			      specification);
+	else
+		r = table->type->dump(table, row, argument, err);
+	table_close(table);
+	return r;
+}
