@@ -1,0 +1,204 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master.h"
+#include "task/task.h"
+
+/* Open files that programs may have, where the system's own limit is lower. */
+#define FILES_MIN 65536
+
+#define ENVIRONMENT_MAX 32
+
+static struct {
+	int null_fd;
+	int life[2]; /* programs hold the read end; it ends when master does */
+	char *environment[ENVIRONMENT_MAX + 1];
+} children;
+
+/* ---- what all of them get ---- */
+
+static void raise_file_limit(void)
+{
+	struct rlimit files;
+
+	if (!master_is_root() || getrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    files.rlim_max >= FILES_MIN)
+		return;
+	files.rlim_max = FILES_MIN;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		log_warning("raise the limit of open files to %d: %m", FILES_MIN);
+}
+
+/* export_environment: names that are handed on if they are set, and name=value. */
+static void fill_environment(void)
+{
+	struct view list = view_of(param.export_environment), word;
+	size_t count = 0;
+
+	for (size_t i = 0; children.environment[i] != NULL; i++)
+		free(children.environment[i]);
+	children.environment[count++] = mem_strdup("PATH=/usr/bin:/bin:/usr/sbin:/sbin");
+	while (count < ENVIRONMENT_MAX && conf_next_element(&list, &word)) {
+		_cleanup_(str_free) struct str entry = STR_EMPTY;
+		const char *value;
+
+		str_append(&entry, word);
+		if (view_find_byte(word, '=') == VIEW_NOT_FOUND) {
+			value = getenv(str_cstr(&entry));
+			if (value == NULL)
+				continue;
+			str_printf(&entry, "=%s", value);
+		}
+		children.environment[count++] = str_take(&entry);
+	}
+	children.environment[count] = NULL;
+}
+
+int children_prepare(struct error *err)
+{
+	fill_environment();
+	if (children.null_fd > 0)
+		return 0;
+	raise_file_limit();
+	children.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (children.null_fd < 0 || pipe2(children.life, O_CLOEXEC) < 0)
+		return error_errno(err, "open /dev/null and a pipe");
+	return 0;
+}
+
+/* ---- one of them ---- */
+
+struct command {
+	char **items;
+	size_t count;
+};
+
+static void add(struct command *command, const char *option, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static void add(struct command *command, const char *option, const char *format, ...)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	va_list args;
+
+	va_start(args, format);
+	str_vprintf(&text, format, args);
+	va_end(args);
+	command->items = mem_resize(command->items, command->count + 3, sizeof(char *));
+	if (option != NULL)
+		command->items[command->count++] = mem_strdup(option);
+	command->items[command->count++] = str_take(&text);
+	command->items[command->count] = NULL;
+}
+
+static void command_free(struct command *command)
+{
+	for (size_t i = 0; i < command->count; i++)
+		free(command->items[i]);
+	free(command->items);
+}
+
+static void compose(struct command *command, const struct plan_service *service, int status_fd)
+{
+	const struct service *line = service->line;
+
+	add(command, NULL, "%s", service->path);
+	add(command, "-c", "%s", plan_in_force()->config_directory);
+	add(command, "-n", "%s", line->name);
+	for (size_t i = 0; i < line->override_count; i++)
+		add(command, "-o", "%s=%s", line->overrides[i].name, line->overrides[i].value);
+	for (size_t i = 0; i < service->socket_count; i++) {
+		const struct held_socket *s = socket_find(service->sockets[i].name);
+
+		if (s != NULL) /* else this machine lacks the protocol */
+			add(command, "-L", "%d=%s", s->fd, s->name);
+	}
+	add(command, "-F", "life=%d", children.life[0]);
+	add(command, "-F", "status=%d", status_fd);
+	add(command, "-F", "log=%d", logfile_fd());
+	add(command, "-F", "sink=%s", logfile_is_syslog() ? "syslog" : "file");
+	add(command, "--", "%s", line->arguments[0] != NULL ? line->arguments[0] : "");
+	if (line->arguments[0] == NULL)
+		free(command->items[--command->count]);
+	command->items[command->count] = NULL;
+	for (size_t i = 1; line->arguments[0] != NULL && line->arguments[i] != NULL; i++)
+		add(command, NULL, "%s", line->arguments[i]);
+}
+
+static void inherit(int fd)
+{
+	fcntl(fd, F_SETFD, 0);
+}
+
+/* In the child. All other descriptors close themselves. */
+static void become_program(const struct plan_service *service, char **command, int status_fd)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	for (size_t i = 0; i < service->socket_count; i++) {
+		const struct held_socket *s = socket_find(service->sockets[i].name);
+
+		if (s != NULL)
+			inherit(s->fd);
+	}
+	inherit(children.life[0]);
+	inherit(status_fd);
+	inherit(logfile_fd());
+	/* What a library or a sanitizer prints belongs into the log. */
+	dup2(children.null_fd, STDIN_FILENO);
+	dup2(logfile_is_syslog() ? children.null_fd : logfile_fd(), STDOUT_FILENO);
+	dup2(STDOUT_FILENO, STDERR_FILENO);
+	execve(command[0], command, children.environment);
+	log_error("run %s: %m", command[0]);
+	_exit(127);
+}
+
+int child_start(struct running_service *service)
+{
+	struct command command = { 0 };
+	int status[2];
+	pid_t pid;
+
+	if (pipe2(status, O_CLOEXEC) < 0) {
+		log_error("service %s: no pipe: %m", service->key);
+		return -EMFILE;
+	}
+	fcntl(status[0], F_SETFL, O_NONBLOCK);
+	compose(&command, service->plan, status[1]);
+	pid = fork();
+	if (pid == 0)
+		become_program(service->plan, command.items, status[1]);
+	command_free(&command);
+	close(status[1]);
+	if (pid < 0) {
+		log_error("service %s: fork: %m", service->key);
+		close(status[0]);
+		return -EAGAIN;
+	}
+	process_new(service, pid, status[0]);
+	return 0;
+}
+
+void children_reap(void *unused)
+{
+	pid_t pid;
+	int status;
+
+	(void)unused;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct process *p = process_find(pid);
+
+		if (p != NULL)
+			process_ended(p, status);
+	}
+}

@@ -1,0 +1,130 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master.h"
+#include "queue/queue.h"
+
+static int lock_fd = -1;
+
+/* Below the queue directory. Made, or made right, at each start. */
+static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, struct error *err)
+{
+	_cleanup_(str_free) struct str whole = STR_EMPTY;
+
+	str_printf(&whole, "%s/%s", param.queue_directory, path);
+	if (mkdir(whole.data, mode) < 0 && errno != EEXIST)
+		return error_errno(err, "create folder %s", whole.data);
+
+	_cleanup_fd_ int fd = open(whole.data, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, "open folder %s", whole.data);
+	if ((master_is_root() && fchown(fd, uid, gid) < 0) || fchmod(fd, mode) < 0)
+		return error_errno(err, "give folder %s its owner and mode", whole.data);
+	return 0;
+}
+
+/* The names by which people and Postfix's tools know the folders of sockets. */
+static int make_link(const char *name, const char *target, struct error *err)
+{
+	_cleanup_(str_free) struct str whole = STR_EMPTY;
+	char there[100];
+	ssize_t n;
+
+	str_printf(&whole, "%s/%s", param.queue_directory, name);
+	n = readlink(whole.data, there, sizeof(there));
+	if (n >= 0 && view_is(view_make(there, (size_t)n), target))
+		return 0;
+	if (n >= 0)
+		unlink(whole.data);
+	if (symlink(target, whole.data) < 0)
+		return error_errno(err, "link %s to %s", whole.data, target);
+	return 0;
+}
+
+/* What belongs to mail_owner, with the folders one level below. */
+static int give_incoming(uid_t uid, gid_t gid, struct error *err)
+{
+	char path[40];
+	int r = queue_make_folders(param.queue_directory, err);
+
+	if (r == 0)
+		r = make_folder("incoming", 0700, uid, gid, err);
+	for (unsigned i = 0; i < QUEUE_HASH_FOLDERS && r == 0; i++) {
+		snprintf(path, sizeof(path), "incoming/%02x", i);
+		r = make_folder(path, 0700, uid, gid, err);
+	}
+	return r;
+}
+
+int folders_make(struct error *err)
+{
+	uid_t uid = geteuid(), mail_uid = uid;
+	gid_t gid = getegid(), mail_gid = gid;
+	int r;
+
+	if (master_is_root()) {
+		const struct passwd *owner = getpwnam(param.mail_owner);
+
+		if (owner == NULL)
+			return error_set(err, -EINVAL,
+					 "mail_owner: there is no user %s on this "
+					 "system",
+					 param.mail_owner);
+		mail_uid = owner->pw_uid;
+		mail_gid = owner->pw_gid;
+	}
+	r = io_make_directories(param.queue_directory, 0755, err);
+	if (r == 0)
+		r = make_folder(".", 0755, uid, gid, err);
+	if (r == 0)
+		r = make_folder("sockets", 0755, uid, gid, err);
+	if (r == 0)
+		r = make_folder("sockets/public", 0755, uid, gid, err);
+	/* net_owner and auth_owner have this group beside their own. */
+	if (r == 0)
+		r = make_folder("sockets/private", 0750, uid, mail_gid, err);
+	if (r == 0)
+		r = make_link("public", "sockets/public", err);
+	if (r == 0)
+		r = make_link("private", "sockets/private", err);
+	if (r == 0)
+		r = make_folder("pid", 0755, uid, gid, err);
+	return r < 0 ? r : give_incoming(mail_uid, mail_gid, err);
+}
+
+int pid_file_take(struct error *err)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	char text[20];
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	str_printf(&path, "%s/pid/master.pid", param.queue_directory);
+
+	_cleanup_fd_ int fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	if (fd < 0)
+		return error_errno(err, "open %s", path.data);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return error_set(err, -EBUSY, "already running: another master holds %s",
+				 path.data);
+	if (ftruncate(fd, 0) < 0 || io_pwrite_all(fd, text, (size_t)n, 0) < 0)
+		return error_errno(err, "write %s", path.data);
+	lock_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* The file stays, empty, as the place of the lock: to remove it would let two hold it. */
+void pid_file_remove(void)
+{
+	if (lock_fd >= 0 && ftruncate(lock_fd, 0) < 0)
+		log_warning("empty the pid file: %m");
+}

@@ -1,0 +1,208 @@
+/*
+ * master -c CONFDIR [-r FD]
+ *
+ * Started by posta start. -r: a pipe on which whoever started us waits for a line: "ready" or
+ * "failed REASON" (a reason may have several lines; the end of the pipe ends it).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master.h"
+#include "task/task.h"
+
+#define EXIT_CONFIGURATION 78
+#define READY_TIMEOUT	   60000
+/* For addresses that the programs of a master that was killed are about to let go. */
+#define BIND_PATIENCE 10000
+
+static struct {
+	struct plan plan;
+	const char *config_directory;
+	int report_fd;
+	bool is_root, stopping;
+	struct waitlist stop;
+} master = { .report_fd = -1 };
+
+struct plan *plan_in_force(void)
+{
+	return &master.plan;
+}
+
+bool master_is_root(void)
+{
+	return master.is_root;
+}
+
+bool master_is_stopping(void)
+{
+	return master.stopping;
+}
+
+void master_stop(void)
+{
+	master.stopping = true;
+	services_changed();
+	wake_all(&master.stop);
+}
+
+/* ---- start ---- */
+
+static void report(const char *word, const char *text)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+
+	str_printf(&line, "%s %s\n", word, text);
+	if (master.report_fd < 0) {
+		if (strcmp(word, "ready") != 0)
+			fprintf(stderr, "posta: %s\n", text);
+		return;
+	}
+	(void)io_write_all(master.report_fd, line.data, line.len);
+	close(master.report_fd);
+	master.report_fd = -1;
+}
+
+static void log_lines(struct view rest)
+{
+	struct view line;
+
+	while (view_next_word(&rest, "\n", &line))
+		log_info("%.*s", VIEW_ARG(line));
+}
+
+/* Everything that can be done before the loop runs. */
+static int prepare(struct error *err)
+{
+	ipc_set_root(param.queue_directory);
+	if (folders_make(err) < 0 || pid_file_take(err) < 0 || logfile_open(err) < 0 ||
+	    children_prepare(err) < 0)
+		return -EINVAL;
+	log_info("start: version %s, configuration %s", POSTA_VERSION,
+		 master.plan.config_directory);
+	if (!master.is_root)
+		log_info("not running as root: all programs run as user %d, without chroot; "
+			 "seccomp, Landlock and no-new-privileges are put on",
+			 (int)geteuid());
+	return 0;
+}
+
+static int start_services(struct error *err)
+{
+	int r = sockets_open(&master.plan, BIND_PATIENCE, err);
+
+	if (r == 0)
+		r = control_start(err);
+	if (r < 0)
+		return r;
+	services_apply(&master.plan);
+	return services_wait_ready(clock_after(READY_TIMEOUT), err);
+}
+
+/* ---- signals ---- */
+
+static void stop_on_signal(void *unused)
+{
+	(void)unused;
+	master_stop();
+}
+
+static void reload_on_signal(void *unused)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	(void)unused;
+	(void)reload(&text); /* logged there */
+}
+
+static void set_signals(void)
+{
+	task_on_signal(SIGCHLD, children_reap, NULL);
+	task_on_signal(SIGTERM, stop_on_signal, NULL);
+	task_on_signal(SIGINT, stop_on_signal, NULL);
+	task_on_signal(SIGHUP, reload_on_signal, NULL);
+}
+
+/* ---- life ---- */
+
+static void run(void *unused)
+{
+	struct error err = ERROR_NONE;
+	int r;
+
+	(void)unused;
+	WAITLIST_INIT(&master.stop);
+	set_signals();
+	r = start_services(&err);
+	if (r == 0) {
+		log_info("ready");
+		report("ready", "");
+		notify("READY=1");
+		while (!master.stopping)
+			wait_on(&master.stop, MSEC_FOREVER);
+	} else if (!master.stopping) {
+		log_error("start: %s", err.text);
+	}
+	master.stopping = true;
+	notify("STOPPING=1");
+	services_stop();
+	sockets_close_all();
+	log_info("stopped");
+	pid_file_remove();
+	if (r < 0)
+		report("failed", err.text);
+	task_quit(r < 0 ? 1 : 0);
+}
+
+static bool read_arguments(int argc, char **argv)
+{
+	int option;
+	uint32_t fd;
+
+	while ((option = getopt(argc, argv, "c:r:")) != -1) {
+		if (option == 'c')
+			master.config_directory = optarg;
+		else if (option == 'r' && view_parse_u32(view_of(optarg), INT32_MAX, &fd) == 0)
+			master.report_fd = (int)fd;
+		else
+			return false;
+	}
+	return optind == argc && master.config_directory != NULL &&
+	       master.config_directory[0] == '/';
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_(str_free) struct str problems = STR_EMPTY, notes = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	if (!read_arguments(argc, argv)) {
+		fprintf(stderr, "usage: master -c /CONFDIR; use \"posta start\"\n");
+		return 2;
+	}
+	if (master.report_fd >= 0)
+		fcntl(master.report_fd, F_SETFD, FD_CLOEXEC);
+	umask(022);
+	if (chdir("/") < 0)
+		return 1;
+	master.is_root = geteuid() == 0;
+	if (plan_load(master.config_directory, &master.plan, &problems, &notes) < 0) {
+		report("failed", str_cstr(&problems));
+		return EXIT_CONFIGURATION;
+	}
+	if (prepare(&err) < 0) {
+		report("failed", err.text);
+		return EXIT_CONFIGURATION;
+	}
+	log_lines(str_view(&notes));
+	return task_run(run, NULL);
+}

@@ -1,0 +1,194 @@
+/*
+ * master: reads main.cf and master.cf, binds sockets, starts the other programs and starts them
+ * again, and stops them. It parses no mail and speaks no mail protocol.
+ *
+ *	plan.c		what the configuration asks for: services, their programs and sockets
+ *	addresses.c	which addresses and ports a service listens on
+ *	sockets.c	the listening sockets that master holds
+ *	service.c	services: how many processes there are and should be; back-off
+ *	process.c	one process: what it says on its status pipe, and its end
+ *	children.c	fork, exec and wait
+ *	control.c	public/master: posta status, reload, stop
+ *	reload.c	from one plan to the next without losing a connection
+ *	folders.c	the queue directory, the pid file
+ *	logfile.c	where the log goes
+ *	notify.c	what systemd wants to hear
+ *	main.c		start and stop
+ *
+ * A plan holds copies of everything, so that the old one stays whole when a new configuration is
+ * refused.
+ */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+#include "base/str.h"
+#include "conf/conf.h"
+#include "ipc/ipc.h"
+
+/* ---- plan.c ---- */
+
+#define PLAN_SOCKETS_MAX 60 /* of one service; fewer than lib/daemon takes */
+
+struct plan_socket {
+	char *name;			 /* "private/cleanup", "127.0.0.1:25", "[::1]:25" */
+	struct sockaddr_storage address; /* ss_family AF_UNIX: the path follows from the name */
+	bool optional;			 /* of a protocol or address that this machine may lack */
+};
+
+struct plan_service {
+	char *key; /* "smtp inet" */
+	struct service *line;
+	char *path; /* of the program */
+	size_t processes;
+	struct plan_socket sockets[PLAN_SOCKETS_MAX];
+	size_t socket_count;
+};
+
+struct plan {
+	char *config_directory, *queue_directory;
+	struct services lines;
+	struct plan_service *services;
+	size_t count;
+};
+
+/*
+ * Reads the configuration into `param` and a plan. -EINVAL with every error as a line in *report;
+ * *notes gets what is left out and why.
+ */
+int plan_load(const char *config_directory, struct plan *plan, struct str *report,
+	      struct str *notes);
+void plan_free(struct plan *plan);
+
+/* ---- addresses.c ---- */
+
+/* Fills in the sockets of a service of type inet. Errors are lines in *report. */
+void addresses_find(struct plan_service *service, struct str *report);
+
+/* ---- sockets.c ---- */
+
+struct held_socket {
+	struct list link;
+	char *name;
+	int fd;
+	bool is_unix;
+	bool wanted; /* by the plan in force */
+};
+
+/* A new listening socket, or a negative errno. */
+int socket_listen(const struct plan_socket *s);
+
+/* Binds what the plan wants and master does not hold yet. On failure nothing has changed. */
+int sockets_open(const struct plan *plan, msec_t patience, struct error *err);
+/* Closes what the plan in force does not want, and removes their files. */
+void sockets_close_unwanted(void);
+void sockets_close_all(void);
+struct held_socket *socket_find(const char *name);
+
+/* ---- service.c ---- */
+
+struct running_service {
+	struct list link;
+	struct plan_service *plan; /* NULL: no longer in the plan, its processes are finishing */
+	char *key;
+	unsigned generation; /* counts reloads; processes of older ones are to be replaced */
+	struct list processes;
+	msec_t pause; /* before the next start, after failures */
+	bool pausing; /* a task waits for it */
+	uint32_t restarts;
+};
+
+/* Puts a plan in force: starts what it has, and retires what it has not, or not any more so. */
+void services_apply(struct plan *plan);
+struct list *services_list(void);
+/* Starts what is missing. */
+void service_fill(struct running_service *service);
+/* Tells processes of older generations to retire once the new ones are all ready. */
+void service_replace_old(struct running_service *service);
+/* A process ended that was not asked to, or could not start: the next one waits. */
+void service_slow_down(struct running_service *service, bool was_ready);
+/* Something became ready, or ended. */
+void services_changed(void);
+/* Orderly stop of everything; returns when all processes have ended. */
+void services_stop(void);
+/* Waits until all are ready. -EINVAL with the reason that a program gave. */
+int services_wait_ready(msec_t deadline, struct error *err);
+
+/* ---- process.c ---- */
+
+enum process_state { PROCESS_STARTING, PROCESS_READY, PROCESS_RETIRING, PROCESS_STOPPING };
+
+struct process {
+	struct list link;
+	struct running_service *service;
+	char *program;
+	pid_t pid;
+	unsigned generation;
+	enum process_state state;
+	int status_fd;
+	int64_t started; /* wall clock */
+	msec_t ready_at;
+	struct str line; /* of the status pipe, not yet complete */
+	struct str confinement;
+	bool reaped; /* waited for; its reader task frees it */
+};
+
+void process_new(struct running_service *service, pid_t pid, int status_fd);
+void process_signal(struct process *p, int signal_number);
+/* It has been waited for. */
+void process_ended(struct process *p, int status);
+struct process *process_find(pid_t pid);
+/* Why a program could not start since this was last cleared; empty: none. */
+struct str *process_failure(void);
+
+/* ---- children.c ---- */
+
+int children_prepare(struct error *err);
+/* Starts a process of the service. 0 or a negative errno, logged. */
+int child_start(struct running_service *service);
+/* For SIGCHLD. Process 1 also inherits other people's children. */
+void children_reap(void *unused);
+
+/* ---- control.c ---- */
+
+/* Listens on public/master, and serves it in tasks of its own. */
+int control_start(struct error *err);
+
+/* ---- reload.c ---- */
+
+/* 0, or -EINVAL with the reasons: the old configuration stays in force. */
+int reload(struct str *report);
+
+/* ---- folders.c ---- */
+
+int folders_make(struct error *err);
+/* Takes the lock that only one master for a queue can have. -EBUSY: there is one. */
+int pid_file_take(struct error *err);
+void pid_file_remove(void);
+
+/* ---- logfile.c ---- */
+
+/* Opens or opens anew what the configuration says. */
+int logfile_open(struct error *err);
+int logfile_fd(void);
+bool logfile_is_syslog(void);
+
+/* ---- notify.c ---- */
+
+/* "READY=1" and so on to systemd, if it started us. */
+void notify(const char *state);
+
+/* ---- main.c ---- */
+
+/* What it points to changes with a reload. */
+struct plan *plan_in_force(void);
+bool master_is_root(void);
+bool master_is_stopping(void);
+/* Begins the orderly stop. */
+void master_stop(void);
+
+#endif

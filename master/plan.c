@@ -1,0 +1,204 @@
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ipc/ipc.h"
+#include "master.h"
+
+/* Programs of which several may share a socket. Of the others one process holds a state. */
+static const char *const many[] = { "smtpd", "cleanup", "smtp", "imapd", "pop3d" };
+
+/*
+ * Programs of Postfix's master.cf whose work here is part of another program, or still to come.
+ * A line for them does no harm and is left out.
+ */
+static const char *const not_needed[] = {
+	"pickup", "trivial-rewrite", "proxymap",      "tlsmgr",	    "verify",
+	"flush",  "scache",	     "postlogd",      "error",	    "discard",
+	"showq",  "dnsblog",	     "tlsproxy",      "postscreen", "pipe",
+	"spawn",  "virtual",	     "nbdb_reindexd", "qmqpd",	    "oqmgr",
+};
+
+static bool is_one_of(const char *name, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(name, list[i]) == 0)
+			return true;
+	return false;
+}
+
+static size_t core_count(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (size_t)CPU_COUNT(&set);
+}
+
+static size_t process_count(const struct service *line)
+{
+	size_t cores = core_count();
+
+	if (!is_one_of(line->program, many, ARRAY_SIZE(many)))
+		return 1;
+	/* A process serves thousands: more of them than cores would only cost memory. */
+	return line->processes < 1 ? cores : MIN((size_t)line->processes, cores);
+}
+
+/* daemon_directory, or the folder in which this program is. */
+static void find_programs(struct str *folder)
+{
+	char self[PATH_MAX];
+	ssize_t n;
+
+	if (param.daemon_directory[0] != '\0') {
+		str_append_cstr(folder, param.daemon_directory);
+		return;
+	}
+	n = readlink("/proc/self/exe", self, sizeof(self));
+	if (n > 0)
+		str_append(folder, view_make(self, (size_t)n));
+	str_truncate(folder, MIN(view_find_last_byte(str_view(folder), '/'), folder->len));
+}
+
+static void add_unix_socket(struct plan_service *service, const char *name)
+{
+	struct plan_socket *s = &service->sockets[service->socket_count++];
+
+	s->name = mem_strdup(name);
+	s->address.ss_family = AF_UNIX;
+}
+
+static bool is_socket_name(struct view name)
+{
+	if (!view_starts(name, VIEW("public/")) && !view_starts(name, VIEW("private/")))
+		return false;
+	name = view_from(name, view_find_byte(name, '/') + 1);
+	return name.len > 0 && name.len <= 50 && name.data[0] != '.' &&
+	       view_find_byte(name, '/') == VIEW_NOT_FOUND;
+}
+
+/* "also=public/showq": a second socket for the same process. Taken out of the arguments. */
+static void take_also(struct plan_service *service, struct str *report)
+{
+	char **to = service->line->arguments;
+
+	for (char **from = to; *from != NULL; from++) {
+		struct view argument = view_of(*from);
+
+		if (!view_starts(argument, VIEW("also="))) {
+			*to++ = *from;
+			continue;
+		}
+		argument = view_from(argument, strlen("also="));
+		if (is_socket_name(argument) && service->socket_count < 8)
+			add_unix_socket(service, argument.data);
+		else
+			str_printf(report, "master.cf, line %d: %s: expected also=public/NAME\n",
+				   service->line->line, *from);
+		free(*from);
+	}
+	*to = NULL;
+}
+
+static void find_sockets(struct plan_service *service, struct str *report)
+{
+	struct service *line = service->line;
+	char name[200];
+
+	if (line->type == SERVICE_INET) {
+		addresses_find(service, report);
+		return;
+	}
+	snprintf(name, sizeof(name), "%s/%s", line->private_socket ? "private" : "public",
+		 line->name);
+	if (!is_socket_name(view_of(name)) || strcmp(name, "public/master") == 0) {
+		str_printf(report, "master.cf, line %d: \"%s\" cannot be the name of a socket\n",
+			   line->line, line->name);
+		return;
+	}
+	add_unix_socket(service, name);
+	take_also(service, report);
+}
+
+/* Whether the line is for a program that we run; says why not. */
+static bool is_ours(const struct service *line, struct str *notes)
+{
+	if (line->type != SERVICE_INET && line->type != SERVICE_UNIX)
+		str_printf(notes, "master.cf, line %d: services of type %s are not used: %s\n",
+			   line->line, service_type_name(line->type), line->name);
+	else if (is_one_of(line->program, not_needed, ARRAY_SIZE(not_needed)))
+		str_printf(notes, "master.cf, line %d: program %s is not needed: %s left out\n",
+			   line->line, line->program, line->name);
+	else
+		return true;
+	return false;
+}
+
+static void plan_service(struct plan *plan, struct service *line, const char *folder,
+			 struct str *report)
+{
+	struct plan_service *service = &plan->services[plan->count++];
+	_cleanup_(str_free) struct str key = STR_EMPTY, path = STR_EMPTY;
+
+	str_printf(&key, "%s %s", line->name, service_type_name(line->type));
+	str_printf(&path, "%s/%s", folder, line->program);
+	service->key = str_take(&key);
+	service->path = str_take(&path);
+	service->line = line;
+	service->processes = process_count(line);
+	if (access(service->path, X_OK) < 0)
+		str_printf(report, "master.cf, line %d: there is no program %s in %s\n", line->line,
+			   line->program, folder);
+	find_sockets(service, report);
+}
+
+int plan_load(const char *config_directory, struct plan *plan, struct str *report,
+	      struct str *notes)
+{
+	_cleanup_(str_free) struct str folder = STR_EMPTY;
+	size_t before = report->len;
+
+	*plan = (struct plan){ 0 };
+	if (conf_load(config_directory, NULL, 0, report) < 0)
+		return -EINVAL;
+	services_load(config_directory, &plan->lines, report);
+	plan->config_directory = mem_strdup(config_directory);
+	plan->queue_directory = mem_strdup(param.queue_directory);
+	if (plan->queue_directory[0] != '/')
+		str_printf(report, "main.cf: queue_directory: expected an absolute path, not %s\n",
+			   plan->queue_directory);
+	find_programs(&folder);
+	plan->services = mem_new_array(struct plan_service, plan->lines.count + 1);
+	for (size_t i = 0; i < plan->lines.count; i++)
+		if (is_ours(&plan->lines.items[i], notes))
+			plan_service(plan, &plan->lines.items[i], str_cstr(&folder), report);
+	if (plan->count == 0 && report->len == before)
+		str_append_cstr(report, "master.cf: no services\n");
+	if (report->len == before)
+		return 0;
+	plan_free(plan);
+	return -EINVAL;
+}
+
+void plan_free(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_service *service = &plan->services[i];
+
+		for (size_t j = 0; j < service->socket_count; j++)
+			free(service->sockets[j].name);
+		free(service->key);
+		free(service->path);
+	}
+	free(plan->services);
+	services_free(&plan->lines);
+	free(plan->config_directory);
+	free(plan->queue_directory);
+	*plan = (struct plan){ 0 };
+}

@@ -1,0 +1,205 @@
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master.h"
+#include "task/task.h"
+
+#define FIRST_PAUSE 100 /* before the first new start after a failure */
+#define CRASH_PAUSE_MAX                                                                            \
+	2000		/* for a program that had been ready: it may have met one bad message */
+#define KILL_PAUSE 5000 /* what SIGKILL may take */
+
+static struct {
+	struct list list;
+	unsigned generation;
+	struct waitlist changed;
+} services = { .list = { &services.list, &services.list },
+	       .changed = { { &services.changed.tasks, &services.changed.tasks } } };
+
+struct list *services_list(void)
+{
+	return &services.list;
+}
+
+void services_changed(void)
+{
+	wake_all(&services.changed);
+}
+
+/* ---- how many there are, and should be ---- */
+
+static bool counts(const struct running_service *service, const struct process *p)
+{
+	return p->generation == service->generation &&
+	       (p->state == PROCESS_STARTING || p->state == PROCESS_READY);
+}
+
+static size_t count_current(const struct running_service *service, bool ready_only)
+{
+	size_t count = 0;
+
+	list_for_each (&service->processes, struct process, link, p)
+		if (counts(service, p) && (!ready_only || p->state == PROCESS_READY))
+			count++;
+	return count;
+}
+
+static bool is_ready(const struct running_service *service)
+{
+	return service->plan == NULL || count_current(service, true) >= service->plan->processes;
+}
+
+void service_fill(struct running_service *service)
+{
+	while (service->plan != NULL && !service->pausing && !master_is_stopping() &&
+	       count_current(service, false) < service->plan->processes)
+		if (child_start(service) < 0)
+			service_slow_down(service, false);
+}
+
+void service_replace_old(struct running_service *service)
+{
+	if (!is_ready(service))
+		return;
+	list_for_each (&service->processes, struct process, link, p)
+		if (p->generation != service->generation && p->state == PROCESS_READY)
+			process_signal(p, SIGHUP);
+}
+
+/* ---- back-off ---- */
+
+static void end_pause(void *argument)
+{
+	struct running_service *service = argument;
+
+	task_sleep(service->pause);
+	service->pausing = false;
+	service_fill(service);
+	services_changed();
+}
+
+void service_slow_down(struct running_service *service, bool was_ready)
+{
+	msec_t longest = was_ready ? CRASH_PAUSE_MAX : param.service_throttle_time;
+
+	if (service->pausing)
+		return;
+	service->pause = MIN(service->pause ? service->pause * 2 : FIRST_PAUSE, longest);
+	log_warning("service %s: next start of %s in %.1f seconds", service->key,
+		    service->plan ? service->plan->line->program : "its program",
+		    (double)service->pause / 1000);
+	service->pausing = true;
+	task_spawn("pause", end_pause, service);
+}
+
+/* ---- plans ---- */
+
+static struct running_service *find(const char *key)
+{
+	list_for_each (&services.list, struct running_service, link, service)
+		if (strcmp(service->key, key) == 0)
+			return service;
+
+	struct running_service *service = mem_new(struct running_service);
+
+	service->key = mem_strdup(key);
+	list_init(&service->processes);
+	list_push_back(&services.list, &service->link);
+	return service;
+}
+
+void services_apply(struct plan *plan)
+{
+	services.generation++;
+	list_for_each (&services.list, struct running_service, link, service)
+		service->plan = NULL;
+	for (size_t i = 0; i < plan->count; i++)
+		find(plan->services[i].key)->plan = &plan->services[i];
+	list_for_each (&services.list, struct running_service, link, service) {
+		service->generation = services.generation;
+		/* What failed may be what the new configuration puts right. */
+		if (!service->pausing)
+			service->pause = 0;
+		service_fill(service);
+		service_replace_old(service);
+	}
+}
+
+/* Why the first of them that could not start could not, once one has said so. */
+int services_wait_ready(msec_t deadline, struct error *err)
+{
+	for (;;) {
+		const struct running_service *waits_for = NULL;
+
+		list_for_each (&services.list, struct running_service, link, service)
+			if (!is_ready(service))
+				waits_for = service;
+		if (process_failure()->len > 0)
+			return error_set(err, -EINVAL, "%s", str_cstr(process_failure()));
+		if (waits_for == NULL)
+			return 0;
+		if (master_is_stopping())
+			return error_set(err, -ECANCELED, "told to stop");
+		if (wait_on(&services.changed, deadline) < 0)
+			return error_set(err, -ETIMEDOUT, "service %s is not ready",
+					 waits_for->key);
+	}
+}
+
+/* ---- the orderly stop ---- */
+
+/*
+ * First what strangers talk to, while all that it needs for its last words is there; then the
+ * queue, which waits for the results of the deliveries that it has given out; then the rest.
+ */
+enum wave { WAVE_CLIENTS, WAVE_QUEUE, WAVE_REST, WAVE_END };
+
+static bool is_in(enum wave wave, const struct running_service *service, const struct process *p)
+{
+	const char *type = strrchr(service->key, ' ');
+
+	if (wave == WAVE_CLIENTS)
+		return type != NULL && strcmp(type, " inet") == 0;
+	return wave == WAVE_REST || strcmp(p->program, "qmgr") == 0;
+}
+
+/* Signals all of a wave (0: none), and counts them. */
+static size_t signal_wave(enum wave wave, int signal_number)
+{
+	size_t count = 0;
+
+	list_for_each (&services.list, struct running_service, link, service) {
+		list_for_each (&service->processes, struct process, link, p) {
+			if (!is_in(wave, service, p))
+				continue;
+			count++;
+			if (signal_number != 0)
+				process_signal(p, signal_number);
+		}
+	}
+	return count;
+}
+
+static void wait_for_wave(enum wave wave, msec_t deadline)
+{
+	while (signal_wave(wave, 0) > 0 && wait_on(&services.changed, deadline) == 0)
+		;
+}
+
+void services_stop(void)
+{
+	for (enum wave wave = WAVE_CLIENTS; wave < WAVE_END; wave++) {
+		size_t left;
+
+		signal_wave(wave, SIGTERM);
+		wait_for_wave(wave, clock_after(param.service_stop_time + 1000));
+		left = signal_wave(wave, SIGKILL);
+		if (left > 0)
+			log_warning("%zu processes did not stop in time and were killed", left);
+		wait_for_wave(wave, clock_after(KILL_PAUSE));
+	}
+}
