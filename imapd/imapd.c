@@ -3,7 +3,7 @@
 
 #include "conf/conf.h"
 #include "daemon/daemon.h"
-#include "imapd/login.h"
+#include "login.h"
 
 static struct tls_context *tls;
 

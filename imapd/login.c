@@ -1,4 +1,4 @@
-#include "imapd/login.h"
+#include "login.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "conf/conf.h"
-#include "imapd/login.h"
 #include "ipc/clients.h"
+#include "login.h"
 #include "session/handover.h"
 
 #define SESSION_SERVICE "private/imapd-session"

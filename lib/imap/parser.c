@@ -68,7 +68,7 @@ const char *imap_parser_problem(const struct imap_parser *p)
 	return p->problem;
 }
 
-static int bad(struct imap_parser *p, const char *problem)
+int imap_syntax_error(struct imap_parser *p, const char *problem)
 {
 	p->problem = problem;
 	p->failed = true;
@@ -135,22 +135,22 @@ int imap_command_begin(struct imap_parser *p)
 	if (r < 0)
 		return r;
 	if (view_find_byte(str_view(&p->line), '\0') != VIEW_NOT_FOUND)
-		return bad(p, "NUL is not allowed");
+		return imap_syntax_error(p, "NUL is not allowed");
 
 	line = left(p);
 	for (word.data = line.data, word.len = 0; word.len < line.len; word.len++)
 		if (!imap_is_tag_char(line.data[word.len]))
 			break;
 	if (word.len == 0 || word.len > IMAP_TAG_MAX)
-		return bad(p, "Invalid tag");
+		return imap_syntax_error(p, "Invalid tag");
 	str_append(&p->tag, word);
 	p->at = word.len;
 	r = imap_space(p);
 	if (r < 0)
-		return bad(p, "Missing command");
+		return imap_syntax_error(p, "Missing command");
 	r = imap_atom(p, &word);
 	if (r < 0)
-		return bad(p, "Missing command");
+		return imap_syntax_error(p, "Missing command");
 	for (size_t i = 0; i < word.len; i++)
 		str_append_byte(&p->name, ascii_upper(word.data[i]));
 	return 0;
@@ -239,7 +239,7 @@ int imap_parser_line(struct imap_parser *p, struct view *line)
 int imap_space(struct imap_parser *p)
 {
 	if (!imap_take(p, ' '))
-		return bad(p, "Missing space");
+		return imap_syntax_error(p, "Missing space");
 	return 0;
 }
 
@@ -251,7 +251,7 @@ bool imap_at_end(struct imap_parser *p)
 int imap_end(struct imap_parser *p)
 {
 	if (!imap_at_end(p))
-		return bad(p, "Too many arguments");
+		return imap_syntax_error(p, "Too many arguments");
 	p->line_done = true;
 	return 0;
 }
@@ -281,7 +281,7 @@ static int word(struct imap_parser *p, bool (*is_char)(char), const char *proble
 	while (len < rest.len && is_char(rest.data[len]))
 		len++;
 	if (len == 0)
-		return bad(p, problem);
+		return imap_syntax_error(p, problem);
 	p->at += len;
 	return keep(p, view_first(rest, len), out);
 }
@@ -301,14 +301,14 @@ static int quoted(struct imap_parser *p, struct view *text)
 		if (rest.data[i] == '\\') {
 			i++;
 			if (i == rest.len || (rest.data[i] != '"' && rest.data[i] != '\\'))
-				return bad(p, "Invalid quoted string");
+				return imap_syntax_error(p, "Invalid quoted string");
 		}
 		if (rest.data[i] == '\0' || rest.data[i] == '\r')
-			return bad(p, "Invalid character in a quoted string");
+			return imap_syntax_error(p, "Invalid character in a quoted string");
 		str_append_byte(&unquoted, rest.data[i]);
 	}
 	if (i >= rest.len)
-		return bad(p, "Unterminated quoted string");
+		return imap_syntax_error(p, "Unterminated quoted string");
 	p->at += i + 1;
 	return keep(p, str_view(&unquoted), text);
 }
@@ -323,14 +323,14 @@ int imap_literal_begin(struct imap_parser *p, uint64_t max, uint64_t *size)
 	int r = 0;
 
 	if (imap_peek(p) != '{')
-		return bad(p, "Expected a literal");
+		return imap_syntax_error(p, "Expected a literal");
 	if (!trailing_literal(rest, size, &plus, &valid) || !valid ||
 	    view_find_last_byte(rest, '{') != 0)
-		return bad(p, "Invalid literal");
+		return imap_syntax_error(p, "Invalid literal");
 	p->at = p->line.len;
 	p->line_done = true; /* until the bytes and the next line are read */
 	if (++p->literals > IMAP_LITERALS_MAX)
-		return bad(p, "Too many literals");
+		return imap_syntax_error(p, "Too many literals");
 	if (*size > max || (plus && !p->limits.literal_plus && *size > LITERAL_MINUS_MAX)) {
 		/* What comes unasked must be read past; a waiting client is told by BAD or NO alone. */
 		if (plus) {
@@ -387,7 +387,7 @@ static int stored_literal(struct imap_parser *p, struct view *text)
 	if (r < 0)
 		return r;
 	if (view_find_byte(str_view(&bytes), '\0') != VIEW_NOT_FOUND)
-		return bad(p, "NUL is not allowed");
+		return imap_syntax_error(p, "NUL is not allowed");
 	return keep(p, str_view(&bytes), text);
 }
 
@@ -399,7 +399,7 @@ int imap_string(struct imap_parser *p, struct view *text)
 	case '{':
 		return stored_literal(p, text);
 	default:
-		return bad(p, "Expected a string");
+		return imap_syntax_error(p, "Expected a string");
 	}
 }
 
@@ -435,7 +435,7 @@ int imap_number(struct imap_parser *p, uint64_t max, uint64_t *number)
 	while (len < rest.len && ascii_is_digit(rest.data[len]))
 		len++;
 	if (view_parse_u64(view_first(rest, len), max, number) < 0)
-		return bad(p, len == 0 ? "Expected a number" : "Number too large");
+		return imap_syntax_error(p, len == 0 ? "Expected a number" : "Number too large");
 	p->at += len;
 	return 0;
 }
@@ -450,8 +450,8 @@ int imap_sequence_set(struct imap_parser *p, struct imap_set *set)
 		len++;
 	r = imap_set_parse(view_first(rest, len), set);
 	if (r < 0)
-		return bad(p, r == -E2BIG ? "Too many elements in a sequence set"
-					  : "Invalid sequence set");
+		return imap_syntax_error(p, r == -E2BIG ? "Too many elements in a sequence set"
+							: "Invalid sequence set");
 	p->at += len;
 	return 0;
 }

@@ -39,6 +39,8 @@ struct imap_parser *imap_parser_new(struct stream *io, const struct imap_limits 
 void imap_parser_free(struct imap_parser *p);
 void imap_parser_freep(struct imap_parser **p);
 const char *imap_parser_problem(const struct imap_parser *p);
+/* For callers that find a syntax error themselves: -EBADMSG with this problem (a literal). */
+int imap_syntax_error(struct imap_parser *p, const char *problem);
 
 /* Waits for the next command; reads tag and name (upper case; "UID FETCH" is name "UID"). */
 int imap_command_begin(struct imap_parser *p);

@@ -1,0 +1,319 @@
+/* Answers: tagged lines, what changed, flags, sets. */
+#include <errno.h>
+#include <stdarg.h>
+
+#include "session.h"
+#include "store/render.h"
+
+/* RFC 3501 2.3.2, in the order in which they are shown. */
+static const struct {
+	unsigned bit;
+	const char *name;
+} system_flags[] = {
+	{ FLAG_ANSWERED, "\\Answered" }, { FLAG_FLAGGED, "\\Flagged" },
+	{ FLAG_DELETED, "\\Deleted" },	 { FLAG_SEEN, "\\Seen" },
+	{ FLAG_DRAFT, "\\Draft" },	 { FLAG_RECENT, "\\Recent" },
+};
+
+static int tagged(struct imap_session *s, const char *kind, const char *format, va_list args)
+{
+	struct str text = STR_EMPTY;
+	struct view tag = imap_command_tag(s->parser);
+	int r;
+
+	str_vprintf(&text, format, args);
+	/* A line whose tag could not be read is answered untagged. */
+	r = stream_printf(s->io, "%.*s %s %s\r\n", tag.len > 0 ? (int)tag.len : 1,
+			  tag.len > 0 ? tag.data : "*", kind, str_cstr(&text));
+	str_free(&text);
+	return r < 0 ? r : IMAP_DONE;
+}
+
+int imap_ok(struct imap_session *s, const char *format, ...)
+{
+	va_list args;
+	int r = imap_send_changes(s, s->expunge_allowed);
+
+	if (r < 0)
+		return r;
+	va_start(args, format);
+	r = tagged(s, "OK", format, args);
+	va_end(args);
+	return r;
+}
+
+int imap_no(struct imap_session *s, const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = tagged(s, "NO", format, args);
+	va_end(args);
+	return r;
+}
+
+int imap_bad(struct imap_session *s, const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = tagged(s, "BAD", format, args);
+	va_end(args);
+	if (r == IMAP_DONE && ++s->bad_commands >= IMAP_BAD_COMMANDS_MAX) {
+		stream_printf(s->io, "* BYE Too many invalid commands.\r\n");
+		return IMAP_LOGOUT;
+	}
+	return r;
+}
+
+int imap_no_errno(struct imap_session *s, int error, const char *doing)
+{
+	static const struct {
+		int error;
+		const char *code, *text;
+	} answers[] = {
+		{ -ENOENT, "NONEXISTENT", "There is no such mailbox" },
+		{ -EEXIST, "ALREADYEXISTS", "There is such a mailbox already" },
+		{ -EINVAL, "CANNOT", "Invalid mailbox name" },
+		{ -EPERM, "CANNOT", "This mailbox cannot do that" },
+		{ -ERANGE, "LIMIT", "Too many keywords in this mailbox" },
+		{ -ENOSPC, "OVERQUOTA", "There is no room left" },
+		{ -EDQUOT, "OVERQUOTA", "There is no room left" },
+	};
+
+	if (error == -ESTALE)
+		return -ESTALE;
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		if (answers[i].error == error)
+			return imap_no(s, "[%s] %s.", answers[i].code, answers[i].text);
+	return imap_no(s, "[SERVERBUG] %s failed; the server's log says why.", doing);
+}
+
+void imap_append_flag_names(const struct imap_session *s, unsigned flags, uint64_t keywords,
+			    struct str *out)
+{
+	const char *separator = "";
+
+	str_append_byte(out, '(');
+	for (size_t i = 0; i < ARRAY_SIZE(system_flags); i++) {
+		if (!(flags & system_flags[i].bit))
+			continue;
+		str_append_cstr(out, separator);
+		str_append_cstr(out, system_flags[i].name);
+		separator = " ";
+	}
+	for (unsigned bit = 0; keywords >> bit != 0; bit++) {
+		const char *name = mailbox_keyword_name(s->mailbox, bit);
+
+		if ((keywords >> bit & 1) != 0 && name != NULL) {
+			str_append_cstr(out, separator);
+			str_append_cstr(out, name);
+			separator = " ";
+		}
+		if (bit == KEYWORDS_MAX - 1)
+			break;
+	}
+	str_append_byte(out, ')');
+}
+
+void imap_append_flags(const struct imap_session *s, uint32_t seq, struct str *out)
+{
+	imap_append_flag_names(s, mailbox_flags(s->mailbox, seq), mailbox_keywords(s->mailbox, seq),
+			       out);
+}
+
+void imap_append_set(struct str *out, const uint32_t *numbers, size_t count)
+{
+	for (size_t i = 0; i < count;) {
+		size_t last = i;
+
+		while (last + 1 < count && numbers[last + 1] == numbers[last] + 1)
+			last++;
+		str_printf(out, "%s%u", i > 0 ? "," : "", numbers[i]);
+		if (last > i)
+			str_printf(out, ":%u", numbers[last]);
+		i = last + 1;
+	}
+}
+
+void imap_append_mailbox(struct str *out, struct view name)
+{
+	render_string(out, name);
+}
+
+/* ---- what changed ---- */
+
+/* FLAGS and PERMANENTFLAGS, when a keyword is new. */
+int imap_send_flag_lists(struct imap_session *s)
+{
+	struct str names = STR_EMPTY;
+	uint64_t all = 0;
+	int r;
+
+	for (unsigned bit = 0; bit < KEYWORDS_MAX; bit++)
+		if (mailbox_keyword_name(s->mailbox, bit) != NULL)
+			all |= (uint64_t)1 << bit;
+	imap_append_flag_names(s, FLAGS_SYSTEM, all, &names);
+	r = stream_printf(s->io, "* FLAGS %s\r\n", str_cstr(&names));
+	if (r == 0 && mailbox_is_writable(s->mailbox)) {
+		str_truncate(&names, names.len - 1);
+		r = stream_printf(s->io, "* OK [PERMANENTFLAGS %s \\*)] Flags permitted.\r\n",
+				  str_cstr(&names));
+	} else if (r == 0) {
+		r = stream_printf(s->io, "* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n");
+	}
+	str_free(&names);
+	return r;
+}
+
+static int send_flag_changes(struct imap_session *s, const struct mailbox_changes *changes)
+{
+	struct str line = STR_EMPTY;
+	int r = 0;
+
+	for (size_t i = 0; i < changes->flags_count && r == 0; i++) {
+		uint32_t seq = changes->flags[i];
+
+		str_clear(&line);
+		str_printf(&line, "* %u FETCH (", seq);
+		if (s->uid)
+			str_printf(&line, "UID %u ", mailbox_uid(s->mailbox, seq));
+		str_append_cstr(&line, "FLAGS ");
+		imap_append_flags(s, seq, &line);
+		str_append_cstr(&line, ")\r\n");
+		r = stream_write(s->io, str_view(&line));
+	}
+	str_free(&line);
+	return r;
+}
+
+int imap_send_changes(struct imap_session *s, bool may_expunge)
+{
+	struct mailbox_changes changes = { 0 };
+	int r;
+
+	if (s->mailbox == NULL)
+		return 0;
+	s->mail_came = false;
+	r = mailbox_refresh(s->mailbox, may_expunge, &changes);
+	if (r == -ESTALE)
+		return r;
+	if (r < 0)
+		return 0; /* logged by the store; the next command looks again */
+	for (size_t i = 0; i < changes.expunged_count && r >= 0; i++)
+		r = stream_printf(s->io, "* %u EXPUNGE\r\n", changes.expunged[i]);
+	if (r >= 0 && changes.exists)
+		r = stream_printf(s->io, "* %u EXISTS\r\n", mailbox_count(s->mailbox));
+	if (r >= 0 && changes.recent)
+		r = stream_printf(s->io, "* %u RECENT\r\n", mailbox_recent(s->mailbox));
+	if (r >= 0 && changes.keywords)
+		r = imap_send_flag_lists(s);
+	if (r >= 0)
+		r = send_flag_changes(s, &changes);
+	mailbox_changes_free(&changes);
+	return r < 0 ? r : 0;
+}
+
+/* ---- arguments that many commands have ---- */
+
+int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **seqs, size_t *count)
+{
+	struct mailbox *box = s->mailbox;
+	uint32_t total = mailbox_count(box);
+	size_t found = 0;
+
+	*seqs = NULL;
+	*count = 0;
+	imap_set_resolve(set, s->uid ? (total ? mailbox_uid(box, total) : 0) : total);
+	for (size_t i = 0; i < set->count; i++) {
+		uint32_t first = set->ranges[i].first, last = set->ranges[i].last;
+
+		if (s->uid) {
+			first = mailbox_find_from(box, first);
+			last = last == UINT32_MAX ? total : mailbox_find_from(box, last + 1) - 1;
+		}
+		first = MAX(first, 1);
+		last = MIN(last, total);
+		if (first > last)
+			continue;
+		*seqs = mem_resize(*seqs, found + (last - first + 1), sizeof(**seqs));
+		for (uint32_t seq = first; seq <= last; seq++)
+			(*seqs)[found++] = seq;
+	}
+	*count = found;
+	imap_set_free(set);
+	return 0;
+}
+
+int imap_parse_mailbox(struct imap_session *s, struct str *name)
+{
+	struct error err = ERROR_NONE;
+	struct view text;
+	int r = imap_space(s->parser);
+
+	if (r == 0)
+		r = imap_astring(s->parser, &text);
+	if (r < 0)
+		return r;
+	/* Some clients leave the separator at the end, meaning "and things below it". */
+	if (text.len > 1 && text.data[text.len - 1] == '.')
+		text.len--;
+	if (store_name_normalize(text, name, &err) < 0) {
+		imap_no(s, "[CANNOT] %s.", err.text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parse_flag(struct imap_session *s, struct imap_flags *flags)
+{
+	struct view name;
+	int r;
+
+	if (!imap_take(s->parser, '\\')) {
+		if (flags->keyword_count == KEYWORDS_MAX)
+			return -EMSGSIZE;
+		r = imap_atom(s->parser, &name);
+		if (r == 0)
+			flags->keywords[flags->keyword_count++] = name;
+		return r;
+	}
+	r = imap_atom(s->parser, &name);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(system_flags); i++) {
+		if (view_is_nocase(name, system_flags[i].name + 1)) {
+			flags->system |= system_flags[i].bit & FLAGS_SYSTEM;
+			return 0;
+		}
+	}
+	return imap_syntax_error(s->parser, "Unknown system flag");
+}
+
+int imap_parse_flags(struct imap_session *s, bool bare, struct imap_flags *flags)
+{
+	bool parentheses = imap_take(s->parser, '(');
+	int r = 0;
+
+	flags->system = 0;
+	flags->keyword_count = 0;
+	if (!parentheses && !bare)
+		return imap_syntax_error(s->parser, "Expected a list of flags");
+	if (parentheses && imap_take(s->parser, ')'))
+		return 0;
+	do
+		r = parse_flag(s, flags);
+	while (r == 0 && imap_take(s->parser, ' '));
+	if (r == 0 && parentheses && !imap_take(s->parser, ')'))
+		return imap_syntax_error(s->parser, "Expected ) behind the flags");
+	return r;
+}
+
+int imap_breathe(struct imap_session *s)
+{
+	(void)s;
+	task_yield();
+	return 0;
+}

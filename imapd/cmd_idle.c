@@ -1,0 +1,77 @@
+/*
+ * IDLE (RFC 2177). Two things may end the wait: the client's DONE, or a change to tell. The
+ * connection's task waits for the client; a second task waits for changes and tells them, since
+ * both wait on the same stream in different directions.
+ */
+#include <errno.h>
+
+#include "conf/conf.h"
+#include "session.h"
+
+/* How often the mailbox is looked at without a signal: for mail that other programs deliver. */
+#define IDLE_POLL (30 * 1000)
+
+struct idling {
+	struct imap_session *s;
+	bool done;		  /* the client has ended it */
+	struct waitlist finished; /* the teller is gone */
+	bool gone;
+	int result;
+};
+
+/* Tells changes until the idling is over. Nobody else writes to the stream meanwhile. */
+static void tell(void *argument)
+{
+	struct idling *idling = argument;
+	struct imap_session *s = idling->s;
+	msec_t still_here = clock_after(param.imap_idle_notify_interval);
+	int r = 0;
+
+	while (!idling->done && r == 0) {
+		r = imap_send_changes(s, true);
+		if (r == 0 && clock_now() >= still_here) {
+			r = stream_printf(s->io, "* OK Still here\r\n");
+			still_here = clock_after(param.imap_idle_notify_interval);
+		}
+		if (r == 0)
+			r = stream_flush(s->io);
+		store_settle(s->store, STORE_SETTLE_BATCH);
+		if (!idling->done && r == 0 && !s->mail_came)
+			wait_on(&s->new_mail, clock_after(IDLE_POLL));
+	}
+	idling->result = r;
+	/* A connection that cannot be written to is of no use any more: wake its reader. */
+	if (r < 0)
+		shutdown(stream_fd(s->io), SHUT_RD);
+	idling->gone = true;
+	wake_all(&idling->finished);
+}
+
+int imap_command_idle(struct imap_session *s)
+{
+	struct idling idling = { .s = s };
+	struct view line = VIEW_NONE;
+	int r = imap_end(s->parser);
+
+	if (r == 0)
+		r = stream_printf(s->io, "+ idling\r\n");
+	if (r == 0)
+		r = stream_flush(s->io);
+	if (r < 0)
+		return r;
+	WAITLIST_INIT(&idling.finished);
+	task_spawn("idle", tell, &idling);
+	r = imap_parser_line(s->parser, &line);
+
+	bool done = r == 0 && view_is_nocase(line, "DONE");
+
+	idling.done = true;
+	wake_all(&s->new_mail);
+	while (!idling.gone)
+		wait_on(&idling.finished, clock_after(1000));
+	if (idling.result < 0)
+		return idling.result;
+	if (r < 0 && r != -EMSGSIZE)
+		return r;
+	return done ? imap_ok(s, "Idle completed.") : imap_bad(s, "Expected DONE.");
+}

@@ -1,0 +1,84 @@
+/* imapd-session: the mailbox side of IMAP, one process for each logged-in user. See session.h. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "session.h"
+#include "session/session.h"
+#include "user/user.h"
+
+/* The store of the user whose process this is. */
+static struct store *store;
+
+/* Opened by the first connection, so that an error is told to the client that meets it. */
+static void serve(struct stream *io, const struct session_client *client)
+{
+	struct error err = ERROR_NONE;
+	struct store_options options = STORE_DEFAULTS;
+	int r = 0;
+
+	options.index_limit = (uint64_t)param.mailbox_index_limit;
+	if (store == NULL)
+		r = store_open(client->user->maildir, &options, &store, &err);
+	if (r < 0) {
+		log_error("user=<%s>: %s", client->user->name, err.text);
+		stream_printf(io, "%.*s NO [UNAVAILABLE] The mailbox cannot be opened now.\r\n",
+			      VIEW_ARG(client->tag));
+		stream_flush(io);
+		return;
+	}
+	stream_set_timeout(io, param.imap_idle_timeout);
+	imap_session_serve(io, client, store);
+}
+
+static void new_mail(struct view folder)
+{
+	(void)folder; /* each connection looks at the folder that it has selected */
+	imap_session_new_mail();
+}
+
+static void close_store(void)
+{
+	store_close(TAKE(store));
+}
+
+static msec_t idle_exit(void)
+{
+	return param.imap_session_idle_exit;
+}
+
+static int64_t connections_max(void)
+{
+	return param.mail_max_user_connections;
+}
+
+static const struct session_program session_program = {
+	.service = "imap",
+	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE,
+	.serve = serve,
+	.new_mail = new_mail,
+	.close = close_store,
+	.idle_exit = idle_exit,
+	.connections_max = connections_max,
+};
+
+static void serve_ipc(struct ipc *ipc)
+{
+	session_serve_ipc(ipc, &session_program);
+}
+
+static const struct daemon_program program = {
+	.name = "imapd-session",
+	.user = DAEMON_PRIVILEGED,
+	.root = DAEMON_ROOT_NONE,
+	.calls = CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
+	.prepare = users_open,
+	.start = session_start,
+	.serve_ipc = serve_ipc,
+	.retire = session_retire,
+};
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &program);
+}

@@ -1,0 +1,119 @@
+/*
+ * One logged-in IMAP connection, in the process of its user. The task of the connection reads a
+ * command, finds it in a table, and calls its handler, which pulls its own arguments
+ * (imap/parser.h), acts on the store (store/store.h), and answers.
+ *
+ * Handlers return IMAP_DONE when they have answered, or a negative errno:
+ *	-EBADMSG, -EMSGSIZE	a syntax error, not answered yet: the caller sends BAD
+ *	others			of the stream: the connection is over
+ * An error of the store is answered with imap_no_errno().
+ */
+#ifndef IMAPD_SESSION_H
+#define IMAPD_SESSION_H
+
+#include "imap/parser.h"
+#include "session/session.h"
+#include "store/store.h"
+#include "task/task.h"
+
+enum { IMAP_DONE, IMAP_LOGOUT };
+
+#define IMAP_BAD_COMMANDS_MAX 20 /* in one session, before it is ended */
+
+/* States of RFC 3501 section 3, as bits: where a command is allowed. */
+enum { STATE_AUTHENTICATED = 1, STATE_SELECTED = 2, STATE_ANY = 3 };
+
+struct imap_session {
+	struct stream *io;
+	struct imap_parser *parser;
+	const struct session_client *client;
+	struct store *store;
+	struct mailbox *mailbox; /* NULL: none is selected */
+	bool uid;		 /* the present command has the prefix UID */
+	bool expunge_allowed;	 /* at the end of the present command (RFC 3501 7.4.1) */
+	unsigned bad_commands;
+	struct list link;	  /* among all connections of this process */
+	struct waitlist new_mail; /* IDLE waits here too */
+	bool mail_came;
+};
+
+struct imap_command {
+	const char *name;
+	unsigned states;
+	bool may_be_uid;
+	bool expunge_allowed;
+	int (*handle)(struct imap_session *s);
+};
+
+/* session.c */
+void imap_session_serve(struct stream *io, const struct session_client *client,
+			struct store *store);
+/* Wakes those who idle: mail came (any folder). */
+void imap_session_new_mail(void);
+extern const struct imap_command imap_commands[];
+extern const size_t imap_command_count;
+
+/* Tagged answers of the present command. */
+int imap_ok(struct imap_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int imap_no(struct imap_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int imap_bad(struct imap_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* NO with the response code (RFC 5530) and words for an error of the store. */
+int imap_no_errno(struct imap_session *s, int error, const char *doing);
+/* Capabilities after login, without "CAPABILITY" in front. */
+extern const char imap_capabilities[];
+/*
+ * Tells what changed in the selected mailbox: expunges (if allowed), EXISTS, RECENT, FLAGS of
+ * others. 0 or a stream error; a mailbox that is gone is closed with a BYE (-ESTALE).
+ */
+int imap_send_changes(struct imap_session *s, bool may_expunge);
+/* FLAGS and PERMANENTFLAGS of the selected mailbox. */
+int imap_send_flag_lists(struct imap_session *s);
+/* The set of the present command (UIDs if s->uid) as sequence numbers, ascending. Frees `set`. */
+int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **seqs, size_t *count);
+/* "FLAGS (...)" content: system flags and keywords of a message, in parentheses. */
+void imap_append_flags(const struct imap_session *s, uint32_t seq, struct str *out);
+void imap_append_flag_names(const struct imap_session *s, unsigned flags, uint64_t keywords,
+			    struct str *out);
+/* "3:5,9" from ascending numbers. */
+void imap_append_set(struct str *out, const uint32_t *numbers, size_t count);
+/*
+ * A flag list "(\Seen $Junk)" or, if `bare`, flags without parentheses. Keywords are views in the
+ * command's storage. Unknown system flags: -EBADMSG. `\Recent` is passed over.
+ */
+struct imap_flags {
+	unsigned system;
+	struct view keywords[KEYWORDS_MAX];
+	size_t keyword_count;
+};
+int imap_parse_flags(struct imap_session *s, bool bare, struct imap_flags *flags);
+/* Mailbox name: space, astring, normalized ("inbox" -> "INBOX"). -EINVAL: answered with NO. */
+int imap_parse_mailbox(struct imap_session *s, struct str *name);
+/* A folder's name in an answer: quoted or as a literal. */
+void imap_append_mailbox(struct str *out, struct view name);
+/* Lets other connections of this user go on if this command has had the process for long. */
+int imap_breathe(struct imap_session *s);
+
+/* One file for each group of commands. */
+int imap_command_select(struct imap_session *s);
+int imap_command_examine(struct imap_session *s);
+int imap_command_close(struct imap_session *s);
+int imap_command_unselect(struct imap_session *s);
+int imap_command_expunge(struct imap_session *s);
+int imap_command_list(struct imap_session *s);
+int imap_command_lsub(struct imap_session *s);
+int imap_command_namespace(struct imap_session *s);
+int imap_command_status(struct imap_session *s);
+int imap_command_create(struct imap_session *s);
+int imap_command_delete(struct imap_session *s);
+int imap_command_rename(struct imap_session *s);
+int imap_command_subscribe(struct imap_session *s);
+int imap_command_unsubscribe(struct imap_session *s);
+int imap_command_append(struct imap_session *s);
+int imap_command_fetch(struct imap_session *s);
+int imap_command_search(struct imap_session *s);
+int imap_command_store(struct imap_session *s);
+int imap_command_copy(struct imap_session *s);
+int imap_command_move(struct imap_session *s);
+int imap_command_idle(struct imap_session *s);
+
+#endif
