@@ -22,12 +22,18 @@ struct routes *routes_open(struct error *err);
 void routes_close(struct routes *routes);
 
 struct trail {
-	struct str lines; /* "transport_maps (hash:/etc/posta/transport): example.org -> smtp:[mx]" */
+	struct str
+		lines; /* "transport_maps (hash:/etc/posta/transport): example.org -> smtp:[mx]" */
 };
-void trail_add(struct trail *trail, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void trail_add(struct trail *trail, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-enum address_class { CLASS_LOCAL, CLASS_VIRTUAL_ALIAS, CLASS_VIRTUAL_MAILBOX, CLASS_RELAY, CLASS_DEFAULT };
+enum address_class {
+	CLASS_LOCAL,
+	CLASS_VIRTUAL_ALIAS,
+	CLASS_VIRTUAL_MAILBOX,
+	CLASS_RELAY,
+	CLASS_DEFAULT
+};
 const char *address_class_name(enum address_class address_class);
 
 /*
@@ -40,7 +46,7 @@ struct route {
 	enum address_class address_class;
 	struct str transport; /* service in master.cf; "error": nexthop is "5.1.6 reason" */
 	struct str nexthop;
-	struct str address;   /* to be used in the delivery */
+	struct str address; /* to be used in the delivery */
 };
 void route_free(struct route *route);
 /* Where mail for this recipient (standard form) goes. `sender` for the sender-dependent tables. */
@@ -62,8 +68,12 @@ const char *route_unknown_text(enum address_class address_class);
 int route_is_authorized_destination(const struct routes *routes, struct view address,
 				    struct trail *why);
 
-enum canonical_kind { CANONICAL_ENVELOPE_SENDER, CANONICAL_ENVELOPE_RECIPIENT,
-		      CANONICAL_HEADER_SENDER, CANONICAL_HEADER_RECIPIENT };
+enum canonical_kind {
+	CANONICAL_ENVELOPE_SENDER,
+	CANONICAL_ENVELOPE_RECIPIENT,
+	CANONICAL_HEADER_SENDER,
+	CANONICAL_HEADER_RECIPIENT
+};
 /* sender_/recipient_/canonical_maps and masquerading; 1 changed, 0 not. `address` in and out. */
 int route_map_canonical(const struct routes *routes, enum canonical_kind kind, struct str *address);
 /*

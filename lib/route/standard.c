@@ -30,7 +30,7 @@ static void complete(struct view address, struct str *out)
 {
 	size_t bang, percent;
 
-	while (param.swap_bangpath && address.len > 1 && address.data[0] == '!')
+	while (param.swap_bangpath && address.len > 0 && address.data[0] == '!')
 		address = view_from(address, 1); /* no site in front of it */
 	bang = param.swap_bangpath ? view_find_byte(address, '!') : VIEW_NOT_FOUND;
 	percent = param.allow_percent_hack ? view_find_last_byte(address, '%') : VIEW_NOT_FOUND;
