@@ -1,0 +1,435 @@
+/*
+ * LIST, LSUB, NAMESPACE, STATUS (RFC 3501 6.3.8 to 6.3.10, RFC 2342; LIST-EXTENDED RFC 5258,
+ * LIST-STATUS RFC 5819, SPECIAL-USE RFC 6154, STATUS=SIZE RFC 8438).
+ */
+#include <errno.h>
+
+#include "session.h"
+
+#define PATTERNS_MAX 50 /* in one LIST */
+
+enum {
+	STATUS_MESSAGES = 1,
+	STATUS_RECENT = 2,
+	STATUS_UIDNEXT = 4,
+	STATUS_UIDVALIDITY = 8,
+	STATUS_UNSEEN = 16,
+	STATUS_SIZE = 32,
+	STATUS_DELETED = 64,
+};
+
+static const struct {
+	const char *name;
+	unsigned bit;
+} status_items[] = {
+	{ "MESSAGES", STATUS_MESSAGES }, { "RECENT", STATUS_RECENT },
+	{ "UIDNEXT", STATUS_UIDNEXT },	 { "UIDVALIDITY", STATUS_UIDVALIDITY },
+	{ "UNSEEN", STATUS_UNSEEN },	 { "SIZE", STATUS_SIZE },
+	{ "DELETED", STATUS_DELETED },
+};
+
+static const struct {
+	const char *name;
+	unsigned use;
+} special_uses[] = { { "\\Archive", USE_ARCHIVE },
+		     { "\\Drafts", USE_DRAFTS },
+		     { "\\Junk", USE_JUNK },
+		     { "\\Sent", USE_SENT },
+		     { "\\Trash", USE_TRASH } };
+
+struct listing {
+	struct imap_session *s;
+	const char *answer; /* "LIST" or "LSUB" */
+	struct view patterns[PATTERNS_MAX];
+	size_t pattern_count;
+	bool extended;
+	bool select_subscribed, select_special, select_recursive;
+	bool return_subscribed, return_children, return_special;
+	unsigned status; /* items of RETURN (STATUS (...)) */
+	/* LSUB "%": parents of matches that do not match themselves (RFC 3501 6.3.9). */
+	struct str last_parent_name;
+	int result;
+};
+
+/*
+ * '*' matches anything, '%' anything but the separator. Linear in the product of both lengths: one
+ * place to go back to for '*', one for the last '%' behind it.
+ */
+static bool matches(struct view pattern, struct view name)
+{
+	size_t p = 0, n = 0, star = SIZE_MAX, star_n = 0, percent = SIZE_MAX, percent_n = 0;
+
+	while (n < name.len || p < pattern.len) {
+		if (p < pattern.len && pattern.data[p] == '*') {
+			star = p++;
+			star_n = n;
+			percent = SIZE_MAX;
+			continue;
+		}
+		if (p < pattern.len && pattern.data[p] == '%') {
+			percent = p++;
+			percent_n = n;
+			continue;
+		}
+		if (p < pattern.len && n < name.len && pattern.data[p] == name.data[n]) {
+			p++;
+			n++;
+			continue;
+		}
+		if (percent != SIZE_MAX && percent_n < name.len && name.data[percent_n] != '.') {
+			n = ++percent_n;
+			p = percent + 1;
+			continue;
+		}
+		if (star != SIZE_MAX && star_n < name.len) {
+			n = ++star_n;
+			p = star + 1;
+			percent = SIZE_MAX;
+			continue;
+		}
+		return false;
+	}
+	return true;
+}
+
+static bool matches_any(const struct listing *l, struct view name)
+{
+	for (size_t i = 0; i < l->pattern_count; i++)
+		if (matches(l->patterns[i], name))
+			return true;
+	return false;
+}
+
+static int send_status(struct imap_session *s, struct view name, unsigned items)
+{
+	struct folder_status status = { 0 };
+	struct str line = STR_EMPTY;
+	int r = store_status(s->store, name, &status);
+	const char *separator = "";
+
+	if (r < 0)
+		return r;
+	str_append_cstr(&line, "* STATUS ");
+	imap_append_mailbox(&line, name);
+	str_append_cstr(&line, " (");
+	for (size_t i = 0; i < ARRAY_SIZE(status_items); i++) {
+		const uint64_t values[] = { status.messages,	status.recent, status.uidnext,
+					    status.uidvalidity, status.unseen, status.size,
+					    status.deleted };
+
+		if (!(items & status_items[i].bit))
+			continue;
+		str_printf(&line, "%s%s %llu", separator, status_items[i].name,
+			   (unsigned long long)values[i]);
+		separator = " ";
+	}
+	str_append_cstr(&line, ")\r\n");
+	r = stream_write(s->io, str_view(&line));
+	str_free(&line);
+	return r;
+}
+
+static void append_attribute(struct str *line, const char *name, const char **separator)
+{
+	str_append_cstr(line, *separator);
+	str_append_cstr(line, name);
+	*separator = " ";
+}
+
+static int send_folder(struct listing *l, const struct folder_info *folder, bool only_parent)
+{
+	struct str line = STR_EMPTY;
+	const char *separator = "";
+	int r;
+
+	str_printf(&line, "* %s (", l->answer);
+	if (only_parent || !folder->exists)
+		append_attribute(&line,
+				 l->extended && !folder->has_children ? "\\NonExistent"
+								      : "\\Noselect",
+				 &separator);
+	if (folder->subscribed && (l->return_subscribed || l->select_subscribed))
+		append_attribute(&line, "\\Subscribed", &separator);
+	append_attribute(&line, folder->has_children ? "\\HasChildren" : "\\HasNoChildren",
+			 &separator);
+	/* Clients expect these in a plain LIST and LSUB too. */
+	for (size_t i = 0; i < ARRAY_SIZE(special_uses); i++)
+		if (folder->special_use & special_uses[i].use)
+			append_attribute(&line, special_uses[i].name, &separator);
+	str_append_cstr(&line, ") \".\" ");
+	imap_append_mailbox(&line, folder->name);
+	str_append_cstr(&line, "\r\n");
+	r = stream_write(l->s->io, str_view(&line));
+	str_free(&line);
+	if (r == 0 && l->status != 0 && folder->exists && !only_parent)
+		r = send_status(l->s, folder->name, l->status);
+	return r;
+}
+
+static int each_folder(void *argument, const struct folder_info *folder)
+{
+	struct listing *l = argument;
+
+	if (l->select_subscribed && !folder->subscribed)
+		return 0;
+	if (l->select_special && folder->special_use == 0)
+		return 0;
+	if (!l->select_subscribed && !folder->exists && !folder->has_children)
+		return 0; /* only a subscription to nothing */
+	if (!matches_any(l, folder->name))
+		return 0;
+	l->result = send_folder(l, folder, false);
+	return l->result;
+}
+
+/*
+ * RFC 3501 6.3.9: where "%" stops at a level, LSUB tells the level above a subscribed folder, as
+ * not selectable, unless it is subscribed itself (then it comes by itself).
+ */
+static int each_subscribed(void *argument, const struct folder_info *folder)
+{
+	struct listing *l = argument;
+
+	if (!folder->subscribed)
+		return 0;
+	if (matches_any(l, folder->name)) {
+		l->result = send_folder(l, folder, false);
+		return l->result;
+	}
+	for (size_t end = folder->name.len; end-- > 0;) {
+		struct folder_info parent = { 0 };
+
+		if (folder->name.data[end] != '.')
+			continue;
+		parent.name = view_first(folder->name, end);
+		if (!matches_any(l, parent.name))
+			continue;
+		if (view_eq(str_view(&l->last_parent_name), parent.name))
+			return 0;
+		str_set(&l->last_parent_name, parent.name);
+		if (store_folder_info(l->s->store, parent.name, &parent) == 0 && parent.subscribed)
+			return 0;
+		parent.has_children = true;
+		l->result = send_folder(l, &parent, true);
+		return l->result;
+	}
+	return 0;
+}
+
+/* ---- arguments ---- */
+
+static int parse_status_items(struct imap_session *s, unsigned *items)
+{
+	struct view word;
+	int r = imap_take(s->parser, '(') ? 0 : imap_syntax_error(s->parser, "Expected (");
+
+	*items = 0;
+	do {
+		bool known = false;
+
+		if (r == 0)
+			r = imap_atom(s->parser, &word);
+		for (size_t i = 0; r == 0 && i < ARRAY_SIZE(status_items); i++) {
+			if (view_is_nocase(word, status_items[i].name)) {
+				*items |= status_items[i].bit;
+				known = true;
+			}
+		}
+		if (r == 0 && !known)
+			r = imap_syntax_error(s->parser, "Unknown status item");
+	} while (r == 0 && imap_take(s->parser, ' '));
+	if (r == 0 && !imap_take(s->parser, ')'))
+		r = imap_syntax_error(s->parser, "Expected )");
+	return r;
+}
+
+/* One word of the selection options or the return options. */
+static int parse_option(struct listing *l, bool returns)
+{
+	struct imap_session *s = l->s;
+	struct view word;
+	int r = imap_atom(s->parser, &word);
+
+	if (r < 0)
+		return r;
+	if (view_is_nocase(word, "SUBSCRIBED"))
+		*(returns ? &l->return_subscribed : &l->select_subscribed) = true;
+	else if (view_is_nocase(word, "SPECIAL-USE"))
+		*(returns ? &l->return_special : &l->select_special) = true;
+	else if (returns && view_is_nocase(word, "CHILDREN"))
+		l->return_children = true;
+	else if (!returns && view_is_nocase(word, "RECURSIVEMATCH"))
+		l->select_recursive = true;
+	else if (!returns && view_is_nocase(word, "REMOTE"))
+		return 0; /* there are no remote ones */
+	else if (returns && view_is_nocase(word, "STATUS"))
+		return imap_space(s->parser) < 0 ? -EBADMSG : parse_status_items(s, &l->status);
+	else
+		return imap_syntax_error(s->parser, "Unknown LIST option");
+	return 0;
+}
+
+/* Behind "(". */
+static int parse_options(struct listing *l, bool returns)
+{
+	int r = 0;
+
+	if (imap_take(l->s->parser, ')'))
+		return 0;
+	do
+		r = parse_option(l, returns);
+	while (r == 0 && imap_take(l->s->parser, ' '));
+	if (r == 0 && !imap_take(l->s->parser, ')'))
+		r = imap_syntax_error(l->s->parser, "Expected )");
+	return r;
+}
+
+static int parse_patterns(struct listing *l)
+{
+	struct imap_session *s = l->s;
+	int r;
+
+	if (!imap_take(s->parser, '(')) {
+		r = imap_list_mailbox(s->parser, &l->patterns[0]);
+		l->pattern_count = 1;
+		return r;
+	}
+	l->extended = true;
+	do {
+		if (l->pattern_count == PATTERNS_MAX)
+			return imap_syntax_error(s->parser, "Too many patterns");
+		r = imap_list_mailbox(s->parser, &l->patterns[l->pattern_count]);
+		l->pattern_count++;
+	} while (r == 0 && imap_take(s->parser, ' '));
+	if (r == 0 && !imap_take(s->parser, ')'))
+		r = imap_syntax_error(s->parser, "Expected )");
+	return r;
+}
+
+static int parse_return(struct listing *l)
+{
+	struct view word;
+	int r = imap_space(l->s->parser);
+
+	l->extended = true;
+	if (r == 0)
+		r = imap_atom(l->s->parser, &word);
+	if (r == 0 && !view_is_nocase(word, "RETURN"))
+		r = imap_syntax_error(l->s->parser, "Expected RETURN");
+	if (r == 0)
+		r = imap_space(l->s->parser);
+	if (r == 0 && !imap_take(l->s->parser, '('))
+		r = imap_syntax_error(l->s->parser, "Expected (");
+	return r == 0 ? parse_options(l, true) : r;
+}
+
+static int parse_list(struct listing *l, struct view *reference)
+{
+	struct imap_session *s = l->s;
+	int r = imap_space(s->parser);
+
+	if (r == 0 && imap_take(s->parser, '(')) {
+		l->extended = true;
+		r = parse_options(l, false);
+		if (r == 0)
+			r = imap_space(s->parser);
+	}
+	if (r == 0)
+		r = imap_astring(s->parser, reference);
+	if (r == 0)
+		r = imap_space(s->parser);
+	if (r == 0)
+		r = parse_patterns(l);
+	if (r == 0 && !imap_at_end(s->parser))
+		r = parse_return(l);
+	if (r == 0 && l->select_recursive && !l->select_subscribed)
+		r = imap_syntax_error(s->parser, "RECURSIVEMATCH needs SUBSCRIBED");
+	return r == 0 ? imap_end(s->parser) : r;
+}
+
+/* The reference goes in front of each pattern (RFC 3501 6.3.8); "inbox" is INBOX in any case. */
+static void complete_patterns(struct listing *l, struct view reference, struct str *storage)
+{
+	size_t starts[PATTERNS_MAX + 1] = { 0 };
+
+	for (size_t i = 0; i < l->pattern_count; i++) {
+		struct view pattern = l->patterns[i];
+		size_t start = storage->len;
+
+		str_append(storage, reference);
+		str_append(storage, pattern);
+		if (view_starts_nocase(view_from(str_view(storage), start), VIEW("INBOX")) &&
+		    (storage->len == start + 5 || strchr(".%*", storage->data[start + 5])))
+			memcpy(storage->data + start, "INBOX", 5);
+		starts[i + 1] = storage->len;
+	}
+	for (size_t i = 0; i < l->pattern_count; i++)
+		l->patterns[i] =
+			view_make(str_cstr(storage) + starts[i], starts[i + 1] - starts[i]);
+}
+
+static int list(struct imap_session *s, const char *answer, bool subscribed)
+{
+	struct listing l = { .s = s, .answer = answer };
+	struct str storage = STR_EMPTY;
+	struct view reference = VIEW_NONE;
+	int r = parse_list(&l, &reference);
+
+	if (r < 0)
+		return r;
+	if (!l.extended && l.patterns[0].len == 0) {
+		/* A question for the separator alone. */
+		r = stream_printf(s->io, "* %s (\\Noselect) \".\" \"\"\r\n", answer);
+	} else {
+		complete_patterns(&l, reference, &storage);
+		store_list(s->store, subscribed ? each_subscribed : each_folder, &l);
+		r = l.result;
+	}
+	str_free(&storage);
+	str_free(&l.last_parent_name);
+	if (r < 0)
+		return r;
+	return imap_ok(s, "%s completed.", answer);
+}
+
+int imap_command_list(struct imap_session *s)
+{
+	return list(s, view_is(imap_command_name(s->parser), "XLIST") ? "XLIST" : "LIST", false);
+}
+
+int imap_command_lsub(struct imap_session *s)
+{
+	return list(s, "LSUB", true);
+}
+
+int imap_command_namespace(struct imap_session *s)
+{
+	int r = imap_end(s->parser);
+
+	if (r == 0)
+		r = stream_printf(s->io, "* NAMESPACE ((\"\" \".\")) NIL NIL\r\n");
+	return r < 0 ? r : imap_ok(s, "Namespace completed.");
+}
+
+int imap_command_status(struct imap_session *s)
+{
+	struct str name = STR_EMPTY;
+	unsigned items = 0;
+	int r = imap_parse_mailbox(s, &name);
+
+	if (r == 0)
+		r = imap_space(s->parser);
+	if (r == 0)
+		r = parse_status_items(s, &items);
+	if (r == 0)
+		r = imap_end(s->parser);
+	if (r < 0) {
+		str_free(&name);
+		return r == -EINVAL ? IMAP_DONE : r;
+	}
+	r = send_status(s, str_view(&name), items);
+	str_free(&name);
+	if (r < 0)
+		return imap_no_errno(s, r, "Status");
+	return imap_ok(s, "Status completed.");
+}
