@@ -1,0 +1,40 @@
+/*
+ * anvil: the suite's knowledge of the present: who is connected, how often, and who waits for new
+ * mail. It touches nothing but its sockets, and forgets everything when it ends.
+ *
+ *	main.c		requests
+ *	counts.c	connections and rates by service and client
+ *	watch.c		new-mail signals
+ */
+#ifndef ANVIL_ANVIL_H
+#define ANVIL_ANVIL_H
+
+#include "base/view.h"
+#include "ipc/ipc.h"
+
+/* ---- counts.c ---- */
+
+/* Clients known at a time; while there are more, new ones are not counted, and let through. */
+#define COUNTS_CLIENTS_MAX 200000
+
+void counts_open(void);
+/*
+ * A program that counts: all connections from one process. What it has counted as connected is
+ * taken back when its last connection closes, since nobody else will.
+ */
+struct reporter;
+struct reporter *reporter_enter(pid_t pid);
+void reporter_leave(struct reporter *reporter);
+void counts_event(struct reporter *reporter, uint8_t kind, struct view service, struct view client,
+		  uint32_t *connections, uint32_t *rate);
+/* Forgets clients that are gone and whose rates are of the past. Logs the peaks now and then. */
+void counts_sweep(void);
+
+/* ---- watch.c ---- */
+
+void watch_open(void);
+/* Serves a connection that watches a user, until it closes. */
+void watch_serve(struct ipc *ipc, struct view user);
+void watch_signal(struct view user, struct view folder);
+
+#endif

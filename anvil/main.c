@@ -1,0 +1,87 @@
+#include <errno.h>
+
+#include "anvil.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "daemon/daemon.h"
+#include "task/task.h"
+
+static void sweep(void *unused)
+{
+	(void)unused;
+	while (!daemon_is_retiring()) {
+		task_sleep(param.anvil_rate_time_unit);
+		counts_sweep();
+	}
+}
+
+static void start(void)
+{
+	task_spawn("sweep", sweep, NULL);
+}
+
+static int prepare(struct error *err)
+{
+	(void)err;
+	counts_open();
+	watch_open();
+	return 0;
+}
+
+static int answer_event(struct ipc *ipc, struct reporter *reporter, const struct msg_anvil_event *e)
+{
+	uint32_t connections, rate;
+
+	counts_event(reporter, e->kind, e->service, e->client, &connections, &rate);
+	return ipc_send(ipc, anvil_counts, .connections = connections, .rate = rate);
+}
+
+static int answer(struct ipc *ipc, struct reporter *reporter, struct message *m)
+{
+	switch (m->type) {
+	case MSG_anvil_event:
+		return answer_event(ipc, reporter, &m->anvil_event);
+	case MSG_anvil_new_mail:
+		watch_signal(m->anvil_new_mail.user, m->anvil_new_mail.folder);
+		return ipc_send(ipc, done);
+	case MSG_anvil_watch:
+		watch_serve(ipc, m->anvil_watch.user);
+		return -ENODATA;
+	default:
+		message_close_fd(m);
+		log_error("unexpected message %s", message_name(m->type));
+		return -EBADMSG;
+	}
+}
+
+static void serve_ipc(struct ipc *ipc)
+{
+	struct message m;
+	pid_t pid = 0;
+	uid_t uid;
+	gid_t gid;
+
+	if (ipc_peer(ipc, &pid, &uid, &gid) < 0)
+		return;
+
+	struct reporter *reporter = reporter_enter(pid);
+
+	while (ipc_next_request(ipc, &m) == 0)
+		if (answer(ipc, reporter, &m) < 0)
+			break;
+	reporter_leave(reporter);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct daemon_program program = {
+		.name = "anvil",
+		.user = DAEMON_NET,
+		.root = DAEMON_ROOT_EMPTY,
+		.prepare = prepare,
+		.start = start,
+		.serve_ipc = serve_ipc,
+	};
+
+	return daemon_main(argc, argv, &program);
+}

@@ -1,0 +1,73 @@
+#include <errno.h>
+
+#include "ipc/clients.h"
+
+/* A service that does not answer at once is not worth a client's time. */
+#define ANVIL_CONNECT_TIME 2000
+#define ANVIL_ANSWER_TIME  5000
+
+/* Kept connections; more are opened and closed as they are needed. */
+#define ANVIL_IDLE_MAX 4
+
+static struct ipc_pool *anvil_pool(void)
+{
+	static struct ipc_pool *pool;
+
+	if (pool == NULL) {
+		pool = ipc_pool_new("private/anvil", ANVIL_IDLE_MAX);
+		ipc_pool_set_timeout(pool, ANVIL_ANSWER_TIME);
+	}
+	return pool;
+}
+
+int anvil_event(uint8_t kind, struct view service, struct view client, uint32_t *connections,
+		uint32_t *rate)
+{
+	struct ipc *ipc;
+	struct message m;
+	int r = ipc_exchange(anvil_pool(), clock_after(ANVIL_CONNECT_TIME), &ipc, &m, anvil_event,
+			     .kind = kind, .service = service, .client = client);
+
+	*connections = *rate = 0;
+	if (r < 0)
+		return r;
+	if (m.type != MSG_anvil_counts) {
+		ipc_pool_put(anvil_pool(), ipc, false);
+		return -EBADMSG;
+	}
+	*connections = m.anvil_counts.connections;
+	*rate = m.anvil_counts.rate;
+	ipc_pool_put(anvil_pool(), ipc, true);
+	return 0;
+}
+
+int anvil_new_mail(struct view user, struct view folder)
+{
+	struct ipc *ipc;
+	struct message m;
+	int r = ipc_exchange(anvil_pool(), clock_after(ANVIL_CONNECT_TIME), &ipc, &m,
+			     anvil_new_mail, .user = user, .folder = folder);
+
+	if (r < 0)
+		return r;
+	ipc_pool_put(anvil_pool(), ipc, m.type == MSG_done);
+	return m.type == MSG_done ? 0 : -EBADMSG;
+}
+
+struct ipc *anvil_watch(struct view user)
+{
+	struct ipc *ipc = ipc_connect("private/anvil", clock_after(ANVIL_CONNECT_TIME));
+	struct message m;
+
+	if (ipc == NULL)
+		return NULL;
+	ipc_set_timeout(ipc, ANVIL_ANSWER_TIME);
+	if (ipc_send(ipc, anvil_watch, .user = user) < 0 || ipc_expect(ipc, MSG_done, &m) < 0) {
+		ipc_free(ipc);
+		return NULL;
+	}
+	ipc_set_timeout(ipc, MSEC_FOREVER);
+	/* Waiting for new mail is not waiting for an answer: it ends when the program stops. */
+	ipc_finish_first(ipc, false);
+	return ipc;
+}
