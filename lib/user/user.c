@@ -16,6 +16,10 @@ static struct {
 	struct tables *users;
 	struct matchlist *destinations;
 	msec_t missing_until; /* no look at the disk for absent tables before that */
+	/* virtual_uid and virtual_gid, once they are known */
+	bool knows_uid, knows_gid;
+	uid_t virtual_uid;
+	gid_t virtual_gid;
 } state;
 
 #define MISSING_RECHECK 1000 /* ms */
@@ -101,25 +105,45 @@ void user_free(struct user *user)
 	*user = (struct user){ .name = NULL };
 }
 
-/* uid and gid of a mailbox user: its line's, or the instance's. */
-static int fill_ids(struct user *user, struct view uid, struct view gid, struct error *err)
+static int fill_uid(struct user *user, struct view uid, struct error *err)
 {
-	_cleanup_free_ char *uid_name =
+	_cleanup_free_ char *name =
 		uid.len > 0 ? mem_strndup(uid.data, uid.len) : mem_strdup(param.virtual_uid);
-	_cleanup_free_ char *gid_name =
+	int r;
+
+	if (uid.len == 0 && state.knows_uid) {
+		user->uid = state.virtual_uid;
+		return 0;
+	}
+	r = user_id_of(name, &user->uid, NULL);
+	if (r < 0)
+		return error_set(err, r, "user %s: no system user \"%s\" (%s)", user->name, name,
+				 uid.len > 0 ? "uid" : "virtual_uid");
+	if (uid.len == 0) {
+		state.knows_uid = true;
+		state.virtual_uid = user->uid;
+	}
+	return 0;
+}
+
+static int fill_gid(struct user *user, struct view gid, struct error *err)
+{
+	_cleanup_free_ char *name =
 		gid.len > 0 ? mem_strndup(gid.data, gid.len) : mem_strdup(param.virtual_gid);
 	int r;
 
-	if (geteuid() != 0)
-		return 0; /* user_use_own_ids will do */
-	r = user_id_of(uid_name, &user->uid, NULL);
+	if (gid.len == 0 && state.knows_gid) {
+		user->gid = state.virtual_gid;
+		return 0;
+	}
+	r = user_group_id_of(name, &user->gid);
 	if (r < 0)
-		return error_set(err, r, "user %s: no system user \"%s\" (%s)", user->name,
-				 uid_name, uid.len > 0 ? "uid" : "virtual_uid");
-	r = user_group_id_of(gid_name, &user->gid);
-	if (r < 0)
-		return error_set(err, r, "user %s: no group \"%s\" (%s)", user->name, gid_name,
+		return error_set(err, r, "user %s: no group \"%s\" (%s)", user->name, name,
 				 gid.len > 0 ? "gid" : "virtual_gid");
+	if (gid.len == 0) {
+		state.knows_gid = true;
+		state.virtual_gid = user->gid;
+	}
 	return 0;
 }
 
@@ -139,14 +163,18 @@ static int fill_home(struct user *user, struct view home, struct error *err)
 static int complete(struct user *user, struct view fields[USER_FIELDS], struct error *err)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY;
-	int r;
+	int r = 0;
 
 	str_append_lower(&name, fields[FIELD_NAME]);
 	user->system = false;
 	user->name = str_take(&name);
 	user->password = mem_strndup(fields[FIELD_PASSWORD].data, fields[FIELD_PASSWORD].len);
 	user->extra = mem_strndup(fields[FIELD_EXTRA].data, fields[FIELD_EXTRA].len);
-	r = fill_ids(user, fields[FIELD_UID], fields[FIELD_GID], err);
+	if (geteuid() == 0) {
+		r = fill_uid(user, fields[FIELD_UID], err);
+		if (r == 0)
+			r = fill_gid(user, fields[FIELD_GID], err);
+	}
 	if (r == 0)
 		r = fill_home(user, fields[FIELD_HOME], err);
 	if (r == 0)

@@ -1,0 +1,141 @@
+/* The conversation with local-deliver, who acts as the users. */
+#include "local.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "ipc/clients.h"
+#include "tokens.h"
+
+#define IDLE_MAX	64
+#define CONNECT_TIME	((msec_t)30 * 1000)
+#define BEYOND_COMMANDS ((msec_t)300 * 1000) /* waiting for a place, writing the message */
+
+static struct ipc_pool *pool(void)
+{
+	static struct ipc_pool *connections;
+
+	if (connections == NULL) {
+		connections = ipc_pool_new("private/local-deliver", IDLE_MAX);
+		ipc_pool_set_timeout(connections, param.command_time_limit + BEYOND_COMMANDS);
+	}
+	return connections;
+}
+
+static void say_unavailable(struct verdict *verdict, int code)
+{
+	verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "local-deliver does not answer: %s",
+		    strerror(-code));
+}
+
+static bool is_outcome(uint8_t outcome)
+{
+	return outcome == OUTCOME_DELIVERED || outcome == OUTCOME_DEFERRED ||
+	       outcome == OUTCOME_FAILED;
+}
+
+static void take_result(const struct msg_result *m, struct verdict *verdict)
+{
+	verdict->outcome = is_outcome(m->outcome) ? m->outcome : OUTCOME_DEFERRED;
+	memcpy(verdict->status, "4.3.0", sizeof("4.3.0"));
+	if (m->status.len > 0 && m->status.len < sizeof(verdict->status)) {
+		memcpy(verdict->status, m->status.data, m->status.len);
+		verdict->status[m->status.len] = '\0';
+	}
+	str_set(&verdict->text, m->diagnostic);
+	/* The user's canonical name stands there when the message is in a mailbox. */
+	if (verdict->outcome == OUTCOME_DELIVERED && m->remote.len > 0)
+		anvil_new_mail(m->remote, VIEW("INBOX"));
+}
+
+/* The answer to a delivery. */
+static void finish(struct ipc *ipc, struct message *m, int r, struct verdict *verdict)
+{
+	if (r < 0) {
+		say_unavailable(verdict, r);
+	} else if (m->type == MSG_result) {
+		take_result(&m->result, verdict);
+	} else {
+		message_close_fd(m);
+		r = -EBADMSG;
+		say_unavailable(verdict, r);
+	}
+	ipc_pool_put(pool(), ipc, r == 0);
+}
+
+void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct verdict *verdict)
+{
+	const struct delivery *d = job->d;
+	struct message m;
+	struct ipc *ipc;
+	int r = ipc_exchange(pool(), clock_after(CONNECT_TIME), &ipc, &m, mailbox_deliver,
+			     .queue_id = str_view(&d->queue_id), .user = user, .kind = kind,
+			     .extension = job->extension, .sender = str_view(&d->sender),
+			     .recipient = str_view(&job->recipient->address),
+			     .original = str_view(&job->recipient->original),
+			     .content_offset = d->content_offset, .content_size = d->content_size,
+			     .file = d->fd);
+
+	finish(ipc, &m, r, verdict);
+}
+
+void agent_program(const struct job *job, const struct action *action, struct verdict *verdict)
+{
+	const struct delivery *d = job->d;
+	struct message m;
+	struct ipc *ipc;
+	int r = ipc_exchange(
+		pool(), clock_after(CONNECT_TIME), &ipc, &m, program_deliver,
+		.queue_id = str_view(&d->queue_id),
+		.kind = action->kind == ACTION_COMMAND ? PROGRAM_COMMAND : PROGRAM_FILE,
+		.source = action->forward ? SOURCE_FORWARD : SOURCE_ALIAS,
+		.owner = view_of(action->owner), .via = view_of(action->via),
+		.target = view_of(action->text), .extension = job->extension,
+		.sender = str_view(&job->sender), .recipient = str_view(&job->recipient->address),
+		.original = str_view(&job->recipient->original),
+		.content_offset = d->content_offset, .content_size = d->content_size,
+		.file = d->fd);
+
+	finish(ipc, &m, r, verdict);
+}
+
+/* Takes the descriptor that came. */
+static int read_source(struct msg_source_file *m, const char *name, struct str *text,
+		       struct verdict *verdict)
+{
+	_cleanup_fd_ int fd = TAKE_FD(m->file);
+	struct error err = ERROR_NONE;
+
+	if (!m->found)
+		return 0;
+	if (fd < 0 || token_source_read(fd, text, &err) < 0) {
+		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "read %s: %s", name, err.text);
+		return -EIO;
+	}
+	return 1;
+}
+
+int agent_source(const struct job *job, uint8_t source, const char *owner, const char *via,
+		 struct str *text, struct verdict *verdict)
+{
+	struct message m;
+	struct ipc *ipc;
+	int r = ipc_exchange(pool(), clock_after(CONNECT_TIME), &ipc, &m, source_read,
+			     .source = source, .owner = view_of(owner), .via = view_of(via),
+			     .extension = job->extension);
+
+	if (r < 0) {
+		say_unavailable(verdict, r);
+		return r;
+	}
+	if (m.type == MSG_source_file) {
+		r = read_source(&m.source_file, via != NULL ? via : "the forwarding file", text,
+				verdict);
+		ipc_pool_put(pool(), ipc, true);
+		return r;
+	}
+	finish(ipc, &m, 0, verdict);
+	return -EAGAIN;
+}

@@ -1,0 +1,123 @@
+/* What became other addresses goes into the queue as one new message. */
+#include "local.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "ipc/clients.h"
+#include "mail/address.h"
+#include "tokens.h"
+
+#define COPY_BLOCK ((size_t)32768)
+
+/* "550 5.1.1 text" as a verdict. */
+static void take_refusal(struct view refusal, struct verdict *verdict)
+{
+	struct view code, status, rest = refusal;
+
+	if (!view_next_word(&rest, " ", &code) || code.len != 3)
+		code = VIEW("451");
+	if (!view_next_word(&rest, " ", &status) || status.len < 5 || status.data[1] != '.')
+		status = code.data[0] == '5' ? VIEW("5.0.0") : VIEW("4.3.0");
+
+	_cleanup_free_ char *dsn = mem_strndup(status.data, status.len);
+
+	verdict_set(verdict, code.data[0] == '5' ? OUTCOME_FAILED : OUTCOME_DEFERRED, dsn,
+		    "forwarding refused: %.*s", VIEW_ARG(refusal));
+}
+
+static int send_recipients(struct submission *s, const struct plan *plan, const struct job *job,
+			   struct str *refusal)
+{
+	/* A success report is given here: the message became others. */
+	uint8_t notify = job->recipient->notify & (uint8_t)~NOTIFY_SUCCESS;
+	int r = 0;
+
+	for (size_t i = 0; i < plan->count && r == 0; i++)
+		if (plan->actions[i].kind == ACTION_ADDRESS)
+			r = submission_rcpt(s, view_of(plan->actions[i].text),
+					    str_view(&job->recipient->orcpt), notify, refusal);
+	return r;
+}
+
+static int send_content(struct submission *s, const struct job *job)
+{
+	_cleanup_(str_free) struct str first = STR_EMPTY;
+	_cleanup_free_ char *block = mem_new_bytes(COPY_BLOCK);
+	const struct delivery *d = job->d;
+	int r = 0;
+
+	if (token_list_has(param.prepend_delivered_header, "forward")) {
+		str_append(&first, VIEW("Delivered-To: "));
+		address_quote(&first, str_view(&job->recipient->address));
+		str_append(&first, VIEW("\r\n"));
+		r = submission_data(s, str_view(&first));
+	}
+	for (uint64_t done = 0; r == 0 && done < d->content_size;) {
+		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, d->content_size - done);
+
+		r = io_pread_all(d->fd, block, want, (off_t)(d->content_offset + done));
+		if (r == 0)
+			r = submission_data(s, view_make(block, want));
+		done += want;
+	}
+	return r;
+}
+
+static void commit(struct submission *s, struct verdict *verdict)
+{
+	struct submission_verdict answer = { .code = 451 };
+	const char *queue_id = submission_queue_id(s);
+	_cleanup_free_ char *id = mem_strdup(queue_id != NULL ? queue_id : "?");
+	int r = submission_commit(s, &answer);
+
+	if (r < 0)
+		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "cannot forward: %s", strerror(-r));
+	else if (answer.code / 100 == 2)
+		verdict_set(verdict, OUTCOME_EXPANDED, "2.0.0", "forwarded as %s", id);
+	else
+		verdict_set(verdict, answer.code / 100 == 5 ? OUTCOME_FAILED : OUTCOME_DEFERRED,
+			    str_cstr(&answer.status), "forwarding refused: %s",
+			    str_cstr(&answer.text));
+	str_free(&answer.status);
+	str_free(&answer.text);
+}
+
+void forward_submit(const struct plan *plan, struct job *job, struct verdict *verdict)
+{
+	_cleanup_(str_free) struct str refusal = STR_EMPTY;
+	const struct delivery *d = job->d;
+	struct msg_mail mail = {
+		.sender = str_view(&job->sender),
+		.flags = (uint8_t)((d->flags & MAIL_FLAG_SMTPUTF8) | MAIL_FLAG_REMOTE |
+				   MAIL_FLAG_INTERNAL),
+		.body = d->body,
+		.ret = d->ret,
+		.envid = str_view(&d->envid),
+		.size = d->content_size,
+	};
+	struct submission *s = submission_begin("private/cleanup", &mail, &refusal);
+	int r;
+
+	if (s == NULL) {
+		take_refusal(str_view(&refusal), verdict);
+		return;
+	}
+	r = send_recipients(s, plan, job, &refusal);
+	if (r == -EACCES) {
+		take_refusal(str_view(&refusal), verdict);
+		submission_abort(s);
+		return;
+	}
+	if (r == 0)
+		r = send_content(s, job);
+	if (r < 0) {
+		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "cannot forward: %s", strerror(-r));
+		submission_abort(s);
+		return;
+	}
+	commit(s, verdict);
+}
