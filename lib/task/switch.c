@@ -8,6 +8,7 @@
  */
 #include "task/internal.h"
 
+#include <signal.h>
 #include <stdint.h>
 
 #ifdef POSTA_SANITIZE
@@ -119,6 +120,8 @@ void context_switch(struct context *from, struct context *to, bool dying)
 #ifdef SWITCH_IN_ASSEMBLY
 	task_switch_registers(&from->stack_pointer, to->stack_pointer);
 #else
+	/* The mask is the program's, not the task's. */
+	sigprocmask(SIG_SETMASK, NULL, &to->registers.uc_sigmask);
 	swapcontext(&from->registers, &to->registers);
 #endif
 	__sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
