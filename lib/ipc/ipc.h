@@ -214,8 +214,6 @@ void ipc_pool_set_timeout(struct ipc_pool *pool, msec_t timeout);
 /* healthy: the exchange ended cleanly and the connection may be used again. NULL is allowed. */
 void ipc_pool_put(struct ipc_pool *pool, struct ipc *ipc, bool healthy);
 void ipc_pool_free(struct ipc_pool *pool);
-/* ipc_set_timeout for the connections that it makes from now on. */
-void ipc_pool_set_timeout(struct ipc_pool *pool, msec_t timeout);
 /*
  * Takes a connection, sends one message and receives the first answer; once more on a new
  * connection if a kept one was closed before its answer began. The deadline is for connecting.

@@ -5,7 +5,6 @@
 
 struct ipc_pool {
 	char *service;
-	msec_t timeout; /* 0: the default */
 	size_t idle_count, idle_max;
 	msec_t timeout;	   /* 0: as any connection */
 	struct ipc **idle; /* the one used last is at the end and is taken first */
@@ -19,11 +18,6 @@ struct ipc_pool *ipc_pool_new(const char *service, size_t idle_max)
 	pool->idle_max = idle_max;
 	pool->idle = mem_new_array(struct ipc *, idle_max);
 	return pool;
-}
-
-void ipc_pool_set_timeout(struct ipc_pool *pool, msec_t timeout)
-{
-	pool->timeout = timeout;
 }
 
 void ipc_pool_free(struct ipc_pool *pool)
