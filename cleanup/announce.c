@@ -1,0 +1,118 @@
+/*
+ * qmgr is told of each message that became durable, on a kept connection, and told again on a new
+ * one until it has acknowledged. The client does not wait for that. If qmgr is away for long and
+ * too many wait to be told, they are forgotten here: qmgr scans the queue when it starts, and when
+ * a connection like this one closes.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "intake.h"
+#include "task/task.h"
+
+#define WAITING_MAX  10000
+#define AT_ONCE	     100 /* sent before the answers are read */
+#define CONNECT_TIME ((msec_t)10000)
+#define ANSWER_TIME  ((msec_t)60000)
+#define RETRY_PAUSE  ((msec_t)500)
+#define RETRY_MAX    ((msec_t)10000)
+
+struct announcement {
+	struct list link;
+	char id[QUEUE_ID_LENGTH_MAX];
+};
+
+static struct {
+	struct list waiting, sent; /* sent: told on this connection, not acknowledged yet */
+	size_t waiting_count;
+	bool running;
+} announcer = { .waiting = { &announcer.waiting, &announcer.waiting },
+		.sent = { &announcer.sent, &announcer.sent } };
+
+static void forget_first(struct list *list)
+{
+	struct announcement *a = LIST_FIRST(list, struct announcement, link);
+
+	if (a != NULL) {
+		list_remove(&a->link);
+		free(a);
+	}
+}
+
+/* Sends a run of announcements and takes their answers. */
+static int tell_some(struct ipc *qmgr)
+{
+	struct announcement *a;
+	struct message m;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < AT_ONCE; i++) {
+		a = LIST_FIRST(&announcer.waiting, struct announcement, link);
+		if (a == NULL)
+			break;
+		list_remove(&a->link);
+		announcer.waiting_count--;
+		list_push_back(&announcer.sent, &a->link);
+		r = ipc_send(qmgr, queued, .queue_id = view_of(a->id));
+	}
+	while (r == 0 && !list_is_empty(&announcer.sent)) {
+		r = ipc_expect(qmgr, MSG_done, &m);
+		if (r == 0)
+			forget_first(&announcer.sent);
+	}
+	/* What was not acknowledged is told again; twice does no harm. */
+	while ((a = LIST_FIRST(&announcer.sent, struct announcement, link)) != NULL) {
+		list_remove(&a->link);
+		list_push_back(&announcer.waiting, &a->link);
+		announcer.waiting_count++;
+	}
+	return r;
+}
+
+static void tell_all(void *unused)
+{
+	static struct ipc *qmgr;
+	msec_t pause = RETRY_PAUSE;
+
+	(void)unused;
+	while (!list_is_empty(&announcer.waiting)) {
+		if (qmgr == NULL) {
+			qmgr = ipc_connect("private/qmgr", clock_after(CONNECT_TIME));
+			if (qmgr == NULL) {
+				log_warning("the queue manager does not answer: %m");
+				task_sleep(pause);
+				pause = MIN(pause * 2, RETRY_MAX);
+				continue;
+			}
+			ipc_set_timeout(qmgr, ANSWER_TIME);
+		}
+		if (tell_some(qmgr) == 0) {
+			pause = RETRY_PAUSE;
+			continue;
+		}
+		/* Mostly a kept connection of a qmgr that was replaced. */
+		ipc_free(qmgr);
+		qmgr = NULL;
+	}
+	announcer.running = false;
+}
+
+void announce(const char *queue_id)
+{
+	if (announcer.waiting_count >= WAITING_MAX) {
+		forget_first(&announcer.waiting);
+		announcer.waiting_count--;
+	}
+	struct announcement *a = mem_new(struct announcement);
+
+	snprintf(a->id, sizeof(a->id), "%s", queue_id);
+	list_push_back(&announcer.waiting, &a->link);
+	announcer.waiting_count++;
+	if (!announcer.running) {
+		announcer.running = true;
+		task_spawn("announce", tell_all, NULL);
+	}
+}

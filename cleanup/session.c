@@ -1,0 +1,299 @@
+/* The exchange with whoever brings a message. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "conf/conf.h"
+#include "intake.h"
+#include "table/table.h"
+
+/* Local users' programs that say nothing are not waited for as long as our own. */
+#define SUBMIT_TIMEOUT ((msec_t)300 * 1000)
+
+static void intake_free(struct intake *in)
+{
+	queue_writer_free(in->writer);
+	map_free(in->seen);
+	map_free(in->copies);
+	str_free(&in->sender);
+	str_free(&in->envid);
+	str_free(&in->client_address);
+	str_free(&in->client_name);
+	str_free(&in->helo);
+	str_free(&in->protocol);
+	str_free(&in->tls);
+	str_free(&in->login);
+	str_free(&in->only_recipient);
+	str_free(&in->header);
+	str_free(&in->fail_text);
+	free(in);
+}
+
+static void intake_freep(struct intake **in)
+{
+	if (*in != NULL)
+		intake_free(*in);
+}
+
+int intake_fail(struct intake *in, uint32_t code, const char *status, const char *text)
+{
+	if (in->fail_code == 0) {
+		in->fail_code = code;
+		in->fail_status = status;
+		str_set(&in->fail_text, view_of(text));
+	}
+	return -EACCES;
+}
+
+int intake_fail_temporarily(struct intake *in, const char *what, int r)
+{
+	if (in->fail_code == 0)
+		log_warning("%s: %s: %s", in->has_id ? queue_writer_id(in->writer) : "NOQUEUE",
+			    what, strerror(-r));
+	if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG)
+		return intake_fail(in, 452, "4.3.1", "Error: queue file system is full");
+	return intake_fail(in, 451, "4.3.0", "Error: queue file write error");
+}
+
+static int send_verdict(struct intake *in, uint32_t code, const char *status, const char *text)
+{
+	return ipc_send(in->ipc, verdict, .code = code, .status = view_of(status),
+			.text = view_of(text),
+			.queue_id = in->has_id ? view_of(queue_writer_id(in->writer)) : VIEW_NONE);
+}
+
+static int send_failure(struct intake *in)
+{
+	return send_verdict(in, in->fail_code, in->fail_status, str_cstr(&in->fail_text));
+}
+
+/* ---- mail ---- */
+
+/* Anybody on this system may connect to the public socket: who is it, and may they? */
+static int check_submitter(struct intake *in, const struct msg_mail *m)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	pid_t pid;
+	gid_t gid;
+
+	if (ipc_peer(in->ipc, &pid, &in->uid, &gid) < 0)
+		return intake_fail(in, 451, "4.3.0", "Error: cannot find out who you are");
+	if (m->client_address.len + m->client_name.len + m->helo.len + m->protocol.len +
+			    m->tls.len + m->login.len >
+		    0 ||
+	    (m->flags & ~MAIL_FLAG_SMTPUTF8) != 0)
+		return intake_fail(in, 554, "5.5.2", "Error: this is not for local submission");
+	str_printf(&text, "%u", (unsigned)in->uid);
+
+	const char *name = cleanup.user_names ? map_get(cleanup.user_names, str_view(&text)) : NULL;
+
+	str_set(&in->login, name ? view_of(name) : str_view(&text));
+	if (cleanup.submitters == NULL)
+		return 0;
+	int r = matchlist_match(cleanup.submitters, str_view(&in->login), NULL);
+
+	if (r < 0)
+		return intake_fail_temporarily(in, "look up authorized_submit_users", r);
+	if (r > 0)
+		return 0;
+	log_warning("user %s is not in authorized_submit_users", str_cstr(&in->login));
+	return intake_fail(in, 550, "5.7.1", "Error: you may not submit mail here");
+}
+
+/* Asked of the file system once a second at most. */
+static int check_space(struct intake *in, uint64_t promised)
+{
+	static uint64_t space;
+	static msec_t asked;
+
+	if (asked == 0 || clock_now() - asked >= 1000) {
+		int r = queue_free_space(cleanup.queue, &space);
+
+		if (r < 0)
+			return intake_fail_temporarily(in, "look at the queue's file system", r);
+		asked = clock_now();
+	}
+	if (space < (uint64_t)param.queue_minfree ||
+	    space - (uint64_t)param.queue_minfree <= promised)
+		return intake_fail(in, 452, "4.3.1", "Error: insufficient system storage");
+	return 0;
+}
+
+static int check_size(struct intake *in, uint64_t size)
+{
+	if (param.message_size_limit == 0 || (in->flags & MAIL_FLAG_INTERNAL) ||
+	    size <= (uint64_t)param.message_size_limit)
+		return 0;
+	return intake_fail(in, 552, "5.3.4", "Error: message file too big");
+}
+
+static void begin(struct intake *in, const struct msg_mail *m)
+{
+	in->flags = m->flags;
+	in->body = m->body;
+	in->ret = m->ret;
+	in->arrival = clock_wall_usec();
+	in->at_line_start = true;
+	str_set(&in->envid, m->envid);
+	str_set(&in->client_address, m->client_address);
+	str_set(&in->client_name, m->client_name);
+	str_set(&in->helo, m->helo);
+	str_set(&in->protocol, m->protocol);
+	str_set(&in->tls, m->tls);
+	str_set(&in->login, m->login);
+	in->local_submission = view_starts(view_of(ipc_socket_name(in->ipc)), VIEW("public/"));
+	if (in->local_submission && check_submitter(in, m) < 0)
+		return;
+	if (check_size(in, m->size) < 0 || check_space(in, m->size) < 0)
+		return;
+	if (envelope_sender(in, m->sender) < 0)
+		return;
+	in->writer = queue_writer_new(
+		cleanup.queue,
+		&(struct queue_envelope){ .sender = str_view(&in->sender),
+					  .envid = str_view(&in->envid),
+					  .client_address = str_view(&in->client_address),
+					  .client_name = str_view(&in->client_name),
+					  .helo = str_view(&in->helo),
+					  .protocol = str_view(&in->protocol),
+					  .login = str_view(&in->login),
+					  .flags = in->flags,
+					  .body = in->body,
+					  .ret = in->ret,
+					  .arrival = in->arrival });
+	in->has_id = true;
+	if (in->local_submission)
+		log_info("%s: uid=%u from=<%s>", queue_writer_id(in->writer), (unsigned)in->uid,
+			 str_cstr(&in->sender));
+}
+
+/* ---- the rest ---- */
+
+static int take_recipient(struct intake *in, const struct msg_rcpt *rcpt)
+{
+	if (in->content_begun)
+		return -EBADMSG;
+	if (in->fail_code == 0 && envelope_recipient(in, rcpt) == 0)
+		return ipc_send(in->ipc, done);
+	int r = send_failure(in);
+
+	/* The message goes on without this recipient; a queue file that failed fails again. */
+	in->fail_code = 0;
+	return r;
+}
+
+static void take_content(struct intake *in, struct view bytes)
+{
+	if (!in->content_begun) {
+		in->content_begun = true;
+		if (in->fail_code == 0 && queue_writer_recipient_count(in->writer) == 0)
+			intake_fail(in, 554, "5.5.1", "Error: no valid recipients");
+		if (in->fail_code == 0)
+			envelope_close(in);
+	}
+	in->content_size += bytes.len;
+	if (in->fail_code == 0 && check_size(in, in->content_size) == 0)
+		content_append(in, bytes);
+}
+
+static void commit(struct intake *in)
+{
+	struct error err = ERROR_NONE;
+	int r = queue_writer_commit(in->writer, &err);
+
+	if (r == 0)
+		return;
+	log_error("%s", err.text);
+	if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG)
+		intake_fail(in, 452, "4.3.1", "Error: queue file system is full");
+	else
+		intake_fail(in, 451, "4.3.0", "Error: queue file write error");
+}
+
+static int finish(struct intake *in)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	take_content(in, VIEW_NONE);
+	if (in->fail_code == 0)
+		content_end(in);
+	if (in->fail_code == 0)
+		commit(in);
+	if (in->fail_code != 0) {
+		log_info("%s: message refused from=<%s>: %u %s %s", queue_writer_id(in->writer),
+			 str_cstr(&in->sender), in->fail_code, in->fail_status,
+			 str_cstr(&in->fail_text));
+		return send_failure(in);
+	}
+	metric_add(METRIC_messages_received, 1);
+	str_printf(&text, "Ok: queued as %s", queue_writer_id(in->writer));
+	int r = send_verdict(in, 250, "2.0.0", str_cstr(&text));
+
+	if (r == 0)
+		r = ipc_flush(in->ipc);
+	/* Also if the client is gone: the message is in the queue. */
+	announce(queue_writer_id(in->writer));
+	return r;
+}
+
+/* One message. 0: the connection is ready for the next. */
+static int serve_message(struct ipc *ipc, const struct msg_mail *mail)
+{
+	_cleanup_(intake_freep) struct intake *in = mem_new(struct intake);
+	struct message m;
+
+	in->ipc = ipc;
+	begin(in, mail);
+	if (!in->has_id)
+		return send_failure(in);
+	int r = ipc_send(ipc, opened, .queue_id = view_of(queue_writer_id(in->writer)));
+
+	while (r == 0) {
+		r = ipc_receive(ipc, &m);
+		if (r < 0)
+			return r;
+		switch (m.type) {
+		case MSG_rcpt:
+			r = take_recipient(in, &m.rcpt);
+			break;
+		case MSG_data:
+			take_content(in, m.data.bytes);
+			break;
+		case MSG_data_end:
+			return finish(in);
+		case MSG_abort:
+			return ipc_send(ipc, done);
+		default:
+			message_close_fd(&m);
+			r = -EBADMSG;
+		}
+	}
+	return r;
+}
+
+void cleanup_serve(struct ipc *ipc)
+{
+	if (view_starts(view_of(ipc_socket_name(ipc)), VIEW("public/")))
+		ipc_set_timeout(ipc, SUBMIT_TIMEOUT);
+	for (;;) {
+		struct message m;
+		int r = ipc_next_request(ipc, &m);
+
+		if (r < 0)
+			return;
+		if (m.type == MSG_mail) {
+			r = serve_message(ipc, &m.mail);
+		} else {
+			message_close_fd(&m);
+			r = -EBADMSG;
+		}
+		if (r == -EBADMSG)
+			log_warning("%s where it does not belong: connection closed",
+				    message_name(m.type));
+		if (r < 0)
+			return;
+	}
+}
