@@ -310,10 +310,3 @@ int imap_parse_flags(struct imap_session *s, bool bare, struct imap_flags *flags
 		return imap_syntax_error(s->parser, "Expected ) behind the flags");
 	return r;
 }
-
-int imap_breathe(struct imap_session *s)
-{
-	(void)s;
-	task_yield();
-	return 0;
-}

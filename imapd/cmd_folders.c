@@ -90,7 +90,7 @@ int imap_command_delete(struct imap_session *s)
 	if (r == IMAP_DONE && name.len > 0) {
 		/* Clients delete what they have open; then nothing is selected any more. */
 		if (s->mailbox != NULL && view_is(str_view(&name), mailbox_name(s->mailbox)))
-			mailbox_close(TAKE(s->mailbox));
+			imap_close_mailbox(s);
 		r = answer(s, store_delete(s->store, str_view(&name), &err), &err, "Delete");
 	}
 	str_free(&name);

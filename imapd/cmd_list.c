@@ -100,15 +100,17 @@ static bool matches_any(const struct listing *l, struct view name)
 	return false;
 }
 
-static int send_status(struct imap_session *s, struct view name, unsigned items)
+/* *failed: the store's error, in which case nothing is sent. Returns the stream's. */
+static int send_status(struct imap_session *s, struct view name, unsigned items, int *failed)
 {
 	struct folder_status status = { 0 };
 	struct str line = STR_EMPTY;
-	int r = store_status(s->store, name, &status);
 	const char *separator = "";
+	int r;
 
-	if (r < 0)
-		return r;
+	*failed = store_status(s->store, name, &status);
+	if (*failed < 0)
+		return 0;
 	str_append_cstr(&line, "* STATUS ");
 	imap_append_mailbox(&line, name);
 	str_append_cstr(&line, " (");
@@ -140,7 +142,7 @@ static int send_folder(struct listing *l, const struct folder_info *folder, bool
 {
 	struct str line = STR_EMPTY;
 	const char *separator = "";
-	int r;
+	int failed, r;
 
 	str_printf(&line, "* %s (", l->answer);
 	if (only_parent || !folder->exists)
@@ -162,7 +164,7 @@ static int send_folder(struct listing *l, const struct folder_info *folder, bool
 	r = stream_write(l->s->io, str_view(&line));
 	str_free(&line);
 	if (r == 0 && l->status != 0 && folder->exists && !only_parent)
-		r = send_status(l->s, folder->name, l->status);
+		r = send_status(l->s, folder->name, l->status, &failed);
 	return r;
 }
 
@@ -415,7 +417,7 @@ int imap_command_status(struct imap_session *s)
 {
 	struct str name = STR_EMPTY;
 	unsigned items = 0;
-	int r = imap_parse_mailbox(s, &name);
+	int failed = 0, r = imap_parse_mailbox(s, &name);
 
 	if (r == 0)
 		r = imap_space(s->parser);
@@ -427,9 +429,11 @@ int imap_command_status(struct imap_session *s)
 		str_free(&name);
 		return r == -EINVAL ? IMAP_DONE : r;
 	}
-	r = send_status(s, str_view(&name), items);
+	r = send_status(s, str_view(&name), items, &failed);
 	str_free(&name);
 	if (r < 0)
-		return imap_no_errno(s, r, "Status");
+		return r;
+	if (failed < 0)
+		return imap_no_errno(s, failed, "Status");
 	return imap_ok(s, "Status completed.");
 }

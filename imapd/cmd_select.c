@@ -35,7 +35,7 @@ static int open_mailbox(struct imap_session *s, enum mailbox_mode mode)
 		return r == -EINVAL ? IMAP_DONE : r;
 	}
 	/* Whatever was selected is left, also if this fails (RFC 3501 6.3.1). */
-	mailbox_close(TAKE(s->mailbox));
+	imap_close_mailbox(s);
 	r = mailbox_open(s->store, str_view(&name), mode, &s->mailbox);
 	str_free(&name);
 	if (r < 0)
@@ -69,7 +69,7 @@ int imap_command_close(struct imap_session *s)
 		r = mailbox_expunge(s->mailbox, NULL, 0, NULL);
 	if (r < 0)
 		return imap_no_errno(s, r, "Expunging");
-	mailbox_close(TAKE(s->mailbox));
+	imap_close_mailbox(s);
 	return imap_ok(s, "Close completed.");
 }
 
@@ -79,7 +79,7 @@ int imap_command_unselect(struct imap_session *s)
 
 	if (r < 0)
 		return r;
-	mailbox_close(TAKE(s->mailbox));
+	imap_close_mailbox(s);
 	return imap_ok(s, "Unselect completed.");
 }
 

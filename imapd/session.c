@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "fetch.h"
 
 const char imap_capabilities[] = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN "
 				 "UIDPLUS UNSELECT MOVE SPECIAL-USE "
@@ -19,6 +20,12 @@ void imap_session_new_mail(void)
 		s->mail_came = true;
 		wake_all(&s->new_mail);
 	}
+}
+
+void imap_close_mailbox(struct imap_session *s)
+{
+	opened_message_close(s->message);
+	mailbox_close(TAKE(s->mailbox));
 }
 
 /* ---- commands that need no file of their own ---- */
@@ -209,7 +216,8 @@ static void say_goodbye(struct imap_session *s, int why)
 
 void imap_session_serve(struct stream *io, const struct session_client *client, struct store *store)
 {
-	struct imap_session s = { .io = io, .client = client, .store = store };
+	struct opened_message message = { 0 };
+	struct imap_session s = { .io = io, .client = client, .store = store, .message = &message };
 	struct imap_limits limits = { .line = (size_t)param.imap_max_line_length,
 				      .command = (size_t)param.imap_max_line_length * 2,
 				      .literal_plus = true };
@@ -223,7 +231,7 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	while (r == IMAP_DONE)
 		r = one_command(&s);
 	say_goodbye(&s, r == IMAP_LOGOUT ? 0 : r);
-	mailbox_close(s.mailbox);
+	imap_close_mailbox(&s);
 	imap_parser_free(s.parser);
 	list_remove(&s.link);
 }

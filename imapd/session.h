@@ -28,9 +28,10 @@ struct imap_session {
 	struct imap_parser *parser;
 	const struct session_client *client;
 	struct store *store;
-	struct mailbox *mailbox; /* NULL: none is selected */
-	bool uid;		 /* the present command has the prefix UID */
-	bool expunge_allowed;	 /* at the end of the present command (RFC 3501 7.4.1) */
+	struct mailbox *mailbox;	/* NULL: none is selected */
+	struct opened_message *message; /* read last, kept open for the next piece (fetch.h) */
+	bool uid;			/* the present command has the prefix UID */
+	bool expunge_allowed;		/* at the end of the present command (RFC 3501 7.4.1) */
 	unsigned bad_commands;
 	struct list link;	  /* among all connections of this process */
 	struct waitlist new_mail; /* IDLE waits here too */
@@ -52,6 +53,9 @@ void imap_session_serve(struct stream *io, const struct session_client *client,
 void imap_session_new_mail(void);
 extern const struct imap_command imap_commands[];
 extern const size_t imap_command_count;
+
+/* Leaves the selected mailbox, if there is one. */
+void imap_close_mailbox(struct imap_session *s);
 
 /* Tagged answers of the present command. */
 int imap_ok(struct imap_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -90,8 +94,6 @@ int imap_parse_flags(struct imap_session *s, bool bare, struct imap_flags *flags
 int imap_parse_mailbox(struct imap_session *s, struct str *name);
 /* A folder's name in an answer: quoted or as a literal. */
 void imap_append_mailbox(struct str *out, struct view name);
-/* Lets other connections of this user go on if this command has had the process for long. */
-int imap_breathe(struct imap_session *s);
 
 /* One file for each group of commands. */
 int imap_command_select(struct imap_session *s);

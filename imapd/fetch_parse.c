@@ -1,0 +1,263 @@
+/* Reading what a FETCH asks for. */
+#include <errno.h>
+
+#include "fetch.h"
+
+static const struct simple {
+	const char *name;
+	enum fetch_kind kind;
+} simple_items[] = {
+	{ "UID", FETCH_UID },
+	{ "FLAGS", FETCH_FLAGS },
+	{ "INTERNALDATE", FETCH_INTERNALDATE },
+	{ "RFC822.SIZE", FETCH_SIZE },
+	{ "ENVELOPE", FETCH_ENVELOPE },
+	{ "BODYSTRUCTURE", FETCH_BODYSTRUCTURE },
+};
+
+/* The macros of RFC 3501 6.4.5. */
+static const struct macro {
+	const char *name;
+	enum fetch_kind kinds[6];
+	size_t count;
+} macros[] = {
+	{ "ALL", { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE }, 4 },
+	{ "FAST", { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE }, 3 },
+	{ "FULL", { FETCH_FLAGS, FETCH_INTERNALDATE, FETCH_SIZE, FETCH_ENVELOPE, FETCH_BODY }, 5 },
+};
+
+static const struct {
+	const char *name;
+	enum section_text text;
+	bool names;
+} section_texts[] = {
+	{ "HEADER.FIELDS.NOT", SECTION_HEADER_FIELDS_NOT, true },
+	{ "HEADER.FIELDS", SECTION_HEADER_FIELDS, true },
+	{ "HEADER", SECTION_HEADER, false },
+	{ "TEXT", SECTION_TEXT, false },
+	{ "MIME", SECTION_MIME, false },
+};
+
+void fetch_free(struct fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->count; i++)
+		free(fetch->items[i].section.names);
+	fetch->count = 0;
+}
+
+static struct fetch_item *add(struct fetch *fetch, enum fetch_kind kind)
+{
+	struct fetch_item *item = &fetch->items[fetch->count];
+
+	if (fetch->count == FETCH_ITEMS_MAX)
+		return NULL;
+	*item = (struct fetch_item){ .kind = kind };
+	fetch->count++;
+	return item;
+}
+
+/* SP "(" astring *(SP astring) ")" */
+static int parse_names(struct imap_session *s, struct section *section)
+{
+	int r = imap_space(s->parser);
+
+	if (r == 0 && !imap_take(s->parser, '('))
+		r = imap_syntax_error(s->parser, "Expected ( and header names");
+	section->names = mem_new_array(struct view, SECTION_NAMES_MAX);
+	while (r == 0) {
+		if (section->name_count == SECTION_NAMES_MAX)
+			return imap_syntax_error(s->parser, "Too many header names");
+		r = imap_astring(s->parser, &section->names[section->name_count]);
+		if (r == 0 && section->names[section->name_count].len == 0)
+			r = imap_syntax_error(s->parser, "Empty header name");
+		section->name_count++;
+		if (r == 0 && !imap_take(s->parser, ' '))
+			break;
+	}
+	if (r == 0 && !imap_take(s->parser, ')'))
+		r = imap_syntax_error(s->parser, "Expected ) behind the header names");
+	return r;
+}
+
+/* The word in a section, cut off at "]": HEADER, TEXT ... */
+static int parse_section_text(struct imap_session *s, struct section *section)
+{
+	struct view word;
+	int r = imap_atom(s->parser, &word);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(section_texts); i++) {
+		if (!view_is_nocase(word, section_texts[i].name))
+			continue;
+		section->text = section_texts[i].text;
+		if (section->text == SECTION_MIME && section->depth == 0)
+			break;
+		return section_texts[i].names ? parse_names(s, section) : 0;
+	}
+	return imap_syntax_error(s->parser, "Unknown section");
+}
+
+/* Behind "[", up to and with "]". */
+static int parse_section(struct imap_session *s, struct section *section)
+{
+	int r = 0;
+
+	while (r == 0 && ascii_is_digit(imap_peek(s->parser))) {
+		uint64_t number;
+
+		if (section->depth == SECTION_DEPTH_MAX)
+			return imap_syntax_error(s->parser, "Section too deep");
+		r = imap_number(s->parser, UINT32_MAX, &number);
+		if (r == 0 && number == 0)
+			r = imap_syntax_error(s->parser, "Parts are numbered from 1");
+		section->path[section->depth++] = (uint32_t)number;
+		if (imap_peek(s->parser) == ']' || !imap_take(s->parser, '.'))
+			break;
+	}
+	if (r == 0 && imap_peek(s->parser) != ']')
+		r = parse_section_text(s, section);
+	if (r == 0 && !imap_take(s->parser, ']'))
+		r = imap_syntax_error(s->parser, "Expected ]");
+	return r;
+}
+
+/* "<offset.length>" */
+static int parse_partial(struct imap_session *s, struct section *section)
+{
+	int r;
+
+	if (!imap_take(s->parser, '<'))
+		return 0;
+	section->partial = true;
+	r = imap_number(s->parser, INT64_MAX, &section->offset);
+	if (r == 0 && !imap_take(s->parser, '.'))
+		r = imap_syntax_error(s->parser, "Expected <offset.length>");
+	if (r == 0)
+		r = imap_number(s->parser, INT64_MAX, &section->length);
+	if (r == 0 && section->length == 0)
+		r = imap_syntax_error(s->parser, "A piece has at least one byte");
+	if (r == 0 && !imap_take(s->parser, '>'))
+		r = imap_syntax_error(s->parser, "Expected <offset.length>");
+	return r;
+}
+
+static int parse_body(struct imap_session *s, struct fetch_item *item)
+{
+	int r;
+
+	if (!imap_take(s->parser, '['))
+		return item->peek ? imap_syntax_error(s->parser, "Expected BODY.PEEK[") : 0;
+	item->kind = FETCH_SECTION;
+	r = parse_section(s, &item->section);
+	return r == 0 ? parse_partial(s, &item->section) : r;
+}
+
+/* The forms that RFC 3501 keeps from RFC 822's days. */
+static bool old_form(struct fetch_item *item, struct view word)
+{
+	static const struct {
+		const char *name;
+		enum section_text text;
+		bool peek;
+	} forms[] = { { "RFC822", SECTION_ALL, false },
+		      { "RFC822.HEADER", SECTION_HEADER, true },
+		      { "RFC822.TEXT", SECTION_TEXT, false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		if (!view_is_nocase(word, forms[i].name))
+			continue;
+		item->kind = FETCH_SECTION;
+		item->label = forms[i].name;
+		item->peek = forms[i].peek;
+		item->section.text = forms[i].text;
+		return true;
+	}
+	return false;
+}
+
+/* atom without '[', which is an atom character but begins a section here. */
+static int item_word(struct imap_session *s, struct str *name)
+{
+	while (ascii_is_alnum(imap_peek(s->parser)) || imap_peek(s->parser) == '.') {
+		char c = imap_peek(s->parser);
+
+		if (name->len == 32)
+			break;
+		str_append_byte(name, c);
+		imap_take(s->parser, c);
+	}
+	return name->len > 0 ? 0 : imap_syntax_error(s->parser, "Expected a FETCH item");
+}
+
+static int parse_item(struct imap_session *s, struct fetch *fetch, bool macro_allowed)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	struct fetch_item *item;
+	struct view word;
+	int r = item_word(s, &name);
+
+	if (r < 0)
+		return r;
+	word = str_view(&name);
+	for (size_t i = 0; macro_allowed && i < ARRAY_SIZE(macros); i++) {
+		if (!view_is_nocase(word, macros[i].name))
+			continue;
+		for (size_t k = 0; k < macros[i].count; k++)
+			add(fetch, macros[i].kinds[k]);
+		return 0;
+	}
+	item = add(fetch, FETCH_BODY);
+	if (item == NULL)
+		return imap_syntax_error(s->parser, "Too many FETCH items");
+	if (view_is_nocase(word, "BODY") || view_is_nocase(word, "BODY.PEEK")) {
+		item->peek = word.len > 4;
+		return parse_body(s, item);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(simple_items); i++) {
+		if (view_is_nocase(word, simple_items[i].name)) {
+			item->kind = simple_items[i].kind;
+			return 0;
+		}
+	}
+	return old_form(item, word) ? 0 : imap_syntax_error(s->parser, "Unknown FETCH item");
+}
+
+int fetch_parse(struct imap_session *s, struct fetch *fetch)
+{
+	int r;
+
+	fetch->count = 0;
+	if (!imap_take(s->parser, '('))
+		return parse_item(s, fetch, true);
+	do
+		r = parse_item(s, fetch, false);
+	while (r == 0 && imap_take(s->parser, ' '));
+	if (r == 0 && !imap_take(s->parser, ')'))
+		r = imap_syntax_error(s->parser, "Expected )");
+	return r;
+}
+
+void fetch_append_label(struct str *out, const struct fetch_item *item)
+{
+	const struct section *section = &item->section;
+
+	if (item->label != NULL) {
+		str_append_cstr(out, item->label);
+		return;
+	}
+	str_append_cstr(out, "BODY[");
+	for (size_t i = 0; i < section->depth; i++)
+		str_printf(out, "%s%u", i > 0 ? "." : "", section->path[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(section_texts); i++)
+		if (section->text == section_texts[i].text)
+			str_printf(out, "%s%s", section->depth > 0 ? "." : "",
+				   section_texts[i].name);
+	for (size_t i = 0; i < section->name_count; i++) {
+		str_append_cstr(out, i > 0 ? " " : " (");
+		imap_append_mailbox(out, section->names[i]);
+	}
+	str_append_cstr(out, section->name_count > 0 ? ")]" : "]");
+	if (section->partial)
+		str_printf(out, "<%llu>", (unsigned long long)section->offset);
+}
