@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -50,19 +51,44 @@ static int make_link(const char *name, const char *target, struct error *err)
 	return 0;
 }
 
-/* What belongs to mail_owner, with the folders one level below. */
-static int give_incoming(uid_t uid, gid_t gid, struct error *err)
+/*
+ * A folder of mail_owner's with the folders in it. It may hold what a mail_owner turned hostile put
+ * there, so nothing is followed and only folders are touched.
+ */
+static int give_tree(const char *path, uid_t uid, gid_t gid, struct error *err)
 {
-	char path[40];
+	_cleanup_(str_free) struct str whole = STR_EMPTY;
+	int r = make_folder(path, 0700, uid, gid, err);
+	struct dirent *entry;
+	DIR *folder;
+
+	if (r < 0 || !master_is_root())
+		return r;
+	str_printf(&whole, "%s/%s", param.queue_directory, path);
+	folder = opendir(whole.data);
+	while (folder != NULL && (entry = readdir(folder)) != NULL) {
+		_cleanup_fd_ int fd = -1;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		fd = openat(dirfd(folder), entry->d_name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && fchown(fd, uid, gid) < 0)
+			r = error_errno(err, "give folder %s/%s its owner", whole.data,
+					entry->d_name);
+	}
+	if (folder != NULL)
+		closedir(folder);
+	return r;
+}
+
+static int give_queue(uid_t uid, gid_t gid, struct error *err)
+{
 	int r = queue_make_folders(param.queue_directory, err);
 
 	if (r == 0)
-		r = make_folder("incoming", 0700, uid, gid, err);
-	for (unsigned i = 0; i < QUEUE_HASH_FOLDERS && r == 0; i++) {
-		snprintf(path, sizeof(path), "incoming/%02x", i);
-		r = make_folder(path, 0700, uid, gid, err);
-	}
-	return r;
+		r = give_tree("incoming", uid, gid, err);
+	return r < 0 ? r : give_tree("corrupt", uid, gid, err);
 }
 
 int folders_make(struct error *err)
@@ -98,7 +124,7 @@ int folders_make(struct error *err)
 		r = make_link("private", "sockets/private", err);
 	if (r == 0)
 		r = make_folder("pid", 0755, uid, gid, err);
-	return r < 0 ? r : give_incoming(mail_uid, mail_gid, err);
+	return r < 0 ? r : give_queue(mail_uid, mail_gid, err);
 }
 
 int pid_file_take(struct error *err)
