@@ -1,0 +1,148 @@
+#include "deliver.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "daemon/daemon.h"
+#include "store/deliver.h"
+#include "task/task.h"
+
+#define LOCK_TIMEOUT ((msec_t)100 * 1000) /* Postfix: 20 attempts, 5 seconds apart */
+
+int child_reply(struct ipc *ipc, uint8_t outcome, const char *status, const char *format, ...)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	va_list args;
+
+	va_start(args, format);
+	str_vprintf(&text, format, args);
+	va_end(args);
+	return ipc_send(ipc, result, .outcome = outcome, .status = view_of(status),
+			.diagnostic = view_first(str_view(&text), IPC_TEXT_MAX));
+}
+
+static int reply_failure(struct ipc *ipc, int code, const struct error *err)
+{
+	const char *status = code == -ENOSPC					    ? "4.3.1"
+			     : code == -EDQUOT					    ? "4.2.2"
+			     : code == -EAGAIN					    ? "4.2.0"
+			     : code == -EACCES || code == -EPERM || code == -ENOENT ? "4.2.0"
+										    : "4.3.0";
+
+	return child_reply(ipc, OUTCOME_DEFERRED, status, "cannot deliver: %s", err->text);
+}
+
+/* ---- storing ---- */
+
+/* An mbox that is another's is left alone; one that would grow beyond its limit is full. */
+static int check_mbox(const char *path, const struct msg_work_store *m, struct ipc *ipc)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0; /* the store decides */
+	if (param.strict_mailbox_ownership && m->check.len == 0 && st.st_uid != geteuid()) {
+		child_reply(ipc, OUTCOME_DEFERRED, "4.2.0",
+			    "destination %s is not owned by recipient", path);
+		return -EPERM;
+	}
+	if (m->limit > 0 && (uint64_t)st.st_size + m->content_size + m->headers.len > m->limit) {
+		child_reply(ipc, OUTCOME_FAILED, "5.2.2",
+			    "mailbox is full: the limit is %llu bytes",
+			    (unsigned long long)m->limit);
+		return -EFBIG;
+	}
+	return 0;
+}
+
+static int store(struct ipc *ipc, struct msg_work_store *m)
+{
+	_cleanup_fd_ int file = TAKE_FD(m->file);
+	_cleanup_free_ char *path = mem_strndup(m->path.data, m->path.len);
+	struct mail_source source = { .file = file,
+				      .offset = m->content_offset,
+				      .size = m->content_size,
+				      .prefix = m->headers };
+	struct error err = ERROR_NONE;
+	int r;
+
+	if (file < 0 || path[0] != '/')
+		return -EBADMSG;
+	if (m->check.len > 0) {
+		r = child_check(m->check, false, m->target, &err);
+		if (r < 0)
+			return child_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "%s", err.text);
+	}
+	if (m->format == STORE_MAILDIR) {
+		r = maildir_deliver(path, m->folder, false, &source, NULL, &err);
+	} else {
+		if (check_mbox(path, m, ipc) < 0)
+			return 0;
+		r = mbox_deliver(path, 0600, m->sender, param.mailbox_delivery_lock,
+				 clock_after(LOCK_TIMEOUT), &source, &err);
+	}
+	if (r < 0)
+		return reply_failure(ipc, r, &err);
+	if (m->target.len > 0)
+		return child_reply(ipc, OUTCOME_DELIVERED, "2.0.0", "delivered to file: %.*s",
+				   VIEW_ARG(m->target));
+	return child_reply(ipc, OUTCOME_DELIVERED, "2.0.0", "delivered to %s",
+			   m->format == STORE_MAILDIR ? "maildir" : "mailbox");
+}
+
+static int open_source(struct ipc *ipc, const struct msg_work_open *m)
+{
+	struct error err = ERROR_NONE;
+	_cleanup_fd_ int fd = child_open_source(m->paths, &err);
+
+	if (fd == -ENOENT)
+		return ipc_send(ipc, source_file, .found = 0);
+	if (fd == -EPERM) {
+		log_warning("%s: not used", err.text);
+		return ipc_send(ipc, source_file, .found = 0);
+	}
+	if (fd < 0)
+		return child_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "%s", err.text);
+	return ipc_send(ipc, source_file, .found = 1, .file = fd);
+}
+
+/* ---- life ---- */
+
+static int answer_request(struct ipc *ipc, enum worker_kind kind, struct message *m)
+{
+	if (kind == WORKER_STORE && m->type == MSG_work_store)
+		return store(ipc, &m->work_store);
+	if (kind == WORKER_STORE && m->type == MSG_work_open)
+		return open_source(ipc, &m->work_open);
+	if (kind == WORKER_RUN && m->type == MSG_work_run)
+		return child_run(ipc, &m->work_run);
+	message_close_fd(m);
+	return -EBADMSG;
+}
+
+void child_serve(int fd, enum worker_kind kind, const struct target *target)
+{
+	struct error err = ERROR_NONE;
+	struct message m;
+	struct ipc *ipc;
+
+	if (daemon_become(target->uid, target->gid, target->name, NULL, &err) < 0 ||
+	    (kind == WORKER_STORE &&
+	     daemon_confine(CALLS_FILES_READ | CALLS_FILES_WRITE, &err) < 0)) {
+		log_error("%s", err.text);
+		_exit(1);
+	}
+	if (kind == WORKER_RUN)
+		child_run_prepare();
+	ipc = ipc_new(fd);
+	ipc_set_timeout(ipc, MSEC_FOREVER);
+	while (ipc_receive(ipc, &m) == 0)
+		if (answer_request(ipc, kind, &m) < 0 || ipc_flush(ipc) < 0)
+			_exit(1);
+	_exit(0);
+}

@@ -1,0 +1,115 @@
+/*
+ * local-deliver: does local delivery. It starts as root and believes nothing but names: it looks up
+ * itself who a user is and where the mail goes, and whether a command, file or :include: really
+ * stands in the alias or .forward that is said to hold it. What touches anything of a user's is
+ * done by a child process that has become that user.
+ *
+ *	deliver_main.c		one request of local
+ *	deliver_target.c	a user's name to uid and mailbox
+ *	deliver_check.c		programs, files and sources: whose they are, and whether they may
+ *	workers.c		the child processes: made, kept a while, ended
+ *	child.c			a child's life; storing
+ *	child_files.c		opening and checking .forward and :include: files
+ *	child_run.c		running a command
+ */
+#ifndef LOCAL_DELIVER_H
+#define LOCAL_DELIVER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "ipc/ipc.h"
+#include "table/table.h"
+
+/* What a request came to, before it is a result message. */
+struct answer {
+	uint8_t outcome;
+	const char *status; /* a literal */
+	struct str text;
+	struct str user; /* canonical name of whose mailbox it is in */
+};
+#define ANSWER_INIT ((struct answer){ OUTCOME_DEFERRED, "4.3.0", STR_EMPTY, STR_EMPTY })
+void answer_free(struct answer *answer);
+/* Always -1, so that a function can set it and leave. */
+int answer_set(struct answer *answer, uint8_t outcome, const char *status, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Who acts, and on what. */
+struct target {
+	uid_t uid;
+	gid_t gid;
+	char *name; /* canonical */
+	char *home;
+	uint8_t format; /* STORE_MAILDIR, STORE_MBOX */
+	struct str path;
+	int64_t limit; /* of an mbox */
+};
+void target_free(struct target *target);
+
+/* ---- deliver_target.c ---- */
+
+int target_prepare(struct error *err);
+/* Reopens what has changed. Before each request. */
+void target_refresh(void);
+/* 0, or -1 with the answer. */
+int target_of_mailbox(const struct msg_mailbox_deliver *m, struct target *target,
+		      struct answer *answer);
+/* Only who it is: a system user. */
+int target_of_user(struct view name, struct target *target, struct answer *answer);
+
+/* ---- deliver_check.c ---- */
+
+int check_prepare(struct error *err);
+void check_refresh(void);
+/*
+ * Who acts for this command or file, and `check`: files in which the child must find it (empty:
+ * seen already). 0, or -1 with the answer.
+ */
+int check_program(const struct msg_program_deliver *m, struct target *target, struct str *check,
+		  struct answer *answer);
+/* Who may read that source, and the candidates for its path. */
+int check_source(const struct msg_source_read *m, struct target *target, struct str *paths,
+		 struct answer *answer);
+/* NAME=value NUL ... for a command. */
+void check_environment(const struct msg_program_deliver *m, const struct target *target,
+		       struct str *environment);
+
+/* ---- workers.c ---- */
+
+enum worker_kind {
+	WORKER_STORE, /* files; confined */
+	WORKER_RUN,   /* commands, which need what they need */
+};
+struct worker;
+void workers_start(void);
+/* A child acting as that user; waits for a place. NULL with the reason. */
+struct worker *worker_take(enum worker_kind kind, const struct target *target, struct error *err);
+struct ipc *worker_ipc(struct worker *worker);
+void worker_give_back(struct worker *worker, bool healthy);
+
+/* ---- child.c ---- */
+
+/* The rest of a child's life. */
+void child_serve(int fd, enum worker_kind kind, const struct target *target)
+	__attribute__((noreturn));
+int child_reply(struct ipc *ipc, uint8_t outcome, const char *status, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* ---- child_files.c ---- */
+
+/*
+ * Opens the first of the files that exists: a regular file that belongs to root or to the acting
+ * user, and that not everybody may write to. Descriptor; -ENOENT: none; another errno.
+ */
+int child_open_source(struct view paths, struct error *err);
+/* 0 if it stands in the source; -EPERM if not; another errno. */
+int child_check(struct view paths, bool command, struct view target, struct error *err);
+
+/* ---- child_run.c ---- */
+
+void child_run_prepare(void);
+int child_run(struct ipc *ipc, struct msg_work_run *m);
+
+#endif

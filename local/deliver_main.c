@@ -1,0 +1,308 @@
+#include "deliver.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "daemon/daemon.h"
+#include "mail/address.h"
+#include "user/user.h"
+
+static uid_t net_uid;
+
+void answer_free(struct answer *answer)
+{
+	str_free(&answer->text);
+	str_free(&answer->user);
+}
+
+int answer_set(struct answer *answer, uint8_t outcome, const char *status, const char *format, ...)
+{
+	va_list args;
+
+	answer->outcome = outcome;
+	answer->status = status;
+	str_clear(&answer->text);
+	va_start(args, format);
+	str_vprintf(&answer->text, format, args);
+	va_end(args);
+	return -1;
+}
+
+void target_free(struct target *target)
+{
+	free(target->name);
+	free(target->home);
+	str_free(&target->path);
+}
+
+static int prepare(struct error *err)
+{
+	int r = target_prepare(err);
+
+	if (r == 0)
+		r = check_prepare(err);
+	if (r < 0 || !daemon_running_as_root())
+		return r;
+	r = user_id_of(param.net_owner, &net_uid, NULL);
+	return r < 0 ? error_set(err, r, "net_owner: no user \"%s\"", param.net_owner) : 0;
+}
+
+/* ---- requests ---- */
+
+static int send_answer(struct ipc *ipc, const struct answer *answer)
+{
+	return ipc_send(ipc, result, .outcome = answer->outcome, .status = view_of(answer->status),
+			.remote = view_first(str_view(&answer->user), IPC_HOST_MAX),
+			.diagnostic = view_first(str_view(&answer->text), IPC_TEXT_MAX));
+}
+
+/* These become header lines, environment and lines of an mbox file. */
+static bool is_clean(struct view text)
+{
+	return !view_has_control(text);
+}
+
+static void add_headers(struct str *headers, struct view sender, struct view original,
+			struct view recipient, bool delivered_to)
+{
+	str_append(headers, VIEW("Return-Path: <"));
+	address_quote(headers, sender);
+	str_append(headers, VIEW(">\r\n"));
+	if (original.len > 0) {
+		str_append(headers, VIEW("X-Original-To: "));
+		address_quote(headers, original);
+		str_append(headers, VIEW("\r\n"));
+	}
+	if (delivered_to) {
+		str_append(headers, VIEW("Delivered-To: "));
+		address_quote(headers, recipient);
+		str_append(headers, VIEW("\r\n"));
+	}
+}
+
+/* The child's result becomes ours, with the user's name beside it where mail is in a mailbox. */
+static int pass_result(struct ipc *ipc, struct worker *worker, int r, struct view user)
+{
+	struct message m = { .type = MSG_none };
+	int sent;
+
+	if (r == 0)
+		r = ipc_receive(worker_ipc(worker), &m);
+	if (r == 0 && m.type != MSG_result) {
+		message_close_fd(&m);
+		r = -EBADMSG;
+	}
+	if (r < 0) {
+		_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
+
+		answer_set(&answer, OUTCOME_DEFERRED, "4.3.0", "the delivering process failed: %s",
+			   strerror(-r));
+		worker_give_back(worker, false);
+		return send_answer(ipc, &answer);
+	}
+	m.result.remote = m.result.outcome == OUTCOME_DELIVERED ? user : VIEW_NONE;
+	sent = ipc_send_message(ipc, MSG_result, &m.result);
+	worker_give_back(worker, true);
+	return sent;
+}
+
+static struct worker *take_worker(struct ipc *ipc, enum worker_kind kind,
+				  const struct target *target, int *sent)
+{
+	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
+	struct error err = ERROR_NONE;
+	struct worker *worker = worker_take(kind, target, &err);
+
+	if (worker != NULL)
+		return worker;
+	log_warning("%s", err.text);
+	answer_set(&answer, OUTCOME_DEFERRED, "4.3.2", "%s", err.text);
+	*sent = send_answer(ipc, &answer);
+	return NULL;
+}
+
+static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
+{
+	_cleanup_fd_ int file = TAKE_FD(m->file);
+	_cleanup_(target_free) struct target target = { .limit = 0 };
+	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
+	_cleanup_(str_free) struct str headers = STR_EMPTY;
+	struct worker *worker;
+	int r = 0;
+
+	if (file < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
+	    !is_clean(m->folder))
+		return -EBADMSG;
+	if (target_of_mailbox(m, &target, &answer) < 0)
+		return send_answer(ipc, &answer);
+	add_headers(&headers, m->sender, m->original, m->recipient, true);
+	worker = take_worker(ipc, WORKER_STORE, &target, &r);
+	if (worker == NULL)
+		return r;
+	r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
+		     .path = str_view(&target.path), .folder = m->folder,
+		     .headers = str_view(&headers), .sender = m->sender,
+		     .limit = (uint64_t)target.limit, .content_offset = m->content_offset,
+		     .content_size = m->content_size, .file = file);
+	return pass_result(ipc, worker, r, view_of(target.name));
+}
+
+static bool list_has(const char *list, const char *word)
+{
+	struct view rest = view_of(list), one;
+
+	while (view_next_word(&rest, ", \t\r\n", &one))
+		if (view_is_nocase(one, word))
+			return true;
+	return false;
+}
+
+static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
+{
+	_cleanup_fd_ int file = TAKE_FD(m->file);
+	_cleanup_(target_free) struct target target = { .limit = 0 };
+	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
+	_cleanup_(str_free) struct str headers = STR_EMPTY, check = STR_EMPTY;
+	_cleanup_(str_free) struct str environment = STR_EMPTY;
+	bool command = m->kind == PROGRAM_COMMAND;
+	struct worker *worker;
+	int r = 0;
+
+	if (file < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
+	    !is_clean(m->extension) || !is_clean(m->target))
+		return -EBADMSG;
+	if (check_program(m, &target, &check, &answer) < 0)
+		return send_answer(ipc, &answer);
+	add_headers(&headers, m->sender, m->original, m->recipient,
+		    list_has(param.prepend_delivered_header, command ? "command" : "file"));
+	worker = take_worker(ipc, command ? WORKER_RUN : WORKER_STORE, &target, &r);
+	if (worker == NULL)
+		return r;
+	if (command) {
+		check_environment(m, &target, &environment);
+		r = ipc_send(worker_ipc(worker), work_run, .command = m->target,
+			     .check = str_view(&check), .directory = view_of(target.home),
+			     .environment = str_view(&environment), .headers = str_view(&headers),
+			     .sender = m->sender, .content_offset = m->content_offset,
+			     .content_size = m->content_size, .file = file);
+	} else {
+		r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
+			     .path = str_view(&target.path), .check = str_view(&check),
+			     .target = m->target, .headers = str_view(&headers),
+			     .sender = m->sender, .limit = (uint64_t)target.limit,
+			     .content_offset = m->content_offset, .content_size = m->content_size,
+			     .file = file);
+	}
+	return pass_result(ipc, worker, r, VIEW_NONE);
+}
+
+static int read_source(struct ipc *ipc, const struct msg_source_read *m)
+{
+	_cleanup_(target_free) struct target target = { .limit = 0 };
+	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
+	_cleanup_(str_free) struct str paths = STR_EMPTY;
+	struct worker *worker;
+	struct message found;
+	int r = 0;
+
+	if (!is_clean(m->extension) || !is_clean(m->via))
+		return -EBADMSG;
+	if (check_source(m, &target, &paths, &answer) < 0) {
+		/* A user who does not exist has no file; the delivery will say so. */
+		if (answer.outcome == OUTCOME_FAILED && m->source == SOURCE_FORWARD)
+			return ipc_send(ipc, source_file, .found = 0);
+		return send_answer(ipc, &answer);
+	}
+	worker = take_worker(ipc, WORKER_STORE, &target, &r);
+	if (worker == NULL)
+		return r;
+	r = ipc_send(worker_ipc(worker), work_open, .paths = str_view(&paths));
+	if (r == 0)
+		r = ipc_receive(worker_ipc(worker), &found);
+	if (r < 0 || found.type != MSG_source_file) {
+		/* A result goes on as it is, anything else as a failure. */
+		if (r == 0 && found.type == MSG_result) {
+			r = ipc_send_message(ipc, MSG_result, &found.result);
+			worker_give_back(worker, true);
+			return r;
+		}
+		if (r == 0)
+			message_close_fd(&found);
+		worker_give_back(worker, false);
+		answer_set(&answer, OUTCOME_DEFERRED, "4.3.0", "the reading process failed");
+		return send_answer(ipc, &answer);
+	}
+	r = ipc_send_message(ipc, MSG_source_file, &found.source_file);
+	message_close_fd(&found);
+	worker_give_back(worker, true);
+	return r;
+}
+
+/* ---- who asks ---- */
+
+static bool may_ask(const struct ipc *ipc)
+{
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+
+	if (ipc_peer(ipc, &pid, &uid, &gid) < 0)
+		return false;
+	return daemon_running_as_root() ? uid == net_uid || uid == 0 : uid == geteuid();
+}
+
+static int answer_request(struct ipc *ipc, struct message *m)
+{
+	target_refresh();
+	check_refresh();
+	switch (m->type) {
+	case MSG_mailbox_deliver:
+		return deliver_to_mailbox(ipc, &m->mailbox_deliver);
+	case MSG_program_deliver:
+		return deliver_to_program(ipc, &m->program_deliver);
+	case MSG_source_read:
+		return read_source(ipc, &m->source_read);
+	default:
+		message_close_fd(m);
+		return -EBADMSG;
+	}
+}
+
+static void serve(struct ipc *ipc)
+{
+	struct message m;
+
+	if (!may_ask(ipc)) {
+		log_error("a process that is not local asks for deliveries: refused");
+		return;
+	}
+	while (ipc_next_request(ipc, &m) == 0) {
+		int r = answer_request(ipc, &m);
+
+		if (r == 0)
+			r = ipc_flush(ipc);
+		if (r < 0) {
+			log_warning("request %s ended: %s", message_name(m.type), strerror(-r));
+			return;
+		}
+	}
+}
+
+static const struct daemon_program program = {
+	.name = "local-deliver",
+	.user = DAEMON_PRIVILEGED,
+	.root = DAEMON_ROOT_NONE,
+	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_BECOME | CALLS_EXEC,
+	.prepare = prepare,
+	.start = workers_start,
+	.serve_ipc = serve,
+};
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &program);
+}

@@ -1,0 +1,264 @@
+#include "deliver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "daemon/daemon.h"
+#include "mail/address.h"
+#include "user/user.h"
+
+/* virtual(8)'s tables. */
+static struct {
+	struct tables *mailboxes, *uids, *gids;
+} virtual;
+
+static int open_tables(struct error *err)
+{
+	struct tables *mailboxes = tables_open(param.virtual_mailbox_maps, 0, err);
+	struct tables *uids = mailboxes ? tables_open(param.virtual_uid_maps, 0, err) : NULL;
+	struct tables *gids = uids ? tables_open(param.virtual_gid_maps, 0, err) : NULL;
+
+	if (gids == NULL) {
+		tables_close(mailboxes);
+		tables_close(uids);
+		return -EINVAL;
+	}
+	tables_close(virtual.mailboxes);
+	tables_close(virtual.uids);
+	tables_close(virtual.gids);
+	virtual.mailboxes = mailboxes;
+	virtual.uids = uids;
+	virtual.gids = gids;
+	return 0;
+}
+
+int target_prepare(struct error *err)
+{
+	int r = users_open(err);
+
+	return r < 0 ? r : open_tables(err);
+}
+
+void target_refresh(void)
+{
+	struct error err = ERROR_NONE;
+
+	if (table_any_changed() && open_tables(&err) < 0)
+		log_warning("%s; the old version stays in use", err.text);
+}
+
+/* ---- users ---- */
+
+static int take_user(struct view name, struct user *user, struct answer *answer)
+{
+	struct error err = ERROR_NONE;
+	int r = user_find(name, user, &err);
+
+	if (r == 1 && user->gid == 0 && daemon_running_as_root()) {
+		user_free(user);
+		return answer_set(
+			answer, OUTCOME_DEFERRED, "4.3.5",
+			"user \"%.*s\" has the group of root, as which no mail is handled",
+			VIEW_ARG(name));
+	}
+	if (r == 1)
+		return 1;
+	if (r == 0)
+		return 0;
+	log_warning("%s", err.text);
+	if (r == -EPERM)
+		return answer_set(answer, OUTCOME_DEFERRED, "4.3.5", "%s: make an alias for it",
+				  err.text);
+	return answer_set(answer, OUTCOME_DEFERRED, "4.3.0", "user lookup failed: %s", err.text);
+}
+
+static void take_identity(struct user *user, struct target *target)
+{
+	target->uid = user->uid;
+	target->gid = user->gid;
+	target->name = TAKE(user->name);
+	target->home = TAKE(user->home);
+}
+
+int target_of_user(struct view name, struct target *target, struct answer *answer)
+{
+	_cleanup_(user_free) struct user user = { .name = NULL };
+	int r = take_user(name, &user, answer);
+
+	if (r < 0)
+		return r;
+	if (r == 0 || !user.system)
+		return answer_set(answer, OUTCOME_FAILED, "5.1.1", "unknown user: \"%.*s\"",
+				  VIEW_ARG(name));
+	take_identity(&user, target);
+	return 0;
+}
+
+static bool ends_in_slash(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 0 && path[len - 1] == '/';
+}
+
+/*
+ * A user may not make files in the spool folder, so a new mailbox is made for them; not through a
+ * link, and only where there is nothing of that name.
+ */
+static void make_spool_file(const struct target *target)
+{
+	const char *path = str_cstr(&target->path);
+	struct stat st;
+
+	if (!daemon_running_as_root() || lstat(path, &st) == 0 || errno != ENOENT)
+		return;
+
+	_cleanup_fd_ int fd =
+		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 || fchown(fd, target->uid, target->gid) < 0)
+		log_warning("make mailbox %s: %m", path);
+}
+
+static int choose_mailbox(const struct user *user, struct target *target)
+{
+	const char *home_mailbox = param.home_mailbox, *spool = param.mail_spool_directory;
+
+	target->format = STORE_MAILDIR;
+	if (user->system && home_mailbox[0] != '\0' && !ends_in_slash(home_mailbox)) {
+		target->format = STORE_MBOX;
+		str_printf(&target->path, "%s/%s", user->home, home_mailbox);
+	} else if (user->system && home_mailbox[0] == '\0' && spool[0] != '\0' &&
+		   !ends_in_slash(spool)) {
+		target->format = STORE_MBOX;
+		str_printf(&target->path, "%s/%s", spool, user->name);
+	} else {
+		str_append_cstr(&target->path, user->mail);
+	}
+	target->limit = param.mailbox_size_limit;
+	return target->format == STORE_MBOX && home_mailbox[0] == '\0';
+}
+
+/* ---- virtual_mailbox_maps ---- */
+
+/* user+ext@domain, user@domain, @domain. 1 with the value and the key, 0, -1 with the answer. */
+static int look_up(struct tables *tables, struct view address, const char *parameter,
+		   struct str *key, struct str *value, struct answer *answer)
+{
+	struct view local, domain, user, extension;
+	struct error err = ERROR_NONE;
+	int r;
+
+	address_split(address, &local, &domain);
+	str_clear(key);
+	str_append_lower(key, address);
+	r = tables_lookup(tables, str_view(key), value, &err);
+	if (r == 0 &&
+	    address_split_extension(local, param.recipient_delimiter, &user, &extension)) {
+		str_clear(key);
+		str_append_lower(key, user);
+		str_append_byte(key, '@');
+		str_append_lower(key, domain);
+		r = tables_lookup(tables, str_view(key), value, &err);
+	}
+	if (r == 0) {
+		_cleanup_(str_free) struct str whole = STR_EMPTY;
+
+		str_append_byte(&whole, '@');
+		str_append_lower(&whole, domain);
+		r = tables_lookup(tables, str_view(&whole), value, &err);
+	}
+	if (r >= 0)
+		return r;
+	log_warning("%s: %s", parameter, err.text);
+	return answer_set(answer, OUTCOME_DEFERRED, "4.3.5", "mail system configuration error (%s)",
+			  parameter);
+}
+
+static int look_up_id(struct tables *tables, struct view address, const char *parameter,
+		      int64_t least, uint32_t *id, struct answer *answer)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
+	int r = look_up(tables, address, parameter, &key, &value, answer);
+
+	if (r < 0)
+		return r;
+	if (r == 1 && view_parse_u32(view_trim(str_view(&value)), UINT32_MAX - 1, id) == 0 &&
+	    *id > 0 && (int64_t)*id >= least)
+		return 0;
+	log_warning("%s: no usable number for %.*s", parameter, VIEW_ARG(address));
+	return answer_set(answer, OUTCOME_DEFERRED, "4.3.5", "mail system configuration error (%s)",
+			  parameter);
+}
+
+static bool has_parent_step(struct view path)
+{
+	struct view piece;
+
+	while (view_next(&path, '/', &piece))
+		if (view_is(piece, ".."))
+			return true;
+	return false;
+}
+
+/* 1, 0: no such address, -1 with the answer. */
+static int target_of_virtual(struct view address, struct target *target, struct answer *answer)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
+	int r = look_up(virtual.mailboxes, address, "virtual_mailbox_maps", &key, &value, answer);
+	uint32_t uid = geteuid(), gid = getegid();
+
+	if (r <= 0)
+		return r;
+	if (daemon_running_as_root() &&
+	    (look_up_id(virtual.uids, address, "virtual_uid_maps", param.virtual_minimum_uid, &uid,
+			answer) < 0 ||
+	     look_up_id(virtual.gids, address, "virtual_gid_maps", 1, &gid, answer) < 0))
+		return -1;
+	if (value.len == 0 || has_parent_step(str_view(&value)))
+		return answer_set(answer, OUTCOME_DEFERRED, "4.3.5",
+				  "virtual_mailbox_maps has no usable path");
+	str_printf(&target->path, "%s/%s", param.virtual_mailbox_base, str_cstr(&value));
+	if (target->path.data[0] != '/')
+		return answer_set(answer, OUTCOME_DEFERRED, "4.3.5",
+				  "virtual_mailbox_base is no absolute path");
+	target->format = ends_in_slash(str_cstr(&target->path)) ? STORE_MAILDIR : STORE_MBOX;
+	while (target->path.len > 1 && target->path.data[target->path.len - 1] == '/')
+		str_truncate(&target->path, target->path.len - 1);
+	target->limit = param.virtual_mailbox_limit;
+	target->uid = uid;
+	target->gid = gid;
+	target->name = mem_strdup(str_cstr(&key));
+	target->home = mem_strdup("/");
+	return 1;
+}
+
+int target_of_mailbox(const struct msg_mailbox_deliver *m, struct target *target,
+		      struct answer *answer)
+{
+	_cleanup_(user_free) struct user user = { .name = NULL };
+	int r = take_user(m->user, &user, answer);
+
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		bool in_spool = choose_mailbox(&user, target);
+
+		take_identity(&user, target);
+		if (in_spool)
+			make_spool_file(target);
+		return 0;
+	}
+	if (m->kind == MAILBOX_VIRTUAL_USER && !tables_are_empty(virtual.mailboxes)) {
+		r = target_of_virtual(m->user, target, answer);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	return answer_set(answer, OUTCOME_FAILED, "5.1.1", "unknown user: \"%.*s\"",
+			  VIEW_ARG(m->user));
+}

@@ -1,0 +1,215 @@
+#include "deliver.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "daemon/daemon.h"
+#include "task/task.h"
+
+#define PLACE_TIMEOUT ((msec_t)120 * 1000)
+#define IDLE_CHECK    ((msec_t)5000)
+/* Beyond command_time_limit, which the child keeps: writing and waiting for locks. */
+#define CHILD_TIMEOUT ((msec_t)300 * 1000)
+
+struct worker {
+	struct list link; /* in `all` */
+	enum worker_kind kind;
+	uid_t uid;
+	gid_t gid;
+	pid_t pid; /* 0: it has ended */
+	struct ipc *ipc;
+	bool busy;
+	msec_t idle_since;
+};
+
+static struct {
+	struct list all; /* the one used last is at the front */
+	size_t count[2];
+	struct waitlist places[2];
+} workers;
+
+static void worker_end(struct worker *worker)
+{
+	list_remove(&worker->link);
+	workers.count[worker->kind]--;
+	ipc_free(worker->ipc); /* the end of its input ends the child */
+	wake_one(&workers.places[worker->kind]);
+	free(worker);
+}
+
+/* ---- the end of children ---- */
+
+static void note_end(pid_t pid, int status)
+{
+	struct worker *ended = NULL;
+
+	list_for_each (&workers.all, struct worker, link, worker)
+		if (worker->pid == pid)
+			ended = worker;
+	if (WIFSIGNALED(status))
+		log_warning("delivering process %d was ended by signal %d", (int)pid,
+			    WTERMSIG(status));
+	if (ended == NULL)
+		return;
+	ended->pid = 0;
+	if (!ended->busy)
+		worker_end(ended);
+}
+
+static void reap(void *unused)
+{
+	pid_t pid;
+	int status;
+
+	(void)unused;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		note_end(pid, status);
+}
+
+static struct worker *longest_idle(enum worker_kind kind)
+{
+	struct worker *found = NULL;
+
+	list_for_each (&workers.all, struct worker, link, worker)
+		if (worker->kind == kind && !worker->busy)
+			found = worker;
+	return found;
+}
+
+static void end_idle(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		task_sleep(IDLE_CHECK);
+		for (int kind = WORKER_STORE; kind <= WORKER_RUN; kind++) {
+			struct worker *worker;
+
+			while ((worker = longest_idle((enum worker_kind)kind)) != NULL &&
+			       clock_now() - worker->idle_since >= param.local_deliver_idle)
+				worker_end(worker);
+		}
+	}
+}
+
+void workers_start(void)
+{
+	list_init(&workers.all);
+	WAITLIST_INIT(&workers.places[WORKER_STORE]);
+	WAITLIST_INIT(&workers.places[WORKER_RUN]);
+	task_on_signal(SIGCHLD, reap, NULL);
+	task_spawn("idle children", end_idle, NULL);
+}
+
+/* ---- making children ---- */
+
+/* All but standard input and output, the log and the one socket. */
+static void close_others(int keep)
+{
+	int low = MIN(keep, log_descriptor()), high = MAX(keep, log_descriptor());
+
+	if (low > 3)
+		close_range(3, (unsigned)low - 1, 0);
+	if (high > low + 1)
+		close_range((unsigned)MAX(low + 1, 3), (unsigned)high - 1, 0);
+	close_range((unsigned)MAX(high + 1, 3), ~0U, 0);
+}
+
+static struct worker *worker_make(enum worker_kind kind, const struct target *target,
+				  struct error *err)
+{
+	struct worker *worker;
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		error_errno(err, "make a socket pair");
+		return NULL;
+	}
+	pid = fork();
+	if (pid < 0) {
+		error_errno(err, "make a delivering process");
+		close(pair[0]);
+		close(pair[1]);
+		return NULL;
+	}
+	if (pid == 0) {
+		task_after_fork();
+		close_others(pair[1]);
+		child_serve(pair[1], kind, target);
+	}
+	close(pair[1]);
+	worker = mem_new(struct worker);
+	worker->kind = kind;
+	worker->uid = target->uid;
+	worker->gid = target->gid;
+	worker->pid = pid;
+	worker->ipc = ipc_new(pair[0]);
+	ipc_finish_first(worker->ipc, true);
+	ipc_set_timeout(worker->ipc, param.command_time_limit + CHILD_TIMEOUT);
+	list_push_front(&workers.all, &worker->link);
+	workers.count[kind]++;
+	return worker;
+}
+
+static struct worker *find_idle(enum worker_kind kind, const struct target *target)
+{
+	list_for_each (&workers.all, struct worker, link, worker)
+		if (!worker->busy && worker->kind == kind && worker->uid == target->uid &&
+		    worker->gid == target->gid)
+			return worker;
+	return NULL;
+}
+
+struct worker *worker_take(enum worker_kind kind, const struct target *target, struct error *err)
+{
+	msec_t deadline = clock_after(PLACE_TIMEOUT);
+	struct worker *worker;
+
+	for (;;) {
+		worker = find_idle(kind, target);
+		if (worker != NULL)
+			break;
+		/* Somebody else's idle one makes room. */
+		if (workers.count[kind] >= (size_t)param.local_deliver_children &&
+		    (worker = longest_idle(kind)) != NULL)
+			worker_end(worker);
+		if (workers.count[kind] < (size_t)param.local_deliver_children) {
+			worker = worker_make(kind, target, err);
+			break;
+		}
+		if (wait_on(&workers.places[kind], deadline) < 0) {
+			wake_one(&workers.places[kind]);
+			error_set(err, -EBUSY, "all delivering processes are busy");
+			return NULL;
+		}
+	}
+	if (worker == NULL)
+		return NULL;
+	worker->busy = true;
+	list_remove(&worker->link);
+	list_push_front(&workers.all, &worker->link);
+	return worker;
+}
+
+struct ipc *worker_ipc(struct worker *worker)
+{
+	return worker->ipc;
+}
+
+void worker_give_back(struct worker *worker, bool healthy)
+{
+	worker->busy = false;
+	worker->idle_since = clock_now();
+	if (!healthy || worker->pid == 0) {
+		worker_end(worker);
+		return;
+	}
+	wake_one(&workers.places[worker->kind]);
+}
