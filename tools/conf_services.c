@@ -1,0 +1,438 @@
+#include "tools/conf_services.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/io.h"
+#include "conf/lines.h"
+#include "tools/conf_edit.h"
+#include "tools/tool.h"
+
+enum { COLUMNS = 8, WORDS_MAX = 300, FILE_MAX = 4 << 20, ENTRIES_MAX = 1000 };
+
+static const char *const fields[COLUMNS] = {
+	"service", "type",   "private",	      "unprivileged",
+	"chroot",  "wakeup", "process_limit", "command",
+};
+
+/* An entry in words: columns, then arguments as they stand, "{ a b }" in one piece. */
+struct entry {
+	int line;
+	char *words[WORDS_MAX];
+	size_t count;
+	bool changed;
+};
+
+struct master {
+	char *path;
+	struct str text;
+	struct entry *entries;
+	size_t count;
+};
+
+static void master_free(struct master *master)
+{
+	for (size_t i = 0; i < master->count; i++)
+		for (size_t w = 0; w < master->entries[i].count; w++)
+			free(master->entries[i].words[w]);
+	free(master->entries);
+	free(master->path);
+	str_free(&master->text);
+}
+
+static bool next_word(struct view *rest, struct view *word)
+{
+	size_t end, depth = 0;
+
+	*rest = view_trim(*rest);
+	for (end = 0; end < rest->len; end++) {
+		char c = rest->data[end];
+
+		if (rest->data[0] == '{' && c == '{')
+			depth++;
+		else if (c == '}' && depth > 0)
+			depth--;
+		if (depth == 0 && ascii_is_space(c))
+			break;
+	}
+	*word = view_first(*rest, end);
+	*rest = view_from(*rest, end);
+	return end > 0;
+}
+
+static void split_entry(struct entry *entry, struct view line)
+{
+	struct view word;
+
+	while (entry->count < WORDS_MAX - 2 && next_word(&line, &word))
+		entry->words[entry->count++] = mem_strndup(word.data, word.len);
+}
+
+static int add_entry(struct master *master, struct view line, int number)
+{
+	struct entry *entry;
+
+	if (master->count == ENTRIES_MAX)
+		return tool_fail("conf", "%s: more than %d services", master->path, ENTRIES_MAX);
+	master->entries = mem_resize(master->entries, master->count + 1, sizeof(*master->entries));
+	entry = &master->entries[master->count++];
+	*entry = (struct entry){ .line = number };
+	split_entry(entry, line);
+	if (entry->count < COLUMNS)
+		return tool_fail("conf", "%s, line %d: expected 8 columns", master->path, number);
+	return TOOL_DONE;
+}
+
+static int master_read(struct master *master)
+{
+	struct error err = ERROR_NONE;
+	struct str path = STR_EMPTY;
+	struct lines lines;
+	struct view line;
+	int status = TOOL_DONE;
+
+	*master = (struct master){ 0 };
+	str_printf(&path, "%s/master.cf", tool_directory());
+	master->path = str_take(&path);
+	if (io_read_file(master->path, FILE_MAX, &master->text, &err) < 0)
+		return tool_fail("conf", "%s", err.text);
+	lines = lines_of(str_view(&master->text));
+	while (status == TOOL_DONE && lines_next(&lines, &line))
+		status = add_entry(master, line, lines.number);
+	lines_free(&lines);
+	return status;
+}
+
+/* ---- names: service/type/rest ---- */
+
+struct name {
+	struct view service, type, rest; /* NULL: any */
+};
+
+static struct view or_any(struct view part)
+{
+	return view_is(part, "*") ? VIEW_NONE : part;
+}
+
+static struct name parse_name(struct view text)
+{
+	struct name name = { .service = VIEW_NONE };
+	struct view part = VIEW_NONE;
+	/* A service's name may be an address and has no "/", but a parameter's value may. */
+
+	if (view_next(&text, '/', &part))
+		name.service = or_any(part);
+	if (view_next(&text, '/', &part))
+		name.type = or_any(part);
+	if (text.data != NULL && text.len > 0)
+		name.rest = or_any(text);
+	return name;
+}
+
+static bool matches(const struct name *name, const struct entry *entry)
+{
+	return (name->service.data == NULL || view_is(name->service, entry->words[0])) &&
+	       (name->type.data == NULL || view_is(name->type, entry->words[1]));
+}
+
+static bool wanted(char *const *patterns, const struct entry *entry, const char *rest)
+{
+	if (patterns[0] == NULL)
+		return true;
+	for (; *patterns != NULL; patterns++) {
+		struct name name = parse_name(view_of(*patterns));
+
+		if (matches(&name, entry) &&
+		    (rest == NULL || name.rest.data == NULL || view_is(name.rest, rest)))
+			return true;
+	}
+	return false;
+}
+
+/* ---- showing ---- */
+
+static bool is_override(const struct entry *entry, size_t word)
+{
+	return strcmp(entry->words[word], "-o") == 0 && word + 1 < entry->count;
+}
+
+static void format_entry(const struct entry *entry, struct str *out)
+{
+	char *const *w = entry->words;
+
+	str_printf(out, "%-10s %-5s %-7s %-7s %-7s %-7s %-7s %s", w[0], w[1], w[2], w[3], w[4],
+		   w[5], w[6], w[7]);
+	for (size_t i = COLUMNS; i < entry->count; i++) {
+		if (w[i][0] == '-')
+			str_printf(out, "\n    %s", w[i]);
+		else
+			str_printf(out, " %s", w[i]);
+	}
+}
+
+static void show_line(const struct entry *entry, const char *rest, const char *value, bool names,
+		      bool values)
+{
+	if (names)
+		printf("%s/%s/%s", entry->words[0], entry->words[1], rest);
+	if (names && values)
+		printf(" = ");
+	if (values)
+		printf("%s", value);
+	putchar('\n');
+}
+
+static void show_fields(const struct entry *entry, char *const *patterns, bool names, bool values)
+{
+	_cleanup_(str_free) struct str command = STR_EMPTY;
+
+	for (size_t i = COLUMNS - 1; i < entry->count; i++)
+		str_printf(&command, "%s%s", command.len ? " " : "", entry->words[i]);
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (wanted(patterns, entry, fields[i]))
+			show_line(entry, fields[i],
+				  i == COLUMNS - 1 ? str_cstr(&command) : entry->words[i], names,
+				  values);
+}
+
+/* "name=value" or "{ name = value }" in its parts, malloc'd. */
+static void split_override(const char *text, char **name, char **value)
+{
+	struct view v = view_of(text);
+	size_t equals;
+
+	if (v.len >= 2 && v.data[0] == '{' && v.data[v.len - 1] == '}')
+		v = view_first(view_from(v, 1), v.len - 2);
+	equals = view_find_byte(v, '=');
+	struct view left = view_trim(view_first(v, equals));
+	struct view right = view_trim(view_from(v, equals == VIEW_NOT_FOUND ? v.len : equals + 1));
+
+	*name = mem_strndup(left.len ? left.data : "", left.len);
+	*value = mem_strndup(right.len ? right.data : "", right.len);
+}
+
+static void show_parameters(const struct entry *entry, char *const *patterns, bool names,
+			    bool values)
+{
+	for (size_t i = COLUMNS; i < entry->count; i++) {
+		_cleanup_free_ char *name = NULL, *value = NULL;
+
+		if (!is_override(entry, i))
+			continue;
+		split_override(entry->words[++i], &name, &value);
+		if (wanted(patterns, entry, name))
+			show_line(entry, name, value, names, values);
+	}
+}
+
+int conf_services_show(enum conf_services_what what, char *const *patterns, bool names, bool values)
+{
+	struct master master;
+	int status = master_read(&master);
+
+	for (size_t i = 0; status == TOOL_DONE && i < master.count; i++) {
+		const struct entry *entry = &master.entries[i];
+		_cleanup_(str_free) struct str text = STR_EMPTY;
+
+		if (what == SERVICES_FIELDS) {
+			show_fields(entry, patterns, names, values);
+		} else if (what == SERVICES_PARAMETERS) {
+			show_parameters(entry, patterns, names, values);
+		} else if (wanted(patterns, entry, NULL)) {
+			format_entry(entry, &text);
+			printf("%s\n", str_cstr(&text));
+		}
+	}
+	master_free(&master);
+	return status;
+}
+
+/* ---- changing ---- */
+
+static void set_word(struct entry *entry, size_t at, const char *text)
+{
+	free(entry->words[at]);
+	entry->words[at] = mem_strdup(text);
+	entry->changed = true;
+}
+
+static void remove_words(struct entry *entry, size_t at, size_t count)
+{
+	for (size_t i = at; i < at + count; i++)
+		free(entry->words[i]);
+	memmove(&entry->words[at], &entry->words[at + count],
+		(entry->count - at - count) * sizeof(entry->words[0]));
+	entry->count -= count;
+	entry->changed = true;
+}
+
+static int set_field(struct entry *entry, struct view field, struct view value)
+{
+	for (size_t i = 0; i < COLUMNS; i++) {
+		if (!view_is(field, fields[i]))
+			continue;
+		if (i < COLUMNS - 1) {
+			_cleanup_free_ char *text = mem_strndup(value.data, value.len);
+
+			set_word(entry, i, text);
+			return TOOL_DONE;
+		}
+		while (entry->count > COLUMNS - 1)
+			remove_words(entry, entry->count - 1, 1);
+		split_entry(entry, value);
+		return TOOL_DONE;
+	}
+	return tool_usage("conf", "no field \"%.*s\" of a service", VIEW_ARG(field));
+}
+
+/* Sets, or with an empty view without data removes, an -o. */
+static int set_parameter(struct entry *entry, struct view name, struct view value)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	size_t at = COLUMNS;
+
+	for (; at < entry->count; at++) {
+		_cleanup_free_ char *other = NULL, *old = NULL;
+
+		if (!is_override(entry, at))
+			continue;
+		split_override(entry->words[at + 1], &other, &old);
+		if (view_is(name, other))
+			break;
+		at++;
+	}
+	if (value.data == NULL) {
+		if (at < entry->count)
+			remove_words(entry, at, 2);
+		return TOOL_DONE;
+	}
+	if (view_find_byte(value, ' ') == VIEW_NOT_FOUND)
+		str_printf(&text, "%.*s=%.*s", VIEW_ARG(name), VIEW_ARG(value));
+	else
+		str_printf(&text, "{ %.*s = %.*s }", VIEW_ARG(name), VIEW_ARG(value));
+	if (at < entry->count) {
+		set_word(entry, at + 1, str_cstr(&text));
+		return TOOL_DONE;
+	}
+	if (entry->count + 2 > WORDS_MAX)
+		return tool_fail("conf", "too many arguments");
+	/* In front of the arguments that are no options, as those end the options. */
+	for (at = COLUMNS; at < entry->count && entry->words[at][0] == '-'; at++)
+		at += is_override(entry, at) ? 1 : 0;
+	memmove(&entry->words[at + 2], &entry->words[at],
+		(entry->count - at) * sizeof(entry->words[0]));
+	entry->words[at] = mem_strdup("-o");
+	entry->words[at + 1] = mem_strdup(str_cstr(&text));
+	entry->count += 2;
+	entry->changed = true;
+	return TOOL_DONE;
+}
+
+static int change_entry(struct master *master, const struct name *name, struct view value)
+{
+	for (size_t i = 0; i < master->count; i++) {
+		struct entry *entry = &master->entries[i];
+
+		if (!matches(name, entry))
+			continue;
+		while (entry->count > 0)
+			remove_words(entry, entry->count - 1, 1);
+		split_entry(entry, value);
+		return entry->count < COLUMNS ? tool_usage("conf", "expected 8 columns")
+					      : TOOL_DONE;
+	}
+	int status = add_entry(master, value, 0);
+
+	if (status == TOOL_DONE)
+		master->entries[master->count - 1].changed = true;
+	return status;
+}
+
+static int change(struct master *master, enum conf_services_what what, const char *text,
+		  bool remove)
+{
+	size_t equals = view_find_byte(view_of(text), '=');
+	struct name name = parse_name(view_trim(view_first(view_of(text), equals)));
+	struct view value = view_trim(view_from(view_of(text), equals + 1));
+	bool found = false;
+	int status = TOOL_DONE;
+
+	if (!remove && equals == VIEW_NOT_FOUND)
+		return tool_usage("conf", "expected name=value, not \"%s\"", text);
+	if (strchr(text, '\n') != NULL)
+		return tool_usage("conf", "a value has one line");
+	if (what == SERVICES_ENTRIES && !remove)
+		return change_entry(master, &name, value);
+	if (what != SERVICES_ENTRIES && name.rest.data == NULL)
+		return tool_usage("conf", "expected service/type/name, not \"%s\"", text);
+	for (size_t i = 0; status == TOOL_DONE && i < master->count; i++) {
+		struct entry *entry = &master->entries[i];
+
+		if (!matches(&name, entry))
+			continue;
+		found = true;
+		if (what == SERVICES_ENTRIES)
+			entry->changed = true;
+		else if (what == SERVICES_FIELDS)
+			status = set_field(entry, name.rest, value);
+		else
+			status = set_parameter(entry, name.rest, remove ? VIEW_NONE : value);
+	}
+	if (status == TOOL_DONE && !found)
+		return tool_fail("conf", "master.cf has no service \"%s\"", text);
+	return status;
+}
+
+/* Refuses what would make master.cf wrong. */
+static int write_master(struct master *master, const struct conf_edit *edits, size_t count)
+{
+	_cleanup_(str_free) struct str out = STR_EMPTY, report = STR_EMPTY;
+	struct services services;
+	struct error err = ERROR_NONE;
+	int r;
+
+	conf_edit_text(str_view(&master->text), edits, count, &out);
+	r = services_parse(str_view(&out), "master.cf", &services, &report);
+	services_free(&services);
+	if (r < 0) {
+		fputs(str_cstr(&report), stderr);
+		return tool_fail("conf", "%s is left as it was", master->path);
+	}
+	if (conf_edit_replace(master->path, str_view(&out), &err) < 0)
+		return tool_fail("conf", "%s", err.text);
+	return TOOL_DONE;
+}
+
+int conf_services_edit(enum conf_services_what what, char *const *changes, bool remove,
+		       bool comment_out)
+{
+	bool whole = what == SERVICES_ENTRIES && (remove || comment_out);
+	struct conf_edit *edits;
+	struct master master;
+	size_t count = 0;
+	int status = master_read(&master);
+
+	if (comment_out && what != SERVICES_ENTRIES)
+		status = tool_usage("conf", "-# is for whole entries (-M)");
+	if (remove && what == SERVICES_FIELDS)
+		status = tool_usage("conf", "a field cannot be removed");
+	for (; status == TOOL_DONE && *changes != NULL; changes++)
+		status = change(&master, what, *changes, remove || comment_out);
+	edits = mem_new_array(struct conf_edit, master.count + 1);
+	for (size_t i = 0; i < master.count; i++) {
+		if (!master.entries[i].changed)
+			continue;
+		edits[count].line = master.entries[i].line;
+		edits[count].comment_out = comment_out;
+		if (!whole)
+			format_entry(&master.entries[i], &edits[count].text);
+		count++;
+	}
+	if (status == TOOL_DONE)
+		status = write_master(&master, edits, count);
+	for (size_t i = 0; i < count; i++)
+		str_free(&edits[i].text);
+	free(edits);
+	master_free(&master);
+	return status;
+}
