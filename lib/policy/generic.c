@@ -1,0 +1,123 @@
+/* Restrictions that look at nothing, or at the client and its connection. */
+#include "base/log.h"
+#include "conf/conf.h"
+#include "policy/internal.h"
+#include "task/task.h"
+
+enum verdict policy_permit(struct evaluation *e, const struct rule *rule)
+{
+	(void)e;
+	(void)rule;
+	return PERMIT;
+}
+
+enum verdict policy_reject(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	return policy_refuse_subject(e, subject_of_stage(e), param.reject_code, "5.7.1",
+				     VIEW("Access denied"));
+}
+
+enum verdict policy_defer(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	return policy_refuse_subject(e, subject_of_stage(e), param.defer_code, "4.3.2",
+				     VIEW("Try again later"));
+}
+
+enum verdict policy_do_defer_if_permit(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	policy_defer_if_permit(e, subject_of_stage(e), "4.7.0", VIEW("defer_if_permit requested"));
+	return DUNNO;
+}
+
+enum verdict policy_do_defer_if_reject(struct evaluation *e, const struct rule *rule)
+{
+	struct subject subject = subject_of_stage(e);
+
+	(void)rule;
+	if (e->defer_if_reject.len == 0)
+		str_printf(&e->defer_if_reject,
+			   "450 4.7.0 <%.*s>: %s rejected: defer_if_reject requested",
+			   VIEW_ARG(subject.name), subject.what);
+	return DUNNO;
+}
+
+enum verdict policy_warn_if_reject(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	e->warn_next = true;
+	return DUNNO;
+}
+
+enum verdict policy_sleep(struct evaluation *e, const struct rule *rule)
+{
+	if (!e->q->explain)
+		task_sleep(rule->seconds * 1000);
+	return DUNNO;
+}
+
+enum verdict policy_permit_mynetworks(struct evaluation *e, const struct rule *rule)
+{
+	int r = policy_is_my_network(e->policy, e->q->client_address);
+
+	(void)rule;
+	if (r < 0) {
+		log_warning("mynetworks: a table cannot answer now");
+		return policy_lookup_failed(e, subject_client(e));
+	}
+	return r > 0 ? PERMIT : DUNNO;
+}
+
+enum verdict policy_permit_sasl(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	return e->q->login.len > 0 ? PERMIT : DUNNO;
+}
+
+enum verdict policy_permit_interfaces(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	return own_addresses_match(e->policy->own, e->q->client_address) ? PERMIT : DUNNO;
+}
+
+enum verdict policy_reject_plaintext(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	if (e->q->secured)
+		return DUNNO;
+	return policy_refuse(e, param.plaintext_reject_code, "4.7.1",
+			     "Session encryption is required");
+}
+
+enum verdict policy_reject_pipelining(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	if (!e->q->early_input)
+		return DUNNO;
+	return policy_refuse_subject(e, subject_of_stage(e), 503, "5.5.0",
+				     VIEW("Improper use of SMTP command pipelining"));
+}
+
+enum verdict policy_unknown_client(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	if (!view_is(e->q->client_name, "unknown"))
+		return DUNNO;
+	return policy_refuse(e,
+			     e->q->client_name_temporary ? 450 : param.unknown_client_reject_code,
+			     "4.7.1", "Client host rejected: cannot find your hostname, [%.*s]",
+			     VIEW_ARG(e->q->client_address));
+}
+
+enum verdict policy_unknown_reverse_client(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	if (e->q->reverse_name.len > 0 && !view_is(e->q->reverse_name, "unknown"))
+		return DUNNO;
+	return policy_refuse(
+		e, e->q->client_name_temporary ? 450 : param.unknown_client_reject_code, "4.7.1",
+		"Client host rejected: cannot find your reverse hostname, [%.*s]",
+		VIEW_ARG(e->q->client_address));
+}

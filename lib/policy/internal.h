@@ -1,0 +1,149 @@
+/* What the files of lib/policy share. */
+#ifndef POLICY_INTERNAL_H
+#define POLICY_INTERNAL_H
+
+#include "base/mem.h"
+#include "base/view.h"
+#include "policy/policy.h"
+#include "route/interfaces.h"
+#include "table/table.h"
+
+#define POLICY_DEPTH_MAX 20   /* restriction lists inside of restriction lists */
+#define POLICY_RULES_MAX 1000 /* restrictions in one list */
+
+/* What a restriction says. */
+enum verdict { DUNNO, PERMIT, REFUSE /* e->answer->reply is set */ };
+
+/* Something with a name that replies talk about: "<a@b>: Sender address rejected: ..." */
+struct subject {
+	struct view name;
+	const char *what; /* "Sender address" */
+};
+
+struct evaluation;
+struct rule;
+typedef enum verdict rule_function(struct evaluation *e, const struct rule *rule);
+
+/* What may follow a restriction's name. */
+enum element_argument { NO_ARGUMENT, TABLE_ARGUMENT, RBL_ARGUMENT, TIME_ARGUMENT };
+
+struct element {
+	const char *name;
+	enum element_argument argument;
+	rule_function *check; /* NULL: of Postfix, not in force yet */
+};
+extern const struct element policy_elements[]; /* ends with a NULL name */
+
+/* A table of an access map. Patterns are asked for whole keys only. */
+struct access_table {
+	struct table *table;
+	bool pattern;
+};
+
+/* "zen.example=127.0.0.[2..11]" */
+struct rbl {
+	struct str domain;
+	struct str filter; /* empty: any answer */
+};
+
+struct rule_list;
+struct rule {
+	const struct element *element;
+	const struct rule_list *list; /* a restriction class instead of an element */
+	struct access_table table;
+	struct rbl rbl;
+	int64_t seconds;
+};
+struct rule_list {
+	char *name; /* of the class or parameter */
+	struct rule *rules;
+	size_t count;
+	bool open; /* being compiled: a class that names itself is an error */
+	bool compiled;
+};
+
+struct policy {
+	const struct routes *routes;
+	struct rule_list stages[POLICY_STAGES];
+	struct rule_list *classes;
+	size_t class_count;
+	struct matchlist *mynetworks;
+	struct own_addresses *own;
+	struct tables *login_maps;
+	struct view rbl_reply; /* default_rbl_reply */
+	bool access_parents;   /* smtpd_access_maps in parent_domain_matches_subdomains */
+};
+
+struct evaluation {
+	struct policy *policy;
+	const struct policy_question *q;
+	struct policy_answer *answer;
+	enum policy_stage stage;
+	bool warn_next; /* warn_if_reject stood before this restriction */
+	bool hold, discard;
+	struct str client; /* "name[address]", made when it is first asked for */
+	struct str defer_if_permit, defer_if_reject; /* replies, empty: not asked for */
+	int depth;
+	struct trail *why; /* NULL unless explaining */
+};
+
+/* ---- lists.c ---- */
+
+/* Compiles "permit_mynetworks, check_x hash:..." into rules. `tables`: tables may be opened. */
+int policy_compile(struct policy *policy, struct view text, enum policy_stage stage, bool tables,
+		   struct rule_list *list, struct error *err);
+void policy_list_free(struct rule_list *list);
+/* Reads smtpd_restriction_classes. */
+int policy_compile_classes(struct policy *policy, struct error *err);
+/* Does this list end relaying for strangers? */
+bool policy_list_guards(const struct rule_list *list);
+
+/* ---- evaluate.c ---- */
+
+enum verdict policy_run_list(struct evaluation *e, const struct rule_list *list);
+/*
+ * Sets the reply: "CODE X.Y.Z text". The status' first digit follows the code. Returns REFUSE, or
+ * DUNNO where warn_if_reject wants only a line in the log.
+ */
+enum verdict policy_refuse(struct evaluation *e, int64_t code, const char *status,
+			   const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The refusal of a subject: "CODE X.Y.Z <name>: What rejected: reason". */
+enum verdict policy_refuse_subject(struct evaluation *e, struct subject subject, int64_t code,
+				   const char *status, struct view reason);
+/* A table did not answer. */
+enum verdict policy_lookup_failed(struct evaluation *e, struct subject subject);
+/* Remembers a reply for when the list would permit; the first one stays. */
+void policy_defer_if_permit(struct evaluation *e, struct subject subject, const char *status,
+			    struct view reason);
+
+/* What the stage, or a part of the transaction, is called in replies. */
+struct subject subject_of_stage(struct evaluation *e);
+struct subject subject_client(struct evaluation *e);
+struct subject subject_helo(const struct evaluation *e);
+struct subject subject_sender(const struct evaluation *e);
+struct subject subject_recipient(const struct evaluation *e);
+
+/* ---- access.c ---- */
+
+/* What the value of an access map asks for, access(5). */
+enum verdict policy_apply_action(struct evaluation *e, struct subject subject, struct view value,
+				 const char *table);
+rule_function policy_check_client_access, policy_check_helo_access, policy_check_sender_access,
+	policy_check_recipient_access;
+
+/* ---- the rest of the restrictions, by what they look at ---- */
+
+rule_function policy_permit, policy_reject, policy_defer, policy_do_defer_if_permit,
+	policy_do_defer_if_reject, policy_warn_if_reject, policy_sleep, policy_permit_mynetworks,
+	policy_permit_sasl, policy_permit_interfaces, policy_reject_plaintext,
+	policy_reject_pipelining, policy_unknown_client, policy_unknown_reverse_client;
+rule_function policy_invalid_helo, policy_non_fqdn_helo;
+rule_function policy_permit_auth_destination, policy_reject_unauth_destination,
+	policy_defer_unauth_destination, policy_unlisted_sender, policy_unlisted_recipient,
+	policy_non_fqdn_sender, policy_non_fqdn_recipient, policy_unknown_sender_domain,
+	policy_unknown_recipient_domain, policy_multi_recipient_bounce;
+rule_function policy_login_mismatch, policy_login_mismatch_known, policy_login_mismatch_unknown;
+rule_function policy_rbl_client, policy_rhsbl_client, policy_rhsbl_helo, policy_rhsbl_sender,
+	policy_rhsbl_recipient, policy_rhsbl_reverse;
+
+#endif

@@ -1,0 +1,100 @@
+/* Who may use which sender address: smtpd_sender_login_maps. */
+#include "base/log.h"
+#include "conf/conf.h"
+#include "mail/address.h"
+#include "policy/internal.h"
+
+static int find(struct evaluation *e, struct view key, struct str *owners)
+{
+	struct error err = ERROR_NONE;
+	int r = tables_lookup(e->policy->login_maps, key, owners, &err);
+
+	if (r < 0)
+		log_warning("smtpd_sender_login_maps: %s", err.text);
+	return r;
+}
+
+/* user+extension@domain, user@domain, user (of this system), @domain. 1, 0, negative errno. */
+static int find_owners(struct evaluation *e, struct str *owners)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY;
+	struct view local, domain, user, extension;
+	int r = find(e, e->q->sender, owners);
+
+	if (r != 0)
+		return r;
+	address_split(e->q->sender, &local, &domain);
+	if (address_split_extension(local, param.recipient_delimiter, &user, &extension)) {
+		str_printf(&key, "%.*s@%.*s", VIEW_ARG(user), VIEW_ARG(domain));
+		r = find(e, str_view(&key), owners);
+		if (r != 0)
+			return r;
+	}
+	r = route_class(e->policy->routes, domain, NULL);
+	if (r < 0)
+		return r;
+	if (r == CLASS_LOCAL) {
+		r = find(e, user, owners);
+		if (r != 0)
+			return r;
+	}
+	str_clear(&key);
+	str_append_byte(&key, '@');
+	str_append(&key, domain);
+	return find(e, str_view(&key), owners);
+}
+
+static bool owns(struct view owners, struct view login)
+{
+	struct view owner;
+
+	while (view_next_word(&owners, ", \t\r\n", &owner)) {
+		if (view_eq_nocase(owner, login))
+			return true;
+	}
+	return false;
+}
+
+enum verdict policy_login_mismatch_known(struct evaluation *e, const struct rule *rule)
+{
+	_cleanup_(str_free) struct str owners = STR_EMPTY;
+
+	(void)rule;
+	if (tables_are_empty(e->policy->login_maps) || e->q->sender.len == 0 ||
+	    e->q->login.len == 0)
+		return DUNNO;
+
+	int r = find_owners(e, &owners);
+
+	if (r < 0)
+		return policy_lookup_failed(e, subject_sender(e));
+	if (r > 0 && owns(str_view(&owners), e->q->login))
+		return DUNNO;
+	return policy_refuse(e, 553, "5.7.1",
+			     "<%.*s>: Sender address rejected: not owned by user %.*s",
+			     VIEW_ARG(subject_sender(e).name), VIEW_ARG(e->q->login));
+}
+
+enum verdict policy_login_mismatch_unknown(struct evaluation *e, const struct rule *rule)
+{
+	_cleanup_(str_free) struct str owners = STR_EMPTY;
+
+	(void)rule;
+	if (tables_are_empty(e->policy->login_maps) || e->q->sender.len == 0 || e->q->login.len > 0)
+		return DUNNO;
+
+	int r = find_owners(e, &owners);
+
+	if (r < 0)
+		return policy_lookup_failed(e, subject_sender(e));
+	if (r == 0)
+		return DUNNO;
+	return policy_refuse_subject(e, subject_sender(e), 553, "5.7.1", VIEW("not logged in"));
+}
+
+enum verdict policy_login_mismatch(struct evaluation *e, const struct rule *rule)
+{
+	enum verdict verdict = policy_login_mismatch_known(e, rule);
+
+	return verdict != DUNNO ? verdict : policy_login_mismatch_unknown(e, rule);
+}

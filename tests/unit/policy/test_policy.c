@@ -1,0 +1,567 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "ipc/clients.h"
+#include "policy/policy.h"
+
+/* ---- a DNS of a few names ---- */
+
+static const struct {
+	const char *name;
+	uint32_t type;
+	const char *value;
+} zone[] = {
+	{ "mx.test", DNS_MX, "mail.mx.test" },
+	{ "a.test", DNS_A, "192.0.2.80" },
+	{ "null.test", DNS_MX, "." },
+	{ "2.2.0.192.list.test", DNS_A, "127.0.0.4" },
+	{ "2.2.0.192.list.test", DNS_TXT, "see the list" },
+	{ "bad.test.names.test", DNS_A, "127.0.0.2" },
+};
+
+int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
+{
+	*answer = (struct dns_answer){ .outcome = RESOLVE_NXDOMAIN };
+	if (view_is(name, "broken.test"))
+		answer->outcome = RESOLVE_TEMPORARY;
+	if (view_is(name, "gone.test"))
+		return -ENOENT; /* no resolver */
+	for (size_t i = 0; i < ARRAY_SIZE(zone); i++) {
+		if (!view_is(name, zone[i].name))
+			continue;
+		answer->outcome = answer->count > 0 ? RESOLVE_OK : RESOLVE_NODATA;
+		if (zone[i].type != type)
+			continue;
+		answer->outcome = RESOLVE_OK;
+		answer->count = 1;
+		answer->records = mem_new(struct dns_record);
+		answer->records[0].name = mem_strdup(zone[i].value);
+		str_append_cstr(&answer->records[0].data, zone[i].value);
+		break;
+	}
+	return 0;
+}
+
+void dns_answer_free(struct dns_answer *answer)
+{
+	for (size_t i = 0; i < answer->count; i++) {
+		free(answer->records[i].name);
+		str_free(&answer->records[i].data);
+	}
+	free(answer->records);
+	str_free(&answer->reason);
+}
+
+/* ---- a configuration, a question, an answer ---- */
+
+#define BASE                                                                                       \
+	"myhostname = mx.example.test\nmydomain = example.test\nmydestination = local.test\n"      \
+	"local_recipient_maps = inline:{ alice=x, bob=x }\nmynetworks = 192.0.2.128/25\n"          \
+	"virtual_mailbox_domains = virtual.test\nvirtual_mailbox_maps = inline:{ "                 \
+	"v@virtual.test=x }\n"                                                                     \
+	"relay_domains = relay.test\nrecipient_delimiter = +\ninet_interfaces = 127.0.0.1\n"       \
+	"mailbox_users =\n"
+
+struct world {
+	struct routes *routes;
+	struct policy *policy;
+	struct error error;
+};
+
+static void open_world(struct world *w, const char *settings)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY, report = STR_EMPTY;
+
+	*w = (struct world){ 0 };
+	str_printf(&text, BASE "%s\n", settings);
+	if (conf_load_text(str_view(&text), "/etc/posta", NULL, 0, &report) < 0)
+		fail_msg("%s", str_cstr(&report));
+	w->routes = routes_open(&w->error);
+	if (w->routes == NULL)
+		fail_msg("%s", w->error.text);
+	w->policy = policy_open(w->routes, &w->error);
+}
+
+static void close_world(struct world *w)
+{
+	policy_close(w->policy);
+	routes_close(w->routes);
+	conf_unload();
+}
+
+static void take_note(void *argument, const char *what, struct view text)
+{
+	str_printf(argument, "{%s %.*s} ", what, VIEW_ARG(text));
+}
+
+static const struct policy_question stranger = {
+	.client_address = { "192.0.2.2", 9 },
+	.client_name = { "host.client.test", 16 },
+	.reverse_name = { "host.client.test", 16 },
+	.helo = { "helo.test", 9 },
+	.sender = { "s@mx.test", 9 },
+	.recipient = { "alice@local.test", 16 },
+	.has_sender = true,
+};
+
+struct question_case {
+	const char *settings;
+	/* what differs from the stranger; "-" for empty */
+	const char *client, *name, *helo, *sender, *recipient, *login;
+	const char *expected; /* "" permits */
+};
+
+static struct view replaced(const char *text, struct view otherwise)
+{
+	return text == NULL ? otherwise : strcmp(text, "-") == 0 ? VIEW_NONE : view_of(text);
+}
+
+static void ask(struct policy *policy, const struct question_case *c, struct str *out)
+{
+	_cleanup_(policy_answer_free) struct policy_answer answer;
+	_cleanup_(str_free) struct str notes = STR_EMPTY;
+	struct policy_question q = stranger;
+
+	q.client_address = replaced(c->client, q.client_address);
+	q.client_name = replaced(c->name, q.client_name);
+	if (c->name != NULL)
+		q.reverse_name = q.client_name;
+	q.helo = replaced(c->helo, q.helo);
+	q.sender = replaced(c->sender, q.sender);
+	q.recipient = replaced(c->recipient, q.recipient);
+	q.login = replaced(c->login, VIEW_NONE);
+	q.note = take_note;
+	q.note_argument = &notes;
+	policy_ask_recipient(policy, true, &q, &answer);
+	str_append(out, str_view(&notes));
+	str_append(out, str_view(&answer.reply));
+	str_append(out, str_view(&answer.prepend));
+	str_append(out, str_view(&answer.redirect));
+	if (answer.action == POLICY_DISCARD)
+		str_append_cstr(out, "DISCARD");
+	if (answer.action == POLICY_HOLD)
+		str_append_cstr(out, "HOLD");
+	assert_int_equal(answer.action == POLICY_REJECT || answer.action == POLICY_DEFER,
+			 answer.reply.len > 0);
+	if (answer.reply.len > 0)
+		assert_int_equal(answer.action,
+				 answer.reply.data[0] == '4' ? POLICY_DEFER : POLICY_REJECT);
+}
+
+static void run_cases(const struct question_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_(str_free) struct str got = STR_EMPTY;
+		struct world w;
+
+		open_world(&w, cases[i].settings);
+		if (w.policy == NULL)
+			fail_msg("%s: %s", cases[i].settings, w.error.text);
+		ask(w.policy, &cases[i], &got);
+		if (strcmp(str_cstr(&got), cases[i].expected) != 0)
+			fail_msg("%s (%zu):\n%s\nnot %s", cases[i].settings, i, str_cstr(&got),
+				 cases[i].expected);
+		close_world(&w);
+	}
+}
+
+static void relaying(void **state)
+{
+	static const struct question_case cases[] = {
+		{ "", .expected = "" },
+		{ "", .recipient = "x@other.test",
+		  .expected = "454 4.7.1 <x@other.test>: Relay access denied" },
+		{ "", .recipient = "x@other.test", .client = "192.0.2.200", .expected = "" },
+		{ "", .recipient = "x@other.test", .login = "alice", .expected = "" },
+		{ "", .recipient = "x@relay.test", .expected = "" },
+		{ "", .recipient = "x%other.test@local.test",
+		  .expected = "454 4.7.1 <x%other.test@local.test>: Relay access denied" },
+		{ "", .recipient = "a@b@relay.test",
+		  .expected = "454 4.7.1 <a@b@relay.test>: Relay access denied" },
+		{ "", .recipient = "other.test!x@relay.test",
+		  .expected = "454 4.7.1 <other.test!x@relay.test>: Relay access denied" },
+		{ "", .recipient = "x@[192.0.2.77]",
+		  .expected = "454 4.7.1 <x@[192.0.2.77]>: Relay access denied" },
+		{ "smtpd_relay_restrictions = reject_unauth_destination",
+		  .recipient = "x@other.test", .client = "192.0.2.200",
+		  .expected = "554 5.7.1 <x@other.test>: Relay access denied" },
+		{ "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = "
+		  "permit_auth_destination, reject",
+		  .recipient = "x@other.test",
+		  .expected =
+			  "554 5.7.1 <x@other.test>: Recipient address rejected: Access denied" },
+		/* the relay list decides before the recipient list can permit */
+		{ "smtpd_recipient_restrictions = permit", .recipient = "x@other.test",
+		  .expected = "454 4.7.1 <x@other.test>: Relay access denied" },
+	};
+
+	(void)state;
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
+static void addresses(void **state)
+{
+	static const struct question_case cases[] = {
+		{ "", .recipient = "carol@local.test",
+		  .expected = "550 5.1.1 <carol@local.test>: Recipient address rejected: User "
+			      "unknown in local recipient table" },
+		{ "", .recipient = "x@virtual.test",
+		  .expected = "550 5.1.1 <x@virtual.test>: Recipient address rejected: User "
+			      "unknown in virtual mailbox table" },
+		{ "", .recipient = "v@virtual.test", .expected = "" },
+		{ "smtpd_reject_unlisted_recipient = no", .recipient = "carol@local.test",
+		  .expected = "" },
+		{ "unknown_local_recipient_reject_code = 450", .recipient = "carol@local.test",
+		  .expected = "450 4.1.1 <carol@local.test>: Recipient address rejected: User "
+			      "unknown in local recipient table" },
+		{ "smtpd_reject_unlisted_sender = yes", .sender = "carol@local.test",
+		  .expected = "550 5.1.0 <carol@local.test>: Sender address rejected: User unknown "
+			      "in local recipient table" },
+		{ "smtpd_sender_restrictions = reject_unlisted_sender", .sender = "-",
+		  .expected = "" },
+		{ "smtpd_sender_restrictions = reject_non_fqdn_sender", .sender = "a@host",
+		  .expected = "504 5.5.2 <a@host>: Sender address rejected: need fully-qualified "
+			      "address" },
+		{ "smtpd_sender_restrictions = reject_non_fqdn_sender", .sender = "-",
+		  .expected = "" },
+		{ "smtpd_sender_restrictions = reject_non_fqdn_sender", .sender = "a@[192.0.2.1]",
+		  .expected = "" },
+		{ "smtpd_recipient_restrictions = reject_non_fqdn_recipient",
+		  .recipient = "alice@local.test.", .expected = "" },
+		{ "smtpd_sender_restrictions = reject_unknown_sender_domain", .expected = "" },
+		{ "smtpd_sender_restrictions = reject_unknown_sender_domain", .sender = "x@a.test",
+		  .expected = "" },
+		{ "smtpd_sender_restrictions = reject_unknown_sender_domain",
+		  .sender = "x@local.test", .expected = "" },
+		{ "smtpd_sender_restrictions = reject_unknown_sender_domain",
+		  .sender = "x@[192.0.2.1]", .expected = "" },
+		{ "smtpd_sender_restrictions = reject_unknown_sender_domain",
+		  .sender = "x@none.test",
+		  .expected =
+			  "450 4.1.8 <x@none.test>: Sender address rejected: Domain not found" },
+		{ "smtpd_sender_restrictions = "
+		  "reject_unknown_sender_domain\nunknown_address_reject_code = 550",
+		  .sender = "x@none.test",
+		  .expected =
+			  "550 5.1.8 <x@none.test>: Sender address rejected: Domain not found" },
+		{ "smtpd_sender_restrictions = reject_unknown_sender_domain",
+		  .sender = "x@null.test",
+		  .expected = "550 5.7.27 <x@null.test>: Sender address rejected: Domain null.test "
+			      "does not accept mail (nullMX)" },
+		/* the DNS fails: put off, unless something refuses for good */
+		{ "smtpd_sender_restrictions = reject_unknown_sender_domain",
+		  .sender = "x@broken.test",
+		  .expected =
+			  "450 4.1.8 <x@broken.test>: Sender address rejected: Domain not found" },
+		{ "smtpd_sender_restrictions = reject_unknown_sender_domain, permit",
+		  .sender = "x@gone.test",
+		  .expected =
+			  "450 4.1.8 <x@gone.test>: Sender address rejected: Domain not found" },
+		{ "smtpd_sender_restrictions = reject_unknown_sender_domain",
+		  .sender = "x@broken.test", .recipient = "carol@local.test",
+		  .expected = "550 5.1.1 <carol@local.test>: Recipient address rejected: User "
+			      "unknown in local recipient table" },
+		{ "smtpd_recipient_restrictions = reject_unknown_recipient_domain",
+		  .recipient = "x@null.test", .client = "192.0.2.200",
+		  .expected = "556 5.1.10 <x@null.test>: Recipient address rejected: Domain "
+			      "null.test does not accept mail (nullMX)" },
+	};
+
+	(void)state;
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
+static void clients_and_helo(void **state)
+{
+	static const struct question_case cases[] = {
+		{ "smtpd_client_restrictions = reject",
+		  .expected = "554 5.7.1 <host.client.test[192.0.2.2]>: Client host rejected: "
+			      "Access denied" },
+		{ "smtpd_client_restrictions = defer",
+		  .expected = "450 4.3.2 <host.client.test[192.0.2.2]>: Client host rejected: Try "
+			      "again later" },
+		{ "smtpd_client_restrictions = reject_unknown_client_hostname", .name = "unknown",
+		  .expected = "450 4.7.1 Client host rejected: cannot find your hostname, "
+			      "[192.0.2.2]" },
+		{ "smtpd_client_restrictions = reject_unknown_reverse_client_hostname",
+		  .name = "unknown",
+		  .expected = "450 4.7.1 Client host rejected: cannot find your reverse hostname, "
+			      "[192.0.2.2]" },
+		{ "smtpd_client_restrictions = reject_unknown_client_hostname", .expected = "" },
+		{ "smtpd_client_restrictions = reject_plaintext_session",
+		  .expected = "450 4.7.1 Session encryption is required" },
+		{ "smtpd_client_restrictions = permit_inet_interfaces, reject",
+		  .client = "127.0.0.1", .expected = "" },
+		{ "smtpd_helo_restrictions = reject_invalid_helo_hostname", .helo = "a..b",
+		  .expected = "501 5.5.2 <a..b>: Helo command rejected: Invalid name" },
+		{ "smtpd_helo_restrictions = reject_invalid_helo_hostname", .helo = "[1.2.3]",
+		  .expected = "501 5.5.2 <[1.2.3]>: Helo command rejected: Invalid name" },
+		{ "smtpd_helo_restrictions = reject_invalid_helo_hostname", .helo = "192.0.2.2",
+		  .expected = "" },
+		{ "smtpd_helo_restrictions = reject_non_fqdn_helo_hostname", .helo = "host",
+		  .expected = "504 5.5.2 <host>: Helo command rejected: need fully-qualified "
+			      "hostname" },
+		{ "smtpd_helo_restrictions = reject_non_fqdn_helo_hostname", .helo = "[192.0.2.2]",
+		  .expected = "" },
+		{ "smtpd_client_restrictions = reject_rbl_client list.test",
+		  .expected = "554 5.7.1 Service unavailable; Client host [192.0.2.2] blocked "
+			      "using list.test; see the list" },
+		{ "smtpd_client_restrictions = reject_rbl_client list.test=127.0.0.[2..3;5]",
+		  .expected = "" },
+		{ "smtpd_client_restrictions = reject_rbl_client list.test=127.0.0.[2;4]",
+		  .expected = "554 5.7.1 Service unavailable; Client host [192.0.2.2] blocked "
+			      "using list.test; see the list" },
+		{ "smtpd_client_restrictions = reject_rbl_client list.test", .client = "192.0.2.3",
+		  .expected = "" },
+		{ "smtpd_sender_restrictions = reject_rhsbl_sender names.test",
+		  .sender = "a@bad.test",
+		  .expected = "554 5.7.1 Service unavailable; Sender address [a@bad.test] blocked "
+			      "using names.test" },
+	};
+
+	(void)state;
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
+static void combinators(void **state)
+{
+	static const struct question_case cases[] = {
+		{ "smtpd_client_restrictions = permit, reject", .expected = "" },
+		{ "smtpd_client_restrictions = warn_if_reject, reject, permit",
+		  .expected = "{reject_warning 554 5.7.1 <host.client.test[192.0.2.2]>: Client "
+			      "host rejected: Access denied} " },
+		{ "smtpd_client_restrictions = warn_if_reject, permit_mynetworks, reject",
+		  .expected = "554 5.7.1 <host.client.test[192.0.2.2]>: Client host rejected: "
+			      "Access denied" },
+		{ "smtpd_helo_restrictions = defer_if_permit",
+		  .expected = "450 4.7.0 <helo.test>: Helo command rejected: defer_if_permit "
+			      "requested" },
+		{ "smtpd_helo_restrictions = defer_if_permit, permit", .recipient = "x@other.test",
+		  .expected = "454 4.7.1 <x@other.test>: Relay access denied" },
+		{ "smtpd_helo_restrictions = defer_if_reject, reject",
+		  .expected = "450 4.7.0 <helo.test>: Helo command rejected: defer_if_reject "
+			      "requested" },
+		{ "smtpd_restriction_classes = strict, other\nstrict = reject_plaintext_session, "
+		  "permit\nother = strict\n"
+		  "smtpd_client_restrictions = other, reject",
+		  .expected = "450 4.7.1 Session encryption is required" },
+		{ "smtpd_recipient_restrictions = reject_multi_recipient_bounce", .sender = "-",
+		  .expected = "" },
+	};
+
+	(void)state;
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
+#define SENDER(value)                                                                              \
+	"smtpd_sender_restrictions = check_sender_access inline:{ { s@mx.test = " value " } }"
+
+static void access_maps(void **state)
+{
+	static const struct question_case cases[] = {
+		{ SENDER("OK"), .expected = "" },
+		{ SENDER("1234"), .expected = "" },
+		{ SENDER("DUNNO"), .expected = "" },
+		{ SENDER("reject"),
+		  .expected = "554 5.7.1 <s@mx.test>: Sender address rejected: Access denied" },
+		{ SENDER("REJECT go away"),
+		  .expected = "554 5.7.1 <s@mx.test>: Sender address rejected: go away" },
+		{ SENDER("REJECT 5.7.9 go away"),
+		  .expected = "554 5.7.9 <s@mx.test>: Sender address rejected: go away" },
+		{ SENDER("DEFER later"),
+		  .expected = "450 4.7.1 <s@mx.test>: Sender address rejected: later" },
+		{ SENDER("451 4.3.9 later"),
+		  .expected = "451 4.3.9 <s@mx.test>: Sender address rejected: later" },
+		{ SENDER("550"),
+		  .expected = "550 5.7.1 <s@mx.test>: Sender address rejected: Access denied" },
+		{ SENDER("550 5.7.1"),
+		  .expected = "550 5.7.1 <s@mx.test>: Sender address rejected: Access denied" },
+		{ SENDER("DEFER_IF_PERMIT x"),
+		  .expected = "450 4.7.1 <s@mx.test>: Sender address rejected: x" },
+		{ SENDER("WARN look"), .expected = "{warn <s@mx.test>: Sender address look} " },
+		{ SENDER("INFO"),
+		  .expected = "{info <s@mx.test>: Sender address triggers INFO action} " },
+		{ SENDER("PREPEND X-Seen: yes"), .expected = "X-Seen: yes\r\n" },
+		{ SENDER("PREPEND nonsense"), .expected = "451 4.3.5 Server configuration error" },
+		{ SENDER("REDIRECT a@b.test"),
+		  .expected = "{redirect <s@mx.test>: Sender address a@b.test} a@b.test" },
+		{ SENDER("HOLD"),
+		  .expected = "{hold <s@mx.test>: Sender address triggers HOLD action} HOLD" },
+		{ SENDER("DISCARD"),
+		  .expected =
+			  "{discard <s@mx.test>: Sender address triggers DISCARD action} DISCARD" },
+		{ SENDER("FILTER smtp:x"), .expected = "451 4.3.5 Server configuration error" },
+		{ SENDER("reject_plaintext_session, permit"),
+		  .expected = "450 4.7.1 Session encryption is required" },
+		{ SENDER("permit") ", reject", .expected = "" },
+		{ SENDER("nonsense"), .expected = "451 4.3.5 Server configuration error" },
+		{ SENDER("check_client_access hash:/x"),
+		  .expected = "451 4.3.5 Server configuration error" },
+		{ "smtpd_sender_restrictions = inline:{ mx.test=REJECT }",
+		  .expected = "554 5.7.1 <s@mx.test>: Sender address rejected: Access denied" },
+		{ "smtpd_sender_restrictions = check_sender_access inline:{ mx.test=REJECT }",
+		  .sender = "x@y.mx.test",
+		  .expected = "554 5.7.1 <x@y.mx.test>: Sender address rejected: Access denied" },
+		{ "smtpd_sender_restrictions = check_sender_access inline:{ .mx.test=REJECT "
+		  "}\nparent_domain_matches_subdomains =",
+		  .sender = "x@y.mx.test",
+		  .expected = "554 5.7.1 <x@y.mx.test>: Sender address rejected: Access denied" },
+		{ "smtpd_sender_restrictions = check_sender_access inline:{ mx.test=REJECT "
+		  "}\nparent_domain_matches_subdomains =",
+		  .sender = "x@y.mx.test", .expected = "" },
+		{ "smtpd_sender_restrictions = check_sender_access inline:{ s@=REJECT }",
+		  .sender = "s+x@z.test",
+		  .expected = "554 5.7.1 <s+x@z.test>: Sender address rejected: Access denied" },
+		{ "smtpd_sender_restrictions = check_sender_access inline:{ <>=REJECT }",
+		  .sender = "-",
+		  .expected = "554 5.7.1 <>: Sender address rejected: Access denied" },
+		{ "smtpd_client_restrictions = check_client_access inline:{ 192.0.2=REJECT }",
+		  .expected = "554 5.7.1 <host.client.test[192.0.2.2]>: Client host rejected: "
+			      "Access denied" },
+		{ "smtpd_client_restrictions = check_client_access inline:{ client.test=REJECT }",
+		  .expected = "554 5.7.1 <host.client.test[192.0.2.2]>: Client host rejected: "
+			      "Access denied" },
+		{ "smtpd_client_restrictions = check_client_access inline:{ client.test=REJECT }",
+		  .name = "unknown", .expected = "" },
+		{ "smtpd_client_restrictions = check_client_access inline:{ 2001:db8=REJECT }",
+		  .client = "2001:db8::1",
+		  .expected = "554 5.7.1 <host.client.test[2001:db8::1]>: Client host rejected: "
+			      "Access denied" },
+		{ "smtpd_helo_restrictions = check_helo_access inline:{ test=REJECT }",
+		  .expected = "554 5.7.1 <helo.test>: Helo command rejected: Access denied" },
+		{ "smtpd_recipient_restrictions = check_recipient_access inline:{ "
+		  "{alice@local.test=521 gone} }",
+		  .expected = "521 5.7.1 <alice@local.test>: Recipient address rejected: gone" },
+		/* a table that fails */
+		{ "smtpd_sender_restrictions = check_sender_access fail:x, permit",
+		  .expected = "451 4.3.0 <s@mx.test>: Temporary lookup failure" },
+		{ "smtpd_sender_restrictions = warn_if_reject, check_sender_access fail:x",
+		  .expected = "451 4.3.0 <s@mx.test>: Temporary lookup failure" },
+		{ "local_recipient_maps = fail:x",
+		  .expected = "451 4.3.0 <alice@local.test>: Temporary lookup failure" },
+	};
+
+	(void)state;
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
+#define OWNERS                                                                                     \
+	"smtpd_sender_login_maps = inline:{ {s@mx.test = alice, bob}, @owned.test = carol "        \
+	"}\nsmtpd_sender_restrictions = reject_sender_login_mismatch"
+
+static void logins(void **state)
+{
+	static const struct question_case cases[] = {
+		{ OWNERS, .login = "alice", .expected = "" },
+		{ OWNERS, .login = "Bob", .expected = "" },
+		{ OWNERS, .login = "carol",
+		  .expected = "553 5.7.1 <s@mx.test>: Sender address rejected: not owned by user "
+			      "carol" },
+		{ OWNERS,
+		  .expected = "553 5.7.1 <s@mx.test>: Sender address rejected: not logged in" },
+		{ OWNERS, .sender = "s+x@mx.test",
+		  .expected = "553 5.7.1 <s+x@mx.test>: Sender address rejected: not logged in" },
+		{ OWNERS, .sender = "x@owned.test", .login = "carol", .expected = "" },
+		{ OWNERS, .sender = "x@none.test", .expected = "" },
+		{ OWNERS, .sender = "x@none.test", .login = "alice",
+		  .expected = "553 5.7.1 <x@none.test>: Sender address rejected: not owned by user "
+			      "alice" },
+		{ OWNERS, .sender = "-", .login = "alice", .expected = "" },
+		{ "smtpd_sender_login_maps = fail:x\nsmtpd_sender_restrictions = "
+		  "reject_sender_login_mismatch",
+		  .login = "alice", .expected = "451 4.3.0 <s@mx.test>: Temporary lookup failure" },
+	};
+
+	(void)state;
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
+static const struct {
+	const char *settings, *problem;
+} wrong[] = {
+	{ "smtpd_client_restrictions = reject_rlb_client x.test",
+	  "smtpd_client_restrictions: \"reject_rlb_client\" is no restriction; did you mean "
+	  "reject_rbl_client?" },
+	{ "smtpd_client_restrictions = permit_my_networks", "did you mean permit_mynetworks?" },
+	{ "smtpd_client_restrictions = check_policy_service unix:x",
+	  "check_policy_service is not in force yet" },
+	{ "smtpd_recipient_restrictions = reject_unverified_recipient", "is not in force yet" },
+	{ "smtpd_client_restrictions = check_client_access", "check_client_access needs a table" },
+	{ "smtpd_client_restrictions = check_client_access nonsense:/x",
+	  "smtpd_client_restrictions" },
+	{ "smtpd_client_restrictions = reject_rbl_client", "needs the domain" },
+	{ "smtpd_client_restrictions = sleep forever", "needs seconds" },
+	{ "smtpd_restriction_classes = a\na = b\n", "a: \"b\" is no restriction" },
+	{ "smtpd_restriction_classes = a, b\na = b\nb = a\n", "contains itself" },
+	{ "smtpd_restriction_classes = undefined_class\n", "is not defined" },
+	{ "smtpd_restriction_classes = permit\n", "is a restriction already" },
+	/* open relays */
+	{ "smtpd_relay_restrictions =", "open relay" },
+	{ "smtpd_relay_restrictions = permit_mynetworks", "open relay" },
+	{ "smtpd_relay_restrictions = permit, reject_unauth_destination", "open relay" },
+	{ "smtpd_relay_restrictions = warn_if_reject reject_unauth_destination", "open relay" },
+	{ "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit_mynetworks",
+	  "open relay" },
+};
+
+static void wrong_configurations(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct world w;
+
+		open_world(&w, wrong[i].settings);
+		if (w.policy != NULL)
+			fail_msg("%s was taken", wrong[i].settings);
+		if (strstr(w.error.text, wrong[i].problem) == NULL)
+			fail_msg("%s: %s", wrong[i].settings, w.error.text);
+		close_world(&w);
+	}
+}
+
+static void explanations(void **state)
+{
+	struct policy_question q = stranger;
+	struct policy_answer answer;
+	struct world w;
+
+	(void)state;
+	open_world(&w, "smtpd_client_restrictions = sleep 100");
+	q.recipient = VIEW("x@other.test");
+	q.explain = true;
+	policy_ask_recipient(w.policy, true, &q, &answer);
+	assert_non_null(strstr(str_cstr(&answer.why.lines), "defer_unauth_destination: refuse"));
+	assert_non_null(strstr(str_cstr(&answer.why.lines), "permit_mynetworks: goes on"));
+	policy_answer_free(&answer);
+	assert_int_equal(policy_is_my_network(w.policy, VIEW("192.0.2.129")), 1);
+	assert_int_equal(policy_is_my_network(w.policy, VIEW("192.0.2.1")), 0);
+	assert_false(policy_is_empty(w.policy, POLICY_RELAY));
+	assert_true(policy_is_empty(w.policy, POLICY_DATA));
+	assert_string_equal(policy_element_name(0), "permit");
+	close_world(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(relaying),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(clients_and_helo),
+		cmocka_unit_test(combinators),
+		cmocka_unit_test(access_maps),
+		cmocka_unit_test(logins),
+		cmocka_unit_test(wrong_configurations),
+		cmocka_unit_test(explanations),
+	};
+
+	log_set_level(LOG_FATAL_LEVEL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
