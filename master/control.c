@@ -14,6 +14,7 @@
 static struct {
 	int fd;
 	size_t connections;
+	int64_t since;
 } control = { .fd = -1 };
 
 /* Anybody may look; only root and whom the instance belongs to may act. */
@@ -28,7 +29,12 @@ static bool may_act(struct ipc *ipc)
 
 static int answer_status(struct ipc *ipc)
 {
-	int r = 0;
+	int r = ipc_send(ipc, service_state, .service = VIEW("master"), .program = VIEW("master"),
+			 .pid = (uint32_t)getpid(), .since = control.since,
+			 .confinement = master_is_root() ? VIEW("user=root") : VIEW("not root"));
+
+	if (r < 0)
+		return r;
 
 	list_for_each (services_list(), struct running_service, link, service) {
 		list_for_each (&service->processes, struct process, link, p) {
@@ -136,6 +142,7 @@ int control_start(struct error *err)
 	if (control.fd < 0)
 		return error_set(err, control.fd, "cannot listen on public/master: %s",
 				 strerror(-control.fd));
+	control.since = clock_wall();
 	task_spawn("control", listen_for_commands, NULL);
 	return 0;
 }

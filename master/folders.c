@@ -131,7 +131,7 @@ int pid_file_take(struct error *err)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 	char text[20];
-	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	int r, n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
 	str_printf(&path, "%s/pid/master.pid", param.queue_directory);
 
@@ -139,7 +139,10 @@ int pid_file_take(struct error *err)
 
 	if (fd < 0)
 		return error_errno(err, "open %s", path.data);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	/* One that has just been stopped may be about to end. */
+	for (int i = 0; (r = flock(fd, LOCK_EX | LOCK_NB)) < 0 && i < 100; i++)
+		usleep(20000);
+	if (r < 0)
 		return error_set(err, -EBUSY, "already running: another master holds %s",
 				 path.data);
 	if (ftruncate(fd, 0) < 0 || io_pwrite_all(fd, text, (size_t)n, 0) < 0)

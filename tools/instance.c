@@ -1,0 +1,65 @@
+#include "tools/instance.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "task/task.h"
+#include "tools/tool.h"
+
+#define CONNECT_TIME 2000
+
+bool instance_find(const char *verb)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+
+	(void)conf_load(tool_directory(), NULL, 0, &report);
+	if (param.queue_directory == NULL || param.queue_directory[0] != '/') {
+		tool_fail(verb, "no instance in %s: %s", tool_directory(),
+			  report.len > 0 ? str_cstr(&report) : "no queue_directory");
+		return false;
+	}
+	ipc_set_root(param.queue_directory);
+	return true;
+}
+
+struct question {
+	const char *verb;
+	int (*talk)(struct ipc *ipc);
+};
+
+static struct ipc *connect_to_master(void)
+{
+	msec_t deadline = clock_after(CONNECT_TIME);
+	struct ipc *ipc = ipc_connect("public/master", clock_now());
+
+	/* It may be about to listen, if there is a socket at all. */
+	while (ipc == NULL && errno == EAGAIN && clock_now() < deadline)
+		ipc = ipc_connect("public/master", deadline);
+	return ipc;
+}
+
+static void ask(void *argument)
+{
+	const struct question *question = argument;
+	_cleanup_(ipc_freep) struct ipc *ipc = connect_to_master();
+
+	if (ipc != NULL)
+		task_quit(question->talk(ipc));
+	else if (errno == ENOENT || errno == ECONNREFUSED)
+		task_quit(tool_fail(question->verb, "not running"));
+	else
+		task_quit(tool_fail(question->verb, "%s/public/master: %s", param.queue_directory,
+				    strerror(errno)));
+}
+
+int instance_ask(const char *verb, int (*talk)(struct ipc *ipc))
+{
+	struct question question = { verb, talk };
+
+	if (!instance_find(verb))
+		return TOOL_NO;
+	return task_run(ask, &question);
+}

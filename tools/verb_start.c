@@ -1,0 +1,135 @@
+/* posta start: starts the instance, and waits until every program is ready. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "tools/tool.h"
+
+static const char help[] =
+	"usage: posta [-c CONFDIR] start [--foreground]\n"
+	"\n"
+	"Starts the instance and returns when every program is ready; status 1 and the reason if "
+	"one\n"
+	"cannot start (then nothing is left running). --foreground stays: for systemd, containers "
+	"and\n"
+	"supervisors; SIGTERM or Ctrl-C stop it, SIGHUP reloads.\n";
+
+/* bin/posta and libexec/posta/master, in the build tree and where it is installed. */
+static bool find_master(char path[static PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return false;
+	self[n] = '\0';
+	for (int level = 0; level < 2; level++) {
+		char *slash = strrchr(self, '/');
+
+		if (slash == NULL)
+			return false;
+		*slash = '\0';
+	}
+	return snprintf(path, PATH_MAX, "%s/libexec/posta/master", self) < PATH_MAX &&
+	       access(path, X_OK) == 0;
+}
+
+/* In the child: a process of its own that keeps nothing of the terminal. */
+static void run_in_background(const char *master, const char *directory, int report_fd)
+{
+	char number[20];
+	int null = open("/dev/null", O_RDWR);
+
+	setsid();
+	if (null >= 0) {
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+	}
+	snprintf(number, sizeof(number), "%d", report_fd);
+	execl(master, "master", "-c", directory, "-r", number, (char *)NULL);
+	_exit(127);
+}
+
+/* "ready", or "failed" with all the reasons. Reads until master closes the pipe. */
+static int read_report(int fd)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct view rest;
+	ssize_t n;
+
+	do {
+		n = read(fd, str_reserve(&text, 4096), 4096);
+		if (n > 0)
+			str_grow(&text, (size_t)n);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	rest = view_trim(str_view(&text));
+	if (view_starts(rest, VIEW("ready")))
+		return TOOL_DONE;
+	if (view_starts(rest, VIEW("failed ")))
+		rest = view_from(rest, strlen("failed "));
+	if (rest.len == 0)
+		return tool_fail("start", "master ended without a word; look at the log");
+	fprintf(stderr, "%.*s\n", VIEW_ARG(rest));
+	return tool_fail("start", "not started");
+}
+
+static int start_in_background(const char *master, const char *directory)
+{
+	int ends[2], status;
+	pid_t pid;
+
+	if (pipe(ends) < 0)
+		return tool_fail("start", "pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		return tool_fail("start", "fork: %s", strerror(errno));
+	if (pid == 0) {
+		close(ends[0]);
+		run_in_background(master, directory, ends[1]);
+	}
+	close(ends[1]);
+	status = read_report(ends[0]);
+	close(ends[0]);
+	if (status != TOOL_DONE)
+		waitpid(pid, NULL, 0);
+	return status;
+}
+
+int verb_start(int argc, char **argv)
+{
+	static const struct option options[] = { { "foreground", no_argument, NULL, 'f' },
+						 { "help", no_argument, NULL, 'H' },
+						 { 0 } };
+	char master[PATH_MAX], directory[PATH_MAX];
+	bool foreground = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+f", options, NULL)) >= 0) {
+		if (option == 'H') {
+			fputs(help, stdout);
+			return TOOL_DONE;
+		}
+		if (option != 'f')
+			return tool_usage("start", "wrong option");
+		foreground = true;
+	}
+	if (optind < argc)
+		return tool_usage("start", "%s is not understood", argv[optind]);
+	if (realpath(tool_directory(), directory) == NULL)
+		return tool_fail("start", "%s: %s", tool_directory(), strerror(errno));
+	if (!find_master(master))
+		return tool_fail("start", "there is no libexec/posta/master beside bin/posta");
+	if (!foreground)
+		return start_in_background(master, directory);
+	execl(master, "master", "-c", directory, (char *)NULL);
+	return tool_fail("start", "%s: %s", master, strerror(errno));
+}
