@@ -1,0 +1,235 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "store/files.h"
+#include "store/index.h"
+#include "store/sync.h"
+
+struct append {
+	struct store *store;
+	uint32_t folder;
+	int fd;
+	char *directory;     /* of tmp/ */
+	struct str name;     /* in it */
+	uint64_t size, bare; /* bytes; LFs without a CR */
+	char last;
+	bool durable;
+};
+
+static void file_path(const struct append *append, struct str *out)
+{
+	str_printf(out, "%s/%s", append->directory, str_cstr(&append->name));
+}
+
+/* Finds the folder, and has read it once: its UIDs may only be known to its files. */
+static int find_folder(struct store *store, struct view name, struct folder *folder)
+{
+	_cleanup_(str_free) struct str normal = STR_EMPTY;
+	struct tx tx;
+	int r = store_name_normalize(name, &normal, NULL);
+
+	if (r == 0)
+		r = folders_sync(store);
+	if (r == 0)
+		r = store_read(store, &tx);
+	if (r < 0)
+		return r;
+	r = folder_find(&tx, str_view(&normal), folder);
+	tx_end(&tx);
+	return r == 0 && folder->r.adopt ? folder_sync(store, folder->r.id) : r;
+}
+
+int append_begin(struct store *store, struct view name, struct append **out)
+{
+	_cleanup_(append_freep) struct append *append = NULL;
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct folder folder;
+	int r = find_folder(store, name, &folder);
+
+	if (r < 0)
+		return r;
+	folder_part_path(store, &folder, PART_TMP, &path);
+	append = mem_new(struct append);
+	append->store = store;
+	append->folder = folder.r.id;
+	append->directory = str_take(&path);
+	file_name_unique(&append->name);
+	file_path(append, &path);
+	append->fd = open(str_cstr(&path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (append->fd < 0)
+		return -errno;
+	*out = TAKE(append);
+	return 0;
+}
+
+int append_write(struct append *append, struct view bytes)
+{
+	for (size_t at = 0; at < bytes.len;) {
+		const char *lf = memchr(bytes.data + at, '\n', bytes.len - at);
+
+		if (lf == NULL)
+			break;
+		at = (size_t)(lf - bytes.data);
+		append->bare += (at > 0 ? bytes.data[at - 1] : append->last) != '\r';
+		at++;
+	}
+	if (bytes.len > 0)
+		append->last = bytes.data[bytes.len - 1];
+	append->size += bytes.len;
+	append->durable = false;
+	return io_write_all(append->fd, bytes.data, bytes.len);
+}
+
+int append_make_durable(void *argument)
+{
+	struct append *append = argument;
+
+	if (fsync(append->fd) < 0)
+		return -errno;
+	append->durable = true;
+	return 0;
+}
+
+void append_free(struct append *append)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
+	if (append == NULL)
+		return;
+	if (append->fd >= 0) {
+		file_path(append, &path);
+		unlink(str_cstr(&path));
+		close(append->fd);
+	}
+	str_free(&append->name);
+	free(append->directory);
+	free(append);
+}
+
+void append_freep(struct append **append)
+{
+	append_free(*append);
+}
+
+/*
+ * With its date, and with a name that says that it is complete: should the index be lost before the
+ * message has its place in cur/, it is found by that.
+ */
+static int complete_file(struct append *append, int64_t date)
+{
+	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY;
+	struct timespec times[2] = { { .tv_sec = date }, { .tv_sec = date } };
+	int r = 0;
+
+	(void)futimens(append->fd, times);
+	if (!append->durable)
+		r = append_make_durable(append);
+	if (r < 0)
+		return r;
+	file_path(append, &from);
+	str_printf(&append->name, ",S=%llu,W=%llu", (unsigned long long)append->size,
+		   (unsigned long long)(append->size + append->bare));
+	file_path(append, &to);
+	return rename(str_cstr(&from), str_cstr(&to)) < 0 ? -errno : 0;
+}
+
+struct append_work {
+	struct append **appends;
+	const struct append_meta *metas;
+	size_t count;
+	uint32_t uidvalidity, *uids;
+};
+
+static int add_keywords(struct tx *tx, const struct folder *folder, const struct append_meta *meta,
+			uint64_t *mask)
+{
+	bool is_new = false;
+
+	for (size_t i = 0; i < meta->keyword_count; i++) {
+		int bit = keyword_find(tx, folder->r.id, meta->keywords[i]);
+
+		if (bit == -ENOENT) {
+			if (!keyword_is_valid(meta->keywords[i]))
+				return -EINVAL;
+			bit = keyword_add(tx, folder->r.id, meta->keywords[i]);
+			is_new = true;
+		}
+		if (bit < 0)
+			return bit;
+		*mask |= 1ULL << bit;
+	}
+	if (is_new)
+		(void)keywords_write(tx, folder);
+	return 0;
+}
+
+static int insert_append(struct tx *tx, struct folder *folder, const struct append *append,
+			 const struct append_meta *meta)
+{
+	struct state_record state = { .flags = meta->flags & FLAGS_SYSTEM };
+	struct mail_record mail = {
+		.size = append->size,
+		.wire_size = append->size + append->bare,
+		.date = meta->date != 0 ? meta->date : clock_wall(),
+		.where = folder->r.id,
+		.part = PART_TMP,
+		.file = str_view(&append->name),
+	};
+	int r = add_keywords(tx, folder, meta, &state.keywords);
+
+	if (r == 0)
+		r = meta_next(tx, "content", &mail.content);
+	return r < 0 ? r : message_insert(tx, folder, &state, &mail);
+}
+
+static int append_work(struct tx *tx, void *argument)
+{
+	struct append_work *work = argument;
+	struct folder folder;
+	int r = folder_load(tx, work->appends[0]->folder, &folder);
+
+	if (r == 0)
+		r = folder_reserve_uids(tx, &folder, (uint32_t)work->count);
+	if (r < 0)
+		return r;
+	folder_advance(&folder);
+	work->uidvalidity = folder.r.uidvalidity;
+	for (size_t i = 0; i < work->count && r == 0; i++) {
+		work->uids[i] = folder.r.uidnext;
+		r = insert_append(tx, &folder, work->appends[i], &work->metas[i]);
+	}
+	return r < 0 ? r : folder_save(tx, &folder);
+}
+
+int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
+		  uint32_t *uidvalidity, uint32_t *uids)
+{
+	struct append_work work = { appends, metas, count, 0, uids };
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = appends[i]->folder == appends[0]->folder
+			    ? complete_file(appends[i],
+					    metas[i].date != 0 ? metas[i].date : clock_wall())
+			    : -EINVAL;
+	if (r == 0 && count > 0)
+		r = io_sync_directory(appends[0]->directory);
+	if (r == 0 && count > 0)
+		r = store_write(appends[0]->store, WRITE_DURABLE, append_work, &work);
+	*uidvalidity = work.uidvalidity;
+	for (size_t i = 0; i < count; i++) {
+		/* It is the index's now. */
+		if (r == 0)
+			mem_closep(&appends[i]->fd);
+		if (r == 0)
+			appends[i]->fd = -1;
+		append_free(TAKE(appends[i]));
+	}
+	return r;
+}

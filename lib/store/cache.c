@@ -1,0 +1,351 @@
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "store/message.h"
+#include "store/render.h"
+
+#define PENDING_BYTES_MAX  ((size_t)4 << 20)
+#define PENDING_COUNT_MAX  2000
+#define CACHED_RECORD_MAX  65536 /* a message with more than this is rendered each time */
+#define CACHED_HEADERS_MAX 8192
+#define HEADER_BLOCK	   16384
+#define MAP_FROM	   ((uint64_t)1 << 20) /* larger contents are mapped, not read */
+
+/* Fields that clients ask for in lists of messages. */
+static const char *const listed_fields[] = {
+	"Date",
+	"From",
+	"To",
+	"Cc",
+	"Bcc",
+	"Subject",
+	"Sender",
+	"Reply-To",
+	"Message-ID",
+	"In-Reply-To",
+	"References",
+	"Newsgroups",
+	"Priority",
+	"X-Priority",
+	"Importance",
+	"Lines",
+	"Content-Type",
+	"List-Post",
+	"List-Id",
+	"List-Unsubscribe",
+	"X-Label",
+	"MIME-Version",
+	"Followup-To",
+	"Content-Transfer-Encoding",
+	"Disposition-Notification-To",
+	"X-Mailer",
+};
+
+/* Instead of headers: there are too many to be kept. */
+#define TOO_LONG VIEW("!")
+
+static bool is_listed(struct view name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(listed_fields); i++)
+		if (view_is_nocase(name, listed_fields[i]))
+			return true;
+	return false;
+}
+
+/* ---- reading ---- */
+
+/* Where the header ends: behind its empty line; 0: not in these bytes. */
+static size_t header_end(struct view text, size_t from)
+{
+	for (size_t i = from; i < text.len; i++) {
+		const char *lf = memchr(text.data + i, '\n', text.len - i);
+
+		if (lf == NULL)
+			return 0;
+		i = (size_t)(lf - text.data);
+		if (i + 1 < text.len && text.data[i + 1] == '\n')
+			return i + 2;
+		if (i + 2 < text.len && text.data[i + 1] == '\r' && text.data[i + 2] == '\n')
+			return i + 3;
+	}
+	return 0;
+}
+
+static int read_header(int fd, uint64_t size, struct str *header)
+{
+	uint64_t limit = MIN(size, (uint64_t)STORE_HEADER_MAX);
+	size_t end;
+
+	while (header->len < limit) {
+		size_t want = (size_t)MIN((uint64_t)HEADER_BLOCK, limit - header->len);
+		size_t from = header->len > 2 ? header->len - 2 : 0;
+		int r = io_pread_all(fd, str_reserve(header, want), want, (off_t)header->len);
+
+		if (r < 0)
+			return r == -ENODATA ? -EIO : r;
+		str_grow(header, want);
+		end = header_end(str_view(header), from);
+		if (end > 0) {
+			str_truncate(header, end);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+/* A whole content in memory, or mapped. */
+struct content {
+	struct view bytes;
+	char *memory;
+	void *map;
+};
+
+static void content_free(struct content *content)
+{
+	free(content->memory);
+	if (content->map != NULL)
+		munmap(content->map, content->bytes.len);
+}
+
+static int content_load(int fd, uint64_t size, struct content *content)
+{
+	int r;
+
+	if (size > MAP_FROM) {
+		void *map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+
+		if (map == MAP_FAILED)
+			return -errno;
+		content->map = map;
+		content->bytes = view_make(map, (size_t)size);
+		return 0;
+	}
+	content->memory = mem_new_bytes((size_t)size + 1);
+	r = io_pread_all(fd, content->memory, (size_t)size, 0);
+	content->bytes = view_make(content->memory, (size_t)size);
+	return r == -ENODATA ? -EIO : r;
+}
+
+/* ---- rendering ---- */
+
+/* A record whose texts are its own. */
+struct rendered {
+	struct str envelope, body, bodystructure, headers;
+};
+
+static void rendered_free(struct rendered *r)
+{
+	str_free(&r->envelope);
+	str_free(&r->body);
+	str_free(&r->bodystructure);
+	str_free(&r->headers);
+}
+
+static void render_header_parts(struct rendered *r, struct view header)
+{
+	struct header_field field;
+	struct view rest = header;
+
+	if (r->envelope.len > 0)
+		return;
+	render_envelope(&r->envelope, header);
+	while (header_next(&rest, &field) == 1) {
+		if (!is_listed(field.name))
+			continue;
+		str_append(&r->headers, field.whole);
+		if (!view_ends(field.whole, VIEW("\n")))
+			str_append(&r->headers, VIEW("\r\n"));
+	}
+	if (r->headers.len > CACHED_HEADERS_MAX)
+		str_set(&r->headers, TOO_LONG);
+}
+
+static int render_from_file(struct mailbox *mailbox, uint32_t seq, bool whole, struct rendered *r)
+{
+	_cleanup_(content_free) struct content content = { 0 };
+	_cleanup_(str_free) struct str header = STR_EMPTY;
+	_cleanup_fd_ int fd = -1;
+	struct mime_tree tree = { 0 };
+	uint64_t size;
+	int result = mailbox_content(mailbox, seq, &fd, &size);
+
+	if (result == 0)
+		result = read_header(fd, size, &header);
+	if (result < 0)
+		return result;
+	render_header_parts(r, str_view(&header));
+	if (!whole)
+		return 0;
+	result = content_load(fd, size, &content);
+	if (result < 0)
+		return result;
+	mime_tree_parse(content.bytes, &tree);
+	render_body(&r->body, content.bytes, &tree, false);
+	render_body(&r->bodystructure, content.bytes, &tree, true);
+	mime_tree_free(&tree);
+	return 0;
+}
+
+/* ---- keeping ---- */
+
+struct pending {
+	size_t len;
+	char data[];
+};
+
+static int flush_work(struct tx *tx, void *argument)
+{
+	struct map *pending = argument;
+	int r = 0;
+
+	map_for_each (pending, i) {
+		const struct pending *p = map_value_at(pending, i);
+
+		r = tx_put(tx, DB_CACHE, map_key_at(pending, i), view_make(p->data, p->len));
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+int mailbox_flush_cache(struct mailbox *mailbox)
+{
+	struct store *store = mailbox->store;
+	int r = 0;
+
+	if (map_count(store->pending) == 0)
+		return 0;
+	r = store_write(store, WRITE_LAZY, flush_work, store->pending);
+	map_for_each (store->pending, i)
+		free(map_value_at(store->pending, i));
+	map_free(store->pending);
+	store->pending = map_new();
+	store->pending_bytes = 0;
+	return r;
+}
+
+static void keep(struct mailbox *mailbox, uint64_t content, const struct rendered *r)
+{
+	_cleanup_(str_free) struct str value = STR_EMPTY;
+	struct store *store = mailbox->store;
+	struct key key = key_serial(content);
+	struct cache_record record = { str_view(&r->envelope), str_view(&r->body),
+				       str_view(&r->bodystructure), str_view(&r->headers) };
+
+	cache_record_encode(&value, &record);
+	if (value.len > CACHED_RECORD_MAX)
+		return;
+
+	struct pending *p = mem_new_bytes(sizeof(*p) + value.len);
+
+	p->len = value.len;
+	memcpy(p->data, value.data, value.len);
+	free(map_put(store->pending, key_view(&key), p));
+	store->pending_bytes += value.len;
+	/* A cache that cannot be written is only slower. */
+	if (store->pending_bytes > PENDING_BYTES_MAX ||
+	    map_count(store->pending) > PENDING_COUNT_MAX)
+		(void)mailbox_flush_cache(mailbox);
+}
+
+static void copy_record(struct rendered *r, const struct cache_record *record)
+{
+	str_set(&r->envelope, record->envelope);
+	str_set(&r->body, record->body);
+	str_set(&r->bodystructure, record->bodystructure);
+	str_set(&r->headers, record->headers);
+}
+
+/* What is kept of this content; nothing is no error. */
+static int look_up(struct store *store, uint64_t content, struct rendered *r)
+{
+	struct key key = key_serial(content);
+	const struct pending *p = map_get(store->pending, key_view(&key));
+	struct cache_record record;
+	struct view value;
+	struct tx tx;
+	int result = 0;
+
+	if (p != NULL) {
+		if (cache_record_decode(view_make(p->data, p->len), &record) == 0)
+			copy_record(r, &record);
+		return 0;
+	}
+	result = store_read(store, &tx);
+	if (result < 0)
+		return result;
+	result = tx_get(&tx, DB_CACHE, key_view(&key), &value);
+	if (result == 0 && cache_record_decode(value, &record) == 0)
+		copy_record(r, &record);
+	tx_end(&tx);
+	return result == -ENOENT ? 0 : result;
+}
+
+/* From the index, or else from the file, and then kept. */
+static int load(struct mailbox *mailbox, uint32_t seq, bool whole, struct rendered *r)
+{
+	struct mail mail;
+	int result = message_record(mailbox, seq, &mail);
+
+	if (result == 0)
+		result = look_up(mailbox->store, mail.r.content, r);
+	if (result < 0 || (r->envelope.len > 0 && (!whole || r->body.len > 0)))
+		return result;
+	result = render_from_file(mailbox, seq, whole, r);
+	if (result == 0)
+		keep(mailbox, mail.r.content, r);
+	return result;
+}
+
+int mailbox_cached(struct mailbox *mailbox, uint32_t seq, enum cached_item item, struct str *out)
+{
+	_cleanup_(rendered_free) struct rendered r = { 0 };
+	int result = load(mailbox, seq, item != CACHED_ENVELOPE, &r);
+
+	if (result < 0)
+		return result;
+	str_append(out, str_view(item == CACHED_ENVELOPE ? &r.envelope
+				 : item == CACHED_BODY	 ? &r.body
+							 : &r.bodystructure));
+	return 0;
+}
+
+int mailbox_header(struct mailbox *mailbox, uint32_t seq, const struct view *names, size_t count,
+		   struct str *out)
+{
+	_cleanup_(rendered_free) struct rendered r = { 0 };
+	_cleanup_(str_free) struct str header = STR_EMPTY;
+	_cleanup_fd_ int fd = -1;
+	bool listed = count > 0;
+	struct header_field field;
+	struct view rest;
+	uint64_t size;
+	int result;
+
+	for (size_t i = 0; i < count && listed; i++)
+		listed = is_listed(names[i]);
+	if (listed) {
+		result = load(mailbox, seq, false, &r);
+		if (result < 0)
+			return result;
+		if (!view_eq(str_view(&r.headers), TOO_LONG)) {
+			str_append(out, str_view(&r.headers));
+			return 0;
+		}
+	}
+	result = mailbox_content(mailbox, seq, &fd, &size);
+	if (result == 0)
+		result = read_header(fd, size, &header);
+	if (result < 0)
+		return result;
+	rest = str_view(&header);
+	while (header_next(&rest, &field) == 1) {
+		str_append(out, field.whole);
+		if (!view_ends(field.whole, VIEW("\n")))
+			str_append(out, VIEW("\r\n"));
+	}
+	return 0;
+}

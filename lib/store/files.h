@@ -1,0 +1,34 @@
+/*
+ * The small files in the Maildir that outlive the index. Of lib/store only.
+ *
+ *	posta-uidvalidity	"V<uidvalidity> N<no UID from here on was given out>\n"
+ *	posta-keywords		"<number> <keyword>\n": number 0 is the letter a in file names (the form
+ *				of Dovecot's dovecot-keywords, which is read where ours is missing)
+ *	subscriptions		"<folder>\n"; Dovecot's version 2 of it is understood
+ */
+#ifndef STORE_FILES_H
+#define STORE_FILES_H
+
+#include "store/index.h"
+
+/* -ENOENT: there is none, or it makes no sense. Dovecot's dovecot-uidlist is asked next. */
+int uidvalidity_read(const char *directory, uint32_t *uidvalidity, uint32_t *bound);
+int uidvalidity_write(const char *directory, uint32_t uidvalidity, uint32_t bound);
+
+/*
+ * UIDs that Dovecot gave to files, by the part of the name in front of ":2,": a map of names to
+ * (void *)(uintptr_t)uid. NULL: no usable dovecot-uidlist.
+ */
+struct map *dovecot_uids_read(const char *directory);
+
+/* Into DB_WORDS of a folder that has none yet. */
+int keywords_restore(struct tx *tx, const struct folder *folder);
+/* From DB_WORDS. */
+int keywords_write(struct tx *tx, const struct folder *folder);
+
+int subscriptions_restore(struct tx *tx);
+int subscriptions_write(struct tx *tx);
+
+bool keyword_is_valid(struct view name);
+
+#endif

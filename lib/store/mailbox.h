@@ -1,0 +1,35 @@
+/* An open mailbox: the snapshot. Of lib/store only. */
+#ifndef STORE_MAILBOX_H
+#define STORE_MAILBOX_H
+
+#include "store/index.h"
+
+struct mailbox {
+	struct store *store;
+	uint32_t id;
+	enum mailbox_mode mode;
+	char name[STORE_NAME_MAX + 1];
+	uint32_t uidvalidity, uidnext;
+	uint64_t modseq, modseq_floor; /* of the snapshot */
+
+	/* Of message seq at index seq - 1. */
+	uint32_t *uids;
+	uint8_t *flags;	    /* FLAG_..., with FLAG_RECENT and GONE */
+	uint64_t *keywords; /* NULL while no message has one */
+	size_t count, size;
+	uint32_t recent, gone;
+	char *words[KEYWORDS_MAX];
+	bool words_changed; /* since the last refresh */
+};
+
+/* In flags: expunged, but still in the snapshot. */
+#define GONE 64
+
+/* Reads the folder's record and keywords; -ESTALE when it is not what it was. */
+int mailbox_load_folder(struct tx *tx, struct mailbox *mailbox, struct folder *folder);
+int mailbox_read_words(struct tx *tx, struct mailbox *mailbox);
+void mailbox_set_keywords(struct mailbox *mailbox, uint32_t seq, uint64_t keywords);
+void mailbox_append_message(struct mailbox *mailbox, uint32_t uid, const struct state_record *state,
+			    bool recent);
+
+#endif

@@ -1,0 +1,297 @@
+#include "store/message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "store/owed.h"
+
+#define READ_BLOCK  65536
+#define OPEN_TRIES  3	/* another process may tidy a file between our look and our open */
+#define UNSIZED_MAX 500 /* sizes counted in one transaction */
+
+int message_record(struct mailbox *mailbox, uint32_t seq, struct mail *mail)
+{
+	uint32_t uid = mailbox_uid(mailbox, seq);
+	struct tx tx;
+	int r = uid != 0 ? store_read(mailbox->store, &tx) : -ENOENT;
+
+	if (r < 0)
+		return r;
+	r = mail_load(&tx, mailbox->id, uid, mail);
+	tx_end(&tx);
+	return r;
+}
+
+static int folder_by_id(struct store *store, uint32_t id, struct folder *folder)
+{
+	struct tx tx;
+	int r = store_read(store, &tx);
+
+	if (r < 0)
+		return r;
+	r = folder_load(&tx, id, folder);
+	tx_end(&tx);
+	return r;
+}
+
+static int open_regular(const char *path, int *fd, uint64_t *size)
+{
+	_cleanup_fd_ int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	if (file < 0 || fstat(file, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOENT;
+	*size = (uint64_t)st.st_size;
+	*fd = TAKE_FD(file);
+	return 0;
+}
+
+static int open_located(struct store *store, const struct folder *folder, const struct mail *mail,
+			int *fd, uint64_t *size)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, found = STR_EMPTY;
+	enum part part;
+	int r;
+
+	folder_directory(store, folder, &path);
+	r = file_locate(str_cstr(&path), mail->r.file, &part, &found);
+	if (r < 0)
+		return r;
+	str_printf(&path, "/%s/%s", part_name(part), str_cstr(&found));
+	return open_regular(str_cstr(&path), fd, size);
+}
+
+int message_open(struct mailbox *mailbox, uint32_t seq, struct mail *mail, int *fd, uint64_t *size)
+{
+	struct store *store = mailbox->store;
+	struct folder folder;
+	int r = -ENOENT;
+
+	for (int i = 0; i < OPEN_TRIES && r == -ENOENT; i++) {
+		_cleanup_(str_free) struct str path = STR_EMPTY;
+
+		r = message_record(mailbox, seq, mail);
+		if (r == 0)
+			r = folder_by_id(store, mail->r.where, &folder);
+		if (r < 0)
+			return r;
+		folder_part_path(store, &folder, mail->r.part, &path);
+		str_printf(&path, "/%s", mail->file);
+		r = open_regular(str_cstr(&path), fd, size);
+	}
+	return r == -ENOENT ? open_located(store, &folder, mail, fd, size) : r;
+}
+
+int message_count_wire_size(int fd, uint64_t *wire_size)
+{
+	_cleanup_free_ char *block = mem_new_bytes(READ_BLOCK);
+	uint64_t bare = 0;
+	char last = '\0';
+	off_t at = 0;
+
+	for (;;) {
+		ssize_t n = pread(fd, block, READ_BLOCK, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		for (ssize_t i = 0; i < n; i++) {
+			bare += block[i] == '\n' && last != '\r';
+			last = block[i];
+		}
+		at += n;
+	}
+	*wire_size = (uint64_t)at + bare;
+	return 0;
+}
+
+/* ---- sizes that no name told ---- */
+
+struct sizes_work {
+	struct mailbox *mailbox;
+	uint32_t uids[UNSIZED_MAX];
+	uint64_t sizes[UNSIZED_MAX];
+	size_t count;
+};
+
+static int sizes_work(struct tx *tx, void *argument)
+{
+	struct sizes_work *work = argument;
+	struct folder folder;
+	int r = mailbox_load_folder(tx, work->mailbox, &folder);
+
+	for (size_t i = 0; i < work->count && r == 0; i++) {
+		struct mail mail;
+
+		r = mail_load(tx, folder.r.id, work->uids[i], &mail);
+		if (r == -ENOENT || (r == 0 && mail.r.wire_size != SIZE_UNKNOWN)) {
+			r = 0;
+			continue;
+		}
+		if (r < 0)
+			break;
+		mail.r.wire_size = work->sizes[i];
+		folder.r.size += work->sizes[i] - mail.r.size;
+		folder.r.unsized--;
+		r = mail_save(tx, folder.r.id, work->uids[i], &mail.r);
+	}
+	return r < 0 ? r : folder_save(tx, &folder);
+}
+
+/* Counts this message's size and those of the ones behind it, as one who asks will ask for more. */
+static int count_sizes(struct mailbox *mailbox, uint32_t seq)
+{
+	_cleanup_free_ struct sizes_work *work = mem_new(struct sizes_work);
+
+	work->mailbox = mailbox;
+	for (; seq <= mailbox->count && work->count < UNSIZED_MAX; seq++) {
+		_cleanup_fd_ int fd = -1;
+		uint64_t size, wire_size;
+		struct mail mail;
+
+		if (message_record(mailbox, seq, &mail) < 0)
+			continue;
+		if (mail.r.wire_size != SIZE_UNKNOWN)
+			break;
+		/* A file that cannot be read has the size of what will be read of it. */
+		if (message_open(mailbox, seq, &mail, &fd, &size) < 0 ||
+		    message_count_wire_size(fd, &wire_size) < 0)
+			wire_size = mail.r.size;
+		work->uids[work->count] = mailbox_uid(mailbox, seq);
+		work->sizes[work->count++] = wire_size;
+	}
+	return store_write(mailbox->store, WRITE_LAZY, sizes_work, work);
+}
+
+int mailbox_info(struct mailbox *mailbox, uint32_t seq, struct message_info *info)
+{
+	uint32_t uid = mailbox_uid(mailbox, seq);
+	struct state_record state = { 0 };
+	struct file_name name;
+	struct mail mail;
+	struct tx tx;
+	int r = message_record(mailbox, seq, &mail);
+
+	if (r == 0 && mail.r.wire_size == SIZE_UNKNOWN) {
+		r = count_sizes(mailbox, seq);
+		if (r >= 0)
+			r = message_record(mailbox, seq, &mail);
+	}
+	if (r == 0)
+		r = store_read(mailbox->store, &tx);
+	if (r < 0)
+		return r;
+	r = state_load(&tx, mailbox->id, uid, &state);
+	tx_end(&tx);
+	if (r < 0)
+		return r;
+	*info = (struct message_info){
+		.uid = uid,
+		.modseq = state.modseq,
+		.size = mail_wire_size(&mail.r),
+		.disk_size = mail.r.size,
+		.internal_date = mail.r.date,
+	};
+	if (file_name_parse(mail.r.file, &name))
+		file_name_id(name.unique, info->id);
+	return 0;
+}
+
+/* ---- content ---- */
+
+/* A file in tmp/ without a name. */
+static int unnamed_file(struct mailbox *mailbox)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	int fd;
+
+	str_printf(&path, "%s/tmp", mailbox->store->path);
+	fd = open(str_cstr(&path), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		return fd;
+	str_append_byte(&path, '/');
+	file_name_unique(&path);
+	fd = open(str_cstr(&path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	unlink(str_cstr(&path));
+	return fd;
+}
+
+static size_t add_crs(const char *in, size_t len, char *out, char *last)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (in[i] == '\n' && *last != '\r')
+			out[done++] = '\r';
+		out[done++] = *last = in[i];
+	}
+	return done;
+}
+
+int message_convert(struct mailbox *mailbox, int fd, int *converted, uint64_t *size)
+{
+	_cleanup_free_ char *in = mem_new_bytes(READ_BLOCK), *out = mem_new_bytes(2 * READ_BLOCK);
+	_cleanup_fd_ int file = unnamed_file(mailbox);
+	char last = '\0';
+	off_t at = 0;
+
+	if (file < 0)
+		return file;
+	*size = 0;
+	for (;;) {
+		ssize_t n = pread(fd, in, READ_BLOCK, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+
+		size_t done = add_crs(in, (size_t)n, out, &last);
+		int r = io_write_all(file, out, done);
+
+		if (r < 0)
+			return r;
+		*size += done;
+		at += n;
+	}
+	*converted = TAKE_FD(file);
+	return 0;
+}
+
+int mailbox_content(struct mailbox *mailbox, uint32_t seq, int *fd, uint64_t *size)
+{
+	_cleanup_fd_ int file = -1;
+	uint64_t disk_size, wire_size;
+	struct mail mail;
+	int r = message_open(mailbox, seq, &mail, &file, &disk_size);
+
+	if (r < 0)
+		return r;
+	wire_size = mail.r.wire_size;
+	/* What the index says goes for the file that it saw. */
+	if (wire_size == SIZE_UNKNOWN || disk_size != mail.r.size) {
+		r = message_count_wire_size(file, &wire_size);
+		if (r < 0)
+			return r;
+	}
+	if (wire_size != disk_size)
+		return message_convert(mailbox, file, fd, size);
+	*size = disk_size;
+	*fd = TAKE_FD(file);
+	return 0;
+}

@@ -1,0 +1,405 @@
+#include "store/owed.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/*
+ * A directory that was changed. What was not changed by anybody since it was last read need not be
+ * read again because of our own changes.
+ */
+struct touched {
+	uint32_t folder;
+	enum part part;
+	bool unchanged;
+	char *path;
+};
+
+struct run {
+	struct tx *tx;
+	struct touched *touched;
+	size_t count;
+	int failure; /* of the last piece that could not be done */
+};
+
+static void run_free(struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		free(run->touched[i].path);
+	free(run->touched);
+}
+
+static int64_t directory_time(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return 0;
+	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+static void touch(struct run *run, const struct folder *folder, enum part part)
+{
+	for (size_t i = run->count; i-- > 0;)
+		if (run->touched[i].folder == folder->r.id && run->touched[i].part == part)
+			return;
+
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
+	folder_part_path(run->tx->store, folder, part, &path);
+	run->touched = mem_resize(run->touched, run->count + 1, sizeof(*run->touched));
+	run->touched[run->count++] = (struct touched){
+		.folder = folder->r.id,
+		.part = part,
+		/* In new/ nothing may be missed, and to read it again costs little. */
+		.unchanged = part == PART_CUR && folder->r.cur_time != 0 &&
+			     directory_time(str_cstr(&path)) == folder->r.cur_time,
+		.path = str_take(&path),
+	};
+}
+
+/* Files first: once the transaction is durable nobody remembers what was owed. */
+static int sync_touched(struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++) {
+		struct touched *t = &run->touched[i];
+		int r = io_sync_directory(t->path);
+		struct folder folder;
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (!t->unchanged)
+			continue;
+		r = folder_load(run->tx, t->folder, &folder);
+		if (r == -ENOENT)
+			continue;
+		if (r < 0)
+			return r;
+		folder.r.cur_time = directory_time(t->path);
+		r = folder_save(run->tx, &folder);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- finding what others renamed ---- */
+
+static int locate_in(const char *path, const struct file_name *wanted, struct str *name)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	int r = -ENOENT;
+
+	if (directory == NULL)
+		return -ENOENT;
+	while (r != 0 && (entry = readdir(directory)) != NULL) {
+		struct file_name found;
+
+		if (!file_name_parse(view_of(entry->d_name), &found) ||
+		    !view_eq(found.base, wanted->base))
+			continue;
+		/* Copies in one folder differ in the UID alone. */
+		if (found.uid != wanted->uid && found.uid != 0 && wanted->uid != 0)
+			continue;
+		str_append_cstr(name, entry->d_name);
+		r = 0;
+	}
+	closedir(directory);
+	return r;
+}
+
+int file_locate(const char *directory, struct view file, enum part *part, struct str *name)
+{
+	static const enum part places[] = { PART_CUR, PART_NEW, PART_TMP };
+	struct file_name wanted;
+
+	if (!file_name_parse(file, &wanted))
+		return -ENOENT;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		_cleanup_(str_free) struct str path = STR_EMPTY;
+
+		str_printf(&path, "%s/%s", directory, part_name(places[i]));
+		if (locate_in(str_cstr(&path), &wanted, name) == 0) {
+			*part = places[i];
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* ---- tidying: the file gets the name and the place that the index says ---- */
+
+static int move_file(struct run *run, const struct folder *from, struct mail *mail,
+		     const struct folder *to, struct view target)
+{
+	_cleanup_(str_free) struct str source = STR_EMPTY, destination = STR_EMPTY,
+				       found = STR_EMPTY;
+	enum part part;
+
+	touch(run, from, mail->r.part);
+	touch(run, to, PART_CUR);
+	folder_part_path(run->tx->store, from, mail->r.part, &source);
+	str_printf(&source, "/%s", mail->file);
+	folder_part_path(run->tx->store, to, PART_CUR, &destination);
+	str_printf(&destination, "/%.*s", VIEW_ARG(target));
+	if (rename(str_cstr(&source), str_cstr(&destination)) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	/* Done before a crash that took the transaction along; or another program renamed it. */
+	if (access(str_cstr(&destination), F_OK) == 0)
+		return 0;
+	str_clear(&source);
+	folder_directory(run->tx->store, from, &source);
+	if (file_locate(str_cstr(&source), mail->r.file, &part, &found) < 0)
+		return -ENOENT;
+	touch(run, from, part);
+	str_printf(&source, "/%s/%s", part_name(part), str_cstr(&found));
+	return rename(str_cstr(&source), str_cstr(&destination)) < 0 ? -errno : 0;
+}
+
+/* 0: done, or there is nothing to be done any more. */
+static int tidy(struct run *run, uint32_t id, uint32_t uid)
+{
+	_cleanup_(str_free) struct str target = STR_EMPTY;
+	struct folder folder, other, *from = &folder;
+	struct state_record state;
+	struct mail mail;
+	int r = folder_load(run->tx, id, &folder);
+
+	if (r == 0)
+		r = mail_load(run->tx, id, uid, &mail);
+	if (r == 0)
+		r = state_load(run->tx, id, uid, &state);
+	if (r == 0 && mail.r.where != id) {
+		from = &other;
+		r = folder_load(run->tx, mail.r.where, &other);
+	}
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	mail_target_name(&target, uid, &mail.r, &state);
+	if (mail.r.where == id && mail.r.part == PART_CUR &&
+	    view_eq(mail.r.file, str_view(&target)))
+		return 0;
+	r = move_file(run, from, &mail, &folder, str_view(&target));
+	if (r == -ENOENT) {
+		/* Its file is lost: reading the directory tells so to everybody. */
+		folder.r.cur_time = 0;
+		return folder_save(run->tx, &folder);
+	}
+	if (r < 0)
+		return r;
+	mail.r.where = id;
+	mail.r.part = PART_CUR;
+	mail.r.file = str_view(&target);
+	return mail_save(run->tx, id, uid, &mail.r);
+}
+
+static int settle_tidy(struct run *run, size_t *left)
+{
+	struct walk walk;
+	int r;
+
+	for (r = walk_begin(&walk, run->tx, DB_TIDY, VIEW_NONE, VIEW_NONE); r > 0 && *left > 0;
+	     r = walk_next(&walk), --*left) {
+		uint32_t folder, uid;
+		int done = key_uid_decode(walk.key, &folder, &uid);
+
+		if (done == 0)
+			done = tidy(run, folder, uid);
+		/* LMDB's own: the transaction cannot go on. */
+		if (done < -4095 || done == -EUCLEAN || done == -EIO) {
+			r = done;
+			break;
+		}
+		if (done < 0) {
+			log_warning("mailbox %s: rename the file of message %u: %s",
+				    run->tx->store->path, uid, strerror(-done));
+			run->failure = done;
+			continue;
+		}
+		r = walk_delete(&walk);
+		if (r < 0)
+			break;
+	}
+	walk_end(&walk);
+	return r;
+}
+
+/* ---- removing ---- */
+
+/* The files of one directory; what is no file stays. */
+static void empty_directory(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (directory == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(directory)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			unlinkat(fd, entry->d_name, 0);
+	closedir(directory);
+}
+
+/* Out of the way first, so that its name is free; then bit by bit. */
+static int remove_folder(struct run *run, struct view name, uint64_t serial)
+{
+	static const char *const parts[] = { "cur", "new", "tmp" };
+	_cleanup_(str_free) struct str from = STR_EMPTY, aside = STR_EMPTY;
+
+	str_printf(&from, "%s/%.*s", run->tx->store->path, VIEW_ARG(name));
+	str_printf(&aside, "%s/posta-deleted.%llu", run->tx->store->path,
+		   (unsigned long long)serial);
+	if (rename(str_cstr(&from), str_cstr(&aside)) < 0 && errno != ENOENT)
+		return -errno;
+
+	_cleanup_fd_ int fd =
+		open(str_cstr(&aside), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		empty_directory(fd, parts[i]);
+		unlinkat(fd, parts[i], AT_REMOVEDIR);
+	}
+	empty_directory(fd, ".");
+	if (rmdir(str_cstr(&aside)) < 0)
+		log_warning("folder %s has more in it than mail and stays: %s", str_cstr(&aside),
+			    strerror(errno));
+	return 0;
+}
+
+static int remove_file(struct run *run, const struct gone_record *gone)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, found = STR_EMPTY;
+	struct folder folder;
+	enum part part;
+	int r = folder_load(run->tx, gone->where, &folder);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	touch(run, &folder, gone->part);
+	folder_part_path(run->tx->store, &folder, gone->part, &path);
+	str_printf(&path, "/%.*s", VIEW_ARG(gone->file));
+	if (unlink(str_cstr(&path)) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	str_clear(&path);
+	folder_directory(run->tx->store, &folder, &path);
+	if (file_locate(str_cstr(&path), gone->file, &part, &found) < 0)
+		return 0;
+	touch(run, &folder, part);
+	str_printf(&path, "/%s/%s", part_name(part), str_cstr(&found));
+	return unlink(str_cstr(&path)) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int settle_gone(struct run *run, size_t *left)
+{
+	struct walk walk;
+	int r;
+
+	for (r = walk_begin(&walk, run->tx, DB_GONE, VIEW_NONE, VIEW_NONE); r > 0 && *left > 0;
+	     r = walk_next(&walk), --*left) {
+		struct gone_record gone;
+		uint64_t serial;
+		int done = gone_record_decode(walk.value, &gone);
+
+		if (done == 0)
+			done = key_serial_decode(walk.key, &serial);
+		if (done == 0)
+			done = gone.part == PART_DIRECTORY ? remove_folder(run, gone.file, serial)
+							   : remove_file(run, &gone);
+		if (done == -EUCLEAN || done == -EIO) {
+			r = done;
+			break;
+		}
+		if (done < 0 && done != -EBADMSG) {
+			log_warning("mailbox %s: remove %.*s: %s", run->tx->store->path,
+				    VIEW_ARG(gone.file), strerror(-done));
+			run->failure = done;
+			continue;
+		}
+		r = walk_delete(&walk);
+		if (r < 0)
+			break;
+	}
+	walk_end(&walk);
+	return r;
+}
+
+int owed_settle(struct tx *tx, size_t max)
+{
+	_cleanup_(run_free) struct run run = { .tx = tx };
+	size_t left = max;
+	int more = settle_tidy(&run, &left), r = more;
+
+	if (r >= 0 && left > 0) {
+		r = settle_gone(&run, &left);
+		more = r;
+	}
+	if (r >= 0)
+		r = sync_touched(&run);
+	if (r < 0)
+		return r;
+	return run.failure < 0 ? run.failure : more > 0;
+}
+
+int owed_settle_all(struct tx *tx)
+{
+	int r = owed_settle(tx, SIZE_MAX);
+
+	return MIN(r, 0);
+}
+
+static int settle_work(struct tx *tx, void *argument)
+{
+	size_t *max = argument;
+	int r = owed_settle(tx, *max);
+
+	/* What was done is to be written down, even if something else could not be done. */
+	if (r < 0 && r > -4095 && r != -EUCLEAN && r != -EIO)
+		return 2;
+	return r;
+}
+
+static int is_anything_owed(struct store *store)
+{
+	static const enum db owed[] = { DB_TIDY, DB_GONE };
+	struct tx tx;
+	int r = store_read(store, &tx);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(owed) && r == 0; i++) {
+		struct walk walk;
+
+		r = walk_begin(&walk, &tx, owed[i], VIEW_NONE, VIEW_NONE);
+		walk_end(&walk);
+	}
+	tx_end(&tx);
+	return r;
+}
+
+int store_settle(struct store *store, size_t max)
+{
+	int r = is_anything_owed(store);
+
+	if (r <= 0)
+		return r;
+	r = store_write(store, WRITE_LAZY, settle_work, &max);
+	return r == 2 ? -EACCES : r;
+}

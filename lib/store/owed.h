@@ -1,0 +1,22 @@
+/*
+ * What files owe to the index: the renames and removals that follow a transaction. Of lib/store only.
+ */
+#ifndef STORE_OWED_H
+#define STORE_OWED_H
+
+#include "store/index.h"
+
+/*
+ * Does up to `max` pieces in the caller's transaction. 0: nothing is left; 1: there is more; negative:
+ * something could not be done (the rest was).
+ */
+int owed_settle(struct tx *tx, size_t max);
+/* For functions that look at directories: nothing in them may be owed. */
+int owed_settle_all(struct tx *tx);
+/*
+ * Finds the file of a message that is not where the index says, because another program renamed it:
+ * by what stays the same in its name, in cur/ and new/. Sets part and appends the name. 0 or -ENOENT.
+ */
+int file_locate(const char *directory, struct view file, enum part *part, struct str *name);
+
+#endif

@@ -1,0 +1,17 @@
+/* Files to index: what was delivered, and what other programs did. Of lib/store only. */
+#ifndef STORE_SYNC_H
+#define STORE_SYNC_H
+
+#include "store/index.h"
+
+/*
+ * Brings the index up to what is in the folder's directories; looks only at their times when nothing
+ * changed. 0, -ENOENT if the folder is gone (it is then gone from the index, too), or another errno.
+ */
+int folder_sync(struct store *store, uint32_t id);
+/* The same for the list of folders. */
+int folders_sync(struct store *store);
+/* Time of a directory in ns; 0 if it may change again without showing: it was changed just now. */
+int64_t directory_stable_time(const char *path);
+
+#endif
