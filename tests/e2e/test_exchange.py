@@ -138,7 +138,7 @@ class Exchange(unittest.TestCase):
         self.one.submit("alice", ["bob@two.test"], message("alice@one.test", "bob@two.test", "life"))
         self.two.wait_mail("bob", text="life")
         log = self.one.log()
-        (queue_id,) = re.findall(r"posta/smtpd\[\d+\]: (\w+): client=.*sasl_username=alice@one.test", log)[-1:]
+        (queue_id,) = re.findall(r"posta/submission/smtpd\[\d+\]: (\w+): client=.*sasl_username=alice@one.test", log)[-1:]
         for pattern in (rf"posta/cleanup\[\d+\]: {queue_id}: message-id=<", rf"posta/qmgr\[\d+\]: {queue_id}: from=<alice@one.test>, size=\d+, nrcpt=1",
                         rf"posta/smtp\[\d+\]: {queue_id}: to=<bob@two.test>, relay=.*status=sent"):
             self.one.wait_log(pattern)
