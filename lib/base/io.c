@@ -116,6 +116,7 @@ static const char *parent_of(const char *path, char *buffer)
 int io_replace_file(const char *path, struct view content, mode_t mode, struct error *err)
 {
 	char aside[PATH_MAX], folder[PATH_MAX];
+	struct stat before;
 	int r;
 
 	snprintf(aside, sizeof(aside), "%s.%016llx.tmp", path, (unsigned long long)random_u64());
@@ -125,6 +126,9 @@ int io_replace_file(const char *path, struct view content, mode_t mode, struct e
 	if (fd < 0)
 		return error_errno(err, "create %s", aside);
 	r = io_write_all(fd, content.data, content.len);
+	/* Who could read the old one can read the new one; if we may not say so, it is ours. */
+	if (r == 0 && stat(path, &before) == 0)
+		(void)!fchown(fd, before.st_uid, before.st_gid);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (r == 0 && rename(aside, path) < 0)

@@ -19,7 +19,7 @@ int io_pread_all(int fd, void *data, size_t len, off_t offset);
 int io_read_file(const char *path, size_t limit, struct str *out, struct error *err);
 /*
  * Puts a file in place so that after a crash it is the old one or the new one, whole: written
- * beside, fsynced, renamed, directory fsynced.
+ * beside, fsynced, renamed, directory fsynced. It keeps the owner of the old one where it may.
  */
 int io_replace_file(const char *path, struct view content, mode_t mode, struct error *err);
 /* fsync of the directory `path` itself. */
