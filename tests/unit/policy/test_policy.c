@@ -454,8 +454,8 @@ static void access_maps(void **state)
 }
 
 #define OWNERS                                                                                     \
-	"smtpd_sender_login_maps = inline:{ {s@mx.test = alice, bob}, @owned.test = carol "        \
-	"}\nsmtpd_sender_restrictions = reject_sender_login_mismatch"
+	"smtpd_sender_login_maps = inline:{ {s@mx.test = alice, bob}, @owned.test=carol }\n"       \
+	"smtpd_sender_restrictions = reject_sender_login_mismatch"
 
 static void logins(void **state)
 {
