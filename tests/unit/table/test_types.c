@@ -1,0 +1,219 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "folder.h"
+#include "table/table.h"
+
+/* NULL: not found; "!": an error. */
+static const struct {
+	const char *table, *key, *value;
+} cases[] = {
+	{ "inline:{ a=b, { c = d e, f } }", "a", "b" },
+	{ "inline:{ a=b, { c = d e, f } }", "C", "d e, f" },
+	{ "inline:{ a=b }", "b", NULL },
+	{ "inline:{a=b=c}", "a", "b=c" },
+	{ "inline:{ Mixed=Case }", "mixed", "Case" },
+	{ "static:ok", "anything", "ok" },
+	{ "static:{two words}", "x", "two words" },
+	{ "proxy:static:ok", "x", "ok" },
+	{ "fail:nothing", "x", "!" },
+	{ "unionmap:{inline:{a=1}, inline:{b=2}, inline:{a=3}}", "a", "1,3" },
+	{ "unionmap:{inline:{a=1},fail:x}", "a", "!" },
+	{ "unionmap:{ static:a }", "a", "a" },
+	{ "pipemap:{inline:{a=b}, inline:{b=c}}", "a", "c" },
+	{ "pipemap:{inline:{a=b}, inline:{c=d}}", "a", NULL },
+	{ "pipemap:{inline:{a=b}, pipemap:{inline:{b=c},inline:{c=d}}}", "a", "d" },
+	{ "unix:passwd.byname", "no-such-user-here", NULL },
+	{ "static:x", "", NULL },
+};
+
+static void test_lookups(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error err = ERROR_NONE;
+		struct table *table = table_open(view_of(cases[i].table), 0, &err);
+		struct str value = STR_EMPTY;
+		int r;
+
+		if (table == NULL)
+			fail_msg("%s: %s", cases[i].table, err.text);
+		r = table_lookup(table, view_of(cases[i].key), &value, &err);
+		if (cases[i].value == NULL) {
+			assert_int_equal(r, 0);
+		} else if (strcmp(cases[i].value, "!") == 0) {
+			assert_true(r < 0);
+			assert_true(err.text[0] != '\0');
+		} else {
+			assert_int_equal(r, 1);
+			assert_string_equal(str_cstr(&value), cases[i].value);
+		}
+		str_free(&value);
+		table_close(table);
+	}
+}
+
+static const struct {
+	const char *table, *reason;
+} bad[] = {
+	{ "", "expected a table like" },
+	{ "noname", "expected a table like" },
+	{ "mysql:/etc/x", "no such type" },
+	{ "inline:a=b", "expected {" },
+	{ "inline:{}", "nothing in it" },
+	{ "inline:{ novalue }", "expected key=value" },
+	{ "hash:/nonexistent/file", "/nonexistent/file.db" },
+	{ "lmdb:/nonexistent/file", "/nonexistent/file.lmdb" },
+	{ "texthash:/nonexistent/file", "/nonexistent/file" },
+	{ "cidr:/nonexistent/file", "/nonexistent/file" },
+	{ "pcre:/tmp", "not a regular file" },
+	{ "unix:shadow.byname", "expected passwd.byname" },
+	{ "unionmap:{ nothing }", "expected a table like" },
+	{ "unionmap:{}", "no tables" },
+	{ "pipemap:{unionmap:{pipemap:{unionmap:{pipemap:{unionmap:{pipemap:{static:x}}}}}}}",
+	  "tables within tables" },
+	{ "regexp:{ {/a/ x} {/b} }", "at the end of the pattern" },
+	{ "cidr:{ {if 10.0.0.0/8} }", "if without endif" },
+};
+
+static void test_bad_specifications(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct error err = ERROR_NONE;
+
+		assert_null(table_open(view_of(bad[i].table), 0, &err));
+		if (strstr(err.text, bad[i].reason) == NULL)
+			fail_msg("%s: \"%s\" does not say \"%s\"", bad[i].table, err.text,
+				 bad[i].reason);
+	}
+}
+
+static void test_case_sensitive(void **state)
+{
+	struct str value = STR_EMPTY;
+	struct table *table = table_open(VIEW("inline:{ Key=x }"), TABLE_CASE_SENSITIVE, NULL);
+
+	(void)state;
+	assert_int_equal(table_lookup(table, VIEW("Key"), &value, NULL), 1);
+	assert_int_equal(table_lookup(table, VIEW("key"), &value, NULL), 0);
+	table_close(table);
+	str_free(&value);
+}
+
+static void test_root_is_a_user(void **state)
+{
+	struct str value = STR_EMPTY;
+	struct table *table = table_open(VIEW("unix:passwd.byname"), 0, NULL);
+
+	(void)state;
+	assert_int_equal(table_lookup(table, VIEW("root"), &value, NULL), 1);
+	assert_true(view_starts(str_view(&value), VIEW("root:x:0:0:")));
+	table_close(table);
+	table = table_open(VIEW("unix:group.byname"), 0, NULL);
+	assert_int_equal(table_lookup(table, VIEW("root"), &value, NULL), 1);
+	assert_true(view_starts(str_view(&value), VIEW("root:x:0:")));
+	table_close(table);
+	str_free(&value);
+}
+
+static void test_texthash_and_changes(void **state)
+{
+	struct str value = STR_EMPTY, spec = STR_EMPTY;
+	struct table *table;
+
+	(void)state;
+	write_file("text", "# comment\nKey one\n  two\n\"a b\" c\nbad\n");
+	str_printf(&spec, "texthash:%s", in_folder("text"));
+	table = table_open(str_view(&spec), 0, NULL);
+	assert_int_equal(table_lookup(table, VIEW("KEY"), &value, NULL), 1);
+	assert_string_equal(str_cstr(&value), "one  two");
+	assert_int_equal(table_lookup(table, VIEW("a b"), &value, NULL), 1);
+	assert_string_equal(str_cstr(&value), "c");
+	assert_false(table_any_changed());
+
+	/* Replaced by rename: the old file's descriptor tells. */
+	write_file("text.new", "key three\n");
+	assert_int_equal(rename(in_folder("text.new"), in_folder("text")), 0);
+	assert_true(table_any_changed());
+	assert_int_equal(table_lookup(table, VIEW("key"), &value, NULL), 1);
+	assert_string_equal(str_cstr(&value), "one  two");
+	table_close(table);
+	assert_false(table_any_changed());
+
+	/* Changed in place. */
+	table = table_open(str_view(&spec), 0, NULL);
+	assert_int_equal(table_lookup(table, VIEW("key"), &value, NULL), 1);
+	assert_string_equal(str_cstr(&value), "three");
+	write_file("text", "key four and more\n");
+	assert_true(table_any_changed());
+	table_close(table);
+	str_free(&value);
+	str_free(&spec);
+}
+
+static void test_lists(void **state)
+{
+	struct str value = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	struct tables *tables =
+		tables_open("inline:{ a=1, b=2 }, inline:{ {b = 3}, {c = 4} }\n fail:x", 0, &err);
+
+	(void)state;
+	assert_non_null(tables);
+	assert_false(tables_are_empty(tables));
+	assert_int_equal(tables_lookup(tables, VIEW("b"), &value, &err), 1);
+	assert_string_equal(str_cstr(&value), "2");
+	assert_string_equal(tables_answered(tables), "inline:{ a=1, b=2 }");
+	assert_int_equal(tables_lookup(tables, VIEW("c"), &value, &err), 1);
+	assert_string_equal(str_cstr(&value), "4");
+	assert_true(tables_lookup(tables, VIEW("d"), &value, &err) < 0);
+	assert_string_equal(err.text, "fail:x: this table always fails");
+	tables_close(tables);
+
+	tables = tables_open(" ,  ", 0, &err);
+	assert_true(tables_are_empty(tables));
+	assert_int_equal(tables_lookup(tables, VIEW("x"), &value, &err), 0);
+	tables_close(tables);
+	assert_null(tables_open("inline:{ a=1 }, wrong", 0, &err));
+	str_free(&value);
+}
+
+static void test_key_limits(void **state)
+{
+	struct str key = STR_EMPTY, value = STR_EMPTY;
+	struct table *table = table_open(VIEW("static:x"), 0, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < TABLE_KEY_MAX; i++)
+		str_append_byte(&key, 'k');
+	assert_int_equal(table_lookup(table, str_view(&key), &value, NULL), 1);
+	str_append_byte(&key, 'k');
+	assert_int_equal(table_lookup(table, str_view(&key), &value, NULL), 0);
+	assert_int_equal(table_lookup(table, VIEW("a\0b"), &value, NULL), 0);
+	table_close(table);
+	str_free(&key);
+	str_free(&value);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lookups),
+		cmocka_unit_test(test_bad_specifications),
+		cmocka_unit_test(test_case_sensitive),
+		cmocka_unit_test(test_root_is_a_user),
+		cmocka_unit_test(test_texthash_and_changes),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_key_limits),
+	};
+
+	log_set_level(LOG_ERROR_LEVEL); /* the bad lines are meant */
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
