@@ -1,0 +1,26 @@
+/*
+ * The file of mailbox users (the first table of mailbox_users, as a rule conf/users): read,
+ * checked, edited and compiled. Changes are made under a lock, aside, and put in place as a whole;
+ * the compiled table follows at once. main.cf has been read before.
+ */
+#ifndef TOOLS_USERS_H
+#define TOOLS_USERS_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+enum users_change { USERS_ADD, USERS_REPLACE, USERS_DELETE };
+
+/*
+ * Puts `line` ("" to delete) in place of `name`'s. 0; -EEXIST, -ENOENT; -EINVAL: a line of the
+ * file is wrong, each is named in *report and nothing was changed; others with a reason in *report.
+ */
+int users_change(enum users_change change, struct view name, struct view line, struct str *report);
+/* Checks the file and compiles it. Returns as above. */
+int users_compile(struct str *report);
+/* The user's line without its end. 1, 0, or a negative errno with a reason. */
+int users_find(struct view name, struct str *line, struct str *report);
+/* Calls `each` for every user's line that is well-formed. A file that is not there is empty. */
+int users_each(void (*each)(void *argument, struct view line), void *argument, struct str *report);
+
+#endif

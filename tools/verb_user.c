@@ -1,0 +1,464 @@
+/* posta user: the mailbox users and their passwords. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "tools/json.h"
+#include "tools/tool.h"
+#include "tools/users.h"
+#include "user/user.h"
+
+static const char help[] =
+	"usage: posta user add ADDRESS [OPTION...]\n"
+	"       posta user passwd ADDRESS [--password P] [--scheme S]\n"
+	"       posta user set ADDRESS [OPTION...]\n"
+	"       posta user del ADDRESS...\n"
+	"       posta user list [ADDRESS...] [--json]\n"
+	"       posta user compile\n"
+	"\n"
+	"The mailbox users, in the file of mailbox_users (conf/users), at work at once. Without\n"
+	"--password it is asked for, or read as one line from standard input.\n"
+	"\n"
+	"  --password P   the password (others can see it while the command runs)\n"
+	"  --hash H       a hash instead, \"{SCHEME}hash\"\n"
+	"  --scheme S     how it is hashed: CRYPT (yescrypt), SHA512-CRYPT, SHA256-CRYPT, "
+	"BLF-CRYPT\n"
+	"  --uid N, --gid N, --home DIR   instead of virtual_uid, virtual_gid, virtual_home\n"
+	"  --extra TEXT   extra fields, \"nologin mail=maildir:~/Mail\"; empty: none\n"
+	"  --json         a JSON object for each user, one in a line\n"
+	"\n"
+	"compile is for a file that was edited by hand: it names each line that is wrong, and\n"
+	"then nothing changes; else it puts the file in force.\n";
+
+enum {
+	OPTION_PASSWORD = 256,
+	OPTION_HASH,
+	OPTION_SCHEME,
+	OPTION_UID,
+	OPTION_GID,
+	OPTION_HOME,
+	OPTION_EXTRA,
+	OPTION_JSON,
+	OPTION_HELP
+};
+
+static const struct option options[] = {
+	{ "password", required_argument, NULL, OPTION_PASSWORD },
+	{ "hash", required_argument, NULL, OPTION_HASH },
+	{ "scheme", required_argument, NULL, OPTION_SCHEME },
+	{ "uid", required_argument, NULL, OPTION_UID },
+	{ "gid", required_argument, NULL, OPTION_GID },
+	{ "home", required_argument, NULL, OPTION_HOME },
+	{ "extra", required_argument, NULL, OPTION_EXTRA },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ 0 },
+};
+
+struct request {
+	const char *password, *hash, *scheme, *uid, *gid, *home, *extra;
+	bool json;
+	char **names; /* NULL-terminated */
+};
+
+/* Fields of a line of the file; see user/user.h. */
+enum {
+	FIELD_NAME,
+	FIELD_PASSWORD,
+	FIELD_UID,
+	FIELD_GID,
+	FIELD_GECOS,
+	FIELD_HOME,
+	FIELD_SHELL,
+	FIELD_EXTRA,
+	FIELDS
+};
+
+/* ---- passwords ---- */
+
+static bool read_line(struct str *line)
+{
+	int c;
+
+	str_clear(line);
+	while ((c = getchar()) != EOF && c != '\n') {
+		if (line->len > PASSWORD_MAX)
+			return false;
+		str_append_byte(line, (char)c);
+	}
+	if (line->len > 0 && line->data[line->len - 1] == '\r')
+		str_truncate(line, line->len - 1);
+	return line->len > 0;
+}
+
+static bool ask(const char *prompt, struct str *line)
+{
+	struct termios before, silent;
+	bool ok;
+
+	fputs(prompt, stderr);
+	if (tcgetattr(STDIN_FILENO, &before) < 0)
+		return false;
+	silent = before;
+	silent.c_lflag &= (tcflag_t)~ECHO;
+	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0)
+		return false;
+	ok = read_line(line);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	fputc('\n', stderr);
+	return ok;
+}
+
+static void secret_free(struct str *secret)
+{
+	if (secret->data != NULL)
+		mem_wipe(secret->data, secret->size);
+	str_free(secret);
+}
+
+static int ask_password(struct str *password)
+{
+	_cleanup_(secret_free) struct str again = STR_EMPTY;
+
+	if (!isatty(STDIN_FILENO))
+		return read_line(password) ? TOOL_DONE
+					   : tool_fail("user", "no password on standard input");
+	if (!ask("New password: ", password))
+		return tool_fail("user", "no password given");
+	if (!ask("Once more: ", &again) || !view_eq(str_view(password), str_view(&again)))
+		return tool_fail("user", "the two are not the same");
+	return TOOL_DONE;
+}
+
+/* The hash as the options say, or of what is typed. */
+static int make_hash(const struct request *q, struct str *hash)
+{
+	_cleanup_(secret_free) struct str password = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int status = TOOL_DONE;
+
+	if (q->hash != NULL) {
+		str_set(hash, view_of(q->hash));
+		if (password_check_scheme(q->hash, &err) < 0)
+			return tool_fail("user", "%s", err.text);
+		return TOOL_DONE;
+	}
+	if (q->password != NULL)
+		str_set(&password, view_of(q->password));
+	else
+		status = ask_password(&password);
+	if (status != TOOL_DONE)
+		return status;
+	if (password_hash(str_view(&password), q->scheme, hash, &err) < 0)
+		return tool_fail("user", "%s", err.text);
+	return TOOL_DONE;
+}
+
+/* ---- lines ---- */
+
+static void split(struct view line, struct view fields[FIELDS])
+{
+	for (size_t i = 0; i < FIELDS; i++) {
+		size_t end = i == FIELD_EXTRA ? VIEW_NOT_FOUND : view_find_byte(line, ':');
+
+		if (end == VIEW_NOT_FOUND)
+			end = line.len;
+		fields[i] = view_first(line, end);
+		line = view_from(line, end + 1);
+	}
+}
+
+static void join(const struct view fields[FIELDS], struct str *line)
+{
+	for (size_t i = 0; i < FIELDS; i++) {
+		if (i > 0)
+			str_append_byte(line, ':');
+		if (i == FIELD_NAME)
+			str_append_lower(line, fields[i]);
+		else
+			str_append(line, fields[i]);
+	}
+}
+
+/* A ':' would move all that follows into the next field. */
+static bool put(struct view *field, const char *value, const char *option, bool last)
+{
+	if (value == NULL)
+		return true;
+	*field = view_of(value);
+	if ((last || view_find_byte(*field, ':') == VIEW_NOT_FOUND) && !view_has_control(*field))
+		return true;
+	tool_fail("user", "%s: no ':' and no control characters", option);
+	return false;
+}
+
+static bool put_all(struct view fields[FIELDS], const struct request *q)
+{
+	return put(&fields[FIELD_UID], q->uid, "--uid", false) &&
+	       put(&fields[FIELD_GID], q->gid, "--gid", false) &&
+	       put(&fields[FIELD_HOME], q->home, "--home", false) &&
+	       put(&fields[FIELD_EXTRA], q->extra, "--extra", true);
+}
+
+static int show_outcome(int r, const char *name, const struct str *report)
+{
+	struct view rest = str_view(report), line;
+
+	while (view_next(&rest, '\n', &line))
+		if (line.len > 0)
+			fprintf(stderr, "posta user: %.*s\n", VIEW_ARG(line));
+	if (r == -EEXIST)
+		return tool_fail("user", "there is a user %s already", name);
+	if (r == -ENOENT)
+		return tool_fail("user", "there is no user %s", name);
+	if (r == -EINVAL)
+		return tool_fail("user", "nothing was changed");
+	return r < 0 ? TOOL_NO : TOOL_DONE;
+}
+
+static int change(enum users_change what, const char *name, const struct view fields[FIELDS])
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY, report = STR_EMPTY;
+	int r;
+
+	if (what != USERS_DELETE)
+		join(fields, &line);
+	r = users_change(what, view_of(name), str_view(&line), &report);
+	return show_outcome(r, name, &report);
+}
+
+/* ---- verbs ---- */
+
+static int add(const struct request *q)
+{
+	_cleanup_(str_free) struct str hash = STR_EMPTY;
+	struct view fields[FIELDS] = { [FIELD_NAME] = view_of(q->names[0]) };
+	int status;
+
+	if (!put(&fields[FIELD_NAME], q->names[0], "ADDRESS", false) || !put_all(fields, q))
+		return TOOL_NO;
+	status = make_hash(q, &hash);
+	if (status != TOOL_DONE)
+		return status;
+	if (!put(&fields[FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
+		return TOOL_NO;
+	return change(USERS_ADD, q->names[0], fields);
+}
+
+/* passwd and set: one field or others of the line that is there. */
+static int edit(const struct request *q, bool password)
+{
+	_cleanup_(str_free) struct str hash = STR_EMPTY, line = STR_EMPTY, report = STR_EMPTY;
+	struct view fields[FIELDS];
+	int r = users_find(view_of(q->names[0]), &line, &report);
+
+	if (r <= 0)
+		return show_outcome(r < 0 ? r : -ENOENT, q->names[0], &report);
+	split(str_view(&line), fields);
+	if (password) {
+		int status = make_hash(q, &hash);
+
+		if (status != TOOL_DONE)
+			return status;
+		if (!put(&fields[FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
+			return TOOL_NO;
+	} else if (!put_all(fields, q)) {
+		return TOOL_NO;
+	}
+	return change(USERS_REPLACE, q->names[0], fields);
+}
+
+static int run_add(const struct request *q)
+{
+	return add(q);
+}
+
+static int run_passwd(const struct request *q)
+{
+	return edit(q, true);
+}
+
+static int run_set(const struct request *q)
+{
+	if (q->password != NULL || q->hash != NULL)
+		return tool_usage("user", "posta user passwd sets passwords");
+	return edit(q, false);
+}
+
+static int run_del(const struct request *q)
+{
+	int status = TOOL_DONE;
+
+	for (char **name = q->names; *name != NULL; name++)
+		if (change(USERS_DELETE, *name, NULL) != TOOL_DONE)
+			status = TOOL_NO;
+	return status;
+}
+
+static int run_compile(const struct request *q)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+
+	(void)q;
+	return show_outcome(users_compile(&report), "", &report);
+}
+
+/* ---- list ---- */
+
+struct listing {
+	const struct request *q;
+	size_t shown;
+};
+
+static const char *password_state(const char *password, struct error *err)
+{
+	const char *hash = password[0] == '{' ? strchr(password, '}') : NULL;
+
+	hash = hash != NULL ? hash + 1 : password;
+	if (password_check_scheme(password, err) < 0)
+		return "unusable";
+	return hash[0] == '\0' || hash[0] == '*' || hash[0] == '!' ? "locked" : "set";
+}
+
+static void show(const struct user *user, bool json)
+{
+	struct error err = ERROR_NONE;
+	const char *password = password_state(user->password, &err);
+
+	if (json) {
+		struct json out = JSON_START;
+
+		json_object(&out, NULL);
+		json_string(&out, "user", view_of(user->name));
+		json_string(&out, "password", view_of(password));
+		json_number(&out, "uid", (int64_t)user->uid);
+		json_number(&out, "gid", (int64_t)user->gid);
+		json_string(&out, "home", view_of(user->home));
+		json_string(&out, "mail", view_of(user->mail));
+		json_string(&out, "extra", view_of(user->extra));
+		json_end(&out);
+		json_print(&out);
+		return;
+	}
+	printf("%s\tpassword=%s\tuid=%u\tgid=%u\tmail=%s%s%s\n", user->name, password,
+	       (unsigned)user->uid, (unsigned)user->gid, user->mail,
+	       user->extra[0] != '\0' ? "\t" : "", user->extra);
+	if (err.text[0] != '\0')
+		fprintf(stderr, "posta user: %s cannot log in: %s\n", user->name, err.text);
+}
+
+static bool is_wanted(const struct request *q, struct view name)
+{
+	if (q->names[0] == NULL)
+		return true;
+	for (char **wanted = q->names; *wanted != NULL; wanted++)
+		if (view_eq_nocase(view_of(*wanted), name))
+			return true;
+	return false;
+}
+
+static void list_one(void *argument, struct view line)
+{
+	struct listing *listing = argument;
+	_cleanup_(user_free) struct user user = { .name = NULL };
+	struct error err = ERROR_NONE;
+
+	if (!is_wanted(listing->q, view_first(line, view_find_byte(line, ':'))))
+		return;
+	listing->shown++;
+	if (user_parse(line, &user, &err) < 0)
+		fprintf(stderr, "posta user: %s\n", err.text);
+	else
+		show(&user, listing->q->json);
+}
+
+static int run_list(const struct request *q)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+	struct listing listing = { .q = q };
+	int r = users_each(list_one, &listing, &report);
+
+	if (r < 0)
+		return show_outcome(r, "", &report);
+	if (q->names[0] != NULL && listing.shown == 0)
+		return tool_fail("user", "there is no user %s", q->names[0]);
+	return TOOL_DONE;
+}
+
+/* ---- the command line ---- */
+
+static const struct action {
+	const char *name;
+	int least, most; /* names */
+	int (*run)(const struct request *q);
+} actions[] = {
+	{ "add", 1, 1, run_add },      { "passwd", 1, 1, run_passwd },
+	{ "set", 1, 1, run_set },      { "del", 1, 1000, run_del },
+	{ "list", 0, 1000, run_list }, { "compile", 0, 0, run_compile },
+};
+
+static bool read_options(int argc, char **argv, struct request *q)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		switch (option) {
+		case OPTION_PASSWORD:
+			q->password = optarg;
+			break;
+		case OPTION_HASH:
+			q->hash = optarg;
+			break;
+		case OPTION_SCHEME:
+			q->scheme = optarg;
+			break;
+		case OPTION_UID:
+			q->uid = optarg;
+			break;
+		case OPTION_GID:
+			q->gid = optarg;
+			break;
+		case OPTION_HOME:
+			q->home = optarg;
+			break;
+		case OPTION_EXTRA:
+			q->extra = optarg;
+			break;
+		case OPTION_JSON:
+			q->json = true;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+int verb_user(int argc, char **argv)
+{
+	const struct action *action = NULL;
+	struct request q = { .json = false };
+
+	if (tool_help(argc, argv, help))
+		return TOOL_DONE;
+	if (argc < 2)
+		return tool_usage("user", "what is to be done? (add, passwd, set, del, list)");
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (strcmp(actions[i].name, argv[1]) == 0)
+			action = &actions[i];
+	if (action == NULL)
+		return tool_usage("user", "there is no \"%s\"", argv[1]);
+	if (!read_options(argc - 1, argv + 1, &q))
+		return tool_usage("user", "see above");
+	q.names = argv + 1 + optind;
+	int names = argc - 1 - optind;
+
+	if (names < action->least || names > action->most)
+		return tool_usage("user", "%s: %d ADDRESS expected", action->name, action->least);
+	if (!tool_load(NULL, 0))
+		return TOOL_NO;
+	return action->run(&q);
+}
