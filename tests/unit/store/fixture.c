@@ -13,7 +13,9 @@ int fixture_setup(void **state)
 	struct fixture *f = mem_new(struct fixture);
 	struct error err = ERROR_NONE;
 
-	snprintf(f->path, sizeof(f->path), "/tmp/posta-store-XXXXXX");
+	/* In memory if possible: what is tested is what is written, not the disk. */
+	snprintf(f->path, sizeof(f->path), "%s/posta-store-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(f->path));
 	strcat(f->path, "/Maildir");
 	if (store_open(f->path, &STORE_DEFAULTS, &f->store, &err) < 0)
