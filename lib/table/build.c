@@ -80,8 +80,13 @@ static int sync_file(const char *path, mode_t mode, struct error *err)
 static int put_in_place(const char *aside, const char *path, mode_t mode, struct error *err)
 {
 	char folder[PATH_MAX];
-	int r = sync_file(aside, mode, err);
+	struct stat old;
+	int r;
 
+	/* Who could read the old one can read the new one; if we may not say so, it is ours. */
+	if (stat(path, &old) == 0)
+		(void)!chown(aside, old.st_uid, old.st_gid);
+	r = sync_file(aside, mode, err);
 	if (r < 0)
 		return r;
 	if (rename(aside, path) < 0)
