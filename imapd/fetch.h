@@ -73,6 +73,15 @@ int opened_message_get(struct imap_session *s, uint32_t seq, struct opened_messa
 void opened_message_close(struct opened_message *message);
 
 /*
+ * Its bytes in memory that the kernel takes from the file, so that a large message costs none of our own.
+ * They stay until opened_message_unmap.
+ */
+int opened_message_map(const struct opened_message *message, struct view *content);
+void opened_message_unmap(struct view content);
+/* The tree of its parts, found when first asked for; valid while the message is open. */
+const struct mime_tree *opened_message_tree(struct opened_message *message, struct view content);
+
+/*
  * Where a section without names lies: offset and length of bytes of the content. -ENOENT: there is
  * no such part (NIL). Negative errno: the message cannot be read.
  */

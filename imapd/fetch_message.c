@@ -68,24 +68,46 @@ int opened_message_get(struct imap_session *s, uint32_t seq, struct opened_messa
 	return r;
 }
 
-/* The tree is found in a mapping, so that a large message costs no memory of its own. */
-static int need_tree(struct opened_message *message)
+int opened_message_map(const struct opened_message *message, struct view *content)
 {
 	void *map;
 
-	if (message->has_tree)
+	*content = VIEW("");
+	if (message->size == 0)
 		return 0;
-	if (message->size == 0) {
-		mime_tree_parse(VIEW(""), &message->tree);
-		message->has_tree = true;
-		return 0;
-	}
 	map = mmap(NULL, (size_t)message->size, PROT_READ, MAP_PRIVATE, message->fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
-	mime_tree_parse(view_make(map, (size_t)message->size), &message->tree);
-	munmap(map, (size_t)message->size);
+	*content = view_make(map, (size_t)message->size);
+	return 0;
+}
+
+void opened_message_unmap(struct view content)
+{
+	if (content.len > 0)
+		munmap((void *)(uintptr_t)content.data, content.len);
+}
+
+const struct mime_tree *opened_message_tree(struct opened_message *message, struct view content)
+{
+	if (!message->has_tree)
+		mime_tree_parse(content, &message->tree);
 	message->has_tree = true;
+	return &message->tree;
+}
+
+static int need_tree(struct opened_message *message)
+{
+	struct view content;
+	int r;
+
+	if (message->has_tree)
+		return 0;
+	r = opened_message_map(message, &content);
+	if (r < 0)
+		return r;
+	opened_message_tree(message, content);
+	opened_message_unmap(content);
 	return 0;
 }
 

@@ -1,0 +1,94 @@
+/*
+ * SEARCH (RFC 3501 6.4.4, RFC 4731, RFC 5032). The keys are read into a program in postfix form,
+ * without recursion; a message is tried with cheap keys first: the program is evaluated with the
+ * values that are known, the rest unknown, and only while that does not decide, dearer keys are looked at.
+ */
+#ifndef IMAPD_SEARCH_H
+#define IMAPD_SEARCH_H
+
+#include "fetch.h"
+#include "search_text.h"
+
+#define SEARCH_KEYS_MAX	 4000 /* keys and operators in one SEARCH */
+#define SEARCH_DEPTH_MAX 200  /* parentheses, NOT and OR inside each other */
+#define SEARCH_NAMES_MAX 50   /* different header fields; with more, whole headers are read */
+
+enum search_kind {
+	/* operators */
+	SEARCH_AND,
+	SEARCH_OR,
+	SEARCH_NOT,
+	/* from what the mailbox holds in memory */
+	SEARCH_ALL,
+	SEARCH_FLAGS, /* (flags & mask) == want */
+	SEARCH_KEYWORD,
+	SEARCH_SET,
+	SEARCH_UID,
+	/* from the index */
+	SEARCH_LARGER,
+	SEARCH_SMALLER,
+	SEARCH_BEFORE,
+	SEARCH_ON,
+	SEARCH_SINCE,
+	SEARCH_OLDER,
+	SEARCH_YOUNGER,
+	/* from the header */
+	SEARCH_SENTBEFORE,
+	SEARCH_SENTON,
+	SEARCH_SENTSINCE,
+	SEARCH_HEADER,
+	/* from the content */
+	SEARCH_BODY,
+	SEARCH_TEXT,
+};
+
+/* What a key costs: the order in which they are tried. */
+enum search_cost { COST_NONE, COST_INDEX, COST_HEADER, COST_CONTENT, COST_COUNT };
+
+struct search_key {
+	enum search_kind kind;
+	unsigned mask, want;
+	uint64_t number;     /* bytes, seconds, or a day since 1970 */
+	uint64_t bits;	     /* of a keyword */
+	struct imap_set set; /* resolved by search_prepare */
+	struct view name;    /* of a header field or keyword, in the command's storage */
+	struct str text;     /* folded */
+};
+
+/* Return options of RFC 4731. */
+enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8 };
+
+struct search {
+	struct search_key *keys; /* postfix */
+	size_t count, size;
+	bool extended; /* RETURN was there: the answer is ESEARCH */
+	unsigned returns;
+
+	/* Made by search_prepare. */
+	int64_t now;
+	bool costs[COST_COUNT]; /* are there keys of that cost? */
+	signed char *truth;	/* of each key, for the present message */
+	struct view names[SEARCH_NAMES_MAX];
+	size_t name_count; /* 0: whole headers */
+	struct view *needles;
+	size_t *needle_keys; /* whose they are: TEXT first, then BODY */
+	size_t text_count, needle_count;
+	struct str header, decoded, folded; /* kept from message to message */
+};
+
+/*
+ * search_parse.c: from the space behind SEARCH to the end of the command. -EINVAL: the character set
+ * is none that we know (NO [BADCHARSET]). search_free in every case.
+ */
+int search_parse(struct imap_parser *parser, struct search *search);
+void search_free(struct search *search);
+enum search_cost search_cost(enum search_kind kind);
+
+/* search_match.c */
+void search_prepare(struct search *search, const struct mailbox *mailbox);
+/* Switches tasks where it takes long. What cannot be read does not match. */
+bool search_matches(struct imap_session *s, struct search *search, uint32_t seq);
+/* The program's value from search->truth: 1, 0, or -1: not known yet. */
+int search_evaluate(const struct search *search);
+
+#endif

@@ -1,0 +1,324 @@
+/* Does a message match? */
+#include "search.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "mail/date.h"
+
+#define DAY (24 * 60 * 60)
+
+enum search_cost search_cost(enum search_kind kind)
+{
+	if (kind >= SEARCH_BODY)
+		return COST_CONTENT;
+	if (kind >= SEARCH_SENTBEFORE)
+		return COST_HEADER;
+	return kind >= SEARCH_LARGER ? COST_INDEX : COST_NONE;
+}
+
+/* ---- once, before the first message ---- */
+
+/* The name is to be read; too many different ones: all are. */
+static void need_name(struct search *search, struct view name, bool *too_many)
+{
+	for (size_t i = 0; i < search->name_count; i++)
+		if (view_eq_nocase(search->names[i], name))
+			return;
+	if (search->name_count == SEARCH_NAMES_MAX)
+		*too_many = true;
+	else
+		search->names[search->name_count++] = name;
+}
+
+static void need_strings(struct search *search, enum search_kind kind)
+{
+	for (size_t i = 0; i < search->count; i++) {
+		if (search->keys[i].kind != kind)
+			continue;
+		search->needles[search->needle_count] = str_view(&search->keys[i].text);
+		search->needle_keys[search->needle_count++] = i;
+	}
+}
+
+void search_prepare(struct search *search, const struct mailbox *mailbox)
+{
+	uint32_t count = mailbox_count(mailbox);
+	bool too_many = false;
+
+	search->now = clock_wall();
+	search->truth = mem_new_array(signed char, search->count);
+	search->needles = mem_new_array(struct view, search->count);
+	search->needle_keys = mem_new_array(size_t, search->count);
+	for (size_t i = 0; i < search->count; i++) {
+		struct search_key *key = &search->keys[i];
+
+		search->costs[search_cost(key->kind)] = true;
+		if (key->kind == SEARCH_SET)
+			imap_set_resolve(&key->set, count);
+		else if (key->kind == SEARCH_UID)
+			imap_set_resolve(&key->set, count > 0 ? mailbox_uid(mailbox, count) : 0);
+		else if (key->kind == SEARCH_KEYWORD)
+			key->bits = mailbox_keyword_mask(mailbox, key->name);
+		else if (search_cost(key->kind) == COST_HEADER)
+			need_name(search, key->name, &too_many);
+	}
+	if (too_many)
+		search->name_count = 0;
+	need_strings(search, SEARCH_TEXT);
+	search->text_count = search->needle_count;
+	need_strings(search, SEARCH_BODY);
+}
+
+/* ---- the program ---- */
+
+int search_evaluate(const struct search *search)
+{
+	signed char stack[SEARCH_DEPTH_MAX + 2];
+	size_t depth = 0;
+
+	for (size_t i = 0; i < search->count; i++) {
+		signed char a, b;
+
+		switch (search->keys[i].kind) {
+		case SEARCH_NOT:
+			a = stack[depth - 1];
+			stack[depth - 1] = a < 0 ? a : !a;
+			break;
+		case SEARCH_AND:
+			b = stack[--depth];
+			a = stack[depth - 1];
+			stack[depth - 1] = a == 0 || b == 0 ? 0 : MIN(a, b);
+			break;
+		case SEARCH_OR:
+			b = stack[--depth];
+			a = stack[depth - 1];
+			stack[depth - 1] = a == 1 || b == 1 ? 1 : MIN(a, b);
+			break;
+		default:
+			stack[depth++] = search->truth[i];
+		}
+	}
+	return stack[0];
+}
+
+/* ---- cheap keys ---- */
+
+static bool match_in_memory(const struct mailbox *mailbox, uint32_t seq,
+			    const struct search_key *key)
+{
+	switch (key->kind) {
+	case SEARCH_FLAGS:
+		return (mailbox_flags(mailbox, seq) & key->mask) == key->want;
+	case SEARCH_KEYWORD:
+		return ((mailbox_keywords(mailbox, seq) & key->bits) != 0) == (key->want != 0);
+	case SEARCH_SET:
+		return imap_set_contains(&key->set, seq);
+	case SEARCH_UID:
+		return imap_set_contains(&key->set, mailbox_uid(mailbox, seq));
+	default:
+		return true;
+	}
+}
+
+/* Rounded down, before 1970 too. */
+static int64_t day_of(int64_t time)
+{
+	return time >= 0 ? time / DAY : -((-time + DAY - 1) / DAY);
+}
+
+static bool compare_day(enum search_kind kind, int64_t day, uint64_t asked)
+{
+	if (kind == SEARCH_BEFORE || kind == SEARCH_SENTBEFORE)
+		return day < (int64_t)asked;
+	if (kind == SEARCH_ON || kind == SEARCH_SENTON)
+		return day == (int64_t)asked;
+	return day >= (int64_t)asked;
+}
+
+static bool match_info(const struct search *search, const struct message_info *info,
+		       const struct search_key *key)
+{
+	switch (key->kind) {
+	case SEARCH_LARGER:
+		return info->size > key->number;
+	case SEARCH_SMALLER:
+		return info->size < key->number;
+	case SEARCH_OLDER:
+		return info->internal_date <= search->now - (int64_t)key->number;
+	case SEARCH_YOUNGER:
+		return info->internal_date >= search->now - (int64_t)key->number;
+	default:
+		return compare_day(key->kind, day_of(info->internal_date), key->number);
+	}
+}
+
+/* ---- header ---- */
+
+static bool match_date(const struct search_key *key, struct view body)
+{
+	int64_t time;
+	int zone;
+
+	/* The day as the sender wrote it, whatever its zone (RFC 3501 6.4.4). */
+	return date_parse_rfc5322(body, &time, &zone) == 0 &&
+	       compare_day(key->kind, day_of(time + zone * 60), key->number);
+}
+
+/* One field for all keys that ask for it. */
+static void match_field(struct search *search, const struct header_field *field)
+{
+	bool is_folded = false;
+
+	for (size_t i = 0; i < search->count; i++) {
+		struct search_key *key = &search->keys[i];
+
+		if (search_cost(key->kind) != COST_HEADER || search->truth[i] == 1 ||
+		    !view_eq_nocase(key->name, field->name))
+			continue;
+		if (key->kind != SEARCH_HEADER) {
+			search->truth[i] = match_date(key, field->body);
+			continue;
+		}
+		if (!is_folded) {
+			str_clear(&search->decoded);
+			str_clear(&search->folded);
+			text_decode_header(&search->decoded, field->body);
+			text_fold(&search->folded, str_view(&search->decoded));
+			is_folded = true;
+		}
+		search->truth[i] = key->text.len == 0 ||
+				   view_find(str_view(&search->folded), str_view(&key->text)) !=
+					   VIEW_NOT_FOUND;
+	}
+}
+
+static void match_header(struct imap_session *s, struct search *search, uint32_t seq)
+{
+	struct header_field field;
+	struct view rest;
+
+	str_clear(&search->header);
+	if (mailbox_header(s->mailbox, seq, search->names, search->name_count, &search->header) < 0)
+		return;
+	rest = str_view(&search->header);
+	while (header_next(&rest, &field) > 0)
+		match_field(search, &field);
+}
+
+/* ---- content ---- */
+
+static void search_fields(struct text_search *t, struct view header)
+{
+	struct header_field field;
+
+	while (t->left > 0 && header_next(&header, &field) > 0)
+		text_field(t, field.name, field.body);
+}
+
+/* The body of a part, if it is text. */
+static void search_part(struct text_search *t, struct view header, struct view body)
+{
+	struct view encoding = VIEW_NONE, charset = VIEW_NONE;
+	struct header_field field;
+	struct mime_value *type = mem_new(struct mime_value);
+	bool is_text = true;
+
+	if (header_find(header, "Content-Type", &field) &&
+	    mime_value_parse(field.body, type) == 0) {
+		const struct str *value = mime_parameter_get(type, "charset");
+
+		is_text = view_is(str_view(&type->type), "text");
+		if (value != NULL)
+			charset = str_view(value);
+	}
+	if (header_find(header, "Content-Transfer-Encoding", &field))
+		encoding = view_trim(field.body);
+	if (is_text)
+		text_part(t, encoding, charset, body);
+	mime_value_free(type);
+	free(type);
+}
+
+/* Text parts, and the headers of messages inside. */
+static void search_parts(struct text_search *t, const struct mime_tree *tree, struct view content)
+{
+	for (size_t i = 0; i < tree->count && t->left > 0; i++) {
+		const struct mime_part *part = &tree->parts[i];
+		struct view header = view_first(view_from(content, part->header_start),
+						part->body_start - part->header_start);
+		struct view body = view_first(view_from(content, part->body_start),
+					      part->body_end - part->body_start);
+
+		if (part->parent >= 0 && tree->parts[part->parent].is_message)
+			search_fields(t, header);
+		if (part->children == 0 && !part->is_multipart && !part->is_message)
+			search_part(t, header, body);
+	}
+}
+
+static void match_content(struct imap_session *s, struct search *search, uint32_t seq)
+{
+	struct opened_message *message;
+	const struct mime_tree *tree;
+	struct text_search t;
+	struct view content;
+	bool *found;
+
+	if (opened_message_get(s, seq, &message) < 0 || opened_message_map(message, &content) < 0)
+		return;
+	tree = opened_message_tree(message, content);
+	found = mem_new_array(bool, search->needle_count);
+	text_search_begin(&t, search->needles, found, search->text_count);
+	search_fields(&t, view_first(content, tree->parts[0].body_start));
+	text_search_end(&t);
+	for (size_t i = 0; i < search->text_count; i++)
+		search->truth[search->needle_keys[i]] = found[i];
+	text_search_begin(&t, search->needles, found, search->needle_count);
+	search_parts(&t, tree, content);
+	text_search_end(&t);
+	for (size_t i = 0; i < search->needle_count; i++)
+		search->truth[search->needle_keys[i]] |= found[i];
+	free(found);
+	opened_message_unmap(content);
+}
+
+/* ---- one message ---- */
+
+/* Keys of this cost get their values, false where nothing can be read. */
+static void match_cost(struct imap_session *s, struct search *search, uint32_t seq,
+		       enum search_cost cost)
+{
+	struct message_info info;
+	bool readable = cost == COST_INDEX && mailbox_info(s->mailbox, seq, &info) == 0;
+
+	for (size_t i = 0; i < search->count; i++) {
+		const struct search_key *key = &search->keys[i];
+
+		if (search_cost(key->kind) != cost)
+			continue;
+		search->truth[i] = 0;
+		if (cost == COST_NONE)
+			search->truth[i] = match_in_memory(s->mailbox, seq, key);
+		else if (readable)
+			search->truth[i] = match_info(search, &info, key);
+	}
+	if (cost == COST_HEADER)
+		match_header(s, search, seq);
+	else if (cost == COST_CONTENT)
+		match_content(s, search, seq);
+}
+
+bool search_matches(struct imap_session *s, struct search *search, uint32_t seq)
+{
+	int value = -1;
+
+	memset(search->truth, -1, search->count);
+	for (int cost = COST_NONE; cost < COST_COUNT && value < 0; cost++) {
+		if (!search->costs[cost])
+			continue;
+		match_cost(s, search, seq, (enum search_cost)cost);
+		value = search_evaluate(search);
+	}
+	return value == 1;
+}
