@@ -34,7 +34,8 @@ static void raise_file_limit(void)
 		return;
 	files.rlim_max = FILES_MIN;
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-		log_warning("raise the limit of open files to %d: %m", FILES_MIN);
+		log_info("each program may have %llu open files only, and fewer connections",
+			 (unsigned long long)files.rlim_cur);
 }
 
 /* export_environment: names that are handed on if they are set, and name=value. */

@@ -5,7 +5,7 @@
  * "failed REASON" (a reason may have several lines; the end of the pipe ends it).
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,8 +84,7 @@ static void log_lines(struct view rest)
 static int prepare(struct error *err)
 {
 	ipc_set_root(param.queue_directory);
-	if (folders_make(err) < 0 || pid_file_take(err) < 0 || logfile_open(err) < 0 ||
-	    children_prepare(err) < 0)
+	if (folders_make(err) < 0 || pid_file_take(err) < 0 || logfile_open(err) < 0)
 		return -EINVAL;
 	log_info("start: version %s, configuration %s", POSTA_VERSION,
 		 master.plan.config_directory);
@@ -93,7 +92,7 @@ static int prepare(struct error *err)
 		log_info("not running as root: all programs run as user %d, without chroot; "
 			 "seccomp, Landlock and no-new-privileges are put on",
 			 (int)geteuid());
-	return 0;
+	return children_prepare(err);
 }
 
 static int start_services(struct error *err)
@@ -189,8 +188,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: master -c /CONFDIR; use \"posta start\"\n");
 		return 2;
 	}
-	if (master.report_fd >= 0)
-		fcntl(master.report_fd, F_SETFD, FD_CLOEXEC);
+	/* Programs get what they are given and nothing that we happened to inherit. */
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	umask(022);
 	if (chdir("/") < 0)
 		return 1;

@@ -45,7 +45,6 @@ static bool find_master(char path[static PATH_MAX])
 /* In the child: a process of its own that keeps nothing of the terminal. */
 static void run_in_background(const char *master, const char *directory, int report_fd)
 {
-	char number[20];
 	int null = open("/dev/null", O_RDWR);
 
 	setsid();
@@ -54,8 +53,10 @@ static void run_in_background(const char *master, const char *directory, int rep
 		dup2(null, 1);
 		dup2(null, 2);
 	}
-	snprintf(number, sizeof(number), "%d", report_fd);
-	execl(master, "master", "-c", directory, "-r", number, (char *)NULL);
+	if (report_fd != 3)
+		dup2(report_fd, 3);
+	close_range(4, ~0U, 0);
+	execl(master, "master", "-c", directory, "-r", "3", (char *)NULL);
 	_exit(127);
 }
 

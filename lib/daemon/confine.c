@@ -242,12 +242,25 @@ static int limit_program_files(const struct daemon_program *program, struct str 
 	return r < 0 ? r : 0;
 }
 
-static int put_on_seccomp(unsigned calls, struct str *text, struct error *err)
+/*
+ * Commands that local delivery runs may be set-gid programs (mailing list managers are), which
+ * no-new-privileges would break: the filter is then put on while root may do so without it.
+ */
+static bool runs_set_id_programs(const struct daemon_program *program)
+{
+	return program->calls & CALLS_EXEC && program->user == DAEMON_PRIVILEGED &&
+	       daemon_running_as_root();
+}
+
+static int put_on_seccomp(unsigned calls, bool new_privileges, struct str *text, struct error *err)
 {
 	int r;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_errno(err, "set no-new-privileges");
+	if (!new_privileges) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+			return error_errno(err, "set no-new-privileges");
+		str_append_cstr(text, " no-new-privileges");
+	}
 #ifndef POSTA_SANITIZE
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_errno(err, "be not dumpable");
@@ -255,8 +268,7 @@ static int put_on_seccomp(unsigned calls, struct str *text, struct error *err)
 	r = seccomp_put_on(calls, err);
 	if (r < 0)
 		return r;
-	str_printf(text, " no-new-privileges seccomp=%s%d", calls & CALLS_EXEC ? "all-but-" : "",
-		   r);
+	str_printf(text, " seccomp=%s%d", calls & CALLS_EXEC ? "all-but-" : "", r);
 	return 0;
 }
 
@@ -264,12 +276,16 @@ int daemon_confine(unsigned calls, struct error *err)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 
-	return put_on_seccomp(calls, &text, err);
+	/* A child that runs commands has its parent's filter, and nothing to take away from it. */
+	if (calls & CALLS_EXEC && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
+		return 0;
+	return put_on_seccomp(calls, false, &text, err);
 }
 
 int confine_program(const struct daemon_program *program, struct str *text, struct error *err)
 {
 	struct identity id = { 0 };
+	bool early = runs_set_id_programs(program);
 	int r = 0;
 
 	if (daemon_running_as_root() && program->user != DAEMON_PRIVILEGED)
@@ -278,11 +294,13 @@ int confine_program(const struct daemon_program *program, struct str *text, stru
 		r = set_limits(err);
 	if (r == 0)
 		r = enter_root(program, text, err);
+	if (r == 0 && early)
+		r = put_on_seccomp(program->calls, true, text, err);
 	if (r == 0)
 		r = switch_user(program, &id, text, err);
 	if (r == 0)
 		r = limit_program_files(program, text, err);
-	if (r == 0)
-		r = put_on_seccomp(program->calls, text, err);
+	if (r == 0 && !early)
+		r = put_on_seccomp(program->calls, false, text, err);
 	return r;
 }

@@ -295,6 +295,8 @@ int seccomp_put_on(unsigned calls, struct error *err)
 	/* A tree instead of a list, and for threads that a library may have started. */
 	(void)seccomp_attr_set(f.context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	(void)seccomp_attr_set(f.context, SCMP_FLTATR_CTL_TSYNC, 1);
+	/* The caller decides on no-new-privileges. */
+	(void)seccomp_attr_set(f.context, SCMP_FLTATR_CTL_NNP, 0);
 	if (f.problem == 0)
 		f.problem = seccomp_load(f.context);
 	seccomp_release(f.context);
