@@ -200,6 +200,7 @@ static int build(const struct index_writer *writer, const char *path, enum table
 
 	_cleanup_fd_ int lock = lock_index(index);
 
+	(void)lock; /* a first index has none */
 	r = io_read_file(path, TABLE_TEXT_MAX, &text, &err);
 	if (r == 0 && source_parse(str_view(&text), path, source, true, collect, &c, report) > 0) {
 		str_printf(report, "%s is left as it was\n", index);

@@ -115,7 +115,7 @@ static bool quotes_are_balanced(struct view text)
 /* aliases(5): "name: value, value"; a name that is no plain word stands in double quotes. */
 static void parse_aliases(struct source *s, int line, struct view text)
 {
-	_cleanup_(str_free) struct str name = STR_EMPTY, key = STR_EMPTY;
+	_cleanup_(str_free) struct str name = STR_EMPTY;
 	struct view rest = text;
 
 	if (text.data[0] == '"') {
