@@ -1,0 +1,357 @@
+#include "hosts.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "base/mem.h"
+#include "base/random.h"
+#include "conf/conf.h"
+#include "ipc/clients.h"
+#include "mail/address.h"
+#include "settings.h"
+
+static const char *socket_root = "";
+
+void hosts_set_root(const char *root)
+{
+	socket_root = root;
+}
+
+void hosts_free(struct hosts *hosts)
+{
+	for (size_t i = 0; i < hosts->count; i++)
+		str_free(&hosts->items[i].name);
+	free(hosts->items);
+	*hosts = (struct hosts){ 0 };
+}
+
+static struct host *add_host(struct hosts *hosts, struct view name)
+{
+	struct host *host;
+
+	hosts->items = mem_resize(hosts->items, hosts->count + 1, sizeof(*hosts->items));
+	host = &hosts->items[hosts->count++];
+	*host = (struct host){ 0 };
+	str_append(&host->name, name);
+	return host;
+}
+
+static void drop_last(struct hosts *hosts, size_t keep)
+{
+	while (hosts->count > keep)
+		str_free(&hosts->items[--hosts->count].name);
+}
+
+static bool has_address(const struct hosts *hosts, const char *text)
+{
+	for (size_t i = 0; i < hosts->count; i++)
+		if (strcmp(hosts->items[i].text, text) == 0)
+			return true;
+	return false;
+}
+
+/* A numeric address; nothing happens if it is none, or there already. */
+static void add_address(struct hosts *hosts, struct view name, struct view ip, uint16_t port)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (ip.len == 0 || ip.len >= sizeof(text))
+		return;
+	memcpy(text, ip.data, ip.len);
+	text[ip.len] = '\0';
+
+	bool is_v4 = inet_pton(AF_INET, text, &v4) == 1;
+
+	if ((!is_v4 && inet_pton(AF_INET6, text, &v6) != 1) || has_address(hosts, text))
+		return;
+
+	struct host *host = add_host(hosts, name);
+
+	snprintf(host->text, sizeof(host->text), "%s", text);
+	if (is_v4) {
+		struct sockaddr_in *to = (struct sockaddr_in *)(void *)&host->address;
+
+		to->sin_family = AF_INET;
+		to->sin_port = htons(port);
+		to->sin_addr = v4;
+		host->address_length = sizeof(*to);
+	} else {
+		struct sockaddr_in6 *to = (struct sockaddr_in6 *)(void *)&host->address;
+
+		to->sin6_family = AF_INET6;
+		to->sin6_port = htons(port);
+		to->sin6_addr = v6;
+		host->address_length = sizeof(*to);
+	}
+}
+
+/* ---- addresses of a name ---- */
+
+/* Worst first: what a look-up of several names and types comes to. */
+enum found { FOUND_TEMPORARY, FOUND_NOTHING, FOUND_SOME };
+
+static bool protocol_is_used(const char *name)
+{
+	struct view rest = view_of(param.inet_protocols), element;
+
+	while (conf_next_element(&rest, &element))
+		if (view_is_nocase(element, name) || view_is_nocase(element, "all"))
+			return true;
+	return false;
+}
+
+static enum found ask_for(struct view name, uint32_t type, uint16_t port, struct hosts *hosts,
+			  struct str *reason)
+{
+	struct dns_answer answer;
+	size_t before = hosts->count;
+	enum found found = FOUND_NOTHING;
+	int r = dns_query(name, type, &answer);
+
+	if (r < 0) {
+		found = FOUND_TEMPORARY;
+		str_set(reason, VIEW("the resolver does not answer"));
+	} else if (answer.outcome == RESOLVE_TEMPORARY || answer.outcome == RESOLVE_BOGUS) {
+		found = FOUND_TEMPORARY;
+		str_set(reason, str_view(&answer.reason));
+	}
+	for (size_t i = 0; r == 0 && answer.outcome == RESOLVE_OK && i < answer.count; i++)
+		add_address(hosts, name, view_of(answer.records[i].name), port);
+	dns_answer_free(&answer);
+	return hosts->count > before ? FOUND_SOME : found;
+}
+
+static enum found find_addresses(struct view name, uint16_t port, struct hosts *hosts,
+				 struct str *reason)
+{
+	size_t before = hosts->count;
+	bool temporary = false;
+
+	/* Never a matter for the DNS (RFC 6761 6.3). */
+	if (view_is_nocase(name, "localhost")) {
+		if (protocol_is_used("ipv4"))
+			add_address(hosts, name, VIEW("127.0.0.1"), port);
+		if (protocol_is_used("ipv6"))
+			add_address(hosts, name, VIEW("::1"), port);
+		return FOUND_SOME;
+	}
+	if (protocol_is_used("ipv6"))
+		temporary |= ask_for(name, DNS_AAAA, port, hosts, reason) == FOUND_TEMPORARY;
+	if (protocol_is_used("ipv4"))
+		temporary |= ask_for(name, DNS_A, port, hosts, reason) == FOUND_TEMPORARY;
+	if (hosts->count > before)
+		return FOUND_SOME;
+	return temporary ? FOUND_TEMPORARY : FOUND_NOTHING;
+}
+
+/* ---- order ---- */
+
+static void swap(struct host *a, struct host *b)
+{
+	struct host kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+static bool is_preferred(const struct host *host)
+{
+	if (view_is_nocase(view_of(settings.address_preference), "ipv6"))
+		return host->address.ss_family == AF_INET6;
+	if (view_is_nocase(view_of(settings.address_preference), "ipv4"))
+		return host->address.ss_family == AF_INET;
+	return false;
+}
+
+/* The hosts from `first` on are equally good: random order, the preferred family in front. */
+static void order_group(struct hosts *hosts, size_t first)
+{
+	size_t front = first;
+
+	if (settings.randomize_addresses)
+		for (size_t i = hosts->count; i > first + 1; i--)
+			swap(&hosts->items[i - 1],
+			     &hosts->items[first + random_below((uint32_t)(i - first))]);
+	for (size_t i = first; i < hosts->count; i++) {
+		if (!is_preferred(&hosts->items[i]))
+			continue;
+		for (size_t at = i; at > front; at--) /* the others keep their order */
+			swap(&hosts->items[at], &hosts->items[at - 1]);
+		front++;
+	}
+}
+
+static bool group_has_ourselves(const struct hosts *hosts, size_t first,
+				const struct own_addresses *own)
+{
+	for (size_t i = first; i < hosts->count; i++)
+		if (own_addresses_match(own, view_of(hosts->items[i].text)))
+			return true;
+	return false;
+}
+
+/* ---- mail exchangers ---- */
+
+static int compare_preference(const void *a, const void *b)
+{
+	const struct dns_record *x = a, *y = b;
+
+	return x->preference < y->preference ? -1 : x->preference > y->preference;
+}
+
+static int fail_lookup(const struct destination *d, const char *type, enum found found,
+		       struct view reason, struct failure *failure)
+{
+	bool permanent = found == FOUND_NOTHING;
+
+	failure_set(failure, permanent, permanent ? "5.4.4" : "4.4.3", VIEW_NONE,
+		    "Host or domain name not found. Name service error for name=%s type=%s: %.*s",
+		    str_cstr(&d->host), type,
+		    VIEW_ARG(permanent	      ? VIEW("Host not found")
+			     : reason.len > 0 ? reason
+					      : VIEW("Host not found, try again")));
+	return -1;
+}
+
+static int fail_loop(const struct destination *d, struct failure *failure)
+{
+	failure_set(failure, true, "5.4.6", VIEW_NONE, "mail for %s loops back to myself",
+		    str_cstr(&d->text));
+	return -1;
+}
+
+/*
+ * Goes through the records, which are sorted: groups of equal preference, until there are enough
+ * addresses, or we find ourselves: this group and the worse ones are then no way forward.
+ */
+static int take_exchangers(const struct destination *d, const struct own_addresses *own,
+			   size_t limit, const struct dns_answer *answer, struct hosts *hosts,
+			   struct failure *failure)
+{
+	_cleanup_(str_free) struct str reason = STR_EMPTY;
+	size_t count = MIN(answer->count, (size_t)MX_RECORDS_MAX);
+	bool temporary = false;
+
+	for (size_t i = 0; i < count && (limit == 0 || hosts->count < limit);) {
+		uint32_t preference = answer->records[i].preference;
+		size_t first = hosts->count;
+
+		for (; i < count && answer->records[i].preference == preference; i++) {
+			struct view name = view_of(answer->records[i].name);
+
+			if (!domain_is_valid(name, false))
+				continue; /* ".", addresses and nonsense */
+			if (find_addresses(name, d->port, hosts, &reason) == FOUND_TEMPORARY)
+				temporary = true;
+		}
+		if (d->own_port && group_has_ourselves(hosts, first, own)) {
+			drop_last(hosts, first);
+			/* A better one that cannot be looked up now is one all the same. */
+			if (first == 0 && !temporary)
+				return fail_loop(d, failure);
+			break;
+		}
+		order_group(hosts, first);
+	}
+	if (hosts->count == 0)
+		return fail_lookup(d, "MX", temporary ? FOUND_TEMPORARY : FOUND_NOTHING,
+				   str_view(&reason), failure);
+	return 0;
+}
+
+static int take_addresses(const struct destination *d, const struct own_addresses *own,
+			  struct hosts *hosts, struct failure *failure)
+{
+	_cleanup_(str_free) struct str reason = STR_EMPTY;
+	enum found found = FOUND_SOME;
+
+	if (ip_family(str_view(&d->host)) != 0)
+		add_address(hosts, str_view(&d->host), str_view(&d->host), d->port);
+	else
+		found = find_addresses(str_view(&d->host), d->port, hosts, &reason);
+	if (hosts->count == 0)
+		return fail_lookup(d, "A", found, str_view(&reason), failure);
+	if (!settings.lmtp && d->own_port && group_has_ourselves(hosts, 0, own))
+		return fail_loop(d, failure);
+	order_group(hosts, 0);
+	return 0;
+}
+
+static int find_exchangers(const struct destination *d, const struct own_addresses *own,
+			   size_t limit, struct hosts *hosts, struct failure *failure)
+{
+	struct dns_answer answer;
+	int r = dns_query(str_view(&d->host), DNS_MX, &answer);
+
+	if (r < 0 || answer.outcome == RESOLVE_TEMPORARY || answer.outcome == RESOLVE_BOGUS) {
+		r = fail_lookup(d, "MX", FOUND_TEMPORARY,
+				r < 0 ? VIEW("the resolver does not answer")
+				      : str_view(&answer.reason),
+				failure);
+	} else if (answer.outcome == RESOLVE_NXDOMAIN) {
+		r = fail_lookup(d, "MX", FOUND_NOTHING, VIEW_NONE, failure);
+	} else if (answer.count == 0) {
+		r = take_addresses(d, own, hosts, failure); /* RFC 5321 5.1: an implicit MX */
+	} else if (answer.count == 1 && strcmp(answer.records[0].name, ".") == 0) {
+		/* RFC 7505 */
+		failure_set(failure, true, "5.1.10", VIEW_NONE,
+			    "Domain %s does not accept mail (nullMX)", str_cstr(&d->host));
+		r = -1;
+	} else {
+		qsort(answer.records, answer.count, sizeof(*answer.records), compare_preference);
+		r = take_exchangers(d, own, limit, &answer, hosts, failure);
+	}
+	dns_answer_free(&answer);
+	return r;
+}
+
+static int take_path(const struct destination *d, struct hosts *hosts, struct failure *failure)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct view name = str_view(&d->host);
+
+	/* Within the chroot the queue directory is the root. */
+	if (*socket_root == '\0' && view_starts(name, view_of(param.queue_directory)))
+		name = view_from(name, strlen(param.queue_directory));
+	if (name.len == 0 || name.data[0] != '/') {
+		str_append_cstr(&path, socket_root);
+		str_append_byte(&path, '/');
+	}
+	str_append(&path, name);
+	if (path.len >= sizeof(to.sun_path)) {
+		failure_set(failure, false, "4.3.5", VIEW_NONE, "socket path too long: %s",
+			    str_cstr(&path));
+		return -1;
+	}
+	memcpy(to.sun_path, str_cstr(&path), path.len + 1);
+
+	struct host *host = add_host(hosts, view_of(param.myhostname));
+
+	memcpy(&host->address, &to, sizeof(to));
+	host->address_length = sizeof(to);
+	return 0;
+}
+
+int hosts_find(const struct destination *d, const struct own_addresses *own, size_t limit,
+	       struct hosts *hosts, struct failure *failure)
+{
+	int r;
+
+	*hosts = (struct hosts){ 0 };
+	if (d->is_path)
+		r = take_path(d, hosts, failure);
+	else if (d->use_mx)
+		r = find_exchangers(d, own, limit, hosts, failure);
+	else
+		r = take_addresses(d, own, hosts, failure);
+	if (r < 0)
+		hosts_free(hosts);
+	else if (limit > 0)
+		drop_last(hosts, MIN(limit, hosts->count));
+	return r;
+}

@@ -1,0 +1,100 @@
+#include "reply.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+void reply_free(struct reply *reply)
+{
+	str_free(&reply->text);
+	str_free(&reply->lines);
+}
+
+void reply_clear(struct reply *reply)
+{
+	reply->code = 0;
+	reply->count = 0;
+	reply->status[0] = '\0';
+	str_clear(&reply->text);
+	str_clear(&reply->lines);
+}
+
+/* Digits at `at`, at most three; moves behind them. */
+static bool skip_number(struct view text, size_t *at)
+{
+	size_t start = *at;
+
+	while (*at < text.len && *at - start < 3 && ascii_is_digit(text.data[*at]))
+		(*at)++;
+	return *at > start;
+}
+
+bool reply_find_status(struct view text, char class, char *status)
+{
+	size_t at = 1;
+
+	if (text.len < 5 || strchr("245", text.data[0]) == NULL || text.data[0] == '\0' ||
+	    (class != 0 && text.data[0] != class))
+		return false;
+	if (text.data[at++] != '.' || !skip_number(text, &at) || at >= text.len ||
+	    text.data[at++] != '.' || !skip_number(text, &at))
+		return false;
+	if (at < text.len && text.data[at] != ' ')
+		return false;
+	memcpy(status, text.data, at);
+	status[at] = '\0';
+	return true;
+}
+
+static int read_code(struct view line)
+{
+	if (line.len < 3 || line.data[0] < '2' || line.data[0] > '5' ||
+	    !ascii_is_digit(line.data[1]) || !ascii_is_digit(line.data[2]))
+		return -EBADMSG;
+	return (line.data[0] - '0') * 100 + (line.data[1] - '0') * 10 + (line.data[2] - '0');
+}
+
+int reply_add_line(struct reply *reply, struct view line)
+{
+	int code = read_code(line);
+	bool last = line.len == 3 || line.data[3] == ' ';
+	struct view text = view_from(line, 4);
+
+	if (code < 0 || (!last && line.data[3] != '-'))
+		return -EBADMSG;
+	/* RFC 5321 4.2.1: the same code in all lines. */
+	if (reply->count > 0 && code != reply->code)
+		return -EBADMSG;
+	if (reply->count == 0) {
+		reply->code = code;
+		str_printf(&reply->text, "%d", code);
+		if (!reply_find_status(text, line.data[0], reply->status))
+			snprintf(reply->status, sizeof(reply->status), "%c.0.0", line.data[0]);
+	}
+	if (++reply->count > REPLY_LINES_MAX)
+		return -EBADMSG;
+	if (reply->text.len < REPLY_TEXT_MAX && text.len > 0) {
+		str_append_byte(&reply->text, ' ');
+		str_append_printable(&reply->text,
+				     view_first(text, REPLY_TEXT_MAX - reply->text.len));
+	}
+	str_append_printable(&reply->lines, text);
+	str_append_byte(&reply->lines, '\n');
+	return last;
+}
+
+int reply_read(struct stream *io, struct reply *reply)
+{
+	reply_clear(reply);
+	for (;;) {
+		struct view line;
+		int r = stream_read_line(io, &line, REPLY_LINE_MAX);
+
+		if (r < 0)
+			return r == -EMSGSIZE ? -EBADMSG : r;
+		r = reply_add_line(reply, line);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+}

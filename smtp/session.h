@@ -1,0 +1,82 @@
+/*
+ * One conversation with a server: made (connection, greeting, EHLO, STARTTLS, AUTH), used for
+ * transactions one after the other, kept for a while in between.
+ */
+#ifndef SMTP_SESSION_H
+#define SMTP_SESSION_H
+
+#include "destination.h"
+#include "failure.h"
+#include "hosts.h"
+#include "reply.h"
+#include "table/table.h"
+#include "task/stream.h"
+
+enum {
+	CAN_PIPELINE = 1,
+	CAN_8BITMIME = 2,
+	CAN_SIZE = 4,
+	CAN_STARTTLS = 8,
+	CAN_AUTH = 16,
+	CAN_DSN = 32,
+	CAN_SMTPUTF8 = 64,
+};
+
+struct session {
+	struct stream *io;
+	struct str key;	    /* what it is kept under */
+	struct str nexthop; /* as configured: the key of passwords */
+	struct str host;    /* "mx.example" */
+	struct str who;	    /* "mx.example[192.0.2.1]", for texts */
+	struct str relay;   /* "mx.example[192.0.2.1]:25", for results */
+	struct str mechanisms;
+	struct reply reply; /* the last one */
+	const char *doing;  /* "sending RCPT TO": what a time-out or a lost connection ended */
+	unsigned can;
+	uint64_t size_limit; /* 0: none told */
+	bool is_esmtp, secured, authenticated;
+	bool own_port; /* look for ourselves at the other end */
+	bool unusable; /* not for another transaction, not even QUIT */
+	int64_t uses;  /* transactions so far */
+	msec_t opened;
+};
+
+/* What a message may ask of its session. */
+struct session_wish {
+	struct view sender;   /* for smtp_sender_dependent_authentication */
+	bool may_give_up_tls; /* opportunistic TLS has failed for long enough */
+	const struct destination *destination;
+};
+
+/* Reads the parameters and files of TLS and AUTH; before the chroot. */
+int session_prepare(struct error *err);
+
+/* Connects and introduces itself. NULL with the failure. */
+struct session *session_open(const struct host *host, const struct session_wish *wish,
+			     struct failure *failure);
+void session_free(struct session *session);
+/* Says QUIT if that makes sense, waits for nothing, and frees. */
+void session_quit(struct session *session);
+
+/* Sends "COMMAND" with CR LF added; buffered. `doing` for what may go wrong until the answer. */
+int session_send(struct session *session, const char *doing, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Reads the next reply into session->reply; the wait in all is `timeout`. */
+int session_receive(struct session *session, msec_t timeout);
+/* What a negative errno from the above means: "lost connection with ... while ...". */
+void session_describe(struct session *session, int error, struct failure *failure);
+
+/* The AUTH exchange (auth.c). 0, also where there is nothing to do; -1 with the failure. */
+int session_authenticate(struct session *session, const struct session_wish *wish,
+			 struct failure *failure);
+int session_auth_prepare(struct error *err);
+
+/* STARTTLS and the handshake (tls.c). */
+enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT, TLS_VERIFY, TLS_SECURE };
+extern enum tls_level tls_level;
+int session_tls_prepare(struct error *err);
+/* 0; or -1 with the failure: then the session is unusable. */
+int session_handshake(struct session *session, const struct session_wish *wish,
+		      struct failure *failure);
+
+#endif

@@ -1,0 +1,79 @@
+/* The parameters of the client in either protocol: smtp_name, or lmtp_name where this is LMTP. */
+#ifndef SMTP_SETTINGS_H
+#define SMTP_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+/* TYPE, name here, parameter for SMTP, parameter for LMTP */
+#define SETTINGS(X)                                                                                \
+	X(const char *, helo_name, smtp_helo_name, lmtp_lhlo_name)                                 \
+	X(const char *, tcp_port, smtp_tcp_port, lmtp_tcp_port)                                    \
+	X(msec_t, connect_timeout, smtp_connect_timeout, lmtp_connect_timeout)                     \
+	X(msec_t, helo_timeout, smtp_helo_timeout, lmtp_lhlo_timeout)                              \
+	X(msec_t, mail_timeout, smtp_mail_timeout, lmtp_mail_timeout)                              \
+	X(msec_t, rcpt_timeout, smtp_rcpt_timeout, lmtp_rcpt_timeout)                              \
+	X(msec_t, data_init_timeout, smtp_data_init_timeout, lmtp_data_init_timeout)               \
+	X(msec_t, data_xfer_timeout, smtp_data_xfer_timeout, lmtp_data_xfer_timeout)               \
+	X(msec_t, data_done_timeout, smtp_data_done_timeout, lmtp_data_done_timeout)               \
+	X(msec_t, rset_timeout, smtp_rset_timeout, lmtp_rset_timeout)                              \
+	X(msec_t, starttls_timeout, smtp_starttls_timeout, lmtp_starttls_timeout)                  \
+	X(int64_t, min_data_rate, smtp_min_data_rate, lmtp_min_data_rate)                          \
+	X(int64_t, mx_address_limit, smtp_mx_address_limit, lmtp_mx_address_limit)                 \
+	X(int64_t, mx_session_limit, smtp_mx_session_limit, lmtp_mx_session_limit)                 \
+	X(const char *, address_preference, smtp_address_preference, lmtp_address_preference)      \
+	X(bool, randomize_addresses, smtp_randomize_addresses, lmtp_randomize_addresses)           \
+	X(const char *, bind_address, smtp_bind_address, lmtp_bind_address)                        \
+	X(const char *, bind_address6, smtp_bind_address6, lmtp_bind_address6)                     \
+	X(bool, bind_address_enforce, smtp_bind_address_enforce, lmtp_bind_address_enforce)        \
+	X(const char *, fallback_relay, smtp_fallback_relay, lmtp_fallback_relay)                  \
+	X(bool, skip_5xx_greeting, smtp_skip_5xx_greeting, lmtp_skip_5xx_greeting)                 \
+	X(const char *, discard_ehlo_keywords, smtp_discard_ehlo_keywords,                         \
+	  lmtp_discard_lhlo_keywords)                                                              \
+	X(bool, connection_cache_on_demand, smtp_connection_cache_on_demand,                       \
+	  lmtp_connection_cache_on_demand)                                                         \
+	X(msec_t, connection_cache_time_limit, smtp_connection_cache_time_limit,                   \
+	  lmtp_connection_cache_time_limit)                                                        \
+	X(msec_t, connection_reuse_time_limit, smtp_connection_reuse_time_limit,                   \
+	  lmtp_connection_reuse_time_limit)                                                        \
+	X(int64_t, connection_reuse_count_limit, smtp_connection_reuse_count_limit,                \
+	  lmtp_connection_reuse_count_limit)                                                       \
+	X(bool, sasl_auth_enable, smtp_sasl_auth_enable, lmtp_sasl_auth_enable)                    \
+	X(const char *, sasl_password_maps, smtp_sasl_password_maps, lmtp_sasl_password_maps)      \
+	X(const char *, sasl_security_options, smtp_sasl_security_options,                         \
+	  lmtp_sasl_security_options)                                                              \
+	X(const char *, sasl_tls_security_options, smtp_sasl_tls_security_options,                 \
+	  lmtp_sasl_tls_security_options)                                                          \
+	X(bool, sasl_auth_soft_bounce, smtp_sasl_auth_soft_bounce, lmtp_sasl_auth_soft_bounce)     \
+	X(bool, sender_dependent_authentication, smtp_sender_dependent_authentication,             \
+	  lmtp_sender_dependent_authentication)                                                    \
+	X(const char *, tls_security_level, smtp_tls_security_level, lmtp_tls_security_level)      \
+	X(const char *, tls_CAfile, smtp_tls_CAfile, lmtp_tls_CAfile)                              \
+	X(const char *, tls_CApath, smtp_tls_CApath, lmtp_tls_CApath)                              \
+	X(const char *, tls_cert_file, smtp_tls_cert_file, lmtp_tls_cert_file)                     \
+	X(const char *, tls_key_file, smtp_tls_key_file, lmtp_tls_key_file)                        \
+	X(const char *, tls_chain_files, smtp_tls_chain_files, lmtp_tls_chain_files)               \
+	X(const char *, tls_protocols, smtp_tls_protocols, lmtp_tls_protocols)                     \
+	X(const char *, tls_mandatory_protocols, smtp_tls_mandatory_protocols,                     \
+	  lmtp_tls_mandatory_protocols)                                                            \
+	X(int64_t, tls_loglevel, smtp_tls_loglevel, lmtp_tls_loglevel)                             \
+	X(const char *, tls_servername, smtp_tls_servername, lmtp_tls_servername)                  \
+	X(const char *, tls_verify_cert_match, smtp_tls_verify_cert_match,                         \
+	  lmtp_tls_verify_cert_match)                                                              \
+	X(const char *, tls_secure_cert_match, smtp_tls_secure_cert_match,                         \
+	  lmtp_tls_secure_cert_match)                                                              \
+	X(bool, tls_wrappermode, smtp_tls_wrappermode, lmtp_tls_wrappermode)
+
+struct settings {
+	bool lmtp;
+#define X(type, name, smtp, lmtp_parameter) type name;
+	SETTINGS(X)
+#undef X
+};
+extern struct settings settings;
+
+void settings_choose(bool lmtp);
+
+#endif
