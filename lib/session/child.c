@@ -1,0 +1,266 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "session/internal.h"
+#include "store/deliver.h"
+
+static struct {
+	const struct session_program *program;
+	struct session_user user;
+	struct ipc *join, *watch;
+	size_t connections;
+	uint64_t served; /* connections ever, so that an idle timer knows whether it is stale */
+	bool leaving;	 /* nothing comes from the parent any more */
+	struct waitlist done;
+} self;
+
+/* A connection, copied out of the message that brought it. */
+struct client {
+	int fd;
+	struct str tag, input, address;
+	bool secured;
+};
+
+static void client_free(struct client *client)
+{
+	if (client->fd >= 0)
+		close(client->fd);
+	str_free(&client->tag);
+	str_free(&client->input);
+	str_free(&client->address);
+	free(client);
+}
+
+/* ---- leaving ---- */
+
+/*
+ * Nobody came for a while. The parent's next attempt to hand over a connection fails from here on, so
+ * that it starts another process; one that is under way already is still read.
+ */
+static void leave_when_idle(void *unused)
+{
+	uint64_t served = self.served;
+
+	(void)unused;
+	task_sleep(self.program->idle_exit != NULL ? self.program->idle_exit() : 0);
+	if (self.connections == 0 && self.served == served)
+		shutdown(ipc_fd(self.join), SHUT_RD);
+}
+
+static void note_end_of_connection(void)
+{
+	self.connections--;
+	if (self.connections > 0)
+		return;
+	if (self.leaving)
+		wake_all(&self.done);
+	else
+		task_spawn("idle", leave_when_idle, NULL);
+}
+
+static void end_when_late(void *unused)
+{
+	(void)unused;
+	task_sleep(param.service_stop_time);
+	log_warning("%zu connections have not ended within service_stop_time", self.connections);
+	_exit(0);
+}
+
+static void stop(void *unused)
+{
+	(void)unused;
+	if (task_is_shutting_down())
+		return;
+	task_shut_down();
+	task_spawn("end when late", end_when_late, NULL);
+}
+
+/* ---- connections ---- */
+
+static void serve_connection(void *argument)
+{
+	struct client *client = argument;
+	struct session_client known = {
+		.user = &self.user,
+		.tag = str_view(&client->tag),
+		.address = str_view(&client->address),
+		.secured = client->secured,
+	};
+	struct stream *io = stream_new(TAKE_FD(client->fd));
+
+	if (client->input.len > 0)
+		stream_push_back(io, str_view(&client->input));
+	str_free(&client->input);
+	self.program->serve(io, &known);
+	stream_close(io);
+	client_free(client);
+	note_end_of_connection();
+}
+
+static void accept_connection(struct msg_session_join *join)
+{
+	struct client *client = mem_new(struct client);
+	int64_t max = self.program->connections_max != NULL ? self.program->connections_max() : 0;
+
+	client->fd = TAKE_FD(join->connection);
+	str_append(&client->tag, join->tag);
+	str_append(&client->input, join->input);
+	str_append(&client->address, join->client_address);
+	client->secured = join->secured;
+	if (max > 0 && self.connections >= (size_t)max) {
+		log_warning("user=<%s>, rip=%s: more than %lld connections of one user",
+			    self.user.name, str_cstr(&client->address), (long long)max);
+		client_free(client);
+		return;
+	}
+	self.connections++;
+	self.served++;
+	task_spawn("session", serve_connection, client);
+}
+
+/* Connections come from the parent until it ends, or until this process wants no more. */
+static void accept_connections(void *unused)
+{
+	struct message m;
+	int r;
+
+	(void)unused;
+	while ((r = ipc_receive(self.join, &m)) == 0) {
+		if (m.type != MSG_session_join || m.session_join.connection < 0) {
+			message_close_fd(&m);
+			r = -EBADMSG;
+			break;
+		}
+		accept_connection(&m.session_join);
+	}
+	self.leaving = true;
+	/* The parent is gone (or stops, or talks nonsense): the clients are told good-bye. */
+	if (self.connections > 0)
+		stop(NULL);
+	else
+		wake_all(&self.done);
+}
+
+static void hear_of_new_mail(void *unused)
+{
+	struct message m;
+
+	(void)unused;
+	while (ipc_receive(self.watch, &m) == 0 && m.type == MSG_new_mail)
+		self.program->new_mail(m.new_mail.folder);
+	if (!task_is_shutting_down())
+		log_info("user=<%s>: new mail is not signalled any more", self.user.name);
+}
+
+/* ---- birth ---- */
+
+/* Everything that was the parent's: other users' connections, listening sockets, tables. */
+static void close_foreign_descriptors(int join_fd, int watch_fd)
+{
+	int kept[] = { STDERR_FILENO, log_descriptor(), join_fd, watch_fd };
+	unsigned from = STDERR_FILENO;
+
+	for (;;) {
+		unsigned next = ~0U;
+
+		for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+			if (kept[i] >= 0 && (unsigned)kept[i] >= from && (unsigned)kept[i] < next)
+				next = (unsigned)kept[i];
+		if (next > from)
+			close_range(from, next - 1, 0);
+		if (next == ~0U)
+			return;
+		from = next + 1;
+	}
+}
+
+/*
+ * The Maildir must be there before it can be the root directory, and its owner is to make it: with
+ * the user's rights for a moment.
+ */
+static int make_maildir(const struct user *user, struct error *err)
+{
+	bool root = daemon_running_as_root();
+	int r;
+
+	if (root &&
+	    (setgroups(1, &user->gid) < 0 || setegid(user->gid) < 0 || seteuid(user->uid) < 0))
+		return error_errno(err, "act as %s", user->name);
+	r = maildir_create(user->mail, VIEW_NONE, err);
+	if (root && (seteuid(0) < 0 || setegid(0) < 0))
+		return error_errno(err, "act as root again");
+	return r;
+}
+
+static int become_user(const struct birthright *birth, struct error *err)
+{
+	const struct user *user = birth->user;
+	int r = make_maildir(user, err);
+
+	if (r == 0)
+		r = daemon_become(user->uid, user->gid, user->name, user->mail, err);
+	if (r < 0)
+		return r;
+	self.user.name = mem_strdup(user->name);
+	self.user.maildir = mem_strdup(daemon_running_as_root() ? "/" : user->mail);
+	self.user.extra = mem_strdup(user->extra != NULL ? user->extra : "");
+
+	const char *paths[] = { self.user.maildir, NULL };
+
+	if (birth->program->open != NULL)
+		r = birth->program->open(&self.user, err);
+	if (r == 0)
+		r = daemon_limit_files(paths, true, err);
+	if (r >= 0)
+		r = daemon_confine(birth->program->calls, err);
+	return r < 0 ? r : 0;
+}
+
+static void start_tasks(void)
+{
+	task_on_signal(SIGTERM, stop, NULL);
+	/* Reload is the parent's matter. */
+	signal(SIGHUP, SIG_IGN);
+	ipc_set_timeout(self.join, MSEC_FOREVER);
+	task_spawn("connections from the parent", accept_connections, NULL);
+	task_spawn("idle", leave_when_idle, NULL);
+	if (self.watch != NULL)
+		task_spawn("new mail", hear_of_new_mail, NULL);
+}
+
+void child_live(const struct birthright *birth)
+{
+	struct error err = ERROR_NONE;
+	int r;
+
+	task_after_fork();
+	close_foreign_descriptors(birth->join_fd, birth->watch != NULL ? ipc_fd(birth->watch) : -1);
+	self.program = birth->program;
+	self.watch = birth->watch;
+	self.join = ipc_new(birth->join_fd);
+	WAITLIST_INIT(&self.done);
+	r = become_user(birth, &err);
+	if (r < 0) {
+		log_error("user=<%s>: %s", birth->user->name, err.text);
+		(void)ipc_send(self.join, auth_failed, .why = AUTH_FAIL_TEMPORARY,
+			       .text = view_of(err.text));
+		(void)ipc_flush(self.join);
+		_exit(1);
+	}
+	if (ipc_send(self.join, done) < 0 || ipc_flush(self.join) < 0)
+		_exit(0);
+	start_tasks();
+	while (!self.leaving || self.connections > 0)
+		wait_on(&self.done, MSEC_FOREVER);
+	if (self.program->close != NULL)
+		self.program->close();
+	_exit(0);
+}

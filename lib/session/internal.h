@@ -1,0 +1,29 @@
+/*
+ * What the files of this library share; nobody else includes it.
+ *
+ *	parent.c	the root process: cookies, users, the registry of children
+ *	child.c		the user's process
+ *	handover.c	the network side
+ *	relay.c		bytes between TLS and the session
+ */
+#ifndef SESSION_INTERNAL_H
+#define SESSION_INTERNAL_H
+
+#include "session/session.h"
+#include "user/user.h"
+
+/* What a child is given at its birth. */
+struct birthright {
+	const struct session_program *program;
+	const struct user *user;
+	int join_fd;	   /* session_join comes in, done or auth_failed went out once */
+	struct ipc *watch; /* anvil's; NULL: new mail is not signalled */
+};
+
+/* In the child, right after fork; never returns. */
+void child_live(const struct birthright *birth) __attribute__((noreturn));
+
+/* Both ways until both have ended. `inner` is freed. */
+void relay(struct stream *io, struct stream *inner, msec_t timeout);
+
+#endif

@@ -1,0 +1,284 @@
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "ipc/clients.h"
+#include "session/internal.h"
+
+#define CHILD_READY_TIME ((msec_t)60 * 1000) /* a child that is not ready by then is given up */
+#define JOIN_TRIES	 3 /* a child may be leaving just when a connection comes for it */
+#define TEMPORARY	 "The mailbox is not available now, please try again later"
+
+/* A user's process, as the parent sees it. */
+struct child {
+	struct list link;
+	char *user;
+	pid_t pid; /* 0: has been waited for */
+	struct ipc *join;
+	enum { STARTING, READY, ENDED } state;
+	struct waitlist changed;
+	struct task_lock sending;
+	unsigned references;
+};
+
+static struct {
+	bool set_up;
+	struct list children;
+} parent;
+
+static void set_up(void)
+{
+	if (parent.set_up)
+		return;
+	list_init(&parent.children);
+	parent.set_up = true;
+}
+
+static void child_release(struct child *child)
+{
+	if (--child->references > 0)
+		return;
+	ipc_free(child->join);
+	free(child->user);
+	free(child);
+}
+
+/* No connection is given to it any more. */
+static void child_forget(struct child *child)
+{
+	list_remove(&child->link);
+	child->state = ENDED;
+	wake_all(&child->changed);
+}
+
+/* ---- the life of a child, seen from here ---- */
+
+static void reap(void *unused)
+{
+	pid_t pid;
+	int status;
+
+	(void)unused;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (WIFSIGNALED(status))
+			log_error("session process %d was ended by signal %d", (int)pid,
+				  WTERMSIG(status));
+		list_for_each (&parent.children, struct child, link, child)
+			if (child->pid == pid)
+				child->pid = 0;
+	}
+}
+
+/* Hears whether the child is ready, then waits for its end. */
+static void watch_child(void *argument)
+{
+	struct child *child = argument;
+	struct message m;
+	int r;
+
+	ipc_set_timeout(child->join, CHILD_READY_TIME);
+	ipc_finish_first(child->join, true);
+	r = ipc_receive(child->join, &m);
+	if (r == 0 && m.type == MSG_done) {
+		child->state = READY;
+		wake_all(&child->changed);
+		ipc_set_timeout(child->join, MSEC_FOREVER);
+		ipc_finish_first(child->join, false);
+		/* It has nothing more to say: this ends with the child, or with this program. */
+		r = ipc_receive(child->join, &m);
+	}
+	if (r != -ENODATA && r != -ESHUTDOWN && r != -ECONNRESET)
+		log_error("session process of %s does not answer as it should", child->user);
+	child_forget(child);
+	if (child->pid > 0 && r != -ENODATA && r != -ECONNRESET)
+		kill(child->pid, SIGTERM);
+	if (r == -ESHUTDOWN) {
+		/* Its clients are told good-bye; how long that may take is bounded by lib/daemon. */
+		ipc_finish_first(child->join, true);
+		(void)ipc_receive(child->join, &m);
+	}
+	daemon_work_end();
+	child_release(child);
+}
+
+static void be_child(const struct session_program *program, const struct user *user, int fd,
+		     struct ipc *watch)
+{
+	struct birthright birth = { program, user, fd, watch };
+
+	child_live(&birth);
+}
+
+/* NULL with the reason logged. */
+static struct child *child_start(const struct session_program *program, const struct user *user)
+{
+	_cleanup_(ipc_freep) struct ipc *watch =
+		program->new_mail != NULL ? anvil_watch(view_of(user->name)) : NULL;
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+		log_error("socketpair: %m");
+		return NULL;
+	}
+	pid = fork();
+	if (pid == 0)
+		be_child(program, user, pair[1], watch);
+	close(pair[1]);
+	if (pid < 0) {
+		log_error("fork: %m");
+		close(pair[0]);
+		return NULL;
+	}
+
+	struct child *child = mem_new(struct child);
+
+	child->user = mem_strdup(user->name);
+	child->pid = pid;
+	child->join = ipc_new(pair[0]);
+	child->references = 2; /* the task's and the caller's */
+	WAITLIST_INIT(&child->changed);
+	WAITLIST_INIT(&child->sending.waiting);
+	list_push_back(&parent.children, &child->link);
+	daemon_work_begin();
+	task_spawn("child", watch_child, child);
+	return child;
+}
+
+static struct child *child_find(const char *user)
+{
+	list_for_each (&parent.children, struct child, link, child)
+		if (strcmp(child->user, user) == 0) {
+			child->references++;
+			return child;
+		}
+	return NULL;
+}
+
+/* ---- a login ---- */
+
+/* 0: the child has the connection; -EAGAIN: ask for another child; others: no. */
+static int join(struct child *child, const struct msg_session *session)
+{
+	msec_t deadline = clock_after(CHILD_READY_TIME);
+	int r = 0;
+
+	while (child->state == STARTING && r == 0)
+		r = wait_on(&child->changed, deadline);
+	if (child->state != READY)
+		return -EIO;
+	task_lock(&child->sending);
+	r = child->state != READY
+		    ? -EPIPE
+		    : ipc_send(child->join, session_join, .tag = session->tag,
+			       .input = session->input, .client_address = session->client_address,
+			       .secured = session->secured, .connection = session->connection);
+	if (r == 0)
+		r = ipc_flush(child->join);
+	task_unlock(&child->sending);
+	if (r < 0 && child->state == READY) {
+		/* It had been idle for long enough and is leaving. */
+		list_remove(&child->link);
+		return -EAGAIN;
+	}
+	return r < 0 ? -EAGAIN : 0;
+}
+
+static int hand_to_child(const struct session_program *program, const struct user *user,
+			 const struct msg_session *session)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < JOIN_TRIES && r == -EAGAIN; i++) {
+		struct child *child = child_find(user->name);
+
+		if (child == NULL)
+			child = child_start(program, user);
+		if (child == NULL)
+			return -EIO;
+		r = join(child, session);
+		child_release(child);
+	}
+	return r;
+}
+
+/* Whom the cookie stands for. 0 with the user, or a negative errno with the answer's reason. */
+static int identify(const struct session_program *program, const struct msg_session *session,
+		    struct user *user, uint8_t *why)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int r = auth_redeem(session->cookie, view_of(program->service), &name);
+
+	*why = r == -EACCES ? AUTH_FAIL_CREDENTIALS : AUTH_FAIL_TEMPORARY;
+	if (r < 0) {
+		log_error("login from %.*s: cookie %s", VIEW_ARG(session->client_address),
+			  r == -EACCES ? "refused by auth" : "could not be checked");
+		return r;
+	}
+	r = user_find(str_view(&name), user, &err);
+	if (r == 1)
+		return 0;
+	log_error("user=<%s>: %s", str_cstr(&name), r == 0 ? "not found any more" : err.text);
+	return r < 0 ? r : -ENOENT;
+}
+
+static int serve_session(struct ipc *ipc, const struct session_program *program,
+			 struct msg_session *session)
+{
+	struct user user;
+	uint8_t why;
+	int r = identify(program, session, &user, &why);
+
+	if (r == 0) {
+		r = hand_to_child(program, &user, session);
+		user_free(&user);
+	}
+	if (session->connection >= 0)
+		close(TAKE_FD(session->connection));
+	if (r < 0)
+		return ipc_send(ipc, auth_failed, .why = why, .text = VIEW(TEMPORARY));
+	metric_add(METRIC_logins, 1);
+	return ipc_send(ipc, done);
+}
+
+void session_serve_ipc(struct ipc *ipc, const struct session_program *program)
+{
+	struct message m;
+
+	set_up();
+	while (ipc_next_request(ipc, &m) == 0) {
+		if (m.type != MSG_session || m.session.connection < 0) {
+			log_error("unexpected message %s", message_name(m.type));
+			message_close_fd(&m);
+			return;
+		}
+		if (serve_session(ipc, program, &m.session) < 0 || ipc_flush(ipc) < 0)
+			return;
+	}
+}
+
+void session_start(void)
+{
+	set_up();
+	task_on_signal(SIGCHLD, reap, NULL);
+}
+
+/*
+ * Children live on until their clients have gone: each counts as work of this process, which stays to
+ * pass on the order to stop.
+ */
+void session_retire(void)
+{
+	set_up();
+	list_for_each (&parent.children, struct child, link, child)
+		if (child->state == READY)
+			log_info("retiring: the session process of %s stays for its clients",
+				 child->user);
+}

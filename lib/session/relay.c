@@ -1,0 +1,65 @@
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "session/internal.h"
+
+struct relay {
+	struct stream *io, *inner;
+	bool ended; /* the session's direction */
+	struct waitlist done;
+};
+
+/* 0 at the end of the input, or why it went no further. */
+static int pass_on(struct stream *from, struct stream *to)
+{
+	struct view bytes;
+	int r;
+
+	while ((r = stream_peek(from, &bytes)) >= 0) {
+		size_t len = bytes.len;
+
+		r = stream_write(to, bytes);
+		if (r >= 0)
+			r = stream_flush(to);
+		if (r < 0)
+			return r;
+		stream_consume(from, len);
+	}
+	return r == -ENODATA ? 0 : r;
+}
+
+/* From the session to the client. Its end is the end of the conversation. */
+static void pass_answers(void *argument)
+{
+	struct relay *relay = argument;
+
+	(void)pass_on(relay->inner, relay->io);
+	/* Ends the wait for the client's next command. */
+	shutdown(stream_fd(relay->io), SHUT_RD);
+	relay->ended = true;
+	wake_all(&relay->done);
+}
+
+void relay(struct stream *io, struct stream *inner, msec_t timeout)
+{
+	struct relay relay = { .io = io, .inner = inner };
+	int r;
+
+	WAITLIST_INIT(&relay.done);
+	/* When the suite stops, the session says good-bye and ends this. */
+	stream_finish_first(io, true);
+	stream_finish_first(inner, true);
+	stream_set_timeout(io, timeout);
+	/* The silence of a session is that of its client; only a client ends it. */
+	stream_set_timeout(inner, timeout == MSEC_FOREVER ? timeout : 2 * timeout);
+	task_spawn("relay", pass_answers, &relay);
+	task_trim_stack();
+	r = pass_on(io, inner);
+	/* A client that has shut down its side may still read; one that failed may not. */
+	shutdown(stream_fd(inner), r == 0 && !relay.ended ? SHUT_WR : SHUT_RDWR);
+	while (!relay.ended)
+		wait_on(&relay.done, MSEC_FOREVER);
+	stream_free(inner);
+}
