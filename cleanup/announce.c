@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/daemon.h"
 #include "intake.h"
 #include "task/task.h"
 
@@ -78,7 +79,8 @@ static void tell_all(void *unused)
 	msec_t pause = RETRY_PAUSE;
 
 	(void)unused;
-	while (!list_is_empty(&announcer.waiting)) {
+	/* Not while everything stops: qmgr scans when it starts. */
+	while (!list_is_empty(&announcer.waiting) && !task_is_shutting_down()) {
 		if (qmgr == NULL) {
 			qmgr = ipc_connect("private/qmgr", clock_after(CONNECT_TIME));
 			if (qmgr == NULL) {
@@ -98,6 +100,7 @@ static void tell_all(void *unused)
 		qmgr = NULL;
 	}
 	announcer.running = false;
+	daemon_work_end();
 }
 
 void announce(const char *queue_id)
@@ -113,6 +116,7 @@ void announce(const char *queue_id)
 	announcer.waiting_count++;
 	if (!announcer.running) {
 		announcer.running = true;
+		daemon_work_begin();
 		task_spawn("announce", tell_all, NULL);
 	}
 }

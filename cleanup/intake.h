@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "ipc/ipc.h"
 #include "mail/header.h"
+#include "queue/permit.h"
 #include "queue/queue.h"
 #include "route/route.h"
 
@@ -53,8 +54,7 @@ struct intake {
 struct cleanup {
 	struct queue *queue;
 	struct routes *routes;
-	struct matchlist *submitters; /* NULL: everybody */
-	struct map *user_names;	      /* uid as text to login name, if there is a list */
+	struct permit *submitters; /* on the public socket */
 };
 extern struct cleanup cleanup;
 

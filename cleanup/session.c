@@ -8,7 +8,6 @@
 #include "base/metrics.h"
 #include "conf/conf.h"
 #include "intake.h"
-#include "table/table.h"
 
 /* Local users' programs that say nothing are not waited for as long as our own. */
 #define SUBMIT_TIMEOUT ((msec_t)300 * 1000)
@@ -75,7 +74,6 @@ static int send_failure(struct intake *in)
 /* Anybody on this system may connect to the public socket: who is it, and may they? */
 static int check_submitter(struct intake *in, const struct msg_mail *m)
 {
-	_cleanup_(str_free) struct str text = STR_EMPTY;
 	pid_t pid;
 	gid_t gid;
 
@@ -86,14 +84,7 @@ static int check_submitter(struct intake *in, const struct msg_mail *m)
 		    0 ||
 	    (m->flags & ~MAIL_FLAG_SMTPUTF8) != 0)
 		return intake_fail(in, 554, "5.5.2", "Error: this is not for local submission");
-	str_printf(&text, "%u", (unsigned)in->uid);
-
-	const char *name = cleanup.user_names ? map_get(cleanup.user_names, str_view(&text)) : NULL;
-
-	str_set(&in->login, name ? view_of(name) : str_view(&text));
-	if (cleanup.submitters == NULL)
-		return 0;
-	int r = matchlist_match(cleanup.submitters, str_view(&in->login), NULL);
+	int r = permit_ask(cleanup.submitters, in->uid, &in->login);
 
 	if (r < 0)
 		return intake_fail_temporarily(in, "look up authorized_submit_users", r);

@@ -67,7 +67,9 @@ static inline void test_with_cleanup(const char *socket_name, const char *main_c
 	assert_int_equal(queue_make_folders(test_directory, &err), 0);
 	cleanup.queue = queue_open(test_directory, &err);
 	cleanup.routes = routes_open(&err);
-	if (cleanup.queue == NULL || cleanup.routes == NULL)
+	cleanup.submitters = permit_open("authorized_submit_users", param.authorized_submit_users,
+					 &err);
+	if (cleanup.submitters == NULL || cleanup.queue == NULL || cleanup.routes == NULL)
 		fail_msg("%s", err.text);
 	ipc_set_root(test_directory);
 	test_body = body;

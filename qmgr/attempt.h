@@ -1,0 +1,26 @@
+/* Between attempt.c and read.c. */
+#ifndef QMGR_ATTEMPT_H
+#define QMGR_ATTEMPT_H
+
+#include "qmgr.h"
+
+/* Recipients of one message that are read in one go. */
+#define READ_AT_ONCE 1000
+
+/* A fate that qmgr itself decided for a recipient that is in no lot: logged and recorded. */
+void attempt_decide(struct attempt *a, const struct queue_recipient *r, uint8_t outcome,
+		    const struct queue_reason *reason);
+/* The same for one in a lot, which is deferred. */
+void attempt_refuse(struct attempt *a, struct lot *lot, struct lot_recipient *r,
+		    const struct queue_reason *reason);
+/*
+ * Keeps account of an outcome, and records what cannot wait for the end of the delivery. True if it
+ * did.
+ */
+bool attempt_settle(struct attempt *a, uint64_t place, uint8_t notify, uint8_t outcome,
+		    const struct queue_reason *reason);
+
+/* Everything that is pending or deferred fails, for the reason that it was deferred for. Waits. */
+void attempt_expire(struct attempt *a);
+
+#endif

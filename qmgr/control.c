@@ -1,0 +1,307 @@
+/* The two sockets: cleanup announces messages on one, `posta queue` lists and acts on the other. */
+#include "control.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "queue/permit.h"
+
+#define ADMIN_TIMEOUT ((msec_t)60000)
+/* Between two of so many messages the others have a turn. */
+#define YIELD_EVERY 50
+
+static struct permit *mailq_users, *flush_users;
+
+int control_prepare(struct error *err)
+{
+	mailq_users = permit_open("authorized_mailq_users", param.authorized_mailq_users, err);
+	flush_users = permit_open("authorized_flush_users", param.authorized_flush_users, err);
+	return mailq_users && flush_users ? 0 : -EINVAL;
+}
+
+static int refuse(struct ipc *ipc, uint32_t code, const char *status, const char *text)
+{
+	return ipc_send(ipc, verdict, .code = code, .status = view_of(status),
+			.text = view_of(text));
+}
+
+/* Root, and the user that the queue belongs to. */
+static bool is_administrator(const struct ipc *ipc)
+{
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+
+	return ipc_peer(ipc, &pid, &uid, &gid) == 0 && (uid == 0 || uid == geteuid());
+}
+
+static bool may(const struct ipc *ipc, const struct permit *permit)
+{
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+
+	return is_administrator(ipc) ||
+	       (ipc_peer(ipc, &pid, &uid, &gid) == 0 && permit_ask(permit, uid, NULL) > 0);
+}
+
+/* A message that is on disk only, for want of room, becomes known first. */
+static struct mail *find(struct view id)
+{
+	struct mail *m = message_find(id);
+	struct queue_file *f;
+
+	if (m != NULL || !queue_id_is_valid(id))
+		return m;
+	if (queue_file_open(qmgr.queue, id, 0, &f, NULL) < 0)
+		return NULL;
+	m = message_add(id, MAX(queue_file_next_attempt(f) * 1000000, 1), false);
+	if (m != NULL && (queue_file_flags(f) & QUEUE_FLAG_HOLD))
+		message_hold(m);
+	queue_file_close(f);
+	return m;
+}
+
+/* ---- listing ---- */
+
+static uint8_t state_of(const struct mail *m)
+{
+	switch (m->state) {
+	case MESSAGE_ACTIVE:
+	case MESSAGE_PARKED:
+		return QUEUE_STATE_ACTIVE;
+	case MESSAGE_HELD:
+		return QUEUE_STATE_HOLD;
+	default:
+		return m->deferred ? QUEUE_STATE_DEFERRED : QUEUE_STATE_INCOMING;
+	}
+}
+
+static bool is_unfinished(const struct queue_recipient *r)
+{
+	return r->outcome == OUTCOME_PENDING || r->outcome == OUTCOME_DEFERRED;
+}
+
+static int send_recipients(struct ipc *ipc, struct queue_file *f, uint32_t count)
+{
+	struct queue_cursor cursor = { 0 };
+	struct queue_recipient r;
+	int e = 0;
+
+	while (e == 0 && count > 0 && queue_file_next_recipient(f, &cursor, &r) > 0) {
+		_cleanup_(str_free) struct str address = STR_EMPTY;
+		struct queue_reason reason = { 0 };
+
+		if (!is_unfinished(&r))
+			continue;
+		count--;
+		/* Looking up the reason ends the recipient's views. */
+		str_set(&address, r.address);
+		if (r.reason != 0)
+			queue_file_reason(f, r.reason, &reason);
+		e = ipc_send(ipc, queue_item_rcpt, .address = str_view(&address),
+			     .reason = reason.diagnostic);
+	}
+	return e < 0 ? e : (count > 0 ? -EIO : 0);
+}
+
+static uint32_t count_unfinished(struct queue_file *f)
+{
+	struct queue_cursor cursor = { 0 };
+	struct queue_recipient r;
+	uint32_t count = 0;
+
+	while (queue_file_next_recipient(f, &cursor, &r) > 0)
+		count += is_unfinished(&r);
+	return count;
+}
+
+static int send_item(struct ipc *ipc, const struct mail *m)
+{
+	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
+	uint8_t state = state_of(m);
+	int r = queue_file_open(qmgr.queue, view_of(m->id), 0, &f, NULL);
+
+	if (r < 0)
+		return 0; /* gone meanwhile */
+	const struct queue_envelope *e = queue_file_envelope(f);
+	uint32_t count = count_unfinished(f);
+
+	/* From here on `m` may be gone, because sending waits. */
+	r = ipc_send(ipc, queue_item, .queue_id = view_of(queue_file_id(f)), .state = state,
+		     .size = queue_file_content_size(f), .arrival = e->arrival / 1000000,
+		     .next = queue_file_next_attempt(f), .sender = e->sender, .count = count);
+	return r == 0 ? send_recipients(ipc, f, count) : r;
+}
+
+static int list(struct ipc *ipc, struct view id)
+{
+	size_t count = 0;
+	int r = 0;
+
+	if (!may(ipc, mailq_users))
+		return refuse(ipc, 550, "5.7.1", "you may not list the queue");
+	if (id.len > 0) {
+		const struct mail *m = find(id);
+
+		r = m ? send_item(ipc, m) : 0;
+		return r == 0 ? ipc_send(ipc, done) : r;
+	}
+	_cleanup_free_ struct message_id *ids = message_ids(&count);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const struct mail *m = message_find(view_of(ids[i].text));
+
+		if (m != NULL)
+			r = send_item(ipc, m);
+		if (i % YIELD_EVERY == YIELD_EVERY - 1)
+			task_yield();
+	}
+	return r == 0 ? ipc_send(ipc, done) : r;
+}
+
+/* ---- acting ---- */
+
+/* What "all" means for each action. */
+static bool concerns(const struct mail *m, uint8_t action)
+{
+	switch (action) {
+	case QUEUE_ACT_FLUSH:
+		return m->state == MESSAGE_WAITING;
+	case QUEUE_ACT_HOLD:
+		return m->state != MESSAGE_HELD;
+	case QUEUE_ACT_RELEASE:
+		return m->state == MESSAGE_HELD;
+	default:
+		return true;
+	}
+}
+
+static uint64_t act_on_all(uint8_t action, struct view site)
+{
+	uint64_t acted = 0;
+	size_t count;
+	_cleanup_free_ struct message_id *ids = message_ids(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct mail *m = message_find(view_of(ids[i].text));
+
+		if (m != NULL && concerns(m, action) &&
+		    (site.len == 0 || control_goes_to(m, site)) && control_act(m, action) == 0)
+			acted++;
+		if (i % YIELD_EVERY == YIELD_EVERY - 1)
+			task_yield();
+	}
+	return acted;
+}
+
+static int act(struct ipc *ipc, const struct msg_queue_act *act)
+{
+	_cleanup_(str_free) struct str site = STR_EMPTY;
+	uint64_t acted = 0;
+
+	if (!(act->action == QUEUE_ACT_FLUSH ? may(ipc, flush_users) : is_administrator(ipc)))
+		return refuse(ipc, 550, "5.7.1", "you may not do this to the queue");
+	if (act->action > QUEUE_ACT_EXPIRE)
+		return refuse(ipc, 501, "5.5.4", "unknown action");
+	if (act->action == QUEUE_ACT_FLUSH)
+		control_revive_all();
+	if (act->queue_id.len > 0) {
+		struct mail *m = find(act->queue_id);
+
+		acted = m != NULL && control_act(m, act->action) == 0;
+	} else {
+		str_set(&site, act->site);
+		acted = act_on_all(act->action, str_view(&site));
+	}
+	return ipc_send(ipc, queue_acted, .count = acted);
+}
+
+static int open_message(struct ipc *ipc, struct view id)
+{
+	struct queue_file *f;
+
+	if (!is_administrator(ipc))
+		return refuse(ipc, 550, "5.7.1", "you may not read this message");
+	int r = queue_file_open(qmgr.queue, id, 0, &f, NULL);
+
+	if (r < 0)
+		return refuse(ipc, 550, "5.3.0", "there is no such message");
+	r = ipc_send(ipc, queue_opened, .file = queue_file_fd(f));
+	queue_file_close(f);
+	return r;
+}
+
+static void serve_administrator(struct ipc *ipc)
+{
+	struct message m;
+	int r = 0;
+
+	ipc_set_timeout(ipc, ADMIN_TIMEOUT);
+	while (r == 0) {
+		r = ipc_next_request(ipc, &m);
+		if (r < 0)
+			return;
+		switch (m.type) {
+		case MSG_queue_list:
+			r = list(ipc, m.queue_list.queue_id);
+			break;
+		case MSG_queue_act:
+			r = act(ipc, &m.queue_act);
+			break;
+		case MSG_queue_open:
+			r = open_message(ipc, m.queue_open.queue_id);
+			break;
+		default:
+			message_close_fd(&m);
+			r = -EBADMSG;
+		}
+		if (r == 0)
+			r = ipc_flush(ipc);
+	}
+}
+
+/* ---- cleanup ---- */
+
+static int take_announcement(struct ipc *ipc, struct view id)
+{
+	if (!queue_id_is_valid(id))
+		return -EBADMSG;
+	/* Told twice, or found by a scan before: known. */
+	if (message_find(id) == NULL) {
+		message_add(id, clock_wall_usec(), true);
+		activate_wake();
+	}
+	return ipc_send(ipc, done);
+}
+
+static void serve_cleanup(struct ipc *ipc)
+{
+	struct message m;
+	int r = 0;
+
+	while (r == 0) {
+		r = ipc_next_request(ipc, &m);
+		if (r == 0 && m.type == MSG_queued) {
+			r = take_announcement(ipc, m.queued.queue_id);
+		} else if (r == 0) {
+			message_close_fd(&m);
+			r = -EBADMSG;
+		}
+	}
+	/* It may have died with something still to tell. */
+	if (!qmgr.retiring)
+		scan_soon();
+}
+
+void control_serve(struct ipc *ipc)
+{
+	if (view_starts(view_of(ipc_socket_name(ipc)), VIEW("public/")))
+		serve_administrator(ipc);
+	else
+		serve_cleanup(ipc);
+}

@@ -1,0 +1,200 @@
+/* The end of an attempt: reports are made, the message is removed or put off. */
+#include <errno.h>
+
+#include "attempt.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "conf/conf.h"
+
+int64_t finish_backoff(int64_t age, int64_t shortest, int64_t longest)
+{
+	int64_t wait = MAX(shortest, MIN(age, longest));
+
+	/* What was put off together does not come back together. */
+	return wait + (int64_t)random_below((uint32_t)MIN(wait / 10, INT32_MAX) + 1);
+}
+
+static int64_t age_of(const struct attempt *a)
+{
+	return MAX(clock_wall() - queue_file_envelope(a->file)->arrival / 1000000, 0);
+}
+
+static bool has_null_sender(const struct attempt *a)
+{
+	return queue_file_envelope(a->file)->sender.len == 0;
+}
+
+static bool is_too_old(const struct attempt *a)
+{
+	msec_t lifetime =
+		has_null_sender(a) ? param.bounce_queue_lifetime : param.maximal_queue_lifetime;
+
+	return a->any_deferred && age_of(a) >= lifetime / 1000;
+}
+
+static bool delay_is_due(const struct attempt *a)
+{
+	return a->any_deferred && param.delay_warning_time > 0 && !has_null_sender(a) &&
+	       !(queue_file_flags(a->file) & QUEUE_FLAG_DELAY_WARNED) &&
+	       age_of(a) >= param.delay_warning_time / 1000;
+}
+
+/* ---- reports ---- */
+
+static bool anybody_wants(struct attempt *a, uint8_t kind)
+{
+	struct queue_cursor cursor = { 0 };
+	struct queue_recipient r;
+
+	while (queue_file_next_recipient(a->file, &cursor, &r) > 0)
+		if (queue_recipient_wants_report(&r, kind))
+			return true;
+	return false;
+}
+
+/* 0: it is in the queue, or nobody wants one. */
+static int report(struct attempt *a, uint8_t kind)
+{
+	if (!anybody_wants(a, kind))
+		return 0;
+	if (has_null_sender(a)) {
+		log_info("%s: undeliverable, and there is no sender to tell: dropped",
+			 a->message->id);
+		return 0;
+	}
+	return report_send(a, kind);
+}
+
+static bool is_reported_by(const struct queue_recipient *r, uint8_t kind)
+{
+	if (r->reported)
+		return false;
+	return kind == REPORT_FAILURE ? r->outcome == OUTCOME_FAILED
+				      : queue_recipient_wants_report(r, kind);
+}
+
+/* Before the file is unlinked: a crash in between then costs at most a second report. */
+static void mark_reported(struct attempt *a, uint8_t kind)
+{
+	struct queue_cursor cursor = { 0 };
+	struct queue_recipient r;
+
+	while (queue_file_next_recipient(a->file, &cursor, &r) > 0)
+		if (is_reported_by(&r, kind))
+			queue_file_set_result(a->file, r.place, r.outcome, true, r.when, r.reason);
+}
+
+static void report_all(struct attempt *a)
+{
+	if (a->any_failed && report(a, REPORT_FAILURE) == 0) {
+		mark_reported(a, REPORT_FAILURE);
+		a->any_failed = false;
+	}
+	if (a->any_success && report(a, REPORT_SUCCESS) == 0) {
+		mark_reported(a, REPORT_SUCCESS);
+		a->any_success = false;
+	}
+	if (delay_is_due(a) && report(a, REPORT_DELAY) == 0)
+		queue_file_set_state(a->file, queue_file_flags(a->file) | QUEUE_FLAG_DELAY_WARNED,
+				     queue_file_next_attempt(a->file));
+}
+
+/* ---- the end ---- */
+
+static void remove_message(struct attempt *a)
+{
+	struct mail *m = a->message;
+	int r = queue_remove(qmgr.queue, view_of(m->id));
+
+	if (r < 0 && r != -ENOENT) {
+		log_error("%s: cannot be removed: %s", m->id, strerror(-r));
+		/* Everything is recorded or delivered again: do not forget it. */
+		attempt_free(a);
+		message_set_due(m, clock_wall_usec() + param.minimal_backoff_time * 1000);
+		return;
+	}
+	log_info("%s: removed", m->id);
+	attempt_free(a);
+	message_forget(m);
+}
+
+/* The time of the next attempt, kept in the file too. */
+static void defer(struct attempt *a)
+{
+	struct mail *m = a->message;
+	int64_t wait = finish_backoff(age_of(a), param.minimal_backoff_time / 1000,
+				      param.maximal_backoff_time / 1000);
+	int64_t next = clock_wall() + wait;
+	int r = queue_file_set_state(a->file, queue_file_flags(a->file), next);
+
+	if (r < 0)
+		log_error("%s: cannot record the time of its next attempt: %s", m->id,
+			  strerror(-r));
+	m->deferred = true;
+	attempt_free(a);
+	message_set_due(m, next * 1000000);
+	if (message_count() > (size_t)param.qmgr_message_waiting_limit) {
+		message_forget(m);
+		scan_note_overflow(next * 1000000);
+	}
+}
+
+static void put_back(struct attempt *a)
+{
+	struct mail *m = a->message;
+	struct destination *crowded = a->crowded;
+	bool park = crowded != NULL && !a->any_deferred && !a->any_failed && !a->any_success;
+
+	m->flush = false;
+	if (a->hold) {
+		attempt_free(a);
+		message_hold(m);
+	} else if (qmgr.retiring && !a->any_deferred) {
+		/* As it is, for the qmgr after us. */
+		attempt_free(a);
+		message_set_due(m, INT64_MAX);
+	} else if (park && crowded->waiting > CROWDED / 2) {
+		message_park(m, crowded);
+		attempt_free(a);
+	} else if (park) {
+		attempt_free(a);
+		message_set_due(m, 0);
+	} else {
+		defer(a);
+	}
+}
+
+static void finish(void *argument)
+{
+	struct attempt *a = argument;
+
+	if (is_too_old(a)) {
+		_cleanup_(str_free) struct str sender = STR_EMPTY;
+
+		str_append_printable(&sender, queue_file_envelope(a->file)->sender);
+		log_info("%s: from=<%s>, status=expired, returned to sender", a->message->id,
+			 str_cstr(&sender));
+		attempt_expire(a);
+	}
+	if (!a->deleted)
+		report_all(a);
+	/* Asked for while the report was on its way. */
+	if (a->deleted || (!a->any_deferred && !a->any_left && !a->any_failed && !a->any_success))
+		remove_message(a);
+	else
+		put_back(a);
+}
+
+void finish_if_done(struct attempt *a)
+{
+	if (!a->all_read || a->in_memory > 0 || a->in_flight > 0 || a->finishing || a->wants_refill)
+		return;
+	a->finishing = true;
+	/* What waits for bounce needs a task of its own. */
+	if (a->any_failed || a->any_success || is_too_old(a) || delay_is_due(a))
+		task_spawn("finish", finish, a);
+	else
+		finish(a);
+}

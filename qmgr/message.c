@@ -1,0 +1,121 @@
+/* Every message that qmgr knows: small, so that hundreds of thousands may wait. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "qmgr.h"
+
+static struct {
+	struct map *by_id;
+	struct heap due;
+} known;
+
+void messages_init(void)
+{
+	known.by_id = map_new();
+}
+
+struct mail *message_find(struct view id)
+{
+	return map_get(known.by_id, id);
+}
+
+struct mail *message_add(struct view id, int64_t due, bool is_new)
+{
+	size_t limit = (size_t)param.qmgr_message_waiting_limit;
+
+	/* Mail that waits for later must not shut out mail that could go now. */
+	if (is_new || due <= clock_wall_usec())
+		limit += (size_t)param.qmgr_message_active_limit;
+	if (map_count(known.by_id) >= limit) {
+		scan_note_overflow(due);
+		return NULL;
+	}
+	struct mail *m = mem_new(struct mail);
+
+	snprintf(m->id, sizeof(m->id), "%.*s", VIEW_ARG(id));
+	list_init(&m->link);
+	m->verified = is_new;
+	map_put(known.by_id, id, m);
+	message_set_due(m, due);
+	return m;
+}
+
+void message_set_due(struct mail *m, int64_t due)
+{
+	list_remove(&m->link);
+	m->state = MESSAGE_WAITING;
+	m->attempt = NULL;
+	heap_set(&known.due, &m->due, due);
+}
+
+static void leave_line(struct mail *m, enum message_state state)
+{
+	list_remove(&m->link);
+	heap_remove(&known.due, &m->due);
+	m->state = (uint8_t)state;
+	m->attempt = NULL;
+}
+
+void message_hold(struct mail *m)
+{
+	leave_line(m, MESSAGE_HELD);
+}
+
+void message_park(struct mail *m, struct destination *d)
+{
+	leave_line(m, MESSAGE_PARKED);
+	list_push_back(&d->parked, &m->link);
+}
+
+void message_activate(struct mail *m, struct attempt *attempt)
+{
+	leave_line(m, MESSAGE_ACTIVE);
+	m->attempt = attempt;
+}
+
+void message_forget(struct mail *m)
+{
+	leave_line(m, MESSAGE_WAITING);
+	map_remove(known.by_id, view_of(m->id));
+	free(m);
+}
+
+struct mail *message_first_due(void)
+{
+	struct heap_node *first = heap_first(&known.due);
+
+	return first ? container_of(first, struct mail, due) : NULL;
+}
+
+size_t message_count(void)
+{
+	return map_count(known.by_id);
+}
+
+void message_each(void (*each)(struct mail *m, void *argument), void *argument)
+{
+	map_for_each (known.by_id, i)
+		each(map_value_at(known.by_id, i), argument);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+struct message_id *message_ids(size_t *count)
+{
+	struct message_id *ids = mem_new_array(struct message_id, map_count(known.by_id) + 1);
+	size_t n = 0;
+
+	map_for_each (known.by_id, i) {
+		const struct mail *m = map_value_at(known.by_id, i);
+
+		memcpy(ids[n++].text, m->id, sizeof(m->id));
+	}
+	qsort(ids, n, sizeof(*ids), compare_ids);
+	*count = n;
+	return ids;
+}

@@ -1,0 +1,174 @@
+/*
+ * The queue manager. Who knows what:
+ *
+ *	message.c	every message that qmgr knows, and when its next attempt is due
+ *	scan.c		messages found on disk: at start, after a cleanup connection closed, overflow
+ *	activate.c	the task that begins attempts, and reads more recipients as they are needed
+ *	attempt.c	one attempt: results recorded, what was not given out taken back
+ *	read.c		its recipients: resolved and sorted into lots
+ *	finish.c	the end of an attempt: put off, expired, reported, removed
+ *	report.c	asking bounce for reports
+ *	schedule.c	which delivery is next (pure)
+ *	courier.c	connections to delivery agents, one delivery at a time on each
+ *	control.c	the sockets: announcements of cleanup, `posta queue`
+ *	main.c		start, the lock, retirement
+ */
+#ifndef QMGR_QMGR_H
+#define QMGR_QMGR_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "ipc/ipc.h"
+#include "queue/queue.h"
+#include "route/route.h"
+#include "schedule.h"
+#include "task/task.h"
+
+/* Recipients that may wait in memory for one destination; more messages for it are parked. */
+#define CROWDED 2000
+
+struct qmgr {
+	struct queue *queue;
+	struct routes *routes;
+	struct schedule *schedule;
+	struct map *services; /* name in master.cf to process limit as (void *)(limit + 1) */
+	int lock_fd;
+	bool may_start; /* we have the lock */
+	bool retiring;
+	size_t recipients; /* in memory */
+	size_t active;	   /* attempts */
+	size_t active_limit;
+};
+extern struct qmgr qmgr;
+
+/* ---- message.c ---- */
+
+enum message_state {
+	MESSAGE_WAITING, /* in the heap until it is due */
+	MESSAGE_ACTIVE,
+	MESSAGE_PARKED, /* until a destination has room */
+	MESSAGE_HELD,
+};
+struct attempt;
+struct mail {
+	struct heap_node due; /* microseconds, wall clock */
+	struct list link;     /* parked at a destination */
+	char id[QUEUE_ID_LENGTH_MAX];
+	uint8_t state;
+	bool verified; /* cleanup announced it, or we have checked the CRC */
+	bool deferred; /* an attempt was made before */
+	bool flush;    /* asked for by hand: defer_transports does not apply */
+	struct attempt *attempt;
+};
+void messages_init(void);
+/* NULL if it is not known. */
+struct mail *message_find(struct view id);
+/* Makes it known, waiting; NULL if there is no room: it stays on disk until a later scan. */
+struct mail *message_add(struct view id, int64_t due, bool is_new);
+void message_set_due(struct mail *m, int64_t due);
+void message_hold(struct mail *m);
+void message_park(struct mail *m, struct destination *d);
+void message_activate(struct mail *m, struct attempt *attempt);
+/* Forgets it (the file is not touched). */
+void message_forget(struct mail *m);
+/* The one that is due first, or NULL. */
+struct mail *message_first_due(void);
+size_t message_count(void);
+void message_each(void (*each)(struct mail *m, void *argument), void *argument);
+/* Ids of all known messages, sorted (the oldest first); caller frees the array. */
+struct message_id {
+	char text[QUEUE_ID_LENGTH_MAX];
+};
+struct message_id *message_ids(size_t *count);
+
+/* ---- scan.c ---- */
+
+/* Looks for messages on disk that are not known, soon. */
+void scan_soon(void);
+/* A message was left on disk for want of room; it is due then. */
+void scan_note_overflow(int64_t due);
+void scan_run(void *unused);
+
+/* ---- activate.c ---- */
+
+void activate_run(void *unused);
+/* Something has become due, or a slot free: look again. */
+void activate_wake(void);
+/* The attempt wants more recipients read. */
+void activate_refill(struct attempt *a);
+/* Messages parked at the destination, a hundred at a time, if it has room. */
+void activate_unpark(struct destination *d);
+
+/* ---- attempt.c, read.c ---- */
+
+struct attempt {
+	struct mail *message;
+	struct queue_file *file;
+	struct queue_cursor cursor;
+	struct list refill_link;
+	struct list lots; /* by struct attempt_lot */
+	int64_t started;  /* microseconds */
+	size_t in_memory; /* recipients in lots, given out or not */
+	size_t in_flight; /* deliveries */
+	bool all_read;
+	bool wants_refill;
+	/* What is known of the recipients so far. */
+	bool any_deferred;  /* to be tried again later */
+	bool any_left;	    /* not tried: no room at their destination, or we retire */
+	bool any_failed;    /* and not reported */
+	bool any_success;   /* to be reported, not reported yet */
+	bool recorded;	    /* something was written to the file */
+	bool expire;	    /* by hand: what is pending fails now */
+	bool deleted, hold; /* by hand: at the end of the attempt */
+	bool finishing;
+	struct destination *crowded; /* the first that had no room (kept) */
+};
+struct attempt_lot {
+	struct list link;
+	struct lot lot;
+};
+
+/* Opens, locks and checks the file. 0, or a negative errno (-EBUSY, -ENODATA, -EBADMSG, ...). */
+int attempt_begin(struct mail *m, struct error *err);
+/* Reads some more recipients, and gives what it can to the scheduler. */
+void attempt_read(struct attempt *a);
+/* Something of it is over: reads on, or ends the attempt (and frees it). */
+void attempt_continue(struct attempt *a);
+void attempt_result(struct attempt *a, struct lot *lot, struct lot_recipient *r, uint8_t outcome,
+		    const struct queue_reason *reason);
+/* The delivery is over; recipients without a result get this one (its status is 4.x.x). */
+void attempt_batch_done(struct attempt *a, const struct batch *batch,
+			const struct queue_reason *otherwise);
+/* Defers all that waits at the destination, because it or its transport is dead; releases it. */
+void attempt_defer_destination(struct destination *d, struct view status, struct view reason);
+/* Takes everything that was not given out back, untried. */
+void attempt_withdraw(struct attempt *a);
+/* Frees the attempt, its file closed. */
+void attempt_free(struct attempt *a);
+
+/* ---- finish.c ---- */
+
+/* Ends the attempt if nothing of it is left to do. */
+void finish_if_done(struct attempt *a);
+/* Seconds from now until the next attempt at a message of this age. */
+int64_t finish_backoff(int64_t age, int64_t shortest, int64_t longest);
+
+/* ---- report.c ---- */
+
+/* Has bounce write it; 0 when it is in the queue. Waits. */
+int report_send(struct attempt *a, uint8_t kind);
+
+/* ---- courier.c ---- */
+
+/* Gives out what can be given out. */
+void courier_dispatch(struct transport *t);
+/* The transport has a line in master.cf. */
+bool courier_is_known(const char *transport);
+
+/* ---- control.c ---- */
+
+void control_serve(struct ipc *ipc);
+int control_prepare(struct error *err);
+
+#endif
