@@ -125,7 +125,8 @@ struct message {
 /* Values of small fields. */
 enum { MAIL_FLAG_SMTPUTF8 = 1, MAIL_FLAG_REMOTE = 2 /* not ours: headers are not completed */,
        MAIL_FLAG_INTERNAL = 4 /* a report or a forward of the suite itself */,
-       MAIL_FLAG_NO_MAPPING = 8 /* receive_override_options no_address_mappings */ };
+       MAIL_FLAG_NO_MAPPING = 8 /* receive_override_options no_address_mappings */,
+       MAIL_FLAG_HOLD = 16 /* to be put on hold: HOLD of an access map */ };
 enum { BODY_7BIT, BODY_8BITMIME };
 enum { RET_UNSET, RET_FULL, RET_HDRS };
 enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };

@@ -148,8 +148,6 @@ static void ask_list(struct policy *policy, const struct rule_list *list, enum p
 	if (verdict == REFUSE) {
 		answer->action = refusal_of(&answer->reply);
 		answer->conditional = false;
-		answer->disconnect = view_starts(str_view(&answer->reply), VIEW("421 ")) ||
-				     view_starts(str_view(&answer->reply), VIEW("521 "));
 	} else if (e.defer_if_permit.len > 0 && !answer->conditional) {
 		str_set(&answer->reply, str_view(&e.defer_if_permit));
 		answer->action = POLICY_DEFER;

@@ -49,7 +49,6 @@ enum policy_action { POLICY_PERMIT, POLICY_REJECT, POLICY_DEFER, POLICY_DISCARD,
 struct policy_answer {
 	enum policy_action action;
 	bool conditional;   /* DEFER by defer_if_permit: a reject by a later list is better */
-	bool disconnect;    /* reply code 421 or 521 of an access map: say it and close */
 	struct str reply;   /* "554 5.7.1 <x@y>: Relay access denied", for REJECT and DEFER */
 	struct str prepend; /* header lines to put in front, CRLF each */
 	struct str redirect;

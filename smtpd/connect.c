@@ -1,0 +1,88 @@
+/* From the accepted connection to the banner. */
+#include "base/log.h"
+#include "conf/conf.h"
+#include "mail/address.h"
+#include "server.h"
+#include "session.h"
+
+/* Our own host needs no look-up: nobody else can come from there. */
+static bool is_loopback(const char *address)
+{
+	return view_starts(view_of(address), VIEW("127.")) || view_is(view_of(address), "::1");
+}
+
+/* Only what a name is made of goes into replies, logs and headers; a PTR record may hold anything. */
+static void keep_if_valid(struct str *name)
+{
+	if (!domain_is_valid(str_view(name), false))
+		str_set(name, VIEW("unknown"));
+}
+
+static void find_name(struct session *s)
+{
+	struct view address = view_of(s->peer->text);
+
+	if (is_loopback(s->peer->text) && param.smtpd_peername_lookup) {
+		str_set(&s->name, VIEW("localhost"));
+		str_set(&s->reverse_name, VIEW("localhost"));
+	} else if (param.smtpd_peername_lookup &&
+		   dns_client_name(address, &s->name, &s->reverse_name, &s->name_temporary) < 0) {
+		s->name_temporary = true;
+	}
+	keep_if_valid(&s->name);
+	keep_if_valid(&s->reverse_name);
+	str_clear(&s->who);
+	str_printf(&s->who, "%s[%s]", str_cstr(&s->name), s->peer->text);
+}
+
+static bool matches(struct matchlist *list, const char *name, const char *address)
+{
+	int r = matchlist_match(list, view_of(address), NULL);
+
+	if (r < 0)
+		log_warning("%s: a table cannot answer now", name);
+	return r > 0;
+}
+
+/* The client restrictions, where they are not to wait for RCPT. */
+static int ask_policy(struct session *s)
+{
+	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
+	struct policy_question q;
+
+	if (param.smtpd_delay_reject || policy_is_empty(server.policy, POLICY_CLIENT))
+		return 0;
+	transaction_question(s, "CONNECT", &q);
+	policy_ask(server.policy, POLICY_CLIENT, &q, &answer);
+	if (answer.action == POLICY_REJECT || answer.action == POLICY_DEFER) {
+		s->access_denied = true;
+		return reply_refusal(s, "CONNECT", str_view(&answer.reply), VIEW_NONE);
+	}
+	return SESSION_GOES_ON;
+}
+
+int session_greet(struct session *s)
+{
+	s->where = "CONNECT";
+	find_name(s);
+	log_info("connect from %s", str_cstr(&s->who));
+	s->is_trusted = matches(server.event_exceptions, "smtpd_client_event_limit_exceptions",
+				s->peer->text);
+	s->offers_auth =
+		param.smtpd_sasl_auth_enable && !(server.discarded & EHLO_AUTH) &&
+		!matches(server.auth_exceptions, "smtpd_sasl_exceptions_networks", s->peer->text);
+	if (limit_connection(s)) {
+		if (param.smtpd_tls_wrappermode)
+			return SESSION_DONE; /* it would not understand us */
+		return reply(s, "421 4.7.0 %s Error: too many connections from %s",
+			     param.myhostname, s->peer->text);
+	}
+	if (param.smtpd_tls_wrappermode && session_start_tls(s) < 0)
+		return SESSION_DONE;
+
+	int r = ask_policy(s);
+
+	if (r == SESSION_GOES_ON && !s->access_denied)
+		reply(s, "220 %s", param.smtpd_banner);
+	return r;
+}

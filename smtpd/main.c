@@ -1,0 +1,27 @@
+/*
+ * smtpd: the SMTP and submission server. Reads nothing from disk once it is confined, asks the
+ * resolver, anvil and auth over their sockets, and hands messages to cleanup.
+ */
+#include "daemon/daemon.h"
+#include "server.h"
+#include "session.h"
+
+static int prepare(struct error *err)
+{
+	server.service = daemon_service_name();
+	return server_open(err);
+}
+
+static const struct daemon_program program = {
+	.name = "smtpd",
+	.user = DAEMON_NET,
+	.root = DAEMON_ROOT_EMPTY,
+	.calls = CALLS_NETWORK,
+	.prepare = prepare,
+	.serve_client = session_serve,
+};
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &program);
+}

@@ -1,0 +1,99 @@
+/* RCPT TO, RFC 5321 4.1.1.3. */
+#include "conf/conf.h"
+#include "mail/address.h"
+#include "server.h"
+#include "session.h"
+
+struct request {
+	struct str given, address; /* as the client wrote it; standard form */
+	struct str orcpt;
+	uint8_t notify;
+};
+
+static void request_free(struct request *request)
+{
+	str_free(&request->given);
+	str_free(&request->address);
+	str_free(&request->orcpt);
+}
+
+static int refuse_too_many(struct session *s)
+{
+	size_t errors = s->errors;
+	int r = reply(s, "452 4.5.3 Error: too many recipients");
+
+	/* RFC 5321 4.5.3.1.10: honest clients try the rest later; that is no error of theirs yet. */
+	if (s->transaction.overshoot++ < (size_t)param.smtpd_recipient_overshoot_limit)
+		s->errors = errors;
+	return r;
+}
+
+/* Reads the command. True if it is well-formed, else it has been answered. */
+static bool parse(struct session *s, struct view argument, struct request *request, int *result)
+{
+	const char *problem;
+
+	*result = SESSION_GOES_ON;
+	if (!view_starts_nocase(argument, VIEW("TO:"))) {
+		*result = reply(s, "501 5.5.4 Syntax: RCPT TO:<address>");
+		return false;
+	}
+	argument = view_from(argument, 3);
+	if (address_parse_path(&argument, param.strict_rfc821_envelopes,
+			       s->transaction.options.utf8, &request->given, &problem) < 0) {
+		*result = reply(s, "501 5.1.3 Bad recipient address syntax: %s", problem);
+		return false;
+	}
+	if (request->given.len == 0) {
+		*result = reply(s, "501 5.1.3 Bad recipient address syntax: empty address");
+		return false;
+	}
+	if (options_parse_rcpt(s, argument, &request->orcpt, &request->notify) < 0)
+		return false;
+	if (route_canonical_form(server.routes, str_view(&request->given), &request->address) < 0) {
+		*result = reply(s, "451 4.3.0 Error: temporary lookup failure");
+		return false;
+	}
+	return true;
+}
+
+/* What the restriction lists say. True if they let it pass. */
+static bool permitted(struct session *s, const struct request *request, int *result)
+{
+	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
+	struct policy_question q;
+
+	transaction_question(s, "RCPT", &q);
+	q.recipient = str_view(&request->address);
+	q.recipient_given = str_view(&request->given);
+	policy_ask_recipient(server.policy, param.smtpd_delay_reject, &q, &answer);
+	if (answer.action == POLICY_REJECT || answer.action == POLICY_DEFER) {
+		*result = reply_refusal(s, "RCPT", str_view(&answer.reply),
+					str_view(&request->address));
+		return false;
+	}
+	transaction_note_answer(s, &answer);
+	return true;
+}
+
+int verb_rcpt(struct session *s, struct view argument)
+{
+	_cleanup_(request_free) struct request request = { 0 };
+	_cleanup_(str_free) struct str refusal = STR_EMPTY;
+	int r;
+
+	if (!parse(s, argument, &request, &r))
+		return r;
+	if (limit_exceeded(s, ANVIL_RCPT, param.smtpd_client_recipient_rate_limit,
+			   "Recipient address"))
+		return reply(s, "450 4.7.1 Error: too many recipients from %s", s->peer->text);
+	if (s->transaction.count >= (size_t)param.smtpd_recipient_limit)
+		return refuse_too_many(s);
+	if (!permitted(s, &request, &r))
+		return r;
+	if (transaction_add(s, str_view(&request.address), str_view(&request.orcpt), request.notify,
+			    &refusal) < 0)
+		return reply_refusal(s, "RCPT", str_view(&refusal), str_view(&request.address));
+	s->state = STATE_RCPT;
+	return reply(s, "250 2.1.5 Ok");
+}

@@ -1,0 +1,63 @@
+#include <stdarg.h>
+
+#include "conf/conf.h"
+#include "session.h"
+
+/* Slows a client down that keeps making errors. The task sleeps, nobody else does. */
+static void slow_down(struct session *s)
+{
+	if (s->errors > (size_t)param.smtpd_soft_error_limit) {
+		stream_flush(s->io);
+		task_sleep(param.smtpd_error_sleep_time);
+	}
+}
+
+/* RFC 5321 4.2.1 and RFC 7504: after these the connection is closed. */
+static bool ends_session(struct view text)
+{
+	return view_starts(text, VIEW("221 ")) || view_starts(text, VIEW("421 ")) ||
+	       view_starts(text, VIEW("521 "));
+}
+
+int reply_text(struct session *s, struct view text)
+{
+	struct view whole = text;
+	char first = text.len > 3 ? text.data[0] : '5';
+	bool is_error = first == '4' || first == '5';
+	bool soften = param.soft_bounce && first == '5';
+
+	if (is_error)
+		s->errors++;
+	slow_down(s);
+	if (soften) {
+		/* "550 5.1.1" becomes "450 4.1.1". */
+		stream_write(s->io, VIEW("4"));
+		stream_write(s->io, view_make(text.data + 1, 3));
+		text = view_from(text, 4);
+		if (text.len > 1 && text.data[0] == '5' && text.data[1] == '.') {
+			stream_write(s->io, VIEW("4"));
+			text = view_from(text, 1);
+		}
+	}
+	stream_write(s->io, text);
+	stream_write(s->io, VIEW("\r\n"));
+	return ends_session(whole) ? SESSION_DONE : SESSION_GOES_ON;
+}
+
+int reply(struct session *s, const char *format, ...)
+{
+	va_list args;
+
+	str_clear(&s->reply);
+	va_start(args, format);
+	str_vprintf(&s->reply, format, args);
+	va_end(args);
+
+	return reply_text(s, str_view(&s->reply));
+}
+
+int reply_refusal(struct session *s, const char *command, struct view text, struct view recipient)
+{
+	note_refusal(s, "reject", command, text, recipient);
+	return reply_text(s, text);
+}

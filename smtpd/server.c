@@ -1,0 +1,211 @@
+#include "server.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "ipc/clients.h"
+
+#define MECHANISMS_KEPT ((msec_t)60 * 1000)
+
+struct server server;
+
+static int read_tls_level(struct error *err)
+{
+	struct view level = view_of(param.smtpd_tls_security_level);
+
+	if (level.len == 0)
+		server.tls_level = param.smtpd_enforce_tls ? TLS_ENCRYPT
+				   : param.smtpd_use_tls   ? TLS_MAY
+							   : TLS_NONE;
+	else if (view_is_nocase(level, "none"))
+		server.tls_level = TLS_NONE;
+	else if (view_is_nocase(level, "may"))
+		server.tls_level = TLS_MAY;
+	else if (view_is_nocase(level, "encrypt"))
+		server.tls_level = TLS_ENCRYPT;
+	else
+		return error_set(err, -EINVAL,
+				 "smtpd_tls_security_level: expected none, may or encrypt, not %s",
+				 param.smtpd_tls_security_level);
+	if (param.smtpd_tls_wrappermode)
+		server.tls_level = TLS_ENCRYPT;
+	return 0;
+}
+
+static const char *none_if_empty(const char *text)
+{
+	return text[0] == '\0' ? NULL : text;
+}
+
+static int open_tls(struct error *err)
+{
+	const struct tls_options options = {
+		.server = true,
+		.chain_files = none_if_empty(param.smtpd_tls_chain_files),
+		.cert_file = none_if_empty(param.smtpd_tls_cert_file),
+		.key_file = none_if_empty(param.smtpd_tls_key_file),
+		.ca_file = none_if_empty(param.smtpd_tls_CAfile),
+		.ca_path = none_if_empty(param.smtpd_tls_CApath),
+		.protocols = none_if_empty(server.tls_level == TLS_ENCRYPT
+						   ? param.smtpd_tls_mandatory_protocols
+						   : param.smtpd_tls_protocols),
+		.alpn = "smtp",
+	};
+
+	if (server.tls_level == TLS_NONE)
+		return 0;
+	if (options.chain_files == NULL && options.cert_file == NULL) {
+		if (server.tls_level == TLS_ENCRYPT)
+			return error_set(err, -EINVAL,
+					 "TLS is required here, but smtpd_tls_chain_files and "
+					 "smtpd_tls_cert_file are empty");
+		log_warning("no STARTTLS: smtpd_tls_chain_files and smtpd_tls_cert_file are empty");
+		server.tls_level = TLS_NONE;
+		return 0;
+	}
+	server.tls = tls_context_new(&options, err);
+	return server.tls == NULL ? -EINVAL : 0;
+}
+
+static int read_bare_newline(struct error *err)
+{
+	static const struct {
+		const char *word;
+		enum bare_newline value;
+	} words[] = { { "no", BARE_NEWLINE_NO },
+		      { "yes", BARE_NEWLINE_NORMALIZE },
+		      { "normalize", BARE_NEWLINE_NORMALIZE },
+		      { "note", BARE_NEWLINE_NOTE },
+		      { "reject", BARE_NEWLINE_REJECT } };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (view_is_nocase(view_of(param.smtpd_forbid_bare_newline), words[i].word)) {
+			server.bare_newline = words[i].value;
+			return 0;
+		}
+	}
+	return error_set(err, -EINVAL,
+			 "smtpd_forbid_bare_newline: expected normalize, note, reject, yes or no, "
+			 "not %s",
+			 param.smtpd_forbid_bare_newline);
+}
+
+static void read_discarded(void)
+{
+	static const struct {
+		const char *word;
+		unsigned keyword;
+	} words[] = { { "pipelining", EHLO_PIPELINING },
+		      { "size", EHLO_SIZE },
+		      { "vrfy", EHLO_VRFY },
+		      { "starttls", EHLO_STARTTLS },
+		      { "auth", EHLO_AUTH },
+		      { "enhancedstatuscodes", EHLO_STATUS_CODES },
+		      { "8bitmime", EHLO_8BITMIME },
+		      { "dsn", EHLO_DSN },
+		      { "smtputf8", EHLO_SMTPUTF8 },
+		      /* Never announced. */
+		      { "silent-discard", 0 },
+		      { "etrn", 0 },
+		      { "chunking", 0 },
+		      { "verp", 0 },
+		      { "xverp", 0 },
+		      { "xclient", 0 },
+		      { "xforward", 0 },
+		      { "requiretls", 0 } };
+	struct view rest = view_of(param.smtpd_discard_ehlo_keywords), word;
+
+	while (conf_next_element(&rest, &word)) {
+		size_t i = 0;
+
+		while (i < sizeof(words) / sizeof(words[0]) && !view_is_nocase(word, words[i].word))
+			i++;
+		if (i == sizeof(words) / sizeof(words[0]))
+			log_warning("smtpd_discard_ehlo_keywords: unknown keyword %.*s",
+				    VIEW_ARG(word));
+		else
+			server.discarded |= words[i].keyword;
+	}
+	if (!param.smtputf8_enable)
+		server.discarded |= EHLO_SMTPUTF8;
+	if (param.disable_vrfy_command)
+		server.discarded |= EHLO_VRFY;
+}
+
+static int open_list(struct matchlist **list, const char *name, const char *value,
+		     enum matchlist_kind kind, struct error *err)
+{
+	*list = matchlist_open(value, kind, false, err);
+	if (*list != NULL)
+		return 0;
+	error_prefix(err, "%s", name);
+	return -EINVAL;
+}
+
+static int open_lists(struct error *err)
+{
+	int r = open_list(&server.forbidden_commands, "smtpd_forbidden_commands",
+			  param.smtpd_forbidden_commands, MATCH_STRINGS, err);
+
+	if (r == 0)
+		r = open_list(&server.event_exceptions, "smtpd_client_event_limit_exceptions",
+			      param.smtpd_client_event_limit_exceptions, MATCH_ADDRESSES, err);
+	if (r == 0)
+		r = open_list(&server.bare_newline_exclusions,
+			      "smtpd_forbid_bare_newline_exclusions",
+			      param.smtpd_forbid_bare_newline_exclusions, MATCH_ADDRESSES, err);
+	if (r == 0)
+		r = open_list(&server.auth_exceptions, "smtpd_sasl_exceptions_networks",
+			      param.smtpd_sasl_exceptions_networks, MATCH_ADDRESSES, err);
+	return r;
+}
+
+int server_open(struct error *err)
+{
+	read_discarded();
+	if (read_bare_newline(err) < 0 || read_tls_level(err) < 0 || open_tls(err) < 0 ||
+	    open_lists(err) < 0)
+		return -EINVAL;
+	server.routes = routes_open(err);
+	if (server.routes == NULL)
+		return -EINVAL;
+	server.policy = policy_open(server.routes, err);
+	return server.policy == NULL ? -EINVAL : 0;
+}
+
+void server_close(void)
+{
+	policy_close(server.policy);
+	routes_close(server.routes);
+	tls_context_free(server.tls);
+	matchlist_close(server.forbidden_commands);
+	matchlist_close(server.event_exceptions);
+	matchlist_close(server.bare_newline_exclusions);
+	matchlist_close(server.auth_exceptions);
+	server = (struct server){ 0 };
+}
+
+struct view server_mechanisms(bool secured)
+{
+	static struct {
+		struct str names;
+		msec_t until;
+	} kept[2];
+	struct str fresh = STR_EMPTY;
+
+	if (clock_now() >= kept[secured].until) {
+		int r = auth_mechanisms(VIEW("smtp"), secured, &fresh);
+
+		if (r < 0) {
+			log_warning("auth does not say which mechanisms there are: %s",
+				    strerror(-r));
+			str_free(&fresh);
+			return VIEW_NONE;
+		}
+		str_free(&kept[secured].names);
+		kept[secured].names = fresh;
+		kept[secured].until = clock_after(MECHANISMS_KEPT);
+	}
+	return str_view(&kept[secured].names);
+}

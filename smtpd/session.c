@@ -1,0 +1,217 @@
+#include "session.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "conf/conf.h"
+#include "server.h"
+
+static struct session *session_new(struct stream *io, const struct peer *peer)
+{
+	struct session *s = mem_new(struct session);
+
+	s->io = io;
+	s->peer = peer;
+	s->state = STATE_NEW;
+	s->where = "CONNECT";
+	str_append_cstr(&s->name, "unknown");
+	str_append_cstr(&s->reverse_name, "unknown");
+	str_printf(&s->who, "unknown[%s]", peer->text);
+	stream_set_timeout(io, param.smtpd_timeout);
+	return s;
+}
+
+static void session_freep(struct session **session)
+{
+	struct session *s = *session;
+
+	limit_disconnect(s);
+	transaction_reset(s);
+	free(s->transaction.recipients);
+	str_free(&s->transaction.sender);
+	str_free(&s->transaction.sender_given);
+	str_free(&s->transaction.options.envid);
+	str_free(&s->transaction.queue_id);
+	str_free(&s->transaction.prepend);
+	str_free(&s->transaction.redirect);
+	str_free(&s->name);
+	str_free(&s->reverse_name);
+	str_free(&s->who);
+	str_free(&s->helo);
+	str_free(&s->login);
+	str_free(&s->sasl_method);
+	str_free(&s->reply);
+	free(s);
+}
+
+/* The longest line that may come: that of an AUTH command with its initial response. */
+static size_t longest_line(const struct session *s)
+{
+	size_t command = (size_t)param.line_length_limit;
+
+	return s->offers_auth ? MAX(command, (size_t)param.smtpd_sasl_response_limit) : command;
+}
+
+/* Bytes that no command is made of. Tabs count as spaces. */
+static bool is_garbage(struct view line)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		unsigned char c = (unsigned char)line.data[i];
+
+		if ((c < 32 && c != '\t') || c == 127)
+			return true;
+	}
+	return !view_is_utf8(line);
+}
+
+/*
+ * A browser that was made to talk to us (ALPACA), or a client of another protocol: what it says
+ * further may be commands that somebody else chose.
+ */
+static bool is_other_protocol(struct view line, struct view name)
+{
+	if (view_ends_nocase(line, VIEW(" HTTP/1.1")) || view_ends_nocase(line, VIEW(" HTTP/1.0")))
+		return true;
+
+	int r = matchlist_match(server.forbidden_commands, name, NULL);
+
+	if (r < 0)
+		log_warning("smtpd_forbidden_commands: a table cannot answer now");
+	return r > 0;
+}
+
+static int refuse_unknown(struct session *s, struct view line, struct view name)
+{
+	if (is_other_protocol(line, name)) {
+		_cleanup_(str_free) struct str printable = STR_EMPTY;
+
+		str_append_printable(&printable, view_first(line, 100));
+		log_warning("non-SMTP command from %s: %s", str_cstr(&s->who),
+			    str_cstr(&printable));
+		return reply(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
+	}
+	return reply(s, "502 5.5.2 Error: command not recognized");
+}
+
+/*
+ * RFC 2920 3.1: behind EHLO, DATA and such the client has to wait for the answer, and before EHLO
+ * behind everything. What does not is made by programs that care for no answer.
+ */
+static bool is_improper_pipelining(struct session *s, const struct verb *verb)
+{
+	struct view more = stream_buffered(s->io);
+
+	if (more.len == 0 || verb->handle == verb_starttls ||
+	    (s->esmtp && !(verb->flags & VERB_LAST)))
+		return false;
+	s->early_input = true;
+	if (!param.smtpd_forbid_unauth_pipelining)
+		return false;
+
+	_cleanup_(str_free) struct str printable = STR_EMPTY;
+
+	str_append_printable(&printable, view_first(more, 100));
+	log_info("improper command pipelining after %s from %s: %s", verb->name, str_cstr(&s->who),
+		 str_cstr(&printable));
+	return true;
+}
+
+static int run_verb(struct session *s, const struct verb *verb, struct view argument)
+{
+	if (is_improper_pipelining(s, verb)) {
+		reply(s, "554 5.5.0 Error: SMTP protocol synchronization");
+		return SESSION_DONE;
+	}
+	if (s->access_denied && verb->handle != verb_quit)
+		return reply(s, "503 5.7.0 Error: access denied for %s", str_cstr(&s->who));
+	if (server.tls_level == TLS_ENCRYPT && !s->secured && !(verb->flags & VERB_BEFORE_TLS))
+		return reply(s, "530 5.7.0 Must issue a STARTTLS command first");
+	if (!(verb->states & s->state))
+		return reply(s, "%s", verb->misplaced);
+	if ((verb->flags & VERB_JUNK) && s->junk++ > (size_t)param.smtpd_junk_command_limit)
+		s->errors++;
+	return verb->handle(s, argument);
+}
+
+static int run_line(struct session *s, struct view line)
+{
+	struct view name = VIEW_NONE, rest = line;
+	const struct verb *verb = NULL;
+	size_t errors = s->errors;
+	int r;
+
+	view_next_word(&rest, " \t", &name);
+	if (!is_garbage(line))
+		verb = verb_find(name);
+	s->where = verb != NULL ? verb->name : "UNKNOWN";
+	if (line.len > (size_t)param.line_length_limit && (!verb || verb->handle != verb_auth))
+		r = reply(s, "500 5.5.2 Error: line too long");
+	else if (server.bare_newline == BARE_NEWLINE_REJECT && !stream_line_had_cr(s->io))
+		r = reply(s, "521 5.5.2 %s Error: bare <LF> received", param.myhostname);
+	else if (verb != NULL)
+		r = run_verb(s, verb, view_trim(rest));
+	else if (is_garbage(line))
+		r = reply(s, "500 5.5.2 Error: bad UTF-8 or control characters");
+	else if (name.len == 0)
+		r = reply(s, "500 5.5.2 Error: bad syntax");
+	else
+		r = refuse_unknown(s, line, name);
+
+	struct verb_count *count = &s->counts[verb != NULL ? verb_index(verb) : VERB_UNKNOWN];
+
+	count->total++;
+	count->good += s->errors == errors;
+	return r;
+}
+
+/* Gone, silent too long, or we are to stop. */
+void session_leave(struct session *s, int r)
+{
+	if (r == -ETIMEDOUT) {
+		log_info("timeout after %s from %s", s->where, str_cstr(&s->who));
+		reply(s, "421 4.4.2 %s Error: timeout exceeded", param.myhostname);
+	} else if (r == -ESHUTDOWN) {
+		reply(s, "421 4.3.2 %s Service shutting down", param.myhostname);
+	} else {
+		log_info("lost connection after %s from %s", s->where, str_cstr(&s->who));
+	}
+}
+
+static void converse(struct session *s)
+{
+	for (;;) {
+		struct view line;
+
+		/* A line has to come in one piece of time: dripping bytes does not keep us waiting. */
+		stream_set_deadline(s->io, clock_after(param.smtpd_timeout));
+
+		int r = stream_read_line(s->io, &line, longest_line(s));
+
+		stream_set_deadline(s->io, MSEC_FOREVER);
+		if (r == -EMSGSIZE)
+			r = reply(s, "500 5.5.2 Error: line too long");
+		else if (r < 0)
+			return session_leave(s, r);
+		else
+			r = run_line(s, line);
+		if (r != SESSION_GOES_ON)
+			return;
+		if (s->errors >= (size_t)param.smtpd_hard_error_limit) {
+			log_info("too many errors after %s from %s", s->where, str_cstr(&s->who));
+			reply(s, "421 4.7.0 %s Error: too many errors", param.myhostname);
+			return;
+		}
+	}
+}
+
+void session_serve(struct stream *io, const struct peer *peer)
+{
+	_cleanup_(session_freep) struct session *s = session_new(io, peer);
+
+	if (session_greet(s) == SESSION_GOES_ON)
+		converse(s);
+	transaction_reset(s);
+	stream_flush(io);
+	note_disconnect(s);
+}

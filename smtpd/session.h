@@ -1,0 +1,171 @@
+/*
+ * One client from banner to goodbye: what is known about it, and the transaction under way.
+ *
+ * A session is one task; everything in it reads top to bottom: connect.c greets, session.c reads
+ * commands and looks them up in the table of verbs.c, each verb has its handler (hello.c, mail.c,
+ * rcpt.c, data.c, auth.c, starttls.c, other.c). Handlers answer with reply() and return
+ * SESSION_GOES_ON, or SESSION_DONE when the connection is to be closed.
+ */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include "base/str.h"
+#include "daemon/daemon.h"
+#include "ipc/clients.h"
+#include "policy/policy.h"
+#include "task/stream.h"
+
+enum { SESSION_GOES_ON = 0, SESSION_DONE = 1 };
+
+/* Where in RFC 5321 4.1.4 the session stands; one bit each, so that a verb can name several. */
+enum session_state {
+	STATE_NEW = 1,	 /* no HELO or EHLO yet, or forgotten by STARTTLS */
+	STATE_READY = 2, /* greeted, no MAIL */
+	STATE_MAIL = 4,	 /* MAIL accepted, no recipient yet */
+	STATE_RCPT = 8,	 /* at least one recipient accepted */
+	STATE_ANY = 15
+};
+
+/* MAIL's parameters. */
+struct mail_options {
+	uint64_t size; /* SIZE=, 0: none */
+	uint8_t body;  /* BODY_... */
+	uint8_t ret;   /* RET_... */
+	struct str envid;
+	bool utf8;
+};
+
+struct recipient {
+	struct str address, orcpt; /* standard form; "rfc822;..." decoded */
+	uint8_t notify;
+};
+
+struct transaction {
+	struct str sender, sender_given; /* standard form, and as the client wrote it */
+	struct mail_options options;
+	struct recipient *recipients;
+	size_t count, size;
+	size_t overshoot;	       /* recipients beyond smtpd_recipient_limit */
+	struct submission *submission; /* NULL: not opened yet */
+	struct str queue_id;	       /* empty: NOQUEUE */
+	struct str prepend, redirect;  /* what access maps ask for */
+	bool hold, discard;
+	bool must_reopen; /* they asked after the submission was opened */
+};
+
+struct verb_count {
+	uint32_t good, total;
+};
+#define SESSION_VERBS_MAX 24
+
+struct session {
+	struct stream *io;
+	const struct peer *peer;
+	enum session_state state;
+	struct str name, reverse_name; /* of the client; name "unknown" unless verified */
+	struct str who;		       /* "name[address]" for the log */
+	bool name_temporary;	       /* the DNS failed */
+	bool is_trusted;	       /* exempt from rate limits */
+	bool counted;		       /* anvil knows of this connection */
+	bool offers_auth;
+	struct str helo;	       /* empty in STATE_NEW */
+	bool esmtp;		       /* greeted with EHLO */
+	bool secured;		       /* TLS */
+	bool early_input;	       /* the client has sent commands before it might */
+	struct str login, sasl_method; /* after AUTH */
+	bool access_denied;	       /* the client is refused as such: only QUIT is answered */
+	const char *where;	       /* the last command, for "lost connection after RCPT" */
+	size_t errors, junk;
+	struct verb_count counts[SESSION_VERBS_MAX];
+	struct transaction transaction;
+	struct str reply; /* the text being built, memory kept */
+};
+
+/* Serves the client until it or we are done. */
+void session_serve(struct stream *io, const struct peer *peer);
+
+/* The last words to a client that is gone (r: a negative errno of its stream), or to be left. */
+void session_leave(struct session *s, int r);
+
+/* ---- reply.c ---- */
+
+/*
+ * Answers "CODE text" and counts it if it is an error. Always SESSION_GOES_ON, or SESSION_DONE
+ * where the code says so (221, 421, 521), so that a handler can return it.
+ */
+int reply(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a text that is there already, e.g. from the policy. */
+int reply_text(struct session *s, struct view text);
+/* Refused by a rule, and logged: "ID: reject: RCPT from name[address]: text; from=<> ..." */
+int reply_refusal(struct session *s, const char *command, struct view text, struct view recipient);
+
+/* ---- note.c: the log ---- */
+
+const char *session_id(const struct session *s); /* the queue ID, or "NOQUEUE" */
+void note_refusal(struct session *s, const char *what, const char *command, struct view text,
+		  struct view recipient);
+void note_disconnect(struct session *s);
+const char *session_protocol(const struct session *s, struct str *buffer); /* "ESMTPSA" */
+
+/* ---- connect.c ---- */
+
+/* Name look-up, limits, client restrictions, banner. 0, or SESSION_DONE. */
+int session_greet(struct session *s);
+
+/* ---- transaction.c ---- */
+
+void transaction_reset(struct session *s);
+/* Opens the submission if it is not, and hands it all recipients so far. 0, or -EACCES: *refusal. */
+int transaction_open(struct session *s, struct str *refusal);
+/* Adds a recipient, to the submission too. 0, or -EACCES: *refusal. */
+int transaction_add(struct session *s, struct view address, struct view orcpt, uint8_t notify,
+		    struct str *refusal);
+/* Takes over what a permitting answer asks for beside the permission. */
+void transaction_note_answer(struct session *s, const struct policy_answer *answer);
+/* Questions for the policy are about this session and transaction. */
+void transaction_question(struct session *s, const char *command, struct policy_question *q);
+
+/* ---- limits.c ---- */
+
+/* Counts an event; true if it is over the limit (0: none), which has been logged. */
+bool limit_exceeded(struct session *s, uint8_t kind, int64_t limit, const char *what);
+bool limit_connection(struct session *s);
+void limit_disconnect(struct session *s);
+
+/* ---- options.c ---- */
+
+/*
+ * Parameters behind the address (ESMTP). 0, or -EINVAL after an error reply has been given.
+ */
+int options_parse_mail(struct session *s, struct view text, struct mail_options *options);
+int options_parse_rcpt(struct session *s, struct view text, struct str *orcpt, uint8_t *notify);
+
+/* ---- starttls.c ---- */
+
+/* Does the handshake and forgets what was before. 0 or a negative errno, logged. */
+int session_start_tls(struct session *s);
+
+/* ---- verbs.c ---- */
+
+typedef int verb_function(struct session *s, struct view argument);
+enum {
+	VERB_JUNK = 1,	     /* counted by smtpd_junk_command_limit */
+	VERB_LAST = 2,	     /* nothing may be pipelined behind it, RFC 2920 3.1 */
+	VERB_BEFORE_TLS = 4, /* allowed where TLS is required and not there yet */
+};
+struct verb {
+	const char *name;
+	unsigned states;
+	unsigned flags;
+	verb_function *handle;
+	const char *misplaced; /* the reply in other states */
+};
+extern const struct verb verbs[]; /* ends with a NULL name */
+size_t verb_index(const struct verb *verb);
+#define VERB_UNKNOWN (SESSION_VERBS_MAX - 1) /* where unknown commands are counted */
+const struct verb *verb_find(struct view name);
+
+verb_function verb_helo, verb_ehlo, verb_mail, verb_rcpt, verb_data, verb_rset, verb_noop,
+	verb_quit, verb_vrfy, verb_help, verb_auth, verb_starttls, verb_not_implemented;
+
+#endif

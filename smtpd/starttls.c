@@ -1,0 +1,66 @@
+/* STARTTLS, RFC 3207, and TLS from the first byte. */
+#include "base/log.h"
+#include "conf/conf.h"
+#include "server.h"
+#include "session.h"
+
+/* RFC 3207 4.2: what was known before came from anybody. */
+static void forget_everything(struct session *s)
+{
+	transaction_reset(s);
+	s->state = STATE_NEW;
+	s->esmtp = false;
+	str_clear(&s->helo);
+	str_clear(&s->login);
+	str_clear(&s->sasl_method);
+}
+
+int session_start_tls(struct session *s)
+{
+	struct tls_info info;
+
+	s->where = "STARTTLS";
+	if (limit_exceeded(s, ANVIL_TLS, param.smtpd_client_new_tls_session_rate_limit,
+			   "New TLS session"))
+		return -1;
+	stream_set_deadline(s->io, clock_after(param.smtpd_starttls_timeout));
+
+	int r = stream_start_tls_server(s->io, server.tls);
+
+	stream_set_deadline(s->io, MSEC_FOREVER);
+	if (r < 0) {
+		log_info("SSL_accept error from %s: %s", str_cstr(&s->who), stream_error(s->io));
+		log_info("lost connection after STARTTLS from %s", str_cstr(&s->who));
+		return r;
+	}
+	forget_everything(s);
+	s->secured = true;
+	if (param.smtpd_tls_loglevel > 0 && stream_tls_info(s->io, &info))
+		log_info("Anonymous TLS connection established from %s: %s with cipher %s (%d/%d "
+			 "bits)",
+			 str_cstr(&s->who), info.protocol, info.cipher, info.cipher_bits,
+			 info.cipher_bits);
+	return 0;
+}
+
+int verb_starttls(struct session *s, struct view argument)
+{
+	if (argument.len > 0)
+		return reply(s, "501 5.5.4 Syntax: STARTTLS");
+	if (s->secured)
+		return reply(s, "554 5.5.1 Error: TLS already active");
+	if (server.tls == NULL || (server.discarded & EHLO_STARTTLS))
+		return reply(s, "502 5.5.1 Error: command not implemented");
+
+	/* Commands behind it were written by somebody who hoped that they would count as secured. */
+	if (stream_buffered(s->io).len > 0) {
+		log_warning("%zu bytes of plaintext behind STARTTLS dropped, from %s",
+			    stream_buffered(s->io).len, str_cstr(&s->who));
+		stream_discard_input(s->io);
+		forget_everything(s);
+	}
+	reply(s, "220 2.0.0 Ready to start TLS");
+	if (stream_flush(s->io) < 0)
+		return SESSION_DONE;
+	return session_start_tls(s) < 0 ? SESSION_DONE : SESSION_GOES_ON;
+}

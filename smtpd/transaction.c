@@ -1,0 +1,207 @@
+/* The mail transaction: its recipients, and the submission to cleanup. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "server.h"
+#include "session.h"
+
+#define CLEANUP "private/cleanup"
+
+void transaction_reset(struct session *s)
+{
+	struct transaction *t = &s->transaction;
+
+	submission_abort(TAKE(t->submission));
+	for (size_t i = 0; i < t->count; i++) {
+		str_free(&t->recipients[i].address);
+		str_free(&t->recipients[i].orcpt);
+	}
+	t->count = t->overshoot = 0;
+	str_clear(&t->sender);
+	str_clear(&t->sender_given);
+	str_clear(&t->queue_id);
+	str_clear(&t->prepend);
+	str_clear(&t->redirect);
+	str_clear(&t->options.envid);
+	t->options = (struct mail_options){ .envid = t->options.envid };
+	t->hold = t->discard = t->must_reopen = false;
+	if (s->state & (STATE_MAIL | STATE_RCPT))
+		s->state = s->helo.len > 0 ? STATE_READY : STATE_NEW;
+}
+
+static void describe_tls(const struct session *s, struct str *out)
+{
+	struct tls_info info;
+
+	if (param.smtpd_tls_received_header && stream_tls_info(s->io, &info))
+		str_printf(out, "%s with cipher %s (%d/%d bits)", info.protocol, info.cipher,
+			   info.cipher_bits, info.cipher_bits);
+}
+
+static void note_client(const struct session *s)
+{
+	if (s->login.len > 0)
+		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s", session_id(s),
+			 str_cstr(&s->who), str_cstr(&s->sasl_method), str_cstr(&s->login));
+	else
+		log_info("%s: client=%s", session_id(s), str_cstr(&s->who));
+}
+
+static int lose_submission(struct transaction *t)
+{
+	submission_abort(TAKE(t->submission));
+	t->must_reopen = true;
+	return -EACCES;
+}
+
+/* 0, or -EACCES with *refusal; where cleanup is gone the submission is gone too. */
+static int send_recipient(struct transaction *t, const struct recipient *recipient,
+			  struct str *refusal)
+{
+	bool redirected = t->redirect.len > 0;
+	struct view address = str_view(redirected ? &t->redirect : &recipient->address);
+	int r = submission_rcpt(t->submission, address, str_view(&recipient->orcpt),
+				recipient->notify, refusal);
+
+	if (r == 0 || r == -EACCES)
+		return r;
+	log_warning("%s: lost on the way to cleanup: %s", str_cstr(&t->queue_id), strerror(-r));
+	str_set(refusal, VIEW("451 4.3.0 Error: queue file write error"));
+	return lose_submission(t);
+}
+
+static int begin_submission(struct session *s, struct str *refusal)
+{
+	struct transaction *t = &s->transaction;
+	_cleanup_(str_free) struct str tls = STR_EMPTY, protocol = STR_EMPTY;
+
+	describe_tls(s, &tls);
+
+	const struct msg_mail mail = {
+		.sender = str_view(&t->sender),
+		.flags = (uint8_t)(MAIL_FLAG_REMOTE | (t->options.utf8 ? MAIL_FLAG_SMTPUTF8 : 0) |
+				   (t->hold ? MAIL_FLAG_HOLD : 0)),
+		.body = t->options.body,
+		.ret = t->options.ret,
+		.envid = str_view(&t->options.envid),
+		.client_address = view_of(s->peer->text),
+		.client_name = str_view(&s->name),
+		.helo = str_view(&s->helo),
+		.protocol = view_of(session_protocol(s, &protocol)),
+		.tls = str_view(&tls),
+		.login = str_view(&s->login),
+		.size = t->options.size,
+	};
+
+	t->submission = submission_begin(CLEANUP, &mail, refusal);
+	if (t->submission == NULL)
+		return -EACCES;
+	str_set(&t->queue_id, view_of(submission_queue_id(t->submission)));
+	note_client(s);
+	return 0;
+}
+
+int transaction_open(struct session *s, struct str *refusal)
+{
+	struct transaction *t = &s->transaction;
+
+	if (t->submission != NULL && !t->must_reopen)
+		return 0;
+	submission_abort(TAKE(t->submission));
+	if (begin_submission(s, refusal) < 0)
+		return -EACCES;
+	t->must_reopen = false;
+	for (size_t i = 0; i < t->count; i++) {
+		/* REDIRECT sends the message to one address, once. */
+		if (i > 0 && t->redirect.len > 0)
+			break;
+		/* They have been accepted: all of them, or no message. */
+		if (send_recipient(t, &t->recipients[i], refusal) < 0)
+			return t->submission == NULL ? -EACCES : lose_submission(t);
+	}
+	return 0;
+}
+
+static struct recipient *append_recipient(struct transaction *t)
+{
+	if (t->count == t->size) {
+		t->size = t->size == 0 ? 4 : t->size * 2;
+		t->recipients = mem_resize(t->recipients, t->size, sizeof(*t->recipients));
+	}
+	t->recipients[t->count] = (struct recipient){ 0 };
+	return &t->recipients[t->count++];
+}
+
+int transaction_add(struct session *s, struct view address, struct view orcpt, uint8_t notify,
+		    struct str *refusal)
+{
+	struct transaction *t = &s->transaction;
+
+	if (!t->discard && transaction_open(s, refusal) < 0)
+		return -EACCES;
+
+	struct recipient *recipient = append_recipient(t);
+
+	str_append(&recipient->address, address);
+	str_append(&recipient->orcpt, orcpt);
+	recipient->notify = notify;
+	if (t->discard || (t->redirect.len > 0 && t->count > 1) ||
+	    send_recipient(t, recipient, refusal) == 0)
+		return 0;
+	str_free(&recipient->address);
+	str_free(&recipient->orcpt);
+	t->count--;
+	return -EACCES;
+}
+
+void transaction_note_answer(struct session *s, const struct policy_answer *answer)
+{
+	struct transaction *t = &s->transaction;
+
+	/* The same rule speaks at every recipient; its field is put in front once. */
+	if (answer->prepend.len > 0 &&
+	    view_find(str_view(&t->prepend), str_view(&answer->prepend)) == VIEW_NOT_FOUND &&
+	    t->prepend.len + answer->prepend.len <= IPC_TEXT_MAX)
+		str_append(&t->prepend, str_view(&answer->prepend));
+	if (answer->action == POLICY_DISCARD)
+		t->discard = true;
+	if (answer->action == POLICY_HOLD && !t->hold)
+		t->hold = t->must_reopen = true;
+	if (answer->redirect.len > 0 &&
+	    !view_eq(str_view(&t->redirect), str_view(&answer->redirect))) {
+		str_set(&t->redirect, str_view(&answer->redirect));
+		t->must_reopen = true;
+	}
+}
+
+static void note(void *argument, const char *what, struct view text)
+{
+	struct session *s = argument;
+
+	note_refusal(s, what, s->where, text, VIEW_NONE);
+}
+
+void transaction_question(struct session *s, const char *command, struct policy_question *q)
+{
+	const struct transaction *t = &s->transaction;
+
+	s->where = command;
+	*q = (struct policy_question){
+		.client_address = view_of(s->peer->text),
+		.client_name = str_view(&s->name),
+		.reverse_name = str_view(&s->reverse_name),
+		.helo = str_view(&s->helo),
+		.sender = str_view(&t->sender),
+		.login = str_view(&s->login),
+		.secured = s->secured,
+		.client_name_temporary = s->name_temporary,
+		.recipient_count = (uint32_t)t->count,
+		.size = t->options.size,
+		.has_sender = (s->state & (STATE_MAIL | STATE_RCPT)) != 0,
+		.early_input = s->early_input,
+		.sender_given = str_view(&t->sender_given),
+		.note = note,
+		.note_argument = s,
+	};
+}

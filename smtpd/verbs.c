@@ -1,0 +1,42 @@
+#include "session.h"
+
+#define NEED_HELO "503 5.5.1 Error: send HELO/EHLO first"
+#define NEED_MAIL "503 5.5.1 Error: need MAIL command"
+#define NEED_RCPT "503 5.5.1 Error: need RCPT command"
+#define NESTED	  "503 5.5.1 Error: nested MAIL command"
+#define IN_MAIL	  "503 5.5.1 Error: MAIL transaction in progress"
+
+/* In the order in which the log counts them. */
+const struct verb verbs[] = {
+	{ "HELO", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_BEFORE_TLS, verb_helo, NULL },
+	{ "EHLO", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_BEFORE_TLS, verb_ehlo, NULL },
+	{ "STARTTLS", STATE_ANY, VERB_BEFORE_TLS, verb_starttls, NULL },
+	{ "AUTH", STATE_NEW | STATE_READY, VERB_LAST, verb_auth, IN_MAIL },
+	{ "MAIL", STATE_NEW | STATE_READY, 0, verb_mail, NESTED },
+	{ "RCPT", STATE_MAIL | STATE_RCPT, 0, verb_rcpt, NEED_MAIL },
+	{ "DATA", STATE_MAIL | STATE_RCPT, VERB_LAST, verb_data, NEED_RCPT },
+	{ "RSET", STATE_ANY, VERB_JUNK, verb_rset, NULL },
+	{ "NOOP", STATE_ANY, VERB_JUNK | VERB_BEFORE_TLS, verb_noop, NULL },
+	{ "VRFY", STATE_ANY, VERB_JUNK | VERB_LAST, verb_vrfy, NULL },
+	{ "HELP", STATE_ANY, VERB_JUNK | VERB_BEFORE_TLS, verb_help, NULL },
+	{ "QUIT", STATE_ANY, VERB_BEFORE_TLS, verb_quit, NULL },
+	{ "EXPN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
+	{ "ETRN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
+	{ "TURN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
+	{ NULL, 0, 0, NULL, NULL },
+};
+_Static_assert(sizeof(verbs) / sizeof(verbs[0]) <= VERB_UNKNOWN, "a counter for each verb");
+
+size_t verb_index(const struct verb *verb)
+{
+	return (size_t)(verb - verbs);
+}
+
+const struct verb *verb_find(struct view name)
+{
+	for (const struct verb *v = verbs; v->name != NULL; v++) {
+		if (view_is_nocase(name, v->name))
+			return v;
+	}
+	return NULL;
+}
