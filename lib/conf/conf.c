@@ -2,6 +2,7 @@
 #include "conf/conf.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -373,8 +374,11 @@ int conf_load(const char *directory, const struct conf_override *overrides, size
 	      struct str *report)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY;
+	/* Programs change their working directory: $config_directory must mean the same there. */
+	_cleanup_free_ char *absolute = directory[0] == '/' ? NULL : realpath(directory, NULL);
 	struct error err = ERROR_NONE;
 
+	directory = absolute ? absolute : directory;
 	str_printf(&path, "%s/main.cf", directory);
 	if (io_read_file(str_cstr(&path), CONF_FILE_MAX, &text, &err) < 0) {
 		str_printf(report, "%s\n", err.text);

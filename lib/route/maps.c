@@ -97,7 +97,10 @@ static int try_key(const struct address_query *q, struct view key, enum route_ke
 	const char *by = NULL;
 	int r = route_maps_find(q->maps, key, kind, value, &by);
 
-	if (r > 0)
+	/* A user's row holds the password's hash, which is shown to nobody. */
+	if (r > 0 && strcmp(q->maps->parameter, "mailbox_users") == 0)
+		trail_add(q->why, "%s (%s): %.*s is there", q->maps->parameter, by, VIEW_ARG(key));
+	else if (r > 0)
 		trail_add(q->why, "%s (%s): %.*s -> %.*s", q->maps->parameter, by, VIEW_ARG(key),
 			  VIEW_ARG(str_view(value)));
 	return r;
