@@ -17,15 +17,20 @@ static const struct {
 
 static int tagged(struct imap_session *s, const char *kind, const char *format, va_list args)
 {
-	struct str text = STR_EMPTY;
+	struct str text = STR_EMPTY, line = STR_EMPTY;
 	struct view tag = imap_command_tag(s->parser);
 	int r;
 
 	str_vprintf(&text, format, args);
 	/* A line whose tag could not be read is answered untagged. */
-	r = stream_printf(s->io, "%.*s %s %s\r\n", tag.len > 0 ? (int)tag.len : 1,
-			  tag.len > 0 ? tag.data : "*", kind, str_cstr(&text));
+	str_printf(&line, "%.*s %s ", tag.len > 0 ? (int)tag.len : 1, tag.len > 0 ? tag.data : "*",
+		   kind);
+	/* A reason may repeat what the client wrote; a line stays one line all the same. */
+	str_append_printable(&line, str_view(&text));
+	str_append_cstr(&line, "\r\n");
+	r = stream_write(s->io, str_view(&line));
 	str_free(&text);
+	str_free(&line);
 	return r < 0 ? r : IMAP_DONE;
 }
 
@@ -36,6 +41,7 @@ int imap_ok(struct imap_session *s, const char *format, ...)
 
 	if (r < 0)
 		return r;
+	s->bad_commands = 0;
 	va_start(args, format);
 	r = tagged(s, "OK", format, args);
 	va_end(args);
@@ -47,6 +53,7 @@ int imap_no(struct imap_session *s, const char *format, ...)
 	va_list args;
 	int r;
 
+	s->bad_commands = 0;
 	va_start(args, format);
 	r = tagged(s, "NO", format, args);
 	va_end(args);
@@ -194,9 +201,9 @@ int imap_send_changes(struct imap_session *s, bool may_expunge)
 	struct mailbox_changes changes = { 0 };
 	int r;
 
+	s->mail_came = false;
 	if (s->mailbox == NULL)
 		return 0;
-	s->mail_came = false;
 	r = mailbox_refresh(s->mailbox, may_expunge, &changes);
 	if (r == -ESTALE)
 		return r;
@@ -274,7 +281,7 @@ static int parse_flag(struct imap_session *s, struct imap_flags *flags)
 
 	if (!imap_take(s->parser, '\\')) {
 		if (flags->keyword_count == KEYWORDS_MAX)
-			return -EMSGSIZE;
+			return imap_syntax_error(s->parser, "Too many keywords");
 		r = imap_atom(s->parser, &name);
 		if (r == 0)
 			flags->keywords[flags->keyword_count++] = name;

@@ -93,9 +93,15 @@ static int append_header_fields(struct imap_session *s, uint32_t seq, const stru
 	return 0;
 }
 
-/* BODY[...]: -ENOENT is a part that is not there, which is NIL. */
-static int send_section(struct imap_session *s, uint32_t seq, const struct fetch_item *item,
-			struct str *line)
+/* NIL for a part that is not there; NO in the end where it was the disk that failed. */
+static void append_nil(struct fetch *fetch, struct str *line, int r)
+{
+	str_append_cstr(line, "NIL");
+	fetch->failed |= r != -ENOENT;
+}
+
+static int send_section(struct imap_session *s, uint32_t seq, struct fetch *fetch,
+			const struct fetch_item *item, struct str *line)
 {
 	const struct section *section = &item->section;
 	struct opened_message *message;
@@ -116,7 +122,7 @@ static int send_section(struct imap_session *s, uint32_t seq, const struct fetch
 		}
 	}
 	if (r < 0)
-		str_append_cstr(line, "NIL");
+		append_nil(fetch, line, r);
 	return 0;
 }
 
@@ -131,8 +137,8 @@ static void append_info(struct str *line, const struct message_info *info, enum 
 	str_append_byte(line, '"');
 }
 
-static void append_cached(struct imap_session *s, uint32_t seq, enum fetch_kind kind,
-			  struct str *line)
+static void append_cached(struct imap_session *s, uint32_t seq, struct fetch *fetch,
+			  enum fetch_kind kind, struct str *line)
 {
 	static const struct {
 		const char *label;
@@ -143,13 +149,16 @@ static void append_cached(struct imap_session *s, uint32_t seq, enum fetch_kind 
 		[FETCH_BODYSTRUCTURE] = { "BODYSTRUCTURE ", CACHED_BODYSTRUCTURE },
 	};
 
+	int r;
+
 	str_append_cstr(line, cached[kind].label);
-	if (mailbox_cached(s->mailbox, seq, cached[kind].item, line) < 0)
-		str_append_cstr(line, "NIL");
+	r = mailbox_cached(s->mailbox, seq, cached[kind].item, line);
+	if (r < 0)
+		append_nil(fetch, line, r);
 }
 
-static int send_item(struct imap_session *s, uint32_t seq, const struct fetch_item *item,
-		     struct message_info *info, struct str *line)
+static int send_item(struct imap_session *s, uint32_t seq, struct fetch *fetch,
+		     const struct fetch_item *item, struct message_info *info, struct str *line)
 {
 	switch (item->kind) {
 	case FETCH_UID:
@@ -166,9 +175,9 @@ static int send_item(struct imap_session *s, uint32_t seq, const struct fetch_it
 		append_info(line, info, item->kind);
 		return 0;
 	case FETCH_SECTION:
-		return send_section(s, seq, item, line);
+		return send_section(s, seq, fetch, item, line);
 	default:
-		append_cached(s, seq, item->kind, line);
+		append_cached(s, seq, fetch, item->kind, line);
 		return 0;
 	}
 }
@@ -191,8 +200,8 @@ static bool is_readable(struct imap_session *s, uint32_t seq, const struct fetch
 	return true;
 }
 
-static int send_message(struct imap_session *s, uint32_t seq, const struct fetch *fetch,
-			bool tell_flags, struct str *line)
+static int send_message(struct imap_session *s, uint32_t seq, struct fetch *fetch, bool tell_flags,
+			struct str *line)
 {
 	struct message_info info = { 0 };
 	const char *separator = "";
@@ -208,7 +217,7 @@ static int send_message(struct imap_session *s, uint32_t seq, const struct fetch
 	for (size_t i = 0; i < fetch->count && r == 0; i++) {
 		str_append_cstr(line, separator);
 		separator = " ";
-		r = send_item(s, seq, &fetch->items[i], &info, line);
+		r = send_item(s, seq, fetch, &fetch->items[i], &info, line);
 	}
 	if (tell_flags && !has_item(fetch, FETCH_FLAGS)) {
 		str_append_cstr(line, " FLAGS ");
@@ -246,7 +255,7 @@ static int mark_seen(struct imap_session *s, const struct fetch *fetch, const ui
 	return r;
 }
 
-static int send_messages(struct imap_session *s, const struct fetch *fetch, const uint32_t *seqs,
+static int send_messages(struct imap_session *s, struct fetch *fetch, const uint32_t *seqs,
 			 size_t count, const struct flag_result *seen)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
@@ -293,12 +302,14 @@ int imap_command_fetch(struct imap_session *s)
 		imap_set_free(&set);
 	} else {
 		imap_resolve_set(s, &set, &seqs, &count);
-		r = mark_seen(s, fetch, seqs, count, &seen);
-		if (r < 0)
-			r = imap_no_errno(s, r, "Fetch");
+		/* A full disk keeps nobody from reading. */
+		if (mark_seen(s, fetch, seqs, count, &seen) == -ESTALE)
+			r = -ESTALE;
 		else
 			r = send_messages(s, fetch, seqs, count, &seen);
-		if (r == 0)
+		if (r == 0 && fetch->failed)
+			r = imap_no(s, "[SERVERBUG] Some messages could not be read.");
+		else if (r == 0)
 			r = imap_ok(s, "Fetch completed.");
 	}
 	flag_result_free(&seen);

@@ -88,10 +88,12 @@ int imap_command_delete(struct imap_session *s)
 	int r = only_name(s, &name);
 
 	if (r == IMAP_DONE && name.len > 0) {
+		r = store_delete(s->store, str_view(&name), &err);
 		/* Clients delete what they have open; then nothing is selected any more. */
-		if (s->mailbox != NULL && view_is(str_view(&name), mailbox_name(s->mailbox)))
+		if (r == 0 && s->mailbox != NULL &&
+		    view_is(str_view(&name), mailbox_name(s->mailbox)))
 			imap_close_mailbox(s);
-		r = answer(s, store_delete(s->store, str_view(&name), &err), &err, "Delete");
+		r = answer(s, r, &err, "Delete");
 	}
 	str_free(&name);
 	return r;

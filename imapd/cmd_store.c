@@ -115,7 +115,12 @@ int imap_command_store(struct imap_session *s)
 		r = imap_no(s, "[CANNOT] The mailbox is open read-only.");
 	} else {
 		r = keyword_bits(s, &flags, what.operation != FLAGS_REMOVE, &what.keywords);
-		r = r < 0 ? imap_no_errno(s, r, "Store") : change(s, seqs, count, &what, silent);
+		if (r == -EINVAL)
+			r = imap_no(s, "[CANNOT] Invalid keyword.");
+		else if (r < 0)
+			r = imap_no_errno(s, r, "Store");
+		else
+			r = change(s, seqs, count, &what, silent);
 	}
 	free(seqs);
 	return r;

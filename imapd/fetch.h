@@ -49,6 +49,7 @@ struct fetch_item {
 struct fetch {
 	struct fetch_item items[FETCH_ITEMS_MAX];
 	size_t count;
+	bool failed; /* something could not be read, for which NIL was sent */
 };
 
 /* fetch_parse.c: a list, one item, or a macro. fetch_free in every case. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "fetch.h"
+#include "imap/chars.h"
 
 static const struct simple {
 	const char *name;
@@ -238,6 +239,18 @@ int fetch_parse(struct imap_session *s, struct fetch *fetch)
 	return r;
 }
 
+/* As it came, where that can be an atom: clients look for what they have sent. */
+static void append_name(struct str *out, struct view name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		if (!imap_is_astring_char(name.data[i])) {
+			imap_append_mailbox(out, name);
+			return;
+		}
+	}
+	str_append(out, name);
+}
+
 void fetch_append_label(struct str *out, const struct fetch_item *item)
 {
 	const struct section *section = &item->section;
@@ -255,7 +268,7 @@ void fetch_append_label(struct str *out, const struct fetch_item *item)
 				   section_texts[i].name);
 	for (size_t i = 0; i < section->name_count; i++) {
 		str_append_cstr(out, i > 0 ? " " : " (");
-		imap_append_mailbox(out, section->names[i]);
+		append_name(out, section->names[i]);
 	}
 	str_append_cstr(out, section->name_count > 0 ? ")]" : "]");
 	if (section->partial)

@@ -120,7 +120,6 @@ static int command_starttls(struct login *l)
 	r = stream_start_tls_server(l->io, l->tls);
 	if (r < 0)
 		return r;
-	stream_discard_input(l->io);
 	l->secured = true;
 	return LOGIN_GO_ON;
 }
@@ -189,6 +188,8 @@ static int converse(struct login *l)
 	int r = LOGIN_GO_ON;
 
 	while (r != LOGIN_END) {
+		int skipped;
+
 		r = one_command(l);
 		if (r < 0)
 			return r;
@@ -196,8 +197,9 @@ static int converse(struct login *l)
 			stream_printf(l->io, "* BYE Too many invalid commands.\r\n");
 			return LOGIN_END;
 		}
-		if (r != LOGIN_END && imap_command_skip(l->parser) < 0)
-			return -EIO;
+		skipped = r == LOGIN_END ? 0 : imap_command_skip(l->parser);
+		if (skipped < 0)
+			return skipped;
 	}
 	return 0;
 }

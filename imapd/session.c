@@ -9,7 +9,7 @@
 
 const char imap_capabilities[] = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN "
 				 "UIDPLUS UNSELECT MOVE SPECIAL-USE "
-				 "LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH";
+				 "LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH WITHIN";
 
 /* All connections of this user; there are few. */
 static struct list sessions = { &sessions, &sessions };
@@ -53,6 +53,8 @@ static int command_logout(struct imap_session *s)
 
 	if (r < 0)
 		return r;
+	/* Nothing more is told of it. */
+	imap_close_mailbox(s);
 	r = stream_printf(s->io, "* BYE Logging out\r\n");
 	if (r == 0)
 		r = imap_ok(s, "Logout completed.");
@@ -183,17 +185,14 @@ static int one_command(struct imap_session *s)
 	s->expunge_allowed = true;
 	if (r == 0)
 		r = run_command(s, command);
-	if (r == -EBADMSG || r == -EMSGSIZE) {
+	if (r == -EBADMSG || r == -EMSGSIZE)
 		r = imap_bad(s, "%s.", imap_parser_problem(s->parser));
-	}
-	if (r == IMAP_DONE) {
-		int skipped = imap_command_skip(s->parser);
-
-		if (skipped < 0)
-			return skipped;
-		/* Behind the answer, so that the client need not wait for it. */
-		if (stream_buffered(s->io).len == 0)
-			store_settle(s->store, STORE_SETTLE_BATCH);
+	if (r == IMAP_DONE)
+		r = imap_command_skip(s->parser);
+	/* Behind the answer, so that the client need not wait for it. */
+	if (r == IMAP_DONE && stream_buffered(s->io).len == 0) {
+		r = stream_flush(s->io);
+		store_settle(s->store, STORE_SETTLE_BATCH);
 	}
 	return r;
 }

@@ -18,7 +18,7 @@
 
 enum { IMAP_DONE, IMAP_LOGOUT };
 
-#define IMAP_BAD_COMMANDS_MAX 20 /* in one session, before it is ended */
+#define IMAP_BAD_COMMANDS_MAX 20 /* one after the other, before the session is ended */
 
 /* States of RFC 3501 section 3, as bits: where a command is allowed. */
 enum { STATE_AUTHENTICATED = 1, STATE_SELECTED = 2, STATE_ANY = 3 };

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "imap/chars.h"
 
-#define PIECES_MAX 4096 /* stored strings of one command */
+#define PIECES_MAX 16384 /* stored strings of one command */
 
 struct imap_parser {
 	struct stream *io;
@@ -16,13 +16,12 @@ struct imap_parser {
 	struct str tag, name;
 	/* Literals and unquoted strings live here until the next command. */
 	char **pieces;
-	size_t piece_count;
-	size_t stored; /* bytes in pieces */
+	size_t piece_count, piece_size;
+	size_t taken; /* bytes of this command's lines and stored literals so far */
 	size_t literals;
 	uint64_t streaming; /* bytes of a literal still to come */
 	bool in_literal;    /* a literal was begun, and the line behind it was not read yet */
 	bool line_done;	    /* the command's last line was read and parsed past */
-	bool failed;	    /* a syntax error was met: literals may not be asked for any more */
 	const char *problem;
 };
 
@@ -37,14 +36,25 @@ struct imap_parser *imap_parser_new(struct stream *io, const struct imap_limits 
 	return p;
 }
 
+/* They may be passwords: nothing of them stays in memory. */
 static void forget_pieces(struct imap_parser *p)
 {
-	for (size_t i = 0; i < p->piece_count; i++)
+	for (size_t i = 0; i < p->piece_count; i++) {
+		mem_wipe(p->pieces[i], strlen(p->pieces[i]));
 		free(p->pieces[i]);
+	}
 	free(p->pieces);
 	p->pieces = NULL;
-	p->piece_count = 0;
-	p->stored = 0;
+	p->piece_count = p->piece_size = 0;
+	p->taken = 0;
+}
+
+static void forget_line(struct imap_parser *p)
+{
+	if (p->line.len > 0)
+		mem_wipe(p->line.data, p->line.len);
+	str_clear(&p->line);
+	p->at = 0;
 }
 
 void imap_parser_free(struct imap_parser *p)
@@ -52,6 +62,7 @@ void imap_parser_free(struct imap_parser *p)
 	if (p == NULL)
 		return;
 	forget_pieces(p);
+	forget_line(p);
 	str_free(&p->line);
 	str_free(&p->tag);
 	str_free(&p->name);
@@ -71,14 +82,12 @@ const char *imap_parser_problem(const struct imap_parser *p)
 int imap_syntax_error(struct imap_parser *p, const char *problem)
 {
 	p->problem = problem;
-	p->failed = true;
 	return -EBADMSG;
 }
 
 static int too_large(struct imap_parser *p, const char *problem)
 {
 	p->problem = problem;
-	p->failed = true;
 	return -EMSGSIZE;
 }
 
@@ -87,15 +96,17 @@ static struct view left(const struct imap_parser *p)
 	return view_from(str_view(&p->line), p->at);
 }
 
-/* The bytes that are kept until the next command; the storage of all of them is bounded. */
+/* The bytes that are kept until the next command; lines and literals were counted when they came. */
 static int keep(struct imap_parser *p, struct view bytes, struct view *kept)
 {
-	if (p->piece_count == PIECES_MAX || p->stored + bytes.len > p->limits.command)
+	if (p->piece_count == PIECES_MAX)
 		return too_large(p, "Command too large");
-	p->pieces = mem_resize(p->pieces, p->piece_count + 1, sizeof(*p->pieces));
+	if (p->piece_count == p->piece_size) {
+		p->piece_size = p->piece_size ? p->piece_size * 2 : 8;
+		p->pieces = mem_resize(p->pieces, p->piece_size, sizeof(*p->pieces));
+	}
 	p->pieces[p->piece_count] = mem_strndup(bytes.data, bytes.len);
 	*kept = view_make(p->pieces[p->piece_count++], bytes.len);
-	p->stored += bytes.len;
 	return 0;
 }
 
@@ -105,8 +116,7 @@ static int next_line(struct imap_parser *p)
 	struct view line;
 	int r = stream_read_line(p->io, &line, p->limits.line);
 
-	p->at = 0;
-	str_clear(&p->line);
+	forget_line(p);
 	if (r == -EMSGSIZE) {
 		p->line_done = true;
 		return too_large(p, "Line too long");
@@ -115,6 +125,11 @@ static int next_line(struct imap_parser *p)
 		return r;
 	str_append(&p->line, line);
 	p->line_done = false;
+	p->taken += line.len;
+	if (p->taken > p->limits.command)
+		return too_large(p, "Command too large");
+	if (view_find_byte(line, '\0') != VIEW_NOT_FOUND)
+		return imap_syntax_error(p, "NUL is not allowed");
 	return 0;
 }
 
@@ -129,14 +144,10 @@ int imap_command_begin(struct imap_parser *p)
 	str_clear(&p->tag);
 	str_clear(&p->name);
 	p->literals = 0;
-	p->failed = false;
 	p->problem = "";
 	r = next_line(p);
 	if (r < 0)
 		return r;
-	if (view_find_byte(str_view(&p->line), '\0') != VIEW_NOT_FOUND)
-		return imap_syntax_error(p, "NUL is not allowed");
-
 	line = left(p);
 	for (word.data = line.data, word.len = 0; word.len < line.len; word.len++)
 		if (!imap_is_tag_char(line.data[word.len]))
@@ -200,13 +211,21 @@ static int skip_bytes(struct imap_parser *p, uint64_t size)
 	return 0;
 }
 
+/* A line that is only to be skipped: whatever is wrong with it, but the stream. */
+static int next_skipped_line(struct imap_parser *p)
+{
+	int r = next_line(p);
+
+	return r == -EMSGSIZE || r == -EBADMSG ? 0 : r;
+}
+
 int imap_command_skip(struct imap_parser *p)
 {
 	int r = skip_bytes(p, p->streaming);
 
 	p->streaming = 0;
 	if (r == 0 && p->in_literal)
-		r = next_line(p);
+		r = next_skipped_line(p);
 	p->in_literal = false;
 	while (r == 0 && !p->line_done) {
 		uint64_t size = 0;
@@ -217,12 +236,11 @@ int imap_command_skip(struct imap_parser *p)
 			break; /* a synchronizing literal that nobody asked for is not coming */
 		r = skip_bytes(p, size);
 		if (r == 0)
-			r = next_line(p);
+			r = next_skipped_line(p);
 	}
 	p->line_done = true;
-	str_clear(&p->line);
-	p->at = 0;
-	return r == -EMSGSIZE ? 0 : r;
+	forget_line(p);
+	return r;
 }
 
 int imap_parser_line(struct imap_parser *p, struct view *line)
@@ -327,20 +345,18 @@ int imap_literal_begin(struct imap_parser *p, uint64_t max, uint64_t *size)
 	if (!trailing_literal(rest, size, &plus, &valid) || !valid ||
 	    view_find_last_byte(rest, '{') != 0)
 		return imap_syntax_error(p, "Invalid literal");
-	p->at = p->line.len;
-	p->line_done = true; /* until the bytes and the next line are read */
 	if (++p->literals > IMAP_LITERALS_MAX)
 		return imap_syntax_error(p, "Too many literals");
+	p->at = p->line.len;
+	p->line_done = true; /* until the bytes and the next line are read */
 	if (*size > max || (plus && !p->limits.literal_plus && *size > LITERAL_MINUS_MAX)) {
 		/* What comes unasked must be read past; a waiting client is told by BAD or NO alone. */
 		if (plus) {
 			r = skip_bytes(p, *size);
 			if (r == 0)
-				r = next_line(p);
+				r = next_skipped_line(p);
 		}
-		if (r < 0 && r != -EMSGSIZE)
-			return r;
-		return too_large(p, "Literal too large");
+		return r < 0 ? r : too_large(p, "Literal too large");
 	}
 	if (!plus) {
 		r = stream_write(p->io, VIEW("+ OK\r\n"));
@@ -378,10 +394,11 @@ static int stored_literal(struct imap_parser *p, struct view *text)
 	_cleanup_(str_free) struct str bytes = STR_EMPTY;
 	struct view piece;
 	uint64_t size;
-	int r = imap_literal_begin(p, p->limits.command - MIN(p->stored, p->limits.command), &size);
+	int r = imap_literal_begin(p, p->limits.command - MIN(p->taken, p->limits.command), &size);
 
 	if (r < 0)
 		return r;
+	p->taken += (size_t)size;
 	while ((r = imap_literal_read(p, &piece)) > 0)
 		str_append(&bytes, piece);
 	if (r < 0)
@@ -408,16 +425,6 @@ int imap_astring(struct imap_parser *p, struct view *text)
 	if (imap_peek(p) == '"' || imap_peek(p) == '{')
 		return imap_string(p, text);
 	return word(p, imap_is_astring_char, "Expected a string", text);
-}
-
-int imap_nstring(struct imap_parser *p, struct view *text)
-{
-	if (view_starts_nocase(left(p), VIEW("NIL"))) {
-		p->at += 3;
-		*text = VIEW_NONE;
-		return 0;
-	}
-	return imap_string(p, text);
 }
 
 int imap_list_mailbox(struct imap_parser *p, struct view *pattern)

@@ -9,7 +9,7 @@
  * A handler pulls its arguments; where a literal stands, the parser reads it (sending the
  * continuation for a synchronizing one), so no command is ever held as a whole. Views that a
  * function returns are valid until imap_command_begin is called again: they live in the
- * command's own storage, bounded by IMAP_COMMAND_MAX with all literals together. The literal of
+ * command's own storage, bounded by imap_limits.command: lines and literals together. The literal of
  * an APPEND is not stored but streamed (imap_literal_begin, imap_literal_read).
  *
  * Functions return 0, or
@@ -25,12 +25,11 @@
 
 #define IMAP_TAG_MAX	  128
 #define IMAP_LITERALS_MAX 1000	/* in one command */
-#define IMAP_DEPTH_MAX	  50	/* parentheses inside each other */
 #define IMAP_RANGES_MAX	  20000 /* elements of a sequence set */
 
 struct imap_limits {
-	size_t line;	/* bytes of one line, without literals */
-	size_t command; /* bytes of one command with its literals (those of APPEND not counted) */
+	size_t line;	   /* bytes of one line, without literals */
+	size_t command;	   /* bytes of one command with its literals (streamed ones not counted) */
 	bool literal_plus; /* false before login: RFC 7888 LITERAL- semantics, at most 4096 */
 };
 
@@ -65,8 +64,6 @@ bool imap_take(struct imap_parser *p, char byte);
 int imap_atom(struct imap_parser *p, struct view *atom);
 int imap_astring(struct imap_parser *p, struct view *text);
 int imap_string(struct imap_parser *p, struct view *text);
-/* data NULL for NIL. */
-int imap_nstring(struct imap_parser *p, struct view *text);
 /* With the wildcards of LIST. */
 int imap_list_mailbox(struct imap_parser *p, struct view *pattern);
 int imap_number(struct imap_parser *p, uint64_t max, uint64_t *number);
@@ -81,9 +78,9 @@ int imap_literal_read(struct imap_parser *p, struct view *piece);
 /* ---- sequence sets ---- */
 
 struct imap_range {
-	uint32_t first, last; /* first <= last; IMAP_STAR stands for the largest number in use */
+	uint32_t first, last; /* as written; resolved: first <= last */
 };
-#define IMAP_STAR UINT32_MAX
+#define IMAP_STAR 0 /* "*", the largest number in use; no message has this one */
 struct imap_set {
 	struct imap_range *ranges;
 	size_t count;

@@ -26,24 +26,16 @@ static int set_number(struct view text, uint32_t *number)
 static int set_range(struct view text, struct imap_range *range)
 {
 	size_t colon = view_find_byte(text, ':');
-	uint32_t swap;
 
 	if (colon == VIEW_NOT_FOUND) {
-		range->last = 0;
 		if (set_number(text, &range->first) < 0)
 			return -EINVAL;
 		range->last = range->first;
 		return 0;
 	}
-	if (set_number(view_first(text, colon), &range->first) < 0 ||
-	    set_number(view_from(text, colon + 1), &range->last) < 0)
+	if (set_number(view_first(text, colon), &range->first) < 0)
 		return -EINVAL;
-	if (range->first > range->last) {
-		swap = range->first;
-		range->first = range->last;
-		range->last = swap;
-	}
-	return 0;
+	return set_number(view_from(text, colon + 1), &range->last);
 }
 
 int imap_set_parse(struct view text, struct imap_set *set)
@@ -85,14 +77,12 @@ void imap_set_resolve(struct imap_set *set, uint32_t largest)
 
 	for (size_t i = 0; i < set->count; i++) {
 		struct imap_range *range = &set->ranges[i];
+		uint32_t a = range->first == IMAP_STAR ? largest : range->first;
+		uint32_t b = range->last == IMAP_STAR ? largest : range->last;
 
-		/* "n:*" means "largest:n" where n is larger (RFC 3501 section 9, seq-range). */
-		if (range->last == IMAP_STAR) {
-			uint32_t first = range->first == IMAP_STAR ? largest : range->first;
-
-			range->first = MIN(first, largest);
-			range->last = MAX(first, largest);
-		}
+		/* "4:2" is "2:4", and "n:*" is "*:n" where n is larger (RFC 3501 section 9). */
+		range->first = MIN(a, b);
+		range->last = MAX(a, b);
 	}
 	qsort(set->ranges, set->count, sizeof(*set->ranges), by_first);
 	for (size_t i = 0; i < set->count; i++) {
