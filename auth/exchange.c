@@ -136,8 +136,10 @@ static void describe(struct str *line, const struct attempt *attempt, struct vie
 	str_append_printable(line, view_first(name, USER_NAME_MAX));
 	str_printf(line, ">, method=%s, rip=", attempt->mechanism);
 	str_append_printable(line, str_view(&attempt->client_address));
-	str_append_cstr(line, ", lip=");
-	str_append_printable(line, str_view(&attempt->server_address));
+	if (attempt->server_address.len > 0) {
+		str_append_cstr(line, ", lip=");
+		str_append_printable(line, str_view(&attempt->server_address));
+	}
 	str_append_cstr(line, ", service=");
 	str_append_printable(line, str_view(&attempt->service));
 	if (attempt->secured)

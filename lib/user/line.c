@@ -51,7 +51,8 @@ static int check_id(struct view id, int field, struct error *err)
 		return error_set(err, -EINVAL, "field %d (%s) is too long", field + 1,
 				 field_names[field]);
 	for (size_t i = 0; i < id.len; i++)
-		if (!ascii_is_alnum(id.data[i]) && strchr("_.-$", id.data[i]) == NULL)
+		if (!ascii_is_alnum(id.data[i]) &&
+		    (i == 0 ? id.data[i] != '_' : strchr("_.-$", id.data[i]) == NULL))
 			return error_set(
 				err, -EINVAL,
 				"field %d (%s): expected a number or a name, found \"%.*s\"",

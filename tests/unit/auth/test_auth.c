@@ -1,0 +1,318 @@
+/* auth as a program, asked through the functions that smtpd, imapd and pop3d use. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "ipc/clients.h"
+#include "program.h"
+#include "table/table.h"
+#include "task/task.h"
+#include "user/user.h"
+
+static char root[] = "/tmp/posta-auth-XXXXXX";
+static struct program program;
+
+static void write_file(const char *name, const char *text)
+{
+	char path[128];
+	struct error err = ERROR_NONE;
+
+	snprintf(path, sizeof(path), "%s/conf/%s", root, name);
+	if (io_replace_file(path, view_of(text), 0644, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void write_users(const char *alices_password)
+{
+	_cleanup_(str_free) struct str hash = STR_EMPTY, text = STR_EMPTY, report = STR_EMPTY;
+	char path[128];
+
+	assert_int_equal(password_hash(view_of(alices_password), NULL, &hash, NULL), 0);
+	str_printf(&text,
+		   "alice@example.test:%s::::::\n"
+		   "bob@example.test:{PLAIN}b::::::nologin\n"
+		   "weak@example.test:{MD5}x::::::\n"
+		   "locked@example.test:*::::::\n",
+		   str_cstr(&hash));
+	write_file("users", str_cstr(&text));
+	snprintf(path, sizeof(path), "%s/conf/users", root);
+	if (table_build("hash", path, SOURCE_USERS, &report) < 0)
+		fail_msg("%s", str_cstr(&report));
+}
+
+static int set_up(void **unused)
+{
+	char path[128], text[1024];
+
+	(void)unused;
+	assert_non_null(mkdtemp(root));
+	chmod(root, 0755);
+	snprintf(path, sizeof(path), "%s/conf", root);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/private", root);
+	mkdir(path, 0755);
+	snprintf(text, sizeof(text),
+		 "queue_directory = %s\nmailbox_users = hash:%s/conf/users\n"
+		 "mydestination = local.test\nauth_default_realm = example.test\n"
+		 "mail_owner = nobody\nauth_owner = nobody\nvirtual_uid = 4321\n"
+		 "virtual_gid = 4321\nrecipient_delimiter = +\nauth_system_users = shadow\n"
+		 "auth_failure_delay = 0\nmyhostname = mx.example.test\n",
+		 root, root);
+	write_file("main.cf", text);
+	write_users("secret");
+	snprintf(path, sizeof(path), "%s/conf", root);
+	ipc_set_root(root);
+	if (!program_start(&program, AUTH_PROGRAM, "auth", path, root))
+		return -1;
+	return 0;
+}
+
+static int tear_down(void **unused)
+{
+	char command[128];
+
+	(void)unused;
+	program_stop(&program);
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	return system(command);
+}
+
+/* ---- in tasks ---- */
+
+static void in_task(void (*function)(void *))
+{
+	assert_int_equal(task_run(function, NULL), 0);
+}
+
+static int try_password(const char *user, const char *password, bool secured, struct str *as)
+{
+	struct auth_answer answer;
+	int why;
+
+	auth_password(VIEW("imap"), view_of(user), view_of(password), secured, VIEW("192.0.2.1"),
+		      &answer);
+	why = answer.state == AUTH_OK ? -1 : answer.why;
+	if (as != NULL)
+		str_set(as, str_view(&answer.user));
+	auth_answer_free(&answer);
+	return why;
+}
+
+static void passwords(void *unused)
+{
+	_cleanup_(str_free) struct str as = STR_EMPTY;
+
+	(void)unused;
+	assert_int_equal(try_password("alice@example.test", "secret", true, &as), -1);
+	assert_string_equal(str_cstr(&as), "alice@example.test");
+	assert_int_equal(try_password("ALICE@Example.Test", "secret", true, &as), -1);
+	assert_string_equal(str_cstr(&as), "alice@example.test");
+	assert_int_equal(try_password("alice", "secret", true, &as), -1);
+	assert_string_equal(str_cstr(&as), "alice@example.test");
+	assert_int_equal(try_password("alice@example.test", "Secret", true, NULL),
+			 AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("alice@example.test", "", true, NULL), AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("alice+x@example.test", "secret", true, NULL),
+			 AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("nobody-here@example.test", "secret", true, NULL),
+			 AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("", "secret", true, NULL), AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("al\xc3\xa9@example.test", "secret", true, NULL),
+			 AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("alice@example.test\n", "secret", true, NULL),
+			 AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("bob@example.test", "b", true, NULL), AUTH_FAIL_DISABLED);
+	assert_int_equal(try_password("bob@example.test", "x", true, NULL), AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("weak@example.test", "x", true, NULL), AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("locked@example.test", "*", true, NULL),
+			 AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("root", "x", true, NULL), AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("alice@example.test", "secret", false, NULL),
+			 AUTH_FAIL_MECHANISM);
+}
+
+static void test_passwords(void **unused)
+{
+	(void)unused;
+	in_task(passwords);
+}
+
+/* -1 for success, else why. `responses` are given in turn. */
+static int converse(const char *mechanism, const struct view *initial, const struct view *responses,
+		    size_t count)
+{
+	struct auth_answer answer;
+	struct auth_exchange *exchange =
+		auth_begin(VIEW("smtp"), view_of(mechanism), initial != NULL,
+			   initial != NULL ? *initial : VIEW_NONE, true, VIEW("192.0.2.1"),
+			   VIEW("192.0.2.2"), &answer);
+	int result;
+
+	for (size_t i = 0; i < count && answer.state == AUTH_CONTINUE; i++)
+		auth_respond(exchange, responses[i], &answer);
+	result = answer.state == AUTH_OK ? -1 : answer.state == AUTH_CONTINUE ? -2 : answer.why;
+	auth_exchange_free(exchange);
+	auth_answer_free(&answer);
+	return result;
+}
+
+static void mechanisms(void *unused)
+{
+	static const struct {
+		struct view plain;
+		int result;
+	} cases[] = {
+		{ VIEW("\0alice@example.test\0secret"), -1 },
+		{ VIEW("alice@example.test\0alice@example.test\0secret"), -1 },
+		{ VIEW("bob@example.test\0alice@example.test\0secret"), AUTH_FAIL_CREDENTIALS },
+		{ VIEW(""), AUTH_FAIL_CREDENTIALS },
+		{ VIEW("\0"), AUTH_FAIL_CREDENTIALS },
+		{ VIEW("\0\0"), AUTH_FAIL_CREDENTIALS },
+		{ VIEW("\0\0\0"), AUTH_FAIL_CREDENTIALS },
+		{ VIEW("\0\0\0\0"), AUTH_FAIL_CREDENTIALS },
+		{ VIEW("alice@example.test"), AUTH_FAIL_CREDENTIALS },
+		{ VIEW("\0alice@example.test"), AUTH_FAIL_CREDENTIALS },
+		{ VIEW("\0alice@example.test\0"), AUTH_FAIL_CREDENTIALS },
+		{ VIEW("\0alice@example.test\0secret\0"), AUTH_FAIL_CREDENTIALS },
+		{ VIEW("\0alice@example.test\0secret\0x"), AUTH_FAIL_CREDENTIALS },
+	};
+	const struct view login[] = { VIEW("alice@example.test"), VIEW("secret") };
+	const struct view wrong[] = { VIEW("alice@example.test"), VIEW("secre") };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(converse("PLAIN", &cases[i].plain, NULL, 0), cases[i].result);
+		assert_int_equal(converse("plain", NULL, &cases[i].plain, 1), cases[i].result);
+	}
+	assert_int_equal(converse("LOGIN", NULL, login, 2), -1);
+	assert_int_equal(converse("LOGIN", &login[0], &login[1], 1), -1);
+	assert_int_equal(converse("LOGIN", NULL, wrong, 2), AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(converse("LOGIN", NULL, login, 1), -2);
+	assert_int_equal(converse("CRAM-MD5", NULL, NULL, 0), AUTH_FAIL_MECHANISM);
+}
+
+static void test_mechanisms(void **unused)
+{
+	(void)unused;
+	in_task(mechanisms);
+}
+
+static void announced(void *unused)
+{
+	_cleanup_(str_free) struct str names = STR_EMPTY;
+
+	(void)unused;
+	assert_int_equal(auth_mechanisms(VIEW("smtp"), true, &names), 0);
+	assert_string_equal(str_cstr(&names), "PLAIN LOGIN");
+	assert_int_equal(auth_mechanisms(VIEW("smtp"), false, &names), 0);
+	assert_string_equal(str_cstr(&names), "");
+}
+
+static void test_announced(void **unused)
+{
+	(void)unused;
+	in_task(announced);
+}
+
+static void cookies(void *unused)
+{
+	_cleanup_(str_free) struct str user = STR_EMPTY;
+	struct auth_answer answer;
+
+	(void)unused;
+	auth_password(VIEW("imap"), VIEW("alice@example.test"), VIEW("secret"), true,
+		      VIEW("192.0.2.1"), &answer);
+	assert_int_equal(answer.state, AUTH_OK);
+	assert_int_equal(answer.cookie.len, 64);
+	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user), 0);
+	assert_string_equal(str_cstr(&user), "alice@example.test");
+	/* Once only. */
+	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user), -EACCES);
+	auth_answer_free(&answer);
+	/* For that service only, and a wrong try spends it. */
+	auth_password(VIEW("imap"), VIEW("alice@example.test"), VIEW("secret"), true,
+		      VIEW("192.0.2.1"), &answer);
+	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("pop3"), &user), -EACCES);
+	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user), -EACCES);
+	auth_answer_free(&answer);
+	assert_int_equal(auth_redeem(VIEW("0123"), VIEW("imap"), &user), -EACCES);
+	assert_int_equal(auth_redeem(VIEW(""), VIEW("imap"), &user), -EACCES);
+}
+
+static void test_cookies(void **unused)
+{
+	(void)unused;
+	in_task(cookies);
+}
+
+/* A new password is in force at once, and the old one is not, cache or no cache. */
+static void changed_password(void *unused)
+{
+	(void)unused;
+	assert_int_equal(try_password("alice@example.test", "secret", true, NULL), -1);
+	write_users("other");
+	assert_int_equal(try_password("alice@example.test", "secret", true, NULL),
+			 AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("alice@example.test", "other", true, NULL), -1);
+	write_users("secret");
+	assert_int_equal(try_password("alice@example.test", "secret", true, NULL), -1);
+}
+
+static void test_changed_password(void **unused)
+{
+	(void)unused;
+	in_task(changed_password);
+}
+
+/* Conversations that hang, break off or talk nonsense are nobody else's trouble. */
+static void neighbours(void *unused)
+{
+	struct auth_answer answers[20];
+	struct auth_exchange *hanging[20];
+	struct ipc *rude;
+	struct message m;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(hanging); i++)
+		hanging[i] = auth_begin(VIEW("imap"), VIEW("PLAIN"), false, VIEW_NONE, true,
+					VIEW("192.0.2.9"), VIEW_NONE, &answers[i]);
+	rude = ipc_connect("private/auth", clock_after(5000));
+	assert_non_null(rude);
+	assert_int_equal(ipc_send(rude, anvil_new_mail, .user = VIEW("x")), 0);
+	assert_true(ipc_receive(rude, &m) < 0);
+	ipc_free(rude);
+	rude = ipc_connect("private/auth", clock_after(5000));
+	assert_int_equal(write(ipc_fd(rude), "\0\0\0\377garbage!", 12), 12);
+	assert_true(ipc_receive(rude, &m) < 0);
+	ipc_free(rude);
+	assert_int_equal(try_password("alice@example.test", "secret", true, NULL), -1);
+	for (size_t i = 0; i < ARRAY_SIZE(hanging); i++) {
+		assert_int_equal(answers[i].state, AUTH_CONTINUE);
+		auth_exchange_free(hanging[i]);
+		auth_answer_free(&answers[i]);
+	}
+	assert_int_equal(try_password("alice@example.test", "secret", true, NULL), -1);
+}
+
+static void test_neighbours(void **unused)
+{
+	(void)unused;
+	in_task(neighbours);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_passwords),	 cmocka_unit_test(test_mechanisms),
+		cmocka_unit_test(test_announced),	 cmocka_unit_test(test_cookies),
+		cmocka_unit_test(test_changed_password), cmocka_unit_test(test_neighbours),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,158 @@
+/* Password schemes: those that are taken, those that are refused, and what never matches. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "base/mem.h"
+#include "user/user.h"
+
+/* Hashes of "secret" made with Python's crypt and hashlib. */
+static const char *const hashes_of_secret[] = {
+	"{PLAIN}secret",
+	"{plain}secret",
+	"{CLEARTEXT}secret",
+	"{SHA512-CRYPT}$6$rounds=1000$saltsalt$LAV5VE5Y7w1d73x1mFNspYWUpazfmwv2SoepNXNKJ/otop/"
+	"Zok96Hr8Q13LEv0DRY/x8v0/crpIjl8NJSAqXV/",
+	"$5$rounds=1000$saltsalt$eKLZU9t9OoPWrqOQsoTIKG0aYkZ5rGOoOQhiIvoSWX2",
+	"{BLF-CRYPT}$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+	"{CRYPT}$y$j75$saltsalt$0gBD67sgmJgRX3RZ6wHHO7sHimQEWGCWN85o4Twogh2",
+	"{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0",
+	"{SSHA256}+E+iFJ27Yu1ODPH1UNKUmzOmUT06dwfghQJRHHnMsO5zYWx0",
+	"{SSHA512}E491yrR9AdCoE7rbOPYS3EZgSuZpVE65AD9xko08s6floNesY/"
+	"Zpe9zMVvLix4S2FiQSJ99RIkNvhHomNO9uL3NhbHQ=",
+	"{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=",
+	"{SHA512}"
+	"vSsar3708Jvp9Szi2NWZZ02Bqp1qRCFpbcTZPdBhnWgs5WtNZKnvCXdhztmeD2cmW192CF5bDufKRpayrW/isg==",
+};
+
+static void known_schemes(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(hashes_of_secret); i++) {
+		struct error err = ERROR_NONE;
+		int right = password_check(VIEW("secret"), hashes_of_secret[i], &err);
+		int wrong = password_check(VIEW("Secret"), hashes_of_secret[i], &err);
+
+		if (right != 1 || wrong != 0)
+			fail_msg("%s: %d %d %s", hashes_of_secret[i], right, wrong, err.text);
+	}
+}
+
+static void weak_schemes(void **unused)
+{
+	static const struct {
+		const char *hash, *reason;
+	} weak[] = {
+		{ "{PLAIN-MD5}5ebe2294ecd0e0f08eab7690d2a6ee69", "too quick to guess" },
+		{ "{MD5}$1$salt$X1eLxrx0ViZFMXkqNFgPz1", "too quick to guess" },
+		{ "$1$salt$X1eLxrx0ViZFMXkqNFgPz1", "MD5 hash" },
+		{ "{CRYPT}$1$salt$X1eLxrx0ViZFMXkqNFgPz1", "MD5 hash" },
+		{ "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "too quick to guess" },
+		{ "saRoGXU9Ff8oc", "DES hash" },
+		{ "{DES-CRYPT}saRoGXU9Ff8oc", "too quick to guess" },
+		{ "{NTLM}x", "too quick to guess" },
+		{ "{ROT13}frperg", "not known" },
+		{ "{PLAIN", "without" },
+		{ "$9$x$y", "unknown" },
+		{ "{SSHA}not base64!", "no base64" },
+		{ "{SSHA256}c2hvcnQ=", "wrong length" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(weak); i++) {
+		struct error err = ERROR_NONE;
+
+		assert_int_equal(password_check(VIEW("secret"), weak[i].hash, &err), -EINVAL);
+		if (strstr(err.text, weak[i].reason) == NULL)
+			fail_msg("%s: %s", weak[i].hash, err.text);
+	}
+}
+
+static void never_matches(void **unused)
+{
+	static const char *const locked[] = { "",	 "*",	     "!",	  "!$6$x$y",
+					      "{CRYPT}", "{CRYPT}*", "{SSHA256}*" };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(locked); i++) {
+		assert_int_equal(password_check(VIEW("secret"), locked[i], NULL), 0);
+		assert_int_equal(password_check(VIEW(""), locked[i], NULL), 0);
+		assert_int_equal(password_check(VIEW("*"), locked[i], NULL), 0);
+	}
+	/* An empty or NUL-holding password, which C functions would cut. */
+	assert_int_equal(password_check(VIEW(""), "{PLAIN}", NULL), 0);
+	assert_int_equal(password_check(VIEW("secret\0x"), "{PLAIN}secret", NULL), 0);
+	assert_int_equal(password_check(VIEW("secret\0x"), hashes_of_secret[3], NULL), 0);
+}
+
+static void too_long_password(void **unused)
+{
+	_cleanup_(str_free) struct str password = STR_EMPTY, hash = STR_EMPTY;
+
+	(void)unused;
+	for (int i = 0; i <= PASSWORD_MAX; i++)
+		str_append_byte(&password, 'x');
+	assert_int_equal(password_check(str_view(&password), hashes_of_secret[3], NULL), 0);
+	assert_int_equal(password_hash(str_view(&password), NULL, &hash, NULL), -EINVAL);
+}
+
+static void made_hashes(void **unused)
+{
+	static const struct {
+		const char *scheme, *prefix;
+	} made[] = {
+		{ NULL, "{CRYPT}$y$" },
+		{ "CRYPT", "{CRYPT}$y$" },
+		{ "sha512-crypt", "{SHA512-CRYPT}$6$rounds=" },
+		{ "BLF-CRYPT", "{BLF-CRYPT}$2b$" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
+		_cleanup_(str_free) struct str hash = STR_EMPTY;
+		struct error err = ERROR_NONE;
+
+		if (password_hash(VIEW("p\xc3\xa4ss"), made[i].scheme, &hash, &err) != 0)
+			fail_msg("%s", err.text);
+		assert_true(view_starts(str_view(&hash), view_of(made[i].prefix)));
+		assert_int_equal(password_check(VIEW("p\xc3\xa4ss"), str_cstr(&hash), &err), 1);
+		assert_int_equal(password_check(VIEW("pass"), str_cstr(&hash), &err), 0);
+	}
+}
+
+static void two_hashes_differ(void **unused)
+{
+	_cleanup_(str_free) struct str one = STR_EMPTY, two = STR_EMPTY;
+
+	(void)unused;
+	assert_int_equal(password_hash(VIEW("secret"), NULL, &one, NULL), 0);
+	assert_int_equal(password_hash(VIEW("secret"), NULL, &two, NULL), 0);
+	assert_false(view_eq(str_view(&one), str_view(&two)));
+}
+
+static void not_made(void **unused)
+{
+	_cleanup_(str_free) struct str hash = STR_EMPTY;
+
+	(void)unused;
+	assert_int_equal(password_hash(VIEW(""), NULL, &hash, NULL), -EINVAL);
+	assert_int_equal(password_hash(VIEW("a\0b"), NULL, &hash, NULL), -EINVAL);
+	assert_int_equal(password_hash(VIEW("secret"), "PLAIN-MD5", &hash, NULL), -EINVAL);
+	assert_int_equal(hash.len, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(known_schemes), cmocka_unit_test(weak_schemes),
+		cmocka_unit_test(never_matches), cmocka_unit_test(too_long_password),
+		cmocka_unit_test(made_hashes),	 cmocka_unit_test(two_hashes_differ),
+		cmocka_unit_test(not_made),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
