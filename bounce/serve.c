@@ -1,0 +1,127 @@
+/* qmgr's requests. A report goes into the queue like any other mail, through cleanup. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "compose.h"
+#include "ipc/clients.h"
+
+static int write_submission(void *argument, struct view bytes)
+{
+	return submission_data(argument, bytes);
+}
+
+static const char *kind_name(uint8_t kind)
+{
+	return kind == REPORT_FAILURE ? "sender non-delivery notification"
+	       : kind == REPORT_DELAY ? "sender delay notification"
+				      : "sender delivery status notification";
+}
+
+/* One message to the sender. 0 when it is in the queue. */
+static int submit(struct report *report)
+{
+	_cleanup_(str_free) struct str refusal = STR_EMPTY;
+	const struct queue_envelope *e = queue_file_envelope(report->file);
+	int has_8bit = report_needs_8bit(report);
+	struct submission_verdict verdict = { 0 };
+	char id[IPC_QUEUE_ID_MAX + 1];
+
+	if (has_8bit < 0)
+		return has_8bit;
+	struct submission *s = submission_begin(
+		"private/cleanup",
+		&(struct msg_mail){
+			.flags = (uint8_t)(MAIL_FLAG_INTERNAL | (e->flags & MAIL_FLAG_SMTPUTF8)),
+			.body = has_8bit ? BODY_8BITMIME : BODY_7BIT },
+		&refusal);
+
+	if (s == NULL) {
+		log_warning("%s: report was refused: %s", queue_file_id(report->file),
+			    str_cstr(&refusal));
+		return -EAGAIN;
+	}
+	snprintf(id, sizeof(id), "%s", submission_queue_id(s));
+	report->argument = s;
+	int r = submission_rcpt(s, e->sender, VIEW_NONE, NOTIFY_NEVER, &refusal);
+
+	if (r == 0)
+		r = report_compose(report);
+	if (r < 0) {
+		submission_abort(s);
+		log_warning("%s: report was not written: %s", queue_file_id(report->file),
+			    refusal.len > 0 ? str_cstr(&refusal) : strerror(-r));
+		return r;
+	}
+	r = submission_commit(s, &verdict);
+	if (r == 0 && verdict.code != 250) {
+		log_warning("%s: report was refused: %u %s", queue_file_id(report->file),
+			    verdict.code, str_cstr(&verdict.text));
+		r = -EAGAIN;
+	}
+	str_free(&verdict.status);
+	str_free(&verdict.text);
+	if (r == 0)
+		log_info("%s: %s: %s", queue_file_id(report->file), kind_name(report->kind), id);
+	return r;
+}
+
+/* As many reports as the recipients need. */
+static int report_all(struct queue_file *file, uint8_t kind)
+{
+	struct report report = { .kind = kind, .file = file };
+	int r = 0;
+
+	/* Nobody is told about the fate of a report. */
+	if (queue_file_envelope(file)->sender.len == 0 || kind > REPORT_SUCCESS)
+		return 0;
+	report.write = write_submission;
+	if (!report_is_needed(&report))
+		return 0;
+	do {
+		r = submit(&report);
+		report.from = report.next;
+	} while (r == 0 && report.more);
+	return r;
+}
+
+static int answer(struct ipc *ipc, struct message *m)
+{
+	struct error err = ERROR_NONE;
+	struct queue_file *file = NULL;
+	int fd = m->report.file, r;
+
+	m->report.file = -1;
+	r = queue_file_from_fd(fd, m->report.queue_id, &file, &err);
+	if (r < 0) {
+		log_error("cannot report: %s", err.text);
+		return ipc_send(ipc, verdict, .code = 451, .status = VIEW("4.3.0"),
+				.text = view_of(err.text));
+	}
+	r = report_all(file, m->report.kind);
+	queue_file_close(file);
+	if (r < 0)
+		return ipc_send(ipc, verdict, .code = 451, .status = VIEW("4.3.0"),
+				.text = VIEW("the report could not be written"));
+	return ipc_send(ipc, verdict, .code = 250, .status = VIEW("2.0.0"), .text = VIEW("Ok"));
+}
+
+void bounce_serve(struct ipc *ipc)
+{
+	for (;;) {
+		struct message m;
+		int r = ipc_next_request(ipc, &m);
+
+		if (r < 0)
+			return;
+		if (m.type == MSG_report) {
+			r = answer(ipc, &m);
+		} else {
+			message_close_fd(&m);
+			r = -EBADMSG;
+		}
+		if (r < 0)
+			return;
+	}
+}

@@ -1,0 +1,240 @@
+/* Reports, from a queue file with results in it: their parts, fields, limits. */
+#include "helper.h"
+
+#include <errno.h>
+
+#include "base/io.h"
+#include "compose.h"
+#include "conf/conf.h"
+#include "mail/header.h"
+
+static void load_parameters(const char *directory)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, report = STR_EMPTY;
+
+	str_printf(&path, "%s/main.cf", directory);
+	assert_int_equal(
+		io_replace_file(str_cstr(&path),
+				VIEW("myhostname = mx.example.test\n"
+				     "myorigin = example.test\nbounce_size_limit = 1000\n"),
+				0600, NULL),
+		0);
+	assert_int_equal(conf_load(directory, NULL, 0, &report), 0);
+}
+
+static int collect(void *argument, struct view bytes)
+{
+	str_append(argument, bytes);
+	return 0;
+}
+
+struct fate {
+	const char *address, *original, *orcpt;
+	uint8_t notify, outcome;
+	const char *status, *remote, *diagnostic;
+};
+
+/* A message whose recipients met these fates. */
+static struct queue_file *message(struct test_queue *t, struct queue_envelope envelope,
+				  const char *content, const struct fate *fates, size_t count)
+{
+	struct queue_writer *w = queue_writer_new(t->queue, &envelope);
+	struct queue_file *f;
+	struct error err = ERROR_NONE;
+	struct queue_cursor cursor = { 0 };
+	struct queue_recipient r;
+
+	for (size_t i = 0; i < count; i++)
+		queue_writer_recipient(w, view_of(fates[i].address), view_of(fates[i].original),
+				       view_of(fates[i].orcpt), fates[i].notify);
+	queue_writer_content(w, view_of(content));
+	assert_int_equal(queue_writer_commit(w, &err), 0);
+	assert_int_equal(queue_file_open(t->queue, view_of(queue_writer_id(w)), 0, &f, &err), 0);
+	queue_writer_free(w);
+	for (size_t i = 0; i < count; i++) {
+		struct queue_reason reason = { view_of(fates[i].status), view_of(fates[i].remote),
+					       view_of(fates[i].diagnostic) };
+		uint64_t place;
+
+		assert_int_equal(queue_file_next_recipient(f, &cursor, &r), 1);
+		assert_int_equal(queue_file_add_reason(f, &reason, &place), 0);
+		assert_int_equal(queue_file_set_result(f, r.place, fates[i].outcome, false,
+						       1795305600, place),
+				 0);
+	}
+	return f;
+}
+
+static bool has(const struct str *text, const char *what)
+{
+	return view_find(str_view(text), view_of(what)) != VIEW_NOT_FOUND;
+}
+
+static void expect(const struct str *text, const char *what)
+{
+	if (!has(text, what))
+		fail_msg("no \"%s\" in:\n%s", what, str_cstr(text));
+}
+
+static const struct fate fates[] = {
+	{ "nobody@example.com", "alias@example.test", "rfc822;alias@example.test", 0,
+	  OUTCOME_FAILED, "5.1.1", "mx.example.com[192.0.2.1]:25",
+	  "host mx.example.com[192.0.2.1] said: 550 5.1.1 <nobody@example.com>: unknown "
+	  "(in reply to RCPT TO command)" },
+	{ "full@example.test", "full@example.test", NULL, 0, OUTCOME_FAILED, "5.2.2", NULL,
+	  "mailbox is full\r\nInjected: x" },
+	{ "quiet@example.test", "quiet@example.test", NULL, NOTIFY_NEVER, OUTCOME_FAILED, "5.2.2",
+	  NULL, "secret" },
+	{ "later@example.test", "later@example.test", NULL, 0, OUTCOME_DEFERRED, "4.4.1", NULL,
+	  "no route" },
+	{ "there@example.test", "there@example.test", NULL, NOTIFY_SUCCESS, OUTCOME_RELAYED,
+	  "2.0.0", "mx[192.0.2.1]:25", "250 ok" },
+};
+
+static const struct queue_envelope envelope = { .sender = VIEW("odd name@example.test"),
+						.envid = VIEW("QQ1"),
+						.arrival = 1795305501000000 };
+
+static void compose(struct queue_file *f, uint8_t kind, struct str *out)
+{
+	struct report report = { .kind = kind, .file = f, .write = collect, .argument = out };
+
+	assert_true(report_is_needed(&report));
+	assert_int_equal(report_compose(&report), 0);
+	assert_false(report.more);
+}
+
+static void failure(struct test_queue *t)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	_cleanup_(queue_file_closep) struct queue_file *f =
+		message(t, envelope, "Subject: hello\r\n\r\nbody\r\n", fates, ARRAY_SIZE(fates));
+
+	load_parameters(t->directory);
+	compose(f, REPORT_FAILURE, &text);
+	expect(&text, "From: Mail Delivery System <MAILER-DAEMON@example.test>\r\n");
+	expect(&text, "To: <\"odd name\"@example.test>\r\n");
+	expect(&text, "Auto-Submitted: auto-replied\r\n");
+	expect(&text, "Content-Type: multipart/report; report-type=delivery-status;");
+	expect(&text, "This is the mail system at host mx.example.test.");
+	expect(&text, "<nobody@example.com> (given as <alias@example.test>): host");
+	expect(&text, "\r\nReporting-MTA: dns; mx.example.test\r\n"
+		      "Original-Envelope-Id: QQ1\r\nArrival-Date: ");
+	expect(&text, "\r\n\r\nOriginal-Recipient: rfc822;alias@example.test\r\n"
+		      "Final-Recipient: rfc822; nobody@example.com\r\nAction: failed\r\n"
+		      "Status: 5.1.1\r\nRemote-MTA: dns; mx.example.com\r\n"
+		      "Diagnostic-Code: smtp; 550 5.1.1 <nobody@example.com>: unknown\r\n"
+		      "Last-Attempt-Date: ");
+	expect(&text,
+	       "Final-Recipient: rfc822; full@example.test\r\nAction: failed\r\n"
+	       "Status: 5.2.2\r\nDiagnostic-Code: X-Posta; mailbox is full??Injected: x\r\n");
+	expect(&text, "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+		      "Subject: hello\r\n\r\nbody\r\n\r\n--");
+	assert_false(has(&text, "secret"));
+	assert_false(has(&text, "no route"));
+	assert_false(has(&text, "\nInjected"));
+}
+
+static void delay_and_success(struct test_queue *t)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	_cleanup_(queue_file_closep) struct queue_file *f = message(
+		t, envelope, "Subject: h\xc3\xa9llo\r\n\r\nbody\r\n", fates, ARRAY_SIZE(fates));
+
+	load_parameters(t->directory);
+	compose(f, REPORT_DELAY, &text);
+	expect(&text, "Action: delayed\r\nStatus: 4.4.1\r\n");
+	expect(&text, "Will-Retry-Until: ");
+	expect(&text, "Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+		      "Subject: h\xc3\xa9llo\r\n\r\n--");
+	assert_false(has(&text, "body"));
+	assert_false(has(&text, "nobody"));
+	str_clear(&text);
+	compose(f, REPORT_SUCCESS, &text);
+	expect(&text, "Action: relayed\r\nStatus: 2.0.0\r\nRemote-MTA: dns; mx\r\n");
+}
+
+/* RET=HDRS, and messages over bounce_size_limit: the header alone. */
+static void header_only(struct test_queue *t)
+{
+	_cleanup_(str_free) struct str content = STR_EMPTY;
+	struct queue_envelope hdrs = envelope;
+
+	load_parameters(t->directory);
+	hdrs.ret = RET_HDRS;
+	str_append(&content, VIEW("Subject: hello\r\n\r\ncontent"));
+	for (int round = 0; round < 2; round++) {
+		_cleanup_(str_free) struct str text = STR_EMPTY;
+		_cleanup_(queue_file_closep) struct queue_file *f =
+			message(t, round ? envelope : hdrs, str_cstr(&content), fates, 1);
+
+		compose(f, REPORT_FAILURE, &text);
+		expect(&text, "Content-Type: text/rfc822-headers\r\n"
+			      "Content-Transfer-Encoding: 7bit\r\n\r\nSubject: hello\r\n\r\n--");
+		assert_false(has(&text, "content\r\n"));
+		for (int i = 0; i < 200; i++)
+			str_append(&content, VIEW("0123456789\r\n"));
+	}
+}
+
+/* Everybody is told about, in reports of a bounded size. */
+static void many_recipients(struct test_queue *t)
+{
+	enum { COUNT = REPORT_RECIPIENTS_MAX + 10 };
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	_cleanup_free_ struct fate *many = mem_new_array(struct fate, COUNT);
+
+	load_parameters(t->directory);
+	for (size_t i = 0; i < COUNT; i++)
+		many[i] = fates[1];
+	_cleanup_(queue_file_closep) struct queue_file *f =
+		message(t, envelope, "A: b\r\n\r\n", many, COUNT);
+	struct report report = {
+		.kind = REPORT_FAILURE, .file = f, .write = collect, .argument = &text
+	};
+
+	assert_int_equal(report_compose(&report), 0);
+	assert_true(report.more);
+	report.from = report.next;
+	str_clear(&text);
+	assert_int_equal(report_compose(&report), 0);
+	assert_false(report.more);
+	size_t told = 0;
+
+	for (struct view rest = str_view(&text); (rest = view_from(rest, 1)).len > 0;)
+		told += view_starts(rest, VIEW("Final-Recipient:"));
+	assert_int_equal(told, 10);
+}
+
+static void failure_test(void **state)
+{
+	(void)state;
+	test_with_queue(failure);
+}
+static void delay_test(void **state)
+{
+	(void)state;
+	test_with_queue(delay_and_success);
+}
+static void header_test(void **state)
+{
+	(void)state;
+	test_with_queue(header_only);
+}
+static void many_test(void **state)
+{
+	(void)state;
+	test_with_queue(many_recipients);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(failure_test),
+		cmocka_unit_test(delay_test),
+		cmocka_unit_test(header_test),
+		cmocka_unit_test(many_test),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
