@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -16,6 +17,7 @@ static struct {
 	const struct session_program *program;
 	struct session_user user;
 	struct ipc *join, *watch;
+	struct list clients;
 	size_t connections;
 	uint64_t served; /* connections ever, so that an idle timer knows whether it is stale */
 	bool leaving;	 /* nothing comes from the parent any more */
@@ -24,13 +26,15 @@ static struct {
 
 /* A connection, copied out of the message that brought it. */
 struct client {
+	struct list link; /* in self.clients */
 	int fd;
 	struct str tag, input, address;
-	bool secured;
+	bool secured, refused;
 };
 
 static void client_free(struct client *client)
 {
+	list_remove(&client->link);
 	if (client->fd >= 0)
 		close(client->fd);
 	str_free(&client->tag);
@@ -99,10 +103,23 @@ static void serve_connection(void *argument)
 	if (client->input.len > 0)
 		stream_push_back(io, str_view(&client->input));
 	str_free(&client->input);
-	self.program->serve(io, &known);
+	if (!client->refused)
+		self.program->serve(io, &known);
+	else if (self.program->refuse != NULL)
+		self.program->refuse(io, &known);
 	stream_close(io);
 	client_free(client);
 	note_end_of_connection();
+}
+
+/* Connections from the same address, those that are refused not counted. */
+static int64_t count_from(struct view address)
+{
+	int64_t count = 0;
+
+	list_for_each (&self.clients, struct client, link, client)
+		count += !client->refused && view_eq(str_view(&client->address), address);
+	return count;
 }
 
 static void accept_connection(struct msg_session_join *join)
@@ -115,12 +132,11 @@ static void accept_connection(struct msg_session_join *join)
 	str_append(&client->input, join->input);
 	str_append(&client->address, join->client_address);
 	client->secured = join->secured;
-	if (max > 0 && self.connections >= (size_t)max) {
-		log_warning("user=<%s>, rip=%s: more than %lld connections of one user",
+	client->refused = max > 0 && count_from(join->client_address) >= max;
+	if (client->refused)
+		log_warning("user=<%s>, rip=%s: more than %lld connections from this address",
 			    self.user.name, str_cstr(&client->address), (long long)max);
-		client_free(client);
-		return;
-	}
+	list_push_back(&self.clients, &client->link);
 	self.connections++;
 	self.served++;
 	task_spawn("session", serve_connection, client);
@@ -247,6 +263,7 @@ void child_live(const struct birthright *birth)
 	self.watch = birth->watch;
 	self.join = ipc_new(birth->join_fd);
 	WAITLIST_INIT(&self.done);
+	list_init(&self.clients);
 	r = become_user(birth, &err);
 	if (r < 0) {
 		log_error("user=<%s>: %s", birth->user->name, err.text);

@@ -56,13 +56,15 @@ struct session_program {
 	 * ends the connection with what the function wrote last.
 	 */
 	void (*serve)(struct stream *io, const struct session_client *client);
+	/* Instead of serve, when there are too many connections. May be NULL: just closed. */
+	void (*refuse)(struct stream *io, const struct session_client *client);
 	/* New mail was delivered into this folder ("" or "INBOX"), says anvil. May be NULL. */
 	void (*new_mail)(struct view folder);
 	/* Before the child ends. May be NULL. */
 	void (*close)(void);
 	/* No connection for this long: the child ends. */
 	msec_t (*idle_exit)(void);
-	/* Connections of one user at once; more are refused. */
+	/* Connections of one user from one address at once; more are refused. 0: no limit. */
 	int64_t (*connections_max)(void);
 };
 

@@ -208,6 +208,18 @@ int mailbox_info(struct mailbox *mailbox, uint32_t seq, struct message_info *inf
 	return 0;
 }
 
+int mailbox_file_name(struct mailbox *mailbox, uint32_t seq, struct str *out)
+{
+	struct file_name name;
+	struct mail mail;
+	int r = message_record(mailbox, seq, &mail);
+
+	if (r < 0)
+		return r;
+	str_append(out, file_name_parse(mail.r.file, &name) ? name.base : mail.r.file);
+	return 0;
+}
+
 /* ---- content ---- */
 
 /* A file in tmp/ without a name. */

@@ -230,6 +230,9 @@ struct message_info {
 /* Also for messages that are gone from the index but not from the snapshot: -ENOENT then. */
 int mailbox_info(struct mailbox *mailbox, uint32_t seq, struct message_info *info);
 
+/* The lasting part of its file's name, without UID and flags, appended. */
+int mailbox_file_name(struct mailbox *mailbox, uint32_t seq, struct str *out);
+
 /*
  * The content with CRLF line ends: a descriptor for reading (the caller closes it) of exactly *size
  * bytes. A file with bare LFs is converted into an unnamed file. -ENOENT: gone.

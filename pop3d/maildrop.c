@@ -1,0 +1,160 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/encode.h"
+#include "base/mem.h"
+#include "session.h"
+
+int maildrop_open(struct store *store, struct maildrop *drop)
+{
+	int r;
+
+	*drop = (struct maildrop){ 0 };
+	r = mailbox_open(store, VIEW("INBOX"), MAILBOX_READ_WRITE, &drop->box);
+	if (r < 0)
+		return r;
+	drop->count = mailbox_count(drop->box);
+	drop->sizes = mem_new_array(uint64_t, drop->count + 1);
+	drop->deleted = mem_new_array(bool, drop->count + 1);
+	drop->seen = mem_new_array(bool, drop->count + 1);
+	for (uint32_t i = 0; i < drop->count; i++) {
+		struct message_info info;
+
+		r = mailbox_info(drop->box, i + 1, &info);
+		/* Gone between the snapshot and now: numbers must not move any more. */
+		if (r < 0 && r != -ENOENT)
+			return r;
+		drop->sizes[i] = r == 0 ? info.size : 0;
+		drop->total += drop->sizes[i];
+	}
+	return 0;
+}
+
+void maildrop_close(struct maildrop *drop)
+{
+	mailbox_close(drop->box);
+	free(drop->sizes);
+	free(drop->deleted);
+	free(drop->seen);
+	*drop = (struct maildrop){ 0 };
+}
+
+/* One %-sequence behind the '%': 0 and '0', digits, 'X', then the letter. Moves *at. */
+static int append_field(struct maildrop *drop, uint32_t number, const char **at, struct str *out)
+{
+	bool zero = false, hex = false;
+	struct message_info info;
+	unsigned long value;
+	int width = 0, r;
+
+	for (; **at == '0' && width == 0; ++*at)
+		zero = true;
+	for (; ascii_is_digit(**at) && width < 20; ++*at)
+		width = width * 10 + (**at - '0');
+	for (; **at == 'X' || **at == 'x'; ++*at)
+		hex = true;
+	switch (**at) {
+	case 'u':
+		value = mailbox_uid(drop->box, number);
+		break;
+	case 'v':
+		value = mailbox_uidvalidity(drop->box);
+		break;
+	case 'g':
+		++*at;
+		r = mailbox_info(drop->box, number, &info);
+		if (r == 0)
+			hex_encode(out, view_make(info.id, sizeof(info.id)));
+		return r;
+	case 'f':
+		++*at;
+		return mailbox_file_name(drop->box, number, out);
+	case '\0':
+		return 0;
+	default:
+		str_append_byte(out, *(*at)++);
+		return 0;
+	}
+	++*at;
+	if (zero)
+		str_printf(out, hex ? "%0*lx" : "%0*lu", width, value);
+	else
+		str_printf(out, hex ? "%*lx" : "%*lu", width, value);
+	return 0;
+}
+
+int maildrop_uidl(struct maildrop *drop, uint32_t number, const char *format, struct str *out)
+{
+	size_t start = out->len;
+
+	for (const char *at = format; *at != '\0';) {
+		if (*at != '%') {
+			str_append_byte(out, *at++);
+			continue;
+		}
+		at++;
+
+		int r = append_field(drop, number, &at, out);
+
+		if (r < 0)
+			return r;
+	}
+	/* Too long for the protocol, or nothing: the id that fits always. */
+	if (out->len - start > POP3_UIDL_MAX || out->len == start) {
+		str_truncate(out, start);
+		str_printf(out, "%08x%08x", mailbox_uid(drop->box, number),
+			   mailbox_uidvalidity(drop->box));
+	}
+	for (size_t i = start; i < out->len; i++)
+		if (out->data[i] <= ' ' || out->data[i] > '~')
+			out->data[i] = '_';
+	return 0;
+}
+
+void maildrop_delete(struct maildrop *drop, uint32_t number)
+{
+	if (drop->deleted[number - 1])
+		return;
+	drop->deleted[number - 1] = true;
+	drop->deleted_count++;
+	drop->deleted_size += drop->sizes[number - 1];
+}
+
+void maildrop_reset(struct maildrop *drop)
+{
+	memset(drop->deleted, 0, drop->count * sizeof(*drop->deleted));
+	drop->deleted_count = 0;
+	drop->deleted_size = 0;
+}
+
+/* The numbers of the messages that have a mark. */
+static uint32_t *marked(const struct maildrop *drop, const bool *marks, size_t *count)
+{
+	uint32_t *numbers = mem_new_array(uint32_t, drop->count + 1);
+
+	*count = 0;
+	for (uint32_t i = 0; i < drop->count; i++)
+		if (marks[i])
+			numbers[(*count)++] = i + 1;
+	return numbers;
+}
+
+int maildrop_update(struct maildrop *drop)
+{
+	size_t count;
+	_cleanup_free_ uint32_t *numbers = marked(drop, drop->deleted, &count);
+
+	return count > 0 ? mailbox_remove(drop->box, numbers, count) : 0;
+}
+
+void maildrop_mark_seen(struct maildrop *drop)
+{
+	struct flag_change change = { .operation = FLAGS_ADD, .flags = FLAG_SEEN };
+	struct flag_result result;
+	size_t count;
+	_cleanup_free_ uint32_t *numbers = marked(drop, drop->seen, &count);
+
+	/* A flag that cannot be set is not worth a client's failure; it was logged. */
+	if (count > 0 && mailbox_change_flags(drop->box, numbers, count, &change, &result) == 0)
+		flag_result_free(&result);
+}

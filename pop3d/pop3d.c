@@ -1,0 +1,52 @@
+/* pop3d: the network side of POP3. See login.h. */
+#include <errno.h>
+
+#include "conf/conf.h"
+#include "login.h"
+
+static struct tls_context *tls;
+
+static const char *set_or_null(const char *value)
+{
+	return value[0] != '\0' ? value : NULL;
+}
+
+static int prepare(struct error *err)
+{
+	struct tls_options options = {
+		.server = true,
+		.chain_files = set_or_null(param.smtpd_tls_chain_files),
+		.cert_file = set_or_null(param.smtpd_tls_cert_file),
+		.key_file = set_or_null(param.smtpd_tls_key_file),
+		.protocols = set_or_null(param.smtpd_tls_mandatory_protocols),
+		.alpn = "pop3",
+	};
+
+	if (options.chain_files == NULL && options.cert_file == NULL) {
+		if (param.pop3d_tls_wrappermode)
+			return error_set(err, -EINVAL,
+					 "pop3d_tls_wrappermode = yes needs smtpd_tls_chain_files");
+		return 0;
+	}
+	tls = tls_context_new(&options, err);
+	return tls != NULL ? 0 : -EINVAL;
+}
+
+static void serve_client(struct stream *io, const struct peer *peer)
+{
+	login_serve(io, peer, tls, param.pop3d_tls_wrappermode);
+}
+
+static const struct daemon_program program = {
+	.name = "pop3d",
+	.user = DAEMON_NET,
+	.root = DAEMON_ROOT_EMPTY,
+	.calls = CALLS_NETWORK,
+	.prepare = prepare,
+	.serve_client = serve_client,
+};
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &program);
+}

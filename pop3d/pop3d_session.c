@@ -1,0 +1,82 @@
+/* pop3d-session: the mailbox side of POP3, one process for each logged-in user. See session.h. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "session.h"
+#include "user/user.h"
+
+/* The store of the user whose process this is. */
+static struct store *store;
+
+/* Opened by the first connection, so that an error is told to the client that meets it. */
+static void serve(struct stream *io, const struct session_client *client)
+{
+	struct store_options options = STORE_DEFAULTS;
+	struct error err = ERROR_NONE;
+	int r = 0;
+
+	options.index_limit = (uint64_t)param.mailbox_index_limit;
+	if (store == NULL)
+		r = store_open(client->user->maildir, &options, &store, &err);
+	if (r < 0) {
+		log_error("user=<%s>: %s", client->user->name, err.text);
+		(void)stream_printf(io, "-ERR [SYS/TEMP] The mailbox cannot be opened now.\r\n");
+		(void)stream_flush(io);
+		return;
+	}
+	pop3_session_serve(io, client, store);
+}
+
+static void refuse(struct stream *io, const struct session_client *client)
+{
+	(void)client;
+	(void)stream_printf(io, "-ERR [IN-USE] Too many connections of this user.\r\n");
+}
+
+static void close_store(void)
+{
+	store_close(TAKE(store));
+}
+
+static msec_t idle_exit(void)
+{
+	return param.pop3_session_idle_exit;
+}
+
+static int64_t connections_max(void)
+{
+	return param.mail_max_userip_connections;
+}
+
+static const struct session_program session_program = {
+	.service = "pop3",
+	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE,
+	.serve = serve,
+	.refuse = refuse,
+	.close = close_store,
+	.idle_exit = idle_exit,
+	.connections_max = connections_max,
+};
+
+static void serve_ipc(struct ipc *ipc)
+{
+	session_serve_ipc(ipc, &session_program);
+}
+
+static const struct daemon_program program = {
+	.name = "pop3d-session",
+	.user = DAEMON_PRIVILEGED,
+	.root = DAEMON_ROOT_NONE,
+	.calls = CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
+	.prepare = users_open,
+	.start = session_start,
+	.serve_ipc = serve_ipc,
+	.retire = session_retire,
+};
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &program);
+}
