@@ -1,0 +1,577 @@
+/*
+ * local-deliver as a program: what it stores, runs and reads, as whom, and what it refuses to
+ * believe.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <pwd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "ipc/ipc.h"
+#include "program.h"
+#include "table/table.h"
+#include "task/task.h"
+
+#define UID 4321
+
+static char root[] = "/tmp/posta-local-XXXXXX";
+static const char *self; /* a system user with a .forward: ourselves, or "daemon" */
+static struct program program;
+static struct ipc_pool *pool;
+static char content_path[128];
+
+static const char content[] = "From: a@example.test\r\n\r\nFrom me\r\n>From you\r\nend\r\n";
+
+static void write_file(const char *name, const char *text, mode_t mode)
+{
+	char path[128];
+	struct error err = ERROR_NONE;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	if (io_replace_file(path, view_of(text), mode, &err) < 0)
+		fail_msg("%s", err.text);
+	chmod(path, mode);
+}
+
+static void build(const char *name, enum table_source source, const char *format, ...)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY, report = STR_EMPTY;
+	char path[128];
+	va_list args;
+
+	va_start(args, format);
+	str_vprintf(&text, format, args);
+	va_end(args);
+	write_file(name, str_cstr(&text), 0644);
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	if (table_build("hash", path, source, &report) < 0)
+		fail_msg("%s", str_cstr(&report));
+}
+
+static void make_folder(const char *name, uid_t owner)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	mkdir(path, 0755);
+	if (geteuid() == 0 && chown(path, owner, owner) < 0)
+		abort();
+}
+
+static void write_aliases(void)
+{
+	build("conf/aliases", SOURCE_ALIASES,
+	      "cmd: \"|cat > %s/out/cmd; echo hello; exit $EXTENSION\"\n"
+	      "plain: \"|/bin/cat /etc/hostname\"\n"
+	      "env: \"|env > %s/out/env; id -u >> %s/out/env\"\n"
+	      "slow: \"|echo begun; sleep 30\"\n"
+	      "file: %s/out/mbox, %s/out/dir/\n"
+	      "list: :include:%s/conf/list\n"
+	      "open: :include:%s/conf/open\n",
+	      root, root, root, root, root, root, root);
+}
+
+static int set_up(void **unused)
+{
+	const struct passwd *me = getpwuid(geteuid() == 0 ? 1 : geteuid());
+	char path[128];
+
+	(void)unused;
+	self = mem_strdup(me->pw_name);
+	assert_non_null(mkdtemp(root));
+	chmod(root, 0755);
+	make_folder("conf", 0);
+	make_folder("private", 0);
+	make_folder("mail", UID);
+	make_folder("out", 65534);
+	make_folder("home", me->pw_uid);
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	str_printf(
+		&text,
+		"queue_directory = %s\nmailbox_users = hash:%s/conf/users\n"
+		"mydestination = local.test\nmyhostname = mx.example.test\n"
+		"mail_owner = nobody\nnet_owner = nobody\nvirtual_uid = %d\n"
+		"virtual_gid = %d\nvirtual_home = %s/mail/%%d/%%n\nrecipient_delimiter = +\n"
+		"alias_maps = hash:%s/conf/aliases\nvirtual_mailbox_base = %s/mail\n"
+		"virtual_mailbox_maps = inline:{ v@v.test=v/, m@v.test=m.mbox, up@v.test=../x/ }\n"
+		"virtual_uid_maps = static:%d\nvirtual_gid_maps = static:%d\n"
+		"forward_path = %s/home/${user}${recipient_delimiter}${extension}\n"
+		"mail_location = maildir:~/Maildir\ncommand_time_limit = 1s\n"
+		"mailbox_size_limit = 1000\nvirtual_mailbox_limit = 1000\n"
+		"local_deliver_children = 3\n",
+		root, root, UID, UID, root, root, root, UID, UID, root);
+	write_file("conf/main.cf", str_cstr(&text), 0644);
+	build("conf/users", SOURCE_USERS, "alice@example.test:x::::::\n");
+	write_aliases();
+	_cleanup_(str_free) struct str list = STR_EMPTY;
+	str_printf(&list, "one@example.test\n\"|touch %s/out/included\"\n%s/out/inc\n", root, root);
+	write_file("conf/list", str_cstr(&list), 0644);
+	write_file("conf/open", "x@example.test\n", 0666);
+	write_file("message", content, 0644);
+	snprintf(content_path, sizeof(content_path), "%s/message", root);
+	snprintf(path, sizeof(path), "%s/conf", root);
+	ipc_set_root(root);
+	pool = ipc_pool_new("private/local-deliver", 10);
+	return program_start(&program, LOCAL_DELIVER_PROGRAM, "local-deliver", path, root) ? 0 : -1;
+}
+
+static int tear_down(void **unused)
+{
+	char command[128];
+	int status = program_stop(&program);
+
+	(void)unused;
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	return system(command) != 0 || !WIFEXITED(status);
+}
+
+/* ---- asking ---- */
+
+static struct {
+	uint8_t outcome;
+	char status[32];
+	struct str text, user;
+} got;
+
+static void take(struct ipc *ipc, const struct message *m)
+{
+	assert_int_equal(m->type, MSG_result);
+	got.outcome = m->result.outcome;
+	snprintf(got.status, sizeof(got.status), "%.*s", VIEW_ARG(m->result.status));
+	str_set(&got.text, m->result.diagnostic);
+	str_set(&got.user, m->result.remote);
+	ipc_pool_put(pool, ipc, true);
+}
+
+static void expect(uint8_t outcome, const char *status, const char *text)
+{
+	if (got.outcome != outcome || strcmp(got.status, status) != 0 ||
+	    strstr(str_cstr(&got.text), text) == NULL)
+		fail_msg("%d %s %s instead of %d %s %s", got.outcome, got.status,
+			 str_cstr(&got.text), outcome, status, text);
+}
+
+static void deliver_to(const char *user, uint8_t kind)
+{
+	_cleanup_fd_ int fd = open(content_path, O_RDONLY);
+	struct message m;
+	struct ipc *ipc;
+
+	assert_int_equal(ipc_exchange(pool, clock_after(5000), &ipc, &m, mailbox_deliver,
+				      .queue_id = VIEW("4ABC"), .user = view_of(user), .kind = kind,
+				      .sender = VIEW("a@example.test"),
+				      .recipient = VIEW("alice+x@example.test"),
+				      .original = VIEW("al@example.test"),
+				      .content_size = sizeof(content) - 1, .file = fd),
+			 0);
+	take(ipc, &m);
+}
+
+static void run(uint8_t kind, uint8_t source, const char *owner, const char *via,
+		const char *target, const char *extension)
+{
+	_cleanup_fd_ int fd = open(content_path, O_RDONLY);
+	struct message m;
+	struct ipc *ipc;
+
+	assert_int_equal(ipc_exchange(pool, clock_after(5000), &ipc, &m, program_deliver,
+				      .queue_id = VIEW("4ABC"), .kind = kind, .source = source,
+				      .owner = view_of(owner), .via = view_of(via),
+				      .target = view_of(target), .extension = view_of(extension),
+				      .sender = VIEW("a@example.test"),
+				      .recipient = VIEW("cmd@local.test"),
+				      .original = VIEW("cmd@local.test"),
+				      .content_size = sizeof(content) - 1, .file = fd),
+			 0);
+	take(ipc, &m);
+}
+
+static const char *in_root(const char *format)
+{
+	static char text[512];
+
+	snprintf(text, sizeof(text), format, root);
+	return text;
+}
+
+static void read_file(const char *name, struct str *text)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	str_clear(text);
+	assert_int_equal(io_read_file(path, 100000, text, NULL), 0);
+}
+
+/* The only file of a folder. */
+static void read_only_file(const char *folder, struct str *text, uid_t *owner)
+{
+	char path[256], name[512] = "";
+	struct dirent *entry;
+	struct stat st;
+	DIR *dir;
+	int count = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", root, folder);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", folder, entry->d_name);
+		assert_non_null(strstr(entry->d_name, ",S="));
+		count++;
+	}
+	closedir(dir);
+	assert_int_equal(count, 1);
+	read_file(name, text);
+	snprintf(path, sizeof(path), "%s", root);
+	_cleanup_(str_free) struct str full = STR_EMPTY;
+	str_printf(&full, "%s/%s", root, name);
+	assert_int_equal(stat(str_cstr(&full), &st), 0);
+	*owner = st.st_uid;
+	assert_int_equal(unlink(str_cstr(&full)), 0);
+}
+
+static uid_t as(uid_t uid)
+{
+	return geteuid() == 0 ? uid : geteuid();
+}
+
+/* ---- mailboxes ---- */
+
+static void mailboxes(void *unused)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	uid_t owner;
+
+	(void)unused;
+	deliver_to("alice+x@example.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to maildir");
+	assert_string_equal(str_cstr(&got.user), "alice@example.test");
+	read_only_file("mail/example.test/alice/Maildir/new", &text, &owner);
+	assert_int_equal(owner, as(UID));
+	assert_string_equal(str_cstr(&text), "Return-Path: <a@example.test>\r\n"
+					     "X-Original-To: al@example.test\r\n"
+					     "Delivered-To: alice+x@example.test\r\n"
+					     "From: a@example.test\r\n\r\nFrom me\r\n>From you\r\n"
+					     "end\r\n");
+	deliver_to("nobody-here@example.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_FAILED, "5.1.1", "unknown user: \"nobody-here@example.test\"");
+	deliver_to("no-such-user", MAILBOX_SYSTEM_USER);
+	expect(OUTCOME_FAILED, "5.1.1", "unknown user");
+	if (geteuid() == 0) {
+		deliver_to("root", MAILBOX_SYSTEM_USER);
+		expect(OUTCOME_DEFERRED, "4.3.5", "never handled as root");
+	}
+	/* virtual_mailbox_maps */
+	deliver_to("V+y@v.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to maildir");
+	assert_string_equal(str_cstr(&got.user), "v@v.test");
+	read_only_file("mail/v/new", &text, &owner);
+	assert_int_equal(owner, as(UID));
+	deliver_to("up@v.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_DEFERRED, "4.3.5", "no usable path");
+	deliver_to("m@v.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to mailbox");
+	read_file("mail/m.mbox", &text);
+	assert_true(view_starts(str_view(&text), VIEW("From a@example.test ")));
+	assert_non_null(strstr(str_cstr(&text), "\n>From me\n>>From you\nend\n\n"));
+	assert_null(strchr(str_cstr(&text), '\r'));
+	for (int i = 0; i < 10 && got.outcome == OUTCOME_DELIVERED; i++)
+		deliver_to("m@v.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_FAILED, "5.2.2", "mailbox is full");
+}
+
+static void test_mailboxes(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(mailboxes, NULL), 0);
+}
+
+/* A folder that the user may not write to puts off, and the process stays usable. */
+static void not_writable(void *unused)
+{
+	(void)unused;
+	if (geteuid() != 0)
+		return;
+	make_folder("mail/locked.test", 0);
+	build("conf/users", SOURCE_USERS, "alice@example.test:x::::::\nbob@locked.test:x::::::\n");
+	deliver_to("bob@locked.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_DEFERRED, "4.2.0", "Permission denied");
+	deliver_to("alice@example.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered");
+}
+
+static void test_not_writable(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(not_writable, NULL), 0);
+}
+
+/* ---- commands and files ---- */
+
+static void commands(void *unused)
+{
+	const char *cmd = in_root("cat > %s/out/cmd; echo hello; exit $EXTENSION");
+	_cleanup_free_ char *command = mem_strdup(cmd);
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	(void)unused;
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", command, "0");
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to command: ");
+	read_file("out/cmd", &text);
+	assert_true(view_starts(str_view(&text), VIEW("From a@example.test  ")));
+	assert_non_null(strstr(str_cstr(&text), "\nDelivered-To: cmd@local.test\n"));
+	assert_non_null(strstr(str_cstr(&text), "\n\nFrom me\n>From you\nend\n"));
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", command, "75");
+	expect(OUTCOME_DEFERRED, "4.3.0", "hello");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", command, "3");
+	expect(OUTCOME_FAILED, "5.3.0", "status 3");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", command, "67");
+	expect(OUTCOME_FAILED, "5.1.1", "hello");
+	/* It need not read its input. */
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "plain", "", "/bin/cat /etc/hostname", "");
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to command");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "slow", "", "echo begun; sleep 30", "");
+	expect(OUTCOME_FAILED, "5.3.0", "time limit exceeded");
+	assert_non_null(strstr(str_cstr(&got.text), "begun"));
+}
+
+static void test_commands(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(commands, NULL), 0);
+}
+
+static void environment(void *unused)
+{
+	_cleanup_free_ char *command = NULL;
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	char format[256];
+	char uid[16];
+
+	(void)unused;
+	snprintf(format, sizeof(format), "env > %s/out/env; id -u >> %s/out/env", root, root);
+	command = mem_strdup(format);
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "env", "", command, "a'b $(x)");
+	expect(OUTCOME_DELIVERED, "2.0.0", "");
+	read_file("out/env", &text);
+	assert_non_null(strstr(str_cstr(&text), "SENDER=a@example.test\n"));
+	assert_non_null(strstr(str_cstr(&text), "RECIPIENT=cmd@local.test\n"));
+	assert_non_null(strstr(str_cstr(&text), "LOCAL=cmd\n"));
+	assert_non_null(strstr(str_cstr(&text), "DOMAIN=local.test\n"));
+	assert_non_null(strstr(str_cstr(&text), "EXTENSION=a'b $(x)\n"));
+	assert_null(strstr(str_cstr(&text), "OLDPWD"));
+	assert_null(strstr(str_cstr(&text), "TERM="));
+	snprintf(uid, sizeof(uid), "\n%u\n", (unsigned)as(65534));
+	assert_non_null(strstr(str_cstr(&text), uid));
+}
+
+static void test_environment(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(environment, NULL), 0);
+}
+
+static void files(void *unused)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	uid_t owner;
+
+	(void)unused;
+	run(PROGRAM_FILE, SOURCE_ALIAS, "file", "", in_root("%s/out/mbox"), "");
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to file: ");
+	read_file("out/mbox", &text);
+	assert_non_null(strstr(str_cstr(&text), "\n>From me\n"));
+	run(PROGRAM_FILE, SOURCE_ALIAS, "file", "", in_root("%s/out/dir/"), "");
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to file: ");
+	read_only_file("out/dir/new", &text, &owner);
+	assert_int_equal(owner, as(65534));
+}
+
+static void test_files(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(files, NULL), 0);
+}
+
+/* Whoever speaks for local cannot make anything be run that the administrator did not write. */
+static void not_believed(void *unused)
+{
+	char marker[128];
+
+	(void)unused;
+	snprintf(marker, sizeof(marker), "%s/out/evil", root);
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", in_root("touch %s/out/evil"), "");
+	expect(OUTCOME_DEFERRED, "4.3.0", "has changed");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "none", "", in_root("touch %s/out/evil"), "");
+	expect(OUTCOME_DEFERRED, "4.3.0", "no alias");
+	run(PROGRAM_FILE, SOURCE_ALIAS, "cmd", "", in_root("%s/out/evil"), "");
+	expect(OUTCOME_DEFERRED, "4.3.0", "has changed");
+	run(PROGRAM_FILE, SOURCE_ALIAS, "file", "", in_root("%s/out/mbox2"), "");
+	expect(OUTCOME_DEFERRED, "4.3.0", "has changed");
+	/* include is not in allow_mail_to_commands. */
+	_cleanup_free_ char *list = mem_strdup(in_root("%s/conf/list"));
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "list", list, in_root("touch %s/out/included"), "");
+	expect(OUTCOME_FAILED, "5.7.1", "not allowed");
+	run(PROGRAM_COMMAND, SOURCE_FORWARD, self, "", in_root("touch %s/out/evil"), "");
+	expect(OUTCOME_DEFERRED, "4.3.0", "");
+	run(PROGRAM_COMMAND, SOURCE_FORWARD, "no-such-user", "", "touch /tmp/x", "");
+	expect(OUTCOME_FAILED, "5.1.1", "unknown user");
+	assert_int_equal(access(marker, F_OK), -1);
+}
+
+static void test_not_believed(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(not_believed, NULL), 0);
+}
+
+/* ---- sources ---- */
+
+/* 1 with the text, 0: none, -1: a result. */
+static int read_source(uint8_t source, const char *owner, const char *via, const char *extension,
+		       struct str *text)
+{
+	struct message m;
+	struct ipc *ipc;
+	int found;
+
+	assert_int_equal(ipc_exchange(pool, clock_after(5000), &ipc, &m, source_read,
+				      .source = source, .owner = view_of(owner),
+				      .via = view_of(via), .extension = view_of(extension)),
+			 0);
+	if (m.type == MSG_result) {
+		take(ipc, &m);
+		return -1;
+	}
+	assert_int_equal(m.type, MSG_source_file);
+	found = m.source_file.found;
+	str_clear(text);
+	if (found) {
+		char *to = str_reserve(text, 10000);
+		ssize_t n = pread(m.source_file.file, to, 10000, 0);
+
+		assert_true(n >= 0);
+		str_grow(text, (size_t)n);
+	}
+	message_close_fd(&m);
+	ipc_pool_put(pool, ipc, true);
+	return found;
+}
+
+static void sources(void *unused)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	char name[128];
+
+	(void)unused;
+	assert_int_equal(read_source(SOURCE_ALIAS, "list", in_root("%s/conf/list"), "", &text), 1);
+	assert_true(view_starts(str_view(&text), VIEW("one@example.test\n")));
+	/* One that everybody may write to; one that the alias does not name. */
+	assert_int_equal(read_source(SOURCE_ALIAS, "open", in_root("%s/conf/open"), "", &text), 0);
+	assert_int_equal(read_source(SOURCE_ALIAS, "list", "/etc/passwd", "", &text), -1);
+	expect(OUTCOME_DEFERRED, "4.3.0", "has changed");
+	assert_int_equal(read_source(SOURCE_FORWARD, self, "", "", &text), 0);
+	assert_int_equal(read_source(SOURCE_FORWARD, "no-such-user", "", "", &text), 0);
+	snprintf(name, sizeof(name), "home/%s", self);
+	write_file(name, "someone@elsewhere.test\n", 0644);
+	assert_int_equal(read_source(SOURCE_FORWARD, self, "", "", &text), 1);
+	assert_string_equal(str_cstr(&text), "someone@elsewhere.test\n");
+	snprintf(name, sizeof(name), "home/%s+ext_x", self);
+	write_file(name, "ext@elsewhere.test\n", 0644);
+	assert_int_equal(read_source(SOURCE_FORWARD, self, "", "ext/x", &text), 1);
+	assert_string_equal(str_cstr(&text), "ext@elsewhere.test\n");
+	write_file(name, "ext@elsewhere.test\n", 0666);
+	assert_int_equal(read_source(SOURCE_FORWARD, self, "", "ext/x", &text), 0);
+}
+
+static void test_sources(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(sources, NULL), 0);
+}
+
+static void forwarded_commands(void *unused)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	char name[128], line[256];
+
+	(void)unused;
+	snprintf(name, sizeof(name), "home/%s", self);
+	snprintf(line, sizeof(line), "\\me, \"|cat > %s/home/cmd\", %s/home/box\n", root, root);
+	write_file(name, line, 0644);
+	run(PROGRAM_COMMAND, SOURCE_FORWARD, self, "", in_root("cat > %s/home/cmd"), "");
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to command");
+	run(PROGRAM_FILE, SOURCE_FORWARD, self, "", in_root("%s/home/box"), "");
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to file");
+	run(PROGRAM_FILE, SOURCE_FORWARD, self, "", in_root("%s/home/box2"), "");
+	expect(OUTCOME_DEFERRED, "4.3.0", "does not stand where");
+	run(PROGRAM_COMMAND, SOURCE_FORWARD, self, "", in_root("cat > %s/home/cmd2"), "");
+	expect(OUTCOME_DEFERRED, "4.3.0", "does not stand where");
+}
+
+static void test_forwarded_commands(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(forwarded_commands, NULL), 0);
+}
+
+/* ---- many at a time, more than there are processes ---- */
+
+static int delivered;
+
+static void deliver_one(void *unused)
+{
+	_cleanup_fd_ int fd = open(content_path, O_RDONLY);
+	struct message m;
+	struct ipc *ipc;
+
+	(void)unused;
+	assert_int_equal(ipc_exchange(pool, clock_after(5000), &ipc, &m, mailbox_deliver,
+				      .queue_id = VIEW("4ABC"), .user = VIEW("alice@example.test"),
+				      .kind = MAILBOX_VIRTUAL_USER, .sender = VIEW(""),
+				      .recipient = VIEW("alice@example.test"),
+				      .content_size = sizeof(content) - 1, .file = fd),
+			 0);
+	if (m.type == MSG_result && m.result.outcome == OUTCOME_DELIVERED)
+		delivered++;
+	ipc_pool_put(pool, ipc, true);
+}
+
+static void many(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 50; i++)
+		task_spawn("delivery", deliver_one, NULL);
+	while (delivered < 50)
+		task_sleep(10);
+}
+
+static void test_many(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(many, NULL), 0);
+	assert_int_equal(delivered, 50);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_not_writable),
+		cmocka_unit_test(test_commands),  cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_files),	  cmocka_unit_test(test_not_believed),
+		cmocka_unit_test(test_sources),	  cmocka_unit_test(test_forwarded_commands),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
