@@ -1,0 +1,287 @@
+/*
+ * Man pages from the tables.
+ *
+ *	generate_man conf PARAMS.DEF              posta.conf(5): every parameter
+ *	generate_man page FILE.in PARAMS.DEF VERBS.DEF
+ *
+ * writes the page to standard output. In a page's source "@PARAMETERS word@" stands for the
+ * parameters of the groups in params.def whose heading has that word ("smtpd", "lib/route"), and
+ * "@VERBS@" for the verbs of the administrator's tool.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+
+enum { SOURCE_MAX = 4 << 20 };
+
+static struct str read_source(const char *path)
+{
+	struct str text = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	if (io_read_file(path, SOURCE_MAX, &text, &err) < 0) {
+		fprintf(stderr, "generate_man: %s\n", err.text);
+		exit(1);
+	}
+	return text;
+}
+
+/* Text as roff shows it as it is. */
+static void put_text(struct view text)
+{
+	if (text.len > 0 && (text.data[0] == '.' || text.data[0] == '\''))
+		fputs("\\&", stdout);
+	for (size_t i = 0; i < text.len; i++) {
+		switch (text.data[i]) {
+		case '\\':
+			fputs("\\e", stdout);
+			break;
+		case '-':
+			fputs("\\-", stdout);
+			break;
+		case '^':
+			fputs("\\(ha", stdout);
+			break;
+		case '~':
+			fputs("\\(ti", stdout);
+			break;
+		case '`':
+			fputs("\\(ga", stdout);
+			break;
+		case '\'':
+			fputs("\\(aq", stdout);
+			break;
+		default:
+			putchar(text.data[i]);
+		}
+	}
+}
+
+static void put_kind(const struct param_info *info)
+{
+	switch (info->type) {
+	case PARAM_TYPE_BOOL:
+		printf("yes or no; ");
+		break;
+	case PARAM_TYPE_INT:
+		if (info->max == INT64_MAX)
+			printf("number from %lld; ", (long long)info->min);
+		else
+			printf("number from %lld to %lld; ", (long long)info->min,
+			       (long long)info->max);
+		break;
+	case PARAM_TYPE_TIME:
+		printf("time, unit %c; ", info->unit);
+		break;
+	default:
+		break;
+	}
+}
+
+static void put_parameter(const struct param_info *info)
+{
+	printf(".TP\n.B ");
+	put_text(view_of(info->name));
+	putchar('\n');
+	put_text(view_of(info->help));
+	printf(".\n(");
+	put_kind(info);
+	if (info->value[0] != '\0') {
+		printf("default: ");
+		put_text(view_of(info->value));
+	} else {
+		printf("default: empty");
+	}
+	printf(")\n");
+}
+
+/* ---- the groups of params.def ---- */
+
+/* The text of a one-line comment. */
+static bool is_heading(struct view line, struct view *heading)
+{
+	if (!view_starts(line, VIEW("/*")) || !view_ends(line, VIEW("*/")) || line.len < 5)
+		return false;
+	*heading = view_trim(view_first(view_from(line, 2), line.len - 4));
+	return true;
+}
+
+/* The parameter of a line "PARAM_STR(name, ...", unless it is only known. */
+static const struct param_info *parameter_of(struct view line)
+{
+	size_t open = view_find_byte(line, '(');
+	struct view name;
+	const struct param_info *info;
+
+	if (!view_starts(line, VIEW("PARAM_")) || open == VIEW_NOT_FOUND)
+		return NULL;
+	name = view_from(line, open + 1);
+	info = param_find(view_first(name, view_find_byte(name, ',')));
+	return info != NULL && info->type != PARAM_TYPE_LATER ? info : NULL;
+}
+
+static bool is_word_byte(char c)
+{
+	return ascii_is_alnum(c) || c == '-' || c == '_' || c == '/';
+}
+
+static bool has_word(struct view text, struct view word)
+{
+	for (size_t i = 0; i + word.len <= text.len; i++) {
+		if (!view_starts(view_from(text, i), word))
+			continue;
+		if ((i == 0 || !is_word_byte(text.data[i - 1])) &&
+		    (i + word.len == text.len || !is_word_byte(text.data[i + word.len])))
+			return true;
+	}
+	return false;
+}
+
+/* The groups with that word in their heading; all, with headings, for VIEW_NONE. */
+static void put_groups(const struct str *params, struct view word)
+{
+	struct view rest = str_view(params), line, heading = VIEW_NONE;
+	bool wanted = false, told = false;
+
+	while (view_next(&rest, '\n', &line)) {
+		const struct param_info *info = parameter_of(line);
+
+		if (is_heading(line, &heading)) {
+			wanted = word.data == NULL || has_word(heading, word);
+			told = false;
+		} else if (info != NULL && wanted) {
+			if (word.data == NULL && !told) {
+				printf(".SS ");
+				put_text(heading);
+				putchar('\n');
+			}
+			told = true;
+			put_parameter(info);
+		}
+	}
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct param_info *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* What Postfix has and Posta knows only by name. */
+static void put_later(void)
+{
+	const struct param_info **later =
+		mem_new_array(const struct param_info *, param_table_count);
+	size_t count = 0;
+
+	for (size_t i = 0; i < param_table_count; i++)
+		if (param_table[i].type == PARAM_TYPE_LATER &&
+		    param_find(view_of(param_table[i].name)) == &param_table[i])
+			later[count++] = &param_table[i];
+	qsort(later, count, sizeof(*later), compare_names);
+	printf(".SH NOT YET IN FORCE\n"
+	       "These parameters of Postfix may be set and do nothing yet;\n.B posta check\n"
+	       "names those that are.\n.PP\n");
+	for (size_t i = 0; i < count; i++) {
+		put_text(view_of(later[i]->name));
+		printf("%s\n", i + 1 < count ? "," : ".");
+	}
+	free(later);
+}
+
+static void put_conf(const struct str *params)
+{
+	printf(".TH POSTA.CONF 5 \"\" \"Posta %s\" \"Posta\"\n"
+	       ".SH NAME\nposta.conf \\- main.cf, the parameters of the Posta mail suite\n"
+	       ".SH DESCRIPTION\n"
+	       "The file main.cf in the configuration folder has lines of the form\n"
+	       ".I name = value\n"
+	       "in the syntax of Postfix. A line that begins with white space continues the one\n"
+	       "before; lines whose first character is # are comments, even amid a value.\n"
+	       "A name that stands twice has its last value.\n"
+	       ".PP\n"
+	       "In values\n"
+	       ".BR $name ,\n.B ${name}\nand\n.B $(name)\n"
+	       "stand for the value of another parameter,\n.B ${name?{a}:{b}}\n"
+	       "for a if that is not empty and b if it is,\n"
+	       ".B ${{x} == {y} ? {a} : {b}}\n"
+	       "for a or b by comparison (== != < <= > >=, as numbers if both are), and $$ for a\n"
+	       "dollar sign. Names of your own may be defined and used.\n"
+	       ".PP\n"
+	       "Times are numbers with a unit: s, m, h, d or w. Lists are separated by commas or\n"
+	       "white space. Look-up tables are written type:name, see\n.BR posta\\-tables (5).\n"
+	       ".PP\n"
+	       "All mistakes are named at once, with their lines, and stop the start.\n"
+	       ".B posta conf\nshows and changes parameters, and explains one.\n"
+	       ".SH PARAMETERS\n",
+	       POSTA_VERSION);
+	put_groups(params, VIEW_NONE);
+	put_later();
+	printf(".SH SEE ALSO\n.BR posta (1),\n.BR posta\\-master.cf (5),\n"
+	       ".BR posta\\-tables (5)\n");
+}
+
+/* ---- pages ---- */
+
+/* VERB(name, "help") */
+static void put_verbs(const char *path)
+{
+	struct str text = read_source(path);
+	struct view rest = str_view(&text), line;
+
+	while (view_next(&rest, '\n', &line)) {
+		size_t comma = view_find_byte(line, ','), quote = view_find_byte(line, '"');
+
+		if (!view_starts(line, VIEW("VERB(")) || quote == VIEW_NOT_FOUND)
+			continue;
+		printf(".TP\n.B ");
+		put_text(view_from(view_first(line, comma), strlen("VERB(")));
+		putchar('\n');
+		line = view_from(line, quote + 1);
+		put_text(view_first(line, view_find_last_byte(line, '"')));
+		printf(".\n");
+	}
+	str_free(&text);
+}
+
+static void put_page(const char *path, const struct str *params, const char *verbs)
+{
+	struct str text = read_source(path);
+	struct view rest = str_view(&text), line;
+
+	while (view_next(&rest, '\n', &line)) {
+		if (view_starts(line, VIEW("@PARAMETERS ")) && view_ends(line, VIEW("@"))) {
+			line.len--;
+			put_groups(params, view_from(line, strlen("@PARAMETERS ")));
+		} else if (view_is(line, "@VERBS@")) {
+			put_verbs(verbs);
+		} else if (view_starts(line, VIEW(".TH "))) {
+			printf("%.*s \"\" \"Posta %s\" \"Posta\"\n", VIEW_ARG(line), POSTA_VERSION);
+		} else if (rest.len > 0 || line.len > 0) {
+			printf("%.*s\n", VIEW_ARG(line));
+		}
+	}
+	str_free(&text);
+}
+
+int main(int argc, char **argv)
+{
+	struct str params = STR_EMPTY;
+
+	if (argc == 3 && strcmp(argv[1], "conf") == 0) {
+		params = read_source(argv[2]);
+		put_conf(&params);
+	} else if (argc == 5 && strcmp(argv[1], "page") == 0) {
+		params = read_source(argv[3]);
+		put_page(argv[2], &params, argv[4]);
+	} else {
+		fprintf(stderr, "generate_man: wrong arguments\n");
+		return 2;
+	}
+	str_free(&params);
+	return ferror(stdout) || fflush(stdout) != 0 ? 1 : 0;
+}
