@@ -200,14 +200,16 @@ int subscriptions_restore(struct tx *tx)
 	if (read_small(root, "subscriptions", SMALL_FILE_MAX, &text) < 0)
 		return 0;
 	/* Version 2 begins with "V\t2" and separates the parts of a name with tabs. */
-	for (size_t i = 0; view_starts(str_view(&text), VIEW("V\t2")) && i < text.len; i++)
+	bool tabs = view_starts(str_view(&text), VIEW("V\t2"));
+
+	for (size_t i = 0; tabs && i < text.len; i++)
 		if (text.data[i] == '\t')
 			text.data[i] = '.';
 	rest = str_view(&text);
 	while (r == 0 && view_next(&rest, '\n', &line) && count < STORE_FOLDERS_MAX) {
 		str_clear(&name);
 		line = view_trim(line);
-		if ((count == 0 && view_is(line, "V.2")) ||
+		if ((tabs && count == 0 && view_is(line, "V.2")) ||
 		    store_name_normalize(line, &name, NULL) < 0)
 			continue;
 		count++;
