@@ -97,6 +97,16 @@ static int parse_one(struct view element, bool lmtp, uint16_t usual_port, struct
 	return 0;
 }
 
+static void drop_from(struct destinations *list, size_t count)
+{
+	while (list->count > count) {
+		struct destination *d = &list->items[--list->count];
+
+		str_free(&d->text);
+		str_free(&d->host);
+	}
+}
+
 int destinations_parse(struct view text, bool lmtp, uint16_t usual_port, struct destinations *list,
 		       struct error *err)
 {
@@ -104,14 +114,18 @@ int destinations_parse(struct view text, bool lmtp, uint16_t usual_port, struct 
 	size_t before = list->count;
 
 	while (view_next_word(&rest, ", \t\r\n", &element)) {
-		if (list->count == DESTINATIONS_MAX)
+		if (list->count == DESTINATIONS_MAX) {
+			drop_from(list, before);
 			return error_set(err, -EINVAL, "more than %d next hops", DESTINATIONS_MAX);
+		}
 
 		struct destination *d = &list->items[list->count++];
 
 		*d = (struct destination){ 0 };
-		if (parse_one(element, lmtp, usual_port, d) < 0)
+		if (parse_one(element, lmtp, usual_port, d) < 0) {
+			drop_from(list, before);
 			return error_set(err, -EINVAL, "invalid next hop %.*s", VIEW_ARG(element));
+		}
 	}
 	if (list->count == before)
 		return error_set(err, -EINVAL, "no next hop");
@@ -120,9 +134,5 @@ int destinations_parse(struct view text, bool lmtp, uint16_t usual_port, struct 
 
 void destinations_free(struct destinations *list)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		str_free(&list->items[i].text);
-		str_free(&list->items[i].host);
-	}
-	list->count = 0;
+	drop_from(list, 0);
 }

@@ -337,22 +337,13 @@ static int begin(struct session *s, const struct session_wish *wish, struct fail
 	return session_authenticate(s, wish, failure);
 }
 
-struct session *session_open(const struct host *host, const struct session_wish *wish,
-			     struct failure *failure)
+struct session *session_start(struct stream *io, const struct host *host,
+			      const struct session_wish *wish, struct failure *failure)
 {
 	struct session *s = mem_new(struct session);
-	int fd;
 
 	name_session(s, host, wish->destination);
-	fd = connect_to(host);
-	if (fd < 0) {
-		failure_set(failure, false, "4.4.1", VIEW_NONE, "connect to %s: %s",
-			    str_cstr(&s->relay),
-			    fd == -ETIMEDOUT ? "Connection timed out" : strerror(-fd));
-		session_free(s);
-		return NULL;
-	}
-	s->io = stream_new(fd);
+	s->io = io;
 	s->opened = clock_now();
 	/* A delivery that has begun is brought to its end. */
 	stream_finish_first(s->io, true);
@@ -361,4 +352,22 @@ struct session *session_open(const struct host *host, const struct session_wish 
 		return NULL;
 	}
 	return s;
+}
+
+struct session *session_open(const struct host *host, const struct session_wish *wish,
+			     struct failure *failure)
+{
+	int fd = connect_to(host);
+
+	if (fd < 0) {
+		struct session *s = mem_new(struct session);
+
+		name_session(s, host, wish->destination);
+		failure_set(failure, false, "4.4.1", VIEW_NONE, "connect to %s: %s",
+			    str_cstr(&s->relay),
+			    fd == -ETIMEDOUT ? "Connection timed out" : strerror(-fd));
+		session_free(s);
+		return NULL;
+	}
+	return session_start(stream_new(fd), host, wish, failure);
 }

@@ -54,6 +54,9 @@ int session_prepare(struct error *err);
 /* Connects and introduces itself. NULL with the failure. */
 struct session *session_open(const struct host *host, const struct session_wish *wish,
 			     struct failure *failure);
+/* The same on a connection that is there already; takes the stream. */
+struct session *session_start(struct stream *io, const struct host *host,
+			      const struct session_wish *wish, struct failure *failure);
 void session_free(struct session *session);
 /* Says QUIT if that makes sense, waits for nothing, and frees. */
 void session_quit(struct session *session);

@@ -196,7 +196,7 @@ static void conclude(struct work *w)
 					failure->status, str_view(&failure->relay),
 					str_view(&failure->text));
 	}
-	if (w->tried && !w->talked)
+	if (w->tried && !w->talked && !w->failure.permanent)
 		delivery_unreachable(w->d, str_view(&w->failure.text));
 }
 

@@ -1,0 +1,178 @@
+/* What a content looks like on the wire; read back by a strict receiver, nothing may end early. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "content.h"
+#include "task/task.h"
+
+static int file_of(struct view content)
+{
+	int fd = memfd_create("content", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(io_write_all(fd, "##", 2), 0);
+	assert_int_equal(io_write_all(fd, content.data, content.len), 0);
+	return fd;
+}
+
+struct job {
+	struct view content;
+	struct str wire;
+	int sockets[2];
+	int result;
+};
+
+static void receive(void *argument)
+{
+	struct job *job = argument;
+	struct stream *io = stream_new(job->sockets[1]);
+	struct view bytes;
+
+	while (stream_peek(io, &bytes) == 0) {
+		str_append(&job->wire, bytes);
+		stream_consume(io, bytes.len);
+	}
+	stream_free(io);
+}
+
+static void send_it(void *argument)
+{
+	struct job *job = argument;
+	int fd = file_of(job->content);
+	struct stream *io;
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, job->sockets);
+	task_spawn("receive", receive, job);
+	io = stream_new(job->sockets[0]);
+	stream_set_timeout(io, 5000);
+	job->result = content_send(io, fd, 2, job->content.len);
+	stream_close(io);
+	close(fd);
+}
+
+static void check(struct view content, struct view expected)
+{
+	struct job job = { .content = content };
+
+	task_run(send_it, &job);
+	assert_int_equal(job.result, 0);
+	assert_int_equal(job.wire.len, expected.len);
+	assert_memory_equal(job.wire.data, expected.data, expected.len);
+	str_free(&job.wire);
+}
+
+static void test_small(void **state)
+{
+	check(VIEW(""), VIEW(".\r\n"));
+	check(VIEW("a\r\n"), VIEW("a\r\n.\r\n"));
+	check(VIEW("a"), VIEW("a\r\n.\r\n"));
+	check(VIEW("\n"), VIEW("\n\r\n.\r\n"));
+	check(VIEW("a\r"), VIEW("a\r\r\n.\r\n"));
+	check(VIEW("."), VIEW("..\r\n.\r\n"));
+	check(VIEW(".\r\n"), VIEW("..\r\n.\r\n"));
+	check(VIEW("..\r\n"), VIEW("...\r\n.\r\n"));
+	check(VIEW("a\r\n.\r\nb\r\n"), VIEW("a\r\n..\r\nb\r\n.\r\n"));
+	check(VIEW("a.b\r\n\r\n.c\r\n"), VIEW("a.b\r\n\r\n..c\r\n.\r\n"));
+	(void)state;
+}
+
+/* SMTP smuggling: no mixture of line ends may leave a lone dot behind a line feed. */
+static void test_no_smuggling(void **state)
+{
+	static const char *const ends[] = { "\r\n", "\n", "\r", "\r\r\n", "\n\r", "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(ends); k++) {
+			_cleanup_(str_free) struct str content = STR_EMPTY;
+			struct job job = { .content = VIEW_NONE };
+
+			str_printf(&content, "x%s.%sMAIL FROM:<e@vil>\r\n", ends[i], ends[k]);
+			job.content = str_view(&content);
+			task_run(send_it, &job);
+
+			struct view inner = view_first(str_view(&job.wire), job.wire.len - 3);
+
+			assert_true(view_find(inner, VIEW("\n.\r")) == VIEW_NOT_FOUND);
+			assert_true(view_find(inner, VIEW("\n.\n")) == VIEW_NOT_FOUND);
+			assert_true(view_ends(str_view(&job.wire), VIEW("\r\n.\r\n")));
+			str_free(&job.wire);
+		}
+	}
+	(void)state;
+}
+
+/* Dots at every place around the blocks in which the file is read. */
+static void test_block_borders(void **state)
+{
+	for (size_t shift = 0; shift < 6; shift++) {
+		_cleanup_(str_free) struct str content = STR_EMPTY, expected = STR_EMPTY;
+
+		while (content.len < (size_t)64 * 1024 - 8 + shift)
+			str_append_byte(&content, 'x');
+		str_append(&expected, str_view(&content));
+		str_append(&content, VIEW("\r\n.y\r\n.\r\nend\r\n"));
+		str_append(&expected, VIEW("\r\n..y\r\n..\r\nend\r\n.\r\n"));
+		check(str_view(&content), str_view(&expected));
+	}
+	(void)state;
+}
+
+static void test_short_file(void **state)
+{
+	int fd = file_of(VIEW("abc"));
+	int sockets[2];
+	struct stream *io;
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
+	io = stream_new(sockets[0]);
+	assert_int_equal(content_send(io, fd, 2, 4), -EIO);
+	assert_int_equal(content_send(io, -1, 2, 4), -EIO);
+	stream_free(io);
+	close(sockets[1]);
+	close(fd);
+	(void)state;
+}
+
+static void test_8bit_header(void **state)
+{
+	static const struct {
+		const char *content;
+		int expected;
+	} rows[] = {
+		{ "a: b\r\n\r\n\303\274", 0 },
+		{ "a: \303\274\r\n\r\n", 1 },
+		{ "\r\n\303\274", 0 },
+		{ "a: b\r\nc: \377\r\n", 1 },
+		{ "", 0 },
+		{ "a: b\r\n", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct view content = view_of(rows[i].content);
+		int fd = file_of(content);
+
+		assert_int_equal(content_header_is_8bit(fd, 2, content.len), rows[i].expected);
+		close(fd);
+	}
+	(void)state;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_small),	      cmocka_unit_test(test_no_smuggling),
+		cmocka_unit_test(test_block_borders), cmocka_unit_test(test_short_file),
+		cmocka_unit_test(test_8bit_header),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
