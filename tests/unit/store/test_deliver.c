@@ -1,0 +1,172 @@
+/* Delivery into Maildir and mbox. */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+struct mail {
+	FILE *file;
+	struct mail_source source;
+};
+
+static void mail_open(struct mail *mail, const char *prefix, const char *text)
+{
+	mail->file = tmpfile();
+	assert_non_null(mail->file);
+	/* The content lies somewhere in the middle of a queue file. */
+	fprintf(mail->file, "envelope%send", text);
+	fflush(mail->file);
+	mail->source = (struct mail_source){ .file = fileno(mail->file),
+					     .offset = 8,
+					     .size = strlen(text),
+					     .prefix = view_of(prefix) };
+}
+
+static void maildir(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str name = STR_EMPTY, path = STR_EMPTY, text = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	struct mail mail;
+	struct stat st;
+
+	mail_open(&mail, "Delivered-To: a@b\r\n", "Subject: x\r\n\r\n\0body\r\n");
+	assert_int_equal(maildir_deliver(f->path, VIEW(""), false, &mail.source, &name, &err), 0);
+	str_printf(&path, "%s/new/%s", f->path, str_cstr(&name));
+	assert_int_equal(io_read_file(str_cstr(&path), 1000, &text, NULL), 0);
+	assert_true(view_starts(str_view(&text), VIEW("Delivered-To: a@b\r\nSubject: x\r\n")));
+	assert_int_equal(stat(str_cstr(&path), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	str_clear(&path);
+	str_printf(&path, ",S=%zu,W=%zu", text.len, text.len);
+	assert_true(view_ends(str_view(&name), str_view(&path)));
+	assert_int_equal(fixture_count_files(f, "tmp"), 0);
+
+	assert_int_equal(maildir_deliver(f->path, VIEW("Missing"), false, &mail.source, NULL, &err),
+			 -ENOENT);
+	assert_int_equal(maildir_deliver(f->path, VIEW("../x"), true, &mail.source, NULL, &err),
+			 -EINVAL);
+	assert_int_equal(maildir_deliver(f->path, VIEW("List.x"), true, &mail.source, NULL, &err),
+			 0);
+	assert_int_equal(fixture_count_files(f, ".List.x/new"), 1);
+	fclose(mail.file);
+}
+
+static void maildir_failures_leave_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = ERROR_NONE;
+	struct mail mail;
+
+	mail_open(&mail, "", "text\r\n");
+	mail.source.size = 1000; /* more than the file has */
+	assert_int_equal(maildir_deliver(f->path, VIEW(""), false, &mail.source, NULL, &err), -EIO);
+	assert_true(err.text[0] != '\0');
+	assert_int_equal(fixture_count_files(f, "tmp"), 0);
+	assert_int_equal(fixture_count_files(f, "new"), 0);
+	fclose(mail.file);
+}
+
+static int deliver_mbox(struct fixture *f, const char *name, const char *prefix, const char *text)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	struct mail mail;
+	int r;
+
+	str_printf(&path, "%s/%s", f->path, name);
+	mail_open(&mail, prefix, text);
+	r = mbox_deliver(str_cstr(&path), 0600, VIEW("se nder@x"), "fcntl, dotlock",
+			 clock_after(300), &mail.source, &err);
+	fclose(mail.file);
+	return r;
+}
+
+static void assert_mbox(struct fixture *f, const char *name, const char *expected)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY, found = STR_EMPTY;
+	struct view rest, line;
+
+	str_printf(&path, "%s/%s", f->path, name);
+	assert_int_equal(io_read_file(str_cstr(&path), 10000, &text, NULL), 0);
+	rest = str_view(&text);
+	/* The date in From_ lines is that of now. */
+	while (view_next(&rest, '\n', &line)) {
+		str_append(&found,
+			   view_first(line, view_starts(line, VIEW("From ")) ? 15 : line.len));
+		str_append_byte(&found, '|');
+	}
+	assert_string_equal(str_cstr(&found), expected);
+}
+
+static void mbox(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
+	assert_int_equal(
+		deliver_mbox(f, "mbox", "X: y\r\n",
+			     "Subject: 1\r\n\r\nFrom me\r\n>From\r\n>>From you\r\nFro\r\n\rx\r\n"),
+		0);
+	assert_int_equal(deliver_mbox(f, "mbox", "", "Subject: 2\r\n\r\nno end"), 0);
+	assert_mbox(f, "mbox",
+		    "From se-nder@x |X: y|Subject: 1||>From me|>From|>>>From you|Fro|\rx||"
+		    "From se-nder@x |Subject: 2||no end|||");
+	str_printf(&path, "%s/mbox.lock", f->path);
+	assert_int_not_equal(access(str_cstr(&path), F_OK), 0);
+}
+
+static void mbox_refuses(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY;
+
+	fixture_file(f, "real", "");
+	str_printf(&from, "%s/real", f->path);
+	str_printf(&to, "%s/link", f->path);
+	assert_int_equal(symlink(str_cstr(&from), str_cstr(&to)), 0);
+	assert_int_equal(deliver_mbox(f, "link", "", "x\r\n"), -EPERM);
+	unlink(str_cstr(&to));
+	assert_int_equal(link(str_cstr(&from), str_cstr(&to)), 0);
+	assert_int_equal(deliver_mbox(f, "link", "", "x\r\n"), -EPERM);
+	assert_true(deliver_mbox(f, "cur", "", "x\r\n") < 0);
+	/* Somebody has it. */
+	fixture_file(f, "taken", "");
+	fixture_file(f, "taken.lock", "");
+	assert_int_equal(deliver_mbox(f, "taken", "", "x\r\n"), -EAGAIN);
+	assert_mbox(f, "taken", "|");
+}
+
+static void an_mbox_that_fails_is_cut_back(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct mail mail;
+
+	fixture_file(f, "mbox", "From x\nold\n\n");
+	str_printf(&path, "%s/mbox", f->path);
+	mail_open(&mail, "", "text\r\n");
+	mail.source.size = 100000;
+	assert_int_equal(mbox_deliver(str_cstr(&path), 0600, VIEW(""), "fcntl", clock_after(300),
+				      &mail.source, NULL),
+			 -EIO);
+	fclose(mail.file);
+	assert_mbox(f, "mbox", "From x|old|||");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(maildir),	    TEST(maildir_failures_leave_nothing), TEST(mbox),
+		TEST(mbox_refuses), TEST(an_mbox_that_fails_is_cut_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
