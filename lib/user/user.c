@@ -79,6 +79,14 @@ int users_open(struct error *err)
 	return 0;
 }
 
+void users_close(void)
+{
+	tables_close(state.users);
+	matchlist_close(state.destinations);
+	state.users = NULL;
+	state.destinations = NULL;
+}
+
 /* The old table stays in use when the new one cannot be opened: better stale than nobody. */
 static void reopen_if_changed(void)
 {

@@ -35,6 +35,7 @@ struct user {
 
 /* Opens mailbox_users; before the chroot, or in a program that has none. */
 int users_open(struct error *err);
+void users_close(void);
 /*
  * 1 found (user_free), 0 nobody, negative errno: ask again later. A mailbox user by address
  * (case-folded domain and local part; "+detail" is tried with and then without when `extension`

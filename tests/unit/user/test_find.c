@@ -67,6 +67,8 @@ static int tear_down(void **unused)
 	char command[128];
 
 	(void)unused;
+	users_close();
+	conf_unload();
 	snprintf(command, sizeof(command), "rm -r %s", folder);
 	return system(command);
 }
