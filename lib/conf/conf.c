@@ -192,7 +192,9 @@ static const char *get(const char *name, struct error *err)
 		str_free(&out);
 		return NULL;
 	}
-	value = mem_strdup(str_cstr(&out));
+	struct view trimmed = view_trim(str_view(&out));
+
+	value = mem_strndup(trimmed.len ? trimmed.data : "", trimmed.len);
 	str_free(&out);
 	map_put(conf_state.values, view_of(name), value);
 	return value;

@@ -75,7 +75,7 @@ static bool take_braces(struct view *rest, struct view *text)
 
 	if (v.len == 0 || v.data[0] != '{' || (end = closing(v)) == VIEW_NOT_FOUND)
 		return false;
-	*text = view_trim(view_first(view_from(v, 1), end - 1));
+	*text = view_first(view_from(v, 1), end - 1);
 	*rest = view_from(v, end + 1);
 	return true;
 }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -80,6 +81,9 @@ static int open_berkeley(struct table *table, struct view name, DBTYPE type, str
 	str_append(&source, name);
 	str_printf(&path, "%s.db", str_cstr(&source));
 	r = table_watch(table, str_cstr(&path), err);
+	if (r == -ENOENT && access(str_cstr(&source), F_OK) == 0)
+		return error_set(err, r, "%s is not there yet: posta map or posta alias makes it",
+				 str_cstr(&path));
 	if (r < 0)
 		return r;
 	warn_if_stale(table, str_cstr(&source), str_cstr(&path));

@@ -59,8 +59,10 @@ static const struct {
 	{ "${empty?yes}", "" },
 	{ "${nope:none at all}", "none at all" },
 	{ "${c:none}", "" },
-	{ "${c?{ A }:{B}}", "A" },
-	{ "${nope?{A}:{ B }}", "B" },
+	/* White space in braces counts, as in Postfix; around them it does not. */
+	{ "${c?{ A }:{B}}", " A " },
+	{ "${{ a } == {a} ? {eq} : { ne }}", " ne " },
+	{ "${nope?{A}:{ B }}", " B " },
 	{ "${c ? {A} : {B}}", "A" },
 	{ "${nope?{A}:B}", "B" },
 	{ "${nope?{A}}", "" },
