@@ -231,7 +231,8 @@ int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **se
 	uint32_t total = mailbox_count(box);
 	size_t found = 0;
 
-	*seqs = NULL;
+	/* Never NULL, which means "all" to some functions of the store. */
+	*seqs = mem_new_array(uint32_t, 1);
 	*count = 0;
 	imap_set_resolve(set, s->uid ? (total ? mailbox_uid(box, total) : 0) : total);
 	for (size_t i = 0; i < set->count; i++) {
@@ -245,7 +246,7 @@ int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **se
 		last = MIN(last, total);
 		if (first > last)
 			continue;
-		*seqs = mem_resize(*seqs, found + (last - first + 1), sizeof(**seqs));
+		*seqs = mem_resize(*seqs, found + (last - first) + 1, sizeof(**seqs));
 		for (uint32_t seq = first; seq <= last; seq++)
 			(*seqs)[found++] = seq;
 	}

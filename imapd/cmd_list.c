@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "base/map.h"
 #include "session.h"
 
 #define PATTERNS_MAX 50 /* in one LIST */
@@ -45,57 +46,17 @@ struct listing {
 	bool extended;
 	bool select_subscribed, select_special, select_recursive;
 	bool return_subscribed, return_children, return_special;
-	unsigned status; /* items of RETURN (STATUS (...)) */
+	unsigned status;   /* items of RETURN (STATUS (...)) */
+	struct map *above; /* RECURSIVEMATCH: names that have a subscribed one below them */
 	/* LSUB "%": parents of matches that do not match themselves (RFC 3501 6.3.9). */
 	struct str last_parent_name;
 	int result;
 };
 
-/*
- * '*' matches anything, '%' anything but the separator. Linear in the product of both lengths: one
- * place to go back to for '*', one for the last '%' behind it.
- */
-static bool matches(struct view pattern, struct view name)
-{
-	size_t p = 0, n = 0, star = SIZE_MAX, star_n = 0, percent = SIZE_MAX, percent_n = 0;
-
-	while (n < name.len || p < pattern.len) {
-		if (p < pattern.len && pattern.data[p] == '*') {
-			star = p++;
-			star_n = n;
-			percent = SIZE_MAX;
-			continue;
-		}
-		if (p < pattern.len && pattern.data[p] == '%') {
-			percent = p++;
-			percent_n = n;
-			continue;
-		}
-		if (p < pattern.len && n < name.len && pattern.data[p] == name.data[n]) {
-			p++;
-			n++;
-			continue;
-		}
-		if (percent != SIZE_MAX && percent_n < name.len && name.data[percent_n] != '.') {
-			n = ++percent_n;
-			p = percent + 1;
-			continue;
-		}
-		if (star != SIZE_MAX && star_n < name.len) {
-			n = ++star_n;
-			p = star + 1;
-			percent = SIZE_MAX;
-			continue;
-		}
-		return false;
-	}
-	return true;
-}
-
 static bool matches_any(const struct listing *l, struct view name)
 {
 	for (size_t i = 0; i < l->pattern_count; i++)
-		if (matches(l->patterns[i], name))
+		if (imap_pattern_matches(l->patterns[i], name))
 			return true;
 	return false;
 }
@@ -138,6 +99,21 @@ static void append_attribute(struct str *line, const char *name, const char **se
 	*separator = " ";
 }
 
+static bool is_above(const struct listing *l, struct view name)
+{
+	return l->above != NULL && map_get(l->above, name) != NULL;
+}
+
+static int note_above(void *argument, const struct folder_info *folder)
+{
+	struct listing *l = argument;
+
+	for (size_t end = folder->name.len; folder->subscribed && end-- > 0;)
+		if (folder->name.data[end] == '.')
+			map_put(l->above, view_first(folder->name, end), l);
+	return 0;
+}
+
 static int send_folder(struct listing *l, const struct folder_info *folder, bool only_parent)
 {
 	struct str line = STR_EMPTY;
@@ -160,6 +136,8 @@ static int send_folder(struct listing *l, const struct folder_info *folder, bool
 			append_attribute(&line, special_uses[i].name, &separator);
 	str_append_cstr(&line, ") \".\" ");
 	imap_append_mailbox(&line, folder->name);
+	if (is_above(l, folder->name))
+		str_append_cstr(&line, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
 	str_append_cstr(&line, "\r\n");
 	r = stream_write(l->s->io, str_view(&line));
 	str_free(&line);
@@ -172,7 +150,7 @@ static int each_folder(void *argument, const struct folder_info *folder)
 {
 	struct listing *l = argument;
 
-	if (l->select_subscribed && !folder->subscribed)
+	if (l->select_subscribed && !folder->subscribed && !is_above(l, folder->name))
 		return 0;
 	if (l->select_special && folder->special_use == 0)
 		return 0;
@@ -384,11 +362,16 @@ static int list(struct imap_session *s, const char *answer, bool subscribed)
 		r = stream_printf(s->io, "* %s (\\Noselect) \".\" \"\"\r\n", answer);
 	} else {
 		complete_patterns(&l, reference, &storage);
+		if (l.select_recursive) {
+			l.above = map_new();
+			store_list(s->store, note_above, &l);
+		}
 		store_list(s->store, subscribed ? each_subscribed : each_folder, &l);
 		r = l.result;
 	}
 	str_free(&storage);
 	str_free(&l.last_parent_name);
+	map_free(l.above);
 	if (r < 0)
 		return r;
 	return imap_ok(s, "%s completed.", answer);

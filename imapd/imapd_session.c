@@ -49,13 +49,21 @@ static msec_t idle_exit(void)
 
 static int64_t connections_max(void)
 {
-	return param.mail_max_user_connections;
+	return param.mail_max_userip_connections;
+}
+
+static void refuse(struct stream *io, const struct session_client *client)
+{
+	stream_printf(io, "%.*s NO [LIMIT] Too many connections from your address.\r\n",
+		      VIEW_ARG(client->tag));
+	stream_flush(io);
 }
 
 static const struct session_program session_program = {
 	.service = "imap",
 	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE,
 	.serve = serve,
+	.refuse = refuse,
 	.new_mail = new_mail,
 	.close = close_store,
 	.idle_exit = idle_exit,

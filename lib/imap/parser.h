@@ -92,4 +92,8 @@ void imap_set_free(struct imap_set *set);
 void imap_set_resolve(struct imap_set *set, uint32_t largest);
 bool imap_set_contains(const struct imap_set *resolved, uint32_t number);
 
+/* ---- patterns of LIST (RFC 3501 6.3.8), with '.' between the levels of a name ---- */
+
+bool imap_pattern_matches(struct view pattern, struct view name);
+
 #endif
