@@ -1,0 +1,27 @@
+/*
+ * posta check: what its files share.
+ *
+ *	verb_check.c	the order of things; what main.cf and master.cf say
+ *	check_files.c	files, their owners and modes; tables and certificates
+ *	check_relay.c	that strangers cannot relay
+ */
+#ifndef TOOLS_CHECK_H
+#define TOOLS_CHECK_H
+
+#include "conf/conf.h"
+
+/* A finding, on standard output. Errors make the check fail. */
+void check_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void check_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void check_files(void);
+/* Tables that parameters name; certificates of one service, as `param` has it now. */
+void check_tables(void);
+void check_certificates(const char *service);
+/*
+ * Asks, as a stranger, for recipients elsewhere in every way in which an address can hide one.
+ * `param` has the parameters of this smtpd service. Called as a task. Returns how many were asked.
+ */
+size_t check_relay(const char *service);
+
+#endif

@@ -1,0 +1,179 @@
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "table/table.h"
+#include "task/stream.h"
+#include "tools/check.h"
+#include "tools/tool.h"
+
+#define FORBIDDEN_TO_WRITE (S_IWGRP | S_IWOTH)
+#define FORBIDDEN_TO_READ  S_IROTH
+
+/* ---- owners and modes ---- */
+
+static void check_mode(const char *path, mode_t forbidden, const char *why)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		if (errno != ENOENT)
+			check_error("%s: %s", path, strerror(errno));
+		return;
+	}
+	if (st.st_mode & forbidden)
+		check_error("%s has mode %03o: %s", path, st.st_mode & 0777, why);
+	if (geteuid() == 0 && st.st_uid != 0)
+		check_error("%s belongs to uid %u, not to root", path, st.st_uid);
+}
+
+static void check_in_conf(const char *name, mode_t forbidden, const char *why)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
+	str_printf(&path, "%s/%s", tool_directory(), name);
+	check_mode(path.data, forbidden, why);
+}
+
+static void check_account(const char *parameter, const char *name)
+{
+	const struct passwd *user = getpwnam(name);
+
+	if (user == NULL)
+		check_error("%s: there is no user %s on this system", parameter, name);
+	else if (user->pw_uid == 0 || user->pw_gid == 0)
+		check_error("%s: user %s has the rights of root", parameter, name);
+}
+
+static void check_accounts(void)
+{
+	check_account("mail_owner", param.mail_owner);
+	check_account("net_owner", param.net_owner);
+	check_account("auth_owner", param.auth_owner);
+	if (strcmp(param.mail_owner, param.net_owner) == 0 ||
+	    strcmp(param.net_owner, param.auth_owner) == 0 ||
+	    strcmp(param.mail_owner, param.auth_owner) == 0)
+		check_error("mail_owner, net_owner and auth_owner are to be three different users");
+}
+
+void check_files(void)
+{
+	static const char writable[] = "others can change it";
+	static const char readable[] = "others can read it";
+
+	check_in_conf("", FORBIDDEN_TO_WRITE, writable);
+	check_in_conf("main.cf", FORBIDDEN_TO_WRITE, writable);
+	check_in_conf("master.cf", FORBIDDEN_TO_WRITE, writable);
+	check_in_conf("users", FORBIDDEN_TO_WRITE | FORBIDDEN_TO_READ, readable);
+	check_in_conf("users.db", FORBIDDEN_TO_WRITE | FORBIDDEN_TO_READ, readable);
+	check_mode(param.queue_directory, FORBIDDEN_TO_WRITE, writable);
+	if (param.maillog_file[0] == '/' && strncmp(param.maillog_file, "/dev/", 5) != 0)
+		check_mode(param.maillog_file, S_IWOTH | FORBIDDEN_TO_READ, readable);
+	if (geteuid() == 0)
+		check_accounts();
+}
+
+/* ---- tables ---- */
+
+static bool is_table(struct view element)
+{
+	size_t colon = view_find_byte(element, ':');
+
+	if (colon == VIEW_NOT_FOUND)
+		return false;
+	for (const char *const *type = table_types(); *type != NULL; type++)
+		if (view_is(view_first(element, colon), *type))
+			return true;
+	return false;
+}
+
+/* Somebody edited the source and forgot to compile it. */
+static void check_age(const char *parameter, struct view element)
+{
+	struct view type = view_first(element, view_find_byte(element, ':'));
+	struct view path = view_from(element, type.len + 1);
+	_cleanup_(str_free) struct str source = STR_EMPTY, index = STR_EMPTY;
+	struct stat text, compiled;
+
+	if (!view_is(type, "hash") && !view_is(type, "btree") && !view_is(type, "lmdb"))
+		return;
+	str_append(&source, path);
+	str_append(&index, path);
+	str_append_cstr(&index, view_is(type, "lmdb") ? ".lmdb" : ".db");
+	if (stat(source.data, &text) == 0 && stat(index.data, &compiled) == 0 &&
+	    text.st_mtime > compiled.st_mtime)
+		check_warning("%s: %s is newer than its index: compile it (posta map, posta alias, "
+			      "posta user)",
+			      parameter, source.data);
+}
+
+static void check_table(const char *parameter, struct view element)
+{
+	struct error err = ERROR_NONE;
+	struct table *table = table_open(element, 0, &err);
+
+	if (table == NULL)
+		check_error("%s: %s", parameter, err.text);
+	else
+		check_age(parameter, element);
+	table_close(table);
+}
+
+void check_tables(void)
+{
+	for (size_t i = 0; i < param_table_count; i++) {
+		const struct param_info *info = &param_table[i];
+		const char *value = info->type == PARAM_TYPE_STR ? conf_get(info->name) : NULL;
+		struct view rest = view_of(value), element;
+
+		/* A default that names a file of another system is nobody's wish. */
+		if (value == NULL || conf_setting(info->name) == NULL)
+			continue;
+		while (conf_next_element(&rest, &element)) {
+			if (view_starts(element, VIEW("proxy:")))
+				element = view_from(element, strlen("proxy:"));
+			if (is_table(element))
+				check_table(info->name, element);
+		}
+	}
+}
+
+/* ---- certificates ---- */
+
+static const char *or_null(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+void check_certificates(const char *service)
+{
+	const struct tls_options options = {
+		.server = true,
+		.chain_files = or_null(param.smtpd_tls_chain_files),
+		.cert_file = or_null(param.smtpd_tls_cert_file),
+		.key_file = or_null(param.smtpd_tls_key_file),
+		.ca_file = or_null(param.smtpd_tls_CAfile),
+		.ca_path = or_null(param.smtpd_tls_CApath),
+		.protocols = or_null(param.smtpd_tls_protocols),
+	};
+	struct error err = ERROR_NONE;
+	struct tls_context *tls;
+
+	if (options.cert_file == NULL && options.chain_files == NULL) {
+		check_warning("service %s has no certificate: no TLS (smtpd_tls_cert_file)",
+			      service);
+		return;
+	}
+	if (options.key_file != NULL)
+		check_mode(options.key_file, FORBIDDEN_TO_WRITE | FORBIDDEN_TO_READ,
+			   "others can read the key");
+	tls = tls_context_new(&options, &err);
+	if (tls == NULL)
+		check_error("service %s: %s", service, err.text);
+	tls_context_free(tls);
+}

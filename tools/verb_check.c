@@ -1,0 +1,158 @@
+/* posta check: proves the configuration sane, and that it is no open relay. */
+#include "tools/check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ipc/ipc.h"
+#include "task/task.h"
+#include "tools/tool.h"
+
+static const char help[] =
+	"usage: posta [-c CONFDIR] check\n"
+	"\n"
+	"Reads main.cf and master.cf as the programs do, and looks for parameters that nothing "
+	"uses or\n"
+	"that are not yet in force, for files with wrong owners or modes, tables that cannot be "
+	"opened or\n"
+	"are older than their source, and certificates that cannot be read; then asks every SMTP "
+	"service,\n"
+	"as a stranger, to relay. Status 1 if anything is wrong; warnings alone are no failure.\n";
+
+/* What every instance needs beside what it serves to the world. */
+static const char *const needed[] = { "smtpd", "cleanup", "qmgr", "bounce", "resolver",
+				      "auth",  "anvil",	  "smtp", "local" };
+
+static struct {
+	int errors, warnings;
+	size_t asked;
+	struct services services;
+} check;
+
+static void finding(const char *kind, const char *format, va_list args)
+{
+	printf("%s: ", kind);
+	vprintf(format, args);
+	putchar('\n');
+}
+
+void check_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	finding("error", format, args);
+	va_end(args);
+	check.errors++;
+}
+
+void check_warning(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	finding("warning", format, args);
+	va_end(args);
+	check.warnings++;
+}
+
+static void each_line(const struct str *report, void (*say)(const char *format, ...))
+{
+	struct view rest = str_view(report), line;
+
+	while (view_next_word(&rest, "\n", &line))
+		say("%.*s", VIEW_ARG(line));
+}
+
+/* ---- main.cf and master.cf ---- */
+
+static bool check_main_cf(void)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY, unused = STR_EMPTY, later = STR_EMPTY;
+	int r = conf_load(tool_directory(), NULL, 0, &report);
+
+	each_line(&report, check_error);
+	conf_unused(&unused);
+	each_line(&unused, check_warning);
+	conf_not_in_force(&later);
+	each_line(&later, check_warning);
+	return r == 0;
+}
+
+static bool has_program(const char *name)
+{
+	for (size_t i = 0; i < check.services.count; i++)
+		if (strcmp(check.services.items[i].program, name) == 0)
+			return true;
+	return false;
+}
+
+static bool check_master_cf(void)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+	int r = services_load(tool_directory(), &check.services, &report);
+
+	each_line(&report, check_error);
+	if (r < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!has_program(needed[i]))
+			check_warning("master.cf has no service with the program %s (see "
+				      "share/posta/master.cf)",
+				      needed[i]);
+	return true;
+}
+
+/* ---- each service, with its own parameters ---- */
+
+static void check_service(const struct service *service)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+	static const char *const with_tls[] = { "smtpd", "imapd", "pop3d" };
+
+	/* Its -o may be wrong where main.cf is right. */
+	if (conf_load(tool_directory(), service->overrides, service->override_count, &report) < 0) {
+		check_error("master.cf, line %d: service %s:", service->line, service->name);
+		each_line(&report, check_error);
+		return;
+	}
+	if (service->type != SERVICE_INET)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(with_tls); i++)
+		if (strcmp(service->program, with_tls[i]) == 0)
+			check_certificates(service->name);
+	if (strcmp(service->program, "smtpd") == 0)
+		check.asked += check_relay(service->name);
+}
+
+static void check_services(void *unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < check.services.count; i++)
+		check_service(&check.services.items[i]);
+	task_quit(0);
+}
+
+int verb_check(int argc, char **argv)
+{
+	if (tool_help(argc, argv, help))
+		return TOOL_DONE;
+	if (argc > 1)
+		return tool_usage("check", "%s is not understood", argv[1]);
+
+	bool readable = check_main_cf();
+
+	if (check_master_cf() && readable) {
+		ipc_set_root(param.queue_directory);
+		check_files();
+		check_tables();
+		fflush(stdout);
+		task_run(check_services, NULL);
+	}
+	services_free(&check.services);
+	printf("%d errors, %d warnings; asked %zu times to relay as a stranger\n", check.errors,
+	       check.warnings, check.asked);
+	return check.errors > 0 ? TOOL_NO : TOOL_DONE;
+}
