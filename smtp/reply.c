@@ -58,10 +58,14 @@ static int read_code(struct view line)
 int reply_add_line(struct reply *reply, struct view line)
 {
 	int code = read_code(line);
+
+	if (code < 0)
+		return code;
+
 	bool last = line.len == 3 || line.data[3] == ' ';
 	struct view text = view_from(line, 4);
 
-	if (code < 0 || (!last && line.data[3] != '-'))
+	if (!last && line.data[3] != '-')
 		return -EBADMSG;
 	/* RFC 5321 4.2.1: the same code in all lines. */
 	if (reply->count > 0 && code != reply->code)
