@@ -96,8 +96,7 @@ static int commit(struct session *s)
 {
 	struct submission_verdict verdict = { 0 };
 	int r = submission_commit(TAKE(s->transaction.submission), &verdict);
-	size_t errors = s->errors;
-
+	s->failed = false;
 	if (r < 0) {
 		log_warning("%s: lost on the way to cleanup: %s", session_id(s), strerror(-r));
 		r = reply(s, "451 4.3.0 Error: queue file write error");
@@ -108,7 +107,7 @@ static int commit(struct session *s)
 		r = reply(s, "%u %s %s", verdict.code, str_cstr(&verdict.status),
 			  str_cstr(&verdict.text));
 	}
-	if (s->errors == errors)
+	if (!s->failed)
 		s->errors = s->junk = 0; /* a client that brings mail has earned new patience */
 	str_free(&verdict.status);
 	str_free(&verdict.text);

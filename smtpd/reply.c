@@ -26,8 +26,10 @@ int reply_text(struct session *s, struct view text)
 	bool is_error = first == '4' || first == '5';
 	bool soften = param.soft_bounce && first == '5';
 
-	if (is_error)
+	if (is_error) {
 		s->errors++;
+		s->failed = true;
+	}
 	slow_down(s);
 	if (soften) {
 		/* "550 5.1.1" becomes "450 4.1.1". */

@@ -89,6 +89,7 @@ static int refuse_unknown(struct session *s, struct view line, struct view name)
 		str_append_printable(&printable, view_first(line, 100));
 		log_warning("non-SMTP command from %s: %s", str_cstr(&s->who),
 			    str_cstr(&printable));
+		s->failed = true;
 		return reply(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
 	}
 	return reply(s, "502 5.5.2 Error: command not recognized");
@@ -138,9 +139,9 @@ static int run_line(struct session *s, struct view line)
 {
 	struct view name = VIEW_NONE, rest = line;
 	const struct verb *verb = NULL;
-	size_t errors = s->errors;
 	int r;
 
+	s->failed = false;
 	view_next_word(&rest, " \t", &name);
 	if (!is_garbage(line))
 		verb = verb_find(name);
@@ -161,7 +162,7 @@ static int run_line(struct session *s, struct view line)
 	struct verb_count *count = &s->counts[verb != NULL ? verb_index(verb) : VERB_UNKNOWN];
 
 	count->total++;
-	count->good += s->errors == errors;
+	count->good += !s->failed;
 	return r;
 }
 

@@ -76,6 +76,7 @@ struct session {
 	bool access_denied;	       /* the client is refused as such: only QUIT is answered */
 	const char *where;	       /* the last command, for "lost connection after RCPT" */
 	size_t errors, junk;
+	bool failed; /* the command under way got an error reply */
 	struct verb_count counts[SESSION_VERBS_MAX];
 	struct transaction transaction;
 	struct str reply; /* the text being built, memory kept */

@@ -1,0 +1,46 @@
+/*
+ * smtpd's surroundings for tests: cleanup, auth, the resolver and anvil as functions, a session at
+ * one end of a socket pair and a client at the other. Everything runs in one loop of tasks.
+ */
+#ifndef TESTS_SMTPD_FAKES_H
+#define TESTS_SMTPD_FAKES_H
+
+#include "base/str.h"
+#include "task/stream.h"
+
+struct fake_message {
+	struct str sender, recipients, content, login, protocol; /* recipients: "a@b c@d " */
+	uint8_t flags;
+};
+
+struct fakes {
+	/* What is to go wrong. */
+	bool no_cleanup;      /* nobody listens */
+	bool dies_at_data;    /* cleanup is gone when content comes */
+	bool dies_at_end;     /* ... when it should say what became of it */
+	bool refuses_end;     /* cleanup refuses the message at its end */
+	uint32_t connections; /* what anvil counts */
+	uint32_t rate;
+
+	/* What came of it. */
+	struct fake_message last;
+	size_t begun, committed, aborted; /* submissions */
+};
+extern struct fakes fakes;
+
+/* Loads a main.cf made of a small world and `settings`, opens the server's tables. */
+void fakes_open(const char *settings);
+void fakes_close(void);
+void fakes_forget(void);
+
+/* Runs `client` as a task against a session; returns when both have ended. */
+void fakes_converse(void (*client)(struct stream *io, void *argument), void *argument);
+/*
+ * A client that sends the pieces in turn, waits for a whole reply to each ("+" in front: for none,
+ * "4:" in front: for four), and collects the replies' text in *transcript.
+ */
+void fakes_script(const char *const *pieces, struct str *transcript);
+/* One whole reply, appended; its code, or -1 at the end. */
+int fakes_read_reply(struct stream *io, struct str *text);
+
+#endif

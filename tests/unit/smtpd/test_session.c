@@ -1,0 +1,447 @@
+/* Conversations with smtpd, and what it hands to cleanup. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "fakes.h"
+#include "ipc/ipc.h"
+
+#define PIECES(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define EHLO	    "EHLO x\r\n"
+#define EHLO_REPLY                                                                                 \
+	"250-mx.test\n250-PIPELINING\n250-SIZE "                                                   \
+	"10240000\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250 SMTPUTF8\n"
+#define GREETING   "220 mx.test ESMTP Posta\n"
+#define FROM	   "MAIL FROM:<a@b.test>\r\n"
+#define TO	   "RCPT TO:<bob@local.test>\r\n"
+#define DATA_REPLY "354 End data with <CR><LF>.<CR><LF>\n"
+
+static void expect(const char *const *pieces, const char *expected)
+{
+	_cleanup_(str_free) struct str got = STR_EMPTY;
+
+	fakes_script(pieces, &got);
+	if (strcmp(str_cstr(&got), expected) != 0)
+		fail_msg("got:\n%s\ninstead of:\n%s", str_cstr(&got), expected);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	fakes_open("");
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	fakes_close();
+	return 0;
+}
+
+static void a_message(void **state)
+{
+	(void)state;
+	expect(PIECES(EHLO, "mail from:<A@B.test> SIZE=10 BODY=8BITMIME RET=HDRS ENVID=q+2B1\r\n",
+		      "RCPT TO:<bob@LOCAL.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b+40c\r\n",
+		      "RCPT TO:<nobody@local.test>\r\n", "RCPT TO:<x@other.test>\r\n", "DATA\r\n",
+		      "Subject: s\r\n\r\n..a\r\n.\r\n", "QUIT\r\n"),
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n"
+				   "550 5.1.1 <nobody@local.test>: Recipient address rejected: "
+				   "User unknown in local recipient table\n"
+				   "454 4.7.1 <x@other.test>: Relay access denied\n" DATA_REPLY
+				   "250 2.0.0 Ok: queued as ID1\n221 2.0.0 Bye\n");
+	assert_string_equal(str_cstr(&fakes.last.sender), "A@b.test");
+	assert_string_equal(str_cstr(&fakes.last.recipients), "bob@local.test/rfc822;b@c ");
+	assert_string_equal(str_cstr(&fakes.last.content), "Subject: s\r\n\r\n.a\r\n");
+	assert_string_equal(str_cstr(&fakes.last.protocol), "ESMTP");
+	assert_int_equal(fakes.last.flags, MAIL_FLAG_REMOTE);
+	assert_int_equal(fakes.committed, 1);
+	assert_int_equal(fakes.aborted, 0);
+}
+
+static void pipelining(void **state)
+{
+	(void)state;
+	expect(PIECES(EHLO, "5:RSET\r\n" FROM TO "RCPT TO:<carol@local.test>\r\nDATA\r\n",
+		      "+x\r\n.\r\n" FROM TO "QUIT\r\n"),
+	       GREETING EHLO_REPLY
+	       "250 2.0.0 Ok\n250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+	       "250 2.0.0 Ok: queued as ID1\n250 2.1.0 Ok\n250 2.1.5 Ok\n221 2.0.0 Bye\n");
+	assert_int_equal(fakes.committed, 1);
+	assert_int_equal(fakes.begun, 2);
+	assert_int_equal(fakes.aborted, 1);
+}
+
+static void improper_pipelining(void **state)
+{
+	(void)state;
+	expect(PIECES("+" EHLO FROM), GREETING "554 5.5.0 Error: SMTP protocol synchronization\n");
+	expect(PIECES("HELO x\r\n", "+" FROM TO),
+	       GREETING "250 mx.test\n554 5.5.0 Error: SMTP protocol synchronization\n");
+	expect(PIECES(EHLO, "+" FROM TO "DATA\r\nx\r\n.\r\n"), GREETING EHLO_REPLY
+	       "250 2.1.0 Ok\n250 2.1.5 Ok\n554 5.5.0 Error: SMTP protocol synchronization\n");
+	assert_int_equal(fakes.committed, 0);
+}
+
+static void wrong_syntax(void **state)
+{
+	static const struct {
+		const char *line, *reply;
+	} lines[] = {
+		{ "MAIL\r\n", "501 5.5.4 Syntax: MAIL FROM:<address>" },
+		{ "MAIL FROM <a@b>\r\n", "501 5.5.4 Syntax: MAIL FROM:<address>" },
+		{ "MAIL FROM:<a@b> FOO=1\r\n", "555 5.5.4 Unsupported option of MAIL: FOO" },
+		{ "MAIL FROM:<a@b> SIZE\r\n", "501 5.5.4 Error: bad parameter syntax" },
+		{ "MAIL FROM:<a@b> SIZE=x\r\n", "501 5.5.4 Bad message size syntax" },
+		{ "MAIL FROM:<a@b> SIZE=1 SIZE=1\r\n",
+		  "501 5.5.4 Error: the same parameter twice" },
+		{ "MAIL FROM:<a@b> SIZE=10240001\r\n",
+		  "552 5.3.4 Message size exceeds fixed limit" },
+		{ "MAIL FROM:<a@b> SIZE=99999999999999999999\r\n",
+		  "552 5.3.4 Message size exceeds fixed limit" },
+		{ "MAIL FROM:<a@b> BODY=9BIT\r\n",
+		  "501 5.5.4 Bad BODY parameter: expected 7BIT or 8BITMIME" },
+		{ "MAIL FROM:<a@b> RET=ALL\r\n",
+		  "501 5.5.4 Bad RET parameter: expected FULL or HDRS" },
+		{ "MAIL FROM:<a@b> ENVID=+00\r\n", "501 5.5.4 Bad ENVID parameter syntax" },
+		{ "MAIL FROM:<a@b> ENVID=+0A\r\n", "501 5.5.4 Bad ENVID parameter syntax" },
+		{ "MAIL FROM:<a@b> AUTH=<>\r\n", "503 5.5.4 Error: authentication disabled" },
+		{ "MAIL FROM:<a@b> SMTPUTF8=1\r\n", "501 5.5.4 Error: bad parameter syntax" },
+		{ "MAIL FROM:<\xc3\xa4@b>\r\n",
+		  "501 5.1.7 Bad sender address syntax: non-ASCII address without SMTPUTF8" },
+		{ "MAIL FROM:<a@b@c>\r\n", "501 5.1.7 Bad sender address syntax: bad domain" },
+		{ "RCPT TO:<bob@local.test>\r\n", "503 5.5.1 Error: need MAIL command" },
+		{ "DATA\r\n", "503 5.5.1 Error: need RCPT command" },
+		{ "DATA x\r\n", "503 5.5.1 Error: need RCPT command" },
+		{ "EHLO\r\n", "501 5.5.4 Syntax: EHLO hostname" },
+		{ "XYZZY\r\n", "502 5.5.2 Error: command not recognized" },
+		{ "\r\n", "500 5.5.2 Error: bad syntax" },
+		{ "\xff\r\n", "500 5.5.2 Error: bad UTF-8 or control characters" },
+		{ "NOOP \x01\r\n", "500 5.5.2 Error: bad UTF-8 or control characters" },
+		{ "AUTH PLAIN\r\n", "503 5.5.1 Error: authentication not enabled" },
+		{ "STARTTLS\r\n", "502 5.5.1 Error: command not implemented" },
+		{ "STARTTLS x\r\n", "501 5.5.4 Syntax: STARTTLS" },
+		{ "RSET x\r\n", "501 5.5.4 Syntax: RSET" },
+		{ "VRFY\r\n", "501 5.5.4 Syntax: VRFY address [SMTPUTF8]" },
+		{ "VRFY bob@local.test\r\n", "252 2.0.0 bob@local.test" },
+		{ "VRFY x@other.test\r\n", "454 4.7.1 <x@other.test>: Relay access denied" },
+		{ "VRFY \xc3\xa4@local.test SMTPUTF8\r\n",
+		  "550 5.1.1 <\xc3\xa4@local.test>: Recipient address rejected: User unknown in "
+		  "local recipient table" },
+	};
+	static const char *recipients[][2] = {
+		{ "RCPT\r\n", "501 5.5.4 Syntax: RCPT TO:<address>" },
+		{ "RCPT TO:<>\r\n", "501 5.1.3 Bad recipient address syntax: empty address" },
+		{ "RCPT TO:<bob@local.test> NOTIFY=NEVER,DELAY\r\n",
+		  "501 5.5.4 Bad NOTIFY parameter" },
+		{ "RCPT TO:<bob@local.test> NOTIFY=\r\n", "501 5.5.4 Bad NOTIFY parameter" },
+		{ "RCPT TO:<bob@local.test> ORCPT=x\r\n", "501 5.5.4 Bad ORCPT parameter syntax" },
+		{ "RCPT TO:<bob@local.test> ORCPT=rfc822;a+0Ab\r\n",
+		  "501 5.5.4 Bad ORCPT parameter syntax" },
+		{ "MAIL FROM:<c@d>\r\n", "503 5.5.1 Error: nested MAIL command" },
+		{ "DATA\r\n", "554 5.5.1 Error: no valid recipients" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		_cleanup_(str_free) struct str expected = STR_EMPTY;
+
+		str_printf(&expected, GREETING EHLO_REPLY "%s\n221 2.0.0 Bye\n", lines[i].reply);
+		expect(PIECES(EHLO, lines[i].line, "QUIT\r\n"), str_cstr(&expected));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(recipients); i++) {
+		_cleanup_(str_free) struct str expected = STR_EMPTY;
+
+		str_printf(&expected, GREETING EHLO_REPLY "250 2.1.0 Ok\n%s\n221 2.0.0 Bye\n",
+			   recipients[i][1]);
+		expect(PIECES(EHLO, FROM, recipients[i][0], "QUIT\r\n"), str_cstr(&expected));
+	}
+	assert_int_equal(fakes.begun, 0);
+}
+
+static void smtputf8(void **state)
+{
+	(void)state;
+	expect(PIECES(EHLO, "MAIL FROM:<\xc3\xa4@b.test> SMTPUTF8\r\n", TO, "DATA\r\n", ".\r\n",
+		      "QUIT\r\n"),
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+				   "250 2.0.0 Ok: queued as ID1\n221 2.0.0 Bye\n");
+	assert_string_equal(str_cstr(&fakes.last.protocol), "UTF8SMTP");
+	assert_int_equal(fakes.last.flags, MAIL_FLAG_REMOTE | MAIL_FLAG_SMTPUTF8);
+	assert_string_equal(str_cstr(&fakes.last.content), "");
+}
+
+static void other_protocols(void **state)
+{
+	(void)state;
+	expect(PIECES("+GET / HTTP/1.1\r\nHost: x\r\n\r\n" FROM TO),
+	       GREETING "221 2.7.0 Error: I can break rules, too. Goodbye.\n");
+	expect(PIECES("+PUT /x HTTP/1.1\r\n" FROM),
+	       GREETING "221 2.7.0 Error: I can break rules, too. Goodbye.\n");
+	expect(PIECES("+{\"json\": 1}\r\n"),
+	       GREETING "221 2.7.0 Error: I can break rules, too. Goodbye.\n");
+}
+
+static void long_lines(void **state)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+
+	(void)state;
+	for (int i = 0; i < 100000; i++)
+		str_append_byte(&line, 'A');
+	str_append_cstr(&line, "\r\n");
+	expect(PIECES(EHLO, str_cstr(&line), "NOOP\r\n"),
+	       GREETING EHLO_REPLY "500 5.5.2 Error: line too long\n250 2.0.0 Ok\n");
+}
+
+static void cleanup_fails(void **state)
+{
+	(void)state;
+	fakes.no_cleanup = true;
+	expect(PIECES(EHLO, FROM, TO, "DATA\r\n", "QUIT\r\n"),
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n451 4.3.0 Error: queue file write error\n"
+				   "554 5.5.1 Error: no valid recipients\n221 2.0.0 Bye\n");
+	fakes_forget();
+	expect(PIECES(EHLO, FROM, "RCPT TO:<full@local.test>\r\n", "DATA\r\n", TO, "DATA\r\n",
+		      ".\r\n"),
+	       GREETING EHLO_REPLY
+	       "250 2.1.0 Ok\n452 4.3.1 Error: full\n554 5.5.1 Error: no valid recipients\n"
+	       "250 2.1.5 Ok\n" DATA_REPLY "250 2.0.0 Ok: queued as ID1\n");
+	assert_string_equal(str_cstr(&fakes.last.recipients), "bob@local.test ");
+	fakes_forget();
+	/* cleanup dies at the second recipient: the first, which was accepted, is not forgotten */
+	expect(PIECES(EHLO, FROM, TO, "RCPT TO:<lost@local.test>\r\n",
+		      "RCPT TO:<carol@local.test>\r\n", "DATA\r\n", ".\r\n"),
+	       GREETING EHLO_REPLY
+	       "250 2.1.0 Ok\n250 2.1.5 Ok\n451 4.3.0 Error: queue file write error\n"
+	       "250 2.1.5 Ok\n" DATA_REPLY "250 2.0.0 Ok: queued as ID2\n");
+	assert_string_equal(str_cstr(&fakes.last.recipients), "bob@local.test carol@local.test ");
+	fakes_forget();
+	fakes.dies_at_data = true;
+	expect(PIECES(EHLO, FROM, TO, "DATA\r\n", "x\r\n.\r\n", "NOOP\r\n"),
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+				   "451 4.3.0 Error: queue file write error\n250 2.0.0 Ok\n");
+	fakes_forget();
+	fakes.dies_at_end = true;
+	expect(PIECES(EHLO, FROM, TO, "DATA\r\n", "x\r\n.\r\n", "NOOP\r\n"),
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+				   "451 4.3.0 Error: queue file write error\n250 2.0.0 Ok\n");
+	fakes_forget();
+	fakes.refuses_end = true;
+	expect(PIECES(EHLO, FROM, TO, "DATA\r\n", "x\r\n.\r\n", TO), GREETING EHLO_REPLY
+	       "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+	       "550 5.4.6 Error: too many hops\n503 5.5.1 Error: need MAIL command\n");
+}
+
+static void disconnects(void **state)
+{
+	(void)state;
+	expect(PIECES(EHLO, FROM, TO, "DATA\r\n", "+x\r\n."),
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY);
+	assert_int_equal(fakes.committed, 0);
+	assert_int_equal(fakes.aborted, 1);
+	expect(PIECES(EHLO, FROM, TO), GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n");
+	assert_int_equal(fakes.aborted, 2);
+}
+
+/* Settings of their own. */
+struct setting_case {
+	const char *settings;
+	const char *const *pieces;
+	const char *expected;
+};
+
+static void settings(void **state)
+{
+	const struct setting_case cases[] = {
+		{ "smtpd_hard_error_limit = 3", PIECES("X\r\n", "X\r\n", "+X\r\nNOOP\r\n"),
+		  GREETING "502 5.5.2 Error: command not recognized\n502 5.5.2 Error: command not "
+			   "recognized\n"
+			   "502 5.5.2 Error: command not recognized\n421 4.7.0 mx.test Error: too "
+			   "many errors\n" },
+		{ "smtpd_junk_command_limit = 1\nsmtpd_hard_error_limit = 2",
+		  PIECES(EHLO, "NOOP\r\n", "RSET\r\n", "NOOP\r\n", "NOOP\r\n"),
+		  GREETING EHLO_REPLY "250 2.0.0 Ok\n250 2.0.0 Ok\n250 2.0.0 Ok\n421 4.7.0 mx.test "
+				      "Error: too many errors\n" },
+		{ "smtpd_helo_required = yes", PIECES(FROM),
+		  GREETING "503 5.5.1 Error: send HELO/EHLO first\n" },
+		{ "disable_vrfy_command = yes\nsmtpd_discard_ehlo_keywords = dsn, pipelining, "
+		  "smtputf8, enhancedstatuscodes, 8bitmime, size",
+		  PIECES(EHLO, "VRFY x\r\n", "MAIL FROM:<a@b> RET=FULL\r\n"),
+		  GREETING "250 mx.test\n502 5.5.1 VRFY command is disabled\n501 5.7.1 DSN support "
+			   "is disabled\n" },
+		{ "smtpd_recipient_limit = 1", PIECES(EHLO, FROM, TO, TO, "DATA\r\n", ".\r\n"),
+		  GREETING EHLO_REPLY
+		  "250 2.1.0 Ok\n250 2.1.5 Ok\n452 4.5.3 Error: too many recipients\n" DATA_REPLY
+		  "250 2.0.0 Ok: queued as ID1\n" },
+		{ "message_size_limit = 10",
+		  PIECES(EHLO, FROM, TO, "DATA\r\n", "01234567890\r\n.\r\n", "NOOP\r\n"),
+		  GREETING
+		  "250-mx.test\n250-PIPELINING\n250-SIZE "
+		  "10\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250 SMTPUTF8\n"
+		  "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+		  "552 5.3.4 Error: message file too big\n250 2.0.0 Ok\n" },
+		{ "smtpd_forbid_bare_newline = reject",
+		  PIECES(EHLO, FROM, TO, "DATA\r\n", "a\nb\r\n.\r\n", "+NOOP\n"),
+		  GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+				      "550 5.5.2 Error: bare <LF> received\n521 5.5.2 mx.test "
+				      "Error: bare <LF> received\n" },
+		{ "soft_bounce = yes",
+		  PIECES("HELO x\r\n", FROM, "RCPT TO:<nobody@local.test>\r\n", "X\r\n"),
+		  GREETING "250 mx.test\n250 2.1.0 Ok\n450 4.1.1 <nobody@local.test>: Recipient "
+			   "address rejected: User unknown in local recipient table\n"
+			   "402 4.5.2 Error: command not recognized\n" },
+		{ "smtpd_delay_reject = no\nsmtpd_client_restrictions = reject",
+		  PIECES(EHLO, "QUIT\r\n"),
+		  "554 5.7.1 <client.test[192.0.2.1]>: Client host rejected: Access denied\n"
+		  "503 5.7.0 Error: access denied for client.test[192.0.2.1]\n221 2.0.0 Bye\n" },
+		{ "smtpd_delay_reject = no\nsmtpd_helo_restrictions = "
+		  "reject_invalid_helo_hostname\nsmtpd_helo_required = yes",
+		  PIECES("EHLO a..b\r\n", FROM),
+		  GREETING "501 5.5.2 <a..b>: Helo command rejected: Invalid name\n503 5.5.1 "
+			   "Error: send HELO/EHLO first\n" },
+		{ "smtpd_delay_reject = no\nsmtpd_sender_restrictions = inline:{ b.test=REJECT }",
+		  PIECES(EHLO, FROM, TO),
+		  GREETING EHLO_REPLY "554 5.7.1 <a@b.test>: Sender address rejected: Access "
+				      "denied\n503 5.5.1 Error: need MAIL command\n" },
+		{ "smtpd_data_restrictions = reject", PIECES(EHLO, FROM, TO, "DATA\r\n"),
+		  GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n554 5.7.1 <DATA>: Data command "
+				      "rejected: Access denied\n" },
+		{ "smtpd_end_of_data_restrictions = defer",
+		  PIECES(EHLO, FROM, TO, "DATA\r\n", ".\r\n", TO),
+		  GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+				      "450 4.3.2 <END-OF-MESSAGE>: End-of-data rejected: Try again "
+				      "later\n503 5.5.1 Error: need MAIL command\n" },
+		{ "smtpd_recipient_restrictions = inline:{ {bob@local.test=521 gone} }",
+		  PIECES(EHLO, FROM, TO, "NOOP\r\n"),
+		  GREETING EHLO_REPLY
+		  "250 2.1.0 Ok\n521 5.7.1 <bob@local.test>: Recipient address rejected: gone\n" },
+		{ "smtpd_sasl_auth_enable = yes", PIECES(EHLO, "AUTH PLAIN\r\n"),
+		  GREETING EHLO_REPLY
+		  "538 5.7.11 Encryption required for requested authentication mechanism\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fakes_open(cases[i].settings);
+		expect(cases[i].pieces, cases[i].expected);
+		fakes_close();
+	}
+}
+
+static void rates(void **state)
+{
+	(void)state;
+	fakes_open("smtpd_client_message_rate_limit = 5");
+	fakes.connections = 51;
+	expect(PIECES(EHLO), "421 4.7.0 mx.test Error: too many connections from 192.0.2.1\n");
+	fakes.connections = 50;
+	fakes.rate = 6;
+	expect(PIECES(EHLO, FROM),
+	       GREETING EHLO_REPLY "450 4.7.1 Error: too much mail from 192.0.2.1\n");
+	fakes_close();
+}
+
+#define AUTH_EHLO_REPLY                                                                            \
+	"250-mx.test\n250-PIPELINING\n250-SIZE 10240000\n250-VRFY\n250-AUTH PLAIN "                \
+	"LOGIN\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250 SMTPUTF8\n"
+
+static void authentication(void **state)
+{
+	(void)state;
+	fakes_open("smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no");
+	expect(PIECES(EHLO, "AUTH\r\n", "AUTH FOO\r\n", "AUTH F@O\r\n", "AUTH PLAIN x y\r\n",
+		      "AUTH PLAIN !!!!\r\n", "AUTH PLAIN =\r\n", "AUTH PLAIN AGFsaWNlAHdyb25n\r\n",
+		      "AUTH LOGIN\r\n", "*\r\n", "AUTH LOGIN\r\n", "!\r\n", "AUTH LOGIN\r\n",
+		      "YWxpY2U=\r\n", "c2VjcmV0\r\n", "AUTH PLAIN\r\n", FROM,
+		      "RCPT TO:<x@other.test>\r\n", "AUTH PLAIN\r\n", "DATA\r\n", ".\r\n"),
+	       GREETING AUTH_EHLO_REPLY
+	       "501 5.5.4 Syntax: AUTH mechanism [initial-response]\n"
+	       "504 5.5.4 Error: authentication mechanism not supported\n"
+	       "501 5.5.4 Syntax: AUTH mechanism [initial-response]\n"
+	       "501 5.5.4 Syntax: AUTH mechanism [initial-response]\n"
+	       "501 5.5.2 Error: invalid base64 data\n"
+	       "535 5.7.8 Error: authentication failed\n535 5.7.8 Error: authentication failed\n"
+	       "334 VXNlcm5hbWU6\n501 5.7.0 Authentication aborted\n"
+	       "334 VXNlcm5hbWU6\n501 5.5.2 Error: invalid base64 data\n"
+	       "334 VXNlcm5hbWU6\n334 UGFzc3dvcmQ6\n235 2.7.0 Authentication successful\n"
+	       "503 5.5.1 Error: already authenticated\n250 2.1.0 Ok\n250 2.1.5 Ok\n"
+	       "503 5.5.1 Error: MAIL transaction in progress\n" DATA_REPLY
+	       "250 2.0.0 Ok: queued as ID1\n");
+	assert_string_equal(str_cstr(&fakes.last.login), "alice");
+	assert_string_equal(str_cstr(&fakes.last.protocol), "ESMTPA");
+	expect(PIECES(EHLO, "AUTH PLAIN\r\n", "AGFsaWNlAHNlY3JldA==\r\n"),
+	       GREETING AUTH_EHLO_REPLY "334 \n235 2.7.0 Authentication successful\n");
+	expect(PIECES("HELO x\r\n", "AUTH PLAIN\r\n"),
+	       GREETING "250 mx.test\n503 5.5.1 Error: send EHLO first\n");
+	fakes_close();
+}
+
+#define ACCESS(value) "smtpd_sender_restrictions = inline:{ { b.test = " value " } }"
+
+static void access_actions(void **state)
+{
+	const char *const *pieces = PIECES(EHLO, FROM, TO, "RCPT TO:<carol@local.test>\r\n",
+					   "DATA\r\n", "A: b\r\n\r\n.\r\n");
+
+	(void)state;
+	fakes_open(ACCESS("PREPEND X-Seen: yes"));
+	expect(pieces, GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+					   "250 2.0.0 Ok: queued as ID1\n");
+	assert_string_equal(str_cstr(&fakes.last.content), "X-Seen: yes\r\nA: b\r\n\r\n");
+	fakes_close();
+	fakes_open(ACCESS("REDIRECT c@d.test"));
+	expect(pieces, GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+					   "250 2.0.0 Ok: queued as ID1\n");
+	assert_string_equal(str_cstr(&fakes.last.recipients), "c@d.test ");
+	fakes_close();
+	fakes_open(ACCESS("HOLD"));
+	expect(pieces, GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+					   "250 2.0.0 Ok: queued as ID1\n");
+	assert_int_equal(fakes.last.flags, MAIL_FLAG_REMOTE | MAIL_FLAG_HOLD);
+	fakes_close();
+	fakes_open(ACCESS("DISCARD"));
+	expect(pieces, GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+					   "250 2.0.0 Ok: queued as DISCARD\n");
+	assert_int_equal(fakes.begun, 0);
+	fakes_close();
+	/* the second recipient's rule redirects the whole message */
+	fakes_open("smtpd_recipient_restrictions = inline:{ { carol@local.test = REDIRECT c@d.test "
+		   "} }");
+	expect(pieces, GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+					   "250 2.0.0 Ok: queued as ID2\n");
+	assert_string_equal(str_cstr(&fakes.last.recipients), "c@d.test ");
+	fakes_close();
+	fakes_open("smtpd_data_restrictions = check_sender_access inline:{ b.test=HOLD }");
+	expect(pieces, GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+					   "250 2.0.0 Ok: queued as ID2\n");
+	assert_string_equal(str_cstr(&fakes.last.recipients), "bob@local.test carol@local.test ");
+	fakes_close();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_message, begin, end),
+		cmocka_unit_test_setup_teardown(pipelining, begin, end),
+		cmocka_unit_test_setup_teardown(improper_pipelining, begin, end),
+		cmocka_unit_test_setup_teardown(wrong_syntax, begin, end),
+		cmocka_unit_test_setup_teardown(smtputf8, begin, end),
+		cmocka_unit_test_setup_teardown(other_protocols, begin, end),
+		cmocka_unit_test_setup_teardown(long_lines, begin, end),
+		cmocka_unit_test_setup_teardown(cleanup_fails, begin, end),
+		cmocka_unit_test_setup_teardown(disconnects, begin, end),
+		cmocka_unit_test(settings),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(authentication),
+		cmocka_unit_test(access_actions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
