@@ -29,7 +29,9 @@ void conf_edit_text(struct view text, const struct conf_edit *edits, size_t coun
 	struct view line;
 	int number = 0;
 
-	if (view_ends(text, VIEW("\n")))
+	if (text.len == 0)
+		text = VIEW_NONE; /* no line at all */
+	else if (view_ends(text, VIEW("\n")))
 		text.len--;
 	while (view_next(&text, '\n', &line)) {
 		number++;

@@ -1,0 +1,247 @@
+"""posta conf, map and alias as people call them: test_commands.py BIN"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BIN = sys.argv.pop(1)
+
+# What a usual Postfix site has: virtual domains, aliases, a relay host, SASL submission.
+MAIN_CF = """# See /usr/share/postfix/main.cf.dist for a commented, more complete version
+smtpd_banner = $myhostname ESMTP $mail_name (Debian/GNU)
+biff = no
+append_dot_mydomain = no
+readme_directory = no
+compatibility_level = 3.6
+
+smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
+smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key
+smtpd_tls_security_level=may
+smtp_tls_CApath=/etc/ssl/certs
+smtp_tls_security_level=may
+smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache
+
+smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+myhostname = mail.example.com
+alias_maps = hash:/etc/aliases
+alias_database = hash:/etc/aliases
+mydestination = $myhostname, localhost.example.com, , localhost
+relayhost = [smtp.relay.test]:587
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = hash:/etc/postfix/sasl_passwd
+smtp_sasl_security_options = noanonymous
+mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
+mailbox_size_limit = 0
+recipient_delimiter = +
+inet_interfaces = all
+virtual_mailbox_domains = example.com, example.net
+virtual_mailbox_maps = hash:/etc/postfix/vmailbox
+virtual_alias_maps = hash:/etc/postfix/virtual
+virtual_uid_maps = static:5000
+virtual_gid_maps = static:5000
+virtual_mailbox_base = /var/mail/vhosts
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+smtpd_sasl_auth_enable = yes
+smtpd_recipient_restrictions =
+        permit_mynetworks,
+        permit_sasl_authenticated,
+# comment inside
+        reject_unauth_destination,
+        check_policy_service unix:private/policyd-spf
+policyd-spf_time_limit = 3600
+smtpd_timeout = ${stress?10}${stress:300}s
+milter_default_action = accept
+smtpd_milters = inet:127.0.0.1:11332
+mua_client_restrictions = permit_sasl_authenticated, reject
+"""
+MASTER_CF = """smtp      inet  n       -       y       -       -       smtpd
+submission inet n       -       y       -       -       smtpd
+  -o syslog_name=postfix/submission
+  -o smtpd_client_restrictions=$mua_client_restrictions
+policyd-spf  unix  -       n       n       -       0       spawn
+    user=policyd-spf argv=/usr/bin/policyd-spf
+"""
+
+
+class Commands(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.write("main.cf", MAIN_CF)
+        self.write("master.cf", MASTER_CF)
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as file:
+            file.write(text)
+
+    def read(self, name):
+        with open(self.path(name)) as file:
+            return file.read()
+
+    def run_tool(self, name, *arguments, status=0, stdin=""):
+        done = subprocess.run([os.path.join(BIN, name), *arguments], input=stdin, text=True,
+                              capture_output=True, timeout=60,
+                              env={**os.environ, "MAIL_CONFIG": self.folder.name})
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout, done.stderr
+
+    # ---- conf ----
+
+    def test_usual_site_loads(self):
+        out, err = self.run_tool("postconf", "-n")
+        self.assertEqual(err, "")
+        self.assertIn("relayhost = [smtp.relay.test]:587\n", out)
+        self.assertIn("smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated,"
+                      " reject_unauth_destination, check_policy_service unix:private/policyd-spf\n",
+                      out)
+        self.assertNotIn("#", out)
+
+    def test_show(self):
+        self.assertEqual(self.run_tool("postconf", "-h", "-x", "mydestination")[0],
+                         "mail.example.com, localhost.example.com, , localhost\n")
+        self.assertEqual(self.run_tool("postconf", "mydomain")[0], "mydomain = example.com\n")
+        self.assertEqual(self.run_tool("postconf", "-H", "mydomain")[0], "mydomain\n")
+        self.assertEqual(self.run_tool("postconf", "-d", "append_dot_mydomain")[0],
+                         "append_dot_mydomain = no\n")
+        self.assertEqual(self.run_tool("postconf", "-o", "relayhost=x", "relayhost")[0],
+                         "relayhost = x\n")
+        self.assertEqual(json.loads(self.run_tool("postconf", "--json", "relayhost")[0]),
+                         {"relayhost": "[smtp.relay.test]:587"})
+        self.assertIn("hash\n", self.run_tool("postconf", "-m")[0])
+        self.assertGreater(self.run_tool("postconf", "-d")[0].count("\n"), 800)
+
+    def test_unknown_names(self):
+        self.assertIn("did you mean mydestination?",
+                      self.run_tool("postconf", "mydestinaton", status=1)[1])
+        self.write("main.cf", MAIN_CF + "relayhots = x\n")
+        self.assertIn("unused parameter: relayhots (did you mean relayhost?)",
+                      self.run_tool("postconf", "-n")[1])
+
+    def test_explain(self):
+        out, _ = self.run_tool("posta", "conf", "explain", "relayhost")
+        self.assertIn("set in main.cf, line 20", out)
+        out, _ = self.run_tool("posta", "conf", "explain", "qmqpd_timeout")
+        self.assertIn("not yet in force", out)
+        self.run_tool("posta", "conf", "explain", "nonsense_entirely", status=1)
+
+    def test_edit(self):
+        self.run_tool("postconf", "-e", "relayhost =", "smtpd_recipient_restrictions=reject",
+                      "ipc_timeout = 5m")
+        text = self.read("main.cf")
+        self.assertIn("\nrelayhost =\n", text)
+        self.assertIn("\nsmtpd_recipient_restrictions = reject\n# comment inside\npolicyd", text)
+        self.assertTrue(text.endswith("\nipc_timeout = 5m\n"))
+        self.run_tool("postconf", "-#", "biff")
+        self.assertIn("\n#biff = no\n", self.read("main.cf"))
+        self.run_tool("postconf", "-X", "readme_directory")
+        self.assertNotIn("readme_directory", self.read("main.cf"))
+        self.assertTrue(self.read("main.cf").startswith("# See /usr/share"))
+
+    def test_edit_is_refused(self):
+        before = self.read("main.cf")
+        _, err = self.run_tool("postconf", "ipc_timeout=soon", status=1)
+        self.assertIn("ipc_timeout: expected a time", err)
+        self.run_tool("postconf", "-e", "relayhost", status=2)
+        self.run_tool("postconf", "-X", "not_set_at_all", status=1)
+        self.assertEqual(self.read("main.cf"), before)
+        self.assertEqual(sorted(os.listdir(self.folder.name)), ["main.cf", "master.cf"])
+
+    def test_errors_are_shown(self):
+        self.write("main.cf", "ipc_timeout = soon\nno equals\n")
+        out, err = self.run_tool("postconf", "-n", status=1)
+        self.assertIn("main.cf, line 1: ipc_timeout: expected a time", err)
+        self.assertIn("main.cf, line 2: expected name = value", err)
+        self.assertIn("ipc_timeout = soon", out)
+        os.unlink(self.path("main.cf"))
+        self.assertIn("main.cf: No such file", self.run_tool("postconf", "-n", status=1)[1])
+
+    def test_services(self):
+        out, _ = self.run_tool("postconf", "-M", "submission/inet")
+        self.assertEqual(out.split()[:8], "submission inet n - y - - smtpd".split())
+        self.assertEqual(self.run_tool("postconf", "-P", "submission/inet/syslog_name")[0],
+                         "submission/inet/syslog_name = postfix/submission\n")
+        self.assertEqual(self.run_tool("postconf", "-F", "*/inet/chroot")[0],
+                         "smtp/inet/chroot = y\nsubmission/inet/chroot = y\n")
+        self.run_tool("postconf", "-P", "-e", "submission/inet/syslog_name=x",
+                      "submission/inet/mynetworks=10.0.0.0/8, 127.0.0.0/8")
+        self.run_tool("postconf", "-F", "-e", "*/*/chroot=n")
+        self.run_tool("postconf", "-M", "-#", "policyd-spf/unix")
+        self.run_tool("postconf", "-M", "-e", "smtps/inet=smtps inet n - n - - smtpd")
+        text = self.read("master.cf")
+        self.assertIn("    -o syslog_name=x\n", text)
+        self.assertIn("    -o { mynetworks = 10.0.0.0/8, 127.0.0.0/8 }\n", text)
+        self.assertIn("#policyd-spf", text)
+        self.assertEqual(self.run_tool("postconf", "-h", "-F", "*/*/chroot")[0], "n\nn\nn\n")
+        _, err = self.run_tool("postconf", "-F", "-e", "smtp/inet/wakeup=soon", status=1)
+        self.assertIn("column \"wakeup\"", err)
+        self.assertEqual(self.read("master.cf"), text)
+
+    # ---- map and alias ----
+
+    def test_map(self):
+        self.write("map", "Alice@example.com one\n# comment\nbob two\n")
+        table = "hash:" + self.path("map")
+        self.run_tool("postmap", table)
+        self.assertEqual(self.run_tool("postmap", "-q", "alice@EXAMPLE.com", table)[0], "one\n")
+        self.assertEqual(self.run_tool("postmap", "-q", "carol", table, status=1)[0], "")
+        self.assertEqual(self.run_tool("postmap", "-q", "-", table, stdin="bob\ncarol\n")[0],
+                         "bob\ttwo\n")
+        self.run_tool("postmap", "-i", table, stdin="carol three\n")
+        self.run_tool("postmap", "-i", table, stdin="carol four\n", status=1)
+        self.run_tool("postmap", "-i", "-r", table, stdin="carol four\n")
+        self.run_tool("postmap", "-d", "bob", table)
+        self.run_tool("postmap", "-d", "bob", table, status=1)
+        rows = self.run_tool("postmap", "-s", table)[0].splitlines()
+        self.assertEqual(sorted(rows), ["alice@example.com\tone", "carol\tfour"])
+        # Without a type it is default_database_type.
+        self.run_tool("postmap", self.path("map"))
+        self.assertEqual(self.run_tool("postmap", "-q", "bob", self.path("map"))[0], "two\n")
+
+    def test_map_with_bad_line(self):
+        self.write("map", "a 1\n")
+        table = "lmdb:" + self.path("map")
+        self.run_tool("posta", "map", table)
+        self.write("map", "a 2\nlonely\n")
+        self.assertIn("map, line 2: expected a key",
+                      self.run_tool("posta", "map", table, status=1)[1])
+        self.assertEqual(self.run_tool("posta", "map", "-q", "a", table)[0], "1\n")
+
+    def test_query_of_tables_without_index(self):
+        self.write("re", "/^(.*)@old$/ $1@new\n")
+        self.assertEqual(self.run_tool("postmap", "-q", "x@old", "pcre:" + self.path("re"))[0],
+                         "x@new\n")
+        self.run_tool("postmap", "-q", "x", "fail:always", status=75)
+
+    def test_aliases(self):
+        self.write("aliases", 'root: alice, "|cmd x"\n"Joe B": /file\n')
+        self.run_tool("postconf", "-e", "alias_database=hash:" + self.path("aliases"))
+        self.run_tool("newaliases")
+        table = "hash:" + self.path("aliases")
+        self.assertEqual(self.run_tool("postalias", "-q", "ROOT", table)[0], 'alice, "|cmd x"\n')
+        self.assertEqual(self.run_tool("postalias", "-q", "joe b", table)[0], "/file\n")
+        self.write("aliases", "root alice\n")
+        self.assertIn("aliases, line 1: expected name: value",
+                      self.run_tool("newaliases", status=1)[1])
+        self.assertEqual(self.run_tool("postalias", "-q", "root", table)[0], 'alice, "|cmd x"\n')
+
+    def test_wrong_usage(self):
+        self.run_tool("posta", status=2)
+        self.run_tool("posta", "nonsense", status=2)
+        self.run_tool("posta", "map", status=2)
+        self.run_tool("posta", "map", "-Z", status=2)
+        self.run_tool("posta", "conf", "-Z", status=2)
+        for verb in ("conf", "map", "alias", "explain"):
+            self.assertIn("usage: posta " + verb, self.run_tool("posta", verb, "--help")[0])
+        self.assertIn("posta 0.", self.run_tool("posta", "--version")[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
