@@ -21,9 +21,9 @@ bool index_split(const char *specification, char *type, size_t size, const char 
 	}
 	if (!tool_load(NULL, 0))
 		return false;
-	const char *standard = conf_get("default_database_type");
+	const char *standard = param.default_database_type;
 
-	snprintf(type, size, "%s", standard && standard[0] ? standard : "hash");
+	snprintf(type, size, "%s", standard[0] ? standard : "hash");
 	*path = specification;
 	return true;
 }

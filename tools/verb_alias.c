@@ -39,8 +39,8 @@ static int build_all(const struct index_job *job)
 	if (!tool_load(NULL, 0))
 		return TOOL_NO;
 
-	const char *value = conf_get("alias_database");
-	_cleanup_free_ char *list = mem_strdup(value ? value : "");
+	const char *value = param.alias_database;
+	_cleanup_free_ char *list = mem_strdup(value);
 	struct view rest = view_of(list), element;
 
 	while (conf_next_element(&rest, &element)) {
