@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "mail/address.h"
+#include "tokens.h"
 #include "user/user.h"
 
 static uid_t net_uid;
@@ -151,16 +152,6 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	return pass_result(ipc, worker, r, view_of(target.name));
 }
 
-static bool list_has(const char *list, const char *word)
-{
-	struct view rest = view_of(list), one;
-
-	while (view_next_word(&rest, ", \t\r\n", &one))
-		if (view_is_nocase(one, word))
-			return true;
-	return false;
-}
-
 static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 {
 	_cleanup_fd_ int file = TAKE_FD(m->file);
@@ -178,7 +169,7 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 	if (check_program(m, &target, &check, &answer) < 0)
 		return send_answer(ipc, &answer);
 	add_headers(&headers, m->sender, m->original, m->recipient,
-		    list_has(param.prepend_delivered_header, command ? "command" : "file"));
+		    token_list_has(param.prepend_delivered_header, command ? "command" : "file"));
 	worker = take_worker(ipc, command ? WORKER_RUN : WORKER_STORE, &target, &r);
 	if (worker == NULL)
 		return r;
