@@ -1,14 +1,14 @@
 #include "client.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
 #include "store/deliver.h"
 
-static char directory[] = "/tmp/posta-imap-XXXXXX";
+static char directory[32];
 static char maildir[64];
 static struct store *store;
 static size_t sessions, clients;
@@ -163,11 +163,9 @@ void client_deliver(struct imap_client *client, const char *folder, const char *
 	struct str content = STR_EMPTY;
 	struct error err = ERROR_NONE;
 	struct mail_source source = { 0 };
-	char path[] = "/tmp/posta-imap-mail-XXXXXX";
 
 	with_cr(&content, text);
-	source.file = mkstemp(path);
-	unlink(path);
+	source.file = memfd_create("mail", MFD_CLOEXEC);
 	source.size = content.len;
 	assert_int_equal(write(source.file, content.data, content.len), content.len);
 	if (maildir_deliver(client->maildir, view_of(folder), true, &source, NULL, &err) < 0)
@@ -194,7 +192,9 @@ void client_run(void (*test)(struct imap_client *client))
 {
 	struct str report = STR_EMPTY, command = STR_EMPTY;
 
-	strcpy(directory + strlen(directory) - 6, "XXXXXX");
+	/* In memory if possible: nothing here is about the disk. */
+	snprintf(directory, sizeof(directory), "%s/posta-imap-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(directory));
 	snprintf(maildir, sizeof(maildir), "%s/Maildir", directory);
 	if (conf_load_text(VIEW(""), directory, NULL, 0, &report) < 0)

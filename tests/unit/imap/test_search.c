@@ -1,0 +1,448 @@
+/* SEARCH: the program and its value, texts, and whole searches. */
+#include "client.h"
+#include "search.h"
+
+/* ---- evaluation ---- */
+
+/* A random formula of ALL leaves in postfix form, and its value by recursion on the same keys. */
+static uint32_t seed = 7;
+
+static uint32_t any(uint32_t below)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 8) % below;
+}
+
+static size_t make_formula(struct search_key *keys, size_t room)
+{
+	size_t used;
+
+	if (room < 3 || any(3) == 0) {
+		keys[0].kind = SEARCH_ALL;
+		return 1;
+	}
+	if (any(3) == 0) {
+		used = make_formula(keys, room - 1);
+		keys[used++].kind = SEARCH_NOT;
+		return used;
+	}
+	used = make_formula(keys, (room - 1) / 2);
+	used += make_formula(keys + used, (room - 1) / 2);
+	keys[used++].kind = any(2) ? SEARCH_AND : SEARCH_OR;
+	return used;
+}
+
+static bool model_value(const struct search *search, size_t *end)
+{
+	size_t at = --*end;
+	bool a, b;
+
+	switch (search->keys[at].kind) {
+	case SEARCH_NOT:
+		return !model_value(search, end);
+	case SEARCH_AND:
+	case SEARCH_OR:
+		b = model_value(search, end);
+		a = model_value(search, end);
+		return search->keys[at].kind == SEARCH_AND ? a && b : a || b;
+	default:
+		return search->truth[at] == 1;
+	}
+}
+
+static bool model(const struct search *search)
+{
+	size_t end = search->count;
+
+	return model_value(search, &end);
+}
+
+static void test_evaluation(void **state)
+{
+	struct search_key keys[64];
+	signed char truth[64], unknown[64];
+	struct search search = { .keys = keys, .truth = truth };
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		bool can_be[2] = { false, false };
+		int known;
+
+		memset(keys, 0, sizeof(keys));
+		search.count = make_formula(keys, ARRAY_SIZE(keys));
+		for (size_t i = 0; i < search.count; i++)
+			truth[i] = (signed char)any(2);
+		search.truth = truth;
+		assert_int_equal(search_evaluate(&search), model(&search));
+		/* With unknowns: never a value that some completion contradicts. */
+		for (size_t i = 0; i < search.count; i++)
+			unknown[i] = any(3) ? truth[i] : -1;
+		search.truth = unknown;
+		known = search_evaluate(&search);
+		for (int k = 0; k < 20; k++) {
+			for (size_t i = 0; i < search.count; i++)
+				truth[i] = unknown[i] < 0 ? (signed char)any(2) : unknown[i];
+			search.truth = truth;
+			can_be[model(&search)] = true;
+		}
+		if (known >= 0)
+			assert_false(can_be[!known]);
+	}
+}
+
+/* ---- texts ---- */
+
+static void test_folding(void **state)
+{
+	static const char *const pairs[][2] = {
+		{ "ABC xyz", "abc xyz" },
+		{ "\xc3\x84\xc3\x96\xc3\x9c", "\xc3\xa4\xc3\xb6\xc3\xbc" }, /* ÄÖÜ */
+		{ "\xce\xa3\xcf\x82", "\xcf\x83\xcf\x83" },		    /* Σς */
+		{ "\xd0\x9f\xd0\xa0\xd0\x98", "\xd0\xbf\xd1\x80\xd0\xb8" }, /* ПРИ */
+		{ "\xc4\xb8\xc4\xb9", "\xc4\xb8\xc4\xba" },		    /* ĸ stays */
+		{ "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },		    /* no letter */
+		{ "\xe4\xd6", "\xc3\xa4\xc3\xb6" },			    /* Latin 1 */
+		{ "a\xe2\x82", "a\xc3\xa2\xe2\x80\x9a" },		    /* cut off */
+		{ "\x80", "\xe2\x82\xac" },				    /* the euro */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		struct str out = STR_EMPTY;
+
+		text_fold(&out, view_of(pairs[i][0]));
+		assert_string_equal(str_cstr(&out), pairs[i][1]);
+		str_free(&out);
+	}
+}
+
+static void test_encoded_words(void **state)
+{
+	/* RFC 2047 section 8, and what is found in the wild. */
+	static const char *const rows[][2] = {
+		{ "=?ISO-8859-1?Q?a?=", "a" },
+		{ "(=?ISO-8859-1?Q?a?= b)", "(a b)" },
+		{ "=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=", "ab" },
+		{ "=?ISO-8859-1?Q?a?=  \r\n  =?ISO-8859-1?Q?b?=", "ab" },
+		{ "=?ISO-8859-1?Q?a_b?=", "a b" },
+		{ "=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=", "a b" },
+		{ "=?US-ASCII?Q?Keith_Moore?= <moore@cs.utk.edu>",
+		  "Keith Moore <moore@cs.utk.edu>" },
+		{ "=?iso-8859-1?q?Andr=E9?= x", "Andr\xc3\xa9 x" },
+		{ "=?utf-8?B?w6TDtsO8?=", "\xc3\xa4\xc3\xb6\xc3\xbc" },
+		{ "=?utf-8*de?b?w6TDtg?=", "\xc3\xa4\xc3\xb6" },
+		{ "=?utf-8?q?=C3?= =?utf-8?q?=A4?=", "\xc3\xa4" }, /* a character cut in two */
+		{ "=?utf-8?x?a?=", "=?utf-8?x?a?=" },
+		{ "=?utf-8?q?a", "=?utf-8?q?a" },
+		{ "=?=?=?", "=?=?=?" },
+		{ "=?", "=?" },
+		{ "=??q?a?=", "=??q?a?=" },
+		{ "=?utf-8?q?=4?= =?utf-8?q?=zz?=", "=4=zz" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct str out = STR_EMPTY;
+
+		text_decode_header(&out, view_of(rows[i][0]));
+		assert_string_equal(str_cstr(&out), rows[i][1]);
+		str_free(&out);
+	}
+}
+
+/* In pieces of any size the same is found, also across the borders of the window. */
+static void test_pieces(void **state)
+{
+	struct str text = STR_EMPTY;
+	struct view needles[] = { VIEW("needle \xc3\xa4 end"), VIEW("not there"), VIEW("first"),
+				  VIEW("last") };
+	static const size_t steps[] = { 1, 2, 3, 7, 4096, 40000, SIZE_MAX };
+
+	(void)state;
+	str_append_cstr(&text, "FIRST ");
+	while (text.len < TEXT_WINDOW - 5)
+		str_append_cstr(&text, "\xc3\x96");
+	str_append_cstr(&text, "NEEDLE \xc3\x84 END");
+	while (text.len < 3 * TEXT_WINDOW)
+		str_append_cstr(&text, "\xe2\x82\xac ");
+	str_append_cstr(&text, "LAST");
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct text_search t;
+		struct view rest = str_view(&text);
+		bool found[4];
+
+		text_search_begin(&t, needles, found, 4);
+		text_start(&t, TEXT_UTF8);
+		while (rest.len > 0) {
+			struct view piece = view_first(rest, steps[i]);
+
+			text_feed(&t, piece);
+			rest = view_from(rest, piece.len);
+		}
+		text_finish(&t);
+		text_search_end(&t);
+		assert_true(found[0] && !found[1] && found[2] && found[3]);
+		assert_int_equal(t.left, 1);
+	}
+	str_free(&text);
+}
+
+static void decode_parts(void *argument)
+{
+	static const struct {
+		const char *encoding, *charset, *body, *needle;
+		bool found;
+	} rows[] = {
+		{ "7bit", "", "Hello\r\nWorld", "lo\r\nwo", true },
+		{ "base64", "utf-8", "R3LD\r\nvMOfZQ==",
+		  "gr\xc3\xbc\xc3\x9f"
+		  "e",
+		  true },
+		{ "BASE64", "utf-8", "aGVs!!bG8=d29ybGQ=", "helloworld", true },
+		{ "quoted-printable", "iso-8859-1", "Gr=FC=DFe soft=  \r\nbreak", "softbreak",
+		  true },
+		{ "quoted-printable", "iso-8859-1", "Gr=FC=DFe", "gr\xc3\xbc\xc3\x9f", true },
+		{ "quoted-printable", "utf-8", "a=zb =", "a=zb =", true },
+		{ "base64", "", "aGVsbG8", "aGVs", false },
+		{ "8bit", "koi8-r", "abc \xc1", "abc", true },
+	};
+
+	(void)argument;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct text_search t;
+		struct view needle = view_of(rows[i].needle);
+		bool found;
+
+		text_search_begin(&t, &needle, &found, 1);
+		text_part(&t, view_of(rows[i].encoding), view_of(rows[i].charset),
+			  view_of(rows[i].body));
+		text_search_end(&t);
+		if (found != rows[i].found)
+			fail_msg("row %zu", i);
+	}
+}
+
+static void test_parts(void **state)
+{
+	(void)state;
+	assert_int_equal(task_run(decode_parts, NULL), 0);
+}
+
+/* ---- whole searches ---- */
+
+static const char *const messages[] = {
+	/* 1 */
+	"From: Alice <alice@example.test>\nTo: bob@example.test\nSubject: Invoice\n"
+	"Date: Mon, 07 Feb 1994 23:30:00 -0800\n\nplease pay\n",
+	/* 2 */
+	"From: =?utf-8?q?J=C3=BCrgen?= <j@example.test>\nCc: list@example.test\n"
+	"Subject: =?ISO-8859-1?Q?R=E9sum=E9?=\nX-Empty:\nDate: Tue, 08 Feb 1994 00:30:00 +0100\n"
+	"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n"
+	"R3LDvMOfZSBhdXMgS8O2bG4=\n",
+	/* 3 */
+	"Subject: parts\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+	"Content-Type: application/octet-stream\n\nhidden words\n--b\n"
+	"Content-Type: message/rfc822\n\nSubject: inner subject\n\ninner body\n--b--\n",
+	/* 4 */
+	"Subject: nothing\n\n",
+};
+
+static void expect_search(struct imap_client *c, const char *keys, const char *result)
+{
+	struct str command = STR_EMPTY, answer = STR_EMPTY;
+
+	str_printf(&command, "a SEARCH %s\r\n", keys);
+	str_printf(&answer, "* SEARCH%s%s\na OK Search completed.\n", result[0] ? " " : "", result);
+	if (strcmp(client_ask(c, str_cstr(&command)), str_cstr(&answer)) != 0)
+		fail_msg("%s gave %s", keys, str_cstr(&c->answer));
+	str_free(&command);
+	str_free(&answer);
+}
+
+static void fill(struct imap_client *c)
+{
+	static const char *const options[] = {
+		"(\\Seen $Work) \" 7-Feb-1994 23:00:00 +0000\" ",
+		"(\\Flagged \\Answered) \"08-Feb-1994 00:00:00 +0000\" ", "(\\Deleted) ",
+		"(\\Draft) "
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(messages); i++)
+		client_append(c, "INBOX", options[i], messages[i]);
+	client_ask(c, "s EXAMINE INBOX\r\n");
+}
+
+static void keys(struct imap_client *c)
+{
+	static const char *const rows[][2] = {
+		{ "ALL", "1 2 3 4" },
+		{ "seen", "1" },
+		{ "UNSEEN", "2 3 4" },
+		{ "FLAGGED ANSWERED", "2" },
+		{ "DELETED", "3" },
+		{ "UNDELETED UNDRAFT", "1 2" },
+		{ "DRAFT", "4" },
+		{ "KEYWORD $work", "1" },
+		{ "KEYWORD nope", "" },
+		{ "UNKEYWORD $Work", "2 3 4" },
+		{ "UNKEYWORD nope", "1 2 3 4" },
+		{ "RECENT", "1 2 3 4" },
+		{ "OLD", "" },
+		{ "NEW", "2 3 4" },
+		{ "2:*", "2 3 4" },
+		{ "NOT 2:3", "1 4" },
+		{ "UID 1,4", "1 4" },
+		{ "1:4294967295", "1 2 3 4" },
+		{ "9:12 ALL", "" },
+		{ "OR SEEN DRAFT", "1 4" },
+		{ "OR (SEEN) NOT NOT DRAFT", "1 4" },
+		{ "OR OR 1 2 OR 3 3", "1 2 3" },
+		{ "(ALL (NOT (1 SEEN)))", "2 3 4" },
+		{ "NOT (OR 1 2) 3:4", "3 4" },
+		{ "BEFORE 8-Feb-1994", "1" },
+		{ "ON \"08-Feb-1994\"", "2" },
+		{ "SINCE 8-feb-1994", "2 3 4" },
+		{ "SENTON 7-Feb-1994", "1" },
+		{ "SENTBEFORE 8-Feb-1994", "1" },
+		{ "SENTSINCE 8-Feb-1994", "2" },
+		{ "YOUNGER 3600", "3 4" },
+		{ "OLDER 3600", "1 2" },
+		{ "SMALLER 30", "4" },
+		{ "LARGER 30 NOT LARGER 160", "1" },
+		{ "FROM alice", "1" },
+		{ "FROM \"J\xc3\x9cRGEN <\"", "2" },
+		{ "CHARSET UTF-8 SUBJECT \"r\xc3\x89sum\xc3\xa9\"", "2" },
+		{ "CHARSET us-ascii SUBJECT invoice", "1" },
+		{ "TO bob", "1" },
+		{ "CC list BCC x", "" },
+		{ "HEADER X-Empty \"\"", "2" },
+		{ "HEADER subject \"\"", "1 2 3 4" },
+		{ "HEADER X-None \"\"", "" },
+		{ "BODY \"\xc3\xbc\xc3\x9f\"", "2" },
+		{ "BODY pay", "1" },
+		{ "BODY invoice", "" },
+		{ "TEXT invoice", "1" },
+		{ "TEXT \"subject: NOTHING\"", "4" },
+		{ "BODY hidden", "" },
+		{ "BODY \"inner subject\"", "3" },
+		{ "BODY \"inner body\" TEXT parts", "3" },
+		{ "BODY \"\"", "1 2 3 4" },
+		{ "OR BODY pay OR TEXT inner BODY \"k\xc3\xb6ln\"", "1 2 3" },
+		{ "NOT BODY pay", "2 3 4" },
+	};
+
+	fill(c);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		expect_search(c, rows[i][0], rows[i][1]);
+	client_expect(c, "b SEARCH SUBJECT {7+}\r\ninvoice OR {4+}\r\n x\r\n",
+		      "b BAD Expected an atom.\n");
+	client_expect(c, "b SEARCH SUBJECT {7+}\r\ninvoice 1\r\n",
+		      "* SEARCH 1\nb OK Search completed.\n");
+}
+
+static void extended(struct imap_client *c)
+{
+	fill(c);
+	client_expect(c, "a UID SEARCH RETURN (MIN COUNT MAX) UNSEEN\r\n",
+		      "* ESEARCH (TAG \"a\") UID MIN 2 MAX 4 COUNT 3\na OK Search completed.\n");
+	client_expect(c, "b SEARCH RETURN () NOT 2\r\n",
+		      "* ESEARCH (TAG \"b\") ALL 1,3:4\nb OK Search completed.\n");
+	client_expect(c, "c SEARCH RETURN (ALL COUNT) CHARSET UTF-8 KEYWORD no\r\n",
+		      "* ESEARCH (TAG \"c\") COUNT 0\nc OK Search completed.\n");
+	client_expect_has(c, "d SEARCH RETURN (SAVE) ALL\r\n", "d BAD");
+	client_expect_has(c, "d SEARCH RETURN ALL\r\n", "d BAD");
+	client_expect_has(c, "e SEARCH CHARSET nope ALL\r\n", "e NO [BADCHARSET (US-ASCII UTF-8)]");
+}
+
+static void malformed(struct imap_client *c)
+{
+	static const char *const bad[] = {
+		"",
+		" ",
+		" NOPE",
+		" OR ALL",
+		" OR ALL ",
+		" NOT",
+		" (ALL",
+		" ALL)",
+		" ()",
+		" ALL  ALL",
+		" (ALL)ALL",
+		" BEFORE yesterday",
+		" BEFORE 31-Foo-1994",
+		" LARGER x",
+		" LARGER -1",
+		" KEYWORD \\Seen",
+		" UID",
+		" UID 0",
+		" HEADER x",
+		" SUBJECT",
+		" CHARSET",
+		" CHARSET UTF-8",
+		" RETURN (MIN)",
+		" 1:",
+		" ALL RETURN (MIN)",
+	};
+	static const char *const deep[] = { "NOT ", "(", "OR ALL ", "OR NOT (ALL " };
+	struct str command = STR_EMPTY;
+
+	fill(c);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		str_clear(&command);
+		str_printf(&command, "x SEARCH%s\r\n", bad[i]);
+		client_expect_has(c, str_cstr(&command), "x BAD ");
+		client_ask(c, "n NOOP\r\n");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(deep); i++) {
+		str_set(&command, VIEW("x SEARCH "));
+		for (int k = 0; k < 3000; k++)
+			str_append_cstr(&command, deep[i]);
+		str_append_cstr(&command, "ALL\r\n");
+		client_expect_has(c, str_cstr(&command), "x BAD Search keys nested too deep.");
+	}
+	str_set(&command, VIEW("x SEARCH ALL"));
+	for (int k = 0; k < SEARCH_KEYS_MAX; k++)
+		str_append_cstr(&command, " ALL");
+	str_append_cstr(&command, "\r\n");
+	client_expect_has(c, str_cstr(&command), "x BAD Too many search keys.");
+	/* As deep as may be. */
+	str_set(&command, VIEW("x SEARCH "));
+	for (int k = 0; k < SEARCH_DEPTH_MAX - 1; k++)
+		str_append_cstr(&command, k % 2 ? "(" : "OR SEEN ");
+	str_append_cstr(&command, "DRAFT");
+	for (int k = 0; k < (SEARCH_DEPTH_MAX - 1) / 2; k++)
+		str_append_cstr(&command, ")");
+	str_append_cstr(&command, "\r\n");
+	client_expect_has(c, str_cstr(&command), "* SEARCH 1 4\n");
+	str_free(&command);
+}
+
+static void test_keys(void **state)
+{
+	(void)state;
+	client_run(keys);
+}
+
+static void test_extended(void **state)
+{
+	(void)state;
+	client_run(extended);
+}
+
+static void test_malformed(void **state)
+{
+	(void)state;
+	client_run(malformed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_evaluation),    cmocka_unit_test(test_folding),
+		cmocka_unit_test(test_encoded_words), cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_parts),	      cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_extended),      cmocka_unit_test(test_malformed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
