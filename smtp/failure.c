@@ -28,17 +28,19 @@ void failure_set(struct failure *failure, bool permanent, const char *status, st
 	str_append_printable(&failure->text, view_first(str_view(&text), IPC_TEXT_MAX));
 }
 
-void failure_from_reply(struct failure *failure, const struct reply *reply, struct view relay,
-			const char *context)
+void failure_from_reply(struct failure *failure, const struct reply *reply, const char *who,
+			struct view relay, const char *command)
 {
-	if (reply->code >= 400) {
-		failure_set(failure, reply->code >= 500, reply->status, relay, "%s (%s)",
-			    str_cstr(&reply->text), context);
-	} else {
-		/* 2xx or 3xx where it means nothing. */
-		failure_set(failure, false, "4.5.0", relay, "unexpected reply: %s (%s)",
-			    str_cstr(&reply->text), context);
-	}
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	if (command != NULL)
+		str_printf(&text, "host %s said: %s (in reply to %s command)", who,
+			   str_cstr(&reply->text), command);
+	else
+		str_printf(&text, "host %s refused to talk to me: %s", who, str_cstr(&reply->text));
+	/* 2xx or 3xx where it means nothing is the server's mistake. */
+	failure_set(failure, reply->code >= 500, reply->code >= 400 ? reply->status : "4.5.0",
+		    relay, "%s", str_cstr(&text));
 }
 
 void failure_copy(struct failure *to, const struct failure *from)

@@ -19,11 +19,11 @@ void failure_free(struct failure *failure);
 void failure_set(struct failure *failure, bool permanent, const char *status, struct view relay,
 		 const char *format, ...) __attribute__((format(printf, 5, 6)));
 /*
- * A reply that refuses: permanent if it begins with 5. The text begins with the reply as it came;
- * `context` goes behind it: "in reply to RCPT TO command".
+ * A reply that refuses: permanent if it begins with 5. "host `who` said: REPLY (in reply to
+ * COMMAND command)", as Postfix writes it; without a command "host `who` refused to talk to me".
  */
-void failure_from_reply(struct failure *failure, const struct reply *reply, struct view relay,
-			const char *context);
+void failure_from_reply(struct failure *failure, const struct reply *reply, const char *who,
+			struct view relay, const char *command);
 void failure_copy(struct failure *to, const struct failure *from);
 /* For now only: what would be permanent is worth another attempt. */
 void failure_soften(struct failure *failure);

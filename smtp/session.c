@@ -11,10 +11,23 @@
 #include "mail/address.h"
 #include "settings.h"
 
+static int check_bind_address(const char *parameter, const char *text, int family,
+			      struct error *err)
+{
+	if (*text == '\0' || ip_family(view_of(text)) == family)
+		return 0;
+	return error_set(err, -EINVAL, "%s_%s: expected an IPv%d address, not %s",
+			 settings.lmtp ? "lmtp" : "smtp", parameter, family, text);
+}
+
 int session_prepare(struct error *err)
 {
-	int r = session_tls_prepare(err);
+	int r = check_bind_address("bind_address", settings.bind_address, 4, err);
 
+	if (r == 0)
+		r = check_bind_address("bind_address6", settings.bind_address6, 6, err);
+	if (r == 0)
+		r = session_tls_prepare(err);
 	return r < 0 ? r : session_auth_prepare(err);
 }
 
@@ -152,6 +165,11 @@ static void name_session(struct session *s, const struct host *host, const struc
 
 /* ---- introductions ---- */
 
+static void refuse(const struct session *s, struct failure *failure, const char *command)
+{
+	failure_from_reply(failure, &s->reply, str_cstr(&s->who), str_view(&s->relay), command);
+}
+
 static int read_greeting(struct session *s, struct failure *failure)
 {
 	int r;
@@ -164,7 +182,7 @@ static int read_greeting(struct session *s, struct failure *failure)
 	}
 	if (s->reply.code == 220)
 		return 0;
-	failure_from_reply(failure, &s->reply, str_view(&s->relay), "instead of a greeting");
+	refuse(s, failure, NULL);
 	if (settings.skip_5xx_greeting)
 		failure_soften(failure);
 	return -1;
@@ -260,8 +278,7 @@ static int introduce(struct session *s, struct failure *failure)
 		if (s->reply.code == 250)
 			break;
 		if (!s->is_esmtp || settings.lmtp || s->reply.code < 500) {
-			failure_from_reply(failure, &s->reply, str_view(&s->relay),
-					   "in reply to EHLO command");
+			refuse(s, failure, "EHLO");
 			return -1;
 		}
 		verb = "HELO";
@@ -295,8 +312,7 @@ static int ask_for_tls(struct session *s, struct failure *failure)
 	if (s->reply.code != 220) {
 		if (tls_level < TLS_ENCRYPT && s->reply.code != 421)
 			return 0;
-		failure_from_reply(failure, &s->reply, str_view(&s->relay),
-				   "in reply to STARTTLS command");
+		refuse(s, failure, "STARTTLS");
 		failure_soften(failure);
 		return -1;
 	}

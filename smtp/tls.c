@@ -21,9 +21,12 @@ static int read_level(struct error *err)
 	} levels[] = {
 		{ "", TLS_NONE },	    { "none", TLS_NONE },     { "may", TLS_MAY },
 		{ "encrypt", TLS_ENCRYPT }, { "verify", TLS_VERIFY }, { "secure", TLS_SECURE },
+		{ "dane", TLS_MAY },
 	};
 	struct view name = view_of(settings.tls_security_level);
 
+	if (view_is_nocase(name, "dane"))
+		log_warning("smtp_tls_security_level: dane is not in force yet: as may");
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
 		if (view_is_nocase(name, levels[i].name)) {
 			tls_level = levels[i].level;

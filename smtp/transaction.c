@@ -182,12 +182,12 @@ static int send_step(struct transaction *t, const struct step *step)
 }
 
 static const struct {
-	const char *doing, *context;
+	const char *doing, *command;
 } step_texts[] = {
-	[STEP_RSET] = { "sending RSET", "in reply to RSET command" },
-	[STEP_MAIL] = { "sending MAIL FROM", "in reply to MAIL FROM command" },
-	[STEP_RCPT] = { "sending RCPT TO", "in reply to RCPT TO command" },
-	[STEP_DATA] = { "sending DATA command", "in reply to DATA command" },
+	[STEP_RSET] = { "sending RSET", "RSET" },
+	[STEP_MAIL] = { "sending MAIL FROM", "MAIL FROM" },
+	[STEP_RCPT] = { "sending RCPT TO", "RCPT TO" },
+	[STEP_DATA] = { "sending DATA command", "DATA" },
 };
 
 static msec_t step_timeout(enum step_kind kind)
@@ -213,8 +213,8 @@ static void judge_step(struct transaction *t, const struct step *step)
 	bool is_good = step->kind == STEP_DATA ? reply->code == 354 : reply->code / 100 == 2;
 
 	if (!is_good)
-		failure_from_reply(&failure, reply, str_view(&t->s->relay),
-				   step_texts[step->kind].context);
+		failure_from_reply(&failure, reply, str_cstr(&t->s->who), str_view(&t->s->relay),
+				   step_texts[step->kind].command);
 	switch (step->kind) {
 	case STEP_RSET:
 		break;
@@ -331,8 +331,8 @@ static void judge_end(struct transaction *t, size_t which)
 	bool is_good = t->s->reply.code / 100 == 2;
 
 	if (!is_good)
-		failure_from_reply(&failure, &t->s->reply, str_view(&t->s->relay),
-				   "in reply to end of DATA command");
+		failure_from_reply(&failure, &t->s->reply, str_cstr(&t->s->who),
+				   str_view(&t->s->relay), "end of DATA");
 	for (size_t i = 0; i < t->w->d->count; i++) {
 		if ((which != SIZE_MAX && which != i) || !t->w->recipients[i].accepted)
 			continue;

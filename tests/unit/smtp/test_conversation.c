@@ -10,6 +10,7 @@
 #include "conversation.h"
 #include "ipc/ipc.h"
 
+#define SAID	 "host mx.one.test[192.0.2.1] said: "
 #define HELLO	 "220 mx|<EHLO mx.us.test|250-mx.one.test|"
 #define PIPELINE HELLO "250-PIPELINING|250 8BITMIME|"
 
@@ -54,9 +55,10 @@ static void test_pipelined(void **state)
 		"250 ok|550 5.1.1 no a|450 4.2.1 not b|250 ok c|354 go|<<.|250 done",
 	};
 
-	check(&c, "a@one.test failed 5.1.1 550 5.1.1 no a (in reply to RCPT TO command)|"
-		  "c@one.test sent 2.0.0 250 done|"
-		  "b@one.test pending 4.2.1 450 4.2.1 not b (in reply to RCPT TO command)|");
+	check(&c,
+	      "a@one.test failed 5.1.1 " SAID "550 5.1.1 no a (in reply to RCPT TO command)|"
+	      "c@one.test sent 2.0.0 250 done|"
+	      "b@one.test pending 4.2.1 " SAID "450 4.2.1 not b (in reply to RCPT TO command)|");
 	conversation_free(&c);
 	(void)state;
 }
@@ -75,7 +77,8 @@ static void test_nobody_is_accepted(void **state)
 		.recipients = one,
 		.script = HELLO "250 HELP|<MAIL|250 ok|<RCPT|550 no|<QUIT",
 	};
-	const char *expected = "a@one.test failed 5.0.0 550 no (in reply to RCPT TO command)|";
+	const char *expected =
+		"a@one.test failed 5.0.0 " SAID "550 no (in reply to RCPT TO command)|";
 
 	check(&pipelined, expected);
 	assert_non_null(strstr(str_cstr(&pipelined.heard), "DATA|.|QUIT|"));
@@ -93,31 +96,35 @@ static void test_refusals(void **state)
 	static const struct {
 		const char *script, *expected;
 	} rows[] = {
-		{ "554 5.7.1 go away",
-		  "a@one.test pending 4.7.1 554 5.7.1 go away (instead of a greeting)|" },
-		{ "421 4.3.2 busy",
-		  "a@one.test pending 4.3.2 421 4.3.2 busy (instead of a greeting)|" },
+		{ "554 5.7.1 go away", "a@one.test pending 4.7.1 host mx.one.test[192.0.2.1] "
+				       "refused to talk to me: 554 5.7.1 go away|" },
+		{ "421 4.3.2 busy", "a@one.test pending 4.3.2 host mx.one.test[192.0.2.1] refused "
+				    "to talk to me: 421 4.3.2 busy|" },
 		{ "220 mx|<EHLO|500 what|<HELO|550 5.7.1 no|",
-		  "a@one.test permanent 5.7.1 550 5.7.1 no (in reply to EHLO command)|" },
+		  "a@one.test permanent 5.7.1 " SAID "550 5.7.1 no (in reply to EHLO command)|" },
 		{ "220 mx|<EHLO|421 later",
-		  "a@one.test pending 4.0.0 421 later (in reply to EHLO command)|" },
+		  "a@one.test pending 4.0.0 " SAID "421 later (in reply to EHLO command)|" },
 		{ "220 mx|<EHLO|250 MX.us.test",
 		  "a@one.test permanent 5.4.6 mail for one.test loops back to myself|" },
 		{ HELLO "250 X|<MAIL|550 5.1.8 no sender|",
-		  "a@one.test failed 5.1.8 550 5.1.8 no sender (in reply to MAIL FROM command)|" },
+		  "a@one.test failed 5.1.8 " SAID
+		  "550 5.1.8 no sender (in reply to MAIL FROM command)|" },
 		{ HELLO "250 X|<MAIL|451 later|",
-		  "a@one.test pending 4.0.0 451 later (in reply to MAIL FROM command)|" },
+		  "a@one.test pending 4.0.0 " SAID "451 later (in reply to MAIL FROM command)|" },
 		{ PIPELINE "<MAIL|<RCPT|<DATA|550 no sender|503 x|503 x|",
-		  "a@one.test failed 5.0.0 550 no sender (in reply to MAIL FROM command)|" },
+		  "a@one.test failed 5.0.0 " SAID
+		  "550 no sender (in reply to MAIL FROM command)|" },
 		{ HELLO "250 X|<MAIL|250 ok|<RCPT|250 ok|<DATA|554 5.3.0 no|",
-		  "a@one.test failed 5.3.0 554 5.3.0 no (in reply to DATA command)|" },
+		  "a@one.test failed 5.3.0 " SAID "554 5.3.0 no (in reply to DATA command)|" },
 		{ HELLO "250 X|<MAIL|250 ok|<RCPT|250 ok|<DATA|250 what|",
-		  "a@one.test pending 4.5.0 unexpected reply: 250 what (in reply to DATA "
+		  "a@one.test pending 4.5.0 " SAID "250 what (in reply to DATA "
 		  "command)|" },
 		{ HELLO "250 X|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|552 5.2.2 full|",
-		  "a@one.test failed 5.2.2 552 5.2.2 full (in reply to end of DATA command)|" },
+		  "a@one.test failed 5.2.2 " SAID
+		  "552 5.2.2 full (in reply to end of DATA command)|" },
 		{ HELLO "250 X|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|451 4.3.0 later|",
-		  "a@one.test pending 4.3.0 451 4.3.0 later (in reply to end of DATA command)|" },
+		  "a@one.test pending 4.3.0 " SAID
+		  "451 4.3.0 later (in reply to end of DATA command)|" },
 		{ HELLO "250 SIZE 5|",
 		  "a@one.test failed 5.3.4 message size 21 exceeds size limit 5 of server "
 		  "mx.one.test[192.0.2.1]|" },
@@ -190,9 +197,10 @@ static void test_lmtp(void **state)
 			  "<<.|250 2.1.5 a",
 	};
 
-	check(&c, "b@one.test failed 5.0.0 550 no b (in reply to RCPT TO command)|"
+	check(&c, "b@one.test failed 5.0.0 " SAID "550 no b (in reply to RCPT TO command)|"
 		  "a@one.test sent 2.1.5 250 2.1.5 a|"
-		  "c@one.test pending 4.2.2 452 4.2.2 c full (in reply to end of DATA command)|");
+		  "c@one.test pending 4.2.2 " SAID
+		  "452 4.2.2 c full (in reply to end of DATA command)|");
 	check(&fewer,
 	      "a@one.test sent 2.1.5 250 2.1.5 a|b@one.test deferred 4.4.2 lost connection "
 	      "with mx.one.test[192.0.2.1] while sending end of data -- message may be sent "
