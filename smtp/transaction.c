@@ -239,6 +239,17 @@ static void judge_step(struct transaction *t, const struct step *step)
 	}
 }
 
+/* The server said 421: it closes the connection, and that is the reason for all that is left. */
+static int fail_closing(struct transaction *t, const struct step *step)
+{
+	_cleanup_(failure_free) struct failure failure = { 0 };
+
+	failure_from_reply(&failure, &t->s->reply, str_cstr(&t->s->who), str_view(&t->s->relay),
+			   step_texts[step->kind].command);
+	fail_pending(t->w, &failure, false);
+	return 0;
+}
+
 static void plan_steps(struct transaction *t)
 {
 	t->steps = mem_new_array(struct step, t->w->d->count + 3);
@@ -286,8 +297,8 @@ static int run_steps(struct transaction *t)
 			if (r < 0)
 				return fail_broken(t, r);
 			judge_step(t, step);
-			if (t->s->unusable && at + 1 < t->count) /* 421 */
-				return fail_broken(t, -ENODATA);
+			if (t->s->unusable)
+				return fail_closing(t, step);
 		}
 	}
 	return 1;

@@ -125,6 +125,9 @@ static void test_refusals(void **state)
 		{ HELLO "250 X|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|451 4.3.0 later|",
 		  "a@one.test pending 4.3.0 " SAID
 		  "451 4.3.0 later (in reply to end of DATA command)|" },
+		{ PIPELINE "<MAIL|<RCPT|<DATA|250 ok|421 4.3.2 going down|",
+		  "a@one.test pending 4.3.2 " SAID
+		  "421 4.3.2 going down (in reply to RCPT TO command)|" },
 		{ HELLO "250 SIZE 5|",
 		  "a@one.test failed 5.3.4 message size 21 exceeds size limit 5 of server "
 		  "mx.one.test[192.0.2.1]|" },
