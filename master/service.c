@@ -153,7 +153,8 @@ int services_wait_ready(msec_t deadline, struct error *err)
 /* ---- the orderly stop ---- */
 
 /*
- * First what strangers talk to, while all that it needs for its last words is there; then the
+ * First what strangers talk to, while all that it needs for its last words is there: the session
+ * programs with it, for they say good-bye through the network side; then the
  * queue, which waits for the results of the deliveries that it has given out; then the rest.
  */
 enum wave { WAVE_CLIENTS, WAVE_QUEUE, WAVE_REST, WAVE_END };
@@ -163,7 +164,8 @@ static bool is_in(enum wave wave, const struct running_service *service, const s
 	const char *type = strrchr(service->key, ' ');
 
 	if (wave == WAVE_CLIENTS)
-		return type != NULL && strcmp(type, " inet") == 0;
+		return (type != NULL && strcmp(type, " inet") == 0) ||
+		       view_ends(view_of(p->program), VIEW("-session"));
 	return wave == WAVE_REST || strcmp(p->program, "qmgr") == 0;
 }
 
