@@ -1,0 +1,44 @@
+/* Texts of messages: the same is found in one piece and in many; decoding never fails. */
+#include "input.h"
+#include "search_text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const encodings[] = { "", "base64", "quoted-printable", "8bit" };
+	struct str needle = STR_EMPTY, decoded = STR_EMPTY, folded = STR_EMPTY;
+	struct text_search t;
+	struct view text, needle_view;
+	bool whole, pieces;
+
+	if (size < 4)
+		return 0;
+	text = view_make(data + 4, size - 4);
+	text_fold(&needle, view_first(view_from(text, data[0]), data[1] % 16));
+	needle_view = str_view(&needle);
+
+	text_search_begin(&t, &needle_view, &whole, 1);
+	text_start(&t, data[2] & 1 ? TEXT_LATIN1 : TEXT_UTF8);
+	text_feed(&t, text);
+	text_finish(&t);
+	text_search_end(&t);
+	text_search_begin(&t, &needle_view, &pieces, 1);
+	text_start(&t, data[2] & 1 ? TEXT_LATIN1 : TEXT_UTF8);
+	for (struct view rest = text; rest.len > 0; rest = view_from(rest, (size_t)data[3] % 7 + 1))
+		text_feed(&t, view_first(rest, (size_t)data[3] % 7 + 1));
+	text_finish(&t);
+	text_search_end(&t);
+	if (whole != pieces)
+		abort();
+
+	text_search_begin(&t, &needle_view, &whole, 1);
+	text_part(&t, view_of(encodings[data[2] / 2 % 4]), VIEW("utf-8"), text);
+	text_search_end(&t);
+	text_decode_header(&decoded, text);
+	text_fold(&folded, str_view(&decoded));
+	if (!view_is_utf8(str_view(&folded)))
+		abort();
+	str_free(&needle);
+	str_free(&decoded);
+	str_free(&folded);
+	return 0;
+}
