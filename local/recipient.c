@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/address.h"
@@ -99,6 +100,7 @@ void recipient_deliver(struct delivery *d, size_t which, bool is_virtual)
 	_cleanup_(job_end) struct job job;
 
 	job_begin(&job, d, which);
+	d->connected = clock_wall_usec();
 	decide(&job, is_virtual, &verdict);
 	delivery_result(d, which, verdict.outcome, verdict.status, str_view(&d->transport),
 			str_view(&verdict.text));

@@ -29,9 +29,8 @@ static const char *outcome_word(uint8_t outcome)
 	switch (outcome) {
 	case OUTCOME_DELIVERED:
 	case OUTCOME_RELAYED:
+	case OUTCOME_EXPANDED: /* "sent (forwarded as ID)", as the programs that read logs know it */
 		return "sent";
-	case OUTCOME_EXPANDED:
-		return "expanded";
 	case OUTCOME_FAILED:
 		return "bounced";
 	default:
