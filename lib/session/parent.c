@@ -279,6 +279,5 @@ void session_retire(void)
 	set_up();
 	list_for_each (&parent.children, struct child, link, child)
 		if (child->state == READY)
-			log_info("retiring: the session process of %s stays for its clients",
-				 child->user);
+			log_debug("the session process of %s stays for its clients", child->user);
 }
