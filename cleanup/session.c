@@ -74,6 +74,7 @@ static int send_failure(struct intake *in)
 /* Anybody on this system may connect to the public socket: who is it, and may they? */
 static int check_submitter(struct intake *in, const struct msg_mail *m)
 {
+	_cleanup_(str_free) struct str name = STR_EMPTY;
 	pid_t pid;
 	gid_t gid;
 
@@ -84,13 +85,13 @@ static int check_submitter(struct intake *in, const struct msg_mail *m)
 		    0 ||
 	    (m->flags & ~MAIL_FLAG_SMTPUTF8) != 0)
 		return intake_fail(in, 554, "5.5.2", "Error: this is not for local submission");
-	int r = permit_ask(cleanup.submitters, in->uid, &in->login);
+	int r = permit_ask(cleanup.submitters, in->uid, &name);
 
 	if (r < 0)
 		return intake_fail_temporarily(in, "look up authorized_submit_users", r);
 	if (r > 0)
 		return 0;
-	log_warning("user %s is not in authorized_submit_users", str_cstr(&in->login));
+	log_warning("user %s is not in authorized_submit_users", str_cstr(&name));
 	return intake_fail(in, 550, "5.7.1", "Error: you may not submit mail here");
 }
 

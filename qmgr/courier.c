@@ -51,7 +51,8 @@ static int connect_agent(struct courier *c)
 	if (c->agent != NULL)
 		return 0;
 	str_printf(&service, "private/%s", c->transport->name);
-	c->agent = ipc_connect(str_cstr(&service), clock_after(CONNECT_TIME));
+	c->agent = ipc_connect(str_cstr(&service),
+			       clock_after(MIN(CONNECT_TIME, param.transport_retry_time)));
 	if (c->agent == NULL) {
 		int r = -errno;
 

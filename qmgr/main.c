@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -16,6 +17,7 @@
 #include "qmgr.h"
 
 #define LOCK_PAUSE ((msec_t)50)
+#define LOCK_TIME  ((msec_t)30000) /* until the log says so */
 /* Descriptors for connections, folders and tables, beside two for each attempt. */
 #define OTHER_FILES 1000
 
@@ -120,13 +122,14 @@ static int prepare(struct error *err)
 
 static void start(void)
 {
-	bool waited = false;
+	msec_t began = clock_now();
 
 	qmgr.active_limit = active_limit();
 	while (flock(qmgr.lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		if (!waited)
-			log_info("waiting for the queue manager before us to finish");
-		waited = true;
+		if (clock_now() - began > LOCK_TIME) {
+			log_warning("still waiting for the queue manager before us");
+			began = clock_now();
+		}
 		if (qmgr.retiring)
 			return;
 		task_sleep(LOCK_PAUSE);
