@@ -381,14 +381,14 @@ void text_start(struct text_search *t, enum text_charset charset)
 
 void text_feed(struct text_search *t, struct view piece)
 {
-	/* A character that the last piece began is completed, byte by byte. */
+	/* A character that the last piece began is completed: with four bytes it is decided. */
 	while (t->pending_len > 0 && piece.len > 0) {
 		size_t used;
 
 		t->pending[t->pending_len++] = piece.data[0];
 		piece = view_from(piece, 1);
 		used = fold_piece(&t->window, view_make(t->pending, t->pending_len), t->charset,
-				  t->pending_len == sizeof(t->pending));
+				  false);
 		memmove(t->pending, t->pending + used, t->pending_len - used);
 		t->pending_len -= used;
 	}

@@ -2,8 +2,10 @@
 #include "fetch.h"
 #include "input.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_input(void *argument)
 {
+	const uint8_t *data = ((struct input *)argument)->data;
+	size_t size = ((struct input *)argument)->size;
 	struct stream *io = input_stream(data, size);
 	struct imap_parser *p = imap_parser_new(io, &input_limits);
 	struct imap_session session = { .io = io, .parser = p };
@@ -25,5 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(fetch);
 	imap_parser_free(p);
 	stream_free(io);
-	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return input_run(try_input, data, size);
 }

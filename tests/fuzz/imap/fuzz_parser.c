@@ -68,15 +68,17 @@ static int read_argument(struct imap_parser *p, uint8_t what, struct view *first
 	return r;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_input(void *argument)
 {
+	const uint8_t *data = ((struct input *)argument)->data;
+	size_t size = ((struct input *)argument)->size;
 	enum { PLAN = 8 };
 	struct stream *io;
 	struct imap_parser *p;
 	int r = 0;
 
 	if (size < PLAN)
-		return 0;
+		return;
 	io = input_stream(data + PLAN, size - PLAN);
 	p = imap_parser_new(io, &input_limits);
 	while (r == 0) {
@@ -106,5 +108,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	imap_parser_free(p);
 	stream_free(io);
-	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return input_run(try_input, data, size);
 }

@@ -29,8 +29,10 @@ static void check_program(const struct search *search)
 		abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_input(void *argument)
 {
+	const uint8_t *data = ((struct input *)argument)->data;
+	size_t size = ((struct input *)argument)->size;
 	struct stream *io = input_stream(data, size);
 	struct imap_parser *p = imap_parser_new(io, &input_limits);
 	struct search *search = mem_new(struct search);
@@ -47,5 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(search);
 	imap_parser_free(p);
 	stream_free(io);
-	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return input_run(try_input, data, size);
 }

@@ -1,6 +1,7 @@
 /* Texts of messages: the same is found in one piece and in many; decoding never fails. */
-#include "input.h"
 #include "search_text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

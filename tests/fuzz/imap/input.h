@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "imap/parser.h"
+#include "task/task.h"
 
 static inline struct stream *input_stream(const uint8_t *data, size_t size)
 {
@@ -20,5 +21,19 @@ static const struct imap_limits input_limits = { .line = 8192,
 						 .literal_plus = true };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Streams want a task around them. */
+struct input {
+	const uint8_t *data;
+	size_t size;
+};
+
+static inline int input_run(task_function *function, const uint8_t *data, size_t size)
+{
+	struct input input = { data, size };
+
+	task_run(function, &input);
+	return 0;
+}
 
 #endif
