@@ -114,9 +114,10 @@ int daemon_become(uid_t uid, gid_t gid, const char *name, const char *chroot_to,
 {
 	int r = 0;
 
-	if (uid == 0 || gid == 0)
+	if (uid == 0 || (gid == 0 && daemon_running_as_root()))
 		return error_set(err, -EPERM, "refusing to act as root for %s", name);
 	if (!daemon_running_as_root()) {
+		/* The groups stay as they are too, whatever the user's line says. */
 		if (uid != geteuid())
 			return error_set(err, -EPERM, "cannot become %s: not running as root",
 					 name);

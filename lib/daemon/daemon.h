@@ -101,7 +101,8 @@ bool daemon_running_as_root(void);
 
 /*
  * Drops to a user for good, verified: supplementary groups, gid, uid, no way back. For the
- * privileged partners after fork. -EPERM for uid 0. `chroot_to` NULL: none.
+ * privileged partners after fork. -EPERM for uid or gid 0. `chroot_to` NULL: none. Not running as
+ * root: only checks that it is this user already, and enters `chroot_to`.
  */
 int daemon_become(uid_t uid, gid_t gid, const char *user_name, const char *chroot_to,
 		  struct error *err);
