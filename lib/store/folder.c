@@ -44,6 +44,8 @@ int store_open(const char *maildir, const struct store_options *options, struct 
 		errno = -r;
 		return error_errno(err, "read the folders of %s", maildir);
 	}
+	/* What a crash left half done comes first in line: files and index agree again from here on. */
+	(void)store_settle(store, STORE_SETTLE_BATCH);
 	*out = TAKE(store);
 	return 0;
 }

@@ -54,19 +54,38 @@ static int open_regular(const char *path, int *fd, uint64_t *size)
 	return 0;
 }
 
-static int open_located(struct store *store, const struct folder *folder, const struct mail *mail,
-			int *fd, uint64_t *size)
+static int open_located_in(const struct store *store, const struct folder *folder, struct view file,
+			   int *fd, uint64_t *size)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY, found = STR_EMPTY;
 	enum part part;
 	int r;
 
 	folder_directory(store, folder, &path);
-	r = file_locate(str_cstr(&path), mail->r.file, &part, &found);
+	r = file_locate(str_cstr(&path), file, &part, &found);
 	if (r < 0)
 		return r;
 	str_printf(&path, "/%s/%s", part_name(part), str_cstr(&found));
 	return open_regular(str_cstr(&path), fd, size);
+}
+
+/*
+ * Not where the index says: another program renamed it, or a crash came between the file's move and
+ * the index.
+ */
+static int open_located(struct mailbox *mailbox, uint32_t seq, const struct folder *where,
+			const struct mail *mail, int *fd, uint64_t *size)
+{
+	const struct state_record none = { .flags = 0 };
+	_cleanup_(str_free) struct str target = STR_EMPTY;
+	struct folder own;
+	int r = open_located_in(mailbox->store, where, mail->r.file, fd, size);
+
+	if (r != -ENOENT)
+		return r;
+	r = folder_by_id(mailbox->store, mailbox->id, &own);
+	mail_target_name(&target, mailbox_uid(mailbox, seq), &mail->r, &none);
+	return r < 0 ? r : open_located_in(mailbox->store, &own, str_view(&target), fd, size);
 }
 
 int message_open(struct mailbox *mailbox, uint32_t seq, struct mail *mail, int *fd, uint64_t *size)
@@ -87,7 +106,7 @@ int message_open(struct mailbox *mailbox, uint32_t seq, struct mail *mail, int *
 		str_printf(&path, "/%s", mail->file);
 		r = open_regular(str_cstr(&path), fd, size);
 	}
-	return r == -ENOENT ? open_located(store, &folder, mail, fd, size) : r;
+	return r == -ENOENT ? open_located(mailbox, seq, &folder, mail, fd, size) : r;
 }
 
 int message_count_wire_size(int fd, uint64_t *wire_size)

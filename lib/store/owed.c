@@ -365,6 +365,69 @@ int owed_settle_all(struct tx *tx)
 	return MIN(r, 0);
 }
 
+/* ---- who reads directories meanwhile ---- */
+
+void owed_key(struct str *out, enum part part, struct view file)
+{
+	struct file_name name;
+
+	str_append_byte(out, (char)('0' + part));
+	if (file_name_parse(file, &name))
+		str_printf(out, "%u/%.*s", name.uid, VIEW_ARG(name.base));
+	else
+		str_append(out, file);
+}
+
+static void note_file(struct map *known, enum part part, struct view file)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY;
+
+	owed_key(&key, part, file);
+	map_put(known, str_view(&key), known);
+}
+
+static int note_untidy(struct tx *tx, uint32_t where, struct map *known)
+{
+	struct walk walk;
+	int r;
+
+	for (r = walk_begin(&walk, tx, DB_TIDY, VIEW_NONE, VIEW_NONE); r > 0;
+	     r = walk_next(&walk)) {
+		uint32_t folder, uid;
+		struct mail mail;
+
+		if (key_uid_decode(walk.key, &folder, &uid) < 0 ||
+		    mail_load(tx, folder, uid, &mail) < 0 || mail.r.where != where)
+			continue;
+		/* Of this folder's own in cur/ the index knows the name. */
+		if (folder != where || mail.r.part != PART_CUR)
+			note_file(known, mail.r.part, mail.r.file);
+	}
+	walk_end(&walk);
+	return r;
+}
+
+int owed_files(struct tx *tx, uint32_t folder, struct map *known)
+{
+	struct walk walk;
+	int r = note_untidy(tx, folder, known);
+
+	if (r < 0)
+		return r;
+	for (r = walk_begin(&walk, tx, DB_GONE, VIEW_NONE, VIEW_NONE); r > 0;
+	     r = walk_next(&walk)) {
+		struct gone_record gone;
+
+		if (gone_record_decode(walk.value, &gone) == 0 && gone.where == folder &&
+		    gone.part != PART_DIRECTORY)
+			note_file(known, gone.part, gone.file);
+	}
+	walk_end(&walk);
+	return r;
+}
+
+/* ---- from outside ---- */
+
 static int settle_work(struct tx *tx, void *argument)
 {
 	size_t *max = argument;

@@ -11,8 +11,15 @@
  * something could not be done (the rest was).
  */
 int owed_settle(struct tx *tx, size_t max);
-/* For functions that look at directories: nothing in them may be owed. */
+/* For changes of folders themselves: nothing in them may be owed. */
 int owed_settle_all(struct tx *tx);
+/*
+ * For those who read a folder's directories: the files there that are spoken for, though no message of
+ * the folder says so, or not under this name. Puts owed_key() of each into `known`.
+ */
+int owed_files(struct tx *tx, uint32_t folder, struct map *known);
+/* By what stays the same in its name. */
+void owed_key(struct str *out, enum part part, struct view file);
 /*
  * Finds the file of a message that is not where the index says, because another program renamed it:
  * by what stays the same in its name, in cur/ and new/. Sets part and appends the name. 0 or -ENOENT.

@@ -101,7 +101,7 @@ const char *store_path(const struct store *store);
  * Does up to `max` pieces of owed file work. Returns 0 when nothing is owed any more, 1 when there is
  * more, or a negative errno. Cheap when nothing is owed: call it after commands and when idle.
  */
-#define STORE_SETTLE_BATCH 500
+#define STORE_SETTLE_BATCH 1000
 int store_settle(struct store *store, size_t max);
 
 /* ---- folders ---- */

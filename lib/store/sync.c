@@ -179,6 +179,33 @@ static void add_difference(struct differences *all, uint32_t uid, struct entry *
 	all->missing += entry == NULL;
 }
 
+/* Its file under the name that it should have: renamed already, but the index was not told (a crash). */
+static struct entry *find_target(const struct listing *list, uint32_t uid,
+				 const struct mail_record *mail)
+{
+	const struct state_record none = { .flags = 0 };
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+
+	mail_target_name(&name, uid, mail, &none);
+	return listing_find(list, str_view(&name));
+}
+
+/* What has become of one message's file in cur/. */
+static void compare_message(struct scan *scan, struct listing *list, struct differences *all,
+			    uint32_t uid, const struct mail_record *mail)
+{
+	/* Moved or delivered, and not yet where it should be. */
+	bool elsewhere = mail->where != scan->folder->r.id || mail->part != PART_CUR;
+	struct entry *entry = elsewhere ? NULL : listing_find(list, mail->file);
+
+	if (entry == NULL)
+		entry = find_target(list, uid, mail);
+	if (!elsewhere && (entry == NULL || !view_is(mail->file, entry->name)))
+		add_difference(all, uid, entry);
+	if (entry != NULL)
+		entry->taken = true;
+}
+
 /* `list` is sorted by UID. Marks what the index knows. */
 static int compare_with_index(struct scan *scan, struct listing *list, struct differences *all)
 {
@@ -197,12 +224,7 @@ static int compare_with_index(struct scan *scan, struct listing *list, struct di
 			break;
 		}
 
-		struct entry *entry = listing_find(list, mail.file);
-
-		if (entry == NULL || !view_is(mail.file, entry->name))
-			add_difference(all, uid, entry);
-		if (entry != NULL)
-			entry->taken = true;
+		compare_message(scan, list, all, uid, &mail);
 	}
 	walk_end(&walk);
 	return r;
@@ -303,6 +325,25 @@ static int check_directories(struct tx *tx, const struct folder *folder)
 	return maildir_create(root, folder->r.name, NULL);
 }
 
+/* Files whose renaming or removal is owed are no news. */
+static int take_owed(struct scan *scan, struct listing *list)
+{
+	_cleanup_(map_freep) struct map *known = map_new();
+	_cleanup_(str_free) struct str key = STR_EMPTY;
+	int r = owed_files(scan->tx, scan->folder->r.id, known);
+
+	for (size_t i = 0; i < list->count && r == 0 && map_count(known) > 0; i++) {
+		struct entry *entry = &list->items[i];
+
+		if (entry->taken)
+			continue;
+		str_clear(&key);
+		owed_key(&key, entry->part, view_of(entry->name));
+		entry->taken = map_get(known, str_view(&key)) != NULL;
+	}
+	return r;
+}
+
 static int scan_directories(struct scan *scan)
 {
 	_cleanup_(listing_free) struct listing list = { 0 };
@@ -325,6 +366,8 @@ static int scan_directories(struct scan *scan)
 			listing_adopt_dovecot(&list, store, scan->folder);
 	}
 	if (result == 0)
+		result = take_owed(scan, &list);
+	if (result == 0)
 		result = insert_all(scan, &list);
 	if (result < 0)
 		return result;
@@ -339,10 +382,8 @@ static int sync_work(struct tx *tx, void *argument)
 	uint32_t *id = argument;
 	struct folder folder;
 	struct scan scan = { .tx = tx, .folder = &folder };
-	int r = owed_settle_all(tx);
+	int r = folder_load(tx, *id, &folder);
 
-	if (r == 0)
-		r = folder_load(tx, *id, &folder);
 	if (r < 0)
 		return r;
 	r = check_directories(tx, &folder);
