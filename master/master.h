@@ -99,6 +99,7 @@ struct running_service {
 	struct list processes;
 	msec_t pause; /* before the next start, after failures */
 	bool pausing; /* a task waits for it */
+	unsigned pause_number;
 	uint32_t restarts;
 };
 

@@ -140,6 +140,24 @@ static bool is_ours(const struct service *line, struct str *notes)
 	return false;
 }
 
+/* Two services cannot share a socket: nobody could say who gets a connection. */
+static void check_sockets(const struct plan *plan, const struct plan_service *service,
+			  struct str *report)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_service *other = &plan->services[i];
+
+		for (size_t j = 0; other != service && j < other->socket_count; j++)
+			for (size_t k = 0; k < service->socket_count; k++)
+				if (strcmp(other->sockets[j].name, service->sockets[k].name) == 0)
+					str_printf(report,
+						   "master.cf, line %d: %s is the socket of the "
+						   "service in line %d\n",
+						   service->line->line, service->sockets[k].name,
+						   other->line->line);
+	}
+}
+
 static void plan_service(struct plan *plan, struct service *line, const char *folder,
 			 struct str *report)
 {
@@ -156,6 +174,7 @@ static void plan_service(struct plan *plan, struct service *line, const char *fo
 		str_printf(report, "master.cf, line %d: there is no program %s in %s\n", line->line,
 			   line->program, folder);
 	find_sockets(service, report);
+	check_sockets(plan, service, report);
 }
 
 int plan_load(const char *config_directory, struct plan *plan, struct str *report,

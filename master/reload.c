@@ -70,12 +70,23 @@ static int put_in_force(struct str *report)
 	_cleanup_free_ char *directory = mem_strdup(plan_in_force()->config_directory);
 	struct error err = ERROR_NONE;
 	struct plan *plan = plan_in_force(), next, old = *plan;
+	int r;
 
 	if (plan_load(directory, &next, report, &notes) < 0)
 		return -EINVAL;
-	if (folders_make(&err) < 0 || sockets_open(&next, BIND_PATIENCE, &err) < 0 ||
-	    logfile_open(&err) < 0 || children_prepare(&err) < 0) {
+	r = folders_make(&err);
+	if (r == 0)
+		r = sockets_open(&next, BIND_PATIENCE, &err);
+	if (r == 0)
+		r = logfile_open(&err);
+	if (r == 0)
+		r = children_prepare(&err);
+	if (r < 0) {
 		str_printf(report, "%s\n", err.text);
+		/* 0.0.0.0:25 stands in the way of 127.0.0.1:25. */
+		if (r == -EADDRINUSE)
+			str_append_cstr(report, "(If it is this instance itself, since "
+						"inet_interfaces changed: stop and start.)\n");
 		plan_free(&next);
 		return -EINVAL;
 	}

@@ -72,14 +72,24 @@ void service_replace_old(struct running_service *service)
 
 /* ---- back-off ---- */
 
+struct pause {
+	struct running_service *service;
+	unsigned number;
+};
+
+/* A reload may have ended it before its time; another may have begun since. */
 static void end_pause(void *argument)
 {
-	struct running_service *service = argument;
+	struct pause *pause = argument;
+	struct running_service *service = pause->service;
 
 	task_sleep(service->pause);
-	service->pausing = false;
-	service_fill(service);
-	services_changed();
+	if (service->pausing && service->pause_number == pause->number) {
+		service->pausing = false;
+		service_fill(service);
+		services_changed();
+	}
+	free(pause);
 }
 
 void service_slow_down(struct running_service *service, bool was_ready)
@@ -93,7 +103,12 @@ void service_slow_down(struct running_service *service, bool was_ready)
 		    service->plan ? service->plan->line->program : "its program",
 		    (double)service->pause / 1000);
 	service->pausing = true;
-	task_spawn("pause", end_pause, service);
+
+	struct pause *pause = mem_new(struct pause);
+
+	pause->service = service;
+	pause->number = ++service->pause_number;
+	task_spawn("pause", end_pause, pause);
 }
 
 /* ---- plans ---- */
@@ -122,8 +137,8 @@ void services_apply(struct plan *plan)
 	list_for_each (&services.list, struct running_service, link, service) {
 		service->generation = services.generation;
 		/* What failed may be what the new configuration puts right. */
-		if (!service->pausing)
-			service->pause = 0;
+		service->pausing = false;
+		service->pause = 0;
 		service_fill(service);
 		service_replace_old(service);
 	}
