@@ -2,7 +2,7 @@
  * local: decides local delivery. It has no rights but to read its tables and the message that it
  * was handed; what touches anybody's files is asked of local-deliver (agent.c), by name.
  *
- *	main.c		one request of the queue manager, recipient by recipient
+ *	main.c		one request of the queue manager, some recipients at a time
  *	recipient.c	one recipient: loop check, aliases, .forward, mailbox
  *	expand.c	aliases and .forward: from a name to what is to be done
  *	plan.c		the list of what is to be done, and doing it
@@ -97,6 +97,7 @@ int agent_source(const struct job *job, uint8_t source, const char *owner, const
 
 /* ---- recipient.c ---- */
 
-void recipient_deliver(struct delivery *d, size_t which, bool is_virtual);
+/* Decides and does it; the verdict has been initialised. */
+void recipient_deliver(struct delivery *d, size_t which, bool is_virtual, struct verdict *verdict);
 
 #endif

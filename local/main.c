@@ -2,10 +2,25 @@
 
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/mem.h"
 #include "daemon/daemon.h"
+#include "task/task.h"
+
+/* Recipients of one message that are delivered at one time: they share the waits for the disk. */
+#define AT_ONE_TIME 10
 
 /* "virtual" in master.cf is for mailbox users; any other name is for this system's users. */
 static bool is_virtual;
+
+/* One message. On the heap: the tasks use it. */
+struct batch {
+	struct delivery *d;
+	struct verdict *verdicts;
+	bool *done;
+	size_t next, tasks;
+	struct waitlist progress;
+};
 
 static int prepare(struct error *err)
 {
@@ -13,10 +28,58 @@ static int prepare(struct error *err)
 	return is_virtual ? 0 : expand_prepare(err);
 }
 
+static void deliver_some(void *argument)
+{
+	struct batch *batch = argument;
+
+	while (batch->next < batch->d->count) {
+		size_t which = batch->next++;
+
+		recipient_deliver(batch->d, which, is_virtual, &batch->verdicts[which]);
+		batch->done[which] = true;
+		wake_all(&batch->progress);
+	}
+	batch->tasks--;
+	wake_all(&batch->progress);
+}
+
+/* Only this task writes to the connection to qmgr, in the order of the recipients. */
+static void report_all(struct batch *batch)
+{
+	struct delivery *d = batch->d;
+
+	for (size_t i = 0; i < d->count; i++) {
+		while (!batch->done[i])
+			wait_on(&batch->progress, MSEC_FOREVER);
+		delivery_result(d, i, batch->verdicts[i].outcome, batch->verdicts[i].status,
+				str_view(&d->transport), str_view(&batch->verdicts[i].text));
+		verdict_free(&batch->verdicts[i]);
+	}
+	while (batch->tasks > 0)
+		wait_on(&batch->progress, MSEC_FOREVER);
+}
+
 static void deliver_message(struct delivery *d)
 {
+	struct batch *batch = mem_new(struct batch);
+
+	batch->d = d;
+	batch->verdicts = mem_new_array(struct verdict, d->count);
+	batch->done = mem_new_array(bool, d->count);
+	WAITLIST_INIT(&batch->progress);
+	d->connected = clock_wall_usec();
 	for (size_t i = 0; i < d->count; i++)
-		recipient_deliver(d, i, is_virtual);
+		verdict_set(&batch->verdicts[i], OUTCOME_DEFERRED, "4.3.0", "not delivered");
+	batch->tasks = MIN(d->count, (size_t)AT_ONE_TIME);
+	if (d->count == 1)
+		deliver_some(batch);
+	else
+		for (size_t i = batch->tasks; i > 0; i--)
+			task_spawn("recipients", deliver_some, batch);
+	report_all(batch);
+	free(batch->verdicts);
+	free(batch->done);
+	free(batch);
 }
 
 static void serve(struct ipc *ipc)

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/address.h"
@@ -93,15 +92,10 @@ static void decide(struct job *job, bool is_virtual, struct verdict *verdict)
 		deliver_local(job, verdict);
 }
 
-void recipient_deliver(struct delivery *d, size_t which, bool is_virtual)
+void recipient_deliver(struct delivery *d, size_t which, bool is_virtual, struct verdict *verdict)
 {
-	_cleanup_(verdict_free) struct verdict verdict = { .outcome = OUTCOME_DEFERRED,
-							   .status = "4.3.0" };
 	_cleanup_(job_end) struct job job;
 
 	job_begin(&job, d, which);
-	d->connected = clock_wall_usec();
-	decide(&job, is_virtual, &verdict);
-	delivery_result(d, which, verdict.outcome, verdict.status, str_view(&d->transport),
-			str_view(&verdict.text));
+	decide(&job, is_virtual, verdict);
 }
