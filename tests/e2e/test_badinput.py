@@ -10,7 +10,7 @@ from posta import Instance, PASSWORD, Talk, message, wait_until
 class Smtp(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.suite = Instance(main={"smtpd_hard_error_limit": "100", "smtpd_soft_error_limit": "100",
+        cls.suite = Instance(main={"smtpd_hard_error_limit": "100000", "smtpd_soft_error_limit": "100000",
                                    "message_size_limit": "100000", "smtpd_recipient_limit": "20"})
 
     @classmethod
@@ -122,9 +122,8 @@ class Smtp(unittest.TestCase):
         with Instance(main={"smtpd_hard_error_limit": "5", "smtpd_soft_error_limit": "5"}) as suite:
             talk = Talk(suite.address, suite.port(25))
             talk.reply()
-            replies = [talk.ask("NONSENSE\r\n")[:3] for _ in range(8)]
-            self.assertIn(b"421", replies)
-            self.assertEqual(replies[-1], b"")
+            talk.send("NONSENSE\r\n" * 8)
+            self.assertRegex(talk.rest(), rb"(?s)^(500 .*){1,6}421 [^\n]*\n$")
             talk.close()
 
     def test_auth_garbage(self):
@@ -137,7 +136,7 @@ class Smtp(unittest.TestCase):
         self.starttls(talk)
         self.assertIn(b"AUTH", talk.ask("EHLO x\r\n"))
         for bad in ("AUTH", "AUTH FOO", "AUTH PLAIN ====", "AUTH PLAIN !!!!", "AUTH PLAIN " + "A" * 3000,
-                    "AUTH PLAIN " + encoded(b""), "AUTH PLAIN " + encoded(b"\0"), "AUTH PLAIN " + encoded(b"\0\0\0\0"),
+                    "AUTH PLAIN " + encoded(b"\0"), "AUTH PLAIN " + encoded(b"\0\0\0\0"),
                     "AUTH PLAIN " + encoded(b"\0alice@example.test\0wrong"),
                     "AUTH PLAIN " + encoded(b"bob\0alice@example.test\0" + PASSWORD.encode()),
                     "AUTH PLAIN " + encoded(b"\0\xff\xfe\0x"), "AUTH PLAIN " + encoded(b"\0a\nb\0x")):
@@ -314,7 +313,7 @@ class Imap(unittest.TestCase):
             for _ in range(100):
                 flood.send("(" * 10000)
             flood.send("\r\n")
-            flood.rest()
+            self.assertIn(flood.line()[:3], (b"* B", b""))
         except (ConnectionError, ssl.SSLError):
             pass
         with self.suite.imap("bob") as client:

@@ -85,11 +85,11 @@ class Configuration(unittest.TestCase):
         cls.suite.close()
 
     def folder(self, text):
-        folder = tempfile.mkdtemp(prefix="posta-conf-")
-        self.addCleanup(shutil.rmtree, folder)
+        folder = os.path.join(tempfile.mkdtemp(prefix="posta-conf-"), "conf")
+        self.addCleanup(shutil.rmtree, os.path.dirname(folder))
+        shutil.copytree(self.suite.conf, folder)
         with open(os.path.join(folder, "main.cf"), "w") as file:
             file.write(text)
-        shutil.copy(os.path.join(self.suite.conf, "master.cf"), folder)
         return folder
 
     def conf(self, folder, *options, check=True):
