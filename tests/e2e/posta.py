@@ -87,7 +87,8 @@ class Instance:
     def command(self, arguments, check=True, stdin=None, timeout=60):
         words = [self.tool, *arguments]
         if self.as_user:
-            words = ["setpriv", f"--reuid={self.as_user}", "--clear-groups", *words]
+            words = ["setpriv", f"--reuid={self.as_user}",
+                     f"--regid={pwd.getpwnam(self.as_user).pw_gid}", "--clear-groups", *words]
         done = subprocess.run(words, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, timeout=timeout, errors="replace")
         if check and done.returncode != 0:
