@@ -15,7 +15,7 @@
 /* ---- counts.c ---- */
 
 /* Clients known at a time; while there are more, new ones are not counted, and let through. */
-#define COUNTS_CLIENTS_MAX 200000
+#define COUNTS_CLIENTS_MAX 100000
 
 void counts_open(void);
 /*

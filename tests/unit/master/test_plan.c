@@ -1,0 +1,194 @@
+/* From main.cf and master.cf to what master is to do. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "master.h"
+
+static char folder[] = "/tmp/posta-test-plan-XXXXXX";
+
+static void write_file(const char *name, const char *text, mode_t mode)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+
+	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(io_write_all(fd, text, strlen(text)), 0);
+}
+
+/* Loads "smtpd" and so on as programs that exist. 0 or -EINVAL. */
+static int load(const char *main_cf, const char *master_cf, struct plan *plan, struct str *report,
+		struct str *notes)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	str_printf(&text,
+		   "queue_directory = /var/spool/test\nmyhostname = a.test\n"
+		   "daemon_directory = %s\ninet_protocols = ipv4\n%s",
+		   folder, main_cf);
+	write_file("main.cf", text.data, 0644);
+	write_file("master.cf", master_cf, 0644);
+	return plan_load(folder, plan, report, notes);
+}
+
+static void good(const char *main_cf, const char *master_cf, struct plan *plan)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
+
+	if (load(main_cf, master_cf, plan, &report, &notes) < 0)
+		fail_msg("%s", str_cstr(&report));
+}
+
+static void bad(const char *main_cf, const char *master_cf, const char *expected)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
+	struct plan plan;
+
+	assert_int_equal(load(main_cf, master_cf, &plan, &report, &notes), -EINVAL);
+	if (strstr(str_cstr(&report), expected) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", str_cstr(&report), expected);
+}
+
+static void assert_sockets(const struct plan_service *service, const char *expected)
+{
+	_cleanup_(str_free) struct str names = STR_EMPTY;
+
+	for (size_t i = 0; i < service->socket_count; i++)
+		str_printf(&names, "%s%s", i ? " " : "", service->sockets[i].name);
+	assert_string_equal(str_cstr(&names), expected);
+}
+
+static void services_and_sockets(void **state)
+{
+	struct plan plan;
+
+	(void)state;
+	good("inet_interfaces = loopback-only\n",
+	     "smtp inet n - - - 1 smtpd -o a=b\n"
+	     "127.0.0.5:10025 inet n - - - - smtpd\n"
+	     "cleanup unix - - - - 0 cleanup\n"
+	     "submit unix n - - - - cleanup\n"
+	     "qmgr unix - - - - 5 qmgr x also=public/showq y\n",
+	     &plan);
+	assert_int_equal(plan.count, 5);
+	assert_string_equal(plan.services[0].key, "smtp inet");
+	assert_sockets(&plan.services[0], "127.0.0.1:25");
+	assert_int_equal(plan.services[0].processes, 1);
+	assert_sockets(&plan.services[1], "127.0.0.5:10025");
+	assert_sockets(&plan.services[2], "private/cleanup");
+	assert_true(plan.services[2].processes >= 1);
+	assert_sockets(&plan.services[3], "public/submit");
+	/* One process, whatever maxproc says: it holds the queue. */
+	assert_int_equal(plan.services[4].processes, 1);
+	assert_sockets(&plan.services[4], "private/qmgr public/showq");
+	assert_string_equal(plan.services[4].line->arguments[0], "x");
+	assert_string_equal(plan.services[4].line->arguments[1], "y");
+	assert_null(plan.services[4].line->arguments[2]);
+	plan_free(&plan);
+}
+
+static void ports_and_interfaces(void **state)
+{
+	struct plan plan;
+
+	(void)state;
+	good("base_port = 10000\ninet_interfaces = 127.0.0.2, [127.0.0.3] 127.0.0.2\n",
+	     "submission inet n - - - - smtpd\n2525 inet n - - - - smtpd\n", &plan);
+	assert_sockets(&plan.services[0], "127.0.0.2:10587 127.0.0.3:10587");
+	assert_sockets(&plan.services[1], "127.0.0.2:2525 127.0.0.3:2525");
+	plan_free(&plan);
+	good("inet_protocols = all\n", "smtp inet n - - - - smtpd\n", &plan);
+	assert_sockets(&plan.services[0], "0.0.0.0:25 [::]:25");
+	assert_false(plan.services[0].sockets[0].optional);
+	assert_true(plan.services[0].sockets[1].optional);
+	plan_free(&plan);
+	good("inet_protocols = ipv6\n", "[::1]:26 inet n - - - - smtpd\n", &plan);
+	assert_sockets(&plan.services[0], "[::1]:26");
+	assert_false(plan.services[0].sockets[0].optional);
+	plan_free(&plan);
+}
+
+/* What stands in a master.cf of Postfix and has no work here is left out with a word. */
+static void lines_of_postfix(void **state)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
+	struct plan plan;
+
+	(void)state;
+	assert_int_equal(load("",
+			      "smtp inet n - y - - smtpd\n"
+			      "pickup unix n - y 60 1 pickup\n"
+			      "error unix - - y - - error\n"
+			      "old fifo n - y - - cleanup\n",
+			      &plan, &report, &notes),
+			 0);
+	assert_int_equal(plan.count, 1);
+	assert_non_null(strstr(str_cstr(&notes), "pickup"));
+	assert_non_null(strstr(str_cstr(&notes), "line 3"));
+	assert_non_null(strstr(str_cstr(&notes), "fifo"));
+	plan_free(&plan);
+}
+
+static void what_is_wrong(void **state)
+{
+	(void)state;
+	bad("", "smtp inet n - - - - nosuch\n", "line 1: there is no program nosuch");
+	bad("", "smpt inet n - - - - smtpd\n", "\"smpt\" is no port");
+	bad("", "0 inet n - - - - smtpd\n", "is no port");
+	bad("", "a/b unix n - - - - cleanup\n", "cannot be the name");
+	bad("", "master unix n - - - - cleanup\n", "cannot be the name");
+	bad("", "qmgr unix - - - - - qmgr also=/etc/x\n", "also=public/NAME");
+	bad("", "qmgr unix - - - - - qmgr also=public/../x\n", "also=public/NAME");
+	bad("", "25 inet n - - - - smtpd\nsmtp inet n - - - - smtpd\n", "service in line 1");
+	bad("", "", "no services");
+	bad("inet_interfaces =\n", "smtp inet n - - - - smtpd\n", "no address to listen on");
+	bad("queue_directory = relative\n", "smtp inet n - - - - smtpd\n", "absolute path");
+	bad("base_port = 65000\n", "smtp inet n - - - - smtpd\n", "base_port");
+}
+
+static int set_up(void **state)
+{
+	static const char *const programs[] = { "smtpd", "cleanup", "qmgr" };
+
+	(void)state;
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		write_file(programs[i], "#!/bin/sh\n", 0755);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[100];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(services_and_sockets),
+		cmocka_unit_test(ports_and_interfaces),
+		cmocka_unit_test(lines_of_postfix),
+		cmocka_unit_test(what_is_wrong),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
