@@ -33,7 +33,7 @@ int login_syntax(struct login *l, int r)
 {
 	if (r != -EBADMSG && r != -EMSGSIZE)
 		return r;
-	r = login_reply(l, "BAD %s", imap_parser_problem(l->parser));
+	r = login_reply(l, "BAD %s.", imap_parser_problem(l->parser));
 	return r < 0 ? r : LOGIN_BAD;
 }
 
@@ -139,6 +139,11 @@ static int one_command(struct login *l)
 	struct view name;
 	int r = imap_command_begin(l->parser);
 
+	/* No client that means well sends such a line: it is not waited for. */
+	if (r == -EMSGSIZE) {
+		stream_printf(l->io, "* BYE %s.\r\n", imap_parser_problem(l->parser));
+		return LOGIN_END;
+	}
 	if (r < 0)
 		return login_syntax(l, r);
 	name = imap_command_name(l->parser);
