@@ -91,6 +91,23 @@ static int read_envelope(struct queue_file *file)
 	return rest.len > 0 ? -EBADMSG : 0;
 }
 
+/* A small file is in the window whole; in a large one the window stays at the recipients. */
+static int check_mark(struct queue_file *file)
+{
+	uint64_t at = queue_file_mark_end(file) - QUEUE_MARK_SIZE;
+	char far[QUEUE_MAGIC_SIZE];
+	const char *mark = far;
+	int r;
+
+	if (at + sizeof(far) <= file->window_offset + file->window_size)
+		r = queue_file_window(file, at, sizeof(far), &mark);
+	else
+		r = io_pread_all(file->fd, far, sizeof(far), (off_t)at);
+	if (r < 0)
+		return r;
+	return memcmp(mark, QUEUE_MARK_MAGIC, sizeof(far)) == 0 ? 0 : -ENODATA;
+}
+
 /* Head, mark and sender record. */
 static int check(struct queue_file *file)
 {
@@ -105,14 +122,7 @@ static int check(struct queue_file *file)
 	r = read_envelope(file);
 	if (r < 0)
 		return r;
-	/* Not through the window, which holds the first recipients now. */
-	char mark[QUEUE_MAGIC_SIZE];
-
-	r = io_pread_all(file->fd, mark, sizeof(mark),
-			 (off_t)(queue_file_mark_end(file) - QUEUE_MARK_SIZE));
-	if (r < 0)
-		return r;
-	return memcmp(mark, QUEUE_MARK_MAGIC, sizeof(mark)) == 0 ? 0 : -ENODATA;
+	return check_mark(file);
 }
 
 static int finish_open(struct queue_file *opened, struct view id, unsigned how,

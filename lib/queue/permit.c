@@ -46,6 +46,14 @@ struct permit *permit_open(const char *parameter, const char *list, struct error
 	return permit;
 }
 
+void permit_close(struct permit *permit)
+{
+	if (permit == NULL)
+		return;
+	matchlist_close(permit->list);
+	free(permit);
+}
+
 int permit_ask(const struct permit *permit, uid_t uid, struct str *name)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;

@@ -14,6 +14,7 @@
 struct permit;
 /* `parameter` is its name for messages, `list` its value. NULL with a reason in err. */
 struct permit *permit_open(const char *parameter, const char *list, struct error *err);
+void permit_close(struct permit *permit);
 /* 1, 0, or a negative errno when a table cannot answer now. `name` (NULL allowed) is set. */
 int permit_ask(const struct permit *permit, uid_t uid, struct str *name);
 

@@ -112,6 +112,7 @@ struct queue_writer *queue_writer_new(struct queue *queue, const struct queue_en
 	memset(w->buffer, 0, QUEUE_HEAD_SIZE);
 	w->used = QUEUE_HEAD_SIZE;
 	w->head.flags = envelope->flags;
+	w->head.state_flags = envelope->flags & MAIL_FLAG_HOLD ? QUEUE_FLAG_HOLD : 0;
 	w->head.body = envelope->body;
 	w->head.ret = envelope->ret;
 	w->head.arrival = envelope->arrival;

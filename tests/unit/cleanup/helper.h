@@ -78,6 +78,7 @@ static inline void test_with_cleanup(const char *socket_name, const char *main_c
 	ipc_set_root(test_directory);
 	test_body = body;
 	task_run(test_main, (void *)(uintptr_t)socket_name);
+	permit_close(cleanup.submitters);
 	routes_close(cleanup.routes);
 	queue_close(cleanup.queue);
 	snprintf(command, sizeof(command), "rm -rf '%s'", test_directory);
