@@ -141,8 +141,13 @@ static enum verdict do_redirect(struct action *a)
 	if (view_find_byte(a->text, '@') == VIEW_NOT_FOUND || a->text.len > ADDRESS_MAX ||
 	    view_has_control(a->text))
 		return wrong_value(a, "REDIRECT needs user@domain");
-	note(a, "redirect", "triggers REDIRECT action");
-	str_set(&a->e->answer->redirect, a->text);
+	_cleanup_(str_free) struct str said = STR_EMPTY;
+	struct view address = a->text;
+
+	str_printf(&said, "triggers REDIRECT %.*s", VIEW_ARG(address));
+	a->text = str_view(&said);
+	note(a, "redirect", "");
+	str_set(&a->e->answer->redirect, address);
 	return DUNNO;
 }
 

@@ -391,8 +391,8 @@ static void access_maps(void **state)
 		  .expected = "{info <s@mx.test>: Sender address triggers INFO action} " },
 		{ SENDER("PREPEND X-Seen: yes"), .expected = "X-Seen: yes\r\n" },
 		{ SENDER("PREPEND nonsense"), .expected = "451 4.3.5 Server configuration error" },
-		{ SENDER("REDIRECT a@b.test"),
-		  .expected = "{redirect <s@mx.test>: Sender address a@b.test} a@b.test" },
+		{ SENDER("REDIRECT a@b.test"), .expected = "{redirect <s@mx.test>: Sender address "
+							   "triggers REDIRECT a@b.test} a@b.test" },
 		{ SENDER("HOLD"),
 		  .expected = "{hold <s@mx.test>: Sender address triggers HOLD action} HOLD" },
 		{ SENDER("DISCARD"),
