@@ -48,6 +48,6 @@ void error_prefix(struct error *err, const char *format, ...)
 
 	size_t len = strlen(err->text);
 
-	snprintf(err->text + len, sizeof(err->text) - len, ": %.*s",
-		 (int)(sizeof(inner.text) - 1), inner.text);
+	snprintf(err->text + len, sizeof(err->text) - len, ": %.*s", (int)(sizeof(inner.text) - 1),
+		 inner.text);
 }

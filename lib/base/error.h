@@ -22,7 +22,6 @@ int error_set(struct error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int error_errno(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Puts "context: " in front of a reason that is already there. */
-void error_prefix(struct error *err, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -54,7 +54,8 @@ static struct view leading_id(struct view text)
 {
 	size_t at = view_find_byte(text, ':');
 
-	if (at == VIEW_NOT_FOUND || at < 6 || at > 40 || at + 1 >= text.len || text.data[at + 1] != ' ')
+	if (at == VIEW_NOT_FOUND || at < 6 || at > 40 || at + 1 >= text.len ||
+	    text.data[at + 1] != ' ')
 		return VIEW_NONE;
 	for (size_t i = 0; i < at; i++)
 		if (!ascii_is_alnum(text.data[i]))

@@ -15,10 +15,16 @@
 
 #define LOG_LINE_MAX 2048 /* bytes of one line; what is longer is cut */
 
-enum log_level { LOG_DEBUG_LEVEL, LOG_INFO_LEVEL, LOG_WARNING_LEVEL, LOG_ERROR_LEVEL, LOG_FATAL_LEVEL };
+enum log_level {
+	LOG_DEBUG_LEVEL,
+	LOG_INFO_LEVEL,
+	LOG_WARNING_LEVEL,
+	LOG_ERROR_LEVEL,
+	LOG_FATAL_LEVEL
+};
 
 enum log_sink {
-	LOG_SINK_FILE,   /* time and host in front */
+	LOG_SINK_FILE,	 /* time and host in front */
 	LOG_SINK_SYSLOG, /* a connected /dev/log datagram socket: RFC 3164 form */
 };
 

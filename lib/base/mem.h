@@ -24,11 +24,11 @@
 
 /* The structure that embeds `member` at `pointer`. */
 #define container_of(pointer, type, member)                                                        \
-	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Zeroed memory of `size` bytes, never NULL. Released with free(). */
 void *mem_new_bytes(size_t size) __attribute__((malloc, returns_nonnull));
-#define mem_new(type)          ((type *)mem_new_bytes(sizeof(type)))
+#define mem_new(type) ((type *)mem_new_bytes(sizeof(type)))
 /* A zeroed array; a product that overflows ends the program. */
 void *mem_new_items(size_t count, size_t size) __attribute__((returns_nonnull));
 #define mem_new_array(type, n) ((type *)mem_new_items((n), sizeof(type)))

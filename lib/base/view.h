@@ -20,7 +20,7 @@ struct view {
 #define VIEW(literal) ((struct view){ "" literal, sizeof(literal) - 1 })
 #define VIEW_NONE     ((struct view){ NULL, 0 })
 /* For printf("%.*s"): two arguments. Bytes that are not text belong through str_append_printable. */
-#define VIEW_ARG(v)   (int)(v).len, (v).data ? (v).data : ""
+#define VIEW_ARG(v) (int)(v).len, (v).data ? (v).data : ""
 
 static inline struct view view_of(const char *text)
 {

@@ -38,27 +38,35 @@
 #include "task/stream.h"
 #include "task/task.h"
 
-enum daemon_user { DAEMON_NET /* net_owner */, DAEMON_MAIL /* mail_owner */,
-		   DAEMON_AUTH /* auth_owner, group shadow */, DAEMON_PRIVILEGED /* root stays */ };
-enum daemon_root { DAEMON_ROOT_EMPTY /* queue_directory/sockets: nothing but sockets */,
-		   DAEMON_ROOT_QUEUE, DAEMON_ROOT_NONE };
+enum daemon_user {
+	DAEMON_NET /* net_owner */,
+	DAEMON_MAIL /* mail_owner */,
+	DAEMON_AUTH /* auth_owner, group shadow */,
+	DAEMON_PRIVILEGED /* root stays */
+};
+enum daemon_root {
+	DAEMON_ROOT_EMPTY /* queue_directory/sockets: nothing but sockets */,
+	DAEMON_ROOT_QUEUE,
+	DAEMON_ROOT_NONE
+};
 
 /* What the program's seccomp list allows beyond memory, time, signals, reading and writing open
  * descriptors, epoll, threads and UNIX sockets. */
 enum daemon_calls {
-	CALLS_NETWORK = 1,   /* connect and accept TCP, UDP */
+	CALLS_NETWORK = 1,     /* connect and accept TCP, UDP */
 	CALLS_FILES_READ = 2,  /* open for reading, stat, readdir */
 	CALLS_FILES_WRITE = 4, /* create, rename, link, unlink, mkdir, truncate, chmod, lock */
-	CALLS_BECOME = 8,    /* setuid and kin, chroot, fork, wait: the privileged partners */
-	CALLS_EXEC = 16,     /* execve: commands from aliases. What is run inherits the filter and
+	CALLS_BECOME = 8,      /* setuid and kin, chroot, fork, wait: the privileged partners */
+	CALLS_EXEC = 16,       /* execve: commands from aliases. What is run inherits the filter and
 				needs anything, so this alone is a list of what is forbidden */
-	CALLS_LOAD_CODE = 32, /* map memory as code: PAM and NSS modules (CALLS_BECOME has it too) */
+	CALLS_LOAD_CODE =
+		32, /* map memory as code: PAM and NSS modules (CALLS_BECOME has it too) */
 };
 
 struct peer {
 	struct sockaddr_storage address;
 	socklen_t address_length;
-	char text[64];       /* "192.0.2.1", "2001:db8::1" */
+	char text[64]; /* "192.0.2.1", "2001:db8::1" */
 	uint16_t port;
 	char server_text[64];
 	uint16_t server_port;

@@ -10,7 +10,15 @@
 
 /* ---- resolver ---- */
 
-enum { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33, DNS_TLSA = 52 };
+enum {
+	DNS_A = 1,
+	DNS_PTR = 12,
+	DNS_MX = 15,
+	DNS_TXT = 16,
+	DNS_AAAA = 28,
+	DNS_SRV = 33,
+	DNS_TLSA = 52
+};
 #define DNS_RECORDS_MAX 256 /* more in one answer are cut off */
 
 struct dns_record {
@@ -52,8 +60,8 @@ struct ipc *anvil_watch(struct view user);
 
 struct auth_answer {
 	enum { AUTH_CONTINUE, AUTH_OK, AUTH_FAILED } state;
-	uint8_t why;       /* AUTH_FAIL_... */
-	struct str bytes;  /* AUTH_CONTINUE: challenge; AUTH_OK: additional data */
+	uint8_t why;	  /* AUTH_FAIL_... */
+	struct str bytes; /* AUTH_CONTINUE: challenge; AUTH_OK: additional data */
 	struct str user;
 	struct str cookie;
 	struct str text;

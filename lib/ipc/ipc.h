@@ -43,18 +43,19 @@
 struct sockaddr_un;
 
 /* RFC 5321 4.5.3.1: a path has 256 octets; room for quoting, UTF-8 and delimiters. */
-#define IPC_ADDRESS_MAX  1024
-#define IPC_HOST_MAX     512
-#define IPC_NAME_MAX     64
-#define IPC_STATUS_MAX   32
-#define IPC_TEXT_MAX     4096
+#define IPC_ADDRESS_MAX	 1024
+#define IPC_HOST_MAX	 512
+#define IPC_NAME_MAX	 64
+#define IPC_STATUS_MAX	 32
+#define IPC_TEXT_MAX	 4096
 #define IPC_QUEUE_ID_MAX 64
-#define IPC_FRAME_MAX    65536
-#define IPC_SASL_MAX     16384
-#define IPC_COOKIE_MAX   64
-#define IPC_RDATA_MAX    16384
-#define IPC_TAG_MAX      256
+#define IPC_FRAME_MAX	 65536
+#define IPC_SASL_MAX	 16384
+#define IPC_COOKIE_MAX	 64
+#define IPC_RDATA_MAX	 16384
+#define IPC_TAG_MAX	 256
 
+/* clang-format off */
 enum message_type {
 	MSG_none,
 #define MESSAGE(name) MSG_##name,
@@ -122,24 +123,45 @@ struct message {
 	};
 };
 
+/* clang-format on */
+
 /* Values of small fields. */
-enum { MAIL_FLAG_SMTPUTF8 = 1, MAIL_FLAG_REMOTE = 2 /* not ours: headers are not completed */,
-       MAIL_FLAG_INTERNAL = 4 /* a report or a forward of the suite itself */,
-       MAIL_FLAG_NO_MAPPING = 8 /* receive_override_options no_address_mappings */,
-       MAIL_FLAG_HOLD = 16 /* to be put on hold: HOLD of an access map */ };
+enum {
+	MAIL_FLAG_SMTPUTF8 = 1,
+	MAIL_FLAG_REMOTE = 2 /* not ours: headers are not completed */,
+	MAIL_FLAG_INTERNAL = 4 /* a report or a forward of the suite itself */,
+	MAIL_FLAG_NO_MAPPING = 8 /* receive_override_options no_address_mappings */,
+	MAIL_FLAG_HOLD = 16 /* to be put on hold: HOLD of an access map */
+};
 enum { BODY_7BIT, BODY_8BITMIME };
 enum { RET_UNSET, RET_FULL, RET_HDRS };
 enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
-enum outcome { OUTCOME_PENDING, OUTCOME_DELIVERED, OUTCOME_DEFERRED, OUTCOME_FAILED,
-	       OUTCOME_RELAYED /* delivered to a server without DSN */,
-	       OUTCOME_EXPANDED /* became other recipients */ };
+enum outcome {
+	OUTCOME_PENDING,
+	OUTCOME_DELIVERED,
+	OUTCOME_DEFERRED,
+	OUTCOME_FAILED,
+	OUTCOME_RELAYED /* delivered to a server without DSN */,
+	OUTCOME_EXPANDED /* became other recipients */
+};
 enum { DESTINATION_OK, DESTINATION_UNREACHABLE };
 enum { REPORT_FAILURE, REPORT_DELAY, REPORT_SUCCESS };
 enum { QUEUE_STATE_INCOMING, QUEUE_STATE_ACTIVE, QUEUE_STATE_DEFERRED, QUEUE_STATE_HOLD };
-enum { QUEUE_ACT_FLUSH, QUEUE_ACT_HOLD, QUEUE_ACT_RELEASE, QUEUE_ACT_DELETE, QUEUE_ACT_REQUEUE,
-       QUEUE_ACT_EXPIRE };
-enum { AUTH_FAIL_CREDENTIALS, AUTH_FAIL_TEMPORARY, AUTH_FAIL_MECHANISM, AUTH_FAIL_DISABLED,
-       AUTH_FAIL_PROTOCOL };
+enum {
+	QUEUE_ACT_FLUSH,
+	QUEUE_ACT_HOLD,
+	QUEUE_ACT_RELEASE,
+	QUEUE_ACT_DELETE,
+	QUEUE_ACT_REQUEUE,
+	QUEUE_ACT_EXPIRE
+};
+enum {
+	AUTH_FAIL_CREDENTIALS,
+	AUTH_FAIL_TEMPORARY,
+	AUTH_FAIL_MECHANISM,
+	AUTH_FAIL_DISABLED,
+	AUTH_FAIL_PROTOCOL
+};
 enum { RESOLVE_OK, RESOLVE_NODATA, RESOLVE_NXDOMAIN, RESOLVE_TEMPORARY, RESOLVE_BOGUS };
 enum { ANVIL_CONNECT, ANVIL_DISCONNECT, ANVIL_MAIL, ANVIL_RCPT, ANVIL_AUTH, ANVIL_TLS };
 enum { MAILBOX_SYSTEM_USER, MAILBOX_VIRTUAL_USER };

@@ -5,8 +5,16 @@
 #include "user/user.h"
 
 #define USER_FIELDS 8 /* name, password, uid, gid, gecos, home, shell, extra */
-enum { FIELD_NAME, FIELD_PASSWORD, FIELD_UID, FIELD_GID, FIELD_GECOS, FIELD_HOME, FIELD_SHELL,
-       FIELD_EXTRA };
+enum {
+	FIELD_NAME,
+	FIELD_PASSWORD,
+	FIELD_UID,
+	FIELD_GID,
+	FIELD_GECOS,
+	FIELD_HOME,
+	FIELD_SHELL,
+	FIELD_EXTRA
+};
 
 #define USER_PATH_MAX 4000 /* room below PATH_MAX for what is inside the mailbox */
 

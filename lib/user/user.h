@@ -23,14 +23,14 @@
 #define USER_NAME_MAX 320
 
 struct user {
-	char *name;     /* as it is logged: "alice@example.test", "alice" */
-	bool system;    /* from getpwnam, not from mailbox_users */
+	char *name;  /* as it is logged: "alice@example.test", "alice" */
+	bool system; /* from getpwnam, not from mailbox_users */
 	uid_t uid;
 	gid_t gid;
-	char *home;     /* absolute */
-	char *mail;     /* absolute path of the Maildir (mail_location expanded) */
+	char *home;	/* absolute */
+	char *mail;	/* absolute path of the Maildir (mail_location expanded) */
 	char *password; /* "{SCHEME}hash" or bare crypt; only auth asks for it; NULL for system users */
-	char *extra;    /* "quota=1G nologin ..." */
+	char *extra; /* "quota=1G nologin ..." */
 };
 
 /* Opens mailbox_users; before the chroot, or in a program that has none. */
