@@ -66,7 +66,9 @@ static bool permitted(struct session *s, const struct request *request, int *res
 	transaction_question(s, "RCPT", &q);
 	q.recipient = str_view(&request->address);
 	q.recipient_given = str_view(&request->given);
+	s->recipient = q.recipient;
 	policy_ask_recipient(server.policy, param.smtpd_delay_reject, &q, &answer);
+	s->recipient = VIEW_NONE;
 	if (answer.action == POLICY_REJECT || answer.action == POLICY_DEFER) {
 		*result = reply_refusal(s, "RCPT", str_view(&answer.reply),
 					str_view(&request->address));

@@ -74,6 +74,7 @@ struct session {
 	bool early_input;	       /* the client has sent commands before it might */
 	struct str login, sasl_method; /* after AUTH */
 	bool access_denied;	       /* the client is refused as such: only QUIT is answered */
+	struct view recipient;	       /* that the policy is being asked about, or empty */
 	const char *where;	       /* the last command, for "lost connection after RCPT" */
 	size_t errors, junk;
 	bool failed; /* the command under way got an error reply */

@@ -179,7 +179,7 @@ static void note(void *argument, const char *what, struct view text)
 {
 	struct session *s = argument;
 
-	note_refusal(s, what, s->where, text, VIEW_NONE);
+	note_refusal(s, what, s->where, text, s->recipient);
 }
 
 void transaction_question(struct session *s, const char *command, struct policy_question *q)
