@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/sync.h"
 
 /*
  * A directory that was changed. What was not changed by anybody since it was last read need not be
@@ -34,15 +35,6 @@ static void run_free(struct run *run)
 	for (size_t i = 0; i < run->count; i++)
 		free(run->touched[i].path);
 	free(run->touched);
-}
-
-static int64_t directory_time(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return 0;
-	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
 static void touch(struct run *run, const struct folder *folder, enum part part)

@@ -19,27 +19,38 @@ static int64_t to_ns(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/*
- * The kernel takes times of files from a clock that ticks slowly. A directory whose time is the tick
- * of now may be changed once more within it.
- */
+int64_t directory_time(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? 0 : to_ns(st.st_mtim);
+}
+
 int64_t directory_stable_time(const char *path)
 {
 	struct timespec tick;
-	struct stat st;
+	int64_t time;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
-	if (stat(path, &st) < 0 || to_ns(st.st_mtim) >= to_ns(tick))
-		return 0;
-	return to_ns(st.st_mtim);
+	time = directory_time(path);
+	return time < to_ns(tick) ? time : 0;
 }
 
-static int64_t part_time(const struct store *store, const struct folder *folder, enum part part)
+static int64_t part_time(const struct store *store, const struct folder *folder, enum part part,
+			 int64_t (*get)(const char *path))
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 
 	folder_part_path(store, folder, part, &path);
-	return directory_stable_time(str_cstr(&path));
+	return get(str_cstr(&path));
+}
+
+static bool part_is_unchanged(const struct store *store, const struct folder *folder,
+			      enum part part)
+{
+	int64_t known = part == PART_NEW ? folder->r.new_time : folder->r.cur_time;
+
+	return known != 0 && part_time(store, folder, part, directory_time) == known;
 }
 
 /* ---- what is new ---- */
@@ -349,9 +360,10 @@ static int scan_directories(struct scan *scan)
 	_cleanup_(listing_free) struct listing list = { 0 };
 	struct folder_record *r = &scan->folder->r;
 	const struct store *store = scan->tx->store;
-	int64_t new_time = part_time(store, scan->folder, PART_NEW);
-	int64_t cur_time = part_time(store, scan->folder, PART_CUR);
-	bool adopt = r->adopt != 0, read_cur = adopt || cur_time == 0 || cur_time != r->cur_time;
+	bool adopt = r->adopt != 0;
+	bool read_cur = adopt || !part_is_unchanged(store, scan->folder, PART_CUR);
+	int64_t new_time = part_time(store, scan->folder, PART_NEW, directory_stable_time);
+	int64_t cur_time = part_time(store, scan->folder, PART_CUR, directory_stable_time);
 	int result = read_words(scan);
 
 	if (result == 0 && read_cur)
@@ -372,7 +384,8 @@ static int scan_directories(struct scan *scan)
 	if (result < 0)
 		return result;
 	r->new_time = new_time;
-	r->cur_time = cur_time;
+	if (read_cur)
+		r->cur_time = cur_time;
 	r->adopt = 0;
 	return 0;
 }
@@ -412,9 +425,8 @@ int folder_sync(struct store *store, uint32_t id)
 	tx_end(&tx);
 	if (r < 0)
 		return r;
-	if (!folder.r.adopt && folder.r.new_time != 0 && folder.r.cur_time != 0 &&
-	    part_time(store, &folder, PART_NEW) == folder.r.new_time &&
-	    part_time(store, &folder, PART_CUR) == folder.r.cur_time)
+	if (!folder.r.adopt && part_is_unchanged(store, &folder, PART_NEW) &&
+	    part_is_unchanged(store, &folder, PART_CUR))
 		return 0;
 	r = store_write(store, WRITE_DURABLE, sync_work, &id);
 	return r == 1 ? -ENOENT : r;

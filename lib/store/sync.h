@@ -11,7 +11,12 @@
 int folder_sync(struct store *store, uint32_t id);
 /* The same for the list of folders. */
 int folders_sync(struct store *store);
-/* Time of a directory in ns; 0 if it may change again without showing: it was changed just now. */
+/* Time of a directory's last change in ns; 0: there is none. */
+int64_t directory_time(const char *path);
+/*
+ * The same, or 0 if the directory may change again without showing it: the kernel takes times of files
+ * from a clock that ticks slowly, and this one changed within the tick of now.
+ */
 int64_t directory_stable_time(const char *path);
 
 #endif
