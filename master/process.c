@@ -67,7 +67,7 @@ static void heard_retiring(struct process *p)
 
 static void heard_failed(struct process *p, struct view reason)
 {
-	if (failure.len > 0)
+	if (failure.len > 0 || p->state != PROCESS_STARTING)
 		return;
 	str_printf(&failure, "service %s: %s: ", p->service->key, p->program);
 	str_append_printable(&failure, reason);
@@ -165,7 +165,8 @@ void process_ended(struct process *p, int status)
 			str_printf(&failure, "service %s: %s %s", service->key, p->program, how);
 		if (was_ready && clock_now() - p->ready_at >= GOOD_LIFE)
 			service->pause = 0;
-		if (!master_is_stopping() && service->plan != NULL)
+		if (!master_is_stopping() && service->plan != NULL &&
+		    p->generation == service->generation)
 			service_slow_down(service, was_ready);
 	} else if (status != 0 && p->state != PROCESS_STOPPING) {
 		log_warning("service %s: %s[%d], while finishing, %s", service->key, p->program,

@@ -127,6 +127,14 @@ static struct running_service *find(const char *key)
 	return service;
 }
 
+/* What an earlier configuration was about to start is wanted no more. */
+static void stop_unborn(struct running_service *service)
+{
+	list_for_each (&service->processes, struct process, link, p)
+		if (p->state == PROCESS_STARTING && p->generation != service->generation)
+			process_signal(p, SIGTERM);
+}
+
 void services_apply(struct plan *plan)
 {
 	services.generation++;
@@ -136,6 +144,7 @@ void services_apply(struct plan *plan)
 		find(plan->services[i].key)->plan = &plan->services[i];
 	list_for_each (&services.list, struct running_service, link, service) {
 		service->generation = services.generation;
+		stop_unborn(service);
 		/* What failed may be what the new configuration puts right. */
 		service->pausing = false;
 		service->pause = 0;
