@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "ipc/clients.h"
+#include "session.h"
 
 #define MECHANISMS_KEPT ((msec_t)60 * 1000)
 
@@ -165,7 +166,7 @@ int server_open(struct error *err)
 {
 	read_discarded();
 	if (read_bare_newline(err) < 0 || read_tls_level(err) < 0 || open_tls(err) < 0 ||
-	    open_lists(err) < 0)
+	    open_lists(err) < 0 || verbs_open(err) < 0)
 		return -EINVAL;
 	server.routes = routes_open(err);
 	if (server.routes == NULL)

@@ -166,6 +166,8 @@ extern const struct verb verbs[]; /* ends with a NULL name */
 size_t verb_index(const struct verb *verb);
 #define VERB_UNKNOWN (SESSION_VERBS_MAX - 1) /* where unknown commands are counted */
 const struct verb *verb_find(struct view name);
+/* Reads smtpd_forbidden_commands. 0 or a negative errno with a reason. */
+int verbs_open(struct error *err);
 
 verb_function verb_helo, verb_ehlo, verb_mail, verb_rcpt, verb_data, verb_rset, verb_noop,
 	verb_quit, verb_vrfy, verb_help, verb_auth, verb_starttls, verb_not_implemented;

@@ -1,3 +1,4 @@
+#include "server.h"
 #include "session.h"
 
 #define NEED_HELO "503 5.5.1 Error: send HELO/EHLO first"
@@ -32,11 +33,28 @@ size_t verb_index(const struct verb *verb)
 	return (size_t)(verb - verbs);
 }
 
+/* Bit n: row n is in smtpd_forbidden_commands, so that it is as unknown as any other there. */
+static unsigned forbidden;
+
+int verbs_open(struct error *err)
+{
+	forbidden = 0;
+	for (const struct verb *v = verbs; v->name != NULL; v++) {
+		int r = matchlist_match(server.forbidden_commands, view_of(v->name), NULL);
+
+		if (r < 0)
+			return error_set(err, r, "smtpd_forbidden_commands: a table cannot answer");
+		if (r > 0)
+			forbidden |= 1U << verb_index(v);
+	}
+	return 0;
+}
+
 const struct verb *verb_find(struct view name)
 {
 	for (const struct verb *v = verbs; v->name != NULL; v++) {
 		if (view_is_nocase(name, v->name))
-			return v;
+			return forbidden & 1U << verb_index(v) ? NULL : v;
 	}
 	return NULL;
 }

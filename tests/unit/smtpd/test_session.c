@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "fakes.h"
 #include "ipc/ipc.h"
+#include "task/task.h"
 
 #define PIECES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define EHLO	    "EHLO x\r\n"
@@ -269,6 +270,9 @@ static void settings(void **state)
 		  PIECES(EHLO, "NOOP\r\n", "RSET\r\n", "NOOP\r\n", "NOOP\r\n"),
 		  GREETING EHLO_REPLY "250 2.0.0 Ok\n250 2.0.0 Ok\n250 2.0.0 Ok\n421 4.7.0 mx.test "
 				      "Error: too many errors\n" },
+		{ "smtpd_forbidden_commands = VRFY CONNECT",
+		  PIECES("NOOP\r\n", "vrfy x\r\n", "NOOP\r\n"),
+		  GREETING "250 2.0.0 Ok\n221 2.7.0 Error: I can break rules, too. Goodbye.\n" },
 		{ "smtpd_helo_required = yes", PIECES(FROM),
 		  GREETING "503 5.5.1 Error: send HELO/EHLO first\n" },
 		{ "disable_vrfy_command = yes\nsmtpd_discard_ehlo_keywords = dsn, pipelining, "
@@ -345,6 +349,39 @@ static void rates(void **state)
 	fakes.rate = 6;
 	expect(PIECES(EHLO, FROM),
 	       GREETING EHLO_REPLY "450 4.7.1 Error: too much mail from 192.0.2.1\n");
+	fakes_close();
+}
+
+/* Silence, in the middle of a line; and a stop of the program. */
+static void say_half(struct stream *io, void *argument)
+{
+	fakes_read_reply(io, argument);
+	stream_write(io, VIEW("EHL"));
+	stream_flush(io);
+	while (fakes_read_reply(io, argument) >= 0)
+		;
+}
+
+static void stop_the_program(struct stream *io, void *argument)
+{
+	fakes_read_reply(io, argument);
+	stream_finish_first(io, true);
+	task_shut_down();
+	while (fakes_read_reply(io, argument) >= 0)
+		;
+}
+
+static void goodbyes(void **state)
+{
+	_cleanup_(str_free) struct str got = STR_EMPTY;
+
+	(void)state;
+	fakes_open("smtpd_timeout = 1s");
+	fakes_converse(say_half, &got);
+	assert_string_equal(str_cstr(&got), GREETING "421 4.4.2 mx.test Error: timeout exceeded\n");
+	str_clear(&got);
+	fakes_converse(stop_the_program, &got);
+	assert_string_equal(str_cstr(&got), GREETING "421 4.3.2 mx.test Service shutting down\n");
 	fakes_close();
 }
 
@@ -439,6 +476,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(disconnects, begin, end),
 		cmocka_unit_test(settings),
 		cmocka_unit_test(rates),
+		cmocka_unit_test(goodbyes),
 		cmocka_unit_test(authentication),
 		cmocka_unit_test(access_actions),
 	};
