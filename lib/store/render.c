@@ -6,7 +6,8 @@
 #include "mail/address.h"
 #include "mail/lex.h"
 
-#define QUOTED_MAX 4000 /* a longer string is a literal: some clients have a limit for lines */
+#define ADDRESSES_MAX 10000 /* of one field; more are left out */
+#define QUOTED_MAX    4000  /* a longer string is a literal: some clients have a limit for lines */
 
 /* ---- strings ---- */
 
@@ -66,6 +67,7 @@ struct address_list {
 	struct view body;
 	struct str *out;
 	size_t count;
+	bool in_group;
 };
 
 /* The inside of a comment: backslashes off. */
@@ -119,6 +121,10 @@ static int render_address(void *argument, const struct header_address *address)
 	struct address_list *list = argument;
 	struct str *out = list->out;
 
+	/* A group that was begun is ended, whatever it has in it. */
+	if (list->count >= ADDRESSES_MAX && !address->group_end)
+		return list->in_group ? 0 : 1;
+	list->in_group = address->group_start || (list->in_group && !address->group_end);
 	/* No space between addresses: the grammar has none. */
 	if (list->count++ == 0)
 		str_append_byte(out, '(');
