@@ -11,6 +11,9 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 
+/* Between rounds of file work, for the user's other connections. */
+#define SETTLE_PAUSE 20
+
 struct pop3 {
 	struct stream *io;
 	const struct session_client *client;
@@ -351,7 +354,7 @@ static int log_in(struct pop3 *p, int *lock)
 static void settle(struct store *store)
 {
 	while (store_settle(store, STORE_SETTLE_BATCH) > 0)
-		task_yield();
+		task_sleep(SETTLE_PAUSE);
 }
 
 void pop3_session_serve(struct stream *io, const struct session_client *client, struct store *store)

@@ -182,7 +182,11 @@ static int import_folder(struct mailbox_request *q, struct source *source)
 	static const char *const parts[] = { "cur", "new" };
 	int status = import_make_folder(q, source->folder);
 
-	read_keywords(source);
+	(void)store_subscribe(q->store, view_of(source->folder), true, NULL);
+	if (mailbox_as_administrator() == 0)
+		read_keywords(source);
+	if (mailbox_as_user(&q->user) < 0)
+		return tool_fail("mailbox", "act as %s: %m", q->user.name);
 	for (size_t i = 0; i < ARRAY_SIZE(parts) && status == TOOL_DONE; i++) {
 		_cleanup_(str_free) struct str path = STR_EMPTY;
 		char **names;

@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "store/sync.h"
 
+/* The longest that a session is kept from its clients by one round of store_settle. */
+#define SETTLE_TIME ((msec_t)100)
+
 /*
  * A directory that was changed. What was not changed by anybody since it was last read need not be
  * read again because of our own changes.
@@ -25,6 +28,8 @@ struct touched {
 
 struct run {
 	struct tx *tx;
+	size_t left; /* pieces */
+	msec_t deadline;
 	struct touched *touched;
 	size_t count;
 	int failure; /* of the last piece that could not be done */
@@ -195,13 +200,22 @@ static int tidy(struct run *run, uint32_t id, uint32_t uid)
 	return mail_save(run->tx, id, uid, &mail.r);
 }
 
-static int settle_tidy(struct run *run, size_t *left)
+/* Whether one more piece may be done. */
+static bool may_go_on(struct run *run)
+{
+	if (run->left == 0 || clock_now() >= run->deadline)
+		return false;
+	run->left--;
+	return true;
+}
+
+static int settle_tidy(struct run *run)
 {
 	struct walk walk;
 	int r;
 
-	for (r = walk_begin(&walk, run->tx, DB_TIDY, VIEW_NONE, VIEW_NONE); r > 0 && *left > 0;
-	     r = walk_next(&walk), --*left) {
+	for (r = walk_begin(&walk, run->tx, DB_TIDY, VIEW_NONE, VIEW_NONE); r > 0 && may_go_on(run);
+	     r = walk_next(&walk)) {
 		uint32_t folder, uid;
 		int done = key_uid_decode(walk.key, &folder, &uid);
 
@@ -299,13 +313,13 @@ static int remove_file(struct run *run, const struct gone_record *gone)
 	return unlink(str_cstr(&path)) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int settle_gone(struct run *run, size_t *left)
+static int settle_gone(struct run *run)
 {
 	struct walk walk;
 	int r;
 
-	for (r = walk_begin(&walk, run->tx, DB_GONE, VIEW_NONE, VIEW_NONE); r > 0 && *left > 0;
-	     r = walk_next(&walk), --*left) {
+	for (r = walk_begin(&walk, run->tx, DB_GONE, VIEW_NONE, VIEW_NONE); r > 0 && may_go_on(run);
+	     r = walk_next(&walk)) {
 		struct gone_record gone;
 		uint64_t serial;
 		int done = gone_record_decode(walk.value, &gone);
@@ -333,26 +347,25 @@ static int settle_gone(struct run *run, size_t *left)
 	return r;
 }
 
-int owed_settle(struct tx *tx, size_t max)
+int owed_settle(struct tx *tx, size_t max, msec_t deadline)
 {
-	_cleanup_(run_free) struct run run = { .tx = tx };
-	size_t left = max;
-	int more = settle_tidy(&run, &left), r = more;
+	_cleanup_(run_free) struct run run = { .tx = tx, .left = max, .deadline = deadline };
+	int tidy_more = settle_tidy(&run), gone_more = 0, r = tidy_more;
 
-	if (r >= 0 && left > 0) {
-		r = settle_gone(&run, &left);
-		more = r;
+	if (r >= 0) {
+		gone_more = settle_gone(&run);
+		r = gone_more;
 	}
 	if (r >= 0)
 		r = sync_touched(&run);
 	if (r < 0)
 		return r;
-	return run.failure < 0 ? run.failure : more > 0;
+	return run.failure < 0 ? run.failure : tidy_more > 0 || gone_more > 0;
 }
 
 int owed_settle_all(struct tx *tx)
 {
-	int r = owed_settle(tx, SIZE_MAX);
+	int r = owed_settle(tx, SIZE_MAX, MSEC_FOREVER);
 
 	return MIN(r, 0);
 }
@@ -423,7 +436,7 @@ int owed_files(struct tx *tx, uint32_t folder, struct map *known)
 static int settle_work(struct tx *tx, void *argument)
 {
 	size_t *max = argument;
-	int r = owed_settle(tx, *max);
+	int r = owed_settle(tx, *max, clock_after(SETTLE_TIME));
 
 	/* What was done is to be written down, even if something else could not be done. */
 	if (r < 0 && r > -4095 && r != -EUCLEAN && r != -EIO)

@@ -4,13 +4,14 @@
 #ifndef STORE_OWED_H
 #define STORE_OWED_H
 
+#include "base/clock.h"
 #include "store/index.h"
 
 /*
- * Does up to `max` pieces in the caller's transaction. 0: nothing is left; 1: there is more; negative:
+ * Does up to `max` pieces in the caller's transaction, until the deadline. 0: nothing is left; 1: there is more; negative:
  * something could not be done (the rest was).
  */
-int owed_settle(struct tx *tx, size_t max);
+int owed_settle(struct tx *tx, size_t max, msec_t deadline);
 /* For changes of folders themselves: nothing in them may be owed. */
 int owed_settle_all(struct tx *tx);
 /*

@@ -98,7 +98,7 @@ void store_closep(struct store **store);
 const char *store_path(const struct store *store);
 
 /*
- * Does up to `max` pieces of owed file work. Returns 0 when nothing is owed any more, 1 when there is
+ * Does up to `max` pieces of owed file work, for a tenth of a second at most. Returns 0 when nothing is owed any more, 1 when there is
  * more, or a negative errno. Cheap when nothing is owed: call it after commands and when idle.
  */
 #define STORE_SETTLE_BATCH 1000
