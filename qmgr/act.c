@@ -80,12 +80,8 @@ static int delete (struct mail *m)
 		stop_attempt(m->attempt);
 		return 0;
 	}
-	int r = queue_remove(qmgr.queue, view_of(m->id));
-
-	if (r < 0 && r != -ENOENT)
-		return r;
 	log_info("%s: removed by hand", m->id);
-	message_forget(m);
+	remove_message(m, NULL);
 	return 0;
 }
 
@@ -140,7 +136,9 @@ int control_act(struct mail *m, uint8_t action)
 		[QUEUE_ACT_REQUEUE] = requeue, [QUEUE_ACT_EXPIRE] = expire,
 	};
 
-	return action < ARRAY_SIZE(actions) ? actions[action](m) : -EINVAL;
+	if (m->state == MESSAGE_REMOVING || action >= ARRAY_SIZE(actions))
+		return -EINVAL;
+	return actions[action](m);
 }
 
 bool control_goes_to(const struct mail *m, struct view domain)

@@ -126,8 +126,8 @@ static int send_item(struct ipc *ipc, const struct mail *m)
 	uint8_t state = state_of(m);
 	int r = queue_file_open(qmgr.queue, view_of(m->id), 0, &f, NULL);
 
-	if (r < 0)
-		return 0; /* gone meanwhile */
+	if (r < 0 || m->state == MESSAGE_REMOVING)
+		return 0; /* gone, or as good as that */
 	const struct queue_envelope *e = queue_file_envelope(f);
 	uint32_t count = count_unfinished(f);
 

@@ -103,21 +103,13 @@ static void report_all(struct attempt *a)
 
 /* ---- the end ---- */
 
-static void remove_message(struct attempt *a)
+static void remove_file(struct attempt *a)
 {
 	struct mail *m = a->message;
-	int r = queue_remove(qmgr.queue, view_of(m->id));
+	struct queue_file *file = TAKE(a->file);
 
-	if (r < 0 && r != -ENOENT) {
-		log_error("%s: cannot be removed: %s", m->id, strerror(-r));
-		/* Everything is recorded or delivered again: do not forget it. */
-		attempt_free(a);
-		message_set_due(m, clock_wall_usec() + param.minimal_backoff_time * 1000);
-		return;
-	}
-	log_info("%s: removed", m->id);
 	attempt_free(a);
-	message_forget(m);
+	remove_message(m, file);
 }
 
 /* The time of the next attempt, kept in the file too. */
@@ -182,7 +174,7 @@ static void finish(void *argument)
 		report_all(a);
 	/* Asked for while the report was on its way. */
 	if (a->deleted || (!a->any_deferred && !a->any_left && !a->any_failed && !a->any_success))
-		remove_message(a);
+		remove_file(a);
 	else
 		put_back(a);
 }

@@ -75,6 +75,11 @@ void message_activate(struct mail *m, struct attempt *attempt)
 	m->attempt = attempt;
 }
 
+void message_removing(struct mail *m)
+{
+	leave_line(m, MESSAGE_REMOVING);
+}
+
 void message_forget(struct mail *m)
 {
 	leave_line(m, MESSAGE_WAITING);

@@ -8,6 +8,7 @@
  *	read.c		its recipients: resolved and sorted into lots
  *	finish.c	the end of an attempt: put off, expired, reported, removed
  *	report.c	asking bounce for reports
+ *	remove.c	unlinking what is finished
  *	schedule.c	which delivery is next (pure)
  *	courier.c	connections to delivery agents, one delivery at a time on each
  *	control.c	the sockets: announcements of cleanup, `posta queue`
@@ -49,6 +50,7 @@ enum message_state {
 	MESSAGE_ACTIVE,
 	MESSAGE_PARKED, /* until a destination has room */
 	MESSAGE_HELD,
+	MESSAGE_REMOVING, /* all is done but the unlinking */
 };
 struct attempt;
 struct mail {
@@ -70,6 +72,7 @@ void message_set_due(struct mail *m, int64_t due);
 void message_hold(struct mail *m);
 void message_park(struct mail *m, struct destination *d);
 void message_activate(struct mail *m, struct attempt *attempt);
+void message_removing(struct mail *m);
 /* Forgets it (the file is not touched). */
 void message_forget(struct mail *m);
 /* The one that is due first, or NULL. */
@@ -153,6 +156,11 @@ void attempt_free(struct attempt *a);
 void finish_if_done(struct attempt *a);
 /* Seconds from now until the next attempt at a message of this age. */
 int64_t finish_backoff(int64_t age, int64_t shortest, int64_t longest);
+
+/* ---- remove.c ---- */
+
+/* Unlinks and forgets the message, soon. The file (NULL allowed) is taken, and closed after it. */
+void remove_message(struct mail *m, struct queue_file *file);
 
 /* ---- report.c ---- */
 

@@ -22,7 +22,7 @@ static struct {
 	bool wanted;
 	int64_t overflow_due; /* microseconds; 0: nothing was left on disk */
 	size_t left_on_disk;
-} scanner;
+} scanner = { .wake = { { &scanner.wake.tasks, &scanner.wake.tasks } } };
 
 void scan_soon(void)
 {
@@ -127,7 +127,6 @@ static bool overflow_is_due(void)
 void scan_run(void *unused)
 {
 	(void)unused;
-	WAITLIST_INIT(&scanner.wake);
 	scanner.wanted = true;
 	while (!qmgr.retiring) {
 		if (scanner.wanted || overflow_is_due()) {

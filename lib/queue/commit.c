@@ -1,6 +1,6 @@
 /*
- * Group commit. Whoever comes first leads: it takes all that wait, has a worker thread fsync each
- * file and then each distinct folder once, and tells everyone. Those who come meanwhile gather for
+ * Group commit. Whoever comes first leads: it takes all that wait, has a worker thread write them,
+ * fsync each file and then each distinct folder once, and tells everyone. Those who come meanwhile gather for
  * the next round, which one of them leads. So under load one round serves many messages, and a
  * lone message waits for nobody.
  */
@@ -16,6 +16,8 @@
 /* Lives on the stack of the task that waits for it. */
 struct sync_job {
 	struct list link;
+	int (*write)(void *argument, int *fd);
+	void *argument;
 	int fd, folder_fd;
 	int result;
 	bool done;
@@ -43,28 +45,41 @@ static int sync_file(int fd)
 #endif
 }
 
-/* Runs in a worker thread. Each job gets the first error that concerns it. */
+static void sync_folder(struct batch *batch, size_t first)
+{
+	int fd = batch->jobs[first]->folder_fd;
+
+	if (fsync(fd) == 0)
+		return;
+	int r = -errno;
+
+	for (size_t i = first; i < batch->count; i++)
+		if (batch->jobs[i]->folder_fd == fd)
+			batch->jobs[i]->result = r;
+}
+
+/* Runs in a worker thread. Each job gets the error that concerns it. */
 static int sync_batch(void *argument)
 {
 	struct batch *batch = argument;
 
+	/* All are written first: one commit of the journal then serves many fsyncs. */
+	for (size_t i = 0; i < batch->count; i++) {
+		struct sync_job *job = batch->jobs[i];
+
+		job->result = job->write(job->argument, &job->fd);
+	}
 	for (size_t i = 0; i < batch->count; i++)
-		batch->jobs[i]->result = sync_file(batch->jobs[i]->fd);
+		if (batch->jobs[i]->result == 0)
+			batch->jobs[i]->result = sync_file(batch->jobs[i]->fd);
 	for (size_t i = 0; i < batch->count; i++) {
 		size_t first = 0;
 
 		/* At most QUEUE_HASH_FOLDERS different ones: the first of its kind is near. */
 		while (batch->jobs[first]->folder_fd != batch->jobs[i]->folder_fd)
 			first++;
-		if (first != i)
-			continue;
-		if (fsync(batch->jobs[i]->folder_fd) == 0)
-			continue;
-		int r = -errno;
-
-		for (size_t k = i; k < batch->count; k++)
-			if (batch->jobs[k]->folder_fd == batch->jobs[i]->folder_fd)
-				batch->jobs[k]->result = r;
+		if (first == i)
+			sync_folder(batch, i);
 	}
 	return 0;
 }
@@ -92,9 +107,11 @@ static void lead(void)
 		committer.running = false;
 }
 
-int queue_commit(int fd, int folder_fd)
+int queue_commit(int (*write)(void *argument, int *fd), void *argument, int folder_fd)
 {
-	struct sync_job job = { .fd = fd, .folder_fd = folder_fd };
+	struct sync_job job = {
+		.write = write, .argument = argument, .fd = -1, .folder_fd = folder_fd
+	};
 
 	WAITLIST_INIT(&job.woken);
 	list_push_back(&committer.gathering, &job.link);

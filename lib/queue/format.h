@@ -58,8 +58,12 @@ int queue_folder_of(struct view id);
 /* The open folder that holds the id (kept open by the queue), or a negative errno. */
 int queue_folder_fd(struct queue *queue, struct view id);
 
-/* commit.c: makes the file and its folder durable, together with others. 0 or a negative errno. */
-int queue_commit(int fd, int folder_fd);
+/*
+ * commit.c: has a worker thread call `write`, which gives the open file, and make that file and its
+ * folder durable, together with others. Creating and writing files wait for the file system's
+ * journal just as fsync does. 0 or a negative errno.
+ */
+int queue_commit(int (*write)(void *argument, int *fd), void *argument, int folder_fd);
 
 /* format.c */
 void queue_head_pack(char out[static QUEUE_HEAD_SIZE], const struct queue_head *head);

@@ -32,11 +32,16 @@ static int fail(struct queue_writer *w, int r)
 	return r;
 }
 
+/* Before anything is written, and not in a worker thread: the queue opens folders as needed. */
+static int find_folder(struct queue_writer *w)
+{
+	if (w->folder_fd < 0)
+		w->folder_fd = queue_folder_fd(w->queue, view_of(w->id));
+	return fail(w, MIN(w->folder_fd, 0));
+}
+
 static int create(struct queue_writer *w)
 {
-	w->folder_fd = queue_folder_fd(w->queue, view_of(w->id));
-	if (w->folder_fd < 0)
-		return w->folder_fd;
 	w->fd = openat(w->folder_fd, w->id, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		       0600);
 	if (w->fd < 0)
@@ -73,9 +78,11 @@ static int append(struct queue_writer *w, const char *data, size_t len)
 		data += piece;
 		len -= piece;
 		if (w->used == BUFFER_SIZE) {
-			count_buffer(w);
-			int r = write_buffer(w);
+			int r = find_folder(w);
 
+			count_buffer(w);
+			if (r == 0)
+				r = write_buffer(w);
 			if (r < 0)
 				return r;
 		}
@@ -107,7 +114,7 @@ struct queue_writer *queue_writer_new(struct queue *queue, const struct queue_en
 
 	w->queue = queue;
 	queue_id_new(w->id);
-	w->fd = -1;
+	w->fd = w->folder_fd = -1;
 	w->buffer = mem_resize(NULL, BUFFER_SIZE, 1);
 	memset(w->buffer, 0, QUEUE_HEAD_SIZE);
 	w->used = QUEUE_HEAD_SIZE;
@@ -179,9 +186,13 @@ int queue_writer_content(struct queue_writer *w, struct view bytes)
 	return append(w, bytes.data, bytes.len);
 }
 
-/* Mark and head; all in one write if the message fits the buffer. */
-static int write_end(struct queue_writer *w)
+/*
+ * Mark and head; all in one write if the message fits the buffer, and then the file is made only
+ * here. In a worker thread.
+ */
+static int write_end(void *argument, int *fd)
 {
+	struct queue_writer *w = argument;
 	char head[QUEUE_HEAD_SIZE], mark[QUEUE_MARK_SIZE] = QUEUE_MARK_MAGIC;
 
 	w->head.content_offset = QUEUE_HEAD_SIZE + w->head.envelope_size + w->head.recipients_size;
@@ -193,10 +204,14 @@ static int write_end(struct queue_writer *w)
 		memcpy(w->buffer, head, sizeof(head));
 		memcpy(w->buffer + w->used, mark, sizeof(mark));
 		w->used += sizeof(mark);
-		return write_buffer(w);
+		int r = write_buffer(w);
+
+		*fd = w->fd;
+		return r;
 	}
 	int r = write_buffer(w);
 
+	*fd = w->fd;
 	if (r == 0)
 		r = io_write_all(w->fd, mark, sizeof(mark));
 	if (r == 0)
@@ -209,9 +224,9 @@ int queue_writer_commit(struct queue_writer *w, struct error *err)
 	int r = w->failure;
 
 	if (r == 0)
-		r = write_end(w);
+		r = find_folder(w);
 	if (r == 0)
-		r = fail(w, queue_commit(w->fd, w->folder_fd));
+		r = fail(w, queue_commit(write_end, w, w->folder_fd));
 	if (r < 0)
 		return error_set(err, r, "write queue file %s: %s", w->id, strerror(-r));
 	w->committed = true;

@@ -263,6 +263,20 @@ static void put(const char *sender, int64_t age, const struct to *to, size_t cou
 	activate_wake();
 }
 
+static void note_removal(struct mail *m, void *found)
+{
+	if (m->state == MESSAGE_REMOVING)
+		*(bool *)found = true;
+}
+
+static bool is_removing(void)
+{
+	bool found = false;
+
+	message_each(note_removal, &found);
+	return found;
+}
+
 /* Until nothing is under way. */
 static void settle(void)
 {
@@ -273,7 +287,8 @@ static void settle(void)
 		task_sleep(5);
 		first = message_first_due();
 		assert_true(clock_now() < deadline);
-	} while (qmgr.active > 0 || (first != NULL && first->due.key <= clock_wall_usec()));
+	} while (qmgr.active > 0 || is_removing() ||
+		 (first != NULL && first->due.key <= clock_wall_usec()));
 }
 
 static bool exists(const char *id)
@@ -576,6 +591,8 @@ static void retirement(void)
 	while (seen.now > 0)
 		task_sleep(10);
 	task_sleep(20);
+	while (is_removing())
+		task_sleep(1);
 	assert_int_equal(qmgr.active, 0);
 	for (int i = 0; i < 50; i++)
 		if (exists(ids[i])) {
