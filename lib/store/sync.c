@@ -384,8 +384,10 @@ static int scan_directories(struct scan *scan)
 	if (result < 0)
 		return result;
 	r->new_time = new_time;
-	if (read_cur)
+	if (read_cur) {
+		folder_clean_tmp(scan->tx, scan->folder);
 		r->cur_time = cur_time;
+	}
 	r->adopt = 0;
 	return 0;
 }

@@ -11,6 +11,8 @@
 int folder_sync(struct store *store, uint32_t id);
 /* The same for the list of folders. */
 int folders_sync(struct store *store);
+/* Removes what crashed programs left in tmp/. */
+void folder_clean_tmp(struct tx *tx, const struct folder *folder);
 /* Time of a directory's last change in ns; 0: there is none. */
 int64_t directory_time(const char *path);
 /*

@@ -414,6 +414,17 @@ static void a_dovecot_maildir_keeps_its_uids(void **state)
 	assert_true(info.subscribed);
 }
 
+static void what_is_new_in_tmp_stays(void **state)
+{
+	struct fixture *f = *state;
+
+	/* Fresh, so it may be somebody's who is still writing. */
+	fixture_file(f, "tmp/1000.P1.other", MAIL);
+	fixture_file(f, "cur/1001.P1.other:2,", MAIL);
+	mailbox_close(fixture_mailbox(f, "INBOX"));
+	assert_int_equal(fixture_count_files(f, "tmp"), 1);
+}
+
 /* ---- two processes ---- */
 
 static void two_processes_at_once(void **state)
@@ -489,17 +500,12 @@ static void the_index_grows_to_its_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_lost_index_is_built_again),
-		TEST(a_damaged_index_is_built_again),
-		TEST(a_crash_only_delays_what_is_owed),
-		TEST(a_crash_and_a_lost_index),
-		TEST(files_may_be_ahead_of_the_index),
-		TEST(killed_at_any_moment),
-		TEST(flags_of_other_programs),
-		TEST(files_removed_by_other_programs),
-		TEST(files_put_there_by_other_programs),
-		TEST(a_dovecot_maildir_keeps_its_uids),
-		TEST(two_processes_at_once),
+		TEST(a_lost_index_is_built_again),	 TEST(a_damaged_index_is_built_again),
+		TEST(a_crash_only_delays_what_is_owed),	 TEST(a_crash_and_a_lost_index),
+		TEST(files_may_be_ahead_of_the_index),	 TEST(killed_at_any_moment),
+		TEST(flags_of_other_programs),		 TEST(files_removed_by_other_programs),
+		TEST(files_put_there_by_other_programs), TEST(a_dovecot_maildir_keeps_its_uids),
+		TEST(what_is_new_in_tmp_stays),		 TEST(two_processes_at_once),
 		TEST(the_index_grows_to_its_limit),
 	};
 
