@@ -187,7 +187,7 @@ static uint64_t act_on_all(uint8_t action, struct view site)
 	size_t count;
 	_cleanup_free_ struct message_id *ids = message_ids(&count);
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !qmgr.retiring; i++) {
 		struct mail *m = message_find(view_of(ids[i].text));
 
 		if (m != NULL && concerns(m, action) &&
@@ -206,6 +206,9 @@ static int act(struct ipc *ipc, const struct msg_queue_act *act)
 
 	if (!(act->action == QUEUE_ACT_FLUSH ? may(ipc, flush_users) : is_administrator(ipc)))
 		return refuse(ipc, 550, "5.7.1", "you may not do this to the queue");
+	/* What another qmgr may be at is not ours to change. */
+	if (!qmgr.may_start || qmgr.retiring)
+		return refuse(ipc, 451, "4.3.2", "the queue manager is being replaced");
 	if (act->action > QUEUE_ACT_EXPIRE)
 		return refuse(ipc, 501, "5.5.4", "unknown action");
 	if (act->action == QUEUE_ACT_FLUSH)

@@ -14,6 +14,7 @@
 
 #define CONNECT_TIME ((msec_t)5000)
 #define ANSWER_TIME  ((msec_t)600000)
+#define REPLACE_TIME ((msec_t)10000)
 #define JOBS_MAX     100000
 
 static const char help[] =
@@ -285,14 +286,40 @@ static const char *done_word(uint8_t action)
 	return words[action];
 }
 
-static int act(struct ipc *ipc, const struct job *job)
+/* While one queue manager takes over from another nobody can do it: again then. */
+static bool is_being_replaced(int r, const struct message *m)
+{
+	return r == -ENODATA || (r == 0 && m->type == MSG_verdict && m->verdict.code == 451);
+}
+
+static int ask(struct ipc **ipc, const struct job *job, struct message *m)
+{
+	msec_t deadline = clock_after(REPLACE_TIME);
+	int r;
+
+	for (;;) {
+		r = ipc_send(*ipc, queue_act, .action = job->action, .queue_id = view_of(job->id),
+			     .site = view_of(job->site));
+		if (r == 0)
+			r = ipc_receive(*ipc, m);
+		if (!is_being_replaced(r, m) || clock_now() >= deadline)
+			return r;
+		task_sleep(100);
+		struct ipc *next = ipc_connect("public/showq", clock_after(CONNECT_TIME));
+
+		if (next == NULL)
+			return r;
+		ipc_set_timeout(next, ANSWER_TIME);
+		ipc_free(*ipc);
+		*ipc = next;
+	}
+}
+
+static int act(struct ipc **ipc, const struct job *job)
 {
 	struct message m;
-	int r = ipc_send(ipc, queue_act, .action = job->action, .queue_id = view_of(job->id),
-			 .site = view_of(job->site));
+	int r = ask(ipc, job, &m);
 
-	if (r == 0)
-		r = ipc_receive(ipc, &m);
 	if (r < 0 || m.type != MSG_queue_acted)
 		return queue_failure(r, &m);
 	if (job->id != NULL && m.queue_acted.count == 0)
@@ -322,7 +349,7 @@ static void work(void *unused)
 		const struct job *job = &jobs.items[i];
 		int r = job->kind == JOB_LIST	? queue_list(ipc, job->id, job->json)
 			: job->kind == JOB_SHOW ? queue_show(ipc, job->id, job->parts)
-						: act(ipc, job);
+						: act(&ipc, job);
 
 		status = status == TOOL_DONE ? r : status;
 	}
