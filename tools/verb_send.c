@@ -173,6 +173,16 @@ static void default_sender(struct sending *s)
 		str_append(&s->full_name, view_make(user->pw_gecos, strcspn(user->pw_gecos, ",")));
 }
 
+static void sending_free(struct sending *s)
+{
+	for (size_t i = 0; i < s->recipient_count; i++)
+		str_free(&s->recipients[i]);
+	free(s->recipients);
+	str_free(&s->sender);
+	str_free(&s->full_name);
+	str_free(&s->envid);
+}
+
 static void run(void *argument)
 {
 	task_quit(send_message(argument));
@@ -191,7 +201,7 @@ static int send(struct sending *s, int argc, char **argv)
 
 int verb_send(int argc, char **argv)
 {
-	struct sending s = { .dots_end = true };
+	_cleanup_(sending_free) struct sending s = { .dots_end = true };
 	bool has_sender = false;
 	int option;
 

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "control.h"
 #include "qmgr.h"
 
 struct qmgr qmgr = { .lock_fd = -1 };
@@ -565,6 +566,49 @@ static void no_agent(void)
 	expect_recipients(second, "x@away.test=2/0 ");
 }
 
+/* What an administrator does, also to messages under delivery. */
+static void by_hand(void)
+{
+	char held[QUEUE_ID_LENGTH_MAX], busy[QUEUE_ID_LENGTH_MAX], gone[QUEUE_ID_LENGTH_MAX],
+		expired[QUEUE_ID_LENGTH_MAX];
+
+	PUT("s@x.test", 0, held, { "ok@a.test", 0 });
+	assert_int_equal(control_act(message_find(view_of(held)), QUEUE_ACT_HOLD), 0);
+	begin();
+	settle();
+	assert_int_equal(seen.deliveries, 0);
+	assert_int_equal(control_act(message_find(view_of(held)), QUEUE_ACT_FLUSH), -EINVAL);
+	assert_int_equal(control_act(message_find(view_of(held)), QUEUE_ACT_RELEASE), 0);
+	settle();
+	assert_false(exists(held));
+
+	/* Held and deleted in the middle: the delivery ends, nothing more begins. */
+	seen.pause = 30;
+	PUT("s@x.test", 0, busy, { "ok@a.test", 0 }, { "defer@b.test", 0 });
+	PUT("s@x.test", 0, gone, { "defer@a.test", 0 });
+	while (seen.now < 3)
+		task_sleep(1);
+	assert_int_equal(control_act(message_find(view_of(busy)), QUEUE_ACT_HOLD), 0);
+	assert_int_equal(control_act(message_find(view_of(gone)), QUEUE_ACT_DELETE), 0);
+	settle();
+	assert_false(exists(gone));
+	assert_int_equal(message_find(view_of(busy))->state, MESSAGE_HELD);
+	expect_recipients(busy, "ok@a.test=1/1 defer@b.test=2/0 ");
+
+	/* Expired: returned with the reason that it had, without another delivery. */
+	size_t before = seen.deliveries;
+
+	PUT("s@x.test", 0, expired, { "defer@a.test", 0 });
+	settle();
+	assert_int_equal(control_act(message_find(view_of(expired)), QUEUE_ACT_EXPIRE), 0);
+	settle();
+	assert_int_equal(seen.deliveries, before + 1);
+	assert_int_equal(seen.failures, 1);
+	assert_false(exists(expired));
+	assert_true(control_goes_to(message_find(view_of(busy)), VIEW("B.test")));
+	assert_false(control_goes_to(message_find(view_of(busy)), VIEW("a.test")));
+}
+
 /* Retiring: what is under way ends, nothing is started, and nothing is lost. */
 static void retirement(void)
 {
@@ -652,6 +696,13 @@ static void no_agent_test(void **state)
 	(void)state;
 	with_qmgr("transport_retry_time = 1s\n", no_agent);
 }
+
+static void by_hand_test(void **state)
+{
+	(void)state;
+	with_qmgr("", by_hand);
+}
+
 static void retirement_test(void **state)
 {
 	(void)state;
@@ -661,12 +712,12 @@ static void retirement_test(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fates_test),	   cmocka_unit_test(second_attempt_test),
-		cmocka_unit_test(wishes_test),	   cmocka_unit_test(bounce_test),
-		cmocka_unit_test(old_mail_test),   cmocka_unit_test(large_test),
-		cmocka_unit_test(dead_test),	   cmocka_unit_test(bad_agents_test),
-		cmocka_unit_test(recovery_test),   cmocka_unit_test(no_agent_test),
-		cmocka_unit_test(retirement_test),
+		cmocka_unit_test(fates_test),	 cmocka_unit_test(second_attempt_test),
+		cmocka_unit_test(wishes_test),	 cmocka_unit_test(bounce_test),
+		cmocka_unit_test(old_mail_test), cmocka_unit_test(large_test),
+		cmocka_unit_test(dead_test),	 cmocka_unit_test(bad_agents_test),
+		cmocka_unit_test(recovery_test), cmocka_unit_test(no_agent_test),
+		cmocka_unit_test(by_hand_test),	 cmocka_unit_test(retirement_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
