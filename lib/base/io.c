@@ -146,6 +146,18 @@ int io_replace_file(const char *path, struct view content, mode_t mode, struct e
 	return 0;
 }
 
+/* What is in it shall not be lost with its name. The folder above may be closed to us: not our doing. */
+static int make_durable_directory(const char *path, mode_t mode)
+{
+	char above[PATH_MAX];
+	int r;
+
+	if (mkdir(path, mode) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	r = io_sync_directory(parent_of(path, above));
+	return r == -EACCES ? 0 : r;
+}
+
 int io_make_directories(const char *path, mode_t mode, struct error *err)
 {
 	char part[PATH_MAX];
@@ -160,8 +172,12 @@ int io_make_directories(const char *path, mode_t mode, struct error *err)
 		char was = *at;
 
 		*at = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST)
+		int r = make_durable_directory(part, mode);
+
+		if (r < 0) {
+			errno = -r;
 			return error_errno(err, "create folder %s", part);
+		}
 		*at = was;
 		if (was != '\0')
 			continue;

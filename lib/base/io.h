@@ -24,7 +24,7 @@ int io_read_file(const char *path, size_t limit, struct str *out, struct error *
 int io_replace_file(const char *path, struct view content, mode_t mode, struct error *err);
 /* fsync of the directory `path` itself. */
 int io_sync_directory(const char *path);
-/* mkdir -p; existing directories are left as they are. */
+/* mkdir -p; what is made is durable, existing directories are left as they are. */
 int io_make_directories(const char *path, mode_t mode, struct error *err);
 
 #endif

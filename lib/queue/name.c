@@ -77,20 +77,24 @@ void queue_path(struct str *out, struct view id)
 
 int queue_make_folders(const char *queue_directory, struct error *err)
 {
-	_cleanup_(str_free) struct str path = STR_EMPTY;
+	_cleanup_(str_free) struct str path = STR_EMPTY, incoming = STR_EMPTY;
+	int r;
 
-	for (int i = 0; i <= QUEUE_HASH_FOLDERS; i++) {
+	str_printf(&path, "%s/corrupt", queue_directory);
+	str_printf(&incoming, "%s/incoming", queue_directory);
+	r = io_make_directories(str_cstr(&path), 0700, err);
+	if (r == 0)
+		r = io_make_directories(str_cstr(&incoming), 0700, err);
+	for (int i = 0; i < QUEUE_HASH_FOLDERS && r == 0; i++) {
 		str_clear(&path);
-		if (i < QUEUE_HASH_FOLDERS)
-			str_printf(&path, "%s/incoming/%02d", queue_directory, i);
-		else
-			str_printf(&path, "%s/corrupt", queue_directory);
-		int r = io_make_directories(str_cstr(&path), 0700, err);
-
-		if (r < 0)
-			return r;
+		str_printf(&path, "%s/%02d", str_cstr(&incoming), i);
+		if (mkdir(str_cstr(&path), 0700) < 0 && errno != EEXIST)
+			return error_errno(err, "create folder %s", str_cstr(&path));
 	}
-	return 0;
+	/* All at once: a message is no safer than the name of the folder that it is in. */
+	if (r == 0 && io_sync_directory(str_cstr(&incoming)) < 0)
+		return error_errno(err, "fsync folder %s", str_cstr(&incoming));
+	return r;
 }
 
 struct queue *queue_open(const char *queue_directory, struct error *err)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -54,6 +55,14 @@ static const char *const db_names[DB_COUNT] = {
 	[DB_GONE] = "gone",	[DB_COPIES] = "copies",	  [DB_CACHE] = "cache",
 };
 
+/* LMDB makes what it writes durable, but not the names of the files that it makes. */
+static int make_names_durable(const struct store *store)
+{
+	int r = io_sync_directory(store->index);
+
+	return r < 0 ? r : io_sync_directory(store_path(store));
+}
+
 static int open_databases(struct tx *tx, void *argument)
 {
 	uint64_t format;
@@ -64,6 +73,8 @@ static int open_databases(struct tx *tx, void *argument)
 		r = to_errno(tx, mdb_dbi_open(tx->txn, db_names[i], MDB_CREATE, &tx->store->db[i]));
 	if (r == 0)
 		r = meta_get(tx, "format", &format);
+	if (r == 0 && format == 0)
+		r = make_names_durable(tx->store);
 	if (r == 0 && format == 0)
 		return meta_put(tx, "format", INDEX_FORMAT);
 	return r == 0 && format != INDEX_FORMAT ? -EUCLEAN : r;
