@@ -19,7 +19,7 @@
 static bool is_damage(int code)
 {
 	return code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ||
-	       code == MDB_VERSION_MISMATCH || code == MDB_PANIC || code == MDB_INCOMPATIBLE;
+	       code == MDB_VERSION_MISMATCH || code == MDB_INCOMPATIBLE;
 }
 
 static int to_errno(struct tx *tx, int code)
@@ -32,6 +32,13 @@ static int to_errno(struct tx *tx, int code)
 		return MAP_IS_FULL;
 	if (code > 0)
 		return -code;
+	/*
+	 * The disk failed at the end of a commit, and this environment refuses everything from then
+	 * on. The file is whole, at the commit before: whoever opens it anew goes on from there.
+	 */
+	if (code == MDB_PANIC)
+		log_fatal("mailbox index %s: a commit failed: it must be opened again",
+			  tx->store->index);
 	log_error("mailbox index %s: %s", tx->store->index, mdb_strerror(code));
 	return is_damage(code) ? -EUCLEAN : -EIO;
 }
