@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/list.h"
@@ -15,6 +16,12 @@
 
 /* After accept() failed for want of descriptors or memory. */
 #define SHORTAGE_PAUSE 1000
+/* What a connection takes: itself, and a file or a connection to the program that works for it. */
+#define FILES_PER_CONNECTION 2
+/* Descriptors for tables, logs, and connections that are kept for the next. */
+#define OTHER_FILES 128
+/* Between two lines of the log that say that the limit is reached. */
+#define LIMIT_NOTE_PAUSE ((msec_t)60 * 1000)
 
 struct connection {
 	struct list link; /* in serving.connections */
@@ -29,8 +36,9 @@ static struct {
 	struct listener listeners[LISTEN_MAX];
 	size_t listener_count;
 	struct list connections;
-	size_t connection_count;
-	struct waitlist slots; /* accepting tasks above client_connection_limit */
+	size_t connection_count, connection_limit;
+	msec_t limit_noted;
+	struct waitlist slots; /* accepting tasks at the limit */
 } serving;
 
 /* ---- one connection ---- */
@@ -143,15 +151,43 @@ static int accept_one(const struct listener *listener)
 	return 0;
 }
 
+/*
+ * client_connection_limit, or what the limit of open files allows: a client that waits for its turn
+ * is better off than one that is let in and then meets an error at each command.
+ */
+static size_t connection_limit(void)
+{
+	size_t limit = (size_t)param.client_connection_limit;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+		return limit;
+	size_t others = MIN((size_t)files.rlim_cur / 4, (size_t)OTHER_FILES);
+	size_t room = ((size_t)files.rlim_cur - others) / FILES_PER_CONNECTION;
+
+	return MIN(limit, MAX(room, (size_t)1));
+}
+
+/* Others wait in the line of the listening socket, or go to another process of the service. */
+static void wait_for_slot(const struct listener *listener)
+{
+	while (serving.connection_count >= serving.connection_limit && !life_is_retiring()) {
+		if (clock_now() >= serving.limit_noted) {
+			log_warning("%zu connections: others at %s have to wait",
+				    serving.connection_count, listener->name);
+			serving.limit_noted = clock_after(LIMIT_NOTE_PAUSE);
+		}
+		wait_on(&serving.slots, MSEC_FOREVER);
+	}
+}
+
 static void accept_all(void *argument)
 {
 	struct listener *listener = argument;
 	int r = 0;
 
 	while (r == 0) {
-		while (serving.connection_count >= (size_t)param.client_connection_limit &&
-		       !life_is_retiring())
-			wait_on(&serving.slots, MSEC_FOREVER);
+		wait_for_slot(listener);
 		r = life_is_retiring() ? -ECANCELED
 				       : task_wait_acceptable(listener->fd, MSEC_FOREVER);
 		if (r == 0)
@@ -176,6 +212,7 @@ static void set_socket_options(int fd)
 void serve_start(const struct daemon_program *program, const struct birth *birth)
 {
 	serving.program = program;
+	serving.connection_limit = connection_limit();
 	list_init(&serving.connections);
 	WAITLIST_INIT(&serving.slots);
 	ipc_set_retire_check(must_retire);
