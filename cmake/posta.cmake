@@ -7,11 +7,15 @@ target_compile_options(posta_flags INTERFACE
 	-Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes
 	-fstack-protector-strong -fno-common -fno-strict-aliasing)
 target_link_options(posta_flags INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed)
+if(CMAKE_C_COMPILER_ID STREQUAL "Clang") # gcc judges these with fewer false alarms
+	target_compile_options(posta_flags INTERFACE
+		-Wno-missing-field-initializers -Wno-sign-conversion -Wno-string-concatenation)
+endif()
 if(POSTA_WERROR)
 	target_compile_options(posta_flags INTERFACE -Werror)
 endif()
 if(POSTA_SANITIZE)
-	target_compile_options(posta_flags INTERFACE -fsanitize=address,undefined
+	target_compile_options(posta_flags INTERFACE -O1 -g1 -fsanitize=address,undefined
 		-fno-sanitize-recover=all -fno-omit-frame-pointer)
 	target_link_options(posta_flags INTERFACE -fsanitize=address,undefined)
 	target_compile_definitions(posta_flags INTERFACE POSTA_SANITIZE)
@@ -46,7 +50,7 @@ function(posta_test name)
 	set_target_properties(test_${name} PROPERTIES
 		RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 	add_test(NAME ${name} COMMAND test_${name})
-	set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+	set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endfunction()
 
 # posta_fuzz(NAME SOURCES... LINKS LIBRARY...): a libFuzzer target, seeds in tests/fuzz/corpus/NAME.

@@ -49,10 +49,12 @@ def reserve_base_port():
 
 
 class Instance:
-    """One running suite. `main` are lines for main.cf, `users` names in `domain`."""
+    """One running suite. `main` are lines for main.cf, `users` names in `domain`, `processes` how
+    many of each service that may have several run ("-": one for each core, as on a real site)."""
 
     def __init__(self, domain="example.test", users=("alice", "bob"), main=None, base_port=None,
-                 address="127.0.0.1", build=None, start=True, as_user=None):
+                 address="127.0.0.1", build=None, start=True, as_user=None,
+                 processes="1"):
         self.build = build or BUILD
         self.tool = os.path.join(self.build, "bin", "posta")
         self.domain = domain
@@ -73,6 +75,7 @@ class Instance:
         for user in users:
             arguments += ["--user", f"{user}:{PASSWORD}"]
         self.command(arguments)
+        self.set_processes(processes)
         settings = {"inet_interfaces": address, "inet_protocols": "ipv4",
                     "mynetworks": "127.0.0.0/8", "smtp_tcp_port": str(self.base + 25),
                     "smtpd_error_sleep_time": "0", "auth_failure_delay": "0",
@@ -102,6 +105,13 @@ class Instance:
 
     def set(self, **settings):
         self.posta("conf", "-e", *[f"{name}={value}" for name, value in settings.items()])
+
+    def set_processes(self, count):
+        path = os.path.join(self.conf, "master.cf")
+        with open(path) as file:
+            text = file.read()
+        with open(path, "w") as file:
+            file.write(re.sub(r"(?m)^(\w\S* +(?:inet|unix) .*) -( +\w+)$", rf"\1 {count}\2", text))
 
     def start(self):
         self.posta("start")

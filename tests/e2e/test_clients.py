@@ -20,7 +20,7 @@ def run(*words, stdin=None, timeout=60, env=None):
 class Clients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.suite = Instance()
+        cls.suite = Instance(processes="-")
         cls.work = tempfile.mkdtemp(prefix="posta-clients-")
 
     @classmethod

@@ -179,7 +179,7 @@ class AtRandom(unittest.TestCase):
     def test_any_program_under_load(self):
         """Any program but master killed again and again while mail comes in and is read."""
         rng = random.Random(1)
-        with Instance(build=PLAIN_BUILD,
+        with Instance(build=PLAIN_BUILD, processes="-",
                       main={"service_throttle_time": "1s", "minimal_backoff_time": "1s", "maximal_backoff_time": "1s",
                             "queue_run_delay": "1s", "transport_retry_time": "1s"}) as suite:
             promised = set()

@@ -498,7 +498,7 @@ static void ask(struct ipc_pool *pool)
 {
 	struct ipc *ipc = NULL;
 	struct message m;
-	int r = ipc_exchange(pool, clock_after(1000), &ipc, &m, queued, .queue_id = VIEW("Q"));
+	int r = ipc_exchange(pool, clock_after(20000), &ipc, &m, queued, .queue_id = VIEW("Q"));
 
 	assert_int_equal(r, 0);
 	assert_int_equal(m.type, MSG_done);
@@ -519,7 +519,7 @@ static void kept_connections(void *unused)
 	/* A program that retires drops the request that comes; the client asks once more. */
 	ipc_set_retire_check(is_retiring);
 	retires = true;
-	struct ipc *ipc = ipc_pool_get(pool, clock_after(1000));
+	struct ipc *ipc = ipc_pool_get(pool, clock_after(20000));
 	struct message m;
 
 	assert_int_equal(ipc_send(ipc, queued, .queue_id = VIEW("Q")), 0);
@@ -530,7 +530,7 @@ static void kept_connections(void *unused)
 	assert_int_equal(served, 2);
 	/* Closed behind our back while it was kept. */
 	retires = true;
-	ipc = ipc_pool_get(pool, clock_after(1000));
+	ipc = ipc_pool_get(pool, clock_after(20000));
 	assert_int_equal(ipc_send(ipc, done), 0);
 	assert_int_equal(ipc_flush(ipc), 0);
 	ipc_pool_put(pool, ipc, true);

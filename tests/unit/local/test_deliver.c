@@ -502,7 +502,6 @@ static void test_sources(void **unused)
 
 static void forwarded_commands(void *unused)
 {
-	_cleanup_(str_free) struct str text = STR_EMPTY;
 	char name[128], line[256];
 
 	(void)unused;

@@ -16,18 +16,19 @@
 static struct {
 	struct stream *client, *io, *session;
 	bool ended;
+	msec_t patience; /* of the relay, with silence */
 	struct waitlist done;
 } t;
 
 static void run_relay(void *argument)
 {
-	relay(t.io, argument, 500);
+	relay(t.io, argument, t.patience);
 	stream_free(t.io);
 	t.ended = true;
 	wake_all(&t.done);
 }
 
-static void begin(void)
+static void begin_patient(msec_t patience)
 {
 	int outer[2], inner[2];
 
@@ -36,17 +37,23 @@ static void begin(void)
 	t.client = stream_new(outer[0]);
 	t.io = stream_new(outer[1]);
 	t.session = stream_new(inner[1]);
-	stream_set_timeout(t.client, 3000);
-	stream_set_timeout(t.session, 3000);
+	stream_set_timeout(t.client, 30000);
+	stream_set_timeout(t.session, 30000);
 	t.ended = false;
+	t.patience = patience;
 	WAITLIST_INIT(&t.done);
 	task_spawn("relay", run_relay, stream_new(inner[0]));
+}
+
+static void begin(void)
+{
+	begin_patient(30000);
 }
 
 static void finish(void)
 {
 	while (!t.ended)
-		assert_int_equal(wait_on(&t.done, clock_after(3000)), 0);
+		assert_int_equal(wait_on(&t.done, clock_after(30000)), 0);
 	stream_free(t.client);
 	stream_free(t.session);
 }
@@ -104,7 +111,7 @@ static void a_silent_client_is_given_up(void *unused)
 	struct view bytes;
 
 	(void)unused;
-	begin();
+	begin_patient(100);
 	assert_int_equal(stream_peek(t.session, &bytes), -ENODATA);
 	finish();
 }

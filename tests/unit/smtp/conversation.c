@@ -208,12 +208,12 @@ void conversation_defaults(void)
 	param.p##_mail_timeout = param.p##_rcpt_timeout = param.p##_data_init_timeout =            \
 		param.p##_data_xfer_timeout = param.p##_data_done_timeout =                        \
 			param.p##_rset_timeout = param.p##_connect_timeout =                       \
-				param.p##_starttls_timeout = 500;                                  \
+				param.p##_starttls_timeout = 8000;                                 \
 	param.p##_min_data_rate = 1000000000
 	TIMES(smtp);
 	TIMES(lmtp);
 #undef TIMES
-	param.smtp_helo_timeout = param.lmtp_lhlo_timeout = 500;
+	param.smtp_helo_timeout = param.lmtp_lhlo_timeout = 8000;
 	param.smtp_helo_name = param.lmtp_lhlo_name = "mx.us.test";
 	param.smtp_discard_ehlo_keywords = param.lmtp_discard_lhlo_keywords = "";
 	param.smtp_tls_security_level = param.lmtp_tls_security_level = "none";

@@ -155,7 +155,6 @@ static void renaming_inbox_moves_its_messages(void **state)
 static void folders_of_other_programs(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_(str_free) struct str path = STR_EMPTY;
 	char command[256];
 
 	assert_int_equal(create(f, "Mine"), 0);

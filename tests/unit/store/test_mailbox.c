@@ -282,7 +282,7 @@ static void ten_thousand_move_in_one_transaction(void **state)
 static void appended(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_(str_free) struct str name = STR_EMPTY, text = STR_EMPTY;
+	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct view keywords[] = { VIEW("$MDNSent"), VIEW("todo") };
 	struct append_meta meta[] = {
 		{ .flags = FLAG_DRAFT | FLAG_SEEN,

@@ -96,7 +96,7 @@ static int child_life(void)
 		return 2;
 	if (task_blocking(double_it, &number) != 42)
 		return 3;
-	if (task_wait_readable(pair[1], clock_after(2000)) != 0 || read(pair[1], &byte, 1) != 1)
+	if (task_wait_readable(pair[1], clock_after(20000)) != 0 || read(pair[1], &byte, 1) != 1)
 		return 4;
 	if (write(pair[1], "y", 1) != 1)
 		return 5;
@@ -123,7 +123,7 @@ static void fork_child(void *unused)
 	task_sleep(5);
 	assert_int_equal(write(pair[0], "x", 1), 1);
 	/* What the child does with its loop does not touch ours. */
-	assert_int_equal(task_wait_readable(pair[0], clock_after(2000)), 0);
+	assert_int_equal(task_wait_readable(pair[0], clock_after(20000)), 0);
 	assert_int_equal(read(pair[0], &byte, 1), 1);
 	assert_int_equal(byte, 'y');
 	assert_int_equal(reap(pid), 0);
@@ -219,7 +219,7 @@ static void connect_many(void *unused)
 	}
 	for (int i = 0; i < CONNECTIONS; i++) {
 		int fd = stream_connect((struct sockaddr *)&address, sizeof(address), NULL, 0,
-					clock_after(2000));
+					clock_after(20000));
 		_cleanup_(stream_freep) struct stream *io = NULL;
 		char number;
 

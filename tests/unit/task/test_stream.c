@@ -251,15 +251,15 @@ static void waiting(void *unused)
 	open_streams(io);
 	assert_int_equal(stream_wait(io[0], clock_after(2)), -ETIMEDOUT);
 	task_spawn("greeter", greet_late, io[1]);
-	assert_int_equal(stream_wait(io[0], clock_after(1000)), 0);
+	assert_int_equal(stream_wait(io[0], clock_after(20000)), 0);
 	assert_int_equal(stream_buffered(io[0]).len, 0); /* not read */
 	expect_line(io[0], 10, "late");
 	/* An idle stream holds no buffers. */
-	assert_int_equal(stream_wait(io[0], clock_after(1000)), 0);
+	assert_int_equal(stream_wait(io[0], clock_after(20000)), 0);
 	assert_null(io[0]->in);
 	assert_null(io[0]->out);
 	assert_int_equal(stream_read_line(io[0], &line, 10), -ENODATA);
-	assert_int_equal(stream_wait(io[0], clock_after(1000)), 0);
+	assert_int_equal(stream_wait(io[0], clock_after(20000)), 0);
 	stream_free(io[0]);
 }
 
@@ -610,9 +610,9 @@ static void connect_locally(void *unused)
 	assert_int_equal(listen(listener, 5), 0);
 	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
 	fd = stream_connect((struct sockaddr *)&address, len, (struct sockaddr *)&from, len,
-			    clock_after(1000));
+			    clock_after(20000));
 	assert_true(fd >= 0);
-	assert_int_equal(task_wait_acceptable(listener, clock_after(1000)), 0);
+	assert_int_equal(task_wait_acceptable(listener, clock_after(20000)), 0);
 	accepted = accept(listener, (struct sockaddr *)&peer, &len);
 	assert_true(accepted >= 0);
 	assert_int_equal(peer.sin_addr.s_addr, from.sin_addr.s_addr);
@@ -621,7 +621,7 @@ static void connect_locally(void *unused)
 	assert_int_equal(task_wait_acceptable(listener, clock_after(5)), -ETIMEDOUT);
 	close(listener);
 	assert_int_equal(
-		stream_connect((struct sockaddr *)&address, len, NULL, 0, clock_after(1000)),
+		stream_connect((struct sockaddr *)&address, len, NULL, 0, clock_after(20000)),
 		-ECONNREFUSED);
 }
 

@@ -330,11 +330,11 @@ static void raw_descriptors(void *unused)
 	open_pair();
 	assert_int_equal(task_wait_readable(pair[0], clock_after(5)), -ETIMEDOUT);
 	assert_int_equal(task_wait_readable(pair[0], clock_now() - 1), -ETIMEDOUT);
-	assert_int_equal(task_wait_writable(pair[0], clock_after(1000)), 0);
+	assert_int_equal(task_wait_writable(pair[0], clock_after(20000)), 0);
 	task_spawn("writer", write_later, NULL);
-	assert_int_equal(task_wait_readable(pair[0], clock_after(1000)), 0);
+	assert_int_equal(task_wait_readable(pair[0], clock_after(20000)), 0);
 	/* Still readable: a raw wait asks for the state, not for the change. */
-	assert_int_equal(task_wait_readable(pair[0], clock_after(1000)), 0);
+	assert_int_equal(task_wait_readable(pair[0], clock_after(20000)), 0);
 	assert_int_equal(read(pair[0], &byte, 1), 1);
 	assert_int_equal(task_wait_readable(pair[0], clock_now() - 1), 0);
 	assert_int_equal(read(pair[0], &byte, 1), 1);
@@ -345,7 +345,7 @@ static void raw_descriptors(void *unused)
 	close(pair[1]);
 	open_pair();
 	task_spawn("writer", write_later, NULL);
-	assert_int_equal(task_wait_readable(pair[0], clock_after(1000)), 0);
+	assert_int_equal(task_wait_readable(pair[0], clock_after(20000)), 0);
 	close_pair();
 	assert_int_equal(task_wait_readable(pair[0], clock_after(5)), -EBADF);
 	assert_int_equal(task_wait_readable(-1, clock_after(5)), -EBADF);
@@ -410,7 +410,7 @@ static void shut_down(void *unused)
 	assert_int_equal(told, -ESHUTDOWN);
 	assert_int_equal(task_wait_readable(pair[0], MSEC_FOREVER), -ESHUTDOWN);
 	assert_int_equal(task_wait_acceptable(pair[0], MSEC_FOREVER), -ESHUTDOWN);
-	assert_int_equal(task_wait_writable(pair[0], clock_after(1000)), 0);
+	assert_int_equal(task_wait_writable(pair[0], clock_after(20000)), 0);
 	task_sleep(60);
 	assert_int_equal(task_count(), 1);
 	close_pair();

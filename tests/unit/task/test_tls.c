@@ -106,7 +106,7 @@ static void talk(struct stream *io)
 	assert_int_equal(stream_printf(io, "hello\r\nworld\r\n"), 0);
 	assert_int_equal(stream_read_line(io, &line, 100), 0);
 	assert_true(view_is(line, "hello"));
-	assert_int_equal(stream_wait(io, clock_after(1000)), 0);
+	assert_int_equal(stream_wait(io, clock_after(20000)), 0);
 	assert_int_equal(stream_read_line(io, &line, 100), 0);
 	assert_true(view_is(line, "world"));
 	assert_int_equal(stream_wait(io, clock_after(5)), -ETIMEDOUT);
