@@ -24,7 +24,11 @@ struct ipc *ipc_new(int fd)
 	struct ipc *ipc = mem_new(struct ipc);
 	socklen_t len = sizeof(ipc->peer);
 
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && !(flags & O_NONBLOCK))
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	task_forget_fd(fd);
 	ipc->fd = fd;
 	ipc->timeout = default_timeout;
 	ipc->came = -1;

@@ -31,7 +31,7 @@ size_t message_body_max(enum message_type type);
  * in the output before which the text goes.
  */
 #define PACK_PIECES_MAX 4
-#define PACK_PIECE_MIN	4096
+#define PACK_PIECE_MIN	16384
 struct packed {
 	struct str *out;
 	struct {

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "ipc/internal.h"
+#include "task/task.h"
 
 struct ipc_pool {
 	char *service;
@@ -41,7 +42,8 @@ static bool is_alive(const struct ipc *ipc)
 {
 	char byte;
 
-	return recv(ipc->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+	return task_is_drained(ipc->fd) ||
+	       (recv(ipc->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN);
 }
 
 struct ipc *ipc_pool_get(struct ipc_pool *pool, msec_t deadline)

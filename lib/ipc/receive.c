@@ -80,6 +80,8 @@ static ssize_t read_some(struct ipc *ipc, size_t want)
 				 .msg_controllen = sizeof(control.bytes) };
 	ssize_t n;
 
+	if (task_is_drained(ipc->fd))
+		return -EAGAIN;
 	do
 		n = recvmsg(ipc->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
@@ -87,6 +89,9 @@ static ssize_t read_some(struct ipc *ipc, size_t want)
 		return -errno;
 	if (take_descriptors(ipc, &header) < 0)
 		return -EBADMSG;
+	/* A descriptor ends a read early. */
+	if (n > 0 && (size_t)n < want && header.msg_controllen == 0)
+		task_note_drained(ipc->fd);
 	ipc->in_len += (size_t)n;
 	return n;
 }
@@ -94,8 +99,7 @@ static ssize_t read_some(struct ipc *ipc, size_t want)
 static int wait_for_input(struct ipc *ipc, msec_t deadline)
 {
 	ipc_release_input(ipc);
-	return ipc->finish_first ? task_wait_reply(ipc->fd, deadline)
-				 : task_wait_readable(ipc->fd, deadline);
+	return task_wait_news(ipc->fd, !ipc->finish_first, deadline);
 }
 
 /*

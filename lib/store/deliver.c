@@ -89,28 +89,33 @@ int maildir_create(const char *maildir, struct view folder, struct error *err)
 	return make_folder(str_cstr(&path), false, err);
 }
 
-/* Copies the content; counts what CRs are missing for the W= size. */
+/* Copies the content; counts what CRs are missing for the W= size. A usual message is one write. */
 static int copy_content(int to, const struct mail_source *source, uint64_t *size,
 			uint64_t *wire_size)
 {
-	_cleanup_free_ char *block = mem_new_bytes(COPY_BLOCK);
+	size_t block_size = MIN((size_t)COPY_BLOCK, source->size);
+	_cleanup_free_ char *block = mem_resize(NULL, source->prefix.len + block_size, 1);
+	size_t filled = source->prefix.len;
 	uint64_t done = 0, bare = 0;
 	char last = '\0';
-	int r = io_write_all(to, source->prefix.data, source->prefix.len);
+	int r = 0;
 
-	while (r == 0 && done < source->size) {
-		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, source->size - done);
+	memcpy(block, source->prefix.data, filled);
+	do {
+		size_t want = (size_t)MIN((uint64_t)block_size, source->size - done);
+		char *at = block + filled;
 
-		r = io_pread_all(source->file, block, want, (off_t)(source->offset + done));
+		r = io_pread_all(source->file, at, want, (off_t)(source->offset + done));
 		if (r < 0)
 			return r == -ENODATA ? -EIO : r;
 		for (size_t i = 0; i < want; i++) {
-			bare += block[i] == '\n' && last != '\r';
-			last = block[i];
+			bare += at[i] == '\n' && last != '\r';
+			last = at[i];
 		}
-		r = io_write_all(to, block, want);
+		r = io_write_all(to, block, filled + want);
+		filled = 0;
 		done += want;
-	}
+	} while (r == 0 && done < source->size);
 	*size = source->prefix.len + done;
 	*wire_size = *size + bare;
 	return r;
@@ -186,11 +191,10 @@ int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 	if (r < 0)
 		return r;
 	folder_path_append(&directory, maildir, str_view(&normal));
-	if (view_is(str_view(&normal), "INBOX") || create_folder)
-		r = maildir_create(maildir, str_view(&normal), err);
-	else if (access(str_cstr(&directory), F_OK) < 0)
-		r = error_errno(err, "folder %s", str_cstr(&directory));
-	if (r < 0)
+	r = deliver_into(str_cstr(&directory), source, name, err);
+	if (r != -ENOENT || !(view_is(str_view(&normal), "INBOX") || create_folder))
 		return r;
-	return deliver_into(str_cstr(&directory), source, name, err);
+	/* Something of the folder is missing: made once, and not looked for at each message. */
+	r = maildir_create(maildir, str_view(&normal), err);
+	return r < 0 ? r : deliver_into(str_cstr(&directory), source, name, err);
 }

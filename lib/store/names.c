@@ -228,20 +228,28 @@ void file_name_build(struct str *out, struct view base, uint32_t uid, unsigned f
 			str_append_byte(out, (char)('a' + bit));
 }
 
-void file_name_unique(struct str *out)
+static const char *host_name(void)
 {
-	int64_t now = clock_wall_usec();
-	char host[128] = "";
+	static char host[128];
 
+	if (host[0] != '\0')
+		return host;
 	if (gethostname(host, sizeof(host) - 1) < 0 || host[0] == '\0')
 		snprintf(host, sizeof(host), "localhost");
 	/* maildir(5); and a comma would begin a field. */
 	for (char *at = host; *at != '\0'; at++)
 		if (*at == '/' || *at == ':' || *at == ',')
 			*at = '_';
+	return host;
+}
+
+void file_name_unique(struct str *out)
+{
+	int64_t now = clock_wall_usec();
+
 	str_printf(out, "%lld.M%lldP%dR%016llx.%.64s", (long long)(now / 1000000),
 		   (long long)(now % 1000000), (int)getpid(), (unsigned long long)random_u64(),
-		   host);
+		   host_name());
 }
 
 void file_name_id(struct view unique, uint8_t id[16])

@@ -92,6 +92,8 @@ static int put_in_place(const char *aside, const char *path, mode_t mode, struct
 	if (rename(aside, path) < 0)
 		return error_errno(err, "rename %s to %s", aside, path);
 	r = io_sync_directory(folder_of(path, folder));
+	/* Until every program looks again before it answers anything. */
+	usleep(2 * TABLE_LOOK_PAUSE * 1000);
 	return r < 0 ? error_set(err, r, "fsync of the folder of %s failed", path) : 0;
 }
 

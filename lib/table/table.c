@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "table/internal.h"
 
@@ -159,13 +160,25 @@ static bool has_changed(const struct table *table)
 	       !same_time(now.st_ctim, table->seen.st_ctim);
 }
 
+/*
+ * Asked before each request, so it is not asked of the files each time. A change that was found is
+ * told until somebody who looks finds none: several parts of a program may each have tables.
+ */
 bool table_any_changed(void)
 {
+	static msec_t looked;
+	static bool changed;
+
+	if (!changed && looked != 0 && clock_now() - looked < TABLE_LOOK_PAUSE)
+		return false;
+	changed = false;
 	list_for_each (&open_tables, struct table, link, table) {
-		if (has_changed(table))
-			return true;
+		changed = has_changed(table);
+		if (changed)
+			break;
 	}
-	return false;
+	looked = clock_now();
+	return changed;
 }
 
 int table_dump(const char *specification, table_row *row, void *argument, struct error *err)

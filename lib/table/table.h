@@ -56,7 +56,12 @@ void matchlist_close(struct matchlist *list);
 /* 1 matches, 0 not, negative errno: a table failed. *by (may be NULL) names the pattern. */
 int matchlist_match(struct matchlist *list, struct view subject, const char **by);
 
-/* Some open table's file was replaced or changed since it was opened. Cheap (one fstat each). */
+/*
+ * Some open table's file was replaced or changed since it was opened, as of TABLE_LOOK_PAUSE
+ * milliseconds ago or later. What builds and edits tables waits for longer than that at its end: the
+ * change is at work everywhere when the tool returns.
+ */
+#define TABLE_LOOK_PAUSE 10
 bool table_any_changed(void);
 
 /* ---- building (postmap, postalias, posta user) ---- */

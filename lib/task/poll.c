@@ -28,6 +28,8 @@ enum registration { REGISTERED_NOT, REGISTERED_EDGE, REGISTERED_LISTENER, REGIST
 struct descriptor {
 	struct task *waiting[2]; /* by enum direction */
 	bool ends_at_shut_down;	 /* the wait for reading */
+	bool drained;		 /* all input was read, and no news has come since */
+	bool ended; /* the peer's end was told: there may be more to read without news */
 	enum registration how;
 	void (*ready)(void); /* REGISTERED_INTERNAL */
 };
@@ -93,6 +95,7 @@ static void unregister(int fd, struct descriptor *d)
 	if (d->how != REGISTERED_NOT)
 		control(EPOLL_CTL_DEL, fd, 0);
 	d->how = REGISTERED_NOT;
+	d->drained = d->ended = false;
 	if (poller.idle_listener == fd)
 		poller.idle_listener = -1;
 }
@@ -204,6 +207,26 @@ int task_wait_reply(int fd, msec_t deadline)
 	return wait_raw(fd, FOR_READING, false, deadline);
 }
 
+int task_wait_news(int fd, bool ends_at_shut_down, msec_t deadline)
+{
+	return poll_wait_change(fd, FOR_READING, ends_at_shut_down, deadline);
+}
+
+void task_note_drained(int fd)
+{
+	if (!poller.open || (size_t)fd >= poller.size)
+		return;
+
+	struct descriptor *d = &poller.descriptors[fd];
+
+	d->drained = d->how == REGISTERED_EDGE && !d->ended;
+}
+
+bool task_is_drained(int fd)
+{
+	return poller.open && (size_t)fd < poller.size && poller.descriptors[fd].drained;
+}
+
 int task_wait_writable(int fd, msec_t deadline)
 {
 	return wait_raw(fd, FOR_WRITING, false, deadline);
@@ -258,8 +281,13 @@ static void deliver(const struct epoll_event *event)
 		d->ready();
 		return;
 	}
-	if (reader != NULL && (event->events & (EPOLLIN | EPOLLRDHUP | broken)))
-		task_wake(reader, 0);
+	if (event->events & (EPOLLIN | EPOLLRDHUP | broken)) {
+		d->drained = false;
+		if (reader != NULL)
+			task_wake(reader, 0);
+	}
+	if (event->events & (EPOLLRDHUP | broken))
+		d->ended = true;
 	if (writer != NULL && (event->events & (EPOLLOUT | broken)))
 		task_wake(writer, 0);
 }

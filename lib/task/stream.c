@@ -191,9 +191,13 @@ static ssize_t read_once(struct stream *io, enum direction *direction)
 	if (io->tls != NULL)
 		return tls_read(io, at, room, direction);
 	*direction = FOR_READING;
+	if (task_is_drained(io->fd))
+		return -EAGAIN;
 	do
 		n = read(io->fd, at, room);
 	while (n < 0 && errno == EINTR);
+	if (n > 0 && (size_t)n < room)
+		task_note_drained(io->fd);
 	return n < 0 ? -errno : n;
 }
 

@@ -64,6 +64,18 @@ int task_wait_writable(int fd, msec_t deadline);
 /* task_wait_readable that goes on while the program shuts down: for answers of other programs. */
 int task_wait_reply(int fd, msec_t deadline);
 /*
+ * For sockets that are read until nothing is left: task_wait_readable (or with `ends_at_shut_down`
+ * false task_wait_reply) for a caller that has just seen EAGAIN, with no switch since, or whose
+ * descriptor is drained. It costs no system call but the wait itself.
+ *
+ * Drained: a read got less than it asked for, and no news has come since, so that another read
+ * would only say EAGAIN. A descriptor that came along with the bytes can end a read early; that
+ * one does not count. A new descriptor begins with task_forget_fd, as its number may be known.
+ */
+int task_wait_news(int fd, bool ends_at_shut_down, msec_t deadline);
+void task_note_drained(int fd);
+bool task_is_drained(int fd);
+/*
  * task_wait_readable for a listening socket that several processes share: a connection wakes one
  * of them. accept4() until EAGAIN or once, as you like. Ended by task_shut_down().
  */

@@ -141,6 +141,7 @@ static void test_texthash_and_changes(void **state)
 	/* Replaced by rename: the old file's descriptor tells. */
 	write_file("text.new", "key three\n");
 	assert_int_equal(rename(in_folder("text.new"), in_folder("text")), 0);
+	usleep(2 * TABLE_LOOK_PAUSE * 1000);
 	assert_true(table_any_changed());
 	assert_int_equal(table_lookup(table, VIEW("key"), &value, NULL), 1);
 	assert_string_equal(str_cstr(&value), "one  two");
@@ -152,6 +153,7 @@ static void test_texthash_and_changes(void **state)
 	assert_int_equal(table_lookup(table, VIEW("key"), &value, NULL), 1);
 	assert_string_equal(str_cstr(&value), "three");
 	write_file("text", "key four and more\n");
+	usleep(2 * TABLE_LOOK_PAUSE * 1000);
 	assert_true(table_any_changed());
 	table_close(table);
 	str_free(&value);
