@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "ipc/clients.h"
 #include "session/internal.h"
@@ -39,6 +40,7 @@ static int offer(const struct handover *what, int connection, struct view input,
 		.server_name = what->server_name, .secured = secured, .connection = connection);
 
 	if (r < 0) {
+		log_warning("%s does not take a session: %s", what->service, strerror(-r));
 		str_set(text, VIEW(UNAVAILABLE));
 		return -EAGAIN;
 	}

@@ -21,7 +21,7 @@ struct child {
 	char *user;
 	pid_t pid; /* 0: has been waited for */
 	struct ipc *join;
-	enum { STARTING, READY, ENDED } state;
+	enum { STARTING, READY, LEFT, FAILED } state; /* FAILED: it never was ready */
 	struct waitlist changed;
 	struct task_lock sending;
 	unsigned references;
@@ -53,7 +53,7 @@ static void child_release(struct child *child)
 static void child_forget(struct child *child)
 {
 	list_remove(&child->link);
-	child->state = ENDED;
+	child->state = child->state == READY ? LEFT : FAILED;
 	wake_all(&child->changed);
 }
 
@@ -115,14 +115,28 @@ static void be_child(const struct session_program *program, const struct user *u
 	child_live(&birth);
 }
 
+static struct child *child_find(const char *user)
+{
+	list_for_each (&parent.children, struct child, link, child)
+		if (strcmp(child->user, user) == 0) {
+			child->references++;
+			return child;
+		}
+	return NULL;
+}
+
 /* NULL with the reason logged. */
 static struct child *child_start(const struct session_program *program, const struct user *user)
 {
 	_cleanup_(ipc_freep) struct ipc *watch =
 		program->new_mail != NULL ? anvil_watch(view_of(user->name)) : NULL;
+	struct child *other = child_find(user->name);
 	int pair[2];
 	pid_t pid;
 
+	/* Another connection of this user was quicker. */
+	if (other != NULL)
+		return other;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
 		log_error("socketpair: %m");
 		return NULL;
@@ -151,16 +165,6 @@ static struct child *child_start(const struct session_program *program, const st
 	return child;
 }
 
-static struct child *child_find(const char *user)
-{
-	list_for_each (&parent.children, struct child, link, child)
-		if (strcmp(child->user, user) == 0) {
-			child->references++;
-			return child;
-		}
-	return NULL;
-}
-
 /* ---- a login ---- */
 
 /* 0: the child has the connection; -EAGAIN: ask for another child; others: no. */
@@ -171,8 +175,9 @@ static int join(struct child *child, const struct msg_session *session)
 
 	while (child->state == STARTING && r == 0)
 		r = wait_on(&child->changed, deadline);
+	/* It may have been ready and gone before our turn came. */
 	if (child->state != READY)
-		return -EIO;
+		return child->state == LEFT ? -EAGAIN : -EIO;
 	task_lock(&child->sending);
 	r = child->state != READY
 		    ? -EPIPE

@@ -25,7 +25,8 @@ from test_confinement import programs
 
 ALL = os.environ.get("POSTA_FAULTS") == "all"
 SECONDS = float(os.environ.get("POSTA_FAULTS_SECONDS", "5"))  # of each test, unless ALL
-TRIALS_MAX = 400  # of a kind of call in a program: of more (only memory, while it starts) every n-th fails
+# Of a kind of call in a program. Of more (only memory, in new processes) every n-th fails.
+TRIALS_MAX = int(os.environ.get("POSTA_FAULTS_TRIALS", "400"))
 # As in tests/faults/failat.c.
 KINDS = {"memory": 1, "files": 2, "descriptors": 4, "close": 8, "sockets": 16, "reads": 32, "processes": 64}
 QUICK = {"service_throttle_time": "1s", "minimal_backoff_time": "1s", "maximal_backoff_time": "1s",
@@ -142,22 +143,26 @@ class Faults(unittest.TestCase):
         afterwards("count-" + program)
         return self.failer.counts
 
+    def states(self, program):
+        return {pid: item["confinement"] for name, pid, item in programs(self.suite) if name == program}
+
     def renew(self, program):
         """Processes that have no connections, buffers and threads yet."""
-        before = [pid for name, pid, _ in programs(self.suite) if name == program]
+        def ready(others=()):
+            good = [pid for pid, text in self.states(program).items()
+                    if pid not in others and not text.startswith(("starting", "finishing"))]
+            return good if len(good) >= self.wanted[program] else None
+        before = wait_until(ready, 30, f"all processes of {program}")
         for pid in before:
             os.kill(pid, signal.SIGHUP)
-
-        def replaced():
-            now = [(pid, item["confinement"]) for name, pid, item in programs(self.suite) if name == program]
-            return len(now) >= len(before) and not any(
-                pid in before and "finishing" not in text or text.startswith("starting") for pid, text in now)
-        wait_until(replaced, 20, f"other processes of {program}")
+        wait_until(lambda: ready(before), 30, f"other processes of {program}")
 
     def run_trials(self, names, trial, afterwards):
         """Fails the calls of these programs, warm and new; returns how many faults there were."""
         figures, plan = {}, []
-        for program in names:
+        chosen = os.environ.get("POSTA_FAULTS_PROGRAMS", " ".join(names)).split()
+        self.wanted = {program: len(self.states(program)) for program in names}
+        for program in [name for name in names if name in chosen]:
             for new in (False, True):
                 if new:
                     self.renew(program)

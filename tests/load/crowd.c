@@ -8,10 +8,10 @@
  *	idle	says nothing more
  *	drip	sends one byte of an endless command each second
  *	shut	shuts its sending side down and waits for the server
- * "%u" in SAY is the number of the connection, "%U" that number modulo USERS, "|" the end of
- * a line.
- * When all have come to their end or failed, "settled OPEN FAILED SECONDS" is printed; then for each
- * line on standard input "open OPEN".
+ * "%u" in SAY is the number of the connection, "%U" that number modulo USERS, "|" the end of a
+ * line. A line that begins with the first two bytes of EXPECT but goes on otherwise ends the
+ * connection. When all have come to their end or failed, "settled OPEN FAILED SECONDS" is printed;
+ * then for each line on standard input "open OPEN".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ struct client {
 	int fd;
 	int step; /* waits for the answer to it; -1: the greeting */
 	size_t matched;
-	bool at_line_start, mismatch, settled;
+	bool at_line_start, mismatch, tag_matched, settled;
 };
 
 static struct {
@@ -130,15 +130,18 @@ static void take(struct client *c, const char *data, size_t len)
 
 		if (c->at_line_start) {
 			c->matched = 0;
-			c->mismatch = false;
+			c->mismatch = c->tag_matched = false;
 		}
 		c->at_line_start = data[i] == '\n';
 		if (c->at_line_start) {
 			if (!c->mismatch && wanted[c->matched] == '\0')
 				advance(c);
+			else if (c->tag_matched)
+				return drop(c);
 		} else if (wanted[c->matched] != '\0') {
 			c->mismatch = c->mismatch || data[i] != wanted[c->matched];
 			c->matched++;
+			c->tag_matched = c->tag_matched || (c->matched == 2 && !c->mismatch);
 		}
 	}
 }
