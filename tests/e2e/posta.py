@@ -35,13 +35,26 @@ def wait_until(condition, seconds=20, what="condition"):
         time.sleep(0.05)
 
 
+def is_taken(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
 def reserve_base_port():
-    """A base port whose block of 1000 ports no other test process uses; returns (port, lock)."""
+    """A base port whose block of 1000 ports nobody else uses; returns (port, lock)."""
     for number in range(12, 50):
         lock = open(f"/tmp/posta-test-ports-{number}.lock", "w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            lock.close()
+            continue
+        if any(is_taken(number * 1000 + port) for port in (25, 110, 143, 465, 587, 993, 995)):
             lock.close()
             continue
         return number * 1000, lock
