@@ -189,7 +189,8 @@ class Disk:
     """Fed with records in order; at any point it can be asked for a state."""
 
     def __init__(self, home, tops):
-        self.home, self.tops = home, tops
+        self.home = home
+        self.deaf = None  # "files" or "directories": their fsyncs do nothing, as with a disk that lies
         self.by_inode = {}
         self.names = {}  # (directory, name) -> node: durable
         self.pending = []  # NameChanges, in order
@@ -226,7 +227,7 @@ class Disk:
         elif node is None:
             return
         elif r.kind == WRITE:
-            if r.flags & DURABLE:
+            if r.flags & DURABLE and self.deaf != "files":
                 node.sync_pages(r.place // PAGE, (r.place + len(r.data) + PAGE - 1) // PAGE)
                 node.apply((r.time, r.place, r.data))
             else:
@@ -265,7 +266,7 @@ class Disk:
     def end_sync(self, token):
         """What was done before the fsync began is durable now that it has ended."""
         node, began = self.syncs.pop(token, (None, 0))
-        if node is None:
+        if node is None or self.deaf == ("directories" if node.is_directory() else "files"):
             return
         if not node.is_directory():
             node.sync(began)

@@ -1,18 +1,19 @@
 #!/usr/bin/python3
 """The power is cut while mail flows: what was promised is there afterwards.
 
-    tests/powercut/powercut.py [--points N] [--per-run N] [--seconds S] [--jobs N] [--seed N]
+    tests/powercut/powercut.py [--points N] [--per-run N] [--messages N] [--jobs N] [--seed N]
 
-A run starts the suite with oplog.c under all its programs, lets mail flow for some seconds, and then,
-for each of its points, puts onto the disk a state that the power cut may have left there (model.py),
-starts the suite on it, lets the queue drain, and compares with what was promised until then
-(promises.py). Prints figures; exit status 1 if anything was lost.
+A run starts the suite with oplog.c under all its programs and lets some messages flow. Then, for each
+of its points, it puts onto the disk a state that a power cut there may have left (model.py), starts
+the suite on it, lets the queue drain, and compares with what was promised until then (promises.py).
+Prints figures; exit status 1 if anything was lost.
 """
 import argparse
 import bisect
 import collections
 import concurrent.futures
 import contextlib
+import copy
 import os
 import random
 import shutil
@@ -33,6 +34,9 @@ LIBRARY = os.path.join(PLAIN_BUILD, "tests", "liboplog.so")
 CLEANUP_WITHOUT_FSYNC = os.path.join(PLAIN_BUILD, "tests", "cleanup-without-fsync")
 TOPS = ("queue", "mail", "data")
 USERS = ("bob", "carol")
+SERVICES = ["smtp inet", "imaps inet"] + [f"{name} unix" for name in (
+    "cleanup", "qmgr", "bounce", "resolver", "auth", "anvil", "smtp", "local", "virtual", "local-deliver",
+    "imapd-session")]
 DRAIN = 60  # seconds for the queue to drain
 LOST = 3  # seconds that a message may be missing once the queue is empty
 
@@ -54,6 +58,22 @@ def programs_with(cleanup, folder):
     return folder
 
 
+def keep_services(path):
+    """What the test needs, one process of each: a suite is started for every point."""
+    kept, keep = [], True
+    with open(path) as file:
+        for line in file:
+            words = line.split()
+            if line[:1].strip() and line[0] != "#":
+                keep = f"{words[0]} {words[1]}" in SERVICES
+                words[6] = "1"
+                line = " ".join(words) + "\n"
+            if keep:
+                kept.append(line)
+    with open(path, "w") as file:
+        file.writelines(kept)
+
+
 class Run:
     """One time of traffic, and cuts through it."""
 
@@ -73,8 +93,9 @@ class Run:
             self.suite = Instance(users=USERS, base_port=self.base, start=False, main=settings)
         finally:
             tempfile.tempdir = before
+        keep_services(os.path.join(self.suite.conf, "master.cf"))
 
-    def record(self, seconds):
+    def record(self, messages):
         """Lets mail flow, and reads what was done to the files."""
         log = Log(os.path.join(self.dir, "oplog"))
         self.disk = Disk(self.suite.home, TOPS)
@@ -85,7 +106,7 @@ class Run:
         finally:
             del os.environ["LD_PRELOAD"], os.environ["OPLOG"]
         self.traffic = Traffic(self.suite, self.seed)
-        self.traffic.run(seconds)
+        self.traffic.run(messages)
         self.received = self.sink.since(0)
         self.suite.stop()
         self.suite.set(export_environment="TZ MAIL_CONFIG LANG")
@@ -103,17 +124,22 @@ class Run:
         chosen += [bisect.bisect(times, int(self.rng.choice(promised) * 1e9)) for _ in range(count // 2)]
         return sorted(chosen)
 
-    def cut(self, count, figures, until_loss=False):
-        """Goes through `count` points, or up to the first loss; a list of what was wrong."""
+    def cut(self, count, figures, until_loss=False, deaf=None):
+        """
+        Goes through `count` points, or up to the first loss; a list of what was wrong. `deaf`: the
+        fsyncs of "files" or "directories" do nothing.
+        """
         wrong, at = [], 0
+        disk = copy.deepcopy(self.disk)
+        disk.deaf = deaf
         for point in self.points(count):
             for record in self.records[at:point]:
-                self.disk.feed(record)
+                disk.feed(record)
             at = max(at, point)
             # Whatever was promised before the next call took effect.
             now = self.records[min(point, len(self.records) - 1)].time
             choice = Choice(self.rng)
-            self.disk.build(choice, now)
+            disk.build(choice, now)
             bad = self.check(now / 1e9, figures)
             figures["points"] += 1
             figures["losses"] += len(bad)
@@ -202,12 +228,12 @@ class Run:
                 shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def run(seed, points, seconds, cleanup=None, until_loss=False):
+def run(seed, points, messages, cleanup=None, until_loss=False):
     """(figures, what was wrong). `cleanup`: another program in its place."""
     figures = collections.Counter()
     one = Run(seed, cleanup)
     try:
-        one.record(seconds)
+        one.record(messages)
         figures["runs"] = 1
         figures["calls"] = len(one.records)
         figures["messages"] = len(one.traffic.sent)
@@ -230,7 +256,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--per-run", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--messages", type=int, default=150)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--without-fsync", action="store_true", help="with a cleanup that does not fsync")
@@ -240,7 +266,7 @@ def main():
     runs = (options.points + options.per_run - 1) // options.per_run
     with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
         jobs = [pool.submit(run, options.seed + n, min(options.per_run, options.points - n * options.per_run),
-                            options.seconds, cleanup, options.without_fsync) for n in range(runs)]
+                            options.messages, cleanup, options.without_fsync) for n in range(runs)]
         for job in concurrent.futures.as_completed(jobs):
             figures, wrong = job.result()
             total.update(figures)

@@ -14,6 +14,7 @@ import time
 
 from posta import message
 
+PATIENCE = 120  # seconds
 FLAGS = (r"\Seen", r"\Answered", r"\Flagged", r"\Draft", "$Test")
 
 
@@ -136,12 +137,16 @@ class Traffic:
         self.mailboxes = {"bob": [], "carol": []}
         self.troubles = []
 
-    def run(self, seconds):
+    def run(self, messages):
+        """Until so many were sent, and a fair number of changes made by the readers."""
         threads = [threading.Thread(target=self.guard, args=(self.send, n)) for n in range(3)]
         threads += [threading.Thread(target=self.guard, args=(self.read, user)) for user in self.mailboxes]
         for thread in threads:
             thread.start()
-        self.stop.wait(seconds)
+        end = time.monotonic() + PATIENCE
+        while not self.stop.wait(0.02) and time.monotonic() < end:
+            if len(self.sent) >= messages and sum(map(len, self.mailboxes.values())) >= messages:
+                break
         self.ended = time.monotonic()
         self.stop.set()
         for thread in threads:
