@@ -188,9 +188,9 @@ static int tidy(struct run *run, uint32_t id, uint32_t uid)
 		return 0;
 	r = move_file(run, from, &mail, &folder, str_view(&target));
 	if (r == -ENOENT) {
-		/* Its file is lost: reading the directory tells so to everybody. */
+		/* Its file is lost: reading cur/, where it now should be, tells so to everybody. */
 		folder.r.cur_time = 0;
-		return folder_save(run->tx, &folder);
+		r = folder_save(run->tx, &folder);
 	}
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/deliver.h"
@@ -146,12 +147,23 @@ static int insert_new(struct scan *scan, struct listing *list, enum part part)
 	return 0;
 }
 
+/* What is shown stays, under its UID: a delivery may not have come to its own fsync yet. */
+static int make_new_durable(struct scan *scan)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
+	folder_part_path(scan->tx->store, scan->folder, PART_NEW, &path);
+	return io_sync_directory(str_cstr(&path));
+}
+
 static int insert_all(struct scan *scan, struct listing *list)
 {
 	struct folder_record *record = &scan->folder->r;
 	size_t count = listing_stat_untaken(list);
 	int r = meta_get(scan->tx, "content", &scan->content);
 
+	if (r == 0 && count > 0)
+		r = make_new_durable(scan);
 	if (r == 0 && record->adopt) {
 		listing_sort_by_uid(list);
 		r = insert_known(scan, list);

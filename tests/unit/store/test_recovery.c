@@ -319,6 +319,32 @@ static void flags_of_other_programs(void **state)
 	fixture_verify(f);
 }
 
+/* The power went before the delivery's name was durable, but after the index had given it a UID. */
+static void a_delivery_that_was_undone_is_no_ghost(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str name = STR_EMPTY, path = STR_EMPTY;
+	struct mailbox *box;
+
+	fixture_deliver(f, "INBOX", MAIL);
+	fixture_only_file(f, "new", &name);
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_count(box), 1);
+	str_printf(&path, "%s/new/%s", f->path, str_cstr(&name));
+	assert_int_equal(unlink(str_cstr(&path)), 0);
+	mailbox_close(box);
+	fixture_settle(f);
+	fixture_reopen(f);
+	/* Delivered again from the queue. */
+	fixture_deliver(f, "INBOX", MAIL);
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_count(box), 1);
+	assert_int_equal(mailbox_uid(box, 1), 2);
+	mailbox_close(box);
+	fixture_settle(f);
+	fixture_verify(f);
+}
+
 static void files_removed_by_other_programs(void **state)
 {
 	struct fixture *f = *state;
@@ -500,12 +526,19 @@ static void the_index_grows_to_its_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_lost_index_is_built_again),	 TEST(a_damaged_index_is_built_again),
-		TEST(a_crash_only_delays_what_is_owed),	 TEST(a_crash_and_a_lost_index),
-		TEST(files_may_be_ahead_of_the_index),	 TEST(killed_at_any_moment),
-		TEST(flags_of_other_programs),		 TEST(files_removed_by_other_programs),
-		TEST(files_put_there_by_other_programs), TEST(a_dovecot_maildir_keeps_its_uids),
-		TEST(what_is_new_in_tmp_stays),		 TEST(two_processes_at_once),
+		TEST(a_lost_index_is_built_again),
+		TEST(a_damaged_index_is_built_again),
+		TEST(a_crash_only_delays_what_is_owed),
+		TEST(a_crash_and_a_lost_index),
+		TEST(files_may_be_ahead_of_the_index),
+		TEST(killed_at_any_moment),
+		TEST(flags_of_other_programs),
+		TEST(files_removed_by_other_programs),
+		TEST(a_delivery_that_was_undone_is_no_ghost),
+		TEST(files_put_there_by_other_programs),
+		TEST(a_dovecot_maildir_keeps_its_uids),
+		TEST(what_is_new_in_tmp_stays),
+		TEST(two_processes_at_once),
 		TEST(the_index_grows_to_its_limit),
 	};
 
