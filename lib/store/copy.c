@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "store/files.h"
 #include "store/mailbox.h"
 #include "store/owed.h"
 #include "store/sync.h"
@@ -27,6 +28,7 @@ struct copy {
 	struct folder *from, *to; /* may be the same */
 	int8_t words
 		[KEYWORDS_MAX]; /* bit in `to` of each bit in `from`; -1: none, -2: not asked yet */
+	bool new_words;		/* `to` has keywords that its file does not name yet */
 };
 
 /* ---- keywords keep their names, not their numbers ---- */
@@ -41,6 +43,10 @@ static int translate_bit(struct copy *copy, unsigned bit)
 	if (r < 0)
 		return r == -ENOENT ? -1 : r;
 	str_append(&name, found);
+	r = keyword_find(copy->tx, copy->to->r.id, str_view(&name));
+	if (r != -ENOENT)
+		return r;
+	copy->new_words = true;
 	r = keyword_add(copy->tx, copy->to->r.id, str_view(&name));
 	/* A folder with too many keywords gets the message without this one. */
 	return r == -ERANGE ? -1 : r;
@@ -199,6 +205,8 @@ static int finish_target(struct copy *copy)
 		folder_part_path(copy->tx->store, copy->to, PART_TMP, &path);
 		r = io_sync_directory(str_cstr(&path));
 	}
+	if (copy->new_words)
+		(void)keywords_write(copy->tx, copy->to);
 	if (r == 0)
 		r = folder_save(copy->tx, copy->to);
 	if (r == 0 && copy->work->move && copy->from != copy->to)

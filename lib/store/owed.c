@@ -79,6 +79,9 @@ static int sync_touched(struct run *run)
 			continue;
 		if (r < 0)
 			return r;
+		/* A file was missed meanwhile: it is to be read. */
+		if (folder.r.cur_time == 0)
+			continue;
 		folder.r.cur_time = directory_time(t->path);
 		r = folder_save(run->tx, &folder);
 		if (r < 0)

@@ -11,8 +11,8 @@ sys.path.insert(0, os.path.join(TOP, "tests", "powercut"))
 # pylint: disable=wrong-import-position
 from powercut import CLEANUP_WITHOUT_FSYNC, Run, report, run
 
-POINTS = 16
-MESSAGES = 25
+POINTS = 10
+MESSAGES = 20
 
 
 class PowerCut(unittest.TestCase):
@@ -32,13 +32,13 @@ class PowerCut(unittest.TestCase):
     # The proof of the proof: what is not durable is lost, and this sees it.
 
     def test_a_disk_that_does_not_sync_files_is_found(self):
-        self.assertTrue(self.run_.cut(3 * POINTS, collections.Counter(), True, "files"))
+        self.assertTrue(self.run_.cut(40, collections.Counter(), True, "files"))
 
     def test_a_disk_that_does_not_sync_directories_is_found(self):
-        self.assertTrue(self.run_.cut(3 * POINTS, collections.Counter(), True, "directories"))
+        self.assertTrue(self.run_.cut(40, collections.Counter(), True, "directories"))
 
     def test_a_cleanup_without_fsync_is_found(self):
-        figures, wrong = run(2, 3 * POINTS, MESSAGES, CLEANUP_WITHOUT_FSYNC, until_loss=True)
+        figures, wrong = run(2, 40, MESSAGES, CLEANUP_WITHOUT_FSYNC, until_loss=True)
         self.assertTrue([text for text in wrong if "got 250" in text], f"{report(figures)} {wrong}")
 
 

@@ -121,13 +121,15 @@ def check_mailbox(events, when, folders, figures):
             sure.apply(event)
             continue
         if event.kind not in ("select", "see"):
-            other = sure.twin()
+            # Told to nobody: the mailbox may be as before, or as after it.
+            other, counted = sure.twin(), collections.Counter()
             other.apply(event)
-            # Told to nobody, where things went: no promise.
-            other_figures = collections.Counter()
-            if not other.compare(folders, other_figures):
-                figures.update(other_figures)
+            wrong = other.compare(folders, counted)
+            if not wrong:
+                figures.update(counted)
                 return []
+            before = sure.compare(folders, figures)
+            return before + [f"or, with the {event.kind} under way: {text}" for text in wrong if before]
         break
     return sure.compare(folders, figures)
 

@@ -319,6 +319,30 @@ static void flags_of_other_programs(void **state)
 	fixture_verify(f);
 }
 
+static void keywords_of_copies_outlast_the_index(void **state)
+{
+	struct fixture *f = *state;
+	struct copy_result result;
+	struct mailbox *box;
+	uint32_t seq = 1;
+
+	assert_int_equal(store_create(f->store, VIEW("Target"), 0, NULL), 0);
+	fixture_deliver(f, "INBOX", MAIL);
+	box = fixture_mailbox(f, "INBOX");
+	set_flags(box, 1, FLAG_SEEN, 1ULL << mailbox_keyword_add(box, VIEW("work")));
+	assert_int_equal(mailbox_copy(box, &seq, 1, VIEW("Target"), false, &result), 0);
+	copy_result_free(&result);
+	mailbox_close(box);
+	fixture_settle(f);
+	fixture_lose_index(f);
+	fixture_reopen(f);
+	box = fixture_mailbox(f, "Target");
+	assert_int_equal(mailbox_count(box), 1);
+	assert_int_not_equal(mailbox_keyword_mask(box, VIEW("work")), 0);
+	assert_int_equal(mailbox_keywords(box, 1), mailbox_keyword_mask(box, VIEW("work")));
+	mailbox_close(box);
+}
+
 /* The power went before the delivery's name was durable, but after the index had given it a UID. */
 static void a_delivery_that_was_undone_is_no_ghost(void **state)
 {
@@ -534,6 +558,7 @@ int main(void)
 		TEST(killed_at_any_moment),
 		TEST(flags_of_other_programs),
 		TEST(files_removed_by_other_programs),
+		TEST(keywords_of_copies_outlast_the_index),
 		TEST(a_delivery_that_was_undone_is_no_ghost),
 		TEST(files_put_there_by_other_programs),
 		TEST(a_dovecot_maildir_keeps_its_uids),
