@@ -90,7 +90,8 @@ class Run:
             settings["daemon_directory"] = programs_with(cleanup, os.path.join(self.dir, "programs"))
         before, tempfile.tempdir = tempfile.tempdir, self.dir
         try:
-            self.suite = Instance(users=USERS, base_port=self.base, start=False, main=settings)
+            self.suite = Instance(users=USERS, build=PLAIN_BUILD, base_port=self.base, start=False,
+                                  main=settings)
         finally:
             tempfile.tempdir = before
         keep_services(os.path.join(self.suite.conf, "master.cf"))
