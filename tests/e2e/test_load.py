@@ -103,7 +103,7 @@ class Crowds(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.users = [f"u{n}" for n in range(USERS)]
-        cls.suite = Instance(build=PLAIN_BUILD, users=["bob", *cls.users], main=OPEN)
+        cls.suite = Instance(processes="-", build=PLAIN_BUILD, users=["bob", *cls.users], main=OPEN)
 
     @classmethod
     def tearDownClass(cls):
@@ -212,7 +212,7 @@ class Limits(unittest.TestCase):
     def test_more_clients_than_descriptors(self):
         """With 256 descriptors a process: some clients wait, nothing spins, nothing is refused."""
         clients = 96 * len(os.sched_getaffinity(0)) + 100
-        suite = Instance(build=PLAIN_BUILD, main=OPEN, start=False, as_user="nobody")
+        suite = Instance(processes="-", build=PLAIN_BUILD, main=OPEN, start=False, as_user="nobody")
         try:
             tool = os.path.join(suite.dir, "limited")
             with open(tool, "w") as file:
@@ -239,7 +239,7 @@ class Day(unittest.TestCase):
     def test_slow_and_dead_destinations(self):
         """The good destinations do not wait for the slow and the dead one, which later gets everything."""
         names = ["good1", "good2", "good3", "slow", "dead"]
-        with Instance(build=PLAIN_BUILD, start=False, main={
+        with Instance(processes="-", build=PLAIN_BUILD, start=False, main={
                 "minimal_backoff_time": "20s" if LONG else "3s", "maximal_backoff_time": "20s" if LONG else "3s",
                 "queue_run_delay": "2s", "smtp_tls_security_level": "none"}) as suite:
             ports = {name: suite.base + 800 + at for at, name in enumerate(names)}
@@ -278,7 +278,7 @@ class Day(unittest.TestCase):
             def good_done():
                 delivered.update({name: int(sinks[name].ask()[1]) for name in sinks})
                 return sum(delivered[name] for name in ("good1", "good2", "good3")) == good
-            wait_until(good_done, 600 if LONG else 60, f"the good destinations to get {good}: {delivered}")
+            wait_until(good_done, 600 if LONG else 240, f"the good destinations to get {good}: {delivered}")
             took = time.monotonic() - began
             waiting = sum(len(files) for _, _, files in os.walk(os.path.join(suite.home, "queue", "incoming")))
             self.assertGreaterEqual(waiting, dead)
@@ -295,9 +295,9 @@ class Day(unittest.TestCase):
         sinks["dead"] = Helper("sink", ports["dead"], 0)
         self.assertEqual(sinks["dead"].line(), ["ready"])
         risen = time.monotonic()
-        wait_until(lambda: int(sinks["dead"].ask()[1]) == dead, 600 if LONG else 60, "the dead one to get all")
+        wait_until(lambda: int(sinks["dead"].ask()[1]) == dead, 600 if LONG else 240, "the dead one to get all")
         report(f"dead destination: {dead} delivered {time.monotonic() - risen:.1f} s after it came up")
-        wait_until(lambda: int(sinks["slow"].ask()[1]) == slow, 600 if LONG else 60, "the slow one to get all")
+        wait_until(lambda: int(sinks["slow"].ask()[1]) == slow, 600 if LONG else 240, "the slow one to get all")
         suite.wait_queue_empty(60)
         counts = {name: sink.ask() for name, sink in sinks.items()}
         duplicates = sum(int(count[0]) - int(count[1]) for count in counts.values())
