@@ -103,7 +103,7 @@ static int set_up(void **unused)
 		"virtual_mailbox_maps = inline:{ v@v.test=v/, m@v.test=m.mbox, up@v.test=../x/ }\n"
 		"virtual_uid_maps = static:%d\nvirtual_gid_maps = static:%d\n"
 		"forward_path = %s/home/${user}${recipient_delimiter}${extension}\n"
-		"mail_location = maildir:~/Maildir\ncommand_time_limit = 1s\n"
+		"mail_location = maildir:~/Maildir\ncommand_time_limit = 8s\n"
 		"mailbox_size_limit = 1000\nvirtual_mailbox_limit = 1000\n"
 		"local_deliver_children = 3\n",
 		root, root, UID, UID, root, root, root, UID, UID, root);
