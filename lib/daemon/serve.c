@@ -192,9 +192,14 @@ static void accept_all(void *argument)
 				       : task_wait_acceptable(listener->fd, MSEC_FOREVER);
 		if (r == 0)
 			r = accept_one(listener);
+		if (r < 0 && r != -ECANCELED && r != -ESHUTDOWN) {
+			/* The kernel has no memory for it now: who stopped here would be deaf for good. */
+			log_error("waiting for connections on %s: %s", listener->name,
+				  strerror(-r));
+			task_sleep(SHORTAGE_PAUSE);
+			r = 0;
+		}
 	}
-	if (r != -ECANCELED && r != -ESHUTDOWN)
-		log_error("waiting for connections on %s: %s", listener->name, strerror(-r));
 	task_forget_fd(listener->fd);
 	close(listener->fd);
 	listener->fd = -1;

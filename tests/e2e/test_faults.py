@@ -169,7 +169,8 @@ class Faults(unittest.TestCase):
                 for kind, calls in self.count_calls(program, trial, afterwards).items():
                     figures[program, kind, new] = [calls, 0, 0]
                     step = 1 + calls // TRIALS_MAX
-                    plan += [(program, kind, new, at) for at in range(1, calls + 1, step)]
+                    if kind in os.environ.get("POSTA_FAULTS_KINDS", kind).split():
+                        plan += [(program, kind, new, at) for at in range(1, calls + 1, step)]
         if not ALL:
             # Each kind of each program as often as the others, however many calls it has.
             rng = random.Random(1)
@@ -220,6 +221,7 @@ class Faults(unittest.TestCase):
             key, content = numbered("after-" + what)
             slowest[0] = max(slowest[0], send_again(suite, content))
             promised[key] = "after " + what
+            wait_until(lambda: not queue_files(suite), 30, "an empty queue")
 
         happened = self.run_trials(["smtpd", "cleanup", "qmgr", "local", "local-deliver"], trial, afterwards)
         duplicates = check_mails(self, suite, promised)

@@ -16,7 +16,8 @@ from posta import AS_ROOT, PASSWORD, PLAIN_BUILD, Instance, message, wait_until
 LONG = os.environ.get("POSTA_LOAD") == "long"
 CROWD, USERS, LOGGED_IN = (10000, 100, 1000) if LONG else (1000, 10, 50)
 SENDERS, EACH = (200, 10) if LONG else (50, 2)
-MESSAGES, DEAD, SLOW = (100000, 100, 5) if LONG else (2000, 100, 5)  # the latter of each 1000
+MESSAGES = int(os.environ.get("POSTA_LOAD_MESSAGES", "100000" if LONG else "2000"))
+DEAD, SLOW = 100, 5  # of each 1000
 OPEN = {"mynetworks": "127.0.0.1/32", "disable_plaintext_auth": "no", "export_environment": "TZ MAIL_CONFIG LANG",
         "smtpd_client_connection_count_limit": "1000", "imap_session_idle_exit": "2s"}
 
