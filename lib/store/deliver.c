@@ -100,7 +100,8 @@ static int copy_content(int to, const struct mail_source *source, uint64_t *size
 	char last = '\0';
 	int r = 0;
 
-	memcpy(block, source->prefix.data, filled);
+	if (filled > 0)
+		memcpy(block, source->prefix.data, filled);
 	do {
 		size_t want = (size_t)MIN((uint64_t)block_size, source->size - done);
 		char *at = block + filled;
