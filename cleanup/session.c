@@ -231,15 +231,14 @@ static int finish(struct intake *in)
 	return r;
 }
 
-/* One message. 0: the connection is ready for the next. *refused: it was refused at once. */
-static int serve_message(struct ipc *ipc, const struct msg_mail *mail, bool *refused)
+/* One message. 0: the connection is ready for the next. */
+static int serve_message(struct ipc *ipc, const struct msg_mail *mail)
 {
 	_cleanup_(intake_freep) struct intake *in = mem_new(struct intake);
 	struct message m;
 
 	in->ipc = ipc;
 	begin(in, mail);
-	*refused = !in->has_id;
 	if (!in->has_id)
 		return send_failure(in);
 	int r = ipc_send(ipc, opened, .queue_id = view_of(queue_writer_id(in->writer)));
@@ -267,19 +266,8 @@ static int serve_message(struct ipc *ipc, const struct msg_mail *mail, bool *ref
 	return r;
 }
 
-/* A recipient that was sent before its message was refused. Anywhere else it does not belong. */
-static int refuse_recipient(struct ipc *ipc, bool message_was_refused)
-{
-	if (!message_was_refused)
-		return -EBADMSG;
-	return ipc_send(ipc, verdict, .code = 503, .status = VIEW("5.5.1"),
-			.text = VIEW("Error: the message was refused"));
-}
-
 void cleanup_serve(struct ipc *ipc)
 {
-	bool refused = false;
-
 	if (view_starts(view_of(ipc_socket_name(ipc)), VIEW("public/")))
 		ipc_set_timeout(ipc, SUBMIT_TIMEOUT);
 	for (;;) {
@@ -289,10 +277,7 @@ void cleanup_serve(struct ipc *ipc)
 		if (r < 0)
 			return;
 		if (m.type == MSG_mail) {
-			r = serve_message(ipc, &m.mail, &refused);
-		} else if (m.type == MSG_rcpt) {
-			r = refuse_recipient(ipc, refused);
-			refused = false;
+			r = serve_message(ipc, &m.mail);
 		} else {
 			message_close_fd(&m);
 			r = -EBADMSG;

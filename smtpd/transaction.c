@@ -55,21 +55,15 @@ static int lose_submission(struct transaction *t)
 	return -EACCES;
 }
 
-/* What is sent to cleanup for a recipient. */
-static struct msg_rcpt message_of(const struct transaction *t, const struct recipient *recipient)
+/* 0, or -EACCES with *refusal; where cleanup is gone the submission is gone too. */
+static int send_recipient(struct transaction *t, const struct recipient *recipient,
+			  struct str *refusal)
 {
 	bool redirected = t->redirect.len > 0;
+	struct view address = str_view(redirected ? &t->redirect : &recipient->address);
+	int r = submission_rcpt(t->submission, address, str_view(&recipient->orcpt),
+				recipient->notify, refusal);
 
-	return (struct msg_rcpt){
-		.address = str_view(redirected ? &t->redirect : &recipient->address),
-		.orcpt = str_view(&recipient->orcpt),
-		.notify = recipient->notify,
-	};
-}
-
-/* 0, or -EACCES with *refusal; where cleanup is gone the submission is gone too. */
-static int check_recipient(struct transaction *t, int r, struct str *refusal)
-{
 	if (r == 0 || r == -EACCES)
 		return r;
 	log_warning("%s: lost on the way to cleanup: %s", str_cstr(&t->queue_id), strerror(-r));
@@ -77,18 +71,7 @@ static int check_recipient(struct transaction *t, int r, struct str *refusal)
 	return lose_submission(t);
 }
 
-static int send_recipient(struct transaction *t, const struct recipient *recipient,
-			  struct str *refusal)
-{
-	const struct msg_rcpt m = message_of(t, recipient);
-
-	return check_recipient(
-		t, submission_rcpt(t->submission, m.address, m.orcpt, m.notify, refusal), refusal);
-}
-
-/* 0, or -EACCES with *refusal. The first recipient goes along, and *first_result is for it. */
-static int begin_submission(struct session *s, const struct recipient *first, int *first_result,
-			    struct str *refusal)
+static int begin_submission(struct session *s, struct str *refusal)
 {
 	struct transaction *t = &s->transaction;
 	_cleanup_(str_free) struct str tls = STR_EMPTY, protocol = STR_EMPTY;
@@ -111,9 +94,7 @@ static int begin_submission(struct session *s, const struct recipient *first, in
 		.size = t->options.size,
 	};
 
-	const struct msg_rcpt rcpt = message_of(t, first);
-
-	t->submission = submission_begin_to(CLEANUP, &mail, &rcpt, first_result, refusal);
+	t->submission = submission_begin(CLEANUP, &mail, refusal);
 	if (t->submission == NULL)
 		return -EACCES;
 	str_set(&t->queue_id, view_of(submission_queue_id(t->submission)));
@@ -121,38 +102,25 @@ static int begin_submission(struct session *s, const struct recipient *first, in
 	return 0;
 }
 
-/* Opens it anew and hands it all recipients. The last one may be new: it alone may be refused. */
-static int reopen(struct session *s, bool last_is_new, struct str *refusal)
+int transaction_open(struct session *s, struct str *refusal)
 {
 	struct transaction *t = &s->transaction;
-	int first_result = 0;
 
+	if (t->submission != NULL && !t->must_reopen)
+		return 0;
 	submission_abort(TAKE(t->submission));
-	if (begin_submission(s, &t->recipients[0], &first_result, refusal) < 0)
+	if (begin_submission(s, refusal) < 0)
 		return -EACCES;
 	t->must_reopen = false;
 	for (size_t i = 0; i < t->count; i++) {
 		/* REDIRECT sends the message to one address, once. */
 		if (i > 0 && t->redirect.len > 0)
 			break;
-		int r = i == 0 ? check_recipient(t, first_result, refusal)
-			       : send_recipient(t, &t->recipients[i], refusal);
-
-		if (r == 0)
-			continue;
-		/* The others have been accepted: all of them, or no message. */
-		if (t->submission != NULL && !(last_is_new && i + 1 == t->count))
-			lose_submission(t);
-		return -EACCES;
+		/* They have been accepted: all of them, or no message. */
+		if (send_recipient(t, &t->recipients[i], refusal) < 0)
+			return t->submission == NULL ? -EACCES : lose_submission(t);
 	}
 	return 0;
-}
-
-int transaction_open(struct session *s, struct str *refusal)
-{
-	const struct transaction *t = &s->transaction;
-
-	return t->submission != NULL && !t->must_reopen ? 0 : reopen(s, false, refusal);
 }
 
 static struct recipient *append_recipient(struct transaction *t)
@@ -169,19 +137,17 @@ int transaction_add(struct session *s, struct view address, struct view orcpt, u
 		    struct str *refusal)
 {
 	struct transaction *t = &s->transaction;
+
+	if (!t->discard && transaction_open(s, refusal) < 0)
+		return -EACCES;
+
 	struct recipient *recipient = append_recipient(t);
-	int r = 0;
 
 	str_append(&recipient->address, address);
 	str_append(&recipient->orcpt, orcpt);
 	recipient->notify = notify;
-	if (t->discard)
-		return 0;
-	if (t->submission == NULL || t->must_reopen)
-		r = reopen(s, true, refusal);
-	else if (t->redirect.len == 0 || t->count == 1)
-		r = send_recipient(t, recipient, refusal);
-	if (r == 0)
+	if (t->discard || (t->redirect.len > 0 && t->count > 1) ||
+	    send_recipient(t, recipient, refusal) == 0)
 		return 0;
 	str_free(&recipient->address);
 	str_free(&recipient->orcpt);

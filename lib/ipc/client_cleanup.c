@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/clients.h"
-#include "ipc/internal.h"
 
 /* cleanup may just be in the middle of being replaced. */
 #define CONNECT_TIME ((msec_t)10000)
@@ -50,64 +49,14 @@ static void finish(struct submission *s, bool healthy)
 	free(s);
 }
 
-/* Sends the first one or two messages and takes the first answer, as ipc_exchange does. */
-static int open_exchange(struct ipc_pool *pool, const struct msg_mail *mail,
-			 const struct msg_rcpt *first, struct ipc **ipc, struct message *answer)
-{
-	for (;;) {
-		*ipc = ipc_pool_get(pool, clock_after(CONNECT_TIME));
-		if (*ipc == NULL)
-			return -errno;
-		int r = ipc_send_message(*ipc, MSG_mail, mail);
-
-		if (r == 0 && first != NULL)
-			r = ipc_send_message(*ipc, MSG_rcpt, first);
-		if (r == 0 || r == -EPIPE || r == -ECONNRESET)
-			r = ipc_receive(*ipc, answer);
-		if (r == 0)
-			return 0;
-		bool was_kept = (*ipc)->was_kept;
-
-		ipc_free(TAKE(*ipc));
-		/* Each turn takes a kept connection away, so this comes to an end. */
-		if ((r != -ENODATA && r != -EPIPE) || !was_kept)
-			return r;
-	}
-}
-
-static int take_recipient_answer(struct ipc *ipc, struct str *refusal)
-{
-	struct message answer;
-	int r = ipc_receive(ipc, &answer);
-
-	if (r < 0)
-		return r;
-	if (answer.type == MSG_done)
-		return 0;
-	if (answer.type != MSG_verdict) {
-		message_close_fd(&answer);
-		return -EBADMSG;
-	}
-	set_refusal(refusal, &answer.verdict);
-	return -EACCES;
-}
-
-/* The message was refused, and with it the recipient that had been sent already. */
-static bool refused_in_order(struct ipc *ipc, bool with_recipient)
-{
-	_cleanup_(str_free) struct str ignored = STR_EMPTY;
-
-	return !with_recipient || take_recipient_answer(ipc, &ignored) == -EACCES;
-}
-
-struct submission *submission_begin_to(const char *service, const struct msg_mail *mail,
-				       const struct msg_rcpt *first, int *first_result,
-				       struct str *refusal)
+struct submission *submission_begin(const char *service, const struct msg_mail *mail,
+				    struct str *refusal)
 {
 	struct ipc_pool *pool = pool_of(service);
 	struct message answer;
 	struct ipc *ipc;
-	int r = open_exchange(pool, mail, first, &ipc, &answer);
+	int r = ipc_exchange_message(pool, clock_after(CONNECT_TIME), &ipc, &answer, MSG_mail,
+				     mail);
 
 	if (r < 0) {
 		log_warning("no answer from %s: %s", service, strerror(-r));
@@ -120,26 +69,17 @@ struct submission *submission_begin_to(const char *service, const struct msg_mai
 		s->pool = pool;
 		s->ipc = ipc;
 		memcpy(s->queue_id, answer.opened.queue_id.data, answer.opened.queue_id.len);
-		if (first != NULL)
-			*first_result = take_recipient_answer(ipc, refusal);
 		return s;
 	}
 	if (answer.type == MSG_verdict) {
 		set_refusal(refusal, &answer.verdict);
-		ipc_pool_put(pool, ipc, refused_in_order(ipc, first != NULL));
-		return NULL;
+	} else {
+		log_warning("unexpected %s from %s", message_name(answer.type), service);
+		message_close_fd(&answer);
+		str_set(refusal, VIEW("451 4.3.0 Error: queue file write error"));
 	}
-	log_warning("unexpected %s from %s", message_name(answer.type), service);
-	message_close_fd(&answer);
-	str_set(refusal, VIEW("451 4.3.0 Error: queue file write error"));
-	ipc_pool_put(pool, ipc, false);
+	ipc_pool_put(pool, ipc, answer.type == MSG_verdict);
 	return NULL;
-}
-
-struct submission *submission_begin(const char *service, const struct msg_mail *mail,
-				    struct str *refusal)
-{
-	return submission_begin_to(service, mail, NULL, NULL, refusal);
 }
 
 const char *submission_queue_id(const struct submission *s)
@@ -150,9 +90,21 @@ const char *submission_queue_id(const struct submission *s)
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify,
 		    struct str *refusal)
 {
+	struct message answer;
 	int r = ipc_send(s->ipc, rcpt, .address = address, .orcpt = orcpt, .notify = notify);
 
-	return r < 0 ? r : take_recipient_answer(s->ipc, refusal);
+	if (r == 0)
+		r = ipc_receive(s->ipc, &answer);
+	if (r < 0)
+		return r;
+	if (answer.type == MSG_done)
+		return 0;
+	if (answer.type != MSG_verdict) {
+		message_close_fd(&answer);
+		return -EBADMSG;
+	}
+	set_refusal(refusal, &answer.verdict);
+	return -EACCES;
 }
 
 int submission_data(struct submission *s, struct view bytes)

@@ -49,8 +49,6 @@ int dns_client_name(struct view address, struct str *name, struct str *unverifie
 int anvil_event(uint8_t kind, struct view service, struct view client, uint32_t *connections,
 		uint32_t *rate);
 int anvil_new_mail(struct view user, struct view folder);
-/* For many users in one go. */
-int anvil_new_mails(const struct view *users, size_t count, struct view folder);
 /*
  * A connection on which only new_mail will come, for ipc_receive; NULL if anvil is not there. Mail
  * that came before this returns may not be told any more: look at the mailbox then. An empty
@@ -99,13 +97,6 @@ struct submission;
  */
 struct submission *submission_begin(const char *service, const struct msg_mail *mail,
 				    struct str *refusal);
-/*
- * The same with the first recipient in one go, for the price of one wait: *first_result is what
- * submission_rcpt would have returned, with its *refusal.
- */
-struct submission *submission_begin_to(const char *service, const struct msg_mail *mail,
-				       const struct msg_rcpt *first, int *first_result,
-				       struct str *refusal);
 const char *submission_queue_id(const struct submission *s);
 /* 0, or -EACCES with *refusal, or another negative errno: the message is lost, say 451. */
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify,

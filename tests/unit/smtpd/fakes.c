@@ -20,22 +20,8 @@ struct submission {
 	char id[16];
 };
 
-static int take_recipient(const struct msg_rcpt *m, struct str *refusal)
-{
-	if (view_starts(m->address, VIEW("full@"))) {
-		str_set(refusal, VIEW("452 4.3.1 Error: full"));
-		return -EACCES;
-	}
-	if (view_starts(m->address, VIEW("lost@")))
-		return -EPIPE;
-	str_printf(&fakes.last.recipients, "%.*s%s%.*s ", VIEW_ARG(m->address),
-		   m->orcpt.len ? "/" : "", VIEW_ARG(m->orcpt));
-	return 0;
-}
-
-struct submission *submission_begin_to(const char *service, const struct msg_mail *mail,
-				       const struct msg_rcpt *first, int *first_result,
-				       struct str *refusal)
+struct submission *submission_begin(const char *service, const struct msg_mail *mail,
+				    struct str *refusal)
 {
 	(void)service;
 	if (fakes.no_cleanup) {
@@ -53,7 +39,6 @@ struct submission *submission_begin_to(const char *service, const struct msg_mai
 	str_clear(&fakes.last.recipients);
 	str_clear(&fakes.last.content);
 	fakes.last.flags = mail->flags;
-	*first_result = take_recipient(first, refusal);
 	return s;
 }
 
@@ -66,9 +51,16 @@ int submission_rcpt(struct submission *s, struct view address, struct view orcpt
 		    struct str *refusal)
 {
 	(void)s;
-	return take_recipient(
-		&(struct msg_rcpt){ .address = address, .orcpt = orcpt, .notify = notify },
-		refusal);
+	(void)notify;
+	if (view_starts(address, VIEW("full@"))) {
+		str_set(refusal, VIEW("452 4.3.1 Error: full"));
+		return -EACCES;
+	}
+	if (view_starts(address, VIEW("lost@")))
+		return -EPIPE;
+	str_printf(&fakes.last.recipients, "%.*s%s%.*s ", VIEW_ARG(address), orcpt.len ? "/" : "",
+		   VIEW_ARG(orcpt));
+	return 0;
 }
 
 int submission_data(struct submission *s, struct view bytes)
