@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,6 +65,21 @@ static int find_account(const char *name, uid_t *uid, gid_t *gid, struct error *
 	return 0;
 }
 
+/*
+ * Two instances that are made at one time would add the same user, and useradd leaves half of one
+ * behind when it meets another. A folder can be locked without making a file.
+ */
+static int lock_accounts(struct error *err)
+{
+	int fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, "open /etc");
+	while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+		;
+	return fd;
+}
+
 int init_accounts(struct init *init, struct error *err)
 {
 	uid_t uid;
@@ -75,6 +91,11 @@ int init_accounts(struct init *init, struct error *err)
 		init->mail_gid = init->vmail_gid = init->auth_gid = getegid();
 		return 0;
 	}
+
+	_cleanup_fd_ int lock = lock_accounts(err);
+
+	if (lock < 0)
+		return lock;
 	r = find_account(accounts[ACCOUNT_MAIL], &init->mail_uid, &init->mail_gid, err);
 	if (r == 0)
 		r = find_account(accounts[ACCOUNT_NET], &uid, &gid, err);
