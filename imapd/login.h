@@ -8,6 +8,7 @@
 
 #include "daemon/daemon.h"
 #include "imap/parser.h"
+#include "tls/tls.h"
 
 struct login {
 	struct stream *io;

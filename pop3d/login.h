@@ -7,6 +7,7 @@
 #define POP3D_LOGIN_H
 
 #include "daemon/daemon.h"
+#include "tls/tls.h"
 
 /* Octets of a command: RFC 2449 4 has 255 with the CR LF; clients with long passwords send more. */
 #define POP3_LINE_MAX 1024

@@ -6,6 +6,7 @@
 #include "mail/address.h"
 #include "session.h"
 #include "settings.h"
+#include "tls/tls.h"
 
 #define MATCH_NAMES_MAX 16
 

@@ -9,6 +9,7 @@
 #include "route/route.h"
 #include "table/table.h"
 #include "task/stream.h"
+#include "tls/tls.h"
 
 enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT };
 enum bare_newline {

@@ -3,6 +3,7 @@
 #include "conf/conf.h"
 #include "server.h"
 #include "session.h"
+#include "tls/tls.h"
 
 /* RFC 3207 4.2: what was known before came from anybody. */
 static void forget_everything(struct session *s)

@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "server.h"
 #include "session.h"
+#include "tls/tls.h"
 
 #define CLEANUP "private/cleanup"
 

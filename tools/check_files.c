@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "table/table.h"
 #include "task/stream.h"
+#include "tls/tls.h"
 #include "tools/check.h"
 #include "tools/tool.h"
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "ipc/clients.h"
 #include "session/internal.h"
+#include "tls/tls.h"
 
 #define CONNECT_TIME ((msec_t)10 * 1000)
 /* The session's process may have to be made, and a mailbox index to be built. */

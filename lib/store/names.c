@@ -1,7 +1,7 @@
 #include "store/names.h"
 
 #include <errno.h>
-#include <openssl/sha.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -254,10 +254,11 @@ void file_name_unique(struct str *out)
 
 void file_name_id(struct view unique, uint8_t id[16])
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
+	struct sha256_ctx sha256;
 
-	SHA256((const unsigned char *)unique.data, unique.len, digest);
-	memcpy(id, digest, 16);
+	sha256_init(&sha256);
+	sha256_update(&sha256, unique.len, (const uint8_t *)unique.data);
+	sha256_digest(&sha256, 16, id);
 }
 
 /* The decimal number at the front, taken off. */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "task/stream_internal.h"
+#include "task/stream_layer.h"
 
 struct stream *stream_new(int fd)
 {
@@ -27,7 +27,8 @@ void stream_free(struct stream *io)
 {
 	if (io == NULL)
 		return;
-	tls_session_free(io->tls);
+	if (io->layer != NULL)
+		io->layer->free(io->layer_state);
 	if (io->fd >= 0) {
 		task_forget_fd(io->fd);
 		close(io->fd);
@@ -66,8 +67,8 @@ int stream_close(struct stream *io)
 	bool last_words = io->out_len > 0;
 
 	r = stream_flush(io);
-	if (io->tls != NULL && r == 0)
-		tls_say_goodbye(io);
+	if (io->layer != NULL && r == 0)
+		io->layer->say_goodbye(io);
 	if (last_words && r == 0)
 		drain(io->fd);
 	stream_free(io);
@@ -83,7 +84,7 @@ int stream_detach(struct stream *io)
 {
 	int fd = io->fd;
 
-	if (io->tls != NULL)
+	if (io->layer != NULL)
 		return -EINVAL;
 	task_forget_fd(fd);
 	io->fd = -1;
@@ -188,8 +189,8 @@ static ssize_t read_once(struct stream *io, enum direction *direction)
 	size_t room = io->in_size - io->in_start - io->in_len;
 	ssize_t n;
 
-	if (io->tls != NULL)
-		return tls_read(io, at, room, direction);
+	if (io->layer != NULL)
+		return io->layer->read(io, at, room, direction);
 	*direction = FOR_READING;
 	if (task_is_drained(io->fd))
 		return -EAGAIN;
@@ -384,8 +385,8 @@ int stream_wait(struct stream *io, msec_t deadline)
 
 	if (io->in_len > 0 && !io->skips_line)
 		return 0;
-	/* Only reading shows whether a TLS record holds anything for us. */
-	if (io->tls != NULL) {
+	/* Only reading shows whether what comes through a layer holds anything for us. */
+	if (io->layer != NULL) {
 		r = skip_line(io);
 		if (r == 0 && io->in_len == 0)
 			r = fill(io, deadline);

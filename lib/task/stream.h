@@ -1,5 +1,6 @@
 /*
- * Byte streams between tasks and sockets, plain or TLS, buffered both ways, each wait bounded.
+ * Byte streams between tasks and sockets, buffered both ways, each wait bounded. Plain, or with a
+ * layer between (lib/tls).
  *
  * Functions return 0 or a count, or a negative errno:
  *	-ETIMEDOUT	the stream's timeout or deadline passed
@@ -28,7 +29,6 @@
 #include "base/str.h"
 
 struct stream;
-struct tls_context;
 
 /* Takes the descriptor (made non-blocking) and closes it in the end. No timeout at first. */
 struct stream *stream_new(int fd);
@@ -111,63 +111,5 @@ uint64_t stream_bytes_out(const struct stream *io);
  */
 int stream_connect(const struct sockaddr *to, socklen_t to_len, const struct sockaddr *local,
 		   socklen_t local_len, msec_t deadline);
-
-/* ---- TLS ---- */
-
-struct tls_options {
-	bool server;
-	const char *chain_files; /* "key+chain.pem, ..." as smtpd_tls_chain_files; or NULL */
-	const char *cert_file;	 /* PEM chain, or NULL */
-	const char *key_file;	 /* NULL: in cert_file */
-	const char *ca_file;	 /* NULL: none */
-	const char *ca_path;	 /* NULL: none */
-	const char *protocols;	 /* ">=TLSv1.2", "!TLSv1, !TLSv1.1"; NULL: >=TLSv1.2 */
-	const char *cipher_list; /* OpenSSL string for TLS 1.2 and below; NULL: OpenSSL's default */
-	const char *alpn;	 /* one protocol ("smtp", "imap", "pop3"): a client that offers only
-	                              others is refused (ALPACA); NULL: none */
-};
-
-/* Reads the files; call it before the chroot. NULL with a reason in err. */
-struct tls_context *tls_context_new(const struct tls_options *options, struct error *err);
-void tls_context_free(struct tls_context *tls);
-
-/* A TLSA record (RFC 6698): data is the certificate association. */
-struct tls_tlsa {
-	uint8_t usage, selector, matching_type;
-	struct view data;
-};
-
-struct tls_peer_check {
-	const char *servername;	  /* sent as SNI, NULL: none */
-	bool verify;		  /* the chain must lead to a trust anchor ... */
-	const char *const *names; /* ... and the certificate to one of these (NULL-terminated; a
-	                             leading dot matches subdomains), NULL: servername */
-	/*
-	 * DANE for SMTP (RFC 7672), with records that DNSSEC vouches for: these decide, instead of
-	 * the trust anchors. Usages 0 and 1 and what OpenSSL does not know are passed over; if
-	 * nothing is left, the peer is not verified.
-	 */
-	const struct tls_tlsa *tlsa;
-	size_t tlsa_count; /* 0: no DANE */
-};
-
-/*
- * Handshakes. Input that was buffered before is an attack or an error and must have been
- * discarded by the caller; -EPROTO if there is any.
- */
-int stream_start_tls_server(struct stream *io, struct tls_context *tls);
-int stream_start_tls_client(struct stream *io, struct tls_context *tls,
-			    const struct tls_peer_check *check);
-
-struct tls_info {
-	const char *protocol; /* "TLSv1.3" */
-	const char *cipher;
-	int cipher_bits;
-	bool verified; /* client side: the peer's certificate was checked and is good */
-	bool resumed;
-	const char *servername; /* server side: the SNI, or NULL */
-};
-/* False for a plain stream. */
-bool stream_tls_info(const struct stream *io, struct tls_info *info);
 
 #endif

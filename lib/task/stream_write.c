@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "task/stream_internal.h"
+#include "task/stream_layer.h"
 
 /* One write: bytes, -EAGAIN with *direction, or another errno. */
 static ssize_t write_once(struct stream *io, const char *data, size_t len,
@@ -16,8 +16,8 @@ static ssize_t write_once(struct stream *io, const char *data, size_t len,
 {
 	ssize_t n;
 
-	if (io->tls != NULL)
-		return tls_write(io, data, len, direction);
+	if (io->layer != NULL)
+		return io->layer->write(io, data, len, direction);
 	*direction = FOR_WRITING;
 	do {
 		if (io->not_a_socket)
@@ -186,7 +186,7 @@ int stream_write_file(struct stream *io, int fd, off_t offset, uint64_t len)
 {
 	int r;
 
-	if (io->tls != NULL || len <= STREAM_BUFFER_SIZE - io->out_len)
+	if (io->layer != NULL || len <= STREAM_BUFFER_SIZE - io->out_len)
 		return copy_file(io, fd, offset, len);
 	r = stream_flush(io);
 	if (r < 0)

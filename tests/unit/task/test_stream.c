@@ -15,7 +15,7 @@
 
 #include "base/mem.h"
 #include "task/stream.h"
-#include "task/stream_internal.h"
+#include "task/stream_layer.h"
 #include "task/task.h"
 
 static void run(task_function *function)

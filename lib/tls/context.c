@@ -1,5 +1,5 @@
 /* Certificates, keys and what of TLS is allowed: everything that is read before the chroot. */
-#include "task/stream.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "task/tls_internal.h"
+#include "tls/internal.h"
 
 const char *tls_take_reason(void)
 {

@@ -18,6 +18,7 @@
 #include "certificate.h"
 #include "task/stream.h"
 #include "task/task.h"
+#include "tls/tls.h"
 
 static char folder[] = "/tmp/test_tlsXXXXXX";
 static char ca_file[64], chain_file[64], key_file[64], cert_file[64], both_file[64];

@@ -1,10 +1,10 @@
-/* What tls.c and tls_context.c share. */
-#ifndef TASK_TLS_INTERNAL_H
-#define TASK_TLS_INTERNAL_H
+/* What tls.c and context.c share. */
+#ifndef TLS_INTERNAL_H
+#define TLS_INTERNAL_H
 
 #include <openssl/ssl.h>
 
-#include "task/stream.h"
+#include "tls/tls.h"
 
 #define ALPN_NAME_MAX 32
 

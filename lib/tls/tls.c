@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "task/stream_internal.h"
-#include "task/tls_internal.h"
+#include "task/stream_layer.h"
+#include "tls/internal.h"
 
 struct tls_session {
 	SSL *ssl;
@@ -17,10 +17,15 @@ struct tls_session {
 	bool dane; /* TLSA records decide whether the peer is the right one */
 };
 
-void tls_session_free(struct tls_session *session)
+static struct tls_session *session_of(const struct stream *io)
 {
-	if (session == NULL)
-		return;
+	return io->layer_state;
+}
+
+static void session_free(void *state)
+{
+	struct tls_session *session = state;
+
 	SSL_free(session->ssl);
 	free(session);
 }
@@ -32,7 +37,7 @@ void tls_session_free(struct tls_session *session)
 static int judge(struct stream *io, int result, int system_error, const char *what,
 		 enum direction *direction)
 {
-	struct tls_session *session = io->tls;
+	struct tls_session *session = session_of(io);
 	const char *reason;
 
 	switch (SSL_get_error(session->ssl, result)) {
@@ -55,9 +60,9 @@ static int judge(struct stream *io, int result, int system_error, const char *wh
 	}
 }
 
-ssize_t tls_read(struct stream *io, char *data, size_t len, enum direction *direction)
+static ssize_t tls_read(struct stream *io, char *data, size_t len, enum direction *direction)
 {
-	struct tls_session *session = io->tls;
+	struct tls_session *session = session_of(io);
 	int n;
 
 	if (session->broken)
@@ -68,9 +73,9 @@ ssize_t tls_read(struct stream *io, char *data, size_t len, enum direction *dire
 	return n > 0 ? n : judge(io, n, errno, "TLS read", direction);
 }
 
-ssize_t tls_write(struct stream *io, const char *data, size_t len, enum direction *direction)
+static ssize_t tls_write(struct stream *io, const char *data, size_t len, enum direction *direction)
 {
-	struct tls_session *session = io->tls;
+	struct tls_session *session = session_of(io);
 	int n;
 
 	if (session->broken)
@@ -84,14 +89,23 @@ ssize_t tls_write(struct stream *io, const char *data, size_t len, enum directio
 	return n == 0 ? -EPIPE : n;
 }
 
-void tls_say_goodbye(struct stream *io)
+static void say_goodbye(struct stream *io)
 {
-	if (io->tls->broken || !SSL_is_init_finished(io->tls->ssl))
+	const struct tls_session *session = session_of(io);
+
+	if (session->broken || !SSL_is_init_finished(session->ssl))
 		return;
 	ERR_clear_error();
-	SSL_shutdown(io->tls->ssl);
+	SSL_shutdown(session->ssl);
 	ERR_clear_error();
 }
+
+static const struct stream_layer tls_layer = {
+	.read = tls_read,
+	.write = tls_write,
+	.say_goodbye = say_goodbye,
+	.free = session_free,
+};
 
 /* The whole handshake has the time of one wait: a peer cannot stretch it byte by byte. */
 static int shake_hands(struct stream *io)
@@ -104,7 +118,7 @@ static int shake_hands(struct stream *io)
 
 		ERR_clear_error();
 		errno = 0;
-		r = SSL_do_handshake(io->tls->ssl);
+		r = SSL_do_handshake(session_of(io)->ssl);
 		if (r == 1)
 			return 0;
 		r = judge(io, r, errno, "TLS handshake", &direction);
@@ -152,10 +166,11 @@ static void set_tlsa(struct tls_session *session, const struct tls_peer_check *c
 
 static int start(struct stream *io, struct tls_context *tls, const struct tls_peer_check *check)
 {
+	struct tls_session *session;
 	SSL *ssl;
 	int r;
 
-	if (io->tls != NULL || tls == NULL)
+	if (io->layer != NULL || tls == NULL)
 		return -EINVAL;
 	if (io->in_len > 0) {
 		stream_set_error(io, "TLS handshake: there was plain input before it");
@@ -167,8 +182,10 @@ static int start(struct stream *io, struct tls_context *tls, const struct tls_pe
 	ssl = SSL_new(tls->ctx);
 	if (ssl == NULL || !SSL_set_fd(ssl, io->fd))
 		mem_exhausted();
-	io->tls = mem_new(struct tls_session);
-	io->tls->ssl = ssl;
+	session = mem_new(struct tls_session);
+	session->ssl = ssl;
+	io->layer = &tls_layer;
+	io->layer_state = session;
 	if (tls->server)
 		SSL_set_accept_state(ssl);
 	else
@@ -176,11 +193,11 @@ static int start(struct stream *io, struct tls_context *tls, const struct tls_pe
 	if (check != NULL && check->servername != NULL)
 		set_servername(ssl, check->servername);
 	if (check != NULL && check->tlsa_count > 0)
-		set_tlsa(io->tls, check);
+		set_tlsa(session, check);
 	r = shake_hands(io);
 	if (r < 0) {
 		/* Neither TLS nor plain any more, even if it was the shut-down that came between. */
-		io->tls->broken = true;
+		session->broken = true;
 		stream_fail_reading(io, r);
 		stream_fail_writing(io, r);
 	}
@@ -209,8 +226,9 @@ static int check_peer(struct stream *io, const struct tls_peer_check *check)
 {
 	const char *const only_servername[] = { check->servername, NULL };
 	const char *const *names = check->names ? check->names : only_servername;
-	X509 *cert = SSL_get0_peer_certificate(io->tls->ssl);
-	long problem = SSL_get_verify_result(io->tls->ssl);
+	const struct tls_session *session = session_of(io);
+	X509 *cert = SSL_get0_peer_certificate(session->ssl);
+	long problem = SSL_get_verify_result(session->ssl);
 
 	if (cert == NULL) {
 		stream_set_error(io, "the server has no certificate");
@@ -221,9 +239,9 @@ static int check_peer(struct stream *io, const struct tls_peer_check *check)
 				 X509_verify_cert_error_string(problem));
 		return -EPROTO;
 	}
-	if (io->tls->dane) {
+	if (session->dane) {
 		/* OpenSSL has checked the names, where the record asks for that. */
-		if (SSL_get0_dane_authority(io->tls->ssl, NULL, NULL) >= 0)
+		if (SSL_get0_dane_authority(session->ssl, NULL, NULL) >= 0)
 			return 0;
 		stream_set_error(io, "no usable TLSA record matches the server's certificate");
 		return -EPROTO;
@@ -245,23 +263,24 @@ int stream_start_tls_client(struct stream *io, struct tls_context *tls,
 		return r;
 	r = check_peer(io, check);
 	ERR_clear_error();
-	io->tls->verified = r == 0;
+	session_of(io)->verified = r == 0;
 	/* Encryption that nobody asked to be verified is still better than none (RFC 7435). */
 	return check->verify && r < 0 ? stream_fail_reading(io, r) : 0;
 }
 
 bool stream_tls_info(const struct stream *io, struct tls_info *info)
 {
+	const struct tls_session *session = session_of(io);
 	SSL *ssl;
 
-	if (io->tls == NULL || !SSL_is_init_finished(io->tls->ssl))
+	if (io->layer != &tls_layer || !SSL_is_init_finished(session->ssl))
 		return false;
-	ssl = io->tls->ssl;
+	ssl = session->ssl;
 	*info = (struct tls_info){
 		.protocol = SSL_get_version(ssl),
 		.cipher = SSL_get_cipher_name(ssl),
 		.cipher_bits = SSL_get_cipher_bits(ssl, NULL),
-		.verified = io->tls->verified,
+		.verified = session->verified,
 		.resumed = SSL_session_reused(ssl) == 1,
 		.servername = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
 	};

@@ -1,0 +1,71 @@
+/*
+ * TLS on streams (lib/task), server and client, with OpenSSL. A library of its own, because only
+ * the programs that face a network speak TLS: the others neither load OpenSSL nor pay for it.
+ *
+ * After a handshake the stream_* functions work as before, encrypted. -EPROTO says that TLS failed;
+ * stream_error() has the reason.
+ */
+#ifndef TLS_TLS_H
+#define TLS_TLS_H
+
+#include "task/stream.h"
+
+struct tls_context;
+
+struct tls_options {
+	bool server;
+	const char *chain_files; /* "key+chain.pem, ..." as smtpd_tls_chain_files; or NULL */
+	const char *cert_file;	 /* PEM chain, or NULL */
+	const char *key_file;	 /* NULL: in cert_file */
+	const char *ca_file;	 /* NULL: none */
+	const char *ca_path;	 /* NULL: none */
+	const char *protocols;	 /* ">=TLSv1.2", "!TLSv1, !TLSv1.1"; NULL: >=TLSv1.2 */
+	const char *cipher_list; /* OpenSSL string for TLS 1.2 and below; NULL: OpenSSL's default */
+	const char *alpn;	 /* one protocol ("smtp", "imap", "pop3"): a client that offers only
+	                              others is refused (ALPACA); NULL: none */
+};
+
+/* Reads the files; call it before the chroot. NULL with a reason in err. */
+struct tls_context *tls_context_new(const struct tls_options *options, struct error *err);
+void tls_context_free(struct tls_context *tls);
+
+/* A TLSA record (RFC 6698): data is the certificate association. */
+struct tls_tlsa {
+	uint8_t usage, selector, matching_type;
+	struct view data;
+};
+
+struct tls_peer_check {
+	const char *servername;	  /* sent as SNI, NULL: none */
+	bool verify;		  /* the chain must lead to a trust anchor ... */
+	const char *const *names; /* ... and the certificate to one of these (NULL-terminated; a
+	                             leading dot matches subdomains), NULL: servername */
+	/*
+	 * DANE for SMTP (RFC 7672), with records that DNSSEC vouches for: these decide, instead of
+	 * the trust anchors. Usages 0 and 1 and what OpenSSL does not know are passed over; if
+	 * nothing is left, the peer is not verified.
+	 */
+	const struct tls_tlsa *tlsa;
+	size_t tlsa_count; /* 0: no DANE */
+};
+
+/*
+ * Handshakes. Input that was buffered before is an attack or an error and must have been
+ * discarded by the caller; -EPROTO if there is any.
+ */
+int stream_start_tls_server(struct stream *io, struct tls_context *tls);
+int stream_start_tls_client(struct stream *io, struct tls_context *tls,
+			    const struct tls_peer_check *check);
+
+struct tls_info {
+	const char *protocol; /* "TLSv1.3" */
+	const char *cipher;
+	int cipher_bits;
+	bool verified; /* client side: the peer's certificate was checked and is good */
+	bool resumed;
+	const char *servername; /* server side: the SNI, or NULL */
+};
+/* False for a plain stream. */
+bool stream_tls_info(const struct stream *io, struct tls_info *info);
+
+#endif
