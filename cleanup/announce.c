@@ -24,6 +24,7 @@
 struct announcement {
 	struct list link;
 	char id[QUEUE_ID_LENGTH_MAX];
+	struct queue_place place;
 };
 
 static struct {
@@ -57,7 +58,8 @@ static int tell_some(struct ipc *qmgr)
 		list_remove(&a->link);
 		announcer.waiting_count--;
 		list_push_back(&announcer.sent, &a->link);
-		r = ipc_send(qmgr, queued, .queue_id = view_of(a->id));
+		r = ipc_send(qmgr, queued, .queue_id = view_of(a->id), .segment = a->place.segment,
+			     .size = a->place.size, .offset = a->place.offset);
 	}
 	while (r == 0 && !list_is_empty(&announcer.sent)) {
 		r = ipc_expect(qmgr, MSG_done, &m);
@@ -103,7 +105,7 @@ static void tell_all(void *unused)
 	daemon_work_end();
 }
 
-void announce(const char *queue_id)
+void announce(const struct queue_writer *writer)
 {
 	if (announcer.waiting_count >= WAITING_MAX) {
 		forget_first(&announcer.waiting);
@@ -111,7 +113,8 @@ void announce(const char *queue_id)
 	}
 	struct announcement *a = mem_new(struct announcement);
 
-	snprintf(a->id, sizeof(a->id), "%s", queue_id);
+	snprintf(a->id, sizeof(a->id), "%s", queue_writer_id(writer));
+	a->place = *queue_writer_place(writer);
 	list_push_back(&announcer.waiting, &a->link);
 	announcer.waiting_count++;
 	if (!announcer.running) {

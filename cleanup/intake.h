@@ -117,6 +117,6 @@ int stage_received(struct intake *in, struct header_block *block);
 bool intake_is_ours(const struct intake *in);
 
 /* announce.c: makes sure that qmgr hears of the message, without waiting for it. */
-void announce(const char *queue_id);
+void announce(const struct queue_writer *writer);
 
 #endif

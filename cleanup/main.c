@@ -12,6 +12,8 @@ static int prepare(struct error *err)
 	cleanup.queue = queue_open(param.queue_directory, err);
 	if (cleanup.queue == NULL)
 		return -EINVAL;
+	queue_use_journal(cleanup.queue, (uint32_t)param.queue_journal_segments,
+			  (uint64_t)param.queue_journal_segment_size);
 	cleanup.routes = routes_open(err);
 	if (cleanup.routes == NULL)
 		return -EINVAL;

@@ -227,7 +227,7 @@ static int finish(struct intake *in)
 	if (r == 0)
 		r = ipc_flush(in->ipc);
 	/* Also if the client is gone: the message is in the queue. */
-	announce(queue_writer_id(in->writer));
+	announce(in->writer);
 	return r;
 }
 

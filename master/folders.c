@@ -88,6 +88,8 @@ static int give_queue(uid_t uid, gid_t gid, struct error *err)
 
 	if (r == 0)
 		r = give_tree("incoming", uid, gid, err);
+	if (r == 0)
+		r = give_tree("journal", uid, gid, err);
 	return r < 0 ? r : give_tree("corrupt", uid, gid, err);
 }
 

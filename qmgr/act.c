@@ -17,7 +17,7 @@ static int change_flags(struct mail *m, uint32_t set, uint32_t clear, bool due_n
 	int r = 0;
 
 	if (f == NULL) {
-		r = queue_file_open(qmgr.queue, view_of(m->id), 0, &opened, &err);
+		r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &opened, &err);
 		f = opened;
 	}
 	if (r == 0)
@@ -136,7 +136,8 @@ int control_act(struct mail *m, uint8_t action)
 		[QUEUE_ACT_REQUEUE] = requeue, [QUEUE_ACT_EXPIRE] = expire,
 	};
 
-	if (m->state == MESSAGE_REMOVING || action >= ARRAY_SIZE(actions))
+	if (m->state == MESSAGE_REMOVING || m->state == MESSAGE_SETTLING ||
+	    action >= ARRAY_SIZE(actions))
 		return -EINVAL;
 	return actions[action](m);
 }
@@ -147,7 +148,7 @@ bool control_goes_to(const struct mail *m, struct view domain)
 	struct queue_cursor cursor = { 0 };
 	struct queue_recipient r;
 
-	if (queue_file_open(qmgr.queue, view_of(m->id), 0, &f, NULL) < 0)
+	if (queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &f, NULL) < 0)
 		return false;
 	while (queue_file_next_recipient(f, &cursor, &r) > 0) {
 		struct view local, its_domain;

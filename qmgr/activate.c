@@ -57,14 +57,15 @@ void activate_unpark(struct destination *d)
 /* A file that is no message: a writer died, or the disk did something. */
 static void handle_incomplete(struct mail *m)
 {
-	int64_t age = queue_file_age(qmgr.queue, view_of(m->id));
+	/* In the journal nobody is still writing it: it would not be known. */
+	int64_t age = m->place.segment != 0 ? -ENOENT : queue_file_age(qmgr.queue, view_of(m->id));
 
 	if (age >= 0 && age < ORPHAN_AGE) {
 		message_set_due(m, clock_wall_usec() + ORPHAN_PAUSE);
 		return;
 	}
 	log_warning("%s: removed: never completed, its sender was told to try again", m->id);
-	queue_remove(qmgr.queue, view_of(m->id));
+	queue_remove(qmgr.queue, view_of(m->id), &m->place);
 	message_forget(m);
 }
 
@@ -82,7 +83,7 @@ static void handle_failure(struct mail *m, int r, const struct error *err)
 		break;
 	case -EBADMSG:
 		log_error("%s: damaged, moved to the folder corrupt: %s", m->id, err->text);
-		queue_set_aside(qmgr.queue, view_of(m->id));
+		queue_set_aside(qmgr.queue, view_of(m->id), &m->place);
 		message_forget(m);
 		break;
 	default:

@@ -37,7 +37,7 @@ static int check(struct mail *m, struct queue_file *file, struct error *err)
 int attempt_begin(struct mail *m, struct error *err)
 {
 	struct queue_file *file;
-	int r = queue_file_open(qmgr.queue, view_of(m->id), QUEUE_OPEN_LOCK, &file, err);
+	int r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, QUEUE_OPEN_LOCK, &file, err);
 
 	if (r < 0)
 		return r;
@@ -49,6 +49,7 @@ int attempt_begin(struct mail *m, struct error *err)
 	a->file = file;
 	a->started = clock_wall_usec();
 	list_init(&a->lots);
+	list_init(&a->kept);
 	list_init(&a->refill_link);
 	qmgr.active++;
 	daemon_work_begin();
@@ -76,6 +77,7 @@ int attempt_begin(struct mail *m, struct error *err)
 void attempt_free(struct attempt *a)
 {
 	list_remove(&a->refill_link);
+	attempt_forget_kept(a);
 	queue_file_close(a->file);
 	qmgr.active--;
 	a->message->attempt = NULL;
@@ -90,12 +92,39 @@ void attempt_free(struct attempt *a)
 
 /* ---- recording ---- */
 
+/* A result with a reason, of a message in the journal, where there is no room for reasons. */
+struct kept_result {
+	struct list link;
+	uint64_t place;
+	uint8_t outcome;
+	bool reported;
+	struct str status, remote, diagnostic;
+};
+
+static void keep(struct attempt *a, uint64_t place, uint8_t outcome, bool reported,
+		 const struct queue_reason *reason)
+{
+	struct kept_result *k = mem_new(struct kept_result);
+
+	k->place = place;
+	k->outcome = outcome;
+	k->reported = reported;
+	str_append(&k->status, reason->status);
+	str_append(&k->remote, reason->remote);
+	str_append(&k->diagnostic, reason->diagnostic);
+	list_push_back(&a->kept, &k->link);
+}
+
 static void record(struct attempt *a, uint64_t place, uint8_t outcome, bool reported,
 		   const struct queue_reason *reason)
 {
 	uint64_t where = 0;
 	int r = 0;
 
+	if (reason != NULL && queue_file_in_journal(a->file)) {
+		keep(a, place, outcome, reported, reason);
+		return;
+	}
 	if (reason != NULL) {
 		r = queue_file_add_reason(a->file, reason, &where);
 		if (r == -EFBIG)
@@ -107,6 +136,36 @@ static void record(struct attempt *a, uint64_t place, uint8_t outcome, bool repo
 	if (r < 0)
 		log_error("%s: cannot record a result: %s", a->message->id, strerror(-r));
 	a->recorded = true;
+}
+
+static void end_kept(struct kept_result *k)
+{
+	list_remove(&k->link);
+	str_free(&k->status);
+	str_free(&k->remote);
+	str_free(&k->diagnostic);
+	free(k);
+}
+
+void attempt_record_kept(struct attempt *a)
+{
+	struct kept_result *k;
+
+	while ((k = LIST_FIRST(&a->kept, struct kept_result, link)) != NULL) {
+		record(a, k->place, k->outcome, k->reported,
+		       &(struct queue_reason){ .status = str_view(&k->status),
+					       .remote = str_view(&k->remote),
+					       .diagnostic = str_view(&k->diagnostic) });
+		end_kept(k);
+	}
+}
+
+void attempt_forget_kept(struct attempt *a)
+{
+	struct kept_result *k;
+
+	while ((k = LIST_FIRST(&a->kept, struct kept_result, link)) != NULL)
+		end_kept(k);
 }
 
 static bool succeeded(uint8_t outcome)

@@ -7,6 +7,10 @@
 /* Recipients of one message that are read in one go. */
 #define READ_AT_ONCE 1000
 
+/* Writes down what was kept back while there was no file for the reasons. */
+void attempt_record_kept(struct attempt *a);
+void attempt_forget_kept(struct attempt *a);
+
 /* A fate that qmgr itself decided for a recipient that is in no lot: logged and recorded. */
 void attempt_decide(struct attempt *a, const struct queue_recipient *r, uint8_t outcome,
 		    const struct queue_reason *reason);

@@ -57,9 +57,9 @@ static struct mail *find(struct view id)
 
 	if (m != NULL || !queue_id_is_valid(id))
 		return m;
-	if (queue_file_open(qmgr.queue, id, 0, &f, NULL) < 0)
+	if (queue_file_open(qmgr.queue, id, NULL, 0, &f, NULL) < 0)
 		return NULL;
-	m = message_add(id, MAX(queue_file_next_attempt(f) * 1000000, 1), false);
+	m = message_add(id, &QUEUE_OWN_FILE, MAX(queue_file_next_attempt(f) * 1000000, 1), false);
 	if (m != NULL && (queue_file_flags(f) & QUEUE_FLAG_HOLD))
 		message_hold(m);
 	queue_file_close(f);
@@ -124,7 +124,7 @@ static int send_item(struct ipc *ipc, const struct mail *m)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
 	uint8_t state = state_of(m);
-	int r = queue_file_open(qmgr.queue, view_of(m->id), 0, &f, NULL);
+	int r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &f, NULL);
 
 	if (r < 0 || m->state == MESSAGE_REMOVING)
 		return 0; /* gone, or as good as that */
@@ -230,11 +230,14 @@ static int open_message(struct ipc *ipc, struct view id)
 
 	if (!is_administrator(ipc))
 		return refuse(ipc, 550, "5.7.1", "you may not read this message");
-	int r = queue_file_open(qmgr.queue, id, 0, &f, NULL);
+	const struct mail *m = find(id);
 
-	if (r < 0)
+	if (m == NULL || queue_file_open(qmgr.queue, id, &m->place, 0, &f, NULL) < 0)
 		return refuse(ipc, 550, "5.3.0", "there is no such message");
-	r = ipc_send(ipc, queue_opened, .file = queue_file_fd(f));
+	int fd = queue_file_fd(f);
+	int r = fd < 0 ? refuse(ipc, 451, "4.3.0", "the message cannot be opened now")
+		       : ipc_send(ipc, queue_opened, .file = fd);
+
 	queue_file_close(f);
 	return r;
 }
@@ -270,13 +273,18 @@ static void serve_administrator(struct ipc *ipc)
 
 /* ---- cleanup ---- */
 
-static int take_announcement(struct ipc *ipc, struct view id)
+static int take_announcement(struct ipc *ipc, const struct msg_queued *queued)
 {
-	if (!queue_id_is_valid(id))
+	struct view id = queued->queue_id;
+	const struct queue_place place = { .segment = queued->segment,
+					   .size = queued->size,
+					   .offset = queued->offset };
+
+	if (!queue_id_is_valid(id) || place.offset > INT64_MAX / 2)
 		return -EBADMSG;
 	/* Told twice, or found by a scan before: known. */
 	if (message_find(id) == NULL) {
-		message_add(id, clock_wall_usec(), true);
+		message_add(id, &place, clock_wall_usec(), true);
 		activate_wake();
 	}
 	return ipc_send(ipc, done);
@@ -285,12 +293,17 @@ static int take_announcement(struct ipc *ipc, struct view id)
 static void serve_cleanup(struct ipc *ipc)
 {
 	struct message m;
+	uint32_t segment = 0;
 	int r = 0;
 
 	while (r == 0) {
 		r = ipc_next_request(ipc, &m);
 		if (r == 0 && m.type == MSG_queued) {
-			r = take_announcement(ipc, m.queued.queue_id);
+			r = take_announcement(ipc, &m.queued);
+			/* The one before is full, and will be free when its messages have gone. */
+			if (segment != 0 && m.queued.segment != segment)
+				scan_journal_soon();
+			segment = m.queued.segment;
 		} else if (r == 0) {
 			message_close_fd(&m);
 			r = -EBADMSG;

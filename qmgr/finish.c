@@ -133,6 +133,12 @@ static void defer(struct attempt *a)
 	}
 }
 
+/* Untried, and we retire: it stays as it is, for the qmgr after us. */
+static bool is_left_to_next(const struct attempt *a)
+{
+	return qmgr.retiring && !a->hold && !a->any_deferred && !a->any_failed && !a->any_success;
+}
+
 static void put_back(struct attempt *a)
 {
 	struct mail *m = a->message;
@@ -143,8 +149,9 @@ static void put_back(struct attempt *a)
 	if (a->hold) {
 		attempt_free(a);
 		message_hold(m);
-	} else if (qmgr.retiring && !a->any_deferred) {
-		/* As it is, for the qmgr after us. */
+	} else if (is_left_to_next(a)) {
+		if (queue_file_in_journal(a->file))
+			queue_mark(qmgr.queue, &m->place, QUEUE_RECORD_LIVE);
 		attempt_free(a);
 		message_set_due(m, INT64_MAX);
 	} else if (park && crowded->waiting > CROWDED / 2) {
@@ -158,10 +165,36 @@ static void put_back(struct attempt *a)
 	}
 }
 
+/* Nothing of it is left to be done. */
+static bool is_over(const struct attempt *a)
+{
+	return a->deleted ||
+	       (!a->any_deferred && !a->any_left && !a->any_failed && !a->any_success);
+}
+
+/* What stays in the queue stays in a file of its own. */
+static bool must_settle(const struct attempt *a)
+{
+	return queue_file_in_journal(a->file) && !is_over(a) && !is_left_to_next(a);
+}
+
+/* The disk is full, perhaps: as if it had not been tried, but for what was delivered. */
+static void try_later(struct attempt *a)
+{
+	struct mail *m = a->message;
+
+	attempt_free(a);
+	message_set_due(m, clock_wall_usec() + param.minimal_backoff_time * 1000);
+}
+
 static void finish(void *argument)
 {
 	struct attempt *a = argument;
 
+	if (must_settle(a) && settle_attempt(a) < 0) {
+		try_later(a);
+		return;
+	}
 	if (is_too_old(a)) {
 		_cleanup_(str_free) struct str sender = STR_EMPTY;
 
@@ -173,7 +206,7 @@ static void finish(void *argument)
 	if (!a->deleted)
 		report_all(a);
 	/* Asked for while the report was on its way. */
-	if (a->deleted || (!a->any_deferred && !a->any_left && !a->any_failed && !a->any_success))
+	if (is_over(a))
 		remove_file(a);
 	else
 		put_back(a);
@@ -184,8 +217,8 @@ void finish_if_done(struct attempt *a)
 	if (!a->all_read || a->in_memory > 0 || a->in_flight > 0 || a->finishing || a->wants_refill)
 		return;
 	a->finishing = true;
-	/* What waits for bounce needs a task of its own. */
-	if (a->any_failed || a->any_success || is_too_old(a) || delay_is_due(a))
+	/* What waits for bounce or the disk needs a task of its own. */
+	if (a->any_failed || a->any_success || is_too_old(a) || delay_is_due(a) || must_settle(a))
 		task_spawn("finish", finish, a);
 	else
 		finish(a);

@@ -1,7 +1,8 @@
 /*
  * qmgr: owns the queue. One at a time may start deliveries: who holds the lock pid/qmgr.lock. A
  * retiring one gives it up at once and brings to an end what is under way; the next one finds these
- * messages locked and looks again until they are free or gone.
+ * messages locked (in the journal: marked as busy, while somebody has pid/qmgr.retired locked) and
+ * looks again until they are free or gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 /* Descriptors for connections, folders and tables, beside two for each attempt. */
 #define OTHER_FILES 1000
 
-struct qmgr qmgr = { .lock_fd = -1 };
+struct qmgr qmgr = { .lock_fd = -1, .retired_fd = -1 };
 
 /* ---- settings ---- */
 
@@ -88,13 +89,14 @@ static size_t active_limit(void)
 	return MIN(limit, room);
 }
 
-static int open_lock(struct error *err)
+static int open_lock(const char *name, struct error *err)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 
-	str_printf(&path, "%s/pid/qmgr.lock", param.queue_directory);
-	qmgr.lock_fd = open(str_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return qmgr.lock_fd < 0 ? error_errno(err, "open %s", str_cstr(&path)) : 0;
+	str_printf(&path, "%s/pid/%s", param.queue_directory, name);
+	int fd = open(str_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? error_errno(err, "open %s", str_cstr(&path)) : fd;
 }
 
 static int prepare(struct error *err)
@@ -108,8 +110,10 @@ static int prepare(struct error *err)
 	int r = load_services(err);
 
 	if (r == 0)
-		r = open_lock(err);
-	if (r == 0)
+		r = qmgr.lock_fd = open_lock("qmgr.lock", err);
+	if (r >= 0)
+		r = qmgr.retired_fd = open_lock("qmgr.retired", err);
+	if (r >= 0)
 		r = control_prepare(err);
 	if (r < 0)
 		return r;
@@ -144,6 +148,8 @@ static void start(void)
 static void stop_attempt(struct mail *m, void *unused)
 {
 	(void)unused;
+	if (m->place.segment != 0 && m->state != MESSAGE_WAITING)
+		queue_mark(qmgr.queue, &m->place, QUEUE_RECORD_BUSY);
 	if (m->attempt == NULL || m->attempt->finishing)
 		return;
 	attempt_withdraw(m->attempt);
@@ -154,6 +160,8 @@ static void retire(void)
 {
 	qmgr.retiring = true;
 	qmgr.may_start = false;
+	/* Before the marks that it gives a meaning to. */
+	flock(qmgr.retired_fd, LOCK_SH);
 	message_each(stop_attempt, NULL);
 	activate_wake();
 	/* From here on another one may begin what we did not. */
@@ -164,7 +172,7 @@ static const struct daemon_program program = {
 	.name = "qmgr",
 	.user = DAEMON_MAIL,
 	.root = DAEMON_ROOT_QUEUE,
-	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE,
+	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_MEMORY_FILES,
 	.prepare = prepare,
 	.start = start,
 	.serve_ipc = control_serve,

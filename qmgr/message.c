@@ -21,7 +21,7 @@ struct mail *message_find(struct view id)
 	return map_get(known.by_id, id);
 }
 
-struct mail *message_add(struct view id, int64_t due, bool is_new)
+struct mail *message_add(struct view id, const struct queue_place *place, int64_t due, bool is_new)
 {
 	size_t limit = (size_t)param.qmgr_message_waiting_limit;
 
@@ -36,6 +36,7 @@ struct mail *message_add(struct view id, int64_t due, bool is_new)
 
 	snprintf(m->id, sizeof(m->id), "%.*s", VIEW_ARG(id));
 	list_init(&m->link);
+	m->place = *place;
 	m->verified = is_new;
 	map_put(known.by_id, id, m);
 	message_set_due(m, due);
@@ -78,6 +79,11 @@ void message_activate(struct mail *m, struct attempt *attempt)
 void message_removing(struct mail *m)
 {
 	leave_line(m, MESSAGE_REMOVING);
+}
+
+void message_settling(struct mail *m)
+{
+	leave_line(m, MESSAGE_SETTLING);
 }
 
 void message_forget(struct mail *m)

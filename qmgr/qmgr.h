@@ -7,6 +7,7 @@
  *	attempt.c	one attempt: results recorded, what was not given out taken back
  *	read.c		its recipients: resolved and sorted into lots
  *	finish.c	the end of an attempt: put off, expired, reported, removed
+ *	settle.c	from the journal to a file of its own
  *	report.c	asking bounce for reports
  *	remove.c	unlinking what is finished
  *	schedule.c	which delivery is next (pure)
@@ -35,6 +36,7 @@ struct qmgr {
 	struct schedule *schedule;
 	struct map *services; /* name in master.cf to process limit as (void *)(limit + 1) */
 	int lock_fd;
+	int retired_fd; /* locked (shared) by those that retire, until they end */
 	bool may_start; /* we have the lock */
 	bool retiring;
 	size_t recipients; /* in memory */
@@ -50,6 +52,7 @@ enum message_state {
 	MESSAGE_ACTIVE,
 	MESSAGE_PARKED, /* until a destination has room */
 	MESSAGE_HELD,
+	MESSAGE_SETTLING, /* gets a file of its own (settle.c), and then waits as before */
 	MESSAGE_REMOVING, /* all is done but the unlinking */
 };
 struct attempt;
@@ -57,6 +60,7 @@ struct mail {
 	struct heap_node due; /* microseconds, wall clock */
 	struct list link;     /* parked at a destination */
 	char id[QUEUE_ID_LENGTH_MAX];
+	struct queue_place place; /* in the journal, or a file of its own */
 	uint8_t state;
 	bool verified; /* cleanup announced it, or we have checked the CRC */
 	bool deferred; /* an attempt was made before */
@@ -67,12 +71,13 @@ void messages_init(void);
 /* NULL if it is not known. */
 struct mail *message_find(struct view id);
 /* Makes it known, waiting; NULL if there is no room: it stays on disk until a later scan. */
-struct mail *message_add(struct view id, int64_t due, bool is_new);
+struct mail *message_add(struct view id, const struct queue_place *place, int64_t due, bool is_new);
 void message_set_due(struct mail *m, int64_t due);
 void message_hold(struct mail *m);
 void message_park(struct mail *m, struct destination *d);
 void message_activate(struct mail *m, struct attempt *attempt);
 void message_removing(struct mail *m);
+void message_settling(struct mail *m);
 /* Forgets it (the file is not touched). */
 void message_forget(struct mail *m);
 /* The one that is due first, or NULL. */
@@ -87,8 +92,9 @@ struct message_id *message_ids(size_t *count);
 
 /* ---- scan.c ---- */
 
-/* Looks for messages on disk that are not known, soon. */
+/* Looks for messages on disk that are not known, soon; or only at the journal. */
 void scan_soon(void);
+void scan_journal_soon(void);
 /* A message was left on disk for want of room; it is due then. */
 void scan_note_overflow(int64_t due);
 void scan_run(void *unused);
@@ -111,6 +117,7 @@ struct attempt {
 	struct queue_cursor cursor;
 	struct list refill_link;
 	struct list lots; /* by struct attempt_lot */
+	struct list kept; /* results with a reason, until the message has a file of its own */
 	int64_t started;  /* microseconds */
 	size_t in_memory; /* recipients in lots, given out or not */
 	size_t in_flight; /* deliveries */
@@ -156,6 +163,16 @@ void attempt_free(struct attempt *a);
 void finish_if_done(struct attempt *a);
 /* Seconds from now until the next attempt at a message of this age. */
 int64_t finish_backoff(int64_t age, int64_t shortest, int64_t longest);
+
+/* ---- settle.c ---- */
+
+/*
+ * A message in the journal gets a file of its own, as what stays in the queue must. Wait; 0 or a
+ * negative errno, logged. The attempt is finishing, or nobody else may end it meanwhile.
+ */
+int settle_attempt(struct attempt *a);
+/* The same for those that wait or are under way, if they are old: they keep segments from being used anew. */
+void settle_old(const struct message_id *ids, size_t count);
 
 /* ---- remove.c ---- */
 

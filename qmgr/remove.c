@@ -39,22 +39,27 @@ static int remove_batch(void *argument)
 	for (size_t i = 0; i < batch->count; i++) {
 		struct removal *r = batch->items[i];
 
-		r->result = queue_remove(qmgr.queue, view_of(r->id));
+		r->result = queue_remove(qmgr.queue, view_of(r->id), NULL);
 		queue_file_close(r->file);
 	}
 	return 0;
 }
 
+static void conclude(struct mail *m, int r)
+{
+	if (r < 0 && r != -ENOENT) {
+		log_error("%s: cannot be removed: %s", m->id, strerror(-r));
+		/* At worst it is delivered again, but not at once. */
+		message_set_due(m, clock_wall_usec() + param.minimal_backoff_time * 1000);
+	} else {
+		log_info("%s: removed", m->id);
+		message_forget(m);
+	}
+}
+
 static void finish(struct removal *r)
 {
-	if (r->result < 0 && r->result != -ENOENT) {
-		log_error("%s: cannot be removed: %s", r->id, strerror(-r->result));
-		/* At worst it is delivered again, but not at once. */
-		message_set_due(r->message, clock_wall_usec() + param.minimal_backoff_time * 1000);
-	} else {
-		log_info("%s: removed", r->id);
-		message_forget(r->message);
-	}
+	conclude(r->message, r->result);
 	free(r);
 	daemon_work_end();
 }
@@ -79,9 +84,24 @@ static void run(void *unused)
 	remover.running = false;
 }
 
+/* A word in the journal, and nothing to wait for. */
+static void remove_from_journal(struct mail *m, struct queue_file *file)
+{
+	int r = queue_remove(qmgr.queue, view_of(m->id), &m->place);
+
+	queue_file_close(file);
+	conclude(m, r);
+}
+
 void remove_message(struct mail *m, struct queue_file *file)
 {
-	struct removal *r = mem_new(struct removal);
+	struct removal *r;
+
+	if (m->place.segment != 0) {
+		remove_from_journal(m, file);
+		return;
+	}
+	r = mem_new(struct removal);
 
 	message_removing(m);
 	r->message = m;

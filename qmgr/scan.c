@@ -1,10 +1,13 @@
 /*
  * Messages on disk that nobody told us about: at the start all of them; later those that a cleanup
- * which died could not announce, those that were locked, and those that found no room in memory.
+ * which died could not announce, those that were locked, and those that found no room in memory. The
+ * journal is looked at more often: so its segments become free again.
  * The folders are read by a worker thread, so that mail flows meanwhile.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,7 +22,8 @@
 
 static struct {
 	struct waitlist wake;
-	bool wanted;
+	bool wanted, wanted_journal;
+	size_t busy;	      /* records of the queue manager before us, when last looked at */
 	int64_t overflow_due; /* microseconds; 0: nothing was left on disk */
 	size_t left_on_disk;
 } scanner = { .wake = { { &scanner.wake.tasks, &scanner.wake.tasks } } };
@@ -27,6 +31,12 @@ static struct {
 void scan_soon(void)
 {
 	scanner.wanted = true;
+	wake_all(&scanner.wake);
+}
+
+void scan_journal_soon(void)
+{
+	scanner.wanted_journal = true;
 	wake_all(&scanner.wake);
 }
 
@@ -40,51 +50,65 @@ void scan_note_overflow(int64_t due)
 		scanner.overflow_due = due;
 }
 
+struct found_message {
+	struct message_id id;
+	struct queue_place place;
+};
 struct found {
-	struct message_id *ids;
+	struct found_message *messages;
 	size_t count, size;
+	struct queue_scan scan;
 };
 
-static int take_name(void *argument, const char *id)
+static int take_name(void *argument, const char *id, const struct queue_place *place)
 {
 	struct found *found = argument;
 
 	if (found->count == found->size) {
 		found->size = found->size ? found->size * 2 : 1024;
-		found->ids = mem_resize(found->ids, found->size, sizeof(*found->ids));
+		found->messages =
+			mem_resize(found->messages, found->size, sizeof(*found->messages));
 	}
-	snprintf(found->ids[found->count++].text, sizeof(found->ids->text), "%s", id);
+	struct found_message *m = &found->messages[found->count++];
+
+	snprintf(m->id.text, sizeof(m->id.text), "%s", id);
+	m->place = *place;
 	return 0;
 }
 
-static int compare_ids(const void *a, const void *b)
+/* By age. Of two with one id that in the journal comes first. */
+static int compare(const void *left, const void *right)
 {
-	return strcmp(a, b);
+	const struct found_message *a = left, *b = right;
+	int order = strcmp(a->id.text, b->id.text);
+
+	return order != 0 ? order : (a->place.segment == 0) - (b->place.segment == 0);
 }
 
 /* In a worker thread. */
 static int read_folders(void *argument)
 {
 	struct found *found = argument;
-	int r = queue_scan(qmgr.queue, take_name, found);
+	int r = queue_scan(qmgr.queue, &found->scan);
 
 	if (found->count > 1)
-		qsort(found->ids, found->count, sizeof(*found->ids), compare_ids);
+		qsort(found->messages, found->count, sizeof(*found->messages), compare);
 	return r;
 }
 
 /* Reads when it is due, or that it is held. What cannot be opened now is tried as an attempt. */
-static void take_message(const char *id)
+static void take_message(const struct found_message *found)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
+	struct view id = view_of(found->id.text);
 	int64_t due = clock_wall_usec();
-	int r = queue_file_open(qmgr.queue, view_of(id), 0, &f, NULL);
+	int r = queue_file_open(qmgr.queue, id, &found->place, 0, &f, NULL);
 
 	if (r == -ENOENT)
 		return;
 	if (r == 0 && queue_file_next_attempt(f) != 0)
 		due = queue_file_next_attempt(f) * 1000000;
-	struct mail *m = message_add(view_of(id), due, false);
+	struct mail *m = message_add(id, &found->place, due, false);
 
 	if (m == NULL || r < 0)
 		return;
@@ -93,29 +117,102 @@ static void take_message(const char *id)
 		message_hold(m);
 }
 
-static void scan(void)
+/*
+ * In the journal and in a file of its own: somebody died between the two (settle.c). The file counts
+ * if it is whole, and the journal forgets it; else the journal. Returns the one that does.
+ */
+static const struct found_message *choose_twin(const struct found_message *record,
+					       const struct found_message *file)
 {
-	struct found found = { 0 };
-	size_t before = message_count();
+	struct view id = view_of(record->id.text);
+	struct queue_file *f;
+	int r = queue_file_open(qmgr.queue, id, NULL, QUEUE_OPEN_LOCK | QUEUE_OPEN_VERIFY, &f,
+				NULL);
 
-	scanner.left_on_disk = 0;
-	scanner.overflow_due = 0;
-	int r = task_blocking(read_folders, &found);
+	if (r == 0) {
+		queue_mark(qmgr.queue, &record->place, QUEUE_RECORD_DONE);
+		queue_file_close(f);
+		return file;
+	}
+	if (r == -ENODATA || r == -EBADMSG)
+		queue_remove(qmgr.queue, id, NULL);
+	return record;
+}
 
-	if (r < 0)
-		log_error("cannot read the queue's folders: %s", strerror(-r));
-	for (size_t i = 0; i < found.count; i++) {
-		if (message_find(view_of(found.ids[i].text)) == NULL)
-			take_message(found.ids[i].text);
+static void take_found(const struct found *found)
+{
+	for (size_t i = 0; i < found->count; i++) {
+		const struct found_message *m = &found->messages[i];
+		bool twins = i + 1 < found->count && strcmp(m->id.text, m[1].id.text) == 0;
+		const struct mail *known = message_find(view_of(m->id.text));
+
+		if (known == NULL)
+			take_message(twins ? choose_twin(m, m + 1) : m);
+		else if (known->place.segment == 0 && m->place.segment != 0 &&
+			 choose_twin(m, NULL) != NULL)
+			scanner.wanted_journal = true; /* locked now: looked at again */
+		i += twins;
 		if (i % 100 == 99) {
 			activate_wake();
 			task_yield();
 		}
 	}
-	free(found.ids);
-	if (message_count() > before)
+}
+
+/* Is none of those that retired left, whose marks in the journal count? */
+static bool retired_are_gone(void)
+{
+	if (flock(qmgr.retired_fd, LOCK_EX | LOCK_NB) < 0)
+		return false;
+	flock(qmgr.retired_fd, LOCK_UN);
+	return true;
+}
+
+/* Segments that nobody writes to wait for their last messages: not for too many of them. */
+static void hurry_journal(const struct found *found)
+{
+	size_t count = 0;
+	_cleanup_free_ struct message_id *ids = NULL;
+
+	if (found->scan.segments < 2 ||
+	    found->scan.segments < (size_t)param.queue_journal_segments / 2)
+		return;
+	ids = mem_new_array(struct message_id, found->count + 1);
+	for (size_t i = 0; i < found->count; i++)
+		if (found->messages[i].place.segment != 0)
+			ids[count++] = found->messages[i].id;
+	settle_old(ids, count);
+}
+
+static void scan(void)
+{
+	struct found found = { .scan = { .each = take_name,
+					 .only_journal = !scanner.wanted,
+					 .busy_too = retired_are_gone() } };
+	size_t before = message_count();
+
+	found.scan.argument = &found;
+	if (scanner.wanted) {
+		scanner.left_on_disk = 0;
+		scanner.overflow_due = 0;
+	}
+	scanner.wanted = scanner.wanted_journal = false;
+	int r = task_blocking(read_folders, &found);
+
+	if (r < 0)
+		log_error("cannot read the queue's folders: %s", strerror(-r));
+	take_found(&found);
+	/* What the one before us had under way it may have put off, into files that we do not know. */
+	if (found.scan.busy < scanner.busy)
+		scanner.wanted = true;
+	else if (found.scan.busy > 0)
+		scanner.wanted_journal = true;
+	scanner.busy = found.scan.busy;
+	if (message_count() > before && !found.scan.only_journal)
 		log_info("%zu messages found in the queue", message_count() - before);
 	activate_wake();
+	hurry_journal(&found);
+	free(found.messages);
 }
 
 static bool overflow_is_due(void)
@@ -129,8 +226,8 @@ void scan_run(void *unused)
 	(void)unused;
 	scanner.wanted = true;
 	while (!qmgr.retiring) {
-		if (scanner.wanted || overflow_is_due()) {
-			scanner.wanted = false;
+		scanner.wanted = scanner.wanted || overflow_is_due();
+		if (scanner.wanted || scanner.wanted_journal) {
 			scan();
 			task_sleep(PAUSE);
 			continue;

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -41,6 +42,49 @@ int io_pwrite_all(int fd, const void *data, size_t len, off_t offset)
 		at += n;
 		offset += n;
 		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Takes `done` bytes off the front of *parts. */
+static void advance(struct iovec **parts, size_t *count, size_t done)
+{
+	for (; *count > 0 && done >= (*parts)->iov_len; (*parts)++, (*count)--)
+		done -= (*parts)->iov_len;
+	if (*count > 0) {
+		(*parts)->iov_base = (char *)(*parts)->iov_base + done;
+		(*parts)->iov_len -= done;
+	}
+}
+
+int io_pwritev_all(int fd, struct iovec *parts, size_t count, off_t offset)
+{
+	while (count > 0) {
+		ssize_t n = pwritev(fd, parts, (int)count, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		offset += n;
+		advance(&parts, &count, (size_t)n);
+	}
+	return 0;
+}
+
+int io_preadv_all(int fd, struct iovec *parts, size_t count, off_t offset)
+{
+	while (count > 0) {
+		ssize_t n = preadv(fd, parts, (int)count, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENODATA;
+		offset += n;
+		advance(&parts, &count, (size_t)n);
 	}
 	return 0;
 }

@@ -13,8 +13,12 @@
 /* All bytes, or a negative errno. */
 int io_write_all(int fd, const void *data, size_t len);
 int io_pwrite_all(int fd, const void *data, size_t len, off_t offset);
+/* All of the parts, one behind the other; they are used up. At most IOV_MAX of them. */
+struct iovec;
+int io_pwritev_all(int fd, struct iovec *parts, size_t count, off_t offset);
 /* Exactly len bytes; -ENODATA at an earlier end of file. */
 int io_pread_all(int fd, void *data, size_t len, off_t offset);
+int io_preadv_all(int fd, struct iovec *parts, size_t count, off_t offset);
 /* Appends a file's content to *out; -EFBIG beyond `limit` bytes. Regular files only. */
 int io_read_file(const char *path, size_t limit, struct str *out, struct error *err);
 /*

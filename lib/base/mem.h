@@ -46,7 +46,7 @@ void mem_exhausted(void) __attribute__((noreturn));
 void mem_wipe(void *data, size_t len);
 
 void mem_freep(void *pointer_to_pointer);
-/* Closes *fd unless it is negative. */
+/* Closes *fd unless it is negative, which it is then. */
 void mem_closep(int *fd);
 
 /* Takes the value out of an owner, leaving nothing to release: return TAKE(p). */

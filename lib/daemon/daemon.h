@@ -61,6 +61,7 @@ enum daemon_calls {
 				needs anything, so this alone is a list of what is forbidden */
 	CALLS_LOAD_CODE =
 		32, /* map memory as code: PAM and NSS modules (CALLS_BECOME has it too) */
+	CALLS_MEMORY_FILES = 64, /* memfd_create */
 };
 
 struct peer {

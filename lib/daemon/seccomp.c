@@ -120,6 +120,7 @@ static const struct call_set {
 	    SCMP_SYS(landlock_add_rule),
 	    SCMP_SYS(landlock_restrict_self) } },
 	{ CALLS_BECOME | CALLS_LOAD_CODE, { SCMP_SYS(mmap), SCMP_SYS(mprotect) } },
+	{ CALLS_MEMORY_FILES, { SCMP_SYS(memfd_create) } },
 #ifdef POSTA_SANITIZE
 	{ ALWAYS,
 	  { SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(openat), SCMP_SYS(open),

@@ -1,25 +1,24 @@
 /*
- * Group commit. Whoever comes first leads: it takes all that wait, has a worker thread write them,
- * fsync each file and then each distinct folder once, and tells everyone. Those who come meanwhile gather for
- * the next round, which one of them leads. So under load one round serves many messages, and a
- * lone message waits for nobody.
+ * Group commit. Whoever comes first leads: it takes all that wait, has a worker thread write them
+ * and make them durable, and tells everyone. Those who come meanwhile gather for the next round,
+ * which one of them leads. So under load one round serves many messages, and a lone message waits
+ * for nobody. A round is one sync for what goes to the journal; of files it is an fsync of each, and
+ * then one of each distinct folder.
  */
 #include <errno.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "queue/format.h"
+#include "queue/journal.h"
 #include "task/task.h"
 
 #define BATCH_MAX 512
 
 /* Lives on the stack of the task that waits for it. */
-struct sync_job {
+struct waiting {
 	struct list link;
-	int (*write)(void *argument, int *fd);
-	void *argument;
-	int fd, folder_fd;
-	int result;
+	struct queue *queue;
+	struct commit_job *job;
 	bool done;
 	struct waitlist woken; /* it is done, or it is to lead */
 };
@@ -30,94 +29,118 @@ static struct {
 } committer = { .gathering = { &committer.gathering, &committer.gathering } };
 
 struct batch {
-	struct sync_job *jobs[BATCH_MAX];
-	size_t count;
+	struct queue *queue;
+	struct waiting *members[BATCH_MAX];
+	struct commit_job *journaled[BATCH_MAX], *files[BATCH_MAX];
+	size_t count, journaled_count, file_count;
 };
 
-static int sync_file(int fd)
+int queue_sync(int fd, bool data)
 {
 #ifdef POSTA_TEST_NO_FSYNC
 	/* Only for the test that must find out that mail is lost without it. */
 	(void)fd;
+	(void)data;
 	return 0;
 #else
-	return fsync(fd) < 0 ? -errno : 0;
+	return (data ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
 #endif
 }
 
 static void sync_folder(struct batch *batch, size_t first)
 {
-	int fd = batch->jobs[first]->folder_fd;
+	int fd = batch->files[first]->folder_fd;
 
 	if (fsync(fd) == 0)
 		return;
 	int r = -errno;
 
-	for (size_t i = first; i < batch->count; i++)
-		if (batch->jobs[i]->folder_fd == fd)
-			batch->jobs[i]->result = r;
+	for (size_t i = first; i < batch->file_count; i++)
+		if (batch->files[i]->folder_fd == fd)
+			batch->files[i]->result = r;
 }
 
-/* Runs in a worker thread. Each job gets the error that concerns it. */
-static int sync_batch(void *argument)
+/* Each job gets the error that concerns it. */
+static void sync_files(struct batch *batch)
 {
-	struct batch *batch = argument;
-
-	/* All are written first: one commit of the journal then serves many fsyncs. */
-	for (size_t i = 0; i < batch->count; i++) {
-		struct sync_job *job = batch->jobs[i];
+	/* All are written first: one commit of the file system's journal then serves many fsyncs. */
+	for (size_t i = 0; i < batch->file_count; i++) {
+		struct commit_job *job = batch->files[i];
 
 		job->result = job->write(job->argument, &job->fd);
 	}
-	for (size_t i = 0; i < batch->count; i++)
-		if (batch->jobs[i]->result == 0)
-			batch->jobs[i]->result = sync_file(batch->jobs[i]->fd);
-	for (size_t i = 0; i < batch->count; i++) {
+	for (size_t i = 0; i < batch->file_count; i++)
+		if (batch->files[i]->result == 0)
+			batch->files[i]->result = queue_sync(batch->files[i]->fd, false);
+	for (size_t i = 0; i < batch->file_count; i++) {
 		size_t first = 0;
 
 		/* At most QUEUE_HASH_FOLDERS different ones: the first of its kind is near. */
-		while (batch->jobs[first]->folder_fd != batch->jobs[i]->folder_fd)
+		while (batch->files[first]->folder_fd != batch->files[i]->folder_fd)
 			first++;
 		if (first == i)
 			sync_folder(batch, i);
 	}
+}
+
+/* Runs in a worker thread. */
+static int sync_batch(void *argument)
+{
+	struct batch *batch = argument;
+
+	journal_append(batch->queue, batch->journaled, batch->journaled_count);
+	for (size_t i = 0; i < batch->journaled_count; i++)
+		if (batch->journaled[i]->place.segment == 0 && batch->journaled[i]->result == 0)
+			batch->files[batch->file_count++] = batch->journaled[i];
+	sync_files(batch);
 	return 0;
+}
+
+static void add(struct batch *batch, struct waiting *w)
+{
+	batch->queue = w->queue;
+	batch->members[batch->count++] = w;
+	if (w->job->image.len > 0)
+		batch->journaled[batch->journaled_count++] = w->job;
+	else
+		batch->files[batch->file_count++] = w->job;
 }
 
 static void lead(void)
 {
 	_cleanup_free_ struct batch *batch = mem_new(struct batch);
-	struct sync_job *job;
+	struct waiting *w;
 
 	committer.running = true;
 	while (batch->count < BATCH_MAX &&
-	       (job = LIST_FIRST(&committer.gathering, struct sync_job, link)) != NULL) {
-		list_remove(&job->link);
-		batch->jobs[batch->count++] = job;
+	       (w = LIST_FIRST(&committer.gathering, struct waiting, link)) != NULL) {
+		list_remove(&w->link);
+		add(batch, w);
 	}
 	task_blocking(sync_batch, batch);
 	for (size_t i = 0; i < batch->count; i++) {
-		batch->jobs[i]->done = true;
-		wake_one(&batch->jobs[i]->woken);
+		batch->members[i]->done = true;
+		wake_one(&batch->members[i]->woken);
 	}
-	job = LIST_FIRST(&committer.gathering, struct sync_job, link);
-	if (job != NULL)
-		wake_one(&job->woken);
+	w = LIST_FIRST(&committer.gathering, struct waiting, link);
+	if (w != NULL)
+		wake_one(&w->woken);
 	else
 		committer.running = false;
 }
 
-int queue_commit(int (*write)(void *argument, int *fd), void *argument, int folder_fd)
+int queue_commit(struct queue *queue, struct commit_job *job)
 {
-	struct sync_job job = {
-		.write = write, .argument = argument, .fd = -1, .folder_fd = folder_fd
-	};
+	struct waiting w = { .queue = queue, .job = job };
 
-	WAITLIST_INIT(&job.woken);
-	list_push_back(&committer.gathering, &job.link);
+	job->place = QUEUE_OWN_FILE;
+	job->result = 0;
+	job->fd = -1;
+	WAITLIST_INIT(&w.woken);
+	list_push_back(&committer.gathering, &w.link);
 	if (committer.running)
-		wait_on(&job.woken, MSEC_FOREVER);
-	if (!job.done)
+		wait_on(&w.woken, MSEC_FOREVER);
+	if (!w.done)
 		lead();
-	return job.result;
+	return job->result;
 }

@@ -5,11 +5,33 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "queue/journal.h"
+
+bool queue_file_in_journal(const struct queue_file *file)
+{
+	return file->place.segment != 0;
+}
+
+int queue_file_read(const struct queue_file *file, void *data, size_t len, uint64_t offset)
+{
+	int fd = file->fd;
+
+	if (queue_file_in_journal(file)) {
+		if (offset > file->size || len > file->size - offset)
+			return -ENODATA;
+		offset += file->place.offset + RECORD_HEAD_SIZE;
+		fd = segment_fd(file->queue, file->place.segment);
+	}
+	return fd < 0 ? fd : io_pread_all(fd, data, len, (off_t)offset);
+}
 
 int queue_file_window(struct queue_file *file, uint64_t offset, size_t len, const char **bytes)
 {
@@ -22,7 +44,7 @@ int queue_file_window(struct queue_file *file, uint64_t offset, size_t len, cons
 		if (file->window == NULL)
 			file->window = mem_resize(NULL, QUEUE_WINDOW_SIZE, 1);
 		file->window_size = 0;
-		int r = io_pread_all(file->fd, file->window, size, (off_t)offset);
+		int r = queue_file_read(file, file->window, size, offset);
 
 		if (r < 0)
 			return r;
@@ -102,7 +124,7 @@ static int check_mark(struct queue_file *file)
 	if (at + sizeof(far) <= file->window_offset + file->window_size)
 		r = queue_file_window(file, at, sizeof(far), &mark);
 	else
-		r = io_pread_all(file->fd, far, sizeof(far), (off_t)at);
+		r = queue_file_read(file, far, sizeof(far), at);
 	if (r < 0)
 		return r;
 	return memcmp(mark, QUEUE_MARK_MAGIC, sizeof(far)) == 0 ? 0 : -ENODATA;
@@ -125,24 +147,10 @@ static int check(struct queue_file *file)
 	return check_mark(file);
 }
 
-static int finish_open(struct queue_file *opened, struct view id, unsigned how,
-		       struct queue_file **file, struct error *err)
+static int check_opened(struct queue_file *opened, unsigned how, struct queue_file **file,
+			struct error *err)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = opened;
-	struct stat st;
-
-	snprintf(f->id, sizeof(f->id), "%.*s", VIEW_ARG(id));
-	if (fstat(f->fd, &st) < 0)
-		return error_errno(err, "look at queue file %s", f->id);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, -EBADMSG, "queue file %s is no regular file", f->id);
-	f->size = (uint64_t)st.st_size;
-	if (how & QUEUE_OPEN_LOCK) {
-		if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)
-			return error_set(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
-					 "queue file %s is locked", f->id);
-		f->locked = true;
-	}
 	int r = check(f);
 
 	if (r == 0 && (how & QUEUE_OPEN_VERIFY))
@@ -156,8 +164,69 @@ static int finish_open(struct queue_file *opened, struct view id, unsigned how,
 	return 0;
 }
 
-int queue_file_open(struct queue *queue, struct view id, unsigned how, struct queue_file **file,
-		    struct error *err)
+static int finish_open(struct queue_file *opened, unsigned how, struct queue_file **file,
+		       struct error *err)
+{
+	_cleanup_(queue_file_closep) struct queue_file *f = opened;
+	struct stat st;
+
+	if (fstat(f->fd, &st) < 0)
+		return error_errno(err, "look at queue file %s", f->id);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EBADMSG, "queue file %s is no regular file", f->id);
+	f->size = (uint64_t)st.st_size;
+	if (how & QUEUE_OPEN_LOCK) {
+		if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)
+			return error_set(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
+					 "queue file %s is locked", f->id);
+		f->locked = true;
+	}
+	return check_opened(TAKE(f), how, file, err);
+}
+
+static struct queue_file *new_file(struct queue *queue, struct view id, int fd)
+{
+	struct queue_file *f = mem_new(struct queue_file);
+
+	f->queue = queue;
+	snprintf(f->id, sizeof(f->id), "%.*s", VIEW_ARG(id));
+	f->fd = fd;
+	f->write_fd = f->copy_fd = -1;
+	return f;
+}
+
+/* All of it is read at once: it is small. */
+static int open_record(struct queue *queue, struct view id, const struct queue_place *place,
+		       unsigned how, struct queue_file **file, struct error *err)
+{
+	_cleanup_(queue_file_closep) struct queue_file *f = new_file(queue, id, -1);
+	char bytes[RECORD_HEAD_SIZE];
+	struct record_head head;
+	int fd = segment_fd(queue, place->segment);
+	int r = fd < 0 ? fd : 0;
+
+	if (r == 0 && place->size > QUEUE_IMAGE_MAX)
+		r = -ENOENT;
+	if (r == 0) {
+		struct iovec parts[] = { { bytes, sizeof(bytes) },
+					 { f->window = mem_resize(NULL, place->size, 1),
+					   place->size } };
+
+		r = io_preadv_all(fd, parts, ARRAY_SIZE(parts), (off_t)place->offset);
+	}
+	/* The segment may have been used anew since somebody saw the message there. */
+	if (r == 0 && (record_head_unpack(bytes, &head) < 0 || !view_is(id, head.id) ||
+		       head.size != place->size || head.state == QUEUE_RECORD_DONE))
+		r = -ENOENT;
+	if (r < 0)
+		return error_set(err, r, "queue file %s: %s", f->id, strerror(-r));
+	f->place = *place;
+	f->size = f->window_size = place->size;
+	return check_opened(TAKE(f), how, file, err);
+}
+
+int queue_file_open(struct queue *queue, struct view id, const struct queue_place *place,
+		    unsigned how, struct queue_file **file, struct error *err)
 {
 	char name[QUEUE_ID_LENGTH_MAX];
 	int folder = queue_folder_fd(queue, id);
@@ -165,30 +234,23 @@ int queue_file_open(struct queue *queue, struct view id, unsigned how, struct qu
 	if (folder < 0)
 		return error_set(err, folder, "folder of queue file %.*s: %s", VIEW_ARG(id),
 				 strerror(-folder));
+	if (place != NULL && place->segment != 0)
+		return open_record(queue, id, place, how, file, err);
 	snprintf(name, sizeof(name), "%.*s", VIEW_ARG(id));
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return error_errno(err, "open queue file %s", name);
-	struct queue_file *f = mem_new(struct queue_file);
-
-	f->queue = queue;
-	f->fd = fd;
-	f->write_fd = -1;
-	return finish_open(f, id, how, file, err);
+	return finish_open(new_file(queue, id, fd), how, file, err);
 }
 
 int queue_file_from_fd(int fd, struct view id, struct queue_file **file, struct error *err)
 {
-	struct queue_file *f = mem_new(struct queue_file);
-
-	f->fd = fd;
-	f->write_fd = -1;
 	if (!queue_id_is_valid(id)) {
-		queue_file_close(f);
+		close(fd);
 		return error_set(err, -EINVAL, "no queue id: %.*s", VIEW_ARG(id));
 	}
-	return finish_open(f, id, 0, file, err);
+	return finish_open(new_file(NULL, id, fd), 0, file, err);
 }
 
 void queue_file_close(struct queue_file *file)
@@ -200,6 +262,7 @@ void queue_file_close(struct queue_file *file)
 		flock(file->fd, LOCK_UN);
 	mem_closep(&file->fd);
 	mem_closep(&file->write_fd);
+	mem_closep(&file->copy_fd);
 	str_free(&file->last_reason_bytes);
 	free(file->envelope_bytes);
 	free(file->window);
@@ -211,9 +274,39 @@ void queue_file_closep(struct queue_file **file)
 	queue_file_close(*file);
 }
 
-int queue_file_fd(const struct queue_file *file)
+/* Sealed: who gets it can neither change nor shorten it, nor keep anything in it for others. */
+static int make_copy(struct queue_file *file)
 {
-	return file->fd;
+	_cleanup_fd_ int fd = memfd_create(file->id, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int segment = segment_fd(file->queue, file->place.segment);
+	off_t from = (off_t)file->place.offset + RECORD_HEAD_SIZE;
+
+	if (fd < 0)
+		return -errno;
+	for (uint64_t done = 0; done < file->size;) {
+		ssize_t n = sendfile(fd, segment, &from, (size_t)(file->size - done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (uint64_t)n;
+	}
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return -errno;
+	file->copy_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int queue_file_fd(struct queue_file *file)
+{
+	if (file->copy_fd < 0 && queue_file_in_journal(file)) {
+		int r = make_copy(file);
+
+		if (r < 0)
+			return r;
+	}
+	return file->copy_fd >= 0 ? file->copy_fd : file->fd;
 }
 
 const char *queue_file_id(const struct queue_file *file)

@@ -1,4 +1,4 @@
-/* The open queue file, between file.c, recipients.c and verify.c. Private to lib/queue. */
+/* The open queue file, between file.c, recipients.c, settle.c and verify.c. Private to lib/queue. */
 #ifndef QUEUE_FILE_H
 #define QUEUE_FILE_H
 
@@ -9,7 +9,9 @@
 struct queue_file {
 	struct queue *queue; /* NULL: handed over, read only */
 	char id[QUEUE_ID_LENGTH_MAX];
-	int fd, write_fd; /* write_fd: -1 until something is recorded */
+	struct queue_place place; /* in the journal, or segment 0 */
+	int fd, write_fd;	  /* own file; write_fd: -1 until something is recorded */
+	int copy_fd;		  /* of what is in the journal, to be handed over; or -1 */
 	bool locked;
 	uint64_t size;
 	struct queue_head head;
@@ -24,6 +26,10 @@ struct queue_file {
 
 /* Shows `len` bytes (at most QUEUE_WINDOW_SIZE) at `offset`; -ENODATA where the file is shorter. */
 int queue_file_window(struct queue_file *file, uint64_t offset, size_t len, const char **bytes);
+/* Exactly len bytes; -ENODATA where there are fewer. */
+int queue_file_read(const struct queue_file *file, void *data, size_t len, uint64_t offset);
+/* Writes over what is there (or behind it, in a file of its own). */
+int queue_file_write(struct queue_file *file, const void *bytes, size_t len, uint64_t offset);
 uint64_t queue_file_mark_end(const struct queue_file *file);
 
 #endif

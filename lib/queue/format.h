@@ -53,17 +53,43 @@ struct queue_head {
 	int64_t next_attempt;
 };
 
+/* Larger ones are files from the start. */
+#define QUEUE_IMAGE_MAX ((size_t)64 * 1024)
+
 /* name.c */
 int queue_folder_of(struct view id);
 /* The open folder that holds the id (kept open by the queue), or a negative errno. */
 int queue_folder_fd(struct queue *queue, struct view id);
 
+/* An open queue directory. */
+struct journal;
+struct queue {
+	int fd;
+	int folders[QUEUE_HASH_FOLDERS];  /* -1: not opened yet */
+	int segments[QUEUE_SEGMENTS_MAX]; /* of the journal, by number - 1; the same */
+	struct journal *journal;	  /* for writing; NULL: it is not used */
+};
+
 /*
- * commit.c: has a worker thread call `write`, which gives the open file, and make that file and its
- * folder durable, together with others. Creating and writing files wait for the file system's
- * journal just as fsync does. 0 or a negative errno.
+ * commit.c: makes a message durable, together with others; waits as a task. In the journal if there
+ * is an image and room for it, else in a file that a worker thread has `write` make: creating and
+ * writing files wait for the file system's journal just as fsync does.
  */
-int queue_commit(int (*write)(void *argument, int *fd), void *argument, int folder_fd);
+struct commit_job {
+	int (*write)(void *argument, int *fd);
+	void *argument;
+	int folder_fd;	   /* of the file */
+	const char *id;	   /* QUEUE_ID_LENGTH_MAX bytes */
+	struct view image; /* all bytes of the file, or VIEW_NONE: not for the journal */
+	/* Set: */
+	struct queue_place place;
+	int result; /* 0 or a negative errno */
+	/* commit.c's own: */
+	int fd;
+};
+int queue_commit(struct queue *queue, struct commit_job *job);
+/* fsync; `data`: fdatasync. */
+int queue_sync(int fd, bool data);
 
 /* format.c */
 void queue_head_pack(char out[static QUEUE_HEAD_SIZE], const struct queue_head *head);

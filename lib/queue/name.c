@@ -12,7 +12,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "queue/format.h"
+#include "queue/journal.h"
 
 /* No vowels, so that no words come out. 'z' ends the time and is not used behind it. */
 static const char digits[] = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
@@ -21,11 +21,6 @@ static const char digits[] = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwx
 #define MICRO_DIGITS  4
 #define RANDOM_DIGITS 8 /* 45 bits within a microsecond */
 #define ID_MIN	      (SECOND_DIGITS + MICRO_DIGITS + 2)
-
-struct queue {
-	int fd;
-	int folders[QUEUE_HASH_FOLDERS]; /* -1: not opened yet */
-};
 
 static char *put_digits(char *at, uint64_t value, int count, unsigned base)
 {
@@ -57,17 +52,30 @@ bool queue_id_is_valid(struct view id)
 	return true;
 }
 
+static uint64_t take_digits(struct view text)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		value = value * BASE + (uint64_t)(strchr(digits, text.data[i]) - digits);
+	return value;
+}
+
+int64_t queue_id_time(struct view id)
+{
+	uint64_t seconds = take_digits(view_first(id, SECOND_DIGITS));
+	uint64_t micro = take_digits(view_first(view_from(id, SECOND_DIGITS), MICRO_DIGITS));
+
+	return (int64_t)(seconds * 1000000 + micro);
+}
+
 /*
  * By the second in which it was made: what is committed together then mostly shares a folder, and
  * so the fsync of that folder.
  */
 int queue_folder_of(struct view id)
 {
-	uint64_t seconds = 0;
-
-	for (size_t i = 0; i < SECOND_DIGITS; i++)
-		seconds = seconds * BASE + (uint64_t)(strchr(digits, id.data[i]) - digits);
-	return (int)(seconds % QUEUE_HASH_FOLDERS);
+	return (int)(take_digits(view_first(id, SECOND_DIGITS)) % QUEUE_HASH_FOLDERS);
 }
 
 void queue_path(struct str *out, struct view id)
@@ -77,14 +85,16 @@ void queue_path(struct str *out, struct view id)
 
 int queue_make_folders(const char *queue_directory, struct error *err)
 {
+	static const char *const folders[] = { "corrupt", "journal", "incoming" };
 	_cleanup_(str_free) struct str path = STR_EMPTY, incoming = STR_EMPTY;
-	int r;
+	int r = 0;
 
-	str_printf(&path, "%s/corrupt", queue_directory);
+	for (size_t i = 0; i < ARRAY_SIZE(folders) && r == 0; i++) {
+		str_clear(&path);
+		str_printf(&path, "%s/%s", queue_directory, folders[i]);
+		r = io_make_directories(str_cstr(&path), 0700, err);
+	}
 	str_printf(&incoming, "%s/incoming", queue_directory);
-	r = io_make_directories(str_cstr(&path), 0700, err);
-	if (r == 0)
-		r = io_make_directories(str_cstr(&incoming), 0700, err);
 	for (int i = 0; i < QUEUE_HASH_FOLDERS && r == 0; i++) {
 		str_clear(&path);
 		str_printf(&path, "%s/%02d", str_cstr(&incoming), i);
@@ -110,6 +120,8 @@ struct queue *queue_open(const char *queue_directory, struct error *err)
 	queue->fd = fd;
 	for (int i = 0; i < QUEUE_HASH_FOLDERS; i++)
 		queue->folders[i] = -1;
+	for (int i = 0; i < QUEUE_SEGMENTS_MAX; i++)
+		queue->segments[i] = -1;
 	return queue;
 }
 
@@ -119,6 +131,9 @@ void queue_close(struct queue *queue)
 		return;
 	for (int i = 0; i < QUEUE_HASH_FOLDERS; i++)
 		mem_closep(&queue->folders[i]);
+	for (int i = 0; i < QUEUE_SEGMENTS_MAX; i++)
+		mem_closep(&queue->segments[i]);
+	journal_close(queue->journal);
 	close(queue->fd);
 	free(queue);
 }
@@ -157,8 +172,9 @@ int queue_free_space(const struct queue *queue, uint64_t *bytes)
 	return 0;
 }
 
-static int scan_folder(int folder, int (*each)(void *, const char *), void *argument)
+static int scan_folder(int folder, struct queue_scan *scan)
 {
+	static const struct queue_place own_file;
 	/* A descriptor of its own: the position in the folder is part of it. */
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -178,22 +194,24 @@ static int scan_folder(int folder, int (*each)(void *, const char *), void *argu
 			break;
 		}
 		if (queue_id_is_valid(view_of(entry->d_name)))
-			r = each(argument, entry->d_name);
+			r = scan->each(scan->argument, entry->d_name, &own_file);
 	}
 	closedir(dir);
 	return r;
 }
 
-int queue_scan(struct queue *queue, int (*each)(void *argument, const char *id), void *argument)
+int queue_scan(struct queue *queue, struct queue_scan *scan)
 {
-	for (int i = 0; i < QUEUE_HASH_FOLDERS; i++) {
-		int folder = open_folder(queue, i);
-		int r = folder < 0 ? folder : scan_folder(folder, each, argument);
+	int r;
 
-		if (r != 0)
-			return r;
+	scan->busy = scan->segments = scan->writers = 0;
+	r = journal_scan(queue, scan);
+	for (int i = 0; r == 0 && !scan->only_journal && i < QUEUE_HASH_FOLDERS; i++) {
+		int folder = open_folder(queue, i);
+
+		r = folder < 0 ? folder : scan_folder(folder, scan);
 	}
-	return 0;
+	return r;
 }
 
 /* The id as a file name in its folder. Returns the folder or a negative errno. */
@@ -206,9 +224,12 @@ static int locate(struct queue *queue, struct view id, char name[static QUEUE_ID
 	return folder;
 }
 
-int queue_remove(struct queue *queue, struct view id)
+int queue_remove(struct queue *queue, struct view id, const struct queue_place *place)
 {
 	char name[QUEUE_ID_LENGTH_MAX];
+
+	if (place != NULL && place->segment != 0)
+		return queue_mark(queue, place, QUEUE_RECORD_DONE);
 	int folder = locate(queue, id, name);
 
 	if (folder < 0)
@@ -216,7 +237,30 @@ int queue_remove(struct queue *queue, struct view id)
 	return unlinkat(folder, name, 0) < 0 ? -errno : 0;
 }
 
-int queue_set_aside(struct queue *queue, struct view id)
+/* What the segment holds is copied, as it is. */
+static int set_aside_record(struct queue *queue, const char *to, const struct queue_place *place)
+{
+	_cleanup_free_ char *bytes = mem_resize(NULL, MIN(place->size, QUEUE_IMAGE_MAX), 1);
+	size_t size = MIN(place->size, QUEUE_IMAGE_MAX);
+	int segment = segment_fd(queue, place->segment);
+	int r = segment < 0 ? segment
+			    : io_pread_all(segment, bytes, size,
+					   (off_t)place->offset + RECORD_HEAD_SIZE);
+
+	if (r < 0)
+		return r;
+	_cleanup_fd_ int fd =
+		openat(queue->fd, to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	r = io_write_all(fd, bytes, size);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r == 0 ? queue_mark(queue, place, QUEUE_RECORD_DONE) : r;
+}
+
+int queue_set_aside(struct queue *queue, struct view id, const struct queue_place *place)
 {
 	char name[QUEUE_ID_LENGTH_MAX], to[sizeof("corrupt/") + QUEUE_ID_LENGTH_MAX];
 	int folder = locate(queue, id, name);
@@ -224,6 +268,8 @@ int queue_set_aside(struct queue *queue, struct view id)
 	if (folder < 0)
 		return folder;
 	snprintf(to, sizeof(to), "corrupt/%s", name);
+	if (place != NULL && place->segment != 0)
+		return set_aside_record(queue, to, place);
 	return renameat(folder, name, queue->fd, to) < 0 ? -errno : 0;
 }
 

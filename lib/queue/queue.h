@@ -11,10 +11,12 @@
  *	completion mark		with a CRC-32 over envelope, content and head (slots as zeros)
  *	reason records		appended while the message waits: status, remote, diagnostic
  *
- * A file is written under incoming/<hash>/<id>, made durable (file and folder) before anyone hears
- * of it, and stays there until it is unlinked; waiting, hold and so on are words in the head and
- * in qmgr's memory, not folders, so nothing is ever renamed (but a damaged file, to corrupt/).
- * Without a whole completion mark a file is no message: its writer died, and nobody got a 250 for
+ * A small message begins in the journal (journal.h): its bytes are those of a queue file, appended
+ * to a segment, durable together with others. If it goes out at once, that is all there ever is of
+ * it. What stays gets a file of its own: written under incoming/<hash>/<id>, durable (file and
+ * folder) before the journal forgets it, or anyone hears of it if it is large. A file stays there
+ * until it is unlinked; waiting, hold and so on are words in the head and in qmgr's memory, not
+ * folders, so nothing is ever renamed (but a damaged file, to corrupt/). Without a whole completion mark a file is no message: its writer died, and nobody got a 250 for
  * it. A slot or a state word that is torn reads as "nothing happened yet": a message may be
  * delivered twice, never lost.
  *
@@ -22,6 +24,7 @@
  * delivery is under way; who finds a file locked leaves it alone.
  *
  *	struct queue *queue = queue_open(param.queue_directory, &err);	before the chroot
+ *	queue_use_journal(queue, 16, 8 << 20);
  *	w = queue_writer_new(queue, &envelope);
  *	queue_writer_recipient(w, ...); queue_writer_content(w, ...);
  *	if (queue_writer_commit(w, &err) == 0) ...			250
@@ -37,13 +40,25 @@
 #include "base/str.h"
 #include "ipc/ipc.h"
 
-#define QUEUE_ID_LENGTH_MAX 24 /* with the NUL */
-#define QUEUE_HASH_FOLDERS  32 /* folders under incoming/ */
+#define QUEUE_ID_LENGTH_MAX 24	/* with the NUL */
+#define QUEUE_HASH_FOLDERS  32	/* folders under incoming/ */
+#define QUEUE_SEGMENTS_MAX  256 /* of the journal */
+
+/* Where a message is: in a segment of the journal, or (segment 0) in a file of its own. */
+struct queue_place {
+	uint32_t segment;
+	uint32_t size; /* of its bytes */
+	uint64_t offset;
+};
+#define QUEUE_OWN_FILE ((struct queue_place){ 0, 0, 0 })
+/* Functions that take a place take NULL for a file of its own. */
 
 /* A new name, never used twice: time in microseconds and random bits, in Postfix's long form. */
 void queue_id_new(char id[static QUEUE_ID_LENGTH_MAX]);
 /* Syntax only: ids from other programs become parts of paths. */
 bool queue_id_is_valid(struct view id);
+/* When it was made, microseconds of the wall clock; for a valid id. */
+int64_t queue_id_time(struct view id);
 /* "incoming/XX/ID" relative to the queue directory. */
 void queue_path(struct str *out, struct view id);
 /* Makes the folders below the queue directory. */
@@ -55,14 +70,38 @@ struct queue *queue_open(const char *queue_directory, struct error *err);
 void queue_close(struct queue *queue);
 /* Bytes that can still be written, and whether inodes are left (else 0 bytes). */
 int queue_free_space(const struct queue *queue, uint64_t *bytes);
-/* Calls `each` with the id of every file under incoming/; stops when it returns non-zero. */
-int queue_scan(struct queue *queue, int (*each)(void *argument, const char *id), void *argument);
+/*
+ * New small messages go to the journal: that many segments of that size at most. For cleanup; whoever
+ * only reads and removes needs not call it.
+ */
+void queue_use_journal(struct queue *queue, uint32_t segments, uint64_t segment_size);
+
+struct queue_scan {
+	/* Called for every message; stops when it returns non-zero. First for those in the journal. */
+	int (*each)(void *argument, const char *id, const struct queue_place *place);
+	void *argument;
+	bool only_journal;
+	bool busy_too; /* also records that a queue manager marked as busy, because it is gone */
+	/* Set: */
+	size_t busy;	 /* such records that were passed over */
+	size_t segments; /* in use */
+	size_t writers;	 /* of these, those that somebody is appending to */
+};
+/* Also makes segments free that nobody writes to and whose records are all done. Blocks. */
+int queue_scan(struct queue *queue, struct queue_scan *scan);
 /* Forgets a message for good. */
-int queue_remove(struct queue *queue, struct view id);
-/* Moves a damaged file to corrupt/, for a human to look at. */
-int queue_set_aside(struct queue *queue, struct view id);
-/* Seconds since the file was last written, or a negative errno. */
+int queue_remove(struct queue *queue, struct view id, const struct queue_place *place);
+/* Moves a damaged message to corrupt/, for a human to look at. */
+int queue_set_aside(struct queue *queue, struct view id, const struct queue_place *place);
+/* Seconds since a message's own file was last written, or a negative errno. */
 int64_t queue_file_age(struct queue *queue, struct view id);
+/*
+ * What is to become of a message in the journal: a queue manager that retires marks what it has
+ * under way as busy, so that the next one leaves it alone. Not durable by itself: at worst it is
+ * delivered again.
+ */
+enum { QUEUE_RECORD_LIVE = 0, QUEUE_RECORD_BUSY = 0x42757379, QUEUE_RECORD_DONE = 0x446f6e65 };
+int queue_mark(struct queue *queue, const struct queue_place *place, uint32_t state);
 
 struct queue_envelope {
 	struct view sender, envid, client_address, client_name, helo, protocol, login;
@@ -89,6 +128,8 @@ uint32_t queue_writer_recipient_count(const struct queue_writer *w);
  * negative errno, the first that a write met, and the file is gone.
  */
 int queue_writer_commit(struct queue_writer *w, struct error *err);
+/* Where it is, once it is committed. */
+const struct queue_place *queue_writer_place(const struct queue_writer *w);
 /* Frees; removes the file unless it was committed. NULL is allowed. */
 void queue_writer_free(struct queue_writer *w);
 void queue_writer_freep(struct queue_writer **w);
@@ -113,10 +154,10 @@ enum {
 };
 /*
  * Opens and checks the head and that the mark is there. -ENODATA: no whole message (yet);
- * -EBADMSG: damaged; -ENOENT.
+ * -EBADMSG: damaged; -ENOENT: not, or no longer, in that place. In the journal there is no lock.
  */
-int queue_file_open(struct queue *queue, struct view id, unsigned how, struct queue_file **file,
-		    struct error *err);
+int queue_file_open(struct queue *queue, struct view id, const struct queue_place *place,
+		    unsigned how, struct queue_file **file, struct error *err);
 /* The same for a descriptor that was handed over (taken in any case); results cannot be written. */
 int queue_file_from_fd(int fd, struct view id, struct queue_file **file, struct error *err);
 /* The CRC over everything. 0 or -EBADMSG or another negative errno. */
@@ -126,8 +167,18 @@ void queue_file_close(struct queue_file *file);
 void queue_file_closep(struct queue_file **file);
 /* Gives the read buffer back, for a file that stays open for long. */
 void queue_file_trim(struct queue_file *file);
-/* Open for reading only: it is handed to other programs. */
-int queue_file_fd(const struct queue_file *file);
+/*
+ * Open for reading only, and nothing but this message in it: it is handed to other programs. For
+ * a message in the journal a copy in memory is made the first time. A negative errno if that fails.
+ */
+int queue_file_fd(struct queue_file *file);
+/* In the journal? Then no reasons can be added. */
+bool queue_file_in_journal(const struct queue_file *file);
+/*
+ * Gives a message in the journal a file of its own, locked, and makes the journal forget it. Waits
+ * as a task; results may be recorded meanwhile. 0, or a negative errno: it stays where it was.
+ */
+int queue_file_settle(struct queue_file *file, struct error *err);
 const char *queue_file_id(const struct queue_file *file);
 const struct queue_envelope *queue_file_envelope(const struct queue_file *file);
 uint64_t queue_file_content_offset(const struct queue_file *file);

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "queue/file.h"
+#include "queue/journal.h"
 
 int queue_file_next_recipient(struct queue_file *file, struct queue_cursor *cursor,
 			      struct queue_recipient *recipient)
@@ -110,15 +111,26 @@ static int open_for_writing(struct queue_file *file)
 	return file->write_fd < 0 ? -errno : 0;
 }
 
-static int record(struct queue_file *file, const void *bytes, size_t len, uint64_t offset)
+static int write_record(struct queue_file *file, const void *bytes, size_t len, uint64_t offset)
 {
-	int r = open_for_writing(file);
+	int fd = segment_fd(file->queue, file->place.segment);
 
-	if (r == 0)
-		r = io_pwrite_all(file->write_fd, bytes, len, (off_t)offset);
-	/* What was read before may just have been overwritten. */
+	if (offset > file->size || len > file->size - offset)
+		return -EXDEV; /* the next message is there */
+	offset += file->place.offset + RECORD_HEAD_SIZE;
+	return fd < 0 ? fd : io_pwrite_all(fd, bytes, len, (off_t)offset);
+}
+
+int queue_file_write(struct queue_file *file, const void *bytes, size_t len, uint64_t offset)
+{
+	int r;
+
+	/* What was read before may be overwritten. */
 	file->window_size = 0;
-	return r;
+	if (queue_file_in_journal(file))
+		return write_record(file, bytes, len, offset);
+	r = open_for_writing(file);
+	return r < 0 ? r : io_pwrite_all(file->write_fd, bytes, len, (off_t)offset);
 }
 
 int queue_file_add_reason(struct queue_file *file, const struct queue_reason *reason,
@@ -150,7 +162,7 @@ int queue_file_add_reason(struct queue_file *file, const struct queue_reason *re
 	}
 	if (file->size + bytes.len > queue_file_mark_end(file) + QUEUE_REASONS_MAX)
 		return -EFBIG;
-	int r = record(file, bytes.data, bytes.len, file->size);
+	int r = queue_file_write(file, bytes.data, bytes.len, file->size);
 
 	if (r < 0)
 		return r;
@@ -169,7 +181,7 @@ int queue_file_set_result(struct queue_file *file, uint64_t recipient_place, uin
 	    recipient_place + QUEUE_RECIPIENT_MIN > file->head.content_offset)
 		return -EINVAL;
 	queue_slot_pack(slot, outcome, reported, when, reason);
-	return record(file, slot, sizeof(slot), recipient_place + QUEUE_SLOT_OFFSET);
+	return queue_file_write(file, slot, sizeof(slot), recipient_place + QUEUE_SLOT_OFFSET);
 }
 
 int queue_file_set_state(struct queue_file *file, uint32_t flags, int64_t next_attempt)
@@ -177,7 +189,7 @@ int queue_file_set_state(struct queue_file *file, uint32_t flags, int64_t next_a
 	char state[QUEUE_STATE_SIZE];
 
 	queue_state_pack(state, flags, next_attempt);
-	int r = record(file, state, sizeof(state), QUEUE_STATE_OFFSET);
+	int r = queue_file_write(file, state, sizeof(state), QUEUE_STATE_OFFSET);
 
 	if (r == 0) {
 		file->head.state_flags = flags;

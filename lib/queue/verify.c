@@ -1,15 +1,15 @@
 /* The CRC over a whole queue file, as its writer computed it. */
 #include <errno.h>
 
-#include "base/io.h"
 #include "base/mem.h"
 #include "queue/file.h"
 
-static int add_range(int fd, uint64_t from, uint64_t to, char *buffer, uint32_t *crc)
+static int add_range(const struct queue_file *file, uint64_t from, uint64_t to, char *buffer,
+		     uint32_t *crc)
 {
 	while (from < to) {
 		size_t piece = (size_t)MIN(to - from, (uint64_t)QUEUE_WINDOW_SIZE);
-		int r = io_pread_all(fd, buffer, piece, (off_t)from);
+		int r = queue_file_read(file, buffer, piece, from);
 
 		if (r < 0)
 			return r;
@@ -49,16 +49,16 @@ int queue_file_verify(struct queue_file *file)
 	uint64_t mark = queue_file_mark_end(file) - QUEUE_MARK_SIZE;
 	char head[QUEUE_HEAD_SIZE], end[QUEUE_MARK_SIZE];
 	uint32_t crc = 0;
-	int r = add_range(file->fd, QUEUE_HEAD_SIZE, recipients, buffer, &crc);
+	int r = add_range(file, QUEUE_HEAD_SIZE, recipients, buffer, &crc);
 
 	if (r == 0)
 		r = add_recipients(file, &crc);
 	if (r == 0)
-		r = add_range(file->fd, file->head.content_offset, mark, buffer, &crc);
+		r = add_range(file, file->head.content_offset, mark, buffer, &crc);
 	if (r == 0)
-		r = io_pread_all(file->fd, head, sizeof(head), 0);
+		r = queue_file_read(file, head, sizeof(head), 0);
 	if (r == 0)
-		r = io_pread_all(file->fd, end, sizeof(end), (off_t)mark);
+		r = queue_file_read(file, end, sizeof(end), mark);
 	if (r < 0)
 		return r;
 	crc = queue_crc(crc, head + 12, QUEUE_HEAD_FIXED_END - 12);

@@ -9,7 +9,9 @@
 #include "queue/format.h"
 
 /* A message of usual size is one write. */
-#define BUFFER_SIZE ((size_t)64 * 1024)
+#define BUFFER_SIZE QUEUE_IMAGE_MAX
+/* Why somebody of a journaled message did not get it waits in qmgr's memory: so not for too many. */
+#define JOURNAL_RECIPIENTS_MAX 100
 
 struct queue_writer {
 	struct queue *queue;
@@ -21,8 +23,9 @@ struct queue_writer {
 	uint64_t written; /* bytes of the file before the buffer */
 	uint32_t crc;	  /* of all behind the head that left the buffer */
 	struct queue_head head;
-	bool content_begun, committed;
-	int failure; /* the first error; everything later fails with it */
+	bool content_begun, sealed, committed;
+	struct queue_place place; /* once it is committed */
+	int failure;		  /* the first error; everything later fails with it */
 };
 
 static int fail(struct queue_writer *w, int r)
@@ -186,51 +189,77 @@ int queue_writer_content(struct queue_writer *w, struct view bytes)
 	return append(w, bytes.data, bytes.len);
 }
 
-/*
- * Mark and head; all in one write if the message fits the buffer, and then the file is made only
- * here. In a worker thread.
- */
-static int write_end(void *argument, int *fd)
+/* Mark and head. If the message fits the buffer they are put there, and it is whole: sealed. */
+static void seal(struct queue_writer *w, char head[static QUEUE_HEAD_SIZE],
+		 char mark[static QUEUE_MARK_SIZE])
 {
-	struct queue_writer *w = argument;
-	char head[QUEUE_HEAD_SIZE], mark[QUEUE_MARK_SIZE] = QUEUE_MARK_MAGIC;
-
 	w->head.content_offset = QUEUE_HEAD_SIZE + w->head.envelope_size + w->head.recipients_size;
 	queue_head_pack(head, &w->head);
 	count_buffer(w);
 	w->crc = queue_crc(w->crc, head + 12, QUEUE_HEAD_FIXED_END - 12);
+	memset(mark, 0, QUEUE_MARK_SIZE);
+	memcpy(mark, QUEUE_MARK_MAGIC, QUEUE_MAGIC_SIZE);
 	put_u32(mark + QUEUE_MAGIC_SIZE, w->crc);
-	if (w->written == 0 && w->used + sizeof(mark) <= BUFFER_SIZE) {
-		memcpy(w->buffer, head, sizeof(head));
-		memcpy(w->buffer + w->used, mark, sizeof(mark));
-		w->used += sizeof(mark);
-		int r = write_buffer(w);
-
-		*fd = w->fd;
-		return r;
+	w->sealed = w->written == 0 && w->used + QUEUE_MARK_SIZE <= BUFFER_SIZE;
+	if (w->sealed) {
+		memcpy(w->buffer, head, QUEUE_HEAD_SIZE);
+		memcpy(w->buffer + w->used, mark, QUEUE_MARK_SIZE);
+		w->used += QUEUE_MARK_SIZE;
 	}
+}
+
+struct ending {
+	struct queue_writer *w;
+	char head[QUEUE_HEAD_SIZE], mark[QUEUE_MARK_SIZE];
+};
+
+/* A sealed message is one write, and its file is made only here. In a worker thread. */
+static int write_end(void *argument, int *fd)
+{
+	struct ending *ending = argument;
+	struct queue_writer *w = ending->w;
 	int r = write_buffer(w);
 
 	*fd = w->fd;
-	if (r == 0)
-		r = io_write_all(w->fd, mark, sizeof(mark));
-	if (r == 0)
-		r = io_pwrite_all(w->fd, head, sizeof(head), 0);
+	if (r == 0 && !w->sealed)
+		r = io_write_all(w->fd, ending->mark, sizeof(ending->mark));
+	if (r == 0 && !w->sealed)
+		r = io_pwrite_all(w->fd, ending->head, sizeof(ending->head), 0);
 	return fail(w, r);
+}
+
+/* What is likely to be gone in a moment: not for many recipients, nor what was put on hold. */
+static bool belongs_in_journal(const struct queue_writer *w)
+{
+	return w->sealed && w->head.recipient_count <= JOURNAL_RECIPIENTS_MAX &&
+	       !(w->head.state_flags & QUEUE_FLAG_HOLD);
 }
 
 int queue_writer_commit(struct queue_writer *w, struct error *err)
 {
+	struct ending ending = { .w = w };
+	struct commit_job job = { .write = write_end, .argument = &ending, .id = w->id };
 	int r = w->failure;
 
 	if (r == 0)
 		r = find_folder(w);
-	if (r == 0)
-		r = fail(w, queue_commit(write_end, w, w->folder_fd));
+	if (r == 0) {
+		seal(w, ending.head, ending.mark);
+		job.folder_fd = w->folder_fd;
+		if (belongs_in_journal(w))
+			job.image = view_make(w->buffer, w->used);
+		r = fail(w, queue_commit(w->queue, &job));
+	}
 	if (r < 0)
 		return error_set(err, r, "write queue file %s: %s", w->id, strerror(-r));
+	w->place = job.place;
 	w->committed = true;
 	return 0;
+}
+
+const struct queue_place *queue_writer_place(const struct queue_writer *w)
+{
+	return &w->place;
 }
 
 void queue_writer_free(struct queue_writer *w)

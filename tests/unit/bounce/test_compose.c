@@ -49,7 +49,8 @@ static struct queue_file *message(struct test_queue *t, struct queue_envelope en
 				       view_of(fates[i].orcpt), fates[i].notify);
 	queue_writer_content(w, view_of(content));
 	assert_int_equal(queue_writer_commit(w, &err), 0);
-	assert_int_equal(queue_file_open(t->queue, view_of(queue_writer_id(w)), 0, &f, &err), 0);
+	assert_int_equal(queue_file_open(t->queue, view_of(queue_writer_id(w)), NULL, 0, &f, &err),
+			 0);
 	queue_writer_free(w);
 	for (size_t i = 0; i < count; i++) {
 		struct queue_reason reason = { view_of(fates[i].status), view_of(fates[i].remote),

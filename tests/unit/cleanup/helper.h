@@ -118,7 +118,7 @@ static inline void test_read_content(struct view id, struct str *content)
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
 	struct error err = ERROR_NONE;
 
-	if (queue_file_open(cleanup.queue, id, QUEUE_OPEN_VERIFY, &f, &err) < 0)
+	if (queue_file_open(cleanup.queue, id, NULL, QUEUE_OPEN_VERIFY, &f, &err) < 0)
 		fail_msg("%s", err.text);
 	size_t size = (size_t)queue_file_content_size(f);
 
@@ -137,7 +137,7 @@ static inline void test_read_recipients(struct view id, struct str *list)
 	struct queue_cursor cursor = { 0 };
 	struct queue_recipient r;
 
-	if (queue_file_open(cleanup.queue, id, 0, &f, &err) < 0)
+	if (queue_file_open(cleanup.queue, id, NULL, 0, &f, &err) < 0)
 		fail_msg("%s", err.text);
 	str_clear(list);
 	while (queue_file_next_recipient(f, &cursor, &r) > 0)

@@ -69,9 +69,10 @@ static void aliases_without_end(struct ipc *client)
 	assert_int_equal(test_end(client, NULL), 554);
 }
 
-static int count_file(void *argument, const char *id)
+static int count_file(void *argument, const char *id, const struct queue_place *place)
 {
 	(void)id;
+	(void)place;
 	++*(int *)argument;
 	return 0;
 }
@@ -80,7 +81,9 @@ static int files(void)
 {
 	int count = 0;
 
-	assert_int_equal(queue_scan(cleanup.queue, count_file, &count), 0);
+	assert_int_equal(queue_scan(cleanup.queue,
+				    &(struct queue_scan){ .each = count_file, .argument = &count }),
+			 0);
 	return count;
 }
 

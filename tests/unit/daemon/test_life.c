@@ -50,9 +50,9 @@ static void serve_ipc(struct ipc *ipc)
 	struct message m;
 
 	while (ipc_next_request(ipc, &m) == 0) {
-		if (m.type != MSG_queued)
+		if (m.type != MSG_new_mail)
 			return;
-		if (view_is(m.queued.queue_id, "slow"))
+		if (view_is(m.new_mail.folder, "slow"))
 			task_sleep(200);
 		if (strcmp(ipc_socket_name(ipc), "public/test") != 0)
 			return;
@@ -183,7 +183,7 @@ static int connect_here(void)
 
 static void ask(int fd, const char *id)
 {
-	unsigned char bytes[64] = { 0, 0, 0, 0, 0, MSG_queued, 0, 0, 0, 0 };
+	unsigned char bytes[64] = { 0, 0, 0, 0, 0, MSG_new_mail, 0, 0, 0, 0 };
 	size_t len = strlen(id);
 
 	bytes[3] = (unsigned char)(6 + len);

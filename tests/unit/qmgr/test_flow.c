@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,10 +23,11 @@
 #include "control.h"
 #include "qmgr.h"
 
-struct qmgr qmgr = { .lock_fd = -1 };
+struct qmgr qmgr = { .lock_fd = -1, .retired_fd = -1 };
 
 static char directory[64];
 static void (*test_body)(void);
+static bool in_journal; /* the messages of this test */
 
 /* What the agent and bounce saw. */
 static struct {
@@ -202,12 +205,16 @@ static void in_child(const char *main_cf, void (*body)(void))
 		fail_msg("%s", str_cstr(&report));
 	assert_int_equal(queue_make_folders(directory, &err), 0);
 	ipc_set_root(directory);
-	qmgr = (struct qmgr){ .lock_fd = -1, .may_start = true, .active_limit = 1000 };
+	qmgr = (struct qmgr){
+		.lock_fd = -1, .retired_fd = -1, .may_start = true, .active_limit = 1000
+	};
 	qmgr.queue = queue_open(directory, &err);
 	qmgr.routes = routes_open(&err);
 	if (qmgr.routes == NULL)
 		fail_msg("%s", err.text);
 	qmgr.services = map_new();
+	if (in_journal)
+		queue_use_journal(qmgr.queue, 4, 256 * 1024);
 	map_put(qmgr.services, VIEW("smtp"), (void *)(uintptr_t)100);
 	map_put(qmgr.services, VIEW("lmtp"), (void *)(uintptr_t)100);
 	qmgr.schedule = schedule_new(limits);
@@ -220,7 +227,7 @@ static void in_child(const char *main_cf, void (*body)(void))
 }
 
 /* In a process of its own: a program has one queue manager in its life. */
-static void with_qmgr(const char *main_cf, void (*body)(void))
+static void run_child(const char *main_cf, void (*body)(void))
 {
 	int status;
 	pid_t child = fork();
@@ -234,6 +241,15 @@ static void with_qmgr(const char *main_cf, void (*body)(void))
 	assert_int_equal(status, 0);
 }
 
+/* With a file for each message, and with the journal. */
+static void with_qmgr(const char *main_cf, void (*body)(void))
+{
+	in_journal = false;
+	run_child(main_cf, body);
+	in_journal = true;
+	run_child(main_cf, body);
+}
+
 static void begin(void)
 {
 	task_spawn("scan", scan_run, NULL);
@@ -244,6 +260,27 @@ struct to {
 	const char *address;
 	uint8_t notify;
 };
+
+/* Where a message was put (`put` not NULL), or is. */
+static const struct queue_place *place_of(const char *id, const struct queue_place *put)
+{
+	static struct {
+		char id[QUEUE_ID_LENGTH_MAX];
+		struct queue_place place;
+	} known[1000];
+	static size_t count;
+	const struct mail *m = put == NULL ? message_find(view_of(id)) : NULL;
+
+	if (put != NULL && count < ARRAY_SIZE(known)) {
+		snprintf(known[count].id, sizeof(known[count].id), "%s", id);
+		known[count++].place = *put;
+		return put;
+	}
+	for (size_t i = 0; m == NULL && i < count; i++)
+		if (strcmp(known[i].id, id) == 0)
+			return &known[i].place;
+	return m ? &m->place : NULL;
+}
 
 static void put(const char *sender, int64_t age, const struct to *to, size_t count, char *id)
 {
@@ -259,8 +296,9 @@ static void put(const char *sender, int64_t age, const struct to *to, size_t cou
 	queue_writer_content(w, VIEW("A: b\r\n\r\nbody\r\n"));
 	assert_int_equal(queue_writer_commit(w, &err), 0);
 	snprintf(id, QUEUE_ID_LENGTH_MAX, "%s", queue_writer_id(w));
+	place_of(id, queue_writer_place(w));
+	message_add(view_of(id), queue_writer_place(w), clock_wall_usec(), true);
 	queue_writer_free(w);
-	message_add(view_of(id), clock_wall_usec(), true);
 	activate_wake();
 }
 
@@ -295,7 +333,11 @@ static void settle(void)
 static bool exists(const char *id)
 {
 	struct queue_file *f;
-	int r = queue_file_open(qmgr.queue, view_of(id), QUEUE_OPEN_LOCK, &f, NULL);
+	int r = queue_file_open(qmgr.queue, view_of(id), place_of(id, NULL), QUEUE_OPEN_LOCK, &f,
+				NULL);
+
+	if (r == -ENOENT) /* settled since */
+		r = queue_file_open(qmgr.queue, view_of(id), NULL, QUEUE_OPEN_LOCK, &f, NULL);
 
 	if (r == 0)
 		queue_file_close(f);
@@ -321,7 +363,8 @@ static void expect_recipients(const char *id, const char *expected)
 	struct queue_cursor cursor = { 0 };
 	struct queue_recipient r;
 
-	assert_int_equal(queue_file_open(qmgr.queue, view_of(id), 0, &f, NULL), 0);
+	assert_int_equal(queue_file_open(qmgr.queue, view_of(id), place_of(id, NULL), 0, &f, NULL),
+			 0);
 	while (queue_file_next_recipient(f, &cursor, &r) > 0)
 		str_printf(&list, "%.*s=%d/%d ", VIEW_ARG(r.address), r.outcome, r.reported);
 	assert_string_equal(str_cstr(&list), expected);
@@ -519,14 +562,15 @@ static void recovery(void)
 	PUT("s@x.test", 0, held, { "ok@a.test", 0 });
 	while (message_first_due() != NULL)
 		message_forget(message_first_due());
-	queue_file_open(qmgr.queue, view_of(later), 0, &f, NULL);
+	queue_file_open(qmgr.queue, view_of(later), NULL, 0, &f, NULL);
 	queue_file_set_state(f, 0, clock_wall() + 1000);
 	queue_file_close(f);
-	queue_file_open(qmgr.queue, view_of(held), 0, &f, NULL);
+	queue_file_open(qmgr.queue, view_of(held), NULL, 0, &f, NULL);
 	queue_file_set_state(f, QUEUE_FLAG_HOLD, 0);
 	queue_file_close(f);
-	assert_int_equal(queue_file_open(qmgr.queue, view_of(locked), QUEUE_OPEN_LOCK, &lock, NULL),
-			 0);
+	assert_int_equal(
+		queue_file_open(qmgr.queue, view_of(locked), NULL, QUEUE_OPEN_LOCK, &lock, NULL),
+		0);
 	str_printf(&path, "%s/", directory);
 	queue_path(&path, view_of(damaged));
 	assert_int_equal(io_read_file(str_cstr(&path), 10000, &bytes, NULL), 0);
@@ -550,6 +594,66 @@ static void recovery(void)
 	queue_file_close(lock);
 	wait_until_gone(locked);
 	assert_int_equal(seen.deliveries, 2);
+}
+
+/* Overwrites bytes of a message in the journal. */
+static void spoil(const char *id, uint64_t at, const char *bytes)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
+	str_printf(&path, "%s/journal/001", directory);
+	_cleanup_fd_ int fd = open(str_cstr(&path), O_WRONLY | O_CLOEXEC);
+
+	assert_int_equal(place_of(id, NULL)->segment, 1);
+	assert_int_equal(
+		io_pwrite_all(fd, bytes, strlen(bytes), (off_t)(place_of(id, NULL)->offset + at)),
+		0);
+}
+
+static void journal_recovery(void)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	char good[QUEUE_ID_LENGTH_MAX], damaged[QUEUE_ID_LENGTH_MAX], torn[QUEUE_ID_LENGTH_MAX],
+		busy[QUEUE_ID_LENGTH_MAX], done[QUEUE_ID_LENGTH_MAX], twin[QUEUE_ID_LENGTH_MAX];
+	struct queue_file *f;
+	struct stat st;
+
+	PUT("s@x.test", 0, good, { "ok@a.test", 0 });
+	PUT("s@x.test", 0, damaged, { "ok@a.test", 0 });
+	PUT("s@x.test", 0, torn, { "ok@a.test", 0 });
+	PUT("s@x.test", 0, busy, { "ok@a.test", 0 });
+	PUT("s@x.test", 0, done, { "ok@a.test", 0 });
+	PUT("s@x.test", 0, twin, { "ok@a.test", 0 });
+	while (message_first_due() != NULL)
+		message_forget(message_first_due());
+	spoil(damaged, place_of(damaged, NULL)->size + 64 - 22, "B");
+	spoil(torn, place_of(torn, NULL)->size + 64 - 16, "no mark");
+	queue_mark(qmgr.queue, place_of(busy, NULL), QUEUE_RECORD_BUSY);
+	queue_mark(qmgr.queue, place_of(done, NULL), QUEUE_RECORD_DONE);
+	/* As somebody leaves it who dies between the file and the mark. */
+	queue_file_open(qmgr.queue, view_of(twin), place_of(twin, NULL), 0, &f, NULL);
+	assert_int_equal(queue_file_settle(f, NULL), 0);
+	queue_file_close(f);
+	queue_mark(qmgr.queue, place_of(twin, NULL), QUEUE_RECORD_LIVE);
+
+	str_printf(&path, "%s/retired", directory);
+	qmgr.retired_fd = open(str_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int retired = open(str_cstr(&path), O_RDWR | O_CLOEXEC);
+
+	flock(retired, LOCK_SH);
+	begin();
+	settle();
+	wait_until_gone(twin);
+	settle();
+	assert_int_equal(seen.deliveries, 2); /* good, twin */
+	assert_null(message_find(view_of(busy)));
+	str_clear(&path);
+	str_printf(&path, "%s/corrupt/%s", directory, damaged);
+	assert_int_equal(stat(str_cstr(&path), &st), 0);
+	/* The one that had it under way is gone. */
+	close(retired);
+	wait_until_gone(busy);
+	assert_int_equal(seen.deliveries, 3);
 }
 
 /* The service is in master.cf, but nobody listens. */
@@ -689,7 +793,14 @@ static void bad_agents_test(void **state)
 static void recovery_test(void **state)
 {
 	(void)state;
-	with_qmgr("", recovery);
+	in_journal = false;
+	run_child("", recovery);
+}
+static void journal_recovery_test(void **state)
+{
+	(void)state;
+	in_journal = true;
+	run_child("", journal_recovery);
 }
 static void no_agent_test(void **state)
 {
@@ -712,12 +823,13 @@ static void retirement_test(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fates_test),	 cmocka_unit_test(second_attempt_test),
-		cmocka_unit_test(wishes_test),	 cmocka_unit_test(bounce_test),
-		cmocka_unit_test(old_mail_test), cmocka_unit_test(large_test),
-		cmocka_unit_test(dead_test),	 cmocka_unit_test(bad_agents_test),
-		cmocka_unit_test(recovery_test), cmocka_unit_test(no_agent_test),
-		cmocka_unit_test(by_hand_test),	 cmocka_unit_test(retirement_test),
+		cmocka_unit_test(fates_test),	   cmocka_unit_test(second_attempt_test),
+		cmocka_unit_test(wishes_test),	   cmocka_unit_test(bounce_test),
+		cmocka_unit_test(old_mail_test),   cmocka_unit_test(large_test),
+		cmocka_unit_test(dead_test),	   cmocka_unit_test(bad_agents_test),
+		cmocka_unit_test(recovery_test),   cmocka_unit_test(journal_recovery_test),
+		cmocka_unit_test(no_agent_test),   cmocka_unit_test(by_hand_test),
+		cmocka_unit_test(retirement_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ static void write_messages(void *argument)
 		queue_writer_recipient(w, VIEW("a@x"), VIEW("a@x"), VIEW_NONE, 0);
 		queue_writer_content(w, VIEW("x\r\n"));
 		assert_int_equal(queue_writer_commit(w, &err), 0);
-		assert_int_equal(queue_file_open(load->t->queue, view_of(queue_writer_id(w)),
+		assert_int_equal(queue_file_open(load->t->queue, view_of(queue_writer_id(w)), NULL,
 						 QUEUE_OPEN_VERIFY, &f, &err),
 				 0);
 		queue_file_close(f);
@@ -46,10 +46,11 @@ static void many_writers(struct test_queue *t)
 	assert_int_equal(load.committed, WRITERS * MESSAGES);
 }
 
-static int no_file(void *argument, const char *id)
+static int no_file(void *argument, const char *id, const struct queue_place *place)
 {
 	(void)argument;
 	(void)id;
+	(void)place;
 	return 1;
 }
 
@@ -72,7 +73,7 @@ static void failing_write(struct test_queue *t)
 	assert_int_equal(queue_writer_commit(w, &err), -EFBIG);
 	queue_writer_free(w);
 	setrlimit(RLIMIT_FSIZE, &old);
-	assert_int_equal(queue_scan(t->queue, no_file, NULL), 0);
+	assert_int_equal(queue_scan(t->queue, &(struct queue_scan){ .each = no_file }), 0);
 }
 
 static void many_writers_test(void **state)

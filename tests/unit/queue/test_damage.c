@@ -35,7 +35,7 @@ static void make_sample(struct test_queue *t, struct sample *sample)
 	assert_int_equal(io_read_file(str_cstr(&path), 100000, &sample->bytes, &err), 0);
 	sample->mark_end = sample->bytes.len;
 
-	assert_int_equal(queue_file_open(t->queue, view_of(sample->id), 0, &f, &err), 0);
+	assert_int_equal(queue_file_open(t->queue, view_of(sample->id), NULL, 0, &f, &err), 0);
 	queue_file_next_recipient(f, &cursor, &r);
 	assert_int_equal(queue_file_add_reason(f, &reason, &place), 0);
 	queue_file_set_result(f, r.place, OUTCOME_DEFERRED, false, 5, place);

@@ -34,8 +34,8 @@ static void write_and_read(struct test_queue *t)
 	struct view id = view_of(queue_writer_id(w));
 
 	/* The writer has it locked until it is freed. */
-	assert_int_equal(queue_file_open(t->queue, id, QUEUE_OPEN_LOCK, &f, &err), -EBUSY);
-	assert_int_equal(queue_file_open(t->queue, id, QUEUE_OPEN_VERIFY, &f, &err), 0);
+	assert_int_equal(queue_file_open(t->queue, id, NULL, QUEUE_OPEN_LOCK, &f, &err), -EBUSY);
+	assert_int_equal(queue_file_open(t->queue, id, NULL, QUEUE_OPEN_VERIFY, &f, &err), 0);
 
 	const struct queue_envelope *e = queue_file_envelope(f);
 
@@ -99,7 +99,8 @@ static void results_are_kept(struct test_queue *t)
 	snprintf(id, sizeof(id), "%s", queue_writer_id(w));
 	queue_writer_free(w);
 
-	assert_int_equal(queue_file_open(t->queue, view_of(id), QUEUE_OPEN_LOCK, &f, &err), 0);
+	assert_int_equal(queue_file_open(t->queue, view_of(id), NULL, QUEUE_OPEN_LOCK, &f, &err),
+			 0);
 	assert_int_equal(queue_file_next_recipient(f, &cursor, &r), 1);
 	assert_int_equal(queue_file_next_recipient(f, &cursor, &r), 1);
 	assert_int_equal(queue_file_add_reason(f, &reason, &place), 0);
@@ -115,7 +116,8 @@ static void results_are_kept(struct test_queue *t)
 	queue_file_close(f);
 
 	/* The CRC does not cover what changes. */
-	assert_int_equal(queue_file_open(t->queue, view_of(id), QUEUE_OPEN_VERIFY, &f, &err), 0);
+	assert_int_equal(queue_file_open(t->queue, view_of(id), NULL, QUEUE_OPEN_VERIFY, &f, &err),
+			 0);
 	assert_int_equal(queue_file_flags(f), QUEUE_FLAG_HOLD);
 	assert_int_equal(queue_file_next_attempt(f), 1795309999);
 	cursor = (struct queue_cursor){ 0 };
@@ -138,8 +140,8 @@ static void results_are_kept(struct test_queue *t)
 	int fd = open(t->directory, O_RDONLY);
 
 	assert_int_equal(queue_file_from_fd(fd, view_of(id), &f, &err), -EBADMSG);
-	assert_int_equal(queue_remove(t->queue, view_of(id)), 0);
-	assert_int_equal(queue_file_open(t->queue, view_of(id), 0, &f, &err), -ENOENT);
+	assert_int_equal(queue_remove(t->queue, view_of(id), NULL), 0);
+	assert_int_equal(queue_file_open(t->queue, view_of(id), NULL, 0, &f, &err), -ENOENT);
 }
 
 /* The window moves many times, and a large content goes past the buffer. */
@@ -163,9 +165,9 @@ static void many_recipients(struct test_queue *t)
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(queue_writer_content(w, view_make(block, 200000)), 0);
 	assert_int_equal(queue_writer_commit(w, &err), 0);
-	assert_int_equal(
-		queue_file_open(t->queue, view_of(queue_writer_id(w)), QUEUE_OPEN_VERIFY, &f, &err),
-		0);
+	assert_int_equal(queue_file_open(t->queue, view_of(queue_writer_id(w)), NULL,
+					 QUEUE_OPEN_VERIFY, &f, &err),
+			 0);
 	assert_int_equal(queue_file_recipient_count(f), COUNT);
 	assert_int_equal(queue_file_content_size(f), 1000000);
 	for (int i = 0; i < COUNT; i++) {
@@ -179,9 +181,10 @@ static void many_recipients(struct test_queue *t)
 	assert_int_equal(queue_file_next_recipient(f, &cursor, &r), 0);
 }
 
-static int count_file(void *argument, const char *id)
+static int count_file(void *argument, const char *id, const struct queue_place *place)
 {
 	(void)id;
+	(void)place;
 	++*(int *)argument;
 	return 0;
 }
@@ -194,11 +197,15 @@ static void nothing_is_left_of_what_was_not_committed(struct test_queue *t)
 
 	queue_writer_recipient(w, VIEW("a@x"), VIEW("a@x"), VIEW_NONE, 0);
 	queue_writer_content(w, view_make(block, 200000));
-	assert_int_equal(queue_scan(t->queue, count_file, &count), 0);
+	assert_int_equal(queue_scan(t->queue,
+				    &(struct queue_scan){ .each = count_file, .argument = &count }),
+			 0);
 	assert_int_equal(count, 1);
 	queue_writer_free(w);
 	count = 0;
-	assert_int_equal(queue_scan(t->queue, count_file, &count), 0);
+	assert_int_equal(queue_scan(t->queue,
+				    &(struct queue_scan){ .each = count_file, .argument = &count }),
+			 0);
 	assert_int_equal(count, 0);
 }
 

@@ -1,0 +1,104 @@
+/*
+ * From the journal to a file of its own: what is put off, and what has been under way for long. As
+ * many as come together share the waits for the disk.
+ */
+#include <errno.h>
+
+#include "attempt.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/daemon.h"
+
+/* At one time; they share each sync. */
+#define TASKS_MAX 20
+/* What is younger will mostly be gone in a moment. */
+#define OLD ((int64_t)5 * 1000000)
+
+int settle_attempt(struct attempt *a)
+{
+	struct error err = ERROR_NONE;
+	int r = queue_file_settle(a->file, &err);
+
+	if (r < 0) {
+		log_error("%s", err.text);
+		return r;
+	}
+	a->message->place = QUEUE_OWN_FILE;
+	attempt_record_kept(a);
+	return 0;
+}
+
+/* One under way. Nobody ends it meanwhile. */
+static void settle_active(struct attempt *a)
+{
+	if (a->finishing)
+		return; /* it does so by itself, if it stays */
+	a->finishing = true;
+	settle_attempt(a);
+	a->finishing = false;
+	/* What was asked for while we waited. */
+	attempt_read(a);
+}
+
+/* One that waits for its first attempt. */
+static void settle_waiting(struct mail *m)
+{
+	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
+	struct error err = ERROR_NONE;
+	int64_t due = m->due.key;
+
+	message_settling(m);
+	int r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &f, &err);
+
+	if (r == 0)
+		r = queue_file_settle(f, &err);
+	if (r == 0)
+		m->place = QUEUE_OWN_FILE;
+	else
+		log_error("%s", err.text);
+	message_set_due(m, due);
+	activate_wake();
+}
+
+struct settling {
+	const struct message_id *ids;
+	size_t count, next, tasks;
+	int64_t older_than; /* microseconds */
+	struct waitlist over;
+};
+
+static void settle_some(void *argument)
+{
+	struct settling *s = argument;
+
+	while (s->next < s->count && !qmgr.retiring) {
+		struct mail *m = message_find(view_of(s->ids[s->next++].text));
+
+		if (m == NULL || m->place.segment == 0 ||
+		    queue_id_time(view_of(m->id)) > s->older_than)
+			continue;
+		if (m->attempt != NULL)
+			settle_active(m->attempt);
+		else if (m->state == MESSAGE_WAITING)
+			settle_waiting(m);
+	}
+	s->tasks--;
+	wake_all(&s->over);
+}
+
+void settle_old(const struct message_id *ids, size_t count)
+{
+	struct settling s = { .ids = ids,
+			      .count = count,
+			      .tasks = MIN(count, (size_t)TASKS_MAX),
+			      .older_than = clock_wall_usec() - OLD };
+
+	WAITLIST_INIT(&s.over);
+	daemon_work_begin();
+	for (size_t i = s.tasks; i > 0; i--)
+		task_spawn("settle", settle_some, &s);
+	while (s.tasks > 0)
+		wait_on(&s.over, MSEC_FOREVER);
+	daemon_work_end();
+}
