@@ -1,6 +1,5 @@
 /* qmgr's requests. A report goes into the queue like any other mail, through cleanup. */
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,11 +21,9 @@ static const char *kind_name(uint8_t kind)
 /* One message to the sender. 0 when it is in the queue. */
 static int submit(struct report *report)
 {
-	_cleanup_(str_free) struct str refusal = STR_EMPTY;
 	const struct queue_envelope *e = queue_file_envelope(report->file);
 	int has_8bit = report_needs_8bit(report);
-	struct submission_verdict verdict = { 0 };
-	char id[IPC_QUEUE_ID_MAX + 1];
+	_cleanup_(submission_verdict_free) struct submission_verdict verdict = { 0 };
 
 	if (has_8bit < 0)
 		return has_8bit;
@@ -34,24 +31,17 @@ static int submit(struct report *report)
 		"private/cleanup",
 		&(struct msg_mail){
 			.flags = (uint8_t)(MAIL_FLAG_INTERNAL | (e->flags & MAIL_FLAG_SMTPUTF8)),
-			.body = has_8bit ? BODY_8BITMIME : BODY_7BIT },
-		&refusal);
+			.body = has_8bit ? BODY_8BITMIME : BODY_7BIT });
 
-	if (s == NULL) {
-		log_warning("%s: report was refused: %s", queue_file_id(report->file),
-			    str_cstr(&refusal));
-		return -EAGAIN;
-	}
-	snprintf(id, sizeof(id), "%s", submission_queue_id(s));
 	report->argument = s;
-	int r = submission_rcpt(s, e->sender, VIEW_NONE, NOTIFY_NEVER, &refusal);
+	int r = submission_rcpt(s, e->sender, VIEW_NONE, NOTIFY_NEVER);
 
 	if (r == 0)
 		r = report_compose(report);
 	if (r < 0) {
 		submission_abort(s);
 		log_warning("%s: report was not written: %s", queue_file_id(report->file),
-			    refusal.len > 0 ? str_cstr(&refusal) : strerror(-r));
+			    strerror(-r));
 		return r;
 	}
 	r = submission_commit(s, &verdict);
@@ -60,10 +50,9 @@ static int submit(struct report *report)
 			    verdict.code, str_cstr(&verdict.text));
 		r = -EAGAIN;
 	}
-	str_free(&verdict.status);
-	str_free(&verdict.text);
 	if (r == 0)
-		log_info("%s: %s: %s", queue_file_id(report->file), kind_name(report->kind), id);
+		log_info("%s: %s: %s", queue_file_id(report->file), kind_name(report->kind),
+			 str_cstr(&verdict.queue_id));
 	return r;
 }
 

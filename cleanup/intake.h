@@ -30,7 +30,7 @@ struct intake {
 	int64_t arrival; /* microseconds */
 	uid_t uid;	 /* of a local submitter */
 	bool local_submission;
-	bool has_id; /* `opened` was sent: its lines in the log carry the queue id */
+	bool has_id; /* its lines in the log carry the queue id */
 
 	struct queue_writer *writer;
 	uint32_t given;		   /* recipients that the client gave */
@@ -68,7 +68,7 @@ int intake_fail_temporarily(struct intake *in, const char *what, int r);
 
 /* envelope.c */
 int envelope_sender(struct intake *in, struct view sender);
-/* 0, or -EACCES after intake_fail: this recipient only is refused. */
+/* 0, or -EACCES after intake_fail. */
 int envelope_recipient(struct intake *in, const struct msg_rcpt *rcpt);
 /* No more recipients come: adds the copies. */
 int envelope_close(struct intake *in);

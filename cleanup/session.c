@@ -137,12 +137,10 @@ static void begin(struct intake *in, const struct msg_mail *m)
 	str_set(&in->tls, m->tls);
 	str_set(&in->login, m->login);
 	in->local_submission = view_starts(view_of(ipc_socket_name(in->ipc)), VIEW("public/"));
-	if (in->local_submission && check_submitter(in, m) < 0)
-		return;
-	if (check_size(in, m->size) < 0 || check_space(in, m->size) < 0)
-		return;
-	if (envelope_sender(in, m->sender) < 0)
-		return;
+	/* What is refused here is refused at the end: the client says all of it in one go. */
+	if ((!in->local_submission || check_submitter(in, m) == 0) &&
+	    check_size(in, m->size) == 0 && check_space(in, m->size) == 0)
+		envelope_sender(in, m->sender);
 	in->writer = queue_writer_new(
 		cleanup.queue,
 		&(struct queue_envelope){ .sender = str_view(&in->sender),
@@ -156,8 +154,11 @@ static void begin(struct intake *in, const struct msg_mail *m)
 					  .body = in->body,
 					  .ret = in->ret,
 					  .arrival = in->arrival });
+	/* Those who want to log before we answer choose the id; local users do not. */
+	if (!in->local_submission && queue_id_is_valid(m->queue_id))
+		queue_writer_set_id(in->writer, m->queue_id);
 	in->has_id = true;
-	if (in->local_submission)
+	if (in->local_submission && in->fail_code == 0)
 		log_info("%s: uid=%u from=<%s>", queue_writer_id(in->writer), (unsigned)in->uid,
 			 str_cstr(&in->sender));
 }
@@ -168,13 +169,9 @@ static int take_recipient(struct intake *in, const struct msg_rcpt *rcpt)
 {
 	if (in->content_begun)
 		return -EBADMSG;
-	if (in->fail_code == 0 && envelope_recipient(in, rcpt) == 0)
-		return ipc_send(in->ipc, done);
-	int r = send_failure(in);
-
-	/* The message goes on without this recipient; a queue file that failed fails again. */
-	in->fail_code = 0;
-	return r;
+	if (in->fail_code == 0)
+		envelope_recipient(in, rcpt);
+	return 0;
 }
 
 static void take_content(struct intake *in, struct view bytes)
@@ -239,9 +236,7 @@ static int serve_message(struct ipc *ipc, const struct msg_mail *mail)
 
 	in->ipc = ipc;
 	begin(in, mail);
-	if (!in->has_id)
-		return send_failure(in);
-	int r = ipc_send(ipc, opened, .queue_id = view_of(queue_writer_id(in->writer)));
+	int r = 0;
 
 	while (r == 0) {
 		r = ipc_receive(ipc, &m);

@@ -13,24 +13,7 @@
 
 #define COPY_BLOCK ((size_t)32768)
 
-/* "550 5.1.1 text" as a verdict. */
-static void take_refusal(struct view refusal, struct verdict *verdict)
-{
-	struct view code, status, rest = refusal;
-
-	if (!view_next_word(&rest, " ", &code) || code.len != 3)
-		code = VIEW("451");
-	if (!view_next_word(&rest, " ", &status) || status.len < 5 || status.data[1] != '.')
-		status = code.data[0] == '5' ? VIEW("5.0.0") : VIEW("4.3.0");
-
-	_cleanup_free_ char *dsn = mem_strndup(status.data, status.len);
-
-	verdict_set(verdict, code.data[0] == '5' ? OUTCOME_FAILED : OUTCOME_DEFERRED, dsn,
-		    "forwarding refused: %.*s", VIEW_ARG(refusal));
-}
-
-static int send_recipients(struct submission *s, const struct plan *plan, const struct job *job,
-			   struct str *refusal)
+static int send_recipients(struct submission *s, const struct plan *plan, const struct job *job)
 {
 	/* A success report is given here: the message became others. */
 	uint8_t notify = job->recipient->notify & (uint8_t)~NOTIFY_SUCCESS;
@@ -39,7 +22,7 @@ static int send_recipients(struct submission *s, const struct plan *plan, const 
 	for (size_t i = 0; i < plan->count && r == 0; i++)
 		if (plan->actions[i].kind == ACTION_ADDRESS)
 			r = submission_rcpt(s, view_of(plan->actions[i].text),
-					    str_view(&job->recipient->orcpt), notify, refusal);
+					    str_view(&job->recipient->orcpt), notify);
 	return r;
 }
 
@@ -69,26 +52,22 @@ static int send_content(struct submission *s, const struct job *job)
 
 static void commit(struct submission *s, struct verdict *verdict)
 {
-	struct submission_verdict answer = { .code = 451 };
-	const char *queue_id = submission_queue_id(s);
-	_cleanup_free_ char *id = mem_strdup(queue_id != NULL ? queue_id : "?");
+	_cleanup_(submission_verdict_free) struct submission_verdict answer = { .code = 451 };
 	int r = submission_commit(s, &answer);
 
 	if (r < 0)
 		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "cannot forward: %s", strerror(-r));
 	else if (answer.code / 100 == 2)
-		verdict_set(verdict, OUTCOME_EXPANDED, "2.0.0", "forwarded as %s", id);
+		verdict_set(verdict, OUTCOME_EXPANDED, "2.0.0", "forwarded as %s",
+			    str_cstr(&answer.queue_id));
 	else
 		verdict_set(verdict, answer.code / 100 == 5 ? OUTCOME_FAILED : OUTCOME_DEFERRED,
 			    str_cstr(&answer.status), "forwarding refused: %s",
 			    str_cstr(&answer.text));
-	str_free(&answer.status);
-	str_free(&answer.text);
 }
 
 void forward_submit(const struct plan *plan, struct job *job, struct verdict *verdict)
 {
-	_cleanup_(str_free) struct str refusal = STR_EMPTY;
 	const struct delivery *d = job->d;
 	struct msg_mail mail = {
 		.sender = str_view(&job->sender),
@@ -99,19 +78,9 @@ void forward_submit(const struct plan *plan, struct job *job, struct verdict *ve
 		.envid = str_view(&d->envid),
 		.size = d->content_size,
 	};
-	struct submission *s = submission_begin("private/cleanup", &mail, &refusal);
-	int r;
+	struct submission *s = submission_begin("private/cleanup", &mail);
+	int r = send_recipients(s, plan, job);
 
-	if (s == NULL) {
-		take_refusal(str_view(&refusal), verdict);
-		return;
-	}
-	r = send_recipients(s, plan, job, &refusal);
-	if (r == -EACCES) {
-		take_refusal(str_view(&refusal), verdict);
-		submission_abort(s);
-		return;
-	}
 	if (r == 0)
 		r = send_content(s, job);
 	if (r < 0) {

@@ -109,8 +109,7 @@ static int commit(struct session *s)
 	}
 	if (!s->failed)
 		s->errors = s->junk = 0; /* a client that brings mail has earned new patience */
-	str_free(&verdict.status);
-	str_free(&verdict.text);
+	submission_verdict_free(&verdict);
 	return r;
 }
 
@@ -145,7 +144,6 @@ static int conclude(struct session *s, const struct transfer *transfer, const st
 static bool prepare(struct session *s, int *result)
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
-	_cleanup_(str_free) struct str refusal = STR_EMPTY;
 	struct policy_question q;
 
 	*result = SESSION_GOES_ON;
@@ -158,8 +156,8 @@ static bool prepare(struct session *s, int *result)
 		}
 		transaction_note_answer(s, &answer);
 	}
-	if (!s->transaction.discard && transaction_open(s, &refusal) < 0) {
-		*result = reply_text(s, str_view(&refusal));
+	if (!s->transaction.discard && transaction_open(s) < 0) {
+		*result = reply(s, "451 4.3.0 Error: queue file write error");
 		return false;
 	}
 	return true;

@@ -81,7 +81,6 @@ static bool permitted(struct session *s, const struct request *request, int *res
 int verb_rcpt(struct session *s, struct view argument)
 {
 	_cleanup_(request_free) struct request request = { 0 };
-	_cleanup_(str_free) struct str refusal = STR_EMPTY;
 	int r;
 
 	if (!parse(s, argument, &request, &r))
@@ -93,9 +92,7 @@ int verb_rcpt(struct session *s, struct view argument)
 		return refuse_too_many(s);
 	if (!permitted(s, &request, &r))
 		return r;
-	if (transaction_add(s, str_view(&request.address), str_view(&request.orcpt), request.notify,
-			    &refusal) < 0)
-		return reply_refusal(s, "RCPT", str_view(&refusal), str_view(&request.address));
+	transaction_add(s, str_view(&request.address), str_view(&request.orcpt), request.notify);
 	s->state = STATE_RCPT;
 	return reply(s, "250 2.1.5 Ok");
 }

@@ -46,11 +46,10 @@ struct transaction {
 	struct recipient *recipients;
 	size_t count, size;
 	size_t overshoot;	       /* recipients beyond smtpd_recipient_limit */
-	struct submission *submission; /* NULL: not opened yet */
+	struct submission *submission; /* NULL: not before DATA */
 	struct str queue_id;	       /* empty: NOQUEUE */
 	struct str prepend, redirect;  /* what access maps ask for */
 	bool hold, discard;
-	bool must_reopen; /* they asked after the submission was opened */
 };
 
 struct verb_count {
@@ -117,11 +116,9 @@ int session_greet(struct session *s);
 /* ---- transaction.c ---- */
 
 void transaction_reset(struct session *s);
-/* Opens the submission if it is not, and hands it all recipients so far. 0, or -EACCES: *refusal. */
-int transaction_open(struct session *s, struct str *refusal);
-/* Adds a recipient, to the submission too. 0, or -EACCES: *refusal. */
-int transaction_add(struct session *s, struct view address, struct view orcpt, uint8_t notify,
-		    struct str *refusal);
+void transaction_add(struct session *s, struct view address, struct view orcpt, uint8_t notify);
+/* Gives the message its queue ID and begins its submission. 0, or a negative errno: say 451. */
+int transaction_open(struct session *s);
 /* Takes over what a permitting answer asks for beside the permission. */
 void transaction_note_answer(struct session *s, const struct policy_answer *answer);
 /* Questions for the policy are about this session and transaction. */

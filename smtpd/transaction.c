@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "queue/queue.h"
 #include "server.h"
 #include "session.h"
 #include "tls/tls.h"
@@ -26,7 +27,7 @@ void transaction_reset(struct session *s)
 	str_clear(&t->redirect);
 	str_clear(&t->options.envid);
 	t->options = (struct mail_options){ .envid = t->options.envid };
-	t->hold = t->discard = t->must_reopen = false;
+	t->hold = t->discard = false;
 	if (s->state & (STATE_MAIL | STATE_RCPT))
 		s->state = s->helo.len > 0 ? STATE_READY : STATE_NEW;
 }
@@ -49,79 +50,47 @@ static void note_client(const struct session *s)
 		log_info("%s: client=%s", session_id(s), str_cstr(&s->who));
 }
 
-static int lose_submission(struct transaction *t)
-{
-	submission_abort(TAKE(t->submission));
-	t->must_reopen = true;
-	return -EACCES;
-}
-
-/* 0, or -EACCES with *refusal; where cleanup is gone the submission is gone too. */
-static int send_recipient(struct transaction *t, const struct recipient *recipient,
-			  struct str *refusal)
-{
-	bool redirected = t->redirect.len > 0;
-	struct view address = str_view(redirected ? &t->redirect : &recipient->address);
-	int r = submission_rcpt(t->submission, address, str_view(&recipient->orcpt),
-				recipient->notify, refusal);
-
-	if (r == 0 || r == -EACCES)
-		return r;
-	log_warning("%s: lost on the way to cleanup: %s", str_cstr(&t->queue_id), strerror(-r));
-	str_set(refusal, VIEW("451 4.3.0 Error: queue file write error"));
-	return lose_submission(t);
-}
-
-static int begin_submission(struct session *s, struct str *refusal)
+int transaction_open(struct session *s)
 {
 	struct transaction *t = &s->transaction;
 	_cleanup_(str_free) struct str tls = STR_EMPTY, protocol = STR_EMPTY;
+	char id[QUEUE_ID_LENGTH_MAX];
+	int r = 0;
 
-	describe_tls(s, &tls);
-
-	const struct msg_mail mail = {
-		.sender = str_view(&t->sender),
-		.flags = (uint8_t)(MAIL_FLAG_REMOTE | (t->options.utf8 ? MAIL_FLAG_SMTPUTF8 : 0) |
-				   (t->hold ? MAIL_FLAG_HOLD : 0)),
-		.body = t->options.body,
-		.ret = t->options.ret,
-		.envid = str_view(&t->options.envid),
-		.client_address = view_of(s->peer->text),
-		.client_name = str_view(&s->name),
-		.helo = str_view(&s->helo),
-		.protocol = view_of(session_protocol(s, &protocol)),
-		.tls = str_view(&tls),
-		.login = str_view(&s->login),
-		.size = t->options.size,
-	};
-
-	t->submission = submission_begin(CLEANUP, &mail, refusal);
-	if (t->submission == NULL)
-		return -EACCES;
-	str_set(&t->queue_id, view_of(submission_queue_id(t->submission)));
+	queue_id_new(id);
+	str_set(&t->queue_id, view_of(id));
 	note_client(s);
-	return 0;
-}
+	describe_tls(s, &tls);
+	t->submission = submission_begin(
+		CLEANUP, &(struct msg_mail){
+				 .queue_id = view_of(id),
+				 .sender = str_view(&t->sender),
+				 .flags = (uint8_t)(MAIL_FLAG_REMOTE |
+						    (t->options.utf8 ? MAIL_FLAG_SMTPUTF8 : 0) |
+						    (t->hold ? MAIL_FLAG_HOLD : 0)),
+				 .body = t->options.body,
+				 .ret = t->options.ret,
+				 .envid = str_view(&t->options.envid),
+				 .client_address = view_of(s->peer->text),
+				 .client_name = str_view(&s->name),
+				 .helo = str_view(&s->helo),
+				 .protocol = view_of(session_protocol(s, &protocol)),
+				 .tls = str_view(&tls),
+				 .login = str_view(&s->login),
+				 .size = t->options.size,
+			 });
+	for (size_t i = 0; r == 0 && i < t->count; i++) {
+		const struct recipient *to = &t->recipients[i];
+		bool redirected = t->redirect.len > 0;
 
-int transaction_open(struct session *s, struct str *refusal)
-{
-	struct transaction *t = &s->transaction;
-
-	if (t->submission != NULL && !t->must_reopen)
-		return 0;
-	submission_abort(TAKE(t->submission));
-	if (begin_submission(s, refusal) < 0)
-		return -EACCES;
-	t->must_reopen = false;
-	for (size_t i = 0; i < t->count; i++) {
 		/* REDIRECT sends the message to one address, once. */
-		if (i > 0 && t->redirect.len > 0)
+		if (i > 0 && redirected)
 			break;
-		/* They have been accepted: all of them, or no message. */
-		if (send_recipient(t, &t->recipients[i], refusal) < 0)
-			return t->submission == NULL ? -EACCES : lose_submission(t);
+		r = submission_rcpt(t->submission,
+				    str_view(redirected ? &t->redirect : &to->address),
+				    str_view(&to->orcpt), to->notify);
 	}
-	return 0;
+	return r;
 }
 
 static struct recipient *append_recipient(struct transaction *t)
@@ -134,26 +103,13 @@ static struct recipient *append_recipient(struct transaction *t)
 	return &t->recipients[t->count++];
 }
 
-int transaction_add(struct session *s, struct view address, struct view orcpt, uint8_t notify,
-		    struct str *refusal)
+void transaction_add(struct session *s, struct view address, struct view orcpt, uint8_t notify)
 {
-	struct transaction *t = &s->transaction;
-
-	if (!t->discard && transaction_open(s, refusal) < 0)
-		return -EACCES;
-
-	struct recipient *recipient = append_recipient(t);
+	struct recipient *recipient = append_recipient(&s->transaction);
 
 	str_append(&recipient->address, address);
 	str_append(&recipient->orcpt, orcpt);
 	recipient->notify = notify;
-	if (t->discard || (t->redirect.len > 0 && t->count > 1) ||
-	    send_recipient(t, recipient, refusal) == 0)
-		return 0;
-	str_free(&recipient->address);
-	str_free(&recipient->orcpt);
-	t->count--;
-	return -EACCES;
 }
 
 void transaction_note_answer(struct session *s, const struct policy_answer *answer)
@@ -167,13 +123,10 @@ void transaction_note_answer(struct session *s, const struct policy_answer *answ
 		str_append(&t->prepend, str_view(&answer->prepend));
 	if (answer->action == POLICY_DISCARD)
 		t->discard = true;
-	if (answer->action == POLICY_HOLD && !t->hold)
-		t->hold = t->must_reopen = true;
-	if (answer->redirect.len > 0 &&
-	    !view_eq(str_view(&t->redirect), str_view(&answer->redirect))) {
+	if (answer->action == POLICY_HOLD)
+		t->hold = true;
+	if (answer->redirect.len > 0)
 		str_set(&t->redirect, str_view(&answer->redirect));
-		t->must_reopen = true;
-	}
 }
 
 static void note(void *argument, const char *what, struct view text)

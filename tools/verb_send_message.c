@@ -165,38 +165,19 @@ static void add_from_field(const struct sending *s, struct str *header)
 	str_append(header, VIEW(">\r\n"));
 }
 
-static enum send_status refused(const struct str *refusal)
-{
-	fprintf(stderr, "sendmail: %s\n", str_cstr(refusal));
-	if (refusal->len > 0 && refusal->data[0] == '5')
-		return SEND_BAD_DATA;
-	return SEND_LATER;
-}
-
 static enum send_status begin(const struct sending *s, struct submission **submission)
 {
-	_cleanup_(str_free) struct str refusal = STR_EMPTY;
+	int r = 0;
 
-	*submission =
-		submission_begin(SERVICE,
-				 &(struct msg_mail){ .sender = str_view(&s->sender),
-						     .body = BODY_8BITMIME,
-						     .ret = s->ret,
-						     .envid = str_view(&s->envid),
-						     .flags = s->utf8 ? MAIL_FLAG_SMTPUTF8 : 0 },
-				 &refusal);
-	if (*submission == NULL)
-		return refused(&refusal);
-	for (size_t i = 0; i < s->recipient_count; i++) {
-		int r = submission_rcpt(*submission, str_view(&s->recipients[i]), VIEW_NONE,
-					s->notify, &refusal);
-
-		if (r == -EACCES)
-			return refused(&refusal);
-		if (r < 0)
-			return complain(SEND_LATER, "the mail system does not answer");
-	}
-	return SEND_DONE;
+	*submission = submission_begin(
+		SERVICE, &(struct msg_mail){ .sender = str_view(&s->sender),
+					     .body = BODY_8BITMIME,
+					     .ret = s->ret,
+					     .envid = str_view(&s->envid),
+					     .flags = s->utf8 ? MAIL_FLAG_SMTPUTF8 : 0 });
+	for (size_t i = 0; r == 0 && i < s->recipient_count; i++)
+		r = submission_rcpt(*submission, str_view(&s->recipients[i]), VIEW_NONE, s->notify);
+	return r < 0 ? complain(SEND_LATER, "the mail system does not answer") : SEND_DONE;
 }
 
 static enum send_status commit(struct submission *submission)
@@ -212,8 +193,7 @@ static enum send_status commit(struct submission *submission)
 			str_cstr(&verdict.text));
 		status = verdict.code >= 500 ? SEND_BAD_DATA : SEND_LATER;
 	}
-	str_free(&verdict.status);
-	str_free(&verdict.text);
+	submission_verdict_free(&verdict);
 	return status;
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/clients.h"
+#include "ipc/internal.h"
 
 /* cleanup may just be in the middle of being replaced. */
 #define CONNECT_TIME ((msec_t)10000)
@@ -12,8 +13,9 @@
 
 struct submission {
 	struct ipc_pool *pool;
-	struct ipc *ipc;
-	char queue_id[IPC_QUEUE_ID_MAX + 1];
+	struct ipc *ipc; /* NULL: nothing was sent yet */
+	struct str buffer;
+	int failed;
 };
 
 /* The pool of a service; made at its first use and kept for good. */
@@ -35,102 +37,119 @@ static struct ipc_pool *pool_of(const char *service)
 	log_fatal("more than %d submission services", SERVICES_MAX);
 }
 
-static void set_refusal(struct str *refusal, const struct msg_verdict *verdict)
+/* Sends what has come together. It is kept: a kept connection may turn out to be dead. */
+static int start(struct submission *s)
 {
-	str_clear(refusal);
-	str_printf(refusal, "%u %.*s %.*s", verdict->code, VIEW_ARG(verdict->status),
-		   VIEW_ARG(verdict->text));
+	for (;;) {
+		s->ipc = ipc_pool_get(s->pool, clock_after(CONNECT_TIME));
+		if (s->ipc == NULL)
+			return -errno;
+		int r = ipc_send_bytes(s->ipc, str_view(&s->buffer));
+
+		if (r == 0)
+			return 0;
+		bool was_kept = s->ipc->was_kept;
+
+		ipc_free(TAKE(s->ipc));
+		/* Each turn takes a kept connection away, so this comes to an end. */
+		if (!was_kept || (r != -EPIPE && r != -ECONNRESET))
+			return r;
+	}
 }
 
-/* The end of a message's exchange. */
-static void finish(struct submission *s, bool healthy)
+static int add(struct submission *s, enum message_type type, const void *fields)
 {
-	ipc_pool_put(s->pool, s->ipc, healthy);
-	free(s);
+	struct packed packed = { .out = &s->buffer, .flat = true };
+
+	if (s->failed < 0)
+		return s->failed;
+	if (s->ipc != NULL) {
+		s->failed = ipc_send_message(s->ipc, type, fields);
+		return s->failed;
+	}
+	s->failed = message_pack(&packed, type, fields);
+	if (s->failed == 0 && s->buffer.len > SUBMISSION_BUFFER) {
+		s->failed = start(s);
+		str_free(&s->buffer);
+	}
+	return s->failed;
 }
 
-struct submission *submission_begin(const char *service, const struct msg_mail *mail,
-				    struct str *refusal)
+struct submission *submission_begin(const char *service, const struct msg_mail *mail)
 {
-	struct ipc_pool *pool = pool_of(service);
-	struct message answer;
-	struct ipc *ipc;
-	int r = ipc_exchange_message(pool, clock_after(CONNECT_TIME), &ipc, &answer, MSG_mail,
-				     mail);
+	struct submission *s = mem_new(struct submission);
 
-	if (r < 0) {
-		log_warning("no answer from %s: %s", service, strerror(-r));
-		str_set(refusal, VIEW("451 4.3.0 Error: queue file write error"));
-		return NULL;
-	}
-	if (answer.type == MSG_opened) {
-		struct submission *s = mem_new(struct submission);
-
-		s->pool = pool;
-		s->ipc = ipc;
-		memcpy(s->queue_id, answer.opened.queue_id.data, answer.opened.queue_id.len);
-		return s;
-	}
-	if (answer.type == MSG_verdict) {
-		set_refusal(refusal, &answer.verdict);
-	} else {
-		log_warning("unexpected %s from %s", message_name(answer.type), service);
-		message_close_fd(&answer);
-		str_set(refusal, VIEW("451 4.3.0 Error: queue file write error"));
-	}
-	ipc_pool_put(pool, ipc, answer.type == MSG_verdict);
-	return NULL;
+	s->pool = pool_of(service);
+	add(s, MSG_mail, mail);
+	return s;
 }
 
-const char *submission_queue_id(const struct submission *s)
+int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify)
 {
-	return s->queue_id;
-}
-
-int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify,
-		    struct str *refusal)
-{
-	struct message answer;
-	int r = ipc_send(s->ipc, rcpt, .address = address, .orcpt = orcpt, .notify = notify);
-
-	if (r == 0)
-		r = ipc_receive(s->ipc, &answer);
-	if (r < 0)
-		return r;
-	if (answer.type == MSG_done)
-		return 0;
-	if (answer.type != MSG_verdict) {
-		message_close_fd(&answer);
-		return -EBADMSG;
-	}
-	set_refusal(refusal, &answer.verdict);
-	return -EACCES;
+	return add(s, MSG_rcpt,
+		   &(struct msg_rcpt){ .address = address, .orcpt = orcpt, .notify = notify });
 }
 
 int submission_data(struct submission *s, struct view bytes)
 {
-	while (bytes.len > 0) {
-		struct view piece = view_first(bytes, IPC_FRAME_MAX);
-		int r = ipc_send(s->ipc, data, .bytes = piece);
+	int r = s->failed;
 
-		if (r < 0)
-			return r;
+	while (r == 0 && bytes.len > 0) {
+		struct view piece = view_first(bytes, IPC_FRAME_MAX);
+
+		r = add(s, MSG_data, &(struct msg_data){ .bytes = piece });
 		bytes = view_from(bytes, piece.len);
 	}
-	return 0;
+	return r;
+}
+
+void submission_verdict_free(struct submission_verdict *verdict)
+{
+	str_free(&verdict->status);
+	str_free(&verdict->text);
+	str_free(&verdict->queue_id);
+}
+
+static void finish(struct submission *s, bool healthy)
+{
+	ipc_pool_put(s->pool, s->ipc, healthy);
+	str_free(&s->buffer);
+	free(s);
+}
+
+/* Sends what there is, if nothing was sent yet, and takes the answer. */
+static int conclude(struct submission *s, struct message *answer)
+{
+	bool is_whole = s->ipc == NULL;
+
+	for (;;) {
+		int r = is_whole ? start(s) : 0;
+
+		if (r == 0)
+			r = ipc_expect(s->ipc, MSG_verdict, answer);
+		/*
+		 * The kept connection of a cleanup that was replaced: once more on another. Had that
+		 * cleanup taken the message it would have said so.
+		 */
+		if (!is_whole || s->ipc == NULL || !s->ipc->was_kept ||
+		    (r != -ENODATA && r != -EPIPE))
+			return r;
+		ipc_free(TAKE(s->ipc));
+	}
 }
 
 int submission_commit(struct submission *s, struct submission_verdict *verdict)
 {
 	struct message answer;
-	int r = ipc_send(s->ipc, data_end);
+	int r = add(s, MSG_data_end, &(struct msg_data_end){ 0 });
 
 	if (r == 0)
-		r = ipc_expect(s->ipc, MSG_verdict, &answer);
+		r = conclude(s, &answer);
 	if (r == 0) {
 		verdict->code = answer.verdict.code;
 		str_set(&verdict->status, answer.verdict.status);
 		str_set(&verdict->text, answer.verdict.text);
+		str_set(&verdict->queue_id, answer.verdict.queue_id);
 	}
 	finish(s, r == 0);
 	return r;
@@ -139,12 +158,14 @@ int submission_commit(struct submission *s, struct submission_verdict *verdict)
 void submission_abort(struct submission *s)
 {
 	struct message answer;
+	int r = -ENODATA;
 
 	if (s == NULL)
 		return;
-	int r = ipc_send(s->ipc, abort);
-
-	if (r == 0)
-		r = ipc_expect(s->ipc, MSG_done, &answer);
+	if (s->ipc != NULL && s->failed == 0) {
+		r = ipc_send(s->ipc, abort);
+		if (r == 0)
+			r = ipc_expect(s->ipc, MSG_done, &answer);
+	}
 	finish(s, r == 0);
 }

@@ -89,24 +89,31 @@ int auth_redeem(struct view cookie, struct view service, struct str *user);
 
 /* ---- cleanup ---- */
 
-/* A message on its way into the queue: smtpd, sendmail, bounce, local. */
-struct submission;
 /*
- * Begins. NULL: refused or not there; *refusal then holds an SMTP answer ("451 4.3.0 ...").
- * `service` is "private/cleanup" for the suite's own programs, "public/cleanup" for sendmail.
+ * A message on its way into the queue: smtpd, sendmail, bounce, local. It is put together here and
+ * sent in one go when it is whole, so that nobody in the suite waits for a slow client; a large one
+ * begins to flow when SUBMISSION_BUFFER bytes have come together. What cleanup says is about all of
+ * it, at the end.
  */
-struct submission *submission_begin(const char *service, const struct msg_mail *mail,
-				    struct str *refusal);
-const char *submission_queue_id(const struct submission *s);
-/* 0, or -EACCES with *refusal, or another negative errno: the message is lost, say 451. */
-int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify,
-		    struct str *refusal);
+struct submission;
+#define SUBMISSION_BUFFER ((size_t)64 * 1024)
+/*
+ * `service` is "private/cleanup" for the suite's own programs, "public/cleanup" for sendmail. The
+ * first of these that fails makes all that follow fail: they return 0 or a negative errno.
+ */
+struct submission *submission_begin(const char *service, const struct msg_mail *mail);
+int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify);
 int submission_data(struct submission *s, struct view bytes);
 struct submission_verdict {
 	uint32_t code;
 	struct str status, text;
+	struct str queue_id; /* empty: there is none */
 };
-/* Ends the content and waits until it is durable. Frees s. 0 with the verdict, or negative errno. */
+void submission_verdict_free(struct submission_verdict *verdict);
+/*
+ * Ends the content and waits until the message is durable. Frees s. 0 with the verdict, or a
+ * negative errno: the message is lost, say 451.
+ */
 int submission_commit(struct submission *s, struct submission_verdict *verdict);
 /* Forgets the message. NULL is allowed. */
 void submission_abort(struct submission *s);

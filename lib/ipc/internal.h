@@ -28,6 +28,8 @@ struct ipc {
 
 /* 0 or a negative errno, which ends the connection. */
 int ipc_fail(struct ipc *ipc, int code);
+/* Bytes of whole messages that were packed elsewhere, sent at once. */
+int ipc_send_bytes(struct ipc *ipc, struct view bytes);
 /* Frees the receive buffer if nothing is in it. */
 void ipc_release_input(struct ipc *ipc);
 

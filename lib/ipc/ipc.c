@@ -180,6 +180,14 @@ int ipc_flush(struct ipc *ipc)
 	return r;
 }
 
+int ipc_send_bytes(struct ipc *ipc, struct view bytes)
+{
+	struct iovec all = { (void *)(uintptr_t)bytes.data, bytes.len };
+	int r = ipc_flush(ipc);
+
+	return r < 0 ? r : send_all(ipc, &all, 1, -1);
+}
+
 /* Sends what is packed, with the pieces that were not copied in their places. */
 static int send_packed(struct ipc *ipc, struct packed *packed)
 {

@@ -119,7 +119,7 @@ static void put_u64(struct str *out, uint64_t value)
 static void put_text(struct packed *p, struct view text)
 {
 	put_u32(p->out, (uint32_t)text.len);
-	if (text.len < PACK_PIECE_MIN || p->count == PACK_PIECES_MAX) {
+	if (p->flat || text.len < PACK_PIECE_MIN || p->count == PACK_PIECES_MAX) {
 		str_append(p->out, text);
 		return;
 	}

@@ -39,7 +39,8 @@ struct packed {
 		struct view text;
 	} pieces[PACK_PIECES_MAX];
 	size_t count;
-	int fd; /* to be sent along, or -1 */
+	int fd;	   /* to be sent along, or -1 */
+	bool flat; /* the caller's: all texts are copied */
 };
 
 /* Appends a whole message to packed->out. 0, -EMSGSIZE or -EINVAL (nothing is appended then). */

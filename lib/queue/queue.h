@@ -115,6 +115,8 @@ struct queue_writer;
 /* The file itself is made when the buffer is full for the first time, or at the commit. */
 struct queue_writer *queue_writer_new(struct queue *queue, const struct queue_envelope *envelope);
 const char *queue_writer_id(const struct queue_writer *w);
+/* A valid id that the caller made (queue_id_new), before anything else. */
+void queue_writer_set_id(struct queue_writer *w, struct view id);
 /* All recipients before the first byte of content (-EINVAL after it). */
 int queue_writer_recipient(struct queue_writer *w, struct view address, struct view original,
 			   struct view orcpt, uint8_t notify);

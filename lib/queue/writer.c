@@ -143,6 +143,12 @@ const char *queue_writer_id(const struct queue_writer *w)
 	return w->id;
 }
 
+void queue_writer_set_id(struct queue_writer *w, struct view id)
+{
+	memset(w->id, 0, sizeof(w->id));
+	memcpy(w->id, id.data, MIN(id.len, sizeof(w->id) - 1));
+}
+
 uint64_t queue_writer_size(const struct queue_writer *w)
 {
 	return w->head.content_size;

@@ -37,38 +37,6 @@ static void no_mapping(struct ipc *client)
 	assert_string_equal(str_cstr(&list), "team@example.test<team@example.test ");
 }
 
-/* A refused recipient leaves the message as it is. */
-static void bad_recipients(struct ipc *client)
-{
-	static const char *const bad[] = { "", "a\nb@c", "a\x01@b" };
-	_cleanup_(str_free) struct str id = STR_EMPTY, list = STR_EMPTY;
-	struct message m;
-
-	test_begin(client, &stranger);
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		ipc_send(client, rcpt, .address = view_of(bad[i]));
-		assert_int_equal(ipc_expect(client, MSG_verdict, &m), 0);
-		assert_int_equal(m.verdict.code, 501);
-		assert_true(view_is(m.verdict.status, "5.1.3"));
-	}
-	test_rcpt(client, "good@example.test");
-	assert_int_equal(test_end(client, &id), 250);
-	test_read_recipients(str_view(&id), &list);
-	assert_string_equal(str_cstr(&list), "good@example.test<good@example.test ");
-}
-
-static void aliases_without_end(struct ipc *client)
-{
-	struct message m;
-
-	test_begin(client, &stranger);
-	ipc_send(client, rcpt, .address = VIEW("loop@example.test"));
-	assert_int_equal(ipc_expect(client, MSG_verdict, &m), 0);
-	assert_int_equal(m.verdict.code, 451);
-	/* And nobody else was given. */
-	assert_int_equal(test_end(client, NULL), 554);
-}
-
 static int count_file(void *argument, const char *id, const struct queue_place *place)
 {
 	(void)id;
@@ -87,17 +55,72 @@ static int files(void)
 	return count;
 }
 
+/* The sender knows of no recipient that was left out: all of them, or no message. */
+static void bad_recipients(struct ipc *client)
+{
+	static const char *const bad[] = { "", "a\nb@c", "a\x01@b" };
+	_cleanup_(str_free) struct str id = STR_EMPTY, list = STR_EMPTY;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		test_begin(client, &stranger);
+		test_rcpt(client, bad[i]);
+		test_rcpt(client, "good@example.test");
+		assert_int_equal(test_end(client, NULL), 501);
+	}
+	assert_int_equal(files(), 0);
+	/* The connection is as good as before. */
+	test_begin(client, &stranger);
+	test_rcpt(client, "good@example.test");
+	assert_int_equal(test_end(client, &id), 250);
+	test_read_recipients(str_view(&id), &list);
+	assert_string_equal(str_cstr(&list), "good@example.test<good@example.test ");
+}
+
+/* An id that the suite's own program chose; what is none is not believed. */
+static void given_ids(struct ipc *client)
+{
+	_cleanup_(str_free) struct str id = STR_EMPTY;
+	struct msg_mail mail = stranger;
+	char given[QUEUE_ID_LENGTH_MAX];
+
+	queue_id_new(given);
+	mail.queue_id = view_of(given);
+	test_begin(client, &mail);
+	test_rcpt(client, "u@example.test");
+	assert_int_equal(test_end(client, &id), 250);
+	assert_string_equal(str_cstr(&id), given);
+	mail.queue_id = VIEW("../../etc/passwd");
+	test_begin(client, &mail);
+	test_rcpt(client, "u@example.test");
+	assert_int_equal(test_end(client, &id), 250);
+	assert_true(queue_id_is_valid(str_view(&id)));
+	/* The same once more would be another message under its name. */
+	mail.queue_id = view_of(given);
+	test_begin(client, &mail);
+	test_rcpt(client, "u@example.test");
+	assert_int_equal(test_end(client, NULL), 451);
+}
+
+static void aliases_without_end(struct ipc *client)
+{
+	test_begin(client, &stranger);
+	test_rcpt(client, "loop@example.test");
+	assert_int_equal(test_end(client, NULL), 451);
+	/* Nobody was given. */
+	test_begin(client, &stranger);
+	assert_int_equal(test_end(client, NULL), 554);
+}
+
 static void limits(struct ipc *client)
 {
 	_cleanup_(str_free) struct str big = STR_EMPTY;
 	struct msg_mail mail = stranger;
-	struct message m;
 
 	/* The promise is too large; and with a smaller one, the message is. */
 	mail.size = 200001;
-	ipc_send_message(client, MSG_mail, &mail);
-	assert_int_equal(ipc_expect(client, MSG_verdict, &m), 0);
-	assert_int_equal(m.verdict.code, 552);
+	test_begin(client, &mail);
+	test_rcpt(client, "u@example.test");
+	assert_int_equal(test_end(client, NULL), 552);
 	test_begin(client, &stranger);
 	test_rcpt(client, "u@example.test");
 	memset(str_reserve(&big, 60000), 'x', 60000);
@@ -164,18 +187,24 @@ static void local_lies(struct ipc *client)
 		{ .sender = VIEW("a"), .flags = MAIL_FLAG_INTERNAL },
 		{ .sender = VIEW("a"), .flags = MAIL_FLAG_NO_MAPPING },
 	};
-	struct message m;
+	_cleanup_(str_free) struct str id = STR_EMPTY;
+	char given[QUEUE_ID_LENGTH_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
-		ipc_send_message(client, MSG_mail, &lies[i]);
-		assert_int_equal(ipc_expect(client, MSG_verdict, &m), 0);
-		assert_int_equal(m.verdict.code, 554);
+		test_begin(client, &lies[i]);
+		test_rcpt(client, "u@example.test");
+		assert_int_equal(test_end(client, NULL), 554);
 	}
-	ipc_send(client, mail, .sender = VIEW("a\r\nRCPT"));
-	assert_int_equal(ipc_expect(client, MSG_verdict, &m), 0);
-	assert_int_equal(m.verdict.code, 501);
-	/* Somebody else as the sender is usual. */
-	test_begin(client, &(struct msg_mail){ .sender = VIEW("list-owner@example.test") });
+	test_begin(client, &(struct msg_mail){ .sender = VIEW("a\r\nRCPT") });
+	test_rcpt(client, "u@example.test");
+	assert_int_equal(test_end(client, NULL), 501);
+	/* Somebody else as the sender is usual; a queue id of their own they do not get. */
+	queue_id_new(given);
+	test_begin(client, &(struct msg_mail){ .sender = VIEW("list-owner@example.test"),
+					       .queue_id = view_of(given) });
+	test_rcpt(client, "u@example.test");
+	assert_int_equal(test_end(client, &id), 250);
+	assert_string_not_equal(str_cstr(&id), given);
 }
 
 #define ALIASES                                                                                    \
@@ -196,6 +225,11 @@ static void bad_recipients_test(void **state)
 {
 	(void)state;
 	test_with_cleanup("private/cleanup", "", bad_recipients);
+}
+static void given_ids_test(void **state)
+{
+	(void)state;
+	test_with_cleanup("private/cleanup", "", given_ids);
 }
 static void loop_test(void **state)
 {
@@ -223,9 +257,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(expansion_test),      cmocka_unit_test(no_mapping_test),
-		cmocka_unit_test(bad_recipients_test), cmocka_unit_test(loop_test),
-		cmocka_unit_test(limits_test),	       cmocka_unit_test(aborted_test),
-		cmocka_unit_test(lies_test),
+		cmocka_unit_test(bad_recipients_test), cmocka_unit_test(given_ids_test),
+		cmocka_unit_test(loop_test),	       cmocka_unit_test(limits_test),
+		cmocka_unit_test(aborted_test),	       cmocka_unit_test(lies_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

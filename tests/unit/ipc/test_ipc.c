@@ -330,8 +330,9 @@ static void hostile_heads(void *unused)
 /* Every beginning of a stream of two messages, then the end of it. */
 static void ends_anywhere(void *unused)
 {
-	static const unsigned char two[] = { 0, 0, 0,	       2, 0, MSG_done, 0, 0,  0,
-					     7, 0, MSG_opened, 0, 0, 0,	       1, 'Q' };
+	static const unsigned char two[] = { 0, 0, 0, 2, 0,  MSG_done,
+					     0, 0, 0, 7, 0,  MSG_queue_open,
+					     0, 0, 0, 1, 'Q' };
 
 	(void)unused;
 	for (size_t len = 0; len <= sizeof(two); len++) {
@@ -348,14 +349,14 @@ static void ends_anywhere(void *unused)
 			assert_int_equal(r, len == 6 ? -ENODATA : len < sizeof(two) ? -EBADMSG : 0);
 		}
 		if (len == sizeof(two))
-			assert_true(view_is(m.opened.queue_id, "Q"));
+			assert_true(view_is(m.queue_open.queue_id, "Q"));
 		ipc_free(a);
 	}
 }
 
 static void byte_by_byte(void *argument)
 {
-	static const unsigned char bytes[] = { 0, 0, 0, 7, 0, MSG_opened, 0, 0, 0, 1, 'Q' };
+	static const unsigned char bytes[] = { 0, 0, 0, 7, 0, MSG_queue_open, 0, 0, 0, 1, 'Q' };
 	int other = *(int *)argument;
 
 	for (size_t i = 0; i < sizeof(bytes); i++) {
@@ -373,8 +374,8 @@ static void arrives_in_pieces(void *unused)
 
 	(void)unused;
 	task_spawn("bytes", byte_by_byte, &other);
-	assert_int_equal(ipc_expect(a, MSG_opened, &m), 0);
-	assert_true(view_is(m.opened.queue_id, "Q"));
+	assert_int_equal(ipc_expect(a, MSG_queue_open, &m), 0);
+	assert_true(view_is(m.queue_open.queue_id, "Q"));
 	ipc_free(a);
 	close(other);
 }

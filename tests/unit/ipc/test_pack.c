@@ -180,13 +180,14 @@ static void lying_lengths_are_refused(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(message_unpack(MSG_opened, view_make(over, sizeof(over)), &fd, &m),
+	assert_int_equal(message_unpack(MSG_queue_open, view_make(over, sizeof(over)), &fd, &m),
 			 -EBADMSG);
-	assert_int_equal(message_unpack(MSG_opened, view_make(huge, sizeof(huge)), &fd, &m),
+	assert_int_equal(message_unpack(MSG_queue_open, view_make(huge, sizeof(huge)), &fd, &m),
 			 -EBADMSG);
 	/* All there, but longer than IPC_QUEUE_ID_MAX. */
-	assert_int_equal(message_unpack(MSG_opened, view_make(long_id, sizeof(long_id)), &fd, &m),
-			 -EBADMSG);
+	assert_int_equal(
+		message_unpack(MSG_queue_open, view_make(long_id, sizeof(long_id)), &fd, &m),
+		-EBADMSG);
 	assert_int_equal(message_unpack(MSG_none, VIEW_NONE, &fd, &m), -EBADMSG);
 	assert_int_equal(message_unpack(MSG_COUNT, VIEW_NONE, &fd, &m), -EBADMSG);
 	assert_int_equal(message_unpack((enum message_type)60000, VIEW_NONE, &fd, &m), -EBADMSG);

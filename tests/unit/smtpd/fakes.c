@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "ipc/clients.h"
+#include "queue/queue.h"
 
 struct fakes fakes;
 
@@ -18,19 +19,16 @@ struct fakes fakes;
 
 struct submission {
 	char id[16];
+	int failed;
 };
 
-struct submission *submission_begin(const char *service, const struct msg_mail *mail,
-				    struct str *refusal)
+struct submission *submission_begin(const char *service, const struct msg_mail *mail)
 {
-	(void)service;
-	if (fakes.no_cleanup) {
-		str_set(refusal, VIEW("451 4.3.0 Error: queue file write error"));
-		return NULL;
-	}
-
 	struct submission *s = mem_new(struct submission);
 
+	(void)service;
+	if (!queue_id_is_valid(mail->queue_id))
+		abort();
 	fakes.begun++;
 	snprintf(s->id, sizeof(s->id), "ID%zu", fakes.begun);
 	str_set(&fakes.last.sender, mail->sender);
@@ -42,39 +40,29 @@ struct submission *submission_begin(const char *service, const struct msg_mail *
 	return s;
 }
 
-const char *submission_queue_id(const struct submission *s)
+int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify)
 {
-	return s->id;
-}
-
-int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify,
-		    struct str *refusal)
-{
-	(void)s;
 	(void)notify;
-	if (view_starts(address, VIEW("full@"))) {
-		str_set(refusal, VIEW("452 4.3.1 Error: full"));
-		return -EACCES;
-	}
 	if (view_starts(address, VIEW("lost@")))
-		return -EPIPE;
+		s->failed = -EPIPE;
 	str_printf(&fakes.last.recipients, "%.*s%s%.*s ", VIEW_ARG(address), orcpt.len ? "/" : "",
 		   VIEW_ARG(orcpt));
-	return 0;
+	return s->failed;
 }
 
 int submission_data(struct submission *s, struct view bytes)
 {
-	(void)s;
 	if (fakes.dies_at_data && bytes.len > 0)
-		return -EPIPE;
+		s->failed = -EPIPE;
 	str_append(&fakes.last.content, bytes);
-	return 0;
+	return s->failed;
 }
 
 int submission_commit(struct submission *s, struct submission_verdict *verdict)
 {
-	if (!fakes.dies_at_end) {
+	int r = fakes.no_cleanup ? -ECONNREFUSED : fakes.dies_at_end ? -EPIPE : s->failed;
+
+	if (r == 0) {
 		verdict->code = fakes.refuses_end ? 550 : 250;
 		str_set(&verdict->status, fakes.refuses_end ? VIEW("5.4.6") : VIEW("2.0.0"));
 		str_printf(&verdict->text,
@@ -82,7 +70,14 @@ int submission_commit(struct submission *s, struct submission_verdict *verdict)
 		fakes.committed += !fakes.refuses_end;
 	}
 	free(s);
-	return fakes.dies_at_end ? -EPIPE : 0;
+	return r;
+}
+
+void submission_verdict_free(struct submission_verdict *verdict)
+{
+	str_free(&verdict->status);
+	str_free(&verdict->text);
+	str_free(&verdict->queue_id);
 }
 
 void submission_abort(struct submission *s)
