@@ -2,7 +2,8 @@
  * qmgr is told of each message that became durable, on a kept connection, and told again on a new
  * one until it has acknowledged. The client does not wait for that. If qmgr is away for long and
  * too many wait to be told, they are forgotten here: qmgr scans the queue when it starts, and when
- * a connection like this one closes.
+ * a connection like this one closes. So there is one before the first 250 that it may have to
+ * stand for.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +21,9 @@
 #define ANSWER_TIME  ((msec_t)60000)
 #define RETRY_PAUSE  ((msec_t)500)
 #define RETRY_MAX    ((msec_t)10000)
+/* A client does not wait longer for a qmgr that is away: it will scan when it is back. */
+#define PREPARE_TIME  ((msec_t)500)
+#define PREPARE_PAUSE ((msec_t)2000)
 
 struct announcement {
 	struct list link;
@@ -31,7 +35,11 @@ static struct {
 	struct list waiting, sent; /* sent: told on this connection, not acknowledged yet */
 	size_t waiting_count;
 	bool running;
-} announcer = { .waiting = { &announcer.waiting, &announcer.waiting },
+	struct ipc *qmgr;
+	struct task_lock connecting;
+	msec_t not_before; /* qmgr was away: do not prepare again */
+} announcer = { .connecting.waiting = WAITLIST_START(announcer.connecting.waiting),
+		.waiting = { &announcer.waiting, &announcer.waiting },
 		.sent = { &announcer.sent, &announcer.sent } };
 
 static void forget_first(struct list *list)
@@ -75,31 +83,55 @@ static int tell_some(struct ipc *qmgr)
 	return r;
 }
 
+/* One task at a time makes the connection, for all. */
+static int connect_qmgr(msec_t patience)
+{
+	int r = 0;
+
+	task_lock(&announcer.connecting);
+	if (announcer.qmgr == NULL) {
+		announcer.qmgr = ipc_connect("private/qmgr", clock_after(patience));
+		if (announcer.qmgr == NULL)
+			r = -errno;
+		else
+			ipc_set_timeout(announcer.qmgr, ANSWER_TIME);
+	}
+	task_unlock(&announcer.connecting);
+	return r;
+}
+
+void announce_prepare(void)
+{
+	/* While there is something to tell, the connection is looked after. */
+	if (announcer.running || clock_now() < announcer.not_before)
+		return;
+	if (announcer.qmgr != NULL && !ipc_is_alive(announcer.qmgr))
+		ipc_free(TAKE(announcer.qmgr));
+	if (announcer.qmgr == NULL && connect_qmgr(PREPARE_TIME) < 0)
+		announcer.not_before = clock_after(PREPARE_PAUSE);
+}
+
 static void tell_all(void *unused)
 {
-	static struct ipc *qmgr;
 	msec_t pause = RETRY_PAUSE;
 
 	(void)unused;
 	/* Not while everything stops: qmgr scans when it starts. */
 	while (!list_is_empty(&announcer.waiting) && !task_is_shutting_down()) {
-		if (qmgr == NULL) {
-			qmgr = ipc_connect("private/qmgr", clock_after(CONNECT_TIME));
-			if (qmgr == NULL) {
-				log_warning("the queue manager does not answer: %m");
-				task_sleep(pause);
-				pause = MIN(pause * 2, RETRY_MAX);
-				continue;
-			}
-			ipc_set_timeout(qmgr, ANSWER_TIME);
+		int r = announcer.qmgr == NULL ? connect_qmgr(CONNECT_TIME) : 0;
+
+		if (r < 0) {
+			log_warning("the queue manager does not answer: %s", strerror(-r));
+			task_sleep(pause);
+			pause = MIN(pause * 2, RETRY_MAX);
+			continue;
 		}
-		if (tell_some(qmgr) == 0) {
+		if (tell_some(announcer.qmgr) == 0) {
 			pause = RETRY_PAUSE;
 			continue;
 		}
 		/* Mostly a kept connection of a qmgr that was replaced. */
-		ipc_free(qmgr);
-		qmgr = NULL;
+		ipc_free(TAKE(announcer.qmgr));
 	}
 	announcer.running = false;
 	daemon_work_end();

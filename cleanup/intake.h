@@ -116,7 +116,9 @@ int stage_received(struct intake *in, struct header_block *block);
 /* Fields are completed and rewritten: mail of our own users, not of strangers. */
 bool intake_is_ours(const struct intake *in);
 
-/* announce.c: makes sure that qmgr hears of the message, without waiting for it. */
+/* announce.c: before a message is promised. Waits a moment at most. */
+void announce_prepare(void);
+/* Makes sure that qmgr hears of the message, without waiting for it. */
 void announce(const struct queue_writer *writer);
 
 #endif

@@ -191,7 +191,10 @@ static void take_content(struct intake *in, struct view bytes)
 static void commit(struct intake *in)
 {
 	struct error err = ERROR_NONE;
-	int r = queue_writer_commit(in->writer, &err);
+	int r;
+
+	announce_prepare();
+	r = queue_writer_commit(in->writer, &err);
 
 	if (r == 0)
 		return;

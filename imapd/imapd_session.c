@@ -70,6 +70,13 @@ static const struct session_program session_program = {
 	.connections_max = connections_max,
 };
 
+static int prepare(struct error *err)
+{
+	int r = users_open(err);
+
+	return r < 0 ? r : daemon_confine_prepare(session_program.calls, err);
+}
+
 static void serve_ipc(struct ipc *ipc)
 {
 	session_serve_ipc(ipc, &session_program);
@@ -80,7 +87,7 @@ static const struct daemon_program program = {
 	.user = DAEMON_PRIVILEGED,
 	.root = DAEMON_ROOT_NONE,
 	.calls = CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
-	.prepare = users_open,
+	.prepare = prepare,
 	.start = session_start,
 	.serve_ipc = serve_ipc,
 	.retire = session_retire,

@@ -47,7 +47,7 @@ static void take_result(const struct msg_result *m, struct verdict *verdict)
 	str_set(&verdict->text, m->diagnostic);
 	/* The user's canonical name stands there when the message is in a mailbox. */
 	if (verdict->outcome == OUTCOME_DELIVERED && m->remote.len > 0)
-		anvil_new_mail(m->remote, VIEW("INBOX"));
+		signal_new_mail(m->remote);
 }
 
 /* The answer to a delivery. */

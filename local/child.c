@@ -132,8 +132,7 @@ void child_serve(int fd, enum worker_kind kind, const struct target *target)
 	struct ipc *ipc;
 
 	if (daemon_become(target->uid, target->gid, target->name, NULL, &err) < 0 ||
-	    (kind == WORKER_STORE &&
-	     daemon_confine(CALLS_FILES_READ | CALLS_FILES_WRITE, &err) < 0)) {
+	    (kind == WORKER_STORE && daemon_confine(STORE_CALLS, &err) < 0)) {
 		log_error("%s", err.text);
 		_exit(1);
 	}

@@ -82,6 +82,8 @@ enum worker_kind {
 	WORKER_STORE, /* files; confined */
 	WORKER_RUN,   /* commands, which need what they need */
 };
+/* What those that store are confined to. */
+#define STORE_CALLS (CALLS_FILES_READ | CALLS_FILES_WRITE)
 struct worker;
 void workers_start(void);
 /* A child acting as that user; waits for a place. NULL with the reason. */

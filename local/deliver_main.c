@@ -46,6 +46,8 @@ static int prepare(struct error *err)
 
 	if (r == 0)
 		r = check_prepare(err);
+	if (r == 0)
+		r = daemon_confine_prepare(STORE_CALLS, err);
 	if (r < 0 || !daemon_running_as_root())
 		return r;
 	r = user_id_of(param.net_owner, &net_uid, NULL);

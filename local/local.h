@@ -9,6 +9,7 @@
  *	forward.c	what became other addresses: one new message into the queue
  *	loop.c		Delivered-To
  *	agent.c		talking to local-deliver
+ *	signal.c	telling of new mail
  */
 #ifndef LOCAL_LOCAL_H
 #define LOCAL_LOCAL_H
@@ -88,12 +89,17 @@ int loop_was_delivered_to(const struct delivery *d, struct view address);
 
 /* ---- agent.c ---- */
 
-/* Also tells anvil of the new mail. */
+/* Also signals the new mail. */
 void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct verdict *verdict);
 void agent_program(const struct job *job, const struct action *action, struct verdict *verdict);
 /* 1 with the text, 0: there is none, negative: the verdict says why not now. */
 int agent_source(const struct job *job, uint8_t source, const char *owner, const char *via,
 		 struct str *text, struct verdict *verdict);
+
+/* ---- signal.c ---- */
+
+/* Has anvil tell the user's sessions of mail in INBOX, soon. */
+void signal_new_mail(struct view user);
 
 /* ---- recipient.c ---- */
 

@@ -22,7 +22,7 @@ static struct {
 	struct waitlist wake;
 	struct list refills;
 	bool again, refill_next;
-} activator = { .wake = { { &activator.wake.tasks, &activator.wake.tasks } },
+} activator = { .wake = WAITLIST_START(activator.wake),
 		.refills = { &activator.refills, &activator.refills } };
 
 void activate_wake(void)

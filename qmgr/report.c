@@ -13,7 +13,7 @@ static struct {
 	struct ipc_pool *pool;
 	size_t running;
 	struct waitlist room;
-} reports = { .room = { { &reports.room.tasks, &reports.room.tasks } } };
+} reports = { .room = WAITLIST_START(reports.room) };
 
 static int ask(struct attempt *a, uint8_t kind)
 {

@@ -26,7 +26,7 @@ static struct {
 	size_t busy;	      /* records of the queue manager before us, when last looked at */
 	int64_t overflow_due; /* microseconds; 0: nothing was left on disk */
 	size_t left_on_disk;
-} scanner = { .wake = { { &scanner.wake.tasks, &scanner.wake.tasks } } };
+} scanner = { .wake = WAITLIST_START(scanner.wake) };
 
 void scan_soon(void)
 {

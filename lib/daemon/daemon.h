@@ -121,6 +121,11 @@ int daemon_become(uid_t uid, gid_t gid, const char *user_name, const char *chroo
  */
 int daemon_confine(unsigned calls, struct error *err);
 /*
+ * For a program whose children all ask for these calls, before it is confined itself: makes the
+ * filter once. To make it takes longer than all else in the birth of a child.
+ */
+int daemon_confine_prepare(unsigned calls, struct error *err);
+/*
  * No access to files at all but below these paths (NULL-terminated; Landlock). 1, or 0 where the
  * kernel lacks it, or a negative errno. Sockets are not files here: connecting still works.
  */

@@ -1,13 +1,17 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "daemon/internal.h"
 
@@ -242,8 +246,8 @@ static void add_sockets(struct filter *f, unsigned calls)
 	allow_if(f, SCMP_SYS(ioctl), SCMP_CMP(1, SCMP_CMP_EQ, FIONBIO));
 }
 
-/* Threads but no processes; memory but no new code; signals to itself only. */
-static void add_process(struct filter *f)
+/* Threads but no processes; memory but no new code; signals to itself only (pid 0: to nobody). */
+static void add_process(struct filter *f, pid_t pid)
 {
 	/* The C library then falls back to clone, whose flags can be seen. */
 	add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
@@ -255,10 +259,11 @@ static void add_process(struct filter *f)
 	/* Reading limits, not setting them. */
 	allow_if(f, SCMP_SYS(prlimit64), SCMP_CMP(2, SCMP_CMP_EQ, 0));
 	/* abort() and the like. */
-	allow_if(f, SCMP_SYS(tgkill), SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	if (pid > 0)
+		allow_if(f, SCMP_SYS(tgkill), SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)pid));
 }
 
-static void fill_allowed(struct filter *f, unsigned calls)
+static void fill_allowed(struct filter *f, unsigned calls, pid_t pid)
 {
 	allow(f, SCMP_SYS(read));
 	for (size_t i = 0; i < ARRAY_SIZE(call_sets); i++) {
@@ -271,7 +276,7 @@ static void fill_allowed(struct filter *f, unsigned calls)
 	}
 	add_files(f, calls);
 	add_sockets(f, calls);
-	add_process(f);
+	add_process(f, pid);
 }
 
 static uint32_t violation(void)
@@ -281,18 +286,72 @@ static uint32_t violation(void)
 	return SCMP_ACT_ERRNO(EPERM);
 }
 
-int seccomp_put_on(unsigned calls, struct error *err)
+static void filter_make(struct filter *f, unsigned calls, pid_t pid)
 {
 	bool anything = calls & CALLS_EXEC;
-	struct filter f = { .context = seccomp_init(anything ? SCMP_ACT_ALLOW : violation()) };
 
-	if (f.context == NULL)
+	f->context = seccomp_init(anything ? SCMP_ACT_ALLOW : violation());
+	if (f->context == NULL)
 		mem_exhausted();
 	if (anything)
 		for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++)
-			add(&f, SCMP_ACT_ERRNO(EPERM), forbidden[i], 0, NULL);
+			add(f, SCMP_ACT_ERRNO(EPERM), forbidden[i], 0, NULL);
 	else
-		fill_allowed(&f, calls);
+		fill_allowed(f, calls, pid);
+}
+
+/* ---- made before it is put on ---- */
+
+static struct {
+	unsigned calls;
+	int count;
+	struct sock_fprog program; /* len 0: none */
+} prepared;
+
+static int export_filter(struct filter *f, struct sock_fprog *program)
+{
+	_cleanup_fd_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
+	off_t size;
+	int r = fd < 0 ? -errno : seccomp_export_bpf(f->context, fd);
+
+	if (r < 0)
+		return r;
+	size = lseek(fd, 0, SEEK_END);
+	program->filter = mem_new_bytes((size_t)MAX(size, (off_t)1));
+	program->len = (unsigned short)((size_t)size / sizeof(struct sock_filter));
+	return io_pread_all(fd, program->filter, (size_t)size, 0);
+}
+
+int daemon_confine_prepare(unsigned calls, struct error *err)
+{
+	struct filter f = { .count = 0 };
+
+	filter_make(&f, calls, 0);
+	(void)seccomp_attr_set(f.context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (f.problem == 0)
+		f.problem = export_filter(&f, &prepared.program);
+	seccomp_release(f.context);
+	if (f.problem < 0)
+		return error_set(err, f.problem, "make a seccomp filter: %s", strerror(-f.problem));
+	prepared.calls = calls;
+	prepared.count = f.count;
+	return 0;
+}
+
+static int put_on_prepared(struct error *err)
+{
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prepared.program) < 0)
+		return error_errno(err, "put seccomp on");
+	return prepared.count;
+}
+
+int seccomp_put_on(unsigned calls, struct error *err)
+{
+	struct filter f = { .count = 0 };
+
+	if (prepared.program.len > 0 && prepared.calls == calls)
+		return put_on_prepared(err);
+	filter_make(&f, calls, getpid());
 	/* A tree instead of a list, and for threads that a library may have started. */
 	(void)seccomp_attr_set(f.context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	(void)seccomp_attr_set(f.context, SCMP_FLTATR_CTL_TSYNC, 1);

@@ -41,17 +41,28 @@ int anvil_event(uint8_t kind, struct view service, struct view client, uint32_t 
 	return 0;
 }
 
-int anvil_new_mail(struct view user, struct view folder)
+int anvil_new_mails(const struct view *users, size_t count, struct view folder)
 {
 	struct ipc *ipc;
 	struct message m;
 	int r = ipc_exchange(anvil_pool(), clock_after(ANVIL_CONNECT_TIME), &ipc, &m,
-			     anvil_new_mail, .user = user, .folder = folder);
+			     anvil_new_mail, .user = users[0], .folder = folder);
 
 	if (r < 0)
 		return r;
-	ipc_pool_put(anvil_pool(), ipc, m.type == MSG_done);
-	return m.type == MSG_done ? 0 : -EBADMSG;
+	if (m.type != MSG_done)
+		r = -EBADMSG;
+	for (size_t i = 1; r == 0 && i < count; i++)
+		r = ipc_send(ipc, anvil_new_mail, .user = users[i], .folder = folder);
+	for (size_t i = 1; r == 0 && i < count; i++)
+		r = ipc_expect(ipc, MSG_done, &m);
+	ipc_pool_put(anvil_pool(), ipc, r == 0);
+	return r;
+}
+
+int anvil_new_mail(struct view user, struct view folder)
+{
+	return anvil_new_mails(&user, 1, folder);
 }
 
 struct ipc *anvil_watch(struct view user)

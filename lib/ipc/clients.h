@@ -49,6 +49,8 @@ int dns_client_name(struct view address, struct str *name, struct str *unverifie
 int anvil_event(uint8_t kind, struct view service, struct view client, uint32_t *connections,
 		uint32_t *rate);
 int anvil_new_mail(struct view user, struct view folder);
+/* For many users (at least one) in one go. */
+int anvil_new_mails(const struct view *users, size_t count, struct view folder);
 /*
  * A connection on which only new_mail will come, for ipc_receive; NULL if anvil is not there. Mail
  * that came before this returns may not be told any more: look at the mailbox then. An empty

@@ -189,6 +189,8 @@ void ipc_set_socket_name(struct ipc *ipc, const char *name);
 void ipc_free(struct ipc *ipc);
 void ipc_freep(struct ipc **ipc);
 int ipc_fd(const struct ipc *ipc);
+/* Between two exchanges: still connected, and nothing has come that nobody asked for. */
+bool ipc_is_alive(const struct ipc *ipc);
 /* Longest wait for one message or for the peer to take one; ipc_set_default_timeout at first. */
 void ipc_set_timeout(struct ipc *ipc, msec_t timeout);
 /* For connections made from now on; lib/daemon sets ipc_timeout. */

@@ -37,8 +37,7 @@ void ipc_pool_set_timeout(struct ipc_pool *pool, msec_t timeout)
 	pool->timeout = timeout;
 }
 
-/* Still connected, and nothing has come that nobody asked for. */
-static bool is_alive(const struct ipc *ipc)
+bool ipc_is_alive(const struct ipc *ipc)
 {
 	char byte;
 
@@ -51,7 +50,7 @@ struct ipc *ipc_pool_get(struct ipc_pool *pool, msec_t deadline)
 	while (pool->idle_count > 0) {
 		struct ipc *ipc = pool->idle[--pool->idle_count];
 
-		if (is_alive(ipc))
+		if (ipc_is_alive(ipc))
 			return ipc;
 		ipc_free(ipc);
 	}

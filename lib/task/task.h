@@ -133,6 +133,13 @@ struct waitlist {
 	struct list tasks;
 };
 #define WAITLIST_INIT(w) list_init(&(w)->tasks)
+/* For a variable that is there from the start. */
+#define WAITLIST_START(w)                                                                          \
+	{                                                                                          \
+		{                                                                                  \
+			&(w).tasks, &(w).tasks                                                     \
+		}                                                                                  \
+	}
 /* 0 when woken, -ETIMEDOUT. */
 int wait_on(struct waitlist *place, msec_t deadline);
 void wake_one(struct waitlist *place);

@@ -1,0 +1,97 @@
+/*
+ * Signals of new mail, which anvil passes on to the sessions of the user. A delivery does not wait
+ * for them: a task of its own tells anvil of all users that have come together, each once.
+ */
+#include <errno.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "daemon/daemon.h"
+#include "ipc/clients.h"
+#include "local.h"
+#include "task/task.h"
+
+/* So long do signals gather. */
+#define GATHER	((msec_t)10)
+#define AT_ONCE 64
+/* More are not kept: a session that misses one finds the mail at its next command. */
+#define WAITING_MAX 1000
+
+struct news {
+	struct list link;
+	struct str user;
+};
+
+static struct {
+	struct list waiting;
+	size_t count;
+	bool running;
+} signals = { .waiting = { &signals.waiting, &signals.waiting } };
+
+static struct news *take(void)
+{
+	struct news *n = LIST_FIRST(&signals.waiting, struct news, link);
+
+	if (n != NULL) {
+		list_remove(&n->link);
+		signals.count--;
+	}
+	return n;
+}
+
+static void forget(struct news *n)
+{
+	str_free(&n->user);
+	free(n);
+}
+
+static int tell_some(void)
+{
+	struct news *taken[AT_ONCE];
+	struct view users[AT_ONCE];
+	size_t count = 0;
+
+	while (count < AT_ONCE && (taken[count] = take()) != NULL) {
+		users[count] = str_view(&taken[count]->user);
+		count++;
+	}
+	int r = anvil_new_mails(users, count, VIEW("INBOX"));
+
+	for (size_t i = 0; i < count; i++)
+		forget(taken[i]);
+	return r;
+}
+
+static void tell_all(void *unused)
+{
+	int r = 0;
+
+	(void)unused;
+	task_sleep(GATHER);
+	while (r == 0 && !list_is_empty(&signals.waiting))
+		r = tell_some();
+	/* Without anvil nobody waits for signals. */
+	for (struct news *n; (n = take()) != NULL;)
+		forget(n);
+	signals.running = false;
+	daemon_work_end();
+}
+
+void signal_new_mail(struct view user)
+{
+	list_for_each (&signals.waiting, struct news, link, waiting)
+		if (view_eq(str_view(&waiting->user), user))
+			return;
+	if (signals.count == WAITING_MAX)
+		return;
+	struct news *n = mem_new(struct news);
+
+	str_append(&n->user, user);
+	list_push_back(&signals.waiting, &n->link);
+	signals.count++;
+	if (signals.running)
+		return;
+	signals.running = true;
+	daemon_work_begin();
+	task_spawn("signals", tell_all, NULL);
+}
