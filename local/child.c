@@ -142,6 +142,7 @@ void child_serve(int fd, enum worker_kind kind, const struct target *target)
 	ipc_set_timeout(ipc, MSEC_FOREVER);
 	while (ipc_receive(ipc, &m) == 0)
 		if (answer_request(ipc, kind, &m) < 0 || ipc_flush(ipc) < 0)
-			_exit(1);
+			break;
+	log_flush();
 	_exit(0);
 }

@@ -158,12 +158,18 @@ static struct worker *worker_make(enum worker_kind kind, const struct target *ta
 	return worker;
 }
 
-static struct worker *find_idle(enum worker_kind kind, const struct target *target)
+/* One that acts as this user. *busy: there is one, but it is at work. */
+static struct worker *find_idle(enum worker_kind kind, const struct target *target, bool *busy)
 {
-	list_for_each (&workers.all, struct worker, link, worker)
-		if (!worker->busy && worker->kind == kind && worker->uid == target->uid &&
-		    worker->gid == target->gid)
+	*busy = false;
+	list_for_each (&workers.all, struct worker, link, worker) {
+		if (worker->kind != kind || worker->uid != target->uid ||
+		    worker->gid != target->gid)
+			continue;
+		if (!worker->busy)
 			return worker;
+		*busy = true;
+	}
 	return NULL;
 }
 
@@ -173,11 +179,16 @@ struct worker *worker_take(enum worker_kind kind, const struct target *target, s
 	struct worker *worker;
 
 	for (;;) {
-		worker = find_idle(kind, target);
+		bool busy;
+
+		worker = find_idle(kind, target, &busy);
 		if (worker != NULL)
 			break;
-		/* Somebody else's idle one makes room. */
-		if (workers.count[kind] >= (size_t)param.local_deliver_children &&
+		/*
+		 * Somebody else's idle one makes room; but to wait for one of the user's own costs
+		 * less than to make another, and then that of somebody else again.
+		 */
+		if (workers.count[kind] >= (size_t)param.local_deliver_children && !busy &&
 		    (worker = longest_idle(kind)) != NULL)
 			worker_end(worker);
 		if (workers.count[kind] < (size_t)param.local_deliver_children) {

@@ -60,6 +60,7 @@ static int connect_agent(struct courier *c)
 		c->no_agent = true;
 		return r;
 	}
+	ipc_cork(c->agent);
 	return 0;
 }
 

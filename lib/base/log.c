@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include "base/str.h"
 
 #define SYSLOG_FACILITY_MAIL (2 << 3)
+/* Lines of one turn that are written together. */
+#define LOG_GATHER_MAX 32768
 
 static struct {
 	char tag[64];
@@ -20,7 +23,10 @@ static struct {
 	enum log_sink sink;
 	enum log_level lowest;
 	bool json;
-	pid_t pid;
+	pid_t pid; /* 0: to be asked for */
+	bool gathers;
+	size_t gathered;
+	char lines[LOG_GATHER_MAX];
 } log_state = { .tag = "posta", .fd = STDERR_FILENO, .lowest = LOG_INFO_LEVEL };
 
 static const char *const level_names[] = { "debug", "info", "warning", "error", "fatal" };
@@ -118,6 +124,52 @@ static void format_text(struct str *line, enum log_level level, struct view text
 		str_append_byte(line, '\n');
 }
 
+void log_flush(void)
+{
+	if (log_state.gathered > 0)
+		(void)!write(log_state.fd, log_state.lines, log_state.gathered);
+	log_state.gathered = 0;
+}
+
+/* What was gathered is the parent's to write. */
+static void forget_parent(void)
+{
+	log_state.pid = 0;
+	log_state.gathered = 0;
+}
+
+static void follow_forks(void)
+{
+	static bool follows;
+
+	if (!follows)
+		follows = pthread_atfork(NULL, NULL, forget_parent) == 0;
+}
+
+void log_gather(void)
+{
+	log_state.gathers = true;
+	atexit(log_flush);
+}
+
+static void write_line(struct view line)
+{
+	log_flush();
+	(void)!write(log_state.fd, line.data, line.len);
+}
+
+static void gather(struct view line)
+{
+	if (line.len > LOG_GATHER_MAX - log_state.gathered)
+		log_flush();
+	if (line.len > LOG_GATHER_MAX) {
+		write_line(line);
+		return;
+	}
+	memcpy(log_state.lines + log_state.gathered, line.data, line.len);
+	log_state.gathered += line.len;
+}
+
 static void log_line(enum log_level level, const char *format, va_list args)
 {
 	char raw[LOG_LINE_MAX];
@@ -128,15 +180,20 @@ static void log_line(enum log_level level, const char *format, va_list args)
 		return;
 	vsnprintf(raw, sizeof(raw), format, args);
 	str_append_printable(&text, view_of(raw));
-	log_state.pid = getpid(); /* a session process is a fork of its parent */
+	if (log_state.pid == 0) {
+		log_state.pid = getpid();
+		follow_forks();
+	}
 	if (log_state.json)
 		format_json(&line, level, str_view(&text));
 	else
 		format_text(&line, level, str_view(&text));
 	if (log_state.sink == LOG_SINK_SYSLOG)
 		(void)!send(log_state.fd, line.data, line.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else if (log_state.gathers && level < LOG_WARNING_LEVEL)
+		gather(str_view(&line));
 	else
-		(void)!write(log_state.fd, line.data, line.len);
+		write_line(str_view(&line));
 	str_free(&text);
 	str_free(&line);
 	errno = saved;

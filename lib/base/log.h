@@ -38,6 +38,14 @@ int log_descriptor(void);
 /* The lowest level that is written; info at first. */
 void log_set_level(enum log_level lowest);
 
+/*
+ * From now on lines that are no warnings are gathered and written together: by log_flush, which the
+ * loop of tasks calls at each turn, before the next warning, and at exit(). Who ends by _exit() or
+ * exec calls log_flush first.
+ */
+void log_gather(void);
+void log_flush(void);
+
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -140,5 +140,6 @@ int daemon_main(int argc, char **argv, const struct daemon_program *program)
 	    confine_program(program, &text, &err) < 0)
 		return give_up(err.text);
 	life_report(self.birth.status_fd, "ready", str_cstr(&text) + 1);
+	log_gather();
 	return task_run(first_task, NULL);
 }

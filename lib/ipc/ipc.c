@@ -31,7 +31,7 @@ struct ipc *ipc_new(int fd)
 	task_forget_fd(fd);
 	ipc->fd = fd;
 	ipc->timeout = default_timeout;
-	ipc->came = -1;
+	ipc->came = ipc->out_fd = -1;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ipc->peer, &len) < 0)
 		ipc->peer.uid = (uid_t)-1;
 	return ipc;
@@ -175,9 +175,15 @@ int ipc_flush(struct ipc *ipc)
 
 	if (ipc->out.len == 0)
 		return ipc->broken;
-	r = send_all(ipc, &all, 1, -1);
+	r = send_all(ipc, &all, 1, ipc->out_fd);
+	ipc->out_fd = -1;
 	str_free(&ipc->out);
 	return r;
+}
+
+void ipc_cork(struct ipc *ipc)
+{
+	ipc->corked = true;
 }
 
 int ipc_send_bytes(struct ipc *ipc, struct view bytes)
@@ -203,7 +209,8 @@ static int send_packed(struct ipc *ipc, struct packed *packed)
 		done = packed->pieces[i].at;
 	}
 	parts[count++] = (struct iovec){ ipc->out.data + done, ipc->out.len - done };
-	r = send_all(ipc, parts, count, packed->fd);
+	r = send_all(ipc, parts, count, packed->fd >= 0 ? packed->fd : ipc->out_fd);
+	ipc->out_fd = -1;
 	str_free(&ipc->out);
 	return r;
 }
@@ -236,6 +243,10 @@ int ipc_send_message(struct ipc *ipc, enum message_type type, const void *fields
 	if (r < 0) {
 		log_error("message %s cannot be sent: a field is too long", message_name(type));
 		return r;
+	}
+	if (packed.count == 0 && packed.fd >= 0 && ipc->corked) {
+		ipc->out_fd = packed.fd;
+		return 0;
 	}
 	if (packed.count > 0 || packed.fd >= 0)
 		return send_packed(ipc, &packed);

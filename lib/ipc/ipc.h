@@ -203,6 +203,12 @@ void ipc_finish_first(struct ipc *ipc, bool finish_first);
 /* Who is at the other end (SO_PEERCRED at connect time). */
 int ipc_peer(const struct ipc *ipc, pid_t *pid, uid_t *uid, gid_t *gid);
 
+/*
+ * A message with a descriptor is sent at once, so that the descriptor may be closed. On a corked
+ * connection it waits for those that follow, until the next flush or receive; till then the
+ * descriptor must stay open.
+ */
+void ipc_cork(struct ipc *ipc);
 /* Buffered; 0 or a negative errno. A field over its limit is -EMSGSIZE: the sender's bug. */
 int ipc_send_message(struct ipc *ipc, enum message_type type, const void *fields);
 #define ipc_send(ipc, name, ...)                                                                   \

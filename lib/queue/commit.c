@@ -1,9 +1,12 @@
 /*
- * Group commit. Whoever comes first leads: it takes all that wait, has a worker thread write them
- * and make them durable, and tells everyone. Those who come meanwhile gather for the next round,
- * which one of them leads. So under load one round serves many messages, and a lone message waits
- * for nobody. A round is one sync for what goes to the journal; of files it is an fsync of each, and
- * then one of each distinct folder.
+ * Group commit. Whoever comes first leads: it takes all that wait, makes them durable, and tells
+ * everyone. Those who come meanwhile gather for the next round, which one of them leads. So under
+ * load one round serves many messages, and a lone message waits for nobody.
+ *
+ * A round of the journal is one write and one sync, and the whole program waits for it: what comes
+ * meanwhile waits in its sockets and makes the next round larger, and two switches to a thread and
+ * back would cost as much as the sync. Of files a round is an fsync of each and then one of each
+ * distinct folder, in a worker thread, since they may be large.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -60,9 +63,11 @@ static void sync_folder(struct batch *batch, size_t first)
 			batch->files[i]->result = r;
 }
 
-/* Each job gets the error that concerns it. */
-static void sync_files(struct batch *batch)
+/* Each job gets the error that concerns it. In a worker thread. */
+static int sync_files(void *argument)
 {
+	struct batch *batch = argument;
+
 	/* All are written first: one commit of the file system's journal then serves many fsyncs. */
 	for (size_t i = 0; i < batch->file_count; i++) {
 		struct commit_job *job = batch->files[i];
@@ -81,19 +86,15 @@ static void sync_files(struct batch *batch)
 		if (first == i)
 			sync_folder(batch, i);
 	}
+	return 0;
 }
 
-/* Runs in a worker thread. */
-static int sync_batch(void *argument)
+static void sync_journal(struct batch *batch)
 {
-	struct batch *batch = argument;
-
 	journal_append(batch->queue, batch->journaled, batch->journaled_count);
 	for (size_t i = 0; i < batch->journaled_count; i++)
 		if (batch->journaled[i]->place.segment == 0 && batch->journaled[i]->result == 0)
 			batch->files[batch->file_count++] = batch->journaled[i];
-	sync_files(batch);
-	return 0;
 }
 
 static void add(struct batch *batch, struct waiting *w)
@@ -112,12 +113,16 @@ static void lead(void)
 	struct waiting *w;
 
 	committer.running = true;
+	/* All who are ready have their turn first, and may join. */
+	task_yield();
 	while (batch->count < BATCH_MAX &&
 	       (w = LIST_FIRST(&committer.gathering, struct waiting, link)) != NULL) {
 		list_remove(&w->link);
 		add(batch, w);
 	}
-	task_blocking(sync_batch, batch);
+	sync_journal(batch);
+	if (batch->file_count > 0)
+		task_blocking(sync_files, batch);
 	for (size_t i = 0; i < batch->count; i++) {
 		batch->members[i]->done = true;
 		wake_one(&batch->members[i]->woken);

@@ -1,7 +1,6 @@
 /*
- * Appending to the journal. All of it runs in a worker thread, one batch at a time (commit.c), so
- * the state below needs no lock. Several processes append at the same time, each to a segment of
- * its own.
+ * Appending to the journal, one batch at a time (commit.c). Several processes append at the same
+ * time, each to a segment of its own.
  */
 #include "queue/journal.h"
 

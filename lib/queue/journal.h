@@ -63,8 +63,8 @@ static inline uint64_t record_span(uint64_t image_size)
 int journal_scan(struct queue *queue, struct queue_scan *scan);
 
 /*
- * journal.c, for commit.c, in a worker thread, one at a time: appends the images of these jobs and
- * makes them durable. A job that was appended has its place; one that could not be, because it has
+ * journal.c, for commit.c, one at a time: appends the images of these jobs and makes them durable.
+ * Blocks. A job that was appended has its place; one that could not be, because it has
  * no image or no segment has room, has none and no error: it is to become a file of its own.
  */
 void journal_append(struct queue *queue, struct commit_job *const *jobs, size_t count);

@@ -279,5 +279,6 @@ void child_live(const struct birthright *birth)
 		wait_on(&self.done, MSEC_FOREVER);
 	if (self.program->close != NULL)
 		self.program->close();
+	log_flush();
 	_exit(0);
 }

@@ -299,6 +299,7 @@ void poll_once(int timeout)
 
 	open_epoll();
 	drop_idle_listener();
+	log_flush();
 	count = epoll_wait(poller.epoll_fd, events, EVENTS_PER_CALL, timeout);
 	if (count < 0 && errno != EINTR)
 		log_fatal("epoll_wait: %m");
