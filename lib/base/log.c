@@ -102,18 +102,31 @@ static void format_json(struct str *line, enum log_level level, struct view text
 	str_append_cstr(line, "}\n");
 }
 
-static void format_text(struct str *line, enum log_level level, struct view text)
+/* "Nov 21 18:37:00": made anew when the second is another. */
+static const char *time_of_day(void)
 {
 	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	static time_t made_at;
+	static char text[32];
 	time_t now = time(NULL);
 	struct tm tm;
 
+	if (now == made_at)
+		return text;
 	localtime_r(&now, &tm);
+	snprintf(text, sizeof(text), "%s %2d %02d:%02d:%02d", months[tm.tm_mon], tm.tm_mday,
+		 tm.tm_hour, tm.tm_min, tm.tm_sec);
+	made_at = now;
+	return text;
+}
+
+static void format_text(struct str *line, enum log_level level, struct view text)
+{
 	if (log_state.sink == LOG_SINK_SYSLOG)
 		str_printf(line, "<%d>", SYSLOG_FACILITY_MAIL | syslog_severities[level]);
-	str_printf(line, "%s %2d %02d:%02d:%02d ", months[tm.tm_mon], tm.tm_mday, tm.tm_hour,
-		   tm.tm_min, tm.tm_sec);
+	str_append_cstr(line, time_of_day());
+	str_append_byte(line, ' ');
 	if (log_state.sink == LOG_SINK_FILE)
 		str_printf(line, "%s ", log_state.host[0] ? log_state.host : "localhost");
 	str_printf(line, "%s[%d]: ", log_state.tag, (int)log_state.pid);

@@ -43,6 +43,30 @@ void *mem_resize(void *old, size_t count, size_t size)
 	return p;
 }
 
+#ifndef POSTA_SANITIZE /* a kept block would hide who uses it too late */
+#define BLOCKS_KEPT 16
+#else
+#define BLOCKS_KEPT 0
+#endif
+
+static struct {
+	char *kept[BLOCKS_KEPT + 1];
+	size_t count;
+} blocks;
+
+char *mem_block_take(void)
+{
+	return blocks.count > 0 ? blocks.kept[--blocks.count] : mem_resize(NULL, MEM_BLOCK_SIZE, 1);
+}
+
+void mem_block_give(char *block)
+{
+	if (block != NULL && blocks.count < BLOCKS_KEPT)
+		blocks.kept[blocks.count++] = block;
+	else
+		free(block);
+}
+
 char *mem_strdup(const char *text)
 {
 	return mem_strndup(text, strlen(text));

@@ -35,6 +35,14 @@ void *mem_new_items(size_t count, size_t size) __attribute__((returns_nonnull));
 
 /* `old` resized to count * size bytes; what is new is not zeroed. */
 void *mem_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
+/*
+ * Buffers that are taken and given back with each wait of a connection: some are kept, so that this
+ * costs next to nothing. Not zeroed. For one thread only, that of the tasks.
+ */
+#define MEM_BLOCK_SIZE ((size_t)16384)
+char *mem_block_take(void) __attribute__((returns_nonnull));
+/* NULL is allowed. */
+void mem_block_give(char *block);
 char *mem_strdup(const char *text) __attribute__((returns_nonnull));
 /* A NUL-terminated copy of `len` bytes. */
 char *mem_strndup(const void *data, size_t len) __attribute__((returns_nonnull));

@@ -32,7 +32,8 @@ struct ipc {
 int ipc_fail(struct ipc *ipc, int code);
 /* Bytes of whole messages that were packed elsewhere, sent at once. */
 int ipc_send_bytes(struct ipc *ipc, struct view bytes);
-/* Frees the receive buffer if nothing is in it. */
+void ipc_free_input(struct ipc *ipc);
+/* The same if nothing is in it. */
 void ipc_release_input(struct ipc *ipc);
 
 #endif

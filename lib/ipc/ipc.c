@@ -46,7 +46,7 @@ void ipc_free(struct ipc *ipc)
 	if (ipc->came >= 0)
 		close(ipc->came);
 	str_free(&ipc->out);
-	free(ipc->in);
+	ipc_free_input(ipc);
 	free(ipc);
 }
 

@@ -13,30 +13,39 @@ void ipc_set_retire_check(bool (*is_retiring)(void))
 	retire_check = is_retiring;
 }
 
+void ipc_free_input(struct ipc *ipc)
+{
+	if (ipc->in_size == MEM_BLOCK_SIZE)
+		mem_block_give(ipc->in);
+	else
+		free(ipc->in);
+	ipc->in = NULL;
+}
+
 void ipc_release_input(struct ipc *ipc)
 {
 	if (ipc->in_len > 0)
 		return;
-	free(ipc->in);
-	ipc->in = NULL;
+	ipc_free_input(ipc);
 	ipc->in_start = ipc->in_size = 0;
 }
 
 /* Room for `needed` bytes in one piece from in_start on, and then some for what follows. */
 static void make_room(struct ipc *ipc, size_t needed)
 {
-	size_t size = needed + IPC_BUFFER_SIZE;
+	size_t size = needed <= MEM_BLOCK_SIZE / 2 ? MEM_BLOCK_SIZE : needed + IPC_BUFFER_SIZE;
 
 	if (ipc->in_size - ipc->in_start >= needed && ipc->in != NULL)
 		return;
 	if (ipc->in_size >= size) {
 		memmove(ipc->in, ipc->in + ipc->in_start, ipc->in_len);
 	} else {
-		char *larger = mem_resize(NULL, size, 1);
+		char *larger =
+			size == MEM_BLOCK_SIZE ? mem_block_take() : mem_resize(NULL, size, 1);
 
 		if (ipc->in_len > 0)
 			memcpy(larger, ipc->in + ipc->in_start, ipc->in_len);
-		free(ipc->in);
+		ipc_free_input(ipc);
 		ipc->in = larger;
 		ipc->in_size = size;
 	}

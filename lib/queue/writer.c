@@ -18,8 +18,8 @@ struct queue_writer {
 	char id[QUEUE_ID_LENGTH_MAX];
 	int fd; /* -1: not made yet */
 	int folder_fd;
-	char *buffer;
-	size_t used;
+	char *buffer; /* grows up to BUFFER_SIZE */
+	size_t used, size;
 	uint64_t written; /* bytes of the file before the buffer */
 	uint32_t crc;	  /* of all behind the head that left the buffer */
 	struct queue_head head;
@@ -71,11 +71,21 @@ static int write_buffer(struct queue_writer *w)
 	return fail(w, r);
 }
 
+static void make_room(struct queue_writer *w, size_t more)
+{
+	if (w->used + more <= w->size)
+		return;
+	while (w->size < w->used + more)
+		w->size *= 2;
+	w->buffer = mem_resize(w->buffer, w->size, 1);
+}
+
 static int append(struct queue_writer *w, const char *data, size_t len)
 {
 	while (len > 0) {
 		size_t room = BUFFER_SIZE - w->used, piece = MIN(len, room);
 
+		make_room(w, piece);
 		memcpy(w->buffer + w->used, data, piece);
 		w->used += piece;
 		data += piece;
@@ -118,7 +128,8 @@ struct queue_writer *queue_writer_new(struct queue *queue, const struct queue_en
 	w->queue = queue;
 	queue_id_new(w->id);
 	w->fd = w->folder_fd = -1;
-	w->buffer = mem_resize(NULL, BUFFER_SIZE, 1);
+	w->size = BUFFER_SIZE / 8;
+	w->buffer = mem_resize(NULL, w->size, 1);
 	memset(w->buffer, 0, QUEUE_HEAD_SIZE);
 	w->used = QUEUE_HEAD_SIZE;
 	w->head.flags = envelope->flags;
@@ -208,6 +219,7 @@ static void seal(struct queue_writer *w, char head[static QUEUE_HEAD_SIZE],
 	put_u32(mark + QUEUE_MAGIC_SIZE, w->crc);
 	w->sealed = w->written == 0 && w->used + QUEUE_MARK_SIZE <= BUFFER_SIZE;
 	if (w->sealed) {
+		make_room(w, QUEUE_MARK_SIZE);
 		memcpy(w->buffer, head, QUEUE_HEAD_SIZE);
 		memcpy(w->buffer + w->used, mark, QUEUE_MARK_SIZE);
 		w->used += QUEUE_MARK_SIZE;

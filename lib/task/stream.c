@@ -23,6 +23,16 @@ struct stream *stream_new(int fd)
 	return io;
 }
 
+static void release_input(struct stream *io)
+{
+	if (io->in_size == MEM_BLOCK_SIZE)
+		mem_block_give(io->in);
+	else
+		free(io->in);
+	io->in = NULL;
+	io->in_start = io->in_size = 0;
+}
+
 void stream_free(struct stream *io)
 {
 	if (io == NULL)
@@ -33,7 +43,7 @@ void stream_free(struct stream *io)
 		task_forget_fd(io->fd);
 		close(io->fd);
 	}
-	free(io->in);
+	release_input(io);
 	free(io->out);
 	free(io->error);
 	free(io);
@@ -171,15 +181,13 @@ static void make_room(struct stream *io, size_t size)
 	}
 	if (io->in_start + io->in_len < io->in_size)
 		return;
+	if (io->in == NULL && size == MEM_BLOCK_SIZE) {
+		io->in = mem_block_take();
+		io->in_size = size;
+		return;
+	}
 	io->in_size = MAX(size, io->in_size * 2);
 	io->in = mem_resize(io->in, io->in_size, 1);
-}
-
-static void release_input(struct stream *io)
-{
-	free(io->in);
-	io->in = NULL;
-	io->in_start = io->in_size = 0;
 }
 
 /* One read: bytes, 0 at the end, -EAGAIN with *direction, or another errno. */
@@ -368,8 +376,10 @@ void stream_push_back(struct stream *io, struct view bytes)
 		/* To the end of the new buffer, so that the next push finds room in front. */
 		if (io->in_len > 0)
 			memcpy(in + size - io->in_len, io->in + io->in_start, io->in_len);
-		io->in_start = size - io->in_len;
-		free(io->in);
+		size_t start = size - io->in_len;
+
+		release_input(io);
+		io->in_start = start;
 		io->in = in;
 		io->in_size = size;
 	}

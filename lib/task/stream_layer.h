@@ -27,7 +27,7 @@ struct stream {
 	char *in; /* input from in + in_start, in_len bytes; NULL when there is none */
 	size_t in_start, in_len, in_size;
 	char *out; /* output not yet sent, at most STREAM_BUFFER_SIZE; NULL when there is none */
-	size_t out_len;
+	size_t out_len, out_size;
 	msec_t timeout, deadline;
 	bool had_cr;
 	bool skips_line;		  /* the rest of a line that was too long is to come */

@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "task/stream_layer.h"
 
+#define OUTPUT_SIZE_MIN 1024
+
 /* One write: bytes, -EAGAIN with *direction, or another errno. */
 static ssize_t write_once(struct stream *io, const char *data, size_t len,
 			  enum direction *direction)
@@ -80,9 +82,21 @@ int stream_flush(struct stream *io)
 	_cleanup_free_ char *out = TAKE(io->out);
 	size_t len = io->out_len;
 
-	io->out_len = 0;
+	io->out_len = io->out_size = 0;
 	r = stream_send(io, out, len);
 	return r;
+}
+
+/* Replies are short: the buffer begins small. */
+static void make_output_room(struct stream *io, size_t more)
+{
+	size_t size = MAX(io->out_size, (size_t)OUTPUT_SIZE_MIN);
+
+	while (size < MIN(io->out_len + more, (size_t)STREAM_BUFFER_SIZE))
+		size *= 2;
+	if (io->out == NULL || size > io->out_size)
+		io->out = mem_resize(io->out, size, 1);
+	io->out_size = size;
 }
 
 int stream_write(struct stream *io, struct view bytes)
@@ -92,11 +106,10 @@ int stream_write(struct stream *io, struct view bytes)
 			return io->write_failed;
 		if (io->out_len == 0 && bytes.len >= STREAM_BUFFER_SIZE)
 			return stream_send(io, bytes.data, bytes.len);
-		if (io->out == NULL)
-			io->out = mem_new_bytes(STREAM_BUFFER_SIZE);
 
 		size_t part = MIN(bytes.len, STREAM_BUFFER_SIZE - io->out_len);
 
+		make_output_room(io, part);
 		memcpy(io->out + io->out_len, bytes.data, part);
 		io->out_len += part;
 		bytes = view_from(bytes, part);
