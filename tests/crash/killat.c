@@ -88,6 +88,7 @@ WRAP(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n), is_fil
 WRAP(ssize_t, pwrite, (int fd, const void *data, size_t len, off_t at), (fd, data, len, at), 1)
 WRAP(ssize_t, pwrite64, (int fd, const void *data, size_t len, off64_t at), (fd, data, len, at), 1)
 WRAP(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), 1)
+WRAP(int, fallocate, (int fd, int mode, off_t at, off_t len), (fd, mode, at, len), 1)
 WRAP(int, fsync, (int fd), (fd), 1)
 WRAP(int, fdatasync, (int fd), (fd), 1)
 WRAP(int, msync, (void *p, size_t len, int flags), (p, len, flags), 1)

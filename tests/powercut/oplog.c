@@ -64,6 +64,7 @@ struct record {
 };
 
 static struct oplog *oplog;
+static dev_t device; /* the disk in question is where the log lies; files in memory are no part of it */
 
 #define REAL(name)                                                                                 \
 	({                                                                                         \
@@ -97,6 +98,7 @@ __attribute__((constructor)) static void attach(void)
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0) {
+		device = st.st_dev;
 		oplog = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
 			     MAP_SHARED | MAP_NORESERVE, fd, 0);
 		if (oplog == MAP_FAILED)
@@ -175,7 +177,7 @@ static int is_file(int fd)
 {
 	struct stat st;
 
-	return oplog != NULL && look(fd, &st) == 0 && S_ISREG(st.st_mode);
+	return oplog != NULL && look(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == device;
 }
 
 static const char *last_part(const char *path)
