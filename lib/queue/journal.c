@@ -50,41 +50,6 @@ void journal_close(struct journal *journal)
 
 /* ---- segments ---- */
 
-static void take(struct journal *journal, int fd, uint32_t number, const struct segment_head *head)
-{
-	journal->fd = fd;
-	journal->number = number;
-	journal->generation = head->generation;
-	journal->size = head->size;
-	journal->tail = SEGMENT_HEAD_SIZE;
-}
-
-/*
- * Takes an existing segment if it is free. 0; -EBUSY: it is not; -ENOENT. That it is in use is made
- * durable with the first records.
- */
-static int take_existing(struct queue *queue, uint32_t number)
-{
-	char path[SEGMENT_PATH_MAX];
-	struct segment_head head;
-
-	segment_path(path, number);
-	/* Of its own, for the lock that others must meet. */
-	_cleanup_fd_ int fd = openat(queue->fd, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || segment_head_read(fd, &head) < 0 ||
-	    head.state != SEGMENT_FREE || head.size <= SEGMENT_HEAD_SIZE)
-		return -EBUSY;
-	head.state = SEGMENT_USED;
-	int r = segment_head_write(fd, &head);
-
-	if (r == 0)
-		take(queue->journal, TAKE_FD(fd), number, &head);
-	return r;
-}
-
 /*
  * Blocks that were written once: to write them again changes no metadata, so that the sync of a
  * message is the writing of its bytes and nothing else.
@@ -115,59 +80,79 @@ static int sync_new(struct queue *queue, int fd)
 	return 0;
 }
 
-static int make_segment(struct queue *queue, uint32_t number)
+/* Makes a segment of a new file, or of one that was never finished. It is ours and locked. */
+static int furnish(struct queue *queue, int fd, struct segment_head *head)
 {
-	struct journal *journal = queue->journal;
-	struct segment_head head = { SEGMENT_USED, (uint64_t)clock_wall_usec(),
-				     journal->segment_size };
-	char path[SEGMENT_PATH_MAX];
 	uint64_t space;
 	int r = queue_free_space(queue, &space);
 
-	if (r < 0 || space / SPACE_PART < head.size)
+	*head = (struct segment_head){ SEGMENT_USED, (uint64_t)clock_wall_usec(),
+				       queue->journal->segment_size };
+	if (r < 0 || space / SPACE_PART < head->size)
 		return r < 0 ? r : -ENOSPC;
-	segment_path(path, number);
-	_cleanup_fd_ int fd =
-		openat(queue->fd, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return -errno;
-	r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -EBUSY : fill(fd, head.size);
+	r = fill(fd, head->size);
 	if (r == 0)
-		r = segment_head_write(fd, &head);
+		r = segment_head_write(fd, head);
 	if (r == 0)
 		r = sync_new(queue, fd);
-	if (r == 0)
-		take(journal, TAKE_FD(fd), number, &head);
-	else
-		unlinkat(queue->fd, path, 0);
+	if (r < 0 && ftruncate(fd, 0) < 0)
+		return -errno;
 	return r;
 }
 
-/* A segment with room. False: there is none now. */
+/* That it is in use is made durable with the first records. */
+static int reuse(int fd, struct segment_head *head)
+{
+	if (segment_head_read(fd, head) < 0 || head->state != SEGMENT_FREE ||
+	    head->size <= SEGMENT_HEAD_SIZE)
+		return -EBUSY;
+	head->state = SEGMENT_USED;
+	return segment_head_write(fd, head);
+}
+
+/* 0: it is ours; -EBUSY: it is in use; another errno. */
+static int take(struct queue *queue, uint32_t number)
+{
+	struct journal *journal = queue->journal;
+	struct segment_head head;
+	char path[SEGMENT_PATH_MAX];
+	int r;
+
+	segment_path(path, number);
+	/* A descriptor of its own, for the lock that others must meet. */
+	_cleanup_fd_ int fd = openat(queue->fd, path,
+				     O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -EBUSY;
+	r = lseek(fd, 0, SEEK_END) <= SEGMENT_HEAD_SIZE ? furnish(queue, fd, &head)
+							: reuse(fd, &head);
+	if (r < 0)
+		return r;
+	journal->fd = TAKE_FD(fd);
+	journal->number = number;
+	journal->generation = head.generation;
+	journal->size = head.size;
+	journal->tail = SEGMENT_HEAD_SIZE;
+	return 0;
+}
+
+/* A segment with room, the first that there is. False: there is none now. */
 static bool next_segment(struct queue *queue)
 {
 	struct journal *journal = queue->journal;
+	int r = -EBUSY;
 
 	mem_closep(&journal->fd);
 	if (clock_now() < journal->not_before)
 		return false;
-	for (uint32_t number = 1; number <= journal->limit; number++) {
-		int r = take_existing(queue, number);
-
-		if (r == 0)
-			return true;
-		if (r != -ENOENT)
-			continue;
-		/* Behind the last one. -EEXIST: another process was faster. */
-		r = make_segment(queue, number);
-		if (r == 0)
-			return true;
-		if (r != -EEXIST)
-			break;
-	}
-	journal->not_before = clock_after(RETRY_PAUSE);
-	return false;
+	for (uint32_t number = 1; r == -EBUSY && number <= journal->limit; number++)
+		r = take(queue, number);
+	if (r < 0)
+		journal->not_before = clock_after(RETRY_PAUSE);
+	return r == 0;
 }
 
 /* ---- records ---- */
@@ -184,7 +169,6 @@ static int write_run(struct journal *journal, struct commit_job *const *jobs, si
 	struct iovec parts[3 * RUN_MAX], *at = parts;
 	char heads[RUN_MAX][RECORD_HEAD_SIZE];
 	uint64_t offset = journal->tail;
-	size_t left = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		struct commit_job *job = jobs[i];
@@ -202,7 +186,6 @@ static int write_run(struct journal *journal, struct commit_job *const *jobs, si
 						   .size = head.size,
 						   .offset = offset };
 		offset += span;
-		left += span;
 	}
 	return io_pwritev_all(journal->fd, parts, (size_t)(at - parts), (off_t)journal->tail);
 }

@@ -172,15 +172,17 @@ static int scan_segment(struct queue *queue, uint32_t number, struct queue_scan 
 
 	if (fd < 0)
 		return fd;
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	if (size <= SEGMENT_HEAD_SIZE)
+		return 0; /* who made it did not get far */
 	/* While we hold it nobody can begin to write; where somebody does, only the walk is done. */
 	bool unowned = flock(fd, LOCK_EX | LOCK_NB) == 0;
 	int r = read_head(fd, &head);
 
 	if (r == 0 && head.state == SEGMENT_USED) {
 		r = walk(fd, number, head.generation, scan, &pending);
-		off_t size = lseek(fd, 0, SEEK_END);
-
-		if (r == 0 && unowned && pending == 0 && size > 0)
+		if (r == 0 && unowned && pending == 0)
 			r = make_free(fd, &head, (uint64_t)size);
 		else if (r == 0)
 			scan->segments++;
