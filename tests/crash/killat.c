@@ -1,9 +1,10 @@
 /*
- * A preloaded library that ends one program with SIGKILL at its n-th system call that touches
- * files, and counts such calls. For tests/crash only.
+ * A preloaded library that ends one program at its n-th system call that touches files, and counts
+ * such calls. For tests/crash only.
  *
  *	KILLAT_STATE	file that all processes map: struct killat_state
  *	KILLAT_PROGRAM	name of the program that is counted (its argv[0]'s last part)
+ *	KILLAT_SOCKETS	if it is set, calls on sockets count, too
  *
  * The state is mapped when the program starts, before it is confined, so it needs no file later;
  * it is shared, so that the count goes on through forks and the one that was killed stays the
@@ -19,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -32,6 +35,7 @@ struct killat_state {
 };
 
 static struct killat_state *state;
+static int sockets;
 
 __attribute__((constructor)) static void attach(void)
 {
@@ -44,6 +48,7 @@ __attribute__((constructor)) static void attach(void)
 
 	if (fd < 0)
 		return;
+	sockets = getenv("KILLAT_SOCKETS") != NULL;
 	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (state == MAP_FAILED)
@@ -71,6 +76,13 @@ static int is_file(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+static int counts(int fd)
+{
+	struct stat st;
+
+	return is_file(fd) || (sockets && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode));
+}
+
 #define REAL(name) ((typeof(&name))dlsym(RTLD_NEXT, #name))
 #define WRAP(type, name, parameters, arguments, condition)                                         \
 	type name parameters                                                                       \
@@ -83,8 +95,19 @@ static int is_file(int fd)
 		return real arguments;                                                             \
 	}
 
-WRAP(ssize_t, write, (int fd, const void *data, size_t len), (fd, data, len), is_file(fd))
-WRAP(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n), is_file(fd))
+WRAP(ssize_t, write, (int fd, const void *data, size_t len), (fd, data, len), counts(fd))
+WRAP(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n), counts(fd))
+WRAP(ssize_t, read, (int fd, void *data, size_t len), (fd, data, len), counts(fd))
+WRAP(ssize_t, pread, (int fd, void *data, size_t len, off_t at), (fd, data, len, at), 1)
+WRAP(ssize_t, pread64, (int fd, void *data, size_t len, off64_t at), (fd, data, len, at), 1)
+WRAP(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), 1)
+WRAP(ssize_t, sendfile, (int out, int in, off_t *at, size_t len), (out, in, at, len), 1)
+WRAP(ssize_t, sendfile64, (int out, int in, off64_t *at, size_t len), (out, in, at, len), 1)
+WRAP(ssize_t, send, (int fd, const void *data, size_t len, int flags), (fd, data, len, flags),
+     sockets)
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags), sockets)
+WRAP(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags), sockets)
+WRAP(int, connect, (int fd, const struct sockaddr *a, socklen_t len), (fd, a, len), sockets)
 WRAP(ssize_t, pwrite, (int fd, const void *data, size_t len, off_t at), (fd, data, len, at), 1)
 WRAP(ssize_t, pwrite64, (int fd, const void *data, size_t len, off64_t at), (fd, data, len, at), 1)
 WRAP(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), 1)

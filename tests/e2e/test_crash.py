@@ -1,6 +1,6 @@
 """Programs that are killed: what got a 250 (or an OK) is there, whole; nothing half-written is shown.
 
-`tests/crash/long` runs the same with larger numbers (POSTA_CRASH_KILLS, POSTA_CRASH_ALL).
+`tests/crash/long` runs the same with larger numbers (POSTA_CRASH_KILLS, POSTA_CRASH_STEP=1).
 """
 import hashlib
 import imaplib
@@ -22,6 +22,7 @@ from posta import PLAIN_BUILD, TOP, Instance, PASSWORD, message, wait_until
 from test_confinement import programs
 
 KILLS = int(os.environ.get("POSTA_CRASH_KILLS", "30"))
+STEP = int(os.environ.get("POSTA_CRASH_STEP", "9"))  # of programs with many calls: each n-th of them
 
 
 def numbered(tag):
@@ -47,7 +48,7 @@ def found(mails):
 class Killer:
     """The preloaded library of tests/crash/killat.c and its shared state."""
 
-    def __init__(self, program):
+    def __init__(self, program, sockets=False):
         self.dir = tempfile.mkdtemp(prefix="posta-killat-")
         os.chmod(self.dir, 0o755)
         self.library = os.path.join(self.dir, "killat.so")
@@ -60,7 +61,7 @@ class Killer:
         self.file = open(path, "r+b")
         self.map = mmap.mmap(self.file.fileno(), 4096)
         self.environment = (f"TZ MAIL_CONFIG LANG LD_PRELOAD={self.library} KILLAT_STATE={path} "
-                            f"KILLAT_PROGRAM={program}")
+                            f"KILLAT_PROGRAM={program}" + (" KILLAT_SOCKETS=1" if sockets else ""))
 
     def arm(self, at):
         self.map[0:32] = struct.pack("<4Q", 0, 0, at, 0)
@@ -82,11 +83,17 @@ class Killer:
 class EveryCall(unittest.TestCase):
     """One program killed at each of its calls that touch the queue or a mailbox."""
 
-    def suite_with(self, killer):
+    def suite_with(self, killer, **main):
         return Instance(build=PLAIN_BUILD,
                         main={"export_environment": killer.environment, "service_throttle_time": "1s",
                               "minimal_backoff_time": "1s", "maximal_backoff_time": "1s",
-                              "queue_run_delay": "1s", "transport_retry_time": "1s"})
+                              "queue_run_delay": "1s", "transport_retry_time": "1s", **main})
+
+    def compare(self, program, calls, promised, counts):
+        """Nothing that was promised is missing; says how many came twice."""
+        print(f"{program}: killed at {calls} calls; {len(promised)} promised, "
+              f"{sum(counts.values()) - len(counts)} duplicates")
+        return {key: at for key, at in promised.items() if key not in counts}
 
     def deliveries(self, program):
         killer = Killer(program)
@@ -116,8 +123,7 @@ class EveryCall(unittest.TestCase):
                 self.assertGreater(at, 2, f"{program} was never killed")
                 self.assertLess(at, 99)
                 suite.wait_queue_empty(60)
-                counts = found(suite.inbox("bob"))
-                lost = {key: at for key, at in promised.items() if key not in counts}
+                lost = self.compare(program, at - 1, promised, found(suite.inbox("bob")))
                 self.assertEqual(lost, {}, suite.log_tail())
         finally:
             killer.close()
@@ -131,6 +137,42 @@ class EveryCall(unittest.TestCase):
     def test_local_deliver(self):
         self.deliveries("local-deliver")
 
+    def test_smtp(self):
+        """The client, also at its calls on sockets; the next server has each message."""
+        killer = Killer("smtp", sockets=True)
+        try:
+            with Instance(domain="two.test", users=("bob",), address="127.0.0.2",
+                          build=PLAIN_BUILD) as other, \
+                 self.suite_with(killer, relayhost=f"[{other.address}]:{other.port(25)}",
+                                 smtp_connection_cache_on_demand="no") as suite:
+                promised = {}
+                suite.inject("a@b.test", ["bob@two.test"], message(subject="warm-up"))
+                other.wait_mail("bob", text="warm-up")
+                with other.imap("bob") as client:
+                    client.select()
+                    client.store("1:*", "+FLAGS", r"(\Deleted)")
+                    client.expunge()
+                kills = 0
+                for at in range(1, 400, STEP):
+                    key, content = numbered(f"smtp-{at}")
+                    killer.arm(at)
+                    suite.inject("a@b.test", ["bob@two.test"], content)
+                    promised[key] = at
+                    deadline = time.monotonic() + 5
+                    while not killer.killed and suite.queue_safe() and time.monotonic() < deadline:
+                        time.sleep(0.02)
+                    killer.disarm()
+                    if not killer.killed:
+                        break
+                    kills += 1
+                self.assertGreater(kills, 2, "smtp was hardly killed")
+                self.assertLess(at, 399 - STEP)
+                suite.wait_queue_empty(60)
+                lost = self.compare("smtp", kills, promised, found(other.inbox("bob")))
+                self.assertEqual(lost, {}, suite.log_tail())
+        finally:
+            killer.close()
+
     def test_imap_session(self):
         """APPEND, STORE, MOVE and EXPUNGE, killed at each call; UIDs are never used twice."""
         killer = Killer("imapd-session")
@@ -141,7 +183,8 @@ class EveryCall(unittest.TestCase):
                     validity = client.status("INBOX", "(UIDVALIDITY)")[1]
                 appended = set()
                 uids = {}
-                for at in range(1, 200):
+                kills = 0
+                for at in range(1, 400, STEP):
                     key, content = numbered(f"imap-{at}")
                     killer.arm(at)
                     try:
@@ -164,13 +207,14 @@ class EveryCall(unittest.TestCase):
                     killer.disarm()
                     if not killer.killed:
                         break
-                self.assertGreater(at, 5)
+                    kills += 1
+                self.assertGreater(kills, 5)
                 with suite.imap("bob") as client:
                     self.assertEqual(client.status("INBOX", "(UIDVALIDITY)")[1], validity)
                 mails = [m for m in suite.inbox("bob") + suite.inbox("bob", "Target")
                          if b"Subject: trash" not in m]
-                counts = found(mails)
-                self.assertEqual([k for k in appended if k not in counts], [], suite.log_tail())
+                lost = self.compare("imapd-session", kills, dict.fromkeys(appended, 0), found(mails))
+                self.assertEqual(lost, {}, suite.log_tail())
         finally:
             killer.close()
 

@@ -179,7 +179,8 @@ WRAP(ssize_t, pread64, (int fd, void *p, size_t len, off64_t at), (fd, p, len, a
 WRAP(ssize_t, read, (int fd, void *p, size_t len), (fd, p, len), is_socket(fd) ? SOCKETS : READS,
      is_file(fd) || is_socket(fd), is_file(fd) ? EIO : ECONNRESET)
 
-WRAP(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), READS, 1, EIO)
+WRAP(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), READS, 1,
+     EIO)
 WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), DESCRIPTORS, 1, EMFILE)
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), DESCRIPTORS, 1,
      EMFILE)

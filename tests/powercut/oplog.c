@@ -64,7 +64,8 @@ struct record {
 };
 
 static struct oplog *oplog;
-static dev_t device; /* the disk in question is where the log lies; files in memory are no part of it */
+static dev_t
+	device; /* the disk in question is where the log lies; files in memory are no part of it */
 
 #define REAL(name)                                                                                 \
 	({                                                                                         \
