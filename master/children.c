@@ -113,6 +113,8 @@ static void compose(struct command *command, const struct plan_service *service,
 	add(command, NULL, "%s", service->path);
 	add(command, "-c", "%s", plan_in_force()->config_directory);
 	add(command, "-n", "%s", line->name);
+	/* As in syslog_name=postfix/$service_name. */
+	add(command, "-o", "service_name=%s", line->name);
 	for (size_t i = 0; i < line->override_count; i++)
 		add(command, "-o", "%s=%s", line->overrides[i].name, line->overrides[i].value);
 	for (size_t i = 0; i < service->socket_count; i++) {

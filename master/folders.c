@@ -13,7 +13,12 @@
 #include "master.h"
 #include "queue/queue.h"
 
+#define STOP_PATIENCE 60000 /* what an orderly stop may take */
+#define KILL_PATIENCE 500   /* what the end of one that was killed may take */
+#define LOCK_PAUSE    20
+
 static int lock_fd = -1;
+static bool was_left; /* by a master that could not empty it */
 
 /* Below the queue directory. Made, or made right, at each start. */
 static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, struct error *err)
@@ -129,11 +134,28 @@ int folders_make(struct error *err)
 	return r < 0 ? r : give_queue(mail_uid, mail_gid, err);
 }
 
+/*
+ * Takes the lock. One that has it and a number in the file runs; without a number it is about to
+ * end, or to write its number.
+ */
+static int lock_file(int fd)
+{
+	struct stat st = { 0 };
+
+	for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_PAUSE) {
+		if (fstat(fd, &st) < 0 ||
+		    waited >= (st.st_size > 0 ? KILL_PATIENCE : STOP_PATIENCE))
+			return -EBUSY;
+		usleep(LOCK_PAUSE * 1000);
+	}
+	return 0;
+}
+
 int pid_file_take(struct error *err)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 	char text[20];
-	int r, n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
 	str_printf(&path, "%s/pid/master.pid", param.queue_directory);
 
@@ -141,20 +163,23 @@ int pid_file_take(struct error *err)
 
 	if (fd < 0)
 		return error_errno(err, "open %s", path.data);
-	/* One that has just been stopped may be about to end. */
-	for (int i = 0; (r = flock(fd, LOCK_EX | LOCK_NB)) < 0 && i < 100; i++)
-		usleep(20000);
-	if (r < 0)
+	if (lock_file(fd) < 0)
 		return error_set(err, -EBUSY, "already running: another master holds %s",
 				 path.data);
+	was_left = lseek(fd, 0, SEEK_END) > 0;
 	if (ftruncate(fd, 0) < 0 || io_pwrite_all(fd, text, (size_t)n, 0) < 0)
 		return error_errno(err, "write %s", path.data);
 	lock_fd = TAKE_FD(fd);
 	return 0;
 }
 
-/* The file stays, empty, as the place of the lock: to remove it would let two hold it. */
-void pid_file_remove(void)
+bool pid_file_was_left(void)
+{
+	return was_left;
+}
+
+/* The file stays as the place of the lock: to remove it would let two hold it. */
+void pid_file_empty(void)
 {
 	if (lock_fd >= 0 && ftruncate(lock_fd, 0) < 0)
 		log_warning("empty the pid file: %m");

@@ -1,8 +1,9 @@
 /*
- * master -c CONFDIR [-r FD]
+ * master -c CONFDIR [-r FD | -t]
  *
  * Started by posta start. -r: a pipe on which whoever started us waits for a line: "ready" or
- * "failed REASON" (a reason may have several lines; the end of the pipe ends it).
+ * "failed REASON" (a reason may have several lines; the end of the pipe ends it). -t: only tells
+ * what it thinks of the configuration, in lines "error TEXT" and "note TEXT", for posta check.
  */
 #include <errno.h>
 #include <linux/close_range.h>
@@ -29,7 +30,7 @@ static struct {
 	struct plan plan;
 	const char *config_directory;
 	int report_fd;
-	bool is_root, stopping;
+	bool is_root, stopping, only_test;
 	struct waitlist stop;
 } master = { .report_fd = -1 };
 
@@ -83,9 +84,16 @@ static void log_lines(struct view rest)
 /* Everything that can be done before the loop runs. */
 static int prepare(struct error *err)
 {
+	int r;
+
 	ipc_set_root(param.queue_directory);
-	if (folders_make(err) < 0 || pid_file_take(err) < 0 || logfile_open(err) < 0)
-		return -EINVAL;
+	r = folders_make(err);
+	if (r == 0)
+		r = pid_file_take(err);
+	if (r == 0)
+		r = logfile_open(err);
+	if (r < 0)
+		return r;
 	log_info("start: version %s, configuration %s", POSTA_VERSION,
 		 master.plan.config_directory);
 	if (!master.is_root)
@@ -97,7 +105,7 @@ static int prepare(struct error *err)
 
 static int start_services(struct error *err)
 {
-	int r = sockets_open(&master.plan, BIND_PATIENCE, err);
+	int r = sockets_open(&master.plan, pid_file_was_left() ? BIND_PATIENCE : 0, err);
 
 	if (r == 0)
 		r = control_start(err);
@@ -141,10 +149,14 @@ static void run(void *unused)
 	(void)unused;
 	WAITLIST_INIT(&master.stop);
 	set_signals();
+	logfile_watch();
 	r = start_services(&err);
 	if (r == 0) {
 		log_info("ready");
-		report("ready", "");
+		report("ready", logfile_is_heard() ? ""
+						   : "There is no syslog daemon (/dev/log), so "
+						     "nothing is logged; maillog_file names a "
+						     "file.");
 		notify("READY=1");
 		while (!master.stopping)
 			wait_on(&master.stop, MSEC_FOREVER);
@@ -153,13 +165,40 @@ static void run(void *unused)
 	}
 	master.stopping = true;
 	notify("STOPPING=1");
+	pid_file_empty();
 	services_stop();
 	sockets_close_all();
 	log_info("stopped");
-	pid_file_remove();
 	if (r < 0)
 		report("failed", err.text);
-	task_quit(r < 0 ? 1 : 0);
+	/* Who was told to stop before all was ready has done what it was told. */
+	task_quit(r < 0 && r != -ECANCELED ? 1 : 0);
+}
+
+static void print_lines(const char *kind, struct view rest)
+{
+	struct view line;
+
+	while (view_next_word(&rest, "\n", &line))
+		printf("%s %.*s\n", kind, VIEW_ARG(line));
+}
+
+/* Reads the configuration; an exit status if that is all there is to do. */
+static int read_configuration(struct str *notes)
+{
+	_cleanup_(str_free) struct str problems = STR_EMPTY;
+	int r = plan_load(master.config_directory, &master.plan, &problems, notes);
+
+	if (master.only_test) {
+		print_lines("error", str_view(&problems));
+		print_lines("note", str_view(notes));
+		return r < 0 ? 1 : 0;
+	}
+	if (r < 0) {
+		report("failed", str_cstr(&problems));
+		return EXIT_CONFIGURATION;
+	}
+	return -1;
 }
 
 static bool read_arguments(int argc, char **argv)
@@ -167,9 +206,11 @@ static bool read_arguments(int argc, char **argv)
 	int option;
 	uint32_t fd;
 
-	while ((option = getopt(argc, argv, "c:r:")) != -1) {
+	while ((option = getopt(argc, argv, "c:r:t")) != -1) {
 		if (option == 'c')
 			master.config_directory = optarg;
+		else if (option == 't')
+			master.only_test = true;
 		else if (option == 'r' && view_parse_u32(view_of(optarg), INT32_MAX, &fd) == 0)
 			master.report_fd = (int)fd;
 		else
@@ -181,8 +222,9 @@ static bool read_arguments(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	_cleanup_(str_free) struct str problems = STR_EMPTY, notes = STR_EMPTY;
+	_cleanup_(str_free) struct str notes = STR_EMPTY;
 	struct error err = ERROR_NONE;
+	int r;
 
 	if (!read_arguments(argc, argv)) {
 		fprintf(stderr, "usage: master -c /CONFDIR; use \"posta start\"\n");
@@ -194,13 +236,13 @@ int main(int argc, char **argv)
 	if (chdir("/") < 0)
 		return 1;
 	master.is_root = geteuid() == 0;
-	if (plan_load(master.config_directory, &master.plan, &problems, &notes) < 0) {
-		report("failed", str_cstr(&problems));
-		return EXIT_CONFIGURATION;
-	}
-	if (prepare(&err) < 0) {
+	r = read_configuration(&notes);
+	if (r >= 0)
+		return r;
+	r = prepare(&err);
+	if (r < 0) {
 		report("failed", err.text);
-		return EXIT_CONFIGURATION;
+		return r == -EINVAL ? EXIT_CONFIGURATION : 1;
 	}
 	log_lines(str_view(&notes));
 	return task_run(run, NULL);

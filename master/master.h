@@ -3,6 +3,7 @@
  * again, and stops them. It parses no mail and speaks no mail protocol.
  *
  *	plan.c		what the configuration asks for: services, their programs and sockets
+ *	postfix.c	a master.cf that was written for Postfix
  *	addresses.c	which addresses and ports a service listens on
  *	sockets.c	the listening sockets that master holds
  *	service.c	services: how many processes there are and should be; back-off
@@ -63,6 +64,12 @@ struct plan {
 int plan_load(const char *config_directory, struct plan *plan, struct str *report,
 	      struct str *notes);
 void plan_free(struct plan *plan);
+
+/* ---- postfix.c ---- */
+
+/* Leaves out, renames and adds what makes a master.cf of Postfix work; *notes says so. */
+void postfix_adapt(struct services *lines, struct str *notes);
+void postfix_check_queue(const char *queue_directory, struct str *report);
 
 /* ---- addresses.c ---- */
 
@@ -169,7 +176,10 @@ int reload(struct str *report);
 int folders_make(struct error *err);
 /* Takes the lock that only one master for a queue can have. -EBUSY: there is one. */
 int pid_file_take(struct error *err);
-void pid_file_remove(void);
+/* The master before us was killed: its programs may still be ending. */
+bool pid_file_was_left(void);
+/* When it begins to stop: who is started now waits for its end. */
+void pid_file_empty(void);
 
 /* ---- logfile.c ---- */
 
@@ -177,11 +187,16 @@ void pid_file_remove(void);
 int logfile_open(struct error *err);
 int logfile_fd(void);
 bool logfile_is_syslog(void);
+/* False: it goes to syslog, and nobody listens there (yet). */
+bool logfile_is_heard(void);
+/* Starts a task that connects to a syslog daemon that starts later, or anew. */
+void logfile_watch(void);
 
 /* ---- notify.c ---- */
 
 /* "READY=1" and so on to systemd, if it started us. */
 void notify(const char *state);
+void notify_reloading(void);
 
 /* ---- main.c ---- */
 

@@ -12,17 +12,6 @@
 /* Programs of which several may share a socket. Of the others one process holds a state. */
 static const char *const many[] = { "smtpd", "cleanup", "smtp", "imapd", "pop3d" };
 
-/*
- * Programs of Postfix's master.cf whose work here is part of another program, or still to come.
- * A line for them does no harm and is left out.
- */
-static const char *const not_needed[] = {
-	"pickup", "trivial-rewrite", "proxymap",      "tlsmgr",	    "verify",
-	"flush",  "scache",	     "postlogd",      "error",	    "discard",
-	"showq",  "dnsblog",	     "tlsproxy",      "postscreen", "pipe",
-	"spawn",  "virtual",	     "nbdb_reindexd", "qmqpd",	    "oqmgr",
-};
-
 static bool is_one_of(const char *name, const char *const *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -126,20 +115,6 @@ static void find_sockets(struct plan_service *service, struct str *report)
 	take_also(service, report);
 }
 
-/* Whether the line is for a program that we run; says why not. */
-static bool is_ours(const struct service *line, struct str *notes)
-{
-	if (line->type != SERVICE_INET && line->type != SERVICE_UNIX)
-		str_printf(notes, "master.cf, line %d: services of type %s are not used: %s\n",
-			   line->line, service_type_name(line->type), line->name);
-	else if (is_one_of(line->program, not_needed, ARRAY_SIZE(not_needed)))
-		str_printf(notes, "master.cf, line %d: program %s is not needed: %s left out\n",
-			   line->line, line->program, line->name);
-	else
-		return true;
-	return false;
-}
-
 /* Two services cannot share a socket: nobody could say who gets a connection. */
 static void check_sockets(const struct plan *plan, const struct plan_service *service,
 			  struct str *report)
@@ -158,6 +133,21 @@ static void check_sockets(const struct plan *plan, const struct plan_service *se
 	}
 }
 
+static void check_program(const struct plan_service *service, const char *folder,
+			  struct str *report)
+{
+	const struct service *line = service->line;
+
+	if (access(service->path, X_OK) == 0)
+		return;
+	if (line->line > 0)
+		str_printf(report, "master.cf, line %d: ", line->line);
+	else
+		str_printf(report, "master.cf, added service %s: ", line->name);
+	str_printf(report, "there is no program %s in %s%s\n", line->program, folder,
+		   conf_setting("daemon_directory") != NULL ? " (daemon_directory)" : "");
+}
+
 static void plan_service(struct plan *plan, struct service *line, const char *folder,
 			 struct str *report)
 {
@@ -170,9 +160,7 @@ static void plan_service(struct plan *plan, struct service *line, const char *fo
 	service->path = str_take(&path);
 	service->line = line;
 	service->processes = process_count(line);
-	if (access(service->path, X_OK) < 0)
-		str_printf(report, "master.cf, line %d: there is no program %s in %s\n", line->line,
-			   line->program, folder);
+	check_program(service, folder, report);
 	find_sockets(service, report);
 	check_sockets(plan, service, report);
 }
@@ -184,19 +172,24 @@ int plan_load(const char *config_directory, struct plan *plan, struct str *repor
 	size_t before = report->len;
 
 	*plan = (struct plan){ 0 };
-	if (conf_load(config_directory, NULL, 0, report) < 0)
+	if (conf_load(config_directory, NULL, 0, report) < 0) {
+		/* Without parameters there is no plan, but all errors are told at once. */
+		services_load(config_directory, &plan->lines, report);
+		services_free(&plan->lines);
 		return -EINVAL;
+	}
 	services_load(config_directory, &plan->lines, report);
+	postfix_adapt(&plan->lines, notes);
 	plan->config_directory = mem_strdup(config_directory);
 	plan->queue_directory = mem_strdup(param.queue_directory);
 	if (plan->queue_directory[0] != '/')
 		str_printf(report, "main.cf: queue_directory: expected an absolute path, not %s\n",
 			   plan->queue_directory);
+	postfix_check_queue(plan->queue_directory, report);
 	find_programs(&folder);
 	plan->services = mem_new_array(struct plan_service, plan->lines.count + 1);
 	for (size_t i = 0; i < plan->lines.count; i++)
-		if (is_ours(&plan->lines.items[i], notes))
-			plan_service(plan, &plan->lines.items[i], str_cstr(&folder), report);
+		plan_service(plan, &plan->lines.items[i], str_cstr(&folder), report);
 	if (plan->count == 0 && report->len == before)
 		str_append_cstr(report, "master.cf: no services\n");
 	if (report->len == before)

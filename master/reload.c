@@ -117,7 +117,7 @@ int reload(struct str *report)
 		return -EBUSY;
 	}
 	under_way = true;
-	notify("RELOADING=1");
+	notify_reloading();
 	r = check_first(report);
 	if (r == 0)
 		r = put_in_force(report);

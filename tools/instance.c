@@ -1,8 +1,10 @@
 #include "tools/instance.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -23,6 +25,25 @@ bool instance_find(const char *verb)
 	}
 	ipc_set_root(param.queue_directory);
 	return true;
+}
+
+bool instance_find_master(char path[static PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return false;
+	self[n] = '\0';
+	for (int level = 0; level < 2; level++) {
+		char *slash = strrchr(self, '/');
+
+		if (slash == NULL)
+			return false;
+		*slash = '\0';
+	}
+	return snprintf(path, PATH_MAX, "%s/libexec/posta/master", self) < PATH_MAX &&
+	       access(path, X_OK) == 0;
 }
 
 struct question {

@@ -1,7 +1,8 @@
-/* What posta start, stop, reload and status have in common: finding the instance and its master. */
+/* What posta start, stop, reload, status have in common: finding the instance and its master. */
 #ifndef TOOLS_INSTANCE_H
 #define TOOLS_INSTANCE_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "ipc/ipc.h"
@@ -11,6 +12,8 @@
  * whatever was done to its configuration since.
  */
 bool instance_find(const char *verb);
+/* The program: libexec/posta/master beside bin/posta, in the build tree and where it is installed. */
+bool instance_find_master(char path[static PATH_MAX]);
 /*
  * Connects to master's socket and calls `talk` as a task; returns its status, or TOOL_NO with
  * "not running".

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "tools/instance.h"
 #include "tools/tool.h"
 
 static const char help[] =
@@ -21,26 +22,6 @@ static const char help[] =
 	"cannot start (then nothing is left running). --foreground stays: for systemd, containers "
 	"and\n"
 	"supervisors; SIGTERM or Ctrl-C stop it, SIGHUP reloads.\n";
-
-/* bin/posta and libexec/posta/master, in the build tree and where it is installed. */
-static bool find_master(char path[static PATH_MAX])
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return false;
-	self[n] = '\0';
-	for (int level = 0; level < 2; level++) {
-		char *slash = strrchr(self, '/');
-
-		if (slash == NULL)
-			return false;
-		*slash = '\0';
-	}
-	return snprintf(path, PATH_MAX, "%s/libexec/posta/master", self) < PATH_MAX &&
-	       access(path, X_OK) == 0;
-}
 
 /* In the child: a process of its own that keeps nothing of the terminal. */
 static void run_in_background(const char *master, const char *directory, int report_fd)
@@ -73,8 +54,12 @@ static int read_report(int fd)
 			str_grow(&text, (size_t)n);
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	rest = view_trim(str_view(&text));
-	if (view_starts(rest, VIEW("ready")))
+	if (view_starts(rest, VIEW("ready"))) {
+		rest = view_trim(view_from(rest, strlen("ready")));
+		if (rest.len > 0)
+			fprintf(stderr, "posta start: warning: %.*s\n", VIEW_ARG(rest));
 		return TOOL_DONE;
+	}
 	if (view_starts(rest, VIEW("failed ")))
 		rest = view_from(rest, strlen("failed "));
 	if (rest.len == 0)
@@ -127,7 +112,7 @@ int verb_start(int argc, char **argv)
 		return tool_usage("start", "%s is not understood", argv[optind]);
 	if (realpath(tool_directory(), directory) == NULL)
 		return tool_fail("start", "%s: %s", tool_directory(), strerror(errno));
-	if (!find_master(master))
+	if (!instance_find_master(master))
 		return tool_fail("start", "there is no libexec/posta/master beside bin/posta");
 	if (!foreground)
 		return start_in_background(master, directory);

@@ -122,25 +122,146 @@ static void ports_and_interfaces(void **state)
 	plan_free(&plan);
 }
 
-/* What stands in a master.cf of Postfix and has no work here is left out with a word. */
+static const struct plan_service *find(const struct plan *plan, const char *key)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (strcmp(plan->services[i].key, key) == 0)
+			return &plan->services[i];
+	fail_msg("no service %s", key);
+	return NULL;
+}
+
+static const char *program_of(const struct plan_service *service)
+{
+	return strrchr(service->path, '/') + 1;
+}
+
+static void assert_notes(const struct str *notes, const char *const *expected)
+{
+	for (; *expected != NULL; expected++)
+		if (strstr(str_cstr(notes), *expected) == NULL)
+			fail_msg("\"%s\" does not say \"%s\"", str_cstr(notes), *expected);
+}
+
+/* A master.cf of Postfix makes a suite that works: with a word about what is otherwise. */
 static void lines_of_postfix(void **state)
+{
+	static const char *const expected[] = {
+		"left out, as others do their work: pickup, defer, error, showq\n",
+		"line 5: services of type fifo are not used: old\n",
+		"line 10: program pipe is not there yet: no service maildrop\n",
+		"added as in share/posta/master.cf: submit, resolver, auth, anvil, local-deliver\n",
+		NULL
+	};
+	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
+	struct plan plan;
+
+	(void)state;
+	assert_int_equal(load("inet_interfaces = 127.0.0.1\n",
+			      "smtp inet n - y - - smtpd\n"
+			      "pickup unix n - y 60 1 pickup\n"
+			      "cleanup unix n - y - 0 cleanup\n"
+			      "sub-cleanup unix n - y - 0 cleanup\n"
+			      "old fifo n - y - - cleanup\n"
+			      "qmgr unix n - n 300 1 oqmgr\n"
+			      "bounce unix - - y - 0 bounce\n"
+			      "defer unix - - y - 0 bounce\n"
+			      "error unix - - y - - error\n"
+			      "maildrop unix - n n - - pipe\n  flags=DRhu user=vmail argv=/x\n"
+			      "showq unix n - y - - showq\n"
+			      "virtual unix - n n - - virtual\n"
+			      "smtp-amavis unix - - n - 2 lmtp\n  -o max_use=20\n",
+			      &plan, &report, &notes),
+			 0);
+	assert_notes(&notes, expected);
+	assert_int_equal(plan.count, 12);
+	/* Not where Postfix has them, but where ours look for them. */
+	assert_sockets(find(&plan, "cleanup unix"), "private/cleanup");
+	assert_sockets(find(&plan, "sub-cleanup unix"), "private/sub-cleanup");
+	assert_sockets(find(&plan, "qmgr unix"), "private/qmgr public/showq");
+	assert_sockets(find(&plan, "submit unix"), "public/submit");
+	assert_string_equal(program_of(find(&plan, "qmgr unix")), "qmgr");
+	assert_string_equal(program_of(find(&plan, "virtual unix")), "local");
+	assert_string_equal(program_of(find(&plan, "smtp-amavis unix")), "smtp");
+	assert_string_equal(find(&plan, "smtp-amavis unix")->line->arguments[0], "lmtp");
+	plan_free(&plan);
+}
+
+/* The smtpd behind postscreen serves what postscreen would. */
+static void postscreen(void **state)
+{
+	static const char *const expected[] = {
+		"line 1: postscreen is not there yet: smtpd serves all clients of smtp\n", NULL
+	};
+	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
+	const struct plan_service *service;
+	struct plan plan;
+
+	(void)state;
+	assert_int_equal(load("inet_interfaces = 127.0.0.1\n",
+			      "smtp inet n - y - 1 postscreen\n  -o postscreen_x=1\n"
+			      "smtpd pass - - y - - smtpd\n  -o smtpd_proxy_timeout=7\n",
+			      &plan, &report, &notes),
+			 0);
+	assert_notes(&notes, expected);
+	service = find(&plan, "smtp inet");
+	assert_string_equal(program_of(service), "smtpd");
+	assert_sockets(service, "127.0.0.1:25");
+	assert_int_equal(service->line->processes, -1);
+	assert_int_equal(service->line->override_count, 1);
+	assert_string_equal(service->line->overrides[0].name, "smtpd_proxy_timeout");
+	plan_free(&plan);
+}
+
+/* One that was written for us stays as it is: what it lacks is meant. */
+static void partial(void **state)
 {
 	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
 	struct plan plan;
 
 	(void)state;
-	assert_int_equal(load("",
-			      "smtp inet n - y - - smtpd\n"
-			      "pickup unix n - y 60 1 pickup\n"
-			      "error unix - - y - - error\n"
-			      "old fifo n - y - - cleanup\n",
-			      &plan, &report, &notes),
+	assert_int_equal(load("", "smtp inet n - - - - smtpd\nold fifo n - - - - smtpd\n", &plan,
+			      &report, &notes),
 			 0);
 	assert_int_equal(plan.count, 1);
-	assert_non_null(strstr(str_cstr(&notes), "pickup"));
-	assert_non_null(strstr(str_cstr(&notes), "line 3"));
-	assert_non_null(strstr(str_cstr(&notes), "fifo"));
+	assert_string_equal(str_cstr(&notes),
+			    "master.cf, line 2: services of type fifo are not used: old\n"
+			    "master.cf lacks services that are in share/posta/master.cf: cleanup, "
+			    "submit, qmgr, bounce, resolver, auth, anvil\n");
 	plan_free(&plan);
+}
+
+/* The folders of Postfix's queue have the names of ours. */
+static void queue_of_postfix(void **state)
+{
+	static const char *const names[] = { "maildrop", "active", "deferred" };
+	char main_cf[200];
+
+	(void)state;
+	snprintf(main_cf, sizeof(main_cf), "queue_directory = %s\n", folder);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct plan plan;
+
+		good(main_cf, "2525 inet n - - - - smtpd\n", &plan);
+		plan_free(&plan);
+		write_file(names[i], "", 0644);
+	}
+	bad(main_cf, "2525 inet n - - - - smtpd\n", "is the queue of Postfix");
+}
+
+static void all_errors_at_once(void **state)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
+	static const char *const expected[] = { "main.cf, line 5: ipc_timeout",
+						"master.cf, line 1: column \"wakeup\"",
+						"master.cf, line 2: expected 8 columns", NULL };
+	struct plan plan;
+
+	(void)state;
+	assert_int_equal(load("ipc_timeout = soon\n", "smtp inet n - - x - smtpd\nshort inet n\n",
+			      &plan, &report, &notes),
+			 -EINVAL);
+	assert_notes(&report, expected);
 }
 
 static void what_is_wrong(void **state)
@@ -162,7 +283,9 @@ static void what_is_wrong(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const programs[] = { "smtpd", "cleanup", "qmgr" };
+	static const char *const programs[] = { "smtpd", "cleanup",	 "qmgr",     "bounce",
+						"local", "smtp",	 "resolver", "auth",
+						"anvil", "local-deliver" };
 
 	(void)state;
 	if (mkdtemp(folder) == NULL)
@@ -187,6 +310,10 @@ int main(void)
 		cmocka_unit_test(services_and_sockets),
 		cmocka_unit_test(ports_and_interfaces),
 		cmocka_unit_test(lines_of_postfix),
+		cmocka_unit_test(postscreen),
+		cmocka_unit_test(partial),
+		cmocka_unit_test(queue_of_postfix),
+		cmocka_unit_test(all_errors_at_once),
 		cmocka_unit_test(what_is_wrong),
 	};
 

@@ -1,0 +1,283 @@
+/*
+ * A master.cf that was written for Postfix. It is known by a line for a program that only Postfix
+ * has. Then:
+ *
+ *	what another program does here, or qmgr itself, is left out	pickup, tlsmgr, error ...
+ *	what has another name gets it					virtual -> local ...
+ *	what Postfix does not have is added from our default		resolver, auth ...
+ *	a socket is where our programs look for it			private/cleanup ...
+ *
+ * A file that was written for us stays as it is; what it lacks is named.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "defaults.h"
+#include "master.h"
+
+enum fate { FATE_ELSEWHERE, FATE_LATER, FATE_RENAMED };
+
+static const struct {
+	const char *program;
+	enum fate fate;
+	const char *ours, *argument; /* of what is renamed */
+} programs[] = {
+	{ "pickup", FATE_ELSEWHERE, NULL, NULL },
+	{ "trivial-rewrite", FATE_ELSEWHERE, NULL, NULL },
+	{ "proxymap", FATE_ELSEWHERE, NULL, NULL },
+	{ "tlsmgr", FATE_ELSEWHERE, NULL, NULL },
+	{ "tlsproxy", FATE_ELSEWHERE, NULL, NULL },
+	{ "dnsblog", FATE_ELSEWHERE, NULL, NULL },
+	{ "scache", FATE_ELSEWHERE, NULL, NULL },
+	{ "postlogd", FATE_ELSEWHERE, NULL, NULL },
+	{ "error", FATE_ELSEWHERE, NULL, NULL },
+	{ "discard", FATE_ELSEWHERE, NULL, NULL },
+	{ "showq", FATE_ELSEWHERE, NULL, NULL },
+	{ "nbdb_reindexd", FATE_ELSEWHERE, NULL, NULL },
+	{ "verify", FATE_LATER, NULL, NULL },
+	{ "flush", FATE_LATER, NULL, NULL },
+	{ "pipe", FATE_LATER, NULL, NULL },
+	{ "spawn", FATE_LATER, NULL, NULL },
+	{ "qmqpd", FATE_LATER, NULL, NULL },
+	{ "oqmgr", FATE_RENAMED, "qmgr", NULL },
+	{ "virtual", FATE_RENAMED, "local", NULL },
+	{ "lmtp", FATE_RENAMED, "smtp", "lmtp" },
+	{ "postscreen", FATE_RENAMED, "smtpd", NULL },
+};
+
+/* What every instance needs, and what a line with the program needs beside it. */
+static const struct {
+	const char *name, *beside; /* NULL: always */
+} needed[] = {
+	{ "cleanup", NULL },
+	{ "submit", NULL },
+	{ "qmgr", NULL },
+	{ "bounce", NULL },
+	{ "resolver", NULL },
+	{ "auth", NULL },
+	{ "anvil", NULL },
+	{ "local-deliver", "local" },
+	{ "imapd-session", "imapd" },
+	{ "pop3d-session", "pop3d" },
+};
+
+static size_t find_program(const char *name)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(programs) && strcmp(programs[i].program, name) != 0)
+		i++;
+	return i;
+}
+
+static struct service *find_service(const struct services *services, enum service_type type,
+				    const char *name)
+{
+	for (size_t i = 0; i < services->count; i++)
+		if (services->items[i].type == type && strcmp(services->items[i].name, name) == 0)
+			return &services->items[i];
+	return NULL;
+}
+
+static bool has_program(const struct services *services, const char *program)
+{
+	for (size_t i = 0; i < services->count; i++)
+		if (strcmp(services->items[i].program, program) == 0)
+			return true;
+	return false;
+}
+
+static void set_text(char **text, const char *value)
+{
+	free(*text);
+	*text = mem_strdup(value);
+}
+
+static void add_argument(struct service *line, const char *argument)
+{
+	size_t count = 0;
+
+	while (line->arguments[count] != NULL)
+		count++;
+	line->arguments = mem_resize(line->arguments, count + 2, sizeof(char *));
+	line->arguments[count] = mem_strdup(argument);
+	line->arguments[count + 1] = NULL;
+}
+
+/* ---- lines that are there ---- */
+
+/* The smtpd that postscreen hands its clients to gets them at once. */
+static void open_to_all(struct services *lines, struct service *screen, struct str *notes)
+{
+	struct service *behind = find_service(lines, SERVICE_PASS, "smtpd");
+
+	str_printf(notes,
+		   "master.cf, line %d: postscreen is not there yet: smtpd serves all clients of "
+		   "%s\n",
+		   screen->line, screen->name);
+	if (behind == NULL) {
+		screen->processes = -1; /* that one postscreen is enough says nothing of smtpd */
+		return;
+	}
+	screen->processes = behind->processes;
+
+	struct conf_override *overrides = screen->overrides;
+	size_t count = screen->override_count;
+
+	screen->overrides = behind->overrides;
+	screen->override_count = behind->override_count;
+	behind->overrides = overrides;
+	behind->override_count = count;
+}
+
+static void rename_program(struct services *lines, struct service *line, size_t which,
+			   struct str *notes)
+{
+	if (strcmp(line->program, "postscreen") == 0)
+		open_to_all(lines, line, notes);
+	set_text(&line->program, programs[which].ours);
+	if (programs[which].argument != NULL)
+		add_argument(line, programs[which].argument);
+}
+
+/* Whether a line has work here. The names of those whose work others do go to *elsewhere. */
+static bool is_left_out(const struct service *line, struct str *elsewhere, struct str *notes)
+{
+	size_t which = find_program(line->program);
+	bool is_known = which < ARRAY_SIZE(programs);
+
+	if ((is_known && programs[which].fate == FATE_ELSEWHERE) ||
+	    (strcmp(line->program, "bounce") == 0 && strcmp(line->name, "bounce") != 0) ||
+	    (line->type == SERVICE_PASS && strcmp(line->program, "smtpd") == 0)) {
+		str_printf(elsewhere, "%s%s", elsewhere->len > 0 ? ", " : "", line->name);
+		return true;
+	}
+	if (line->type != SERVICE_INET && line->type != SERVICE_UNIX)
+		str_printf(notes, "master.cf, line %d: services of type %s are not used: %s\n",
+			   line->line, service_type_name(line->type), line->name);
+	else if (is_known && programs[which].fate == FATE_LATER)
+		str_printf(notes,
+			   "master.cf, line %d: program %s is not there yet: no service %s\n",
+			   line->line, line->program, line->name);
+	else
+		return false;
+	return true;
+}
+
+/* ---- all together ---- */
+
+static void adapt_line(struct services *lines, struct service *line,
+		       const struct services *defaults, struct str *notes)
+{
+	const struct service *ours = find_service(defaults, line->type, line->name);
+	size_t which = find_program(line->program);
+
+	if (which < ARRAY_SIZE(programs) && programs[which].fate == FATE_RENAMED)
+		rename_program(lines, line, which, notes);
+	/* Of what Postfix has for everybody, we have only "submit", which it has not. */
+	line->private_socket = line->type == SERVICE_UNIX;
+	if (line->type != SERVICE_UNIX || ours == NULL)
+		return;
+	for (char **argument = ours->arguments; *argument != NULL; argument++)
+		if (view_starts(view_of(*argument), VIEW("also=")))
+			add_argument(line, *argument);
+}
+
+static void leave_out(struct services *lines, struct str *notes)
+{
+	_cleanup_(str_free) struct str elsewhere = STR_EMPTY;
+	struct services gone = { .items = mem_new_array(struct service, lines->count + 1) };
+	size_t kept = 0;
+
+	for (size_t i = 0; i < lines->count; i++) {
+		struct services *to =
+			is_left_out(&lines->items[i], &elsewhere, notes) ? &gone : lines;
+
+		to->items[to == lines ? kept++ : gone.count++] = lines->items[i];
+	}
+	lines->count = kept;
+	services_free(&gone);
+	if (elsewhere.len > 0)
+		str_printf(notes, "master.cf: left out, as others do their work: %s\n",
+			   str_cstr(&elsewhere));
+}
+
+static void move_service(struct services *lines, struct service *from)
+{
+	lines->items = mem_resize(lines->items, lines->count + 1, sizeof(*lines->items));
+	lines->items[lines->count] = *from;
+	lines->items[lines->count++].line = 0;
+	*from = (struct service){ .name = mem_strdup(""), .program = mem_strdup("") };
+}
+
+/* Adds what is missing, or only names it: a master.cf of ours may be meant to lack something. */
+static void find_missing(struct services *lines, struct services *defaults, bool add,
+			 struct str *notes)
+{
+	_cleanup_(str_free) struct str names = STR_EMPTY;
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		struct service *ours = find_service(defaults, SERVICE_UNIX, needed[i].name);
+
+		if (ours == NULL || find_service(lines, SERVICE_UNIX, needed[i].name) != NULL ||
+		    (needed[i].beside != NULL && !has_program(lines, needed[i].beside)))
+			continue;
+		if (add)
+			move_service(lines, ours);
+		str_printf(&names, "%s%s", names.len > 0 ? ", " : "", needed[i].name);
+	}
+	if (names.len > 0)
+		str_printf(notes, "master.cf %s share/posta/master.cf: %s\n",
+			   add ? "was written for Postfix: services added as in"
+			       : "lacks services that are in",
+			   str_cstr(&names));
+}
+
+static bool is_of_postfix(const struct services *lines)
+{
+	for (size_t i = 0; i < lines->count; i++)
+		if (find_program(lines->items[i].program) < ARRAY_SIZE(programs))
+			return true;
+	return false;
+}
+
+void postfix_adapt(struct services *lines, struct str *notes)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+	struct services defaults;
+	bool of_postfix = is_of_postfix(lines);
+
+	if (services_parse(view_of(default_master_cf), "default", &defaults, &report) < 0)
+		abort(); /* a mistake in what we were built from */
+	if (of_postfix)
+		for (size_t i = 0; i < lines->count; i++)
+			adapt_line(lines, &lines->items[i], &defaults, notes);
+	leave_out(lines, notes);
+	if (lines->count > 0)
+		find_missing(lines, &defaults, of_postfix, notes);
+	services_free(&defaults);
+}
+
+/*
+ * Postfix has files of another form in folders of the same names: its mail would count as damaged,
+ * and ours is nothing to it.
+ */
+void postfix_check_queue(const char *queue_directory, struct str *report)
+{
+	static const char *const folders[] = { "maildrop", "active", "deferred" };
+	size_t found = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		_cleanup_(str_free) struct str path = STR_EMPTY;
+
+		str_printf(&path, "%s/%s", queue_directory, folders[i]);
+		found += access(path.data, F_OK) == 0;
+	}
+	if (found == ARRAY_SIZE(folders))
+		str_printf(report,
+			   "main.cf: queue_directory: %s is the queue of Postfix: let Postfix "
+			   "deliver what is in it, and name another folder for ours\n",
+			   queue_directory);
+}
