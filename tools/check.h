@@ -3,6 +3,7 @@
  *
  *	verb_check.c	the order of things; what main.cf and master.cf say
  *	check_files.c	files, their owners and modes; tables and certificates
+ *	check_master.c	what master thinks of them
  *	check_relay.c	that strangers cannot relay
  */
 #ifndef TOOLS_CHECK_H
@@ -14,6 +15,8 @@
 void check_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void check_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Ports, addresses, programs and services, as at the start. */
+void check_master(void);
 void check_files(void);
 /* Tables that parameters name; certificates of one service, as `param` has it now. */
 void check_tables(void);

@@ -81,6 +81,20 @@ void check_files(void)
 
 /* ---- tables ---- */
 
+/* What Postfix has. */
+static bool is_missing_type(struct view element)
+{
+	static const char *const types[] = { "mysql",	  "pgsql", "ldap",     "sqlite", "mongodb",
+					     "tcp",	  "cdb",   "memcache", "nis",	 "nisplus",
+					     "socketmap", "sdbm",  "dbm" };
+	struct view type = view_first(element, view_find_byte(element, ':'));
+
+	for (size_t i = 0; i < ARRAY_SIZE(types) && type.len < element.len; i++)
+		if (view_is(type, types[i]))
+			return true;
+	return false;
+}
+
 static bool is_table(struct view element)
 {
 	size_t colon = view_find_byte(element, ':');
@@ -113,16 +127,36 @@ static void check_age(const char *parameter, struct view element)
 			      parameter, source.data);
 }
 
-static void check_table(const char *parameter, struct view element)
+static void check_table(const struct conf_setting *setting, struct view element)
 {
 	struct error err = ERROR_NONE;
 	struct table *table = table_open(element, 0, &err);
 
 	if (table == NULL)
-		check_error("%s: %s", parameter, err.text);
+		check_error("main.cf, line %d: %s: %s", setting->line, setting->name, err.text);
 	else
-		check_age(parameter, element);
+		check_age(setting->name, element);
 	table_close(table);
+}
+
+static void check_tables_of(const struct conf_setting *setting, struct view rest)
+{
+	struct view element;
+	bool is_table_next = true;
+
+	while (conf_next_element(&rest, &element)) {
+		/* In a list of restrictions; what follows is a socket. */
+		bool is_server = view_is(element, "check_policy_service");
+
+		if (view_starts(element, VIEW("proxy:")))
+			element = view_from(element, strlen("proxy:"));
+		if (is_table_next && is_table(element))
+			check_table(setting, element);
+		else if (is_table_next && is_missing_type(element))
+			check_error("main.cf, line %d: %s: tables like %.*s are not there yet",
+				    setting->line, setting->name, VIEW_ARG(element));
+		is_table_next = !is_server;
+	}
 }
 
 void check_tables(void)
@@ -130,17 +164,11 @@ void check_tables(void)
 	for (size_t i = 0; i < param_table_count; i++) {
 		const struct param_info *info = &param_table[i];
 		const char *value = info->type == PARAM_TYPE_STR ? conf_get(info->name) : NULL;
-		struct view rest = view_of(value), element;
+		const struct conf_setting *setting = conf_setting(info->name);
 
 		/* A default that names a file of another system is nobody's wish. */
-		if (value == NULL || conf_setting(info->name) == NULL)
-			continue;
-		while (conf_next_element(&rest, &element)) {
-			if (view_starts(element, VIEW("proxy:")))
-				element = view_from(element, strlen("proxy:"));
-			if (is_table(element))
-				check_table(info->name, element);
-		}
+		if (value != NULL && setting != NULL)
+			check_tables_of(setting, view_of(value));
 	}
 }
 

@@ -6,9 +6,10 @@
 #include "base/io.h"
 #include "conf/lines.h"
 #include "tools/conf_edit.h"
+#include "tools/json.h"
 #include "tools/tool.h"
 
-enum { COLUMNS = 8, WORDS_MAX = 300, FILE_MAX = 4 << 20, ENTRIES_MAX = 1000 };
+enum { COLUMNS = 8, LINE_WIDTH = 79, WORDS_MAX = 300, FILE_MAX = 4 << 20, ENTRIES_MAX = 1000 };
 
 static const char *const fields[COLUMNS] = {
 	"service", "type",   "private",	      "unprivileged",
@@ -60,12 +61,55 @@ static bool next_word(struct view *rest, struct view *word)
 	return end > 0;
 }
 
+static bool is_override(const struct entry *entry, size_t word)
+{
+	return strcmp(entry->words[word], "-o") == 0 && word + 1 < entry->count;
+}
+
+/* "name=value" or "{ name = value }" in its parts, malloc'd. */
+static void split_override(const char *text, char **name, char **value)
+{
+	struct view v = view_of(text);
+	size_t equals;
+
+	if (v.len >= 2 && v.data[0] == '{' && v.data[v.len - 1] == '}')
+		v = view_first(view_from(v, 1), v.len - 2);
+	equals = view_find_byte(v, '=');
+	struct view left = view_trim(view_first(v, equals));
+	struct view right = view_trim(view_from(v, equals == VIEW_NOT_FOUND ? v.len : equals + 1));
+
+	*name = mem_strndup(left.len ? left.data : "", left.len);
+	*value = mem_strndup(right.len ? right.data : "", right.len);
+}
+
+/* As Postfix writes it: in braces only where there is white space. */
+static char *join_override(struct view name, struct view value)
+{
+	struct str text = STR_EMPTY;
+	bool has_space = false;
+
+	for (size_t i = 0; i < value.len; i++)
+		has_space |= ascii_is_space(value.data[i]);
+	str_printf(&text, has_space ? "{ %.*s = %.*s }" : "%.*s=%.*s", VIEW_ARG(name),
+		   VIEW_ARG(value));
+	return str_take(&text);
+}
+
 static void split_entry(struct entry *entry, struct view line)
 {
 	struct view word;
 
 	while (entry->count < WORDS_MAX - 2 && next_word(&line, &word))
 		entry->words[entry->count++] = mem_strndup(word.data, word.len);
+	for (size_t i = COLUMNS; i < entry->count; i++) {
+		_cleanup_free_ char *name = NULL, *value = NULL;
+
+		if (!is_override(entry, i))
+			continue;
+		split_override(entry->words[++i], &name, &value);
+		free(entry->words[i]);
+		entry->words[i] = join_override(view_of(name), view_of(value));
+	}
 }
 
 static int add_entry(struct master *master, struct view line, int number)
@@ -151,97 +195,139 @@ static bool wanted(char *const *patterns, const struct entry *entry, const char 
 
 /* ---- showing ---- */
 
-static bool is_override(const struct entry *entry, size_t word)
+/* Columns as Postfix shows them; with `fold` each -o is a line, and long lines are broken. */
+static void format_entry(const struct entry *entry, bool fold, struct str *out)
 {
-	return strcmp(entry->words[word], "-o") == 0 && word + 1 < entry->count;
-}
+	static const size_t starts[COLUMNS] = { 0, 11, 17, 25, 33, 41, 49, 57 };
+	size_t line_start = out->len;
 
-static void format_entry(const struct entry *entry, struct str *out)
-{
-	char *const *w = entry->words;
+	for (size_t i = 0; i < entry->count; i++) {
+		struct view word = view_of(entry->words[i]);
+		bool is_value = i > COLUMNS && is_override(entry, i - 1);
+		size_t column = out->len - line_start;
 
-	str_printf(out, "%-10s %-5s %-7s %-7s %-7s %-7s %-7s %s", w[0], w[1], w[2], w[3], w[4],
-		   w[5], w[6], w[7]);
-	for (size_t i = COLUMNS; i < entry->count; i++) {
-		if (w[i][0] == '-')
-			str_printf(out, "\n    %s", w[i]);
-		else
-			str_printf(out, " %s", w[i]);
+		if (i < COLUMNS) {
+			if (i > 0)
+				str_printf(out, "%*s", (int)MAX(1, (int)starts[i] - (int)column),
+					   "");
+		} else if (fold && !is_value &&
+			   (is_override(entry, i) || column + 1 + word.len > LINE_WIDTH)) {
+			line_start = out->len + 1;
+			str_append(out, VIEW("\n    "));
+		} else {
+			str_append_byte(out, ' ');
+		}
+		str_append(out, word);
 	}
 }
 
-static void show_line(const struct entry *entry, const char *rest, const char *value, bool names,
-		      bool values)
+static void show_line(const struct entry *entry, const char *rest, const char *value,
+		      const struct conf_view_options *options)
 {
-	if (names)
+	struct json json = JSON_START;
+
+	if (options->json) {
+		json_object(&json, NULL);
+		json_string(&json, "service", view_of(entry->words[0]));
+		json_string(&json, "type", view_of(entry->words[1]));
+		json_string(&json, "name", view_of(rest));
+		json_string(&json, "value", view_of(value));
+		json_end(&json);
+		json_print(&json);
+		return;
+	}
+	if (options->names)
 		printf("%s/%s/%s", entry->words[0], entry->words[1], rest);
-	if (names && values)
-		printf(" = ");
-	if (values)
+	if (options->names && options->values)
+		printf(value[0] != '\0' ? " = " : " =");
+	if (options->values)
 		printf("%s", value);
 	putchar('\n');
 }
 
-static void show_fields(const struct entry *entry, char *const *patterns, bool names, bool values)
+/* The command with its arguments. */
+static void join_command(const struct entry *entry, struct str *command)
+{
+	for (size_t i = COLUMNS - 1; i < entry->count; i++)
+		str_printf(command, "%s%s", command->len ? " " : "", entry->words[i]);
+}
+
+static void show_fields(const struct entry *entry, char *const *patterns,
+			const struct conf_view_options *options)
 {
 	_cleanup_(str_free) struct str command = STR_EMPTY;
 
-	for (size_t i = COLUMNS - 1; i < entry->count; i++)
-		str_printf(&command, "%s%s", command.len ? " " : "", entry->words[i]);
+	join_command(entry, &command);
 	for (size_t i = 0; i < COLUMNS; i++)
 		if (wanted(patterns, entry, fields[i]))
 			show_line(entry, fields[i],
-				  i == COLUMNS - 1 ? str_cstr(&command) : entry->words[i], names,
-				  values);
+				  i == COLUMNS - 1 ? str_cstr(&command) : entry->words[i], options);
 }
 
-/* "name=value" or "{ name = value }" in its parts, malloc'd. */
-static void split_override(const char *text, char **name, char **value)
+static void show_entry(const struct entry *entry, const struct conf_view_options *options)
 {
-	struct view v = view_of(text);
-	size_t equals;
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct json json = JSON_START;
 
-	if (v.len >= 2 && v.data[0] == '{' && v.data[v.len - 1] == '}')
-		v = view_first(view_from(v, 1), v.len - 2);
-	equals = view_find_byte(v, '=');
-	struct view left = view_trim(view_first(v, equals));
-	struct view right = view_trim(view_from(v, equals == VIEW_NOT_FOUND ? v.len : equals + 1));
-
-	*name = mem_strndup(left.len ? left.data : "", left.len);
-	*value = mem_strndup(right.len ? right.data : "", right.len);
+	if (!options->json) {
+		format_entry(entry, options->fold, &text);
+		printf("%s\n", str_cstr(&text));
+		return;
+	}
+	join_command(entry, &text);
+	json_object(&json, NULL);
+	for (size_t i = 0; i < COLUMNS; i++)
+		json_string(&json, fields[i],
+			    i == COLUMNS - 1 ? str_view(&text) : view_of(entry->words[i]));
+	json_end(&json);
+	json_print(&json);
 }
 
-static void show_parameters(const struct entry *entry, char *const *patterns, bool names,
-			    bool values)
-{
-	for (size_t i = COLUMNS; i < entry->count; i++) {
-		_cleanup_free_ char *name = NULL, *value = NULL;
+struct override {
+	char *name, *value;
+};
 
-		if (!is_override(entry, i))
-			continue;
-		split_override(entry->words[++i], &name, &value);
-		if (wanted(patterns, entry, name))
-			show_line(entry, name, value, names, values);
+static int compare_overrides(const void *a, const void *b)
+{
+	return strcmp(((const struct override *)a)->name, ((const struct override *)b)->name);
+}
+
+static void show_parameters(const struct entry *entry, char *const *patterns,
+			    const struct conf_view_options *options)
+{
+	struct override overrides[WORDS_MAX / 2 + 1];
+	size_t count = 0;
+
+	for (size_t i = COLUMNS; i < entry->count; i++)
+		if (is_override(entry, i)) {
+			split_override(entry->words[++i], &overrides[count].name,
+				       &overrides[count].value);
+			count++;
+		}
+	qsort(overrides, count, sizeof(overrides[0]), compare_overrides);
+	for (size_t i = 0; i < count; i++) {
+		if (wanted(patterns, entry, overrides[i].name))
+			show_line(entry, overrides[i].name, overrides[i].value, options);
+		free(overrides[i].name);
+		free(overrides[i].value);
 	}
 }
 
-int conf_services_show(enum conf_services_what what, char *const *patterns, bool names, bool values)
+int conf_services_show(enum conf_services_what what, char *const *patterns,
+		       const struct conf_view_options *options)
 {
 	struct master master;
 	int status = master_read(&master);
 
 	for (size_t i = 0; status == TOOL_DONE && i < master.count; i++) {
 		const struct entry *entry = &master.entries[i];
-		_cleanup_(str_free) struct str text = STR_EMPTY;
 
-		if (what == SERVICES_FIELDS) {
-			show_fields(entry, patterns, names, values);
-		} else if (what == SERVICES_PARAMETERS) {
-			show_parameters(entry, patterns, names, values);
-		} else if (wanted(patterns, entry, NULL)) {
-			format_entry(entry, &text);
-			printf("%s\n", str_cstr(&text));
-		}
+		if (what == SERVICES_FIELDS)
+			show_fields(entry, patterns, options);
+		else if (what == SERVICES_PARAMETERS)
+			show_parameters(entry, patterns, options);
+		else if (wanted(patterns, entry, NULL))
+			show_entry(entry, options);
 	}
 	master_free(&master);
 	return status;
@@ -288,7 +374,7 @@ static int set_field(struct entry *entry, struct view field, struct view value)
 /* Sets, or with an empty view without data removes, an -o. */
 static int set_parameter(struct entry *entry, struct view name, struct view value)
 {
-	_cleanup_(str_free) struct str text = STR_EMPTY;
+	_cleanup_free_ char *text = NULL;
 	size_t at = COLUMNS;
 
 	for (; at < entry->count; at++) {
@@ -306,12 +392,9 @@ static int set_parameter(struct entry *entry, struct view name, struct view valu
 			remove_words(entry, at, 2);
 		return TOOL_DONE;
 	}
-	if (view_find_byte(value, ' ') == VIEW_NOT_FOUND)
-		str_printf(&text, "%.*s=%.*s", VIEW_ARG(name), VIEW_ARG(value));
-	else
-		str_printf(&text, "{ %.*s = %.*s }", VIEW_ARG(name), VIEW_ARG(value));
+	text = join_override(name, value);
 	if (at < entry->count) {
-		set_word(entry, at + 1, str_cstr(&text));
+		set_word(entry, at + 1, text);
 		return TOOL_DONE;
 	}
 	if (entry->count + 2 > WORDS_MAX)
@@ -322,7 +405,7 @@ static int set_parameter(struct entry *entry, struct view name, struct view valu
 	memmove(&entry->words[at + 2], &entry->words[at],
 		(entry->count - at) * sizeof(entry->words[0]));
 	entry->words[at] = mem_strdup("-o");
-	entry->words[at + 1] = mem_strdup(str_cstr(&text));
+	entry->words[at + 1] = TAKE(text);
 	entry->count += 2;
 	entry->changed = true;
 	return TOOL_DONE;
@@ -425,7 +508,7 @@ int conf_services_edit(enum conf_services_what what, char *const *changes, bool 
 		edits[count].line = master.entries[i].line;
 		edits[count].comment_out = comment_out;
 		if (!whole)
-			format_entry(&master.entries[i], &edits[count].text);
+			format_entry(&master.entries[i], true, &edits[count].text);
 		count++;
 	}
 	if (status == TOOL_DONE)

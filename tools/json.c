@@ -3,6 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/*
+ * The code point of a two-byte control character (U+0080 to U+009F) or of a line separator (U+2028,
+ * U+2029), which many readers of lines take for the end of one; 0: none. *len is its length.
+ */
+static unsigned separator_at(struct view text, size_t *len)
+{
+	const unsigned char *c = (const unsigned char *)text.data;
+
+	*len = 2;
+	if (text.len >= 2 && c[0] == 0xc2 && c[1] < 0xa0)
+		return c[1];
+	*len = 3;
+	if (text.len >= 3 && c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9))
+		return 0x2028u + (c[2] & 1u);
+	return 0;
+}
+
 static void quote(struct str *out, struct view text)
 {
 	_cleanup_(str_free) struct str clean = STR_EMPTY;
@@ -14,8 +31,13 @@ static void quote(struct str *out, struct view text)
 	str_append_byte(out, '"');
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.data[i];
+		size_t len;
+		unsigned separator = separator_at(view_from(text, i), &len);
 
-		if (c == '"' || c == '\\')
+		if (separator != 0) {
+			str_printf(out, "\\u%04x", separator);
+			i += len - 1;
+		} else if (c == '"' || c == '\\')
 			str_printf(out, "\\%c", c);
 		else if (c < 0x20 || c == 0x7f)
 			str_printf(out, "\\u%04x", c);

@@ -35,7 +35,9 @@ bool tool_load(const struct conf_override *overrides, size_t count)
 
 bool tool_help(int argc, char **argv, const char *text)
 {
-	if (argc < 2 || strcmp(argv[1], "--help") != 0)
+	/* posta queue --help, and posta queue list --help. */
+	if (argc < 2 || (strcmp(argv[1], "--help") != 0 &&
+			 (argc < 3 || argv[1][0] == '-' || strcmp(argv[2], "--help") != 0)))
 		return false;
 	fputs(text, stdout);
 	return true;

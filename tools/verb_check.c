@@ -21,10 +21,6 @@ static const char help[] =
 	"service,\n"
 	"as a stranger, to relay. Status 1 if anything is wrong; warnings alone are no failure.\n";
 
-/* What every instance needs beside what it serves to the world. */
-static const char *const needed[] = { "smtpd", "cleanup", "qmgr", "bounce", "resolver",
-				      "auth",  "anvil",	  "smtp", "local" };
-
 static struct {
 	int errors, warnings;
 	size_t asked;
@@ -81,31 +77,41 @@ static bool check_main_cf(void)
 	return r == 0;
 }
 
-static bool has_program(const char *name)
-{
-	for (size_t i = 0; i < check.services.count; i++)
-		if (strcmp(check.services.items[i].program, name) == 0)
-			return true;
-	return false;
-}
-
 static bool check_master_cf(void)
 {
 	_cleanup_(str_free) struct str report = STR_EMPTY;
 	int r = services_load(tool_directory(), &check.services, &report);
 
 	each_line(&report, check_error);
-	if (r < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		if (!has_program(needed[i]))
-			check_warning("master.cf has no service with the program %s (see "
-				      "share/posta/master.cf)",
-				      needed[i]);
-	return true;
+	return r == 0;
 }
 
 /* ---- each service, with its own parameters ---- */
+
+/* People define names of their own for use in other values. */
+static bool is_used(const char *name)
+{
+	size_t count;
+	const struct conf_setting *settings = conf_settings(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (view_find(view_of(settings[i].value), view_of(name)) != VIEW_NOT_FOUND)
+			return true;
+	return false;
+}
+
+static void check_override_names(const struct service *service)
+{
+	for (size_t i = 0; i < service->override_count; i++) {
+		struct view name = view_of(service->overrides[i].name);
+		const char *near = param_nearest(name);
+
+		if (param_find(name) == NULL && near != NULL && !is_used(name.data))
+			check_warning("master.cf, line %d: service %s: unused parameter: %s (did "
+				      "you mean %s?)",
+				      service->line, service->name, name.data, near);
+	}
+}
 
 static void check_service(const struct service *service)
 {
@@ -118,7 +124,9 @@ static void check_service(const struct service *service)
 		each_line(&report, check_error);
 		return;
 	}
-	if (service->type != SERVICE_INET)
+	check_override_names(service);
+	/* Postfix has them behind postscreen too. */
+	if (service->type != SERVICE_INET && service->type != SERVICE_PASS)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(with_tls); i++)
 		if (strcmp(service->program, with_tls[i]) == 0)
@@ -142,12 +150,14 @@ int verb_check(int argc, char **argv)
 	if (argc > 1)
 		return tool_usage("check", "%s is not understood", argv[1]);
 
-	bool readable = check_main_cf();
+	bool readable = check_main_cf(), services = check_master_cf();
 
-	if (check_master_cf() && readable) {
-		ipc_set_root(param.queue_directory);
+	if (readable)
 		check_files();
-		check_tables();
+	check_tables();
+	if (readable && services) {
+		check_master();
+		ipc_set_root(param.queue_directory);
 		fflush(stdout);
 		task_run(check_services, NULL);
 	}

@@ -30,10 +30,6 @@ static const char help[] =
 
 enum { OVERRIDES_MAX = 100, FOLD_WIDTH = 79, FILE_MAX = 4 << 20, EDITS_MAX = 200 };
 
-struct view_options {
-	bool only_set, defaults, expand, fold, names, values, json;
-};
-
 /* ---- showing ---- */
 
 static void print_folded(const char *text)
@@ -52,7 +48,8 @@ static void print_folded(const char *text)
 	putchar('\n');
 }
 
-static void print_parameter(const char *name, const char *value, const struct view_options *options)
+static void print_parameter(const char *name, const char *value,
+			    const struct conf_view_options *options)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 	struct view rest = view_of(value), word;
@@ -71,7 +68,7 @@ static void print_parameter(const char *name, const char *value, const struct vi
 }
 
 /* The value to show: set or default, expanded or not. False: it cannot be expanded. */
-static bool value_of(const char *name, const struct view_options *options, struct str *value)
+static bool value_of(const char *name, const struct conf_view_options *options, struct str *value)
 {
 	const struct conf_setting *setting = conf_setting(name);
 	const char *raw = setting && !options->defaults ? setting->value : conf_default(name);
@@ -91,7 +88,7 @@ static bool value_of(const char *name, const struct view_options *options, struc
 	return false;
 }
 
-static int show(struct json *json, const char *name, const struct view_options *options)
+static int show(struct json *json, const char *name, const struct conf_view_options *options)
 {
 	_cleanup_(str_free) struct str value = STR_EMPTY;
 	bool good = value_of(name, options, &value);
@@ -109,7 +106,7 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* All names that there are, sorted: what is set, and unless only that, what is in the table. */
-static const char **all_names(const struct view_options *options, size_t *count)
+static const char **all_names(const struct conf_view_options *options, size_t *count)
 {
 	size_t set, at = 0;
 	const struct conf_setting *settings = conf_settings(&set);
@@ -128,7 +125,8 @@ static const char **all_names(const struct view_options *options, size_t *count)
 	return names;
 }
 
-static int show_named(struct json *json, char *const *wanted, const struct view_options *options)
+static int show_named(struct json *json, char *const *wanted,
+		      const struct conf_view_options *options)
 {
 	int status = TOOL_DONE;
 
@@ -151,7 +149,7 @@ static int show_named(struct json *json, char *const *wanted, const struct view_
 	return status;
 }
 
-static int show_parameters(char *const *wanted, const struct view_options *options)
+static int show_parameters(char *const *wanted, const struct conf_view_options *options)
 {
 	struct json json = JSON_START;
 	int status = TOOL_DONE;
@@ -312,7 +310,7 @@ static int edit_main(char *const *changes, enum edit kind)
 /* ---- options ---- */
 
 struct job {
-	struct view_options view;
+	struct conf_view_options view;
 	enum edit edit;
 	bool services, types;
 	enum conf_services_what what;
@@ -446,7 +444,7 @@ static int run(struct job *job, char *const *words)
 		return conf_services_edit(job->what, words, job->edit == EDIT_REMOVE,
 					  job->edit == EDIT_COMMENT);
 	if (job->services)
-		return conf_services_show(job->what, words, job->view.names, job->view.values);
+		return conf_services_show(job->what, words, &job->view);
 	if (job->edit != EDIT_NONE)
 		return edit_main(words, job->edit);
 	return show_or_explain(job, words);
@@ -462,6 +460,8 @@ int verb_conf(int argc, char **argv)
 	struct job job = { .view = { .names = true, .values = true } };
 	int option, status = TOOL_DONE;
 
+	if (tool_help(argc, argv, help))
+		return TOOL_DONE;
 	while (status == TOOL_DONE && (option = getopt_long(argc, argv, "+c:C:deE#FfhHjMmno:PpvxX",
 							    long_options, NULL)) >= 0) {
 		if (option == 1) {

@@ -128,6 +128,9 @@ static void print_summary(const struct init *init)
 		printf("  not made by root: all programs will run as you, without chroot\n");
 	print_records(init);
 	printf("\nStart it:  posta -c %s/conf start\n", init->directory);
+	if (init->as_root)
+		printf("For sendmail, mailq and the systemd unit:  ln -s %s/conf /etc/posta\n",
+		       init->directory);
 }
 
 /* ---- the options ---- */

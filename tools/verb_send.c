@@ -28,9 +28,11 @@ static const char help[] =
 	"  -R full|hdrs  what of the message is returned in a report; -V ID: its identifier\n"
 	"  -bp           lists the queue (mailq); -bi rebuilds aliases; -q flushes the queue\n"
 	"\n"
-	"Status 0: the message is safe in the queue; 64 usage, 65 the message was refused, 75 try "
+	"Status 0: the message is safe in the queue; 1: it was refused; 2: wrong usage; 75: try "
 	"again\n"
-	"later: the mail system does not run or has no room.\n";
+	"later, the mail system does not run or has no room. Called as sendmail, those of "
+	"sysexits(3):\n"
+	"64 usage, 65 refused, 75 later.\n";
 
 static const char *mode = "m";
 static bool flush_queue;
@@ -199,14 +201,22 @@ static int send(struct sending *s, int argc, char **argv)
 	return task_run(run, s);
 }
 
-int verb_send(int argc, char **argv)
+/* What sysexits(3) calls it, in the words of the other verbs; -bp and such speak them already. */
+static int as_verb(int status)
+{
+	if (status == SEND_USAGE)
+		return TOOL_USAGE;
+	if (status == SEND_BAD_DATA)
+		return TOOL_NO;
+	return status > SEND_USAGE ? TOOL_LATER : status;
+}
+
+static int sendmail(int argc, char **argv)
 {
 	_cleanup_(sending_free) struct sending s = { .dots_end = true };
 	bool has_sender = false;
 	int option;
 
-	if (tool_help(argc, argv, help))
-		return TOOL_DONE;
 	while ((option = getopt(argc, argv, "A:B:C:F:GIL:N:O:R:UV:X:b:cef:h:imno:p:q::r:tvx")) !=
 	       -1) {
 		enum send_status status = take_option(&s, option, optarg);
@@ -229,4 +239,14 @@ int verb_send(int argc, char **argv)
 	if (!has_sender)
 		default_sender(&s);
 	return send(&s, argc, argv);
+}
+
+int verb_send(int argc, char **argv)
+{
+	int status;
+
+	if (tool_help(argc, argv, help))
+		return TOOL_DONE;
+	status = sendmail(argc, argv);
+	return strcmp(argv[0], "send") == 0 ? as_verb(status) : status;
 }

@@ -3,6 +3,7 @@
  *
  *	generate_man conf PARAMS.DEF              posta.conf(5): every parameter
  *	generate_man page FILE.in PARAMS.DEF VERBS.DEF
+ *	generate_man verb NAME HELP VERBS.DEF     posta-NAME(1), from what posta NAME --help prints
  *
  * writes the page to standard output. In a page's source "@PARAMETERS word@" stands for the
  * parameters of the groups in params.def whose heading has that word ("smtpd", "lib/route"), and
@@ -225,28 +226,110 @@ static void put_conf(const struct str *params)
 	       ".BR posta\\-tables (5)\n");
 }
 
-/* ---- pages ---- */
+/* ---- verbs ---- */
 
 /* VERB(name, "help") */
+static bool is_verb(struct view line, struct view *name, struct view *summary)
+{
+	size_t comma = view_find_byte(line, ','), quote = view_find_byte(line, '"');
+
+	if (!view_starts(line, VIEW("VERB(")) || quote == VIEW_NOT_FOUND)
+		return false;
+	*name = view_from(view_first(line, comma), strlen("VERB("));
+	line = view_from(line, quote + 1);
+	*summary = view_first(line, view_find_last_byte(line, '"'));
+	return true;
+}
+
 static void put_verbs(const char *path)
 {
 	struct str text = read_source(path);
-	struct view rest = str_view(&text), line;
+	struct view rest = str_view(&text), line, name, summary;
 
 	while (view_next(&rest, '\n', &line)) {
-		size_t comma = view_find_byte(line, ','), quote = view_find_byte(line, '"');
-
-		if (!view_starts(line, VIEW("VERB(")) || quote == VIEW_NOT_FOUND)
+		if (!is_verb(line, &name, &summary))
 			continue;
 		printf(".TP\n.B ");
-		put_text(view_from(view_first(line, comma), strlen("VERB(")));
-		putchar('\n');
-		line = view_from(line, quote + 1);
-		put_text(view_first(line, view_find_last_byte(line, '"')));
-		printf(".\n");
+		put_text(name);
+		printf("\n");
+		put_text(summary);
+		printf(". See\n.BR posta\\-%.*s (1).\n", VIEW_ARG(name));
 	}
 	str_free(&text);
 }
+
+/* The next lines up to an empty one. */
+static bool next_paragraph(struct view *rest, struct view *paragraph)
+{
+	size_t end;
+
+	while (view_starts(*rest, VIEW("\n")))
+		*rest = view_from(*rest, 1);
+	end = view_find(*rest, VIEW("\n\n"));
+	*paragraph = view_first(*rest, end);
+	*rest = view_from(*rest, paragraph->len);
+	return paragraph->len > 0;
+}
+
+/* Prose is filled; what is aligned by blanks stays as it is. */
+static void put_paragraph(struct view paragraph)
+{
+	struct view line;
+	bool aligned = view_find(paragraph, VIEW("  ")) != VIEW_NOT_FOUND;
+
+	printf(aligned ? ".PP\n.nf\n" : ".PP\n");
+	while (view_next(&paragraph, '\n', &line)) {
+		put_text(line);
+		putchar('\n');
+	}
+	if (aligned)
+		printf(".fi\n");
+}
+
+static void put_usage(struct view usage)
+{
+	struct view line;
+
+	printf(".SH SYNOPSIS\n.nf\n");
+	while (view_next(&usage, '\n', &line)) {
+		if (view_starts(line, VIEW("usage: ")))
+			line = view_from(line, strlen("usage: "));
+		put_text(view_trim(line));
+		putchar('\n');
+	}
+	printf(".fi\n");
+}
+
+/* False: verbs.def does not have it. */
+static bool put_verb(const char *wanted, const char *help, const char *verbs)
+{
+	struct str text = read_source(verbs), told = read_source(help);
+	struct view rest = str_view(&text), line, name, summary, paragraph;
+	bool found = false;
+
+	while (!found && view_next(&rest, '\n', &line))
+		found = is_verb(line, &name, &summary) && view_is(name, wanted);
+	rest = str_view(&told);
+	if (found && next_paragraph(&rest, &paragraph)) {
+		printf(".TH \"POSTA-");
+		for (const char *c = wanted; *c != '\0'; c++)
+			putchar(ascii_upper(*c));
+		printf("\" 1 \"\" \"Posta %s\" \"Posta\"\n.SH NAME\nposta\\-%s \\- ", POSTA_VERSION,
+		       wanted);
+		put_text(summary);
+		putchar('\n');
+		put_usage(paragraph);
+		printf(".SH DESCRIPTION\n");
+		while (next_paragraph(&rest, &paragraph))
+			put_paragraph(paragraph);
+		printf(".SH SEE ALSO\n.BR posta (1),\n.BR posta.conf (5)\n");
+	}
+	str_free(&text);
+	str_free(&told);
+	return found;
+}
+
+/* ---- pages ---- */
 
 static void put_page(const char *path, const struct str *params, const char *verbs)
 {
@@ -278,6 +361,9 @@ int main(int argc, char **argv)
 	} else if (argc == 5 && strcmp(argv[1], "page") == 0) {
 		params = read_source(argv[3]);
 		put_page(argv[2], &params, argv[4]);
+	} else if (argc == 5 && strcmp(argv[1], "verb") == 0 &&
+		   put_verb(argv[2], argv[3], argv[4])) {
+		/* done */
 	} else {
 		fprintf(stderr, "generate_man: wrong arguments\n");
 		return 2;

@@ -1,6 +1,8 @@
 """posta conf, map and alias as people call them: test_commands.py BIN"""
+import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -165,7 +167,12 @@ class Commands(unittest.TestCase):
 
     def test_services(self):
         out, _ = self.run_tool("postconf", "-M", "submission/inet")
-        self.assertEqual(out.split()[:8], "submission inet n - y - - smtpd".split())
+        self.assertEqual(out, "submission inet  n       -       y       -       -       smtpd"
+                         " -o syslog_name=postfix/submission"
+                         " -o smtpd_client_restrictions=$mua_client_restrictions\n")
+        self.assertEqual(self.run_tool("postconf", "-Mf", "submission/inet")[0].splitlines()[1:],
+                         ["    -o syslog_name=postfix/submission",
+                          "    -o smtpd_client_restrictions=$mua_client_restrictions"])
         self.assertEqual(self.run_tool("postconf", "-P", "submission/inet/syslog_name")[0],
                          "submission/inet/syslog_name = postfix/submission\n")
         self.assertEqual(self.run_tool("postconf", "-F", "*/inet/chroot")[0],
@@ -232,15 +239,152 @@ class Commands(unittest.TestCase):
                       self.run_tool("newaliases", status=1)[1])
         self.assertEqual(self.run_tool("postalias", "-q", "root", table)[0], 'alice, "|cmd x"\n')
 
+    # ---- what holds for every verb ----
+
+    def verbs(self):
+        return re.findall(r"^  ([a-z]+) +\S", self.run_tool("posta", "--help")[0], re.M)
+
+    def test_help(self):
+        self.assertGreaterEqual(set(self.verbs()), {
+            "init", "start", "stop", "reload", "status", "conf", "map", "alias", "queue", "user",
+            "mailbox", "check", "explain", "trace", "send"})
+        for verb in self.verbs():
+            with self.subTest(verb=verb):
+                out, err = self.run_tool("posta", verb, "--help")
+                self.assertRegex(out, rf"\Ausage: posta (\[-c CONFDIR\] )?{verb}\b")
+                self.assertEqual(err, "")
+                with open(os.path.join(BIN, "..", "doc", "man", f"posta-{verb}.1")) as file:
+                    page = file.read()
+                # The page says what --help says; only spaces, dashes and quotes are written otherwise.
+                def plain(text):
+                    return "".join(re.findall(r"[A-Za-z0-9]+", text))
+                for line in out.splitlines()[1:]:
+                    words = re.sub(r"\\\(?[a-z&]{0,2}", " ", page)
+                    self.assertIn(plain(line), plain(words))
+        for words in (("queue", "list"), ("user", "list"), ("mailbox", "status"), ("conf", "explain")):
+            self.assertIn("usage: posta", self.run_tool("posta", *words, "--help")[0])
+        for link in ("postconf", "postmap", "postalias", "newaliases", "postqueue", "postsuper",
+                     "postcat", "mailq", "sendmail"):
+            with self.subTest(link=link):
+                self.assertIn("usage: posta", self.run_tool(link, "--help")[0])
+                self.assertTrue(os.path.exists(os.path.join(BIN, "..", "doc", "man", link + ".1")))
+
     def test_wrong_usage(self):
         self.run_tool("posta", status=2)
         self.run_tool("posta", "nonsense", status=2)
-        self.run_tool("posta", "map", status=2)
-        self.run_tool("posta", "map", "-Z", status=2)
-        self.run_tool("posta", "conf", "-Z", status=2)
-        for verb in ("conf", "map", "alias", "explain"):
-            self.assertIn("usage: posta " + verb, self.run_tool("posta", verb, "--help")[0])
+        self.run_tool("posta", "-c", status=2)
+        for verb in self.verbs():
+            with self.subTest(verb=verb):
+                _, err = self.run_tool("posta", verb, "--no-such-option", status=2)
+                self.assertIn("--help", err)
+        for words in (("map",), ("trace",), ("queue",), ("queue", "list", "a", "b"), ("queue", "hold"),
+                      ("user", "add"), ("mailbox", "list"), ("explain", "--from", "a@b"), ("init", "x"),
+                      ("conf", "-e", "noequals"), ("start", "x"), ("stop", "x"), ("reload", "x"),
+                      ("status", "x"), ("check", "x"), ("send",), ("trace", "a", "b")):
+            with self.subTest(words=words):
+                self.run_tool("posta", *words, status=2)
+        # Other programs know sysexits(3) from sendmail.
+        self.run_tool("sendmail", "--no-such-option", status=64)
         self.assertIn("posta 0.", self.run_tool("posta", "--version")[0])
+
+    def test_listings_as_json(self):
+        def objects(*words):
+            return [json.loads(line) for line in self.run_tool(*words)[0].splitlines()]
+        self.write("map", 'a "x\\y"\n')
+        self.write("aliases", "root: alice\n")
+        self.write("users", "alice@example.com:{PLAIN}x:5000:5000::/home/a::\n")
+        self.run_tool("postmap", "hash:" + self.path("map"))
+        self.run_tool("postalias", "hash:" + self.path("aliases"))
+        self.run_tool("postconf", "-e", "mailbox_users=hash:" + self.path("users"))
+        self.run_tool("posta", "user", "compile")
+        self.assertEqual(objects("postmap", "-s", "--json", "hash:" + self.path("map"))[0]["value"], '"x\\y"')
+        self.assertEqual(len(objects("postalias", "-s", "--json", "hash:" + self.path("aliases"))), 1)
+        self.assertEqual(objects("posta", "user", "list", "--json")[0]["user"], "alice@example.com")
+        self.assertGreater(len(objects("postconf", "--json")[0]), 800)
+        services = objects("posta", "conf", "-M", "--json")
+        self.assertEqual([s["service"] for s in services], ["smtp", "submission", "policyd-spf"])
+        self.assertEqual(services[2]["command"], "spawn user=policyd-spf argv=/usr/bin/policyd-spf")
+        self.assertEqual(objects("posta", "conf", "-P", "--json")[0],
+                         {"service": "submission", "type": "inet", "name": "smtpd_client_restrictions",
+                          "value": "$mua_client_restrictions"})
+        self.assertIn({"service": "smtp", "type": "inet", "name": "chroot", "value": "y"},
+                      objects("posta", "conf", "-F", "--json"))
+
+    # ---- trace ----
+
+    OLD = """Nov 20 10:00:00 mx posta/smtpd[5]: connect from mx.outside.test[192.0.2.9]
+Nov 20 10:00:00 mx posta/smtpd[5]: 4aaaaaaaaa: client=mx.outside.test[192.0.2.9]
+Nov 20 10:00:00 mx posta/cleanup[6]: 4aaaaaaaaa: message-id=<one@outside.test>
+Nov 20 10:00:00 mx posta/qmgr[7]: 4aaaaaaaaa: from=<x@outside.test>, size=300, nrcpt=1 (queue active)
+Nov 20 10:00:00 mx posta/smtpd[5]: 4zzzzzzzzz: client=other.test[192.0.2.10]
+"""
+    NEW = """Nov 21 10:00:01 mx posta/cleanup[6]: 4bbbbbbbbb: message-id=<one@outside.test>
+Nov 21 10:00:01 mx posta/local[8]: 4aaaaaaaaa: to=<list@example.com>, status=sent (forwarded as 4bbbbbbbbb)
+Nov 21 10:00:01 mx posta/qmgr[7]: 4bbbbbbbbb: from=<x@outside.test>, size=400, nrcpt=2 (queue active)
+Nov 21 10:00:02 mx posta/qmgr[7]: 4aaaaaaaaa: removed
+Nov 21 10:00:02 mx posta/smtp[8]: 4bbbbbbbbb: to=<y@far.test>, status=bounced (host said: 550 no)
+Nov 21 10:00:02 mx posta/cleanup[6]: 4cccccccc: message-id=<two@mx>
+Nov 21 10:00:02 mx posta/bounce[9]: 4bbbbbbbbb: sender non-delivery notification: 4cccccccc
+Nov 21 10:00:02 mx posta/smtpd[5]: 4zzzzzzzzz: reject: queued as
+"""
+
+    def write_log(self):
+        with gzip.open(self.path("mail.log.2.gz"), "wt") as file:
+            file.write(self.OLD)
+        os.utime(self.path("mail.log.2.gz"), (1, 1))
+        self.write("mail.log", self.NEW)
+        self.run_tool("postconf", "-e", "maillog_file=" + self.path("mail.log"))
+
+    def test_trace(self):
+        self.write_log()
+        whole = self.run_tool("posta", "trace", "4aaaaaaaaa")[0]
+        stories = whole.split("\n\n")
+        self.assertEqual([s.splitlines()[0] for s in stories],
+                         ["4aaaaaaaaa", "4bbbbbbbbb: forwarded from 4aaaaaaaaa",
+                          "4cccccccc: non-delivery notification about 4bbbbbbbbb"])
+        self.assertEqual(stories[0].splitlines()[1:],
+                         ["  Nov 20 10:00:00  posta/smtpd[5]: client=mx.outside.test[192.0.2.9]",
+                          "  Nov 20 10:00:00  posta/cleanup[6]: message-id=<one@outside.test>",
+                          "  Nov 20 10:00:00  posta/qmgr[7]: from=<x@outside.test>, size=300, nrcpt=1"
+                          " (queue active)",
+                          "  Nov 21 10:00:01  posta/local[8]: to=<list@example.com>, status=sent"
+                          " (forwarded as 4bbbbbbbbb)",
+                          "  Nov 21 10:00:02  posta/qmgr[7]: removed",
+                          "  => no longer in the queue"])
+        self.assertIn("=> still in the queue", stories[1])
+        self.assertIn("=> it did not come into the queue", stories[2])
+        self.assertNotIn("zzzz", whole)
+        # From any of them, or by what the sender called it, it is the same story.
+        for other in ("4bbbbbbbbb", "4cccccccc", "<one@outside.test>", "two@mx"):
+            with self.subTest(id=other):
+                self.assertEqual(self.run_tool("posta", "trace", other)[0], whole)
+
+    def test_trace_as_json(self):
+        self.write_log()
+        out, _ = self.run_tool("posta", "trace", "--json", "4cccccccc")
+        events = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(len(events), 10)
+        self.assertEqual(events[0], {"queue_id": "4aaaaaaaaa", "time": "Nov 20 10:00:00", "host": "mx",
+                                     "program": "posta/smtpd", "pid": 5, "level": "info",
+                                     "text": "client=mx.outside.test[192.0.2.9]"})
+        self.assertEqual([e["leads_to"] for e in events if "leads_to" in e], ["4bbbbbbbbb", "4cccccccc"])
+
+    def test_trace_reads_what_it_is_given(self):
+        self.write_log()
+        out, _ = self.run_tool("posta", "trace", "--log", "-", "4zzzzzzzzz", stdin=self.OLD)
+        self.assertIn("other.test", out)
+        self.assertNotIn("reject", out)
+        out, _ = self.run_tool("posta", "trace", "--log", self.path("mail.log.2.gz"), "--log",
+                               self.path("mail.log"), "4zzzzzzzzz")
+        self.assertIn("reject", out)
+        self.assertIn("does not have 4yyyyyyyyy", self.run_tool("posta", "trace", "4yyyyyyyyy", status=1)[1])
+        self.assertIn("nosuch.log", self.run_tool("posta", "trace", "--log", self.path("nosuch.log"),
+                                                  "4zzzzzzzzz", status=1)[1])
+        self.run_tool("posta", "trace", "not/an/id", status=2)
+        # Long lines are cut, and the next one is whole again.
+        out, _ = self.run_tool("posta", "trace", "--log", "-", "4zzzzzzzzz",
+                               stdin="x" * 100000 + "4zzzzzzzzz\n" + self.OLD)
+        self.assertEqual(out.count("\n"), 3)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,302 @@
+/* posta trace: the whole life of one message, over all programs, from the log. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "tools/json.h"
+#include "tools/tool.h"
+#include "tools/trace_files.h"
+#include "tools/trace_line.h"
+
+static const char help[] =
+	"usage: posta [-c CONFDIR] trace [--json] [--log FILE]... ID\n"
+	"\n"
+	"Shows what the log says about a message from its arrival to its end, also about those "
+	"that it\n"
+	"became or caused, or that it came from: forwarded ones, delivery notifications, what came "
+	"back\n"
+	"from a filter. ID is a queue ID or a Message-ID (\"<...@...>\"). Reads the log that "
+	"maillog_file\n"
+	"names, and what log rotation has left of it (FILE.1, FILE.2.gz, FILE-20261121 ...).\n"
+	"\n"
+	"  --log FILE  reads this instead, as often as you like; -: standard input\n"
+	"  --json      a JSON object for each line of the log, one in a line, in the order of the "
+	"log;\n"
+	"              \"leads_to\" is the queue ID of a message that this one became or caused\n"
+	"\n"
+	"Status 1: the log does not have such a message.\n";
+
+enum { STORIES_MAX = 10000, LINES_MAX = 200000, ROUNDS_MAX = 100 };
+
+/* A message that is told of. */
+struct story {
+	char *id, *from; /* from: the message that it came from, or NULL */
+	const char *how;
+	char **lines;
+	size_t count;
+	bool was_queued, was_removed, was_refused;
+};
+
+static struct {
+	bool json;
+	struct view message_id; /* with < >; empty: a queue ID was given */
+	struct map *by_id;
+	struct story **stories; /* in the order in which the log names them */
+	size_t count, lines;
+	bool grown, cut;
+	struct trace_line line;
+} trace;
+
+/* ---- which messages ---- */
+
+static struct story *add_story(struct view id)
+{
+	struct story *story = map_get(trace.by_id, id);
+
+	if (story != NULL || map_count(trace.by_id) == STORIES_MAX) {
+		trace.cut |= story == NULL;
+		return story;
+	}
+	story = mem_new(struct story);
+	story->id = mem_strndup(id.data, id.len);
+	map_put(trace.by_id, id, story);
+	trace.grown = true;
+	return story;
+}
+
+static bool is_asked_for(struct view text)
+{
+	struct view prefix = VIEW("message-id=");
+
+	return trace.message_id.len > 0 && view_starts(text, prefix) &&
+	       view_eq(view_from(text, prefix.len), trace.message_id);
+}
+
+/* A link is followed in both directions: what came of a message, and what it came of. */
+static void find_links(void *unused, struct view text)
+{
+	struct trace_line *line = &trace.line;
+	const char *how;
+	struct view next;
+	struct story *story;
+
+	(void)unused;
+	if (!trace_line_parse(text, line) || line->id.len == 0)
+		return;
+	if (is_asked_for(line->text))
+		add_story(line->id);
+	next = trace_line_leads_to(line, &how);
+	if (next.len == 0 ||
+	    (map_get(trace.by_id, line->id) == NULL && map_get(trace.by_id, next) == NULL))
+		return;
+	add_story(line->id);
+	story = add_story(next);
+	if (story != NULL && story->from == NULL) {
+		story->from = mem_strndup(line->id.data, line->id.len);
+		story->how = how;
+	}
+}
+
+/* ---- what they did ---- */
+
+static void note_fate(struct story *story, const struct trace_line *line)
+{
+	story->was_queued |= view_ends(line->program, VIEW("/qmgr"));
+	story->was_removed |=
+		view_is(line->text, "removed") || view_is(line->text, "removed by hand");
+	story->was_refused |= view_starts(line->text, VIEW("message refused"));
+}
+
+static void keep_line(struct story *story, const struct trace_line *line)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	str_printf(&text, "%.*s  %.*s[%.*s]: ", VIEW_ARG(line->time), VIEW_ARG(line->program),
+		   VIEW_ARG(line->pid));
+	/* JSON has info too. */
+	if (line->level.len > 0 && !view_is(line->level, "info"))
+		str_printf(&text, "%.*s: ", VIEW_ARG(line->level));
+	str_append_printable(&text, line->text);
+	story->lines = mem_resize(story->lines, story->count + 1, sizeof(char *));
+	story->lines[story->count++] = str_take(&text);
+}
+
+static void print_json(const struct trace_line *line)
+{
+	struct json json = JSON_START;
+	const char *how;
+	struct view next = trace_line_leads_to(line, &how);
+	uint64_t pid = 0;
+
+	(void)view_parse_u64(line->pid, INT32_MAX, &pid);
+	json_object(&json, NULL);
+	json_string(&json, "queue_id", line->id);
+	json_string(&json, "time", line->time);
+	json_string(&json, "host", line->host);
+	json_string(&json, "program", line->program);
+	json_number(&json, "pid", (int64_t)pid);
+	json_string(&json, "level", line->level.len > 0 ? line->level : VIEW("info"));
+	json_string(&json, "text", line->text);
+	if (next.len > 0)
+		json_string(&json, "leads_to", next);
+	json_end(&json);
+	json_print(&json);
+}
+
+static void tell(void *unused, struct view text)
+{
+	struct trace_line *line = &trace.line;
+	struct story *story;
+
+	(void)unused;
+	if (!trace_line_parse(text, line) || line->id.len == 0)
+		return;
+	story = map_get(trace.by_id, line->id);
+	if (story == NULL)
+		return;
+	if (trace.lines++ >= LINES_MAX) {
+		trace.cut = true;
+		return;
+	}
+	if (trace.json) {
+		print_json(line);
+		return;
+	}
+	if (story->count == 0) {
+		trace.stories = mem_resize(trace.stories, trace.count + 1, sizeof(struct story *));
+		trace.stories[trace.count++] = story;
+	}
+	keep_line(story, line);
+	note_fate(story, line);
+}
+
+static void print_story(const struct story *story)
+{
+	printf("%s", story->id);
+	if (story->from != NULL)
+		printf(": %s %s", story->how, story->from);
+	putchar('\n');
+	for (size_t i = 0; i < story->count; i++)
+		printf("  %s\n", story->lines[i]);
+	printf("  => %s\n", story->was_removed	? "no longer in the queue"
+			    : story->was_queued ? "still in the queue, as far as the log goes"
+			    : story->was_refused
+				    ? "refused: it did not come into the queue"
+				    : "it did not come into the queue, as far as the log goes");
+}
+
+/* ---- the command ---- */
+
+static int run(const struct trace_files *files, const char *id, struct error *err)
+{
+	int r = 0;
+
+	trace.by_id = map_new();
+	if (trace.message_id.len == 0)
+		add_story(view_of(id));
+	trace.grown = true;
+	/* The lines of a message may stand before the one that leads to it. */
+	for (int round = 0; round < ROUNDS_MAX && trace.grown && r == 0; round++) {
+		trace.grown = false;
+		r = trace_files_read(files, find_links, NULL, err);
+	}
+	if (r == 0)
+		r = trace_files_read(files, tell, NULL, err);
+	for (size_t i = 0; i < trace.count; i++) {
+		if (i > 0)
+			putchar('\n');
+		print_story(trace.stories[i]);
+	}
+	return r;
+}
+
+static void forget(void)
+{
+	map_for_each (trace.by_id, i) {
+		struct story *story = map_value_at(trace.by_id, i);
+
+		for (size_t j = 0; j < story->count; j++)
+			free(story->lines[j]);
+		free(story->lines);
+		free(story->from);
+		free(story->id);
+		free(story);
+	}
+	map_free(trace.by_id);
+	free(trace.stories);
+	trace_line_free(&trace.line);
+}
+
+/* A queue ID, or a Message-ID with or without < >. */
+static bool take_id(const char *id, struct str *message_id)
+{
+	struct view v = view_of(id);
+
+	if (view_find_byte(v, '@') == VIEW_NOT_FOUND) {
+		for (size_t i = 0; i < v.len; i++)
+			if (!ascii_is_alnum(v.data[i]))
+				return false;
+		return v.len > 0;
+	}
+	if (view_starts(v, VIEW("<")))
+		str_append(message_id, v);
+	else
+		str_printf(message_id, "<%s>", id);
+	trace.message_id = str_view(message_id);
+	return true;
+}
+
+static int trace_message(struct trace_files *files, const char *id)
+{
+	struct error err = ERROR_NONE;
+	int r = 0;
+
+	if (files->count == 0) {
+		if (!tool_load(NULL, 0))
+			return TOOL_NO;
+		r = trace_files_find(files, &err);
+	}
+	if (r == 0) {
+		r = run(files, id, &err);
+		forget();
+	}
+	if (r < 0)
+		return tool_fail("trace", "%s", err.text);
+	if (trace.cut)
+		tool_fail("trace",
+			  "more than %d messages or %d lines belong to it: not all are shown",
+			  STORIES_MAX, LINES_MAX);
+	return trace.lines > 0 ? TOOL_DONE : tool_fail("trace", "the log does not have %s", id);
+}
+
+int verb_trace(int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "log", required_argument, NULL, 'l' },
+						 { 0 } };
+	_cleanup_(trace_files_free) struct trace_files files = { 0 };
+	_cleanup_(str_free) struct str message_id = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int option;
+
+	if (tool_help(argc, argv, help))
+		return TOOL_DONE;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (option == 'j')
+			trace.json = true;
+		else if (option != 'l')
+			return tool_usage("trace", "wrong option");
+		else if (trace_files_add(&files, optarg, &err) < 0)
+			return tool_fail("trace", "%s", err.text);
+	}
+	if (optind + 1 != argc)
+		return tool_usage("trace", "which message? One queue ID or Message-ID");
+	if (!take_id(argv[optind], &message_id))
+		return tool_usage("trace", "%s is neither a queue ID nor a Message-ID",
+				  argv[optind]);
+	return trace_message(&files, argv[optind]);
+}
