@@ -1,11 +1,17 @@
 """Configurations: a usual Postfix site loads, a wrong one stops with file, line and advice."""
+import glob
+import json
 import os
+import re
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
-from posta import Instance, PASSWORD, message
+from posta import HERE, PLAIN_BUILD, TOP, Instance, Talk, message, wait_until
 
 POSTFIX_SITE = r"""
 # `postconf -n` of a usual Postfix site
@@ -167,7 +173,6 @@ class Edited(unittest.TestCase):
             client.ehlo()
             suite.posta("conf", "-e", "smtpd_banner=$myhostname ESMTP changed")
             suite.posta("reload")
-            from posta import Talk, wait_until
 
             def banner():
                 with Talk(suite.address, suite.port(25)) as talk:
@@ -186,6 +191,424 @@ class Edited(unittest.TestCase):
             self.assertIn("smtpd_timeout", done.text)
             suite.submit("alice", ["bob"], message(subject="still"))
             suite.wait_mail("bob", text="still")
+
+
+class Sites(unittest.TestCase):
+    """The configurations of whole Postfix sites, in sites/. What postconf 3.7 prints for them is there
+    too (postconf -n, -M, -P)."""
+
+    SITES = sorted(os.path.basename(path) for path in glob.glob(os.path.join(HERE, "sites", "*")))
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="posta-sites-")
+        # Debian reads the domain from there.
+        mailname = os.path.join(cls.folder, "mailname")
+        with open(mailname, "w") as file:
+            file.write("example.org\n")
+        for site in cls.SITES:
+            shutil.copytree(os.path.join(HERE, "sites", site), os.path.join(cls.folder, site))
+            with open(cls.path(site, "main.cf")) as file:
+                text = file.read().replace("/etc/mailname", mailname)
+            with open(cls.path(site, "main.cf"), "w") as file:
+                file.write(text)
+        cls.mailname = mailname
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    @classmethod
+    def path(cls, *names):
+        return os.path.join(cls.folder, *names)
+
+    def read(self, *names):
+        with open(self.path(*names)) as file:
+            return file.read()
+
+    def tool(self, name, site, *arguments, status=0):
+        done = subprocess.run([os.path.join(PLAIN_BUILD, "bin", name), "-c", self.path(site), *arguments],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if status is not None:
+            self.assertEqual(done.returncode, status, done.stderr)
+        return done
+
+    def test_there_are_some(self):
+        self.assertGreaterEqual(len(self.SITES), 3)
+
+    def test_postconf_prints_what_postfix_does(self):
+        for site in self.SITES:
+            with self.subTest(site=site):
+                done = self.tool("postconf", site, "-n")
+                unused = re.findall(r"unused parameter: (\S+)", done.stderr)
+                # Postfix keeps what nobody uses to itself; here it is shown, and named on standard error.
+                ours = [line for line in done.stdout.splitlines() if line.split(" ")[0] not in unused]
+                theirs = [line.replace("/etc/mailname", self.mailname)
+                          for line in self.read(site, "postconf-n").splitlines()
+                          if line.split(" ")[0] not in unused]
+                self.assertEqual(ours, theirs)
+                for option in ("-M", "-P"):
+                    self.assertEqual(self.tool("postconf", site, option).stdout,
+                                     self.read(site, "postconf" + option))
+
+    def settings(self, site):
+        """{name: line} of main.cf."""
+        found = {}
+        for number, line in enumerate(self.read(site, "main.cf").splitlines(), 1):
+            match = re.match(r"([^\s#=]+)\s*=", line)
+            if match:
+                found[match[1]] = number
+        return found
+
+    def test_check_names_what_is_not_in_force(self):
+        with open(os.path.join(TOP, "lib", "conf", "later.def")) as file:
+            later = set(re.findall(r"^PARAM_LATER\((\w+)", file.read(), re.M))
+        self.assertGreater(len(later), 100)
+        for site in self.SITES:
+            with self.subTest(site=site):
+                said = self.tool("posta", site, "check", status=None).stdout
+                expected = {f"warning: main.cf, line {line}: {name} is known but not yet in force"
+                            for name, line in self.settings(site).items() if name in later}
+                self.assertEqual({line for line in said.splitlines() if "not yet in force" in line}, expected)
+                self.assertGreater(len(expected), 3)
+
+    def test_check_names_what_is_unknown(self):
+        said = self.tool("posta", "small", "check", status=None).stdout
+        line = self.settings("small")["relayhots"]
+        self.assertIn(f"warning: main.cf, line {line}: unused parameter: relayhots (did you mean relayhost?)", said)
+        # People's own names are none.
+        said = self.tool("posta", "hosting", "check", status=None).stdout
+        for own in ("mua_client_restrictions", "policyd-spf_time_limit"):
+            self.assertNotIn("unused parameter: " + own, said)
+
+    def test_check_names_what_a_table_or_service_lacks(self):
+        said = self.tool("posta", "hosting", "check", status=1).stdout
+        lines = self.settings("hosting")
+        for parameter, table in (("virtual_mailbox_domains", "mysql:/etc/postfix/sql/domains.cf"),
+                                 ("virtual_alias_maps", "mysql:/etc/postfix/sql/alias-domains-catchall.cf")):
+            self.assertIn(f"error: main.cf, line {lines[parameter]}: {parameter}: tables like {table} are not"
+                          " there yet", said)
+        self.assertIn(f"error: main.cf, line {lines['smtpd_client_restrictions']}: smtpd_client_restrictions: "
+                      "hash:/etc/postfix/without_ptr: ", said)
+        # Servers that restrictions ask are no tables.
+        self.assertNotIn("unix:private/policyd-spf", said)
+        self.assertNotIn("quota", self.tool("posta", "relay", "check", status=1).stdout)
+        self.assertRegex(said, r"warning: master\.cf, line \d+: postscreen is not there yet: smtpd serves")
+        self.assertRegex(said, r"warning: master\.cf, line \d+: program pipe is not there yet: no service maildrop")
+        # Programs of Postfix are not run.
+        self.assertIn("there is no program resolver in /usr/lib/postfix/sbin (daemon_directory)",
+                      self.tool("posta", "relay", "check", status=1).stdout)
+
+    def test_all_errors_at_once(self):
+        """With file and line, by check and by start alike."""
+        shutil.copytree(self.path("small"), self.path("wrong"))
+        self.addCleanup(shutil.rmtree, self.path("wrong"))
+        start = self.read("wrong", "main.cf").count("\n")
+        with open(self.path("wrong", "main.cf"), "a") as file:
+            file.write("smtpd_timeout = soon\n# between\ndisable_vrfy_command = perhaps\nno equals sign\n"
+                       "smtpd_recipient_limit = 0x20\n")
+        last = self.read("wrong", "master.cf").count("\n")
+        with open(self.path("wrong", "master.cf"), "a") as file:
+            file.write("short inet n\nwrong inet n - maybe - - smtpd\n")
+        for verb in ("check", "start"):
+            done = self.tool("posta", "wrong", verb, status=1)
+            said = done.stdout + done.stderr
+            for line, what in ((start + 1, "smtpd_timeout: expected a time"), (start + 3, "disable_vrfy_command: "),
+                               (start + 4, "expected name = value"), (start + 5, "smtpd_recipient_limit: ")):
+                self.assertIn(f"main.cf, line {line}: {what}", said)
+            for line, what in ((last + 1, "expected 8 columns"), (last + 2, 'column "chroot"')):
+                self.assertIn(f"master.cf, line {line}: {what}", said)
+
+    def test_override_errors(self):
+        shutil.copytree(self.path("small"), self.path("override"))
+        self.addCleanup(shutil.rmtree, self.path("override"))
+        with open(self.path("override", "master.cf"), "a") as file:
+            file.write("2525 inet n - - - - smtpd\n  -o smtpd_tls_wrappermod=yes\n  -o smtpd_timeout=soon\n"
+                       "2526 inet n - - - - smtpd\n  -o smtpd_tls_wrappermod=yes -o own=1 -o smtpd_banner=$own\n")
+        last = self.read("small", "master.cf").count("\n")
+        said = self.tool("posta", "override", "check", status=1).stdout
+        self.assertRegex(said, rf"master\.cf, line {last + 1}: service 2525:\n.*smtpd_timeout")
+        self.assertIn(f"warning: master.cf, line {last + 4}: service 2526: unused parameter: smtpd_tls_wrappermod"
+                      " (did you mean smtpd_tls_wrappermode?)", said)
+        self.assertNotIn("unused parameter: own", said)
+
+    def test_queue_of_postfix_is_left_alone(self):
+        with Instance(start=False) as suite:
+            queue = os.path.join(suite.dir, "postfix")
+            for name in ("maildrop", "active", "deferred", "incoming"):
+                os.makedirs(os.path.join(queue, name))
+            suite.set(queue_directory=queue)
+            done = suite.posta("start", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("is the queue of Postfix", done.text)
+            self.assertIn("is the queue of Postfix", suite.posta("check", check=False).text)
+            self.assertEqual(sorted(os.listdir(queue)), ["active", "deferred", "incoming", "maildrop"])
+
+
+class PostfixServices(unittest.TestCase):
+    """A master.cf of Postfix runs: with what it lacks, and without what has no work here."""
+
+    def test_hosting(self):
+        with Instance(start=False) as suite:
+            shutil.copy(os.path.join(HERE, "sites", "hosting", "master.cf"), os.path.join(suite.conf, "master.cf"))
+            suite.set_processes("1")
+            suite.set(mua_client_restrictions="permit_sasl_authenticated,reject", mua_sender_restrictions="",
+                      mua_relay_restrictions="permit_sasl_authenticated,reject")
+            said = suite.posta("check").text
+            self.assertIn("services added as in share/posta/master.cf: submit, resolver, auth, local-deliver\n", said)
+            suite.start()
+            self.assertIn("postscreen is not there yet", suite.log())
+            suite.inject("x@outside.test", ["bob@example.test"], message(subject="by smtp"))
+            suite.submit("alice", ["bob"], message(subject="by submission"))
+            suite.submit("alice", ["bob"], message(subject="by smtps"), port=465)
+            suite.posta("send", "-f", "alice@example.test", "bob@example.test", stdin="Subject: by sendmail\n\nx\n")
+            suite.wait_queue_empty()
+            found = ""
+            for path in glob.glob(os.path.join(suite.home, "mail", "**", "new", "*"), recursive=True):
+                with open(path) as file:
+                    found += file.read()
+            for subject in ("by smtp", "by submission", "by smtps", "by sendmail"):
+                self.assertRegex(found, rf"(?m)^Subject: {subject}\r?$")
+            self.assertRegex(suite.log(), r"postfix/submission/smtpd\[\d+\]: \w+: client=")
+            # Nothing that is for the suite alone is where everybody comes.
+            self.assertEqual(sorted(os.listdir(os.path.join(suite.home, "queue", "public"))),
+                             ["master", "showq", "submit"])
+
+
+def master_pid(suite):
+    with open(os.path.join(suite.home, "queue", "pid", "master.pid")) as file:
+        return int(file.read())
+
+
+def all_pids(suite):
+    return {json.loads(line)["pid"] for line in suite.posta("status", "--json").text.splitlines()}
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class StartAndStop(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.suite = Instance(start=False)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.suite.close()
+
+    def tearDown(self):
+        self.suite.stop()
+
+    def works(self):
+        subject = f"works {time.time_ns()}"
+        self.suite.inject("x@outside.test", ["bob@example.test"], message(subject=subject))
+        self.suite.wait_mail("bob", text=subject)
+
+    def test_many_at_once(self):
+        starts = [subprocess.Popen([self.suite.tool, "-c", self.suite.conf, "start"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True) for _ in range(3)]
+        said = [(p.communicate(timeout=60)[0], p.returncode) for p in starts]
+        self.assertEqual(sorted(status for _, status in said), [0, 1, 1])
+        for text, status in said:
+            self.assertIn("already running" if status else "", text)
+        self.works()
+
+    def test_when_it_runs_and_when_not(self):
+        for verb in ("stop", "reload", "status"):
+            done = self.suite.posta(verb, check=False)
+            self.assertEqual((done.returncode, done.text), (1, f"posta {verb}: not running\n"))
+        self.suite.start()
+        pids = all_pids(self.suite)
+        done = self.suite.posta("start", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("already running", done.text)
+        self.assertEqual(all_pids(self.suite), pids)
+        self.suite.posta("stop")
+        self.assertFalse([pid for pid in pids if is_alive(pid)])
+        self.assertEqual(self.suite.posta("stop", check=False).returncode, 1)
+
+    def test_after_master_was_killed(self):
+        """What is left of it, a pid file, sockets, programs, stands in nobody's way."""
+        self.suite.start()
+        old = all_pids(self.suite)
+        os.kill(master_pid(self.suite), signal.SIGKILL)
+        self.suite.posta("start")  # at once, while the old programs still hold their ports
+        self.works()
+        wait_until(lambda: not [pid for pid in old if is_alive(pid)], 20, "the end of the old programs")
+        self.works()
+        old = all_pids(self.suite)
+        os.kill(master_pid(self.suite), signal.SIGKILL)
+        wait_until(lambda: not [pid for pid in old if is_alive(pid)], 20, "the end of all programs")
+        sockets = os.path.join(self.suite.home, "queue", "private")
+        self.assertIn("cleanup", os.listdir(sockets))
+        for verb in ("status", "stop", "reload"):
+            self.assertEqual(self.suite.posta(verb, check=False).text, f"posta {verb}: not running\n")
+        # Its number may be another's by now.
+        with open(os.path.join(self.suite.home, "queue", "pid", "master.pid"), "w") as file:
+            file.write(f"{os.getpid()}\n")
+        self.suite.posta("start")
+        self.works()
+        self.assertNotEqual(master_pid(self.suite), os.getpid())
+
+    def test_start_while_it_stops(self):
+        """However long that takes: a client that is in the midst of it has service_stop_time."""
+        self.suite.start()
+        with Talk(self.suite.address, self.suite.port(25)) as talk:
+            talk.reply()
+            talk.ask("EHLO x\r\n")
+            talk.ask("MAIL FROM:<x@outside.test>\r\n")
+            stopping = subprocess.Popen([self.suite.tool, "-c", self.suite.conf, "stop"])
+            path = os.path.join(self.suite.home, "queue", "pid", "master.pid")
+            wait_until(lambda: os.path.getsize(path) == 0 or None, 10, "the begin of the stop")
+            self.suite.posta("start")
+        self.assertEqual(stopping.wait(30), 0)
+        self.works()
+
+    def test_a_port_that_another_has(self):
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind((self.suite.address, self.suite.port(143)))
+            other.listen()
+            began = time.monotonic()
+            done = self.suite.posta("start", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertLess(time.monotonic() - began, 5)  # it is not waited for
+            self.assertIn(f"cannot listen on {self.suite.address}:{self.suite.port(143)}: another program does", done.text)
+            self.assertEqual(self.suite.posta("status", check=False).returncode, 1)
+
+
+class Reload(unittest.TestCase):
+    def setUp(self):
+        self.suite = Instance()
+        self.addCleanup(self.suite.close)
+        self.master_cf = os.path.join(self.suite.conf, "master.cf")
+
+    def services(self):
+        return {json.loads(line)["service"] for line in self.suite.posta("status", "--json").text.splitlines()}
+
+    def edit(self, change):
+        with open(self.master_cf) as file:
+            text = file.read()
+        with open(self.master_cf, "w") as file:
+            file.write(change(text))
+
+    def refuses(self, port):
+        try:
+            socket.create_connection((self.suite.address, port), 5).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    def test_services_and_ports_come_and_go(self):
+        """While clients are connected, who notice nothing."""
+        suite, extra = self.suite, self.suite.port(26)
+        pop3, smtp = suite.pop3("bob", port="stls"), suite.smtp(25)
+        smtp.ehlo()
+        smtp.mail("x@outside.test")
+        self.edit(lambda text: re.sub(r"(?m)^pop3 .*$", "", text) +
+                  f"{suite.address}:{extra} inet n - - - 1 smtpd -o smtpd_banner=extra\nslow unix - - - - 1 smtp\n")
+        suite.posta("reload")
+        self.assertLessEqual({f"{suite.address}:{extra} inet", "slow unix"}, self.services())
+        with Talk(suite.address, extra) as talk:
+            self.assertEqual(talk.reply(), b"220 extra\r\n")
+        self.assertTrue(self.refuses(suite.port(110)))
+        # Those of before go on.
+        self.assertEqual(pop3.stat(), (0, 0))
+        self.assertEqual(smtp.rcpt("bob@example.test")[0], 250)
+        self.assertEqual(smtp.data(message(subject="across"))[0], 250)
+        suite.wait_mail("bob", text="across")
+        # And back again.
+        with Talk(suite.address, extra) as talk:
+            talk.reply()
+            self.edit(lambda text: re.sub(rf"(?m)^({suite.address}:{extra}|slow) .*\n", "", text) +
+                      "pop3 inet n - - - 1 pop3d\n")
+            suite.posta("reload")
+            self.assertTrue(self.refuses(extra))
+            self.assertIn(b"250", talk.ask("NOOP\r\n"))
+            self.assertIn(b"221", talk.ask("QUIT\r\n"))
+        self.assertFalse({f"{suite.address}:{extra} inet", "slow unix"} & self.services() -
+                         {json.loads(line)["service"] for line in suite.posta("status", "--json").text.splitlines()
+                          if "finishing" in line})
+        suite.pop3("bob", port="stls").quit()
+        pop3.quit()
+        smtp.quit()
+        # The processes of before end when their last client has gone.
+        wait_until(lambda: "finishing" not in suite.posta("status", "--json").text, 20, "the end of the old ones")
+        self.assertNotIn("slow unix", self.services())
+
+    def test_wrong_master_cf_and_a_taken_port_are_refused(self):
+        suite = self.suite
+        with open(self.master_cf) as file:
+            good = file.read()
+        pids = all_pids(suite)
+        self.edit(lambda text: text + "broken inet n\nnosuch unix - - - - - nosuch\nwhat inet n - - - - smtpd\n")
+        done = suite.posta("reload", check=False)
+        self.assertEqual(done.returncode, 1)
+        lines = good.count("\n")
+        for offset, what in ((1, "expected 8 columns"), (2, "there is no program nosuch"), (3, '"what" is no port')):
+            self.assertIn(f"master.cf, line {lines + offset}: {what}", done.text)
+        with socket.socket() as other:
+            other.bind((suite.address, 0))
+            other.listen()
+            port = other.getsockname()[1]
+            self.edit(lambda _: good + f"{suite.address}:{port} inet n - - - 1 smtpd\n")
+            done = suite.posta("reload", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"cannot listen on {suite.address}:{port}", done.text)
+        # Nothing has changed, not even by half.
+        self.assertEqual(all_pids(suite), pids)
+        suite.inject("x@outside.test", ["bob@example.test"], message(subject="as before"))
+        suite.wait_mail("bob", text="as before")
+        self.edit(lambda _: good)
+        suite.posta("reload")
+        self.assertFalse((all_pids(suite) & pids) - {master_pid(suite)} -
+                         {json.loads(line)["pid"] for line in suite.posta("status", "--json").text.splitlines()
+                          if "finishing" in line})
+
+    def programs_with(self, name, script):
+        """A folder of the suite's programs and one more."""
+        folder = os.path.join(self.suite.dir, "programs")
+        os.mkdir(folder)
+        for path in glob.glob(os.path.join(self.suite.build, "libexec", "posta", "*")):
+            os.symlink(path, os.path.join(folder, os.path.basename(path)))
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(script)
+        os.chmod(os.path.join(folder, name), 0o755)
+        self.suite.set(daemon_directory=folder)
+
+    def test_a_program_that_crashes_at_once_is_held_back(self):
+        suite = self.suite
+        self.programs_with("crasher", f"#!/bin/sh\necho >>{suite.dir}/starts\nkill -SEGV $$\n")
+        self.edit(lambda text: text + "crasher unix - - - - 1 crasher\n")
+        done = suite.posta("reload", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("service crasher unix: crasher was killed by signal 11", done.text)
+        began = time.monotonic()
+        suite.wait_log(r"warning: service crasher unix: next start of crasher in 0\.8 seconds")
+        pauses = re.findall(r"next start of crasher in (\S+) seconds", suite.log())
+        self.assertEqual(pauses[:4], ["0.1", "0.2", "0.4", "0.8"])
+        self.assertRegex(suite.log(), r"warning: service crasher unix: crasher\[\d+\] was killed by signal 11")
+        time.sleep(max(0, 3 - (time.monotonic() - began)))
+        with open(os.path.join(suite.dir, "starts")) as file:
+            self.assertLess(len(file.readlines()), 8)
+        # It holds up nothing else, and is at once tried again when the configuration changes.
+        suite.inject("x@outside.test", ["bob@example.test"], message(subject="all the same"))
+        suite.wait_mail("bob", text="all the same")
+        self.edit(lambda text: text.replace("crasher unix - - - - 1 crasher\n", ""))
+        suite.posta("reload")
+        self.assertNotIn("crasher", suite.posta("status").text)
+        # A start is refused for it, and leaves nothing running.
+        self.edit(lambda text: text + "crasher unix - - - - 1 crasher\n")
+        suite.stop()
+        done = suite.posta("start", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("service crasher unix: crasher was killed by signal 11", done.text)
+        self.assertEqual(suite.posta("status", check=False).text, "posta status: not running\n")
 
 
 if __name__ == "__main__":
