@@ -13,9 +13,11 @@
 #include "master.h"
 #include "task/task.h"
 
-#define LOG_FILE_MODE 0640
-#define SYSLOG_PATH   "/dev/log"
-#define SYSLOG_CHECK  1000 /* how often we look whether there is another syslog daemon */
+#define LOG_FILE_MODE	0640
+#define SYSLOG_PATH	"/dev/log"
+#define SYSLOG_CHECK	1000  /* how often we look whether there is another syslog daemon */
+#define SYSLOG_PATIENCE 1     /* seconds that a line may wait for room */
+#define SYSLOG_IDLE	60000 /* where the log goes elsewhere */
 
 static struct {
 	int fd;
@@ -58,7 +60,7 @@ static void watch_syslog(void *unused)
 	for (;;) {
 		socklen_t len = sizeof(address);
 
-		task_sleep(SYSLOG_CHECK);
+		task_sleep(sink.is_syslog ? SYSLOG_CHECK : SYSLOG_IDLE);
 		if (!sink.is_syslog || stat(SYSLOG_PATH, &now) < 0 ||
 		    (sink.peer.st_ino != 0 && is_same(&now, &sink.peer) &&
 		     getpeername(sink.fd, (struct sockaddr *)&address, &len) == 0))
@@ -77,7 +79,12 @@ static int open_syslog(bool needed)
 {
 	_cleanup_fd_ int fd = sink.is_syslog ? fcntl(sink.fd, F_DUPFD_CLOEXEC, 3)
 					     : socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const struct timeval patience = { .tv_sec = SYSLOG_PATIENCE };
 	int r = fd < 0 ? -errno : connect_syslog(fd);
+
+	/* For those who wait for a daemon that has fallen behind: not for ever. */
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 
 	return r < 0 && (needed || fd < 0) ? r : TAKE_FD(fd);
 }

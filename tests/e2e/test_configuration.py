@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from posta import HERE, PLAIN_BUILD, TOP, Instance, Talk, message, wait_until
+from posta import BUILD, HERE, TOP, Instance, Talk, message, wait_until
 
 POSTFIX_SITE = r"""
 # `postconf -n` of a usual Postfix site
@@ -227,7 +227,7 @@ class Sites(unittest.TestCase):
             return file.read()
 
     def tool(self, name, site, *arguments, status=0):
-        done = subprocess.run([os.path.join(PLAIN_BUILD, "bin", name), "-c", self.path(site), *arguments],
+        done = subprocess.run([os.path.join(BUILD, "bin", name), "-c", self.path(site), *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if status is not None:
             self.assertEqual(done.returncode, status, done.stderr)
@@ -609,6 +609,92 @@ class Reload(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("service crasher unix: crasher was killed by signal 11", done.text)
         self.assertEqual(suite.posta("status", check=False).text, "posta status: not running\n")
+
+
+class Explain(unittest.TestCase):
+    """posta explain says what the server does, and why."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.suite = Instance(start=False, main={"smtpd_sender_restrictions":
+                                                "check_sender_access inline:{ { bad.test = REJECT no thanks } }"})
+        with open(os.path.join(cls.suite.conf, "virtual"), "a") as file:
+            file.write("team@example.test alice@example.test, friend@elsewhere.test\n")
+        cls.suite.posta("map", "hash:" + os.path.join(cls.suite.conf, "virtual"))
+        # What a stranger hears, on this machine.
+        cls.suite.set(mynetworks="192.0.2.1")
+        cls.suite.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.suite.close()
+
+    def explain(self, sender, recipient, *options, status):
+        done = self.suite.posta("explain", "--from", sender, "--to", recipient, *options, check=False)
+        self.assertEqual(done.returncode, status, done.text)
+        return done.text
+
+    def test_it_is_what_the_server_does(self):
+        for sender, recipient, status in (("a@outside.test", "bob@example.test", 0),
+                                          ("a@outside.test", "x@elsewhere.test", 75),
+                                          ("a@outside.test", "nobody@example.test", 1),
+                                          ("a@bad.test", "bob@example.test", 1),
+                                          ("a@outside.test", "team@example.test", 0)):
+            with self.subTest(sender=sender, recipient=recipient), self.suite.smtp(25) as client:
+                said = self.explain(sender, recipient, "--client", "127.0.0.1", "--helo", "client.test",
+                                    status=status)
+                client.ehlo()
+                client.mail(sender)
+                code, reply = client.rcpt(recipient)
+                self.assertEqual(code // 100, {0: 2, 75: 4, 1: 5}[status])
+                if status:
+                    self.assertIn(f": {code} {reply.decode()}\n", said)
+
+    def test_reasons_and_ways(self):
+        said = self.explain("a@outside.test", "x@elsewhere.test", status=75)
+        self.assertIn("defer_unauth_destination: refuse", said)
+        self.assertIn("a@bad.test", self.explain("a@bad.test", "bob@example.test", status=1))
+        said = self.explain("a@outside.test", "team@example.test", status=0)
+        self.assertRegex(said, r"virtual_alias_maps.*team@example\.test -> alice@example\.test, friend@elsewhere\.test")
+        self.assertRegex(said, r"Where does alice@example\.test go\?(.*\n)*?  => virtual mailbox, transport virtual,")
+        self.assertRegex(said, r"Where does friend@elsewhere\.test go\?(.*\n)*?  => default, transport smtp,")
+        said = self.explain("alice@example.test", "x@elsewhere.test", "--service", "submission", "--tls", "--auth",
+                            "alice@example.test", status=0)
+        self.assertIn("permit_sasl_authenticated: permit", said)
+        self.explain("alice@example.test", "x@elsewhere.test", "--service", "submission", "--tls", status=1)
+        self.assertIn('no inet service "nosuch"', self.explain("a@b.test", "bob@example.test", "--service", "nosuch",
+                                                               status=1))
+        self.explain("a@b.test", "bob@example.test", "--client", "nowhere", status=2)
+
+
+class Trace(unittest.TestCase):
+    """posta trace, from the log of a real run: text and JSON."""
+
+    def test_forwarded_and_bounced(self):
+        for form in ("text", "json"):
+            with self.subTest(log_format=form), Instance(start=False, main={"log_format": form}) as suite:
+                with open(os.path.join(suite.conf, "aliases"), "a") as file:
+                    file.write("list: alice@example.test, nobody@example.test\n")
+                suite.posta("alias", "hash:" + os.path.join(suite.conf, "aliases"))
+                suite.start()
+                suite.inject("bob@example.test", ["list@localhost"], message(subject="traced"))
+                suite.inject("bob@example.test", ["alice@example.test"], message(subject="other"))
+                suite.wait_mail("bob", text="nobody@example.test")  # the bounce
+                suite.wait_queue_empty()
+                first, forwarded = re.search(r"\b(\w+): to=<list@localhost>.*forwarded as (\w+)\)", suite.log()).groups()
+                bounce = re.search(rf"{forwarded}: sender non-delivery notification: (\w+)", suite.log())[1]
+                said = suite.posta("trace", bounce).text
+                self.assertEqual([line for line in said.splitlines() if line and line[0] != " "],
+                                 [first, f"{forwarded}: forwarded from {first}",
+                                  f"{bounce}: non-delivery notification about {forwarded}"])
+                self.assertEqual(said.count("=> no longer in the queue"), 3)
+                for program, text in (("smtpd", "client="), ("cleanup", "message-id="), ("qmgr", "from=<bob@"),
+                                      ("local", "to=<list@localhost>"), ("bounce", "sender non-delivery"),
+                                      ("qmgr", "removed")):
+                    self.assertRegex(said, rf"(?m)^  \S.*posta/{program}\[\d+\]: {text}")
+                events = [json.loads(line) for line in suite.posta("trace", "--json", first).text.splitlines()]
+                self.assertEqual({e["queue_id"] for e in events}, {first, forwarded, bounce})
+                self.assertEqual([e["leads_to"] for e in events if "leads_to" in e], [forwarded, bounce])
 
 
 if __name__ == "__main__":

@@ -66,6 +66,29 @@ static void test_lines(void **state)
 	trace_line_free(&line);
 }
 
+/* No byte behind the end is looked at: each piece is in memory of just its size. */
+static void test_pieces(void **state)
+{
+	struct trace_line line = { 0 };
+	const char *how;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		size_t len = strlen(lines[i].line);
+
+		for (size_t from = 0; from < len; from += 1 + len / 20)
+			for (size_t to = from; to <= len; to++) {
+				struct view piece = view_make(lines[i].line + from, to - from);
+				_cleanup_free_ char *copy = mem_strndup(piece.data, piece.len);
+
+				piece.data = copy;
+				if (trace_line_parse(piece, &line))
+					(void)trace_line_leads_to(&line, &how);
+			}
+	}
+	trace_line_free(&line);
+}
+
 static const struct {
 	const char *text, *id, *how;
 } links[] = {
@@ -109,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_links),
 	};
 
