@@ -40,6 +40,8 @@ struct init {
 
 /* Makes the system users that are missing (as root), and looks all of them up. */
 int init_accounts(struct init *init, struct error *err);
+/* Whether the mailboxes' user can come to the folder at all. */
+int init_check_way(const struct init *init, struct error *err);
 int init_folders(const struct init *init, struct error *err);
 int init_files(const struct init *init, struct error *err);
 /* conf/tls and conf/dkim; fills in dkim_record. */

@@ -108,6 +108,30 @@ int init_accounts(struct init *init, struct error *err)
 
 /* ---- folders ---- */
 
+/* In a child: access lists and whatever else decides, decide there. */
+static bool can_reach(uid_t uid, gid_t gid, const char *path)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0 ||
+		      access(path, X_OK) < 0);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int init_check_way(const struct init *init, struct error *err)
+{
+	if (!init->as_root || can_reach(init->vmail_uid, init->vmail_gid, init->directory))
+		return 0;
+	return error_set(err, -EACCES,
+			 "%s cannot be reached by the user %s, whose mail is to be there: a folder "
+			 "above it is closed to others. Another folder, please, like /srv/mail",
+			 init->directory, accounts[ACCOUNT_VMAIL]);
+}
+
 static int make(const struct init *init, const char *name, mode_t mode, uid_t uid, gid_t gid,
 		struct error *err)
 {

@@ -218,8 +218,9 @@ int verb_init(int argc, char **argv)
 		return r < 0 ? TOOL_DONE : r;
 	umask(022);
 	if (make_directory(&init, arguments.directory, &err) < 0 ||
-	    init_accounts(&init, &err) < 0 || init_folders(&init, &err) < 0 ||
-	    init_keys(&init, &err) < 0 || init_files(&init, &err) < 0)
+	    init_accounts(&init, &err) < 0 || init_check_way(&init, &err) < 0 ||
+	    init_folders(&init, &err) < 0 || init_keys(&init, &err) < 0 ||
+	    init_files(&init, &err) < 0)
 		return tool_fail("init", "%s", err.text);
 	print_summary(&init);
 	return TOOL_DONE;

@@ -219,6 +219,19 @@ class Installed(unittest.TestCase):
             self.assertIn("not running", suite.posta("status", check=False).text)
 
 
+@unittest.skipUnless(AS_ROOT, "needs root")
+class Init(unittest.TestCase):
+    def test_folder_that_the_users_cannot_reach(self):
+        """As root's home is: nobody's mail would arrive there."""
+        with tempfile.TemporaryDirectory() as closed:  # mode 700
+            home = os.path.join(closed, "mail")
+            done = subprocess.run([os.path.join(PLAIN_BUILD, "bin", "posta"), "init", home, "--domain", "example.test"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stdout, r"cannot be reached by the user vmail.*like /srv/mail")
+            self.assertEqual(os.listdir(home), [])
+
+
 class Systemd(unittest.TestCase):
     """What Type=notify promises: sd_notify(3)."""
 
