@@ -150,8 +150,9 @@ bool trace_line_parse(struct view text, struct trace_line *line)
 
 	*line = (struct trace_line){ .plain = plain };
 	pid = find_pid(text, &line->pid);
-	/* A syslog daemon may have put something in front, but in a text it is a stranger's word. */
-	if (json < pid && parse_json(view_from(text, json), line))
+	/* Syslog may have put something in front, but amid a text it is a stranger's word. */
+	if ((json < pid || json == pid + line->pid.len + strlen("[]: ")) &&
+	    parse_json(view_from(text, json), line))
 		return true;
 	return pid != VIEW_NOT_FOUND && parse_text(text, pid, line);
 }

@@ -39,6 +39,10 @@ static const struct {
 	{ "{\"time\":\"x\",\"host\":\"mx\",\"program\":\"p\",\"pid\":7,\"level\":\"warning\","
 	  "\"message\":\"[9]: x\"}",
 	  "x|mx|p|7|warning||[9]: x" },
+	{ "Nov 21 23:58:21 mx posta/smtpd[7]: "
+	  "{\"time\":\"x\",\"host\":\"mx\",\"program\":\"p\",\"pid\":7,"
+	  "\"level\":\"info\",\"message\":\"4jZVqp5rzGz: removed\"}",
+	  "x|mx|p|7|info|4jZVqp5rzGz|removed" },
 	{ "{\"time\":\"x\",\"host\":\"mx", "no" },
 	/* What a stranger says is no JSON of ours. */
 	{ "Nov 21 23:58:21 mx posta/smtpd[1]: x helo=<{\"time\":\"t\",\"host\":\"h\",\"program\":"
