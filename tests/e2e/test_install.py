@@ -239,13 +239,15 @@ class Systemd(unittest.TestCase):
     def listener(self, abstract):
         folder = tempfile.mkdtemp(prefix="posta-notify-")
         name = f"@posta-test-{os.getpid()}-{time.time_ns()}" if abstract else os.path.join(folder, "notify")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-            heard.bind(name.replace("@", "\0", 1))
-            if not abstract:
-                os.chmod(name, 0o666)
-            heard.settimeout(30)
-            yield name, heard
-        shutil.rmtree(folder)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+                heard.bind(name.replace("@", "\0", 1))
+                if not abstract:
+                    os.chmod(name, 0o666)
+                heard.settimeout(30)
+                yield name, heard
+        finally:
+            shutil.rmtree(folder)
 
     def variables(self, heard):
         return dict(line.split("=", 1) for line in heard.recv(4096).decode().splitlines())
