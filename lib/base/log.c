@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 
 #define SYSLOG_FACILITY_MAIL (2 << 3)
@@ -69,13 +70,16 @@ static struct view leading_id(struct view text)
 	return view_first(text, at);
 }
 
-static void append_json(struct str *line, struct view v)
+static void append_json(struct str *line, const char *name, struct view v)
 {
-	str_append_byte(line, '"');
-	for (size_t i = 0; i < v.len; i++) {
-		if (v.data[i] == '"' || v.data[i] == '\\')
+	_cleanup_(str_free) struct str printable = STR_EMPTY;
+
+	str_append_printable(&printable, v);
+	str_printf(line, "\"%s\":\"", name);
+	for (size_t i = 0; i < printable.len; i++) {
+		if (printable.data[i] == '"' || printable.data[i] == '\\')
 			str_append_byte(line, '\\');
-		str_append_byte(line, v.data[i]);
+		str_append_byte(line, printable.data[i]);
 	}
 	str_append_byte(line, '"');
 }
@@ -90,16 +94,16 @@ static void format_json(struct str *line, enum log_level level, struct view text
 	gmtime_r(&now.tv_sec, &tm);
 	str_printf(line, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ\",", tm.tm_year + 1900,
 		   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000);
-	str_printf(line, "\"host\":\"%s\",\"program\":\"%s\",\"pid\":%d,\"level\":\"%s\",",
-		   log_state.host, log_state.tag, (int)log_state.pid, level_names[level]);
+	append_json(line, "host", view_of(log_state.host));
+	str_append_byte(line, ',');
+	append_json(line, "program", view_of(log_state.tag));
+	str_printf(line, ",\"pid\":%d,\"level\":\"%s\",", (int)log_state.pid, level_names[level]);
 	if (id.len > 0) {
-		str_append_cstr(line, "\"id\":");
-		append_json(line, id);
+		append_json(line, "id", id);
 		str_append_byte(line, ',');
 	}
-	str_append_cstr(line, "\"message\":");
-	append_json(line, text);
-	str_append_cstr(line, "}\n");
+	append_json(line, "message", text);
+	str_append_byte(line, '}');
 }
 
 /* "Nov 21 18:37:00": made anew when the second is another. */
@@ -121,7 +125,8 @@ static const char *time_of_day(void)
 	return text;
 }
 
-static void format_text(struct str *line, enum log_level level, struct view text)
+/* What stands in front of the text: for syslog(3) with the priority, RFC 3164 section 4.1. */
+static void format_front(struct str *line, enum log_level level)
 {
 	if (log_state.sink == LOG_SINK_SYSLOG)
 		str_printf(line, "<%d>", SYSLOG_FACILITY_MAIL | syslog_severities[level]);
@@ -130,9 +135,19 @@ static void format_text(struct str *line, enum log_level level, struct view text
 	if (log_state.sink == LOG_SINK_FILE)
 		str_printf(line, "%s ", log_state.host[0] ? log_state.host : "localhost");
 	str_printf(line, "%s[%d]: ", log_state.tag, (int)log_state.pid);
-	if (level != LOG_INFO_LEVEL)
-		str_printf(line, "%s: ", level_names[level]);
-	str_append(line, text);
+}
+
+static void format_line(struct str *line, enum log_level level, struct view text)
+{
+	if (!log_state.json || log_state.sink == LOG_SINK_SYSLOG)
+		format_front(line, level);
+	if (log_state.json) {
+		format_json(line, level, text);
+	} else {
+		if (level != LOG_INFO_LEVEL)
+			str_printf(line, "%s: ", level_names[level]);
+		str_append(line, text);
+	}
 	if (log_state.sink == LOG_SINK_FILE)
 		str_append_byte(line, '\n');
 }
@@ -197,12 +212,10 @@ static void log_line(enum log_level level, const char *format, va_list args)
 		log_state.pid = getpid();
 		follow_forks();
 	}
-	if (log_state.json)
-		format_json(&line, level, str_view(&text));
-	else
-		format_text(&line, level, str_view(&text));
+	format_line(&line, level, str_view(&text));
+	/* The socket has a limit for how long it waits for a daemon that has fallen behind. */
 	if (log_state.sink == LOG_SINK_SYSLOG)
-		(void)!send(log_state.fd, line.data, line.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)!send(log_state.fd, line.data, line.len, MSG_NOSIGNAL);
 	else if (log_state.gathers && level < LOG_WARNING_LEVEL)
 		gather(str_view(&line));
 	else

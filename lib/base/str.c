@@ -101,6 +101,9 @@ void str_append_printable(struct str *s, struct view v)
 		unsigned char c = (unsigned char)v.data[i];
 
 		at[i] = c < 32 || c == 127 || (c >= 128 && !utf8) ? '?' : v.data[i];
+		/* U+0080 to U+009F are control characters, too: some terminals obey them. */
+		if (utf8 && c < 0xa0 && c >= 0x80 && i > 0 && (unsigned char)v.data[i - 1] == 0xc2)
+			at[i - 1] = at[i] = '?';
 	}
 	str_grow(s, v.len);
 }
