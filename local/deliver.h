@@ -28,13 +28,18 @@ struct answer {
 	uint8_t outcome;
 	const char *status; /* a literal */
 	struct str text;
-	struct str user; /* canonical name of whose mailbox it is in */
+	struct str user;      /* canonical name of whose mailbox it is in */
+	struct view queue_id; /* of the message, for the log; the request's, or empty */
 };
-#define ANSWER_INIT ((struct answer){ OUTCOME_DEFERRED, "4.3.0", STR_EMPTY, STR_EMPTY })
+#define ANSWER_INIT ((struct answer){ OUTCOME_DEFERRED, "4.3.0", STR_EMPTY, STR_EMPTY, VIEW_NONE })
 void answer_free(struct answer *answer);
 /* Always -1, so that a function can set it and leave. */
 int answer_set(struct answer *answer, uint8_t outcome, const char *status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* A line in the log about what the answer is for, with the message's queue ID. */
+void answer_warn(const struct answer *answer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Who acts, and on what. */
 struct target {

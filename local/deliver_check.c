@@ -71,7 +71,7 @@ static int alias_text(struct view key, struct str *value, struct answer *answer)
 	if (r == 1)
 		return 0;
 	if (r < 0) {
-		log_warning("alias_maps: %s", err.text);
+		answer_warn(answer, "alias_maps: %s", err.text);
 		return answer_set(answer, OUTCOME_DEFERRED, "4.3.0", "alias database unavailable");
 	}
 	return answer_set(answer, OUTCOME_DEFERRED, "4.3.0", "there is no alias \"%.*s\" any more",

@@ -33,6 +33,18 @@ int answer_set(struct answer *answer, uint8_t outcome, const char *status, const
 	return -1;
 }
 
+void answer_warn(const struct answer *answer, const char *format, ...)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	va_list args;
+
+	va_start(args, format);
+	str_vprintf(&text, format, args);
+	va_end(args);
+	log_warning("%.*s%s%s", VIEW_ARG(answer->queue_id), answer->queue_id.len > 0 ? ": " : "",
+		    str_cstr(&text));
+}
+
 void target_free(struct target *target)
 {
 	free(target->name);
@@ -114,17 +126,16 @@ static int pass_result(struct ipc *ipc, struct worker *worker, int r, struct vie
 }
 
 static struct worker *take_worker(struct ipc *ipc, enum worker_kind kind,
-				  const struct target *target, int *sent)
+				  const struct target *target, struct answer *answer, int *sent)
 {
-	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
 	struct error err = ERROR_NONE;
 	struct worker *worker = worker_take(kind, target, &err);
 
 	if (worker != NULL)
 		return worker;
-	log_warning("%s", err.text);
-	answer_set(&answer, OUTCOME_DEFERRED, "4.3.2", "%s", err.text);
-	*sent = send_answer(ipc, &answer);
+	answer_warn(answer, "%s", err.text);
+	answer_set(answer, OUTCOME_DEFERRED, "4.3.2", "%s", err.text);
+	*sent = send_answer(ipc, answer);
 	return NULL;
 }
 
@@ -140,10 +151,11 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	if (file < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
 	    !is_clean(m->folder))
 		return -EBADMSG;
+	answer.queue_id = m->queue_id;
 	if (target_of_mailbox(m, &target, &answer) < 0)
 		return send_answer(ipc, &answer);
 	add_headers(&headers, m->sender, m->original, m->recipient, true);
-	worker = take_worker(ipc, WORKER_STORE, &target, &r);
+	worker = take_worker(ipc, WORKER_STORE, &target, &answer, &r);
 	if (worker == NULL)
 		return r;
 	r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
@@ -168,11 +180,12 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 	if (file < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
 	    !is_clean(m->extension) || !is_clean(m->target))
 		return -EBADMSG;
+	answer.queue_id = m->queue_id;
 	if (check_program(m, &target, &check, &answer) < 0)
 		return send_answer(ipc, &answer);
 	add_headers(&headers, m->sender, m->original, m->recipient,
 		    token_list_has(param.prepend_delivered_header, command ? "command" : "file"));
-	worker = take_worker(ipc, command ? WORKER_RUN : WORKER_STORE, &target, &r);
+	worker = take_worker(ipc, command ? WORKER_RUN : WORKER_STORE, &target, &answer, &r);
 	if (worker == NULL)
 		return r;
 	if (command) {
@@ -210,7 +223,7 @@ static int read_source(struct ipc *ipc, const struct msg_source_read *m)
 			return ipc_send(ipc, source_file, .found = 0);
 		return send_answer(ipc, &answer);
 	}
-	worker = take_worker(ipc, WORKER_STORE, &target, &r);
+	worker = take_worker(ipc, WORKER_STORE, &target, &answer, &r);
 	if (worker == NULL)
 		return r;
 	r = ipc_send(worker_ipc(worker), work_open, .paths = str_view(&paths));

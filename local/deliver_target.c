@@ -70,7 +70,7 @@ static int take_user(struct view name, struct user *user, struct answer *answer)
 		return 1;
 	if (r == 0)
 		return 0;
-	log_warning("%s", err.text);
+	answer_warn(answer, "%s", err.text);
 	if (r == -EPERM)
 		return answer_set(answer, OUTCOME_DEFERRED, "4.3.5", "%s: make an alias for it",
 				  err.text);
@@ -175,7 +175,7 @@ static int look_up(struct tables *tables, struct view address, const char *param
 	}
 	if (r >= 0)
 		return r;
-	log_warning("%s: %s", parameter, err.text);
+	answer_warn(answer, "%s: %s", parameter, err.text);
 	return answer_set(answer, OUTCOME_DEFERRED, "4.3.5", "mail system configuration error (%s)",
 			  parameter);
 }
@@ -191,7 +191,7 @@ static int look_up_id(struct tables *tables, struct view address, const char *pa
 	if (r == 1 && view_parse_u32(view_trim(str_view(&value)), UINT32_MAX - 1, id) == 0 &&
 	    *id > 0 && (int64_t)*id >= least)
 		return 0;
-	log_warning("%s: no usable number for %.*s", parameter, VIEW_ARG(address));
+	answer_warn(answer, "%s: no usable number for %.*s", parameter, VIEW_ARG(address));
 	return answer_set(answer, OUTCOME_DEFERRED, "4.3.5", "mail system configuration error (%s)",
 			  parameter);
 }
