@@ -16,7 +16,10 @@ static int change_flags(struct mail *m, uint32_t set, uint32_t clear, bool due_n
 	struct error err = ERROR_NONE;
 	int r = 0;
 
-	if (f == NULL) {
+	/* What is held or waits for longer does not keep a segment of the journal. */
+	if (m->state == MESSAGE_WAITING && m->place.segment != 0)
+		r = settle_waiting(m);
+	if (r == 0 && f == NULL) {
 		r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &opened, &err);
 		f = opened;
 	}

@@ -171,6 +171,8 @@ int64_t finish_backoff(int64_t age, int64_t shortest, int64_t longest);
  * negative errno, logged. The attempt is finishing, or nobody else may end it meanwhile.
  */
 int settle_attempt(struct attempt *a);
+/* The same for one that waits for its first attempt. */
+int settle_waiting(struct mail *m);
 /* The same for those that wait or are under way, if they are old: they keep segments from being used anew. */
 void settle_old(const struct message_id *ids, size_t count);
 

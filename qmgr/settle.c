@@ -41,8 +41,7 @@ static void settle_active(struct attempt *a)
 	attempt_read(a);
 }
 
-/* One that waits for its first attempt. */
-static void settle_waiting(struct mail *m)
+int settle_waiting(struct mail *m)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
 	struct error err = ERROR_NONE;
@@ -59,6 +58,7 @@ static void settle_waiting(struct mail *m)
 		log_error("%s", err.text);
 	message_set_due(m, due);
 	activate_wake();
+	return r;
 }
 
 struct settling {

@@ -83,25 +83,31 @@ void queue_close(struct queue *queue)
 	free(queue);
 }
 
-static int open_folder(struct queue *queue, int number)
+static int open_folder(const struct queue *queue, int number)
 {
-	if (queue->folders[number] < 0) {
-		_cleanup_(str_free) struct str path = STR_EMPTY;
+	char path[32];
+	int fd;
 
-		str_printf(&path, "incoming/%02d", number);
-		queue->folders[number] = openat(queue->fd, str_cstr(&path),
-						O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (queue->folders[number] < 0)
-			return -errno;
-	}
-	return queue->folders[number];
+	snprintf(path, sizeof(path), "incoming/%02d", number);
+	fd = openat(queue->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int queue_folder_fd(struct queue *queue, struct view id)
 {
 	if (!queue_id_is_valid(id))
 		return -EINVAL;
-	return open_folder(queue, queue_folder_of(id));
+	int *folder = &queue->folders[queue_folder_of(id)];
+
+	/* Kept open; a failure is not kept. */
+	if (*folder < 0) {
+		int fd = open_folder(queue, queue_folder_of(id));
+
+		if (fd < 0)
+			return fd;
+		*folder = fd;
+	}
+	return *folder;
 }
 
 int queue_free_space(const struct queue *queue, uint64_t *bytes)
@@ -117,16 +123,16 @@ int queue_free_space(const struct queue *queue, uint64_t *bytes)
 	return 0;
 }
 
-static int scan_folder(int folder, struct queue_scan *scan)
+static int scan_folder(struct queue *queue, int number, struct queue_scan *scan)
 {
 	static const struct queue_place own_file;
 	/* A descriptor of its own: the position in the folder is part of it. */
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open_folder(queue, number);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	int r = 0;
 
 	if (dir == NULL) {
-		r = -errno;
+		r = fd < 0 ? fd : -errno;
 		mem_closep(&fd);
 		return r;
 	}
@@ -151,11 +157,8 @@ int queue_scan(struct queue *queue, struct queue_scan *scan)
 
 	scan->busy = scan->segments = scan->writers = 0;
 	r = journal_scan(queue, scan);
-	for (int i = 0; r == 0 && !scan->only_journal && i < QUEUE_HASH_FOLDERS; i++) {
-		int folder = open_folder(queue, i);
-
-		r = folder < 0 ? folder : scan_folder(folder, scan);
-	}
+	for (int i = 0; r == 0 && !scan->only_journal && i < QUEUE_HASH_FOLDERS; i++)
+		r = scan_folder(queue, i, scan);
 	return r;
 }
 

@@ -15,18 +15,26 @@ void segment_path(char path[static SEGMENT_PATH_MAX], uint32_t number)
 	snprintf(path, SEGMENT_PATH_MAX, "journal/%03u", number);
 }
 
-int segment_fd(struct queue *queue, uint32_t number)
+static int open_segment(struct queue *queue, uint32_t number)
 {
 	char path[SEGMENT_PATH_MAX];
+	int fd;
 
+	segment_path(path, number);
+	fd = openat(queue->fd, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int segment_fd(struct queue *queue, uint32_t number)
+{
 	if (number == 0 || number > QUEUE_SEGMENTS_MAX)
 		return -EINVAL;
 	if (queue->segments[number - 1] < 0) {
-		segment_path(path, number);
-		queue->segments[number - 1] =
-			openat(queue->fd, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		if (queue->segments[number - 1] < 0)
-			return -errno;
+		int fd = open_segment(queue, number);
+
+		if (fd < 0)
+			return fd;
+		queue->segments[number - 1] = fd;
 	}
 	return queue->segments[number - 1];
 }
@@ -168,7 +176,8 @@ static int scan_segment(struct queue *queue, uint32_t number, struct queue_scan 
 {
 	struct segment_head head;
 	size_t pending = 0;
-	int fd = segment_fd(queue, number);
+	/* Of its own: this may be a thread beside the one that delivers. */
+	_cleanup_fd_ int fd = open_segment(queue, number);
 
 	if (fd < 0)
 		return fd;
@@ -189,8 +198,6 @@ static int scan_segment(struct queue *queue, uint32_t number, struct queue_scan 
 		if (r == 0 && !unowned)
 			scan->writers++;
 	}
-	if (unowned)
-		flock(fd, LOCK_UN);
 	return r;
 }
 
