@@ -88,6 +88,7 @@ int imap_no_errno(struct imap_session *s, int error, const char *doing)
 		{ -ERANGE, "LIMIT", "Too many keywords in this mailbox" },
 		{ -ENOSPC, "OVERQUOTA", "There is no room left" },
 		{ -EDQUOT, "OVERQUOTA", "There is no room left" },
+		{ -EAGAIN, "UNAVAILABLE", "The mailbox is not available now, please try again" },
 	};
 
 	if (error == -ESTALE)

@@ -8,12 +8,15 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "store/files.h"
+#include "store/follow.h"
 #include "store/index.h"
 #include "store/sync.h"
 
 struct append {
 	struct store *store;
 	uint32_t folder;
+	unsigned generation; /* of the index that gave the folder's number */
+	char folder_name[STORE_NAME_MAX + 1];
 	int fd;
 	char *directory;     /* of tmp/ */
 	struct str name;     /* in it */
@@ -27,37 +30,23 @@ static void file_path(const struct append *append, struct str *out)
 	str_printf(out, "%s/%s", append->directory, str_cstr(&append->name));
 }
 
-/* Finds the folder, and has read it once: its UIDs may only be known to its files. */
-static int find_folder(struct store *store, struct view name, struct folder *folder)
-{
-	_cleanup_(str_free) struct str normal = STR_EMPTY;
-	struct tx tx;
-	int r = store_name_normalize(name, &normal, NULL);
-
-	if (r == 0)
-		r = folders_sync(store);
-	if (r == 0)
-		r = store_read(store, &tx);
-	if (r < 0)
-		return r;
-	r = folder_find(&tx, str_view(&normal), folder);
-	tx_end(&tx);
-	return r == 0 && folder->r.adopt ? folder_sync(store, folder->r.id) : r;
-}
-
 int append_begin(struct store *store, struct view name, struct append **out)
 {
 	_cleanup_(append_freep) struct append *append = NULL;
-	_cleanup_(str_free) struct str path = STR_EMPTY;
+	_cleanup_(str_free) struct str path = STR_EMPTY, normal = STR_EMPTY;
 	struct folder folder;
-	int r = find_folder(store, name, &folder);
+	int r = store_name_normalize(name, &normal, NULL);
 
+	if (r == 0)
+		r = folder_prepare(store, str_view(&normal), &folder);
 	if (r < 0)
 		return r;
 	folder_part_path(store, &folder, PART_TMP, &path);
 	append = mem_new(struct append);
 	append->store = store;
 	append->folder = folder.r.id;
+	append->generation = store->generation;
+	memcpy(append->folder_name, folder.name, sizeof(folder.name));
 	append->directory = str_take(&path);
 	file_name_unique(&append->name);
 	file_path(append, &path);
@@ -144,6 +133,7 @@ struct append_work {
 	const struct append_meta *metas;
 	size_t count;
 	uint32_t uidvalidity, *uids;
+	unsigned generation;
 };
 
 static int add_keywords(struct tx *tx, const struct folder *folder, const struct append_meta *meta,
@@ -192,7 +182,9 @@ static int append_work(struct tx *tx, void *argument)
 {
 	struct append_work *work = argument;
 	struct folder folder;
-	int r = folder_load(tx, work->appends[0]->folder, &folder);
+	int r = tx->store->generation == work->generation
+			? folder_load(tx, work->appends[0]->folder, &folder)
+			: -EAGAIN;
 
 	if (r == 0)
 		r = folder_reserve_uids(tx, &folder, (uint32_t)work->count);
@@ -207,11 +199,31 @@ static int append_work(struct tx *tx, void *argument)
 	return r < 0 ? r : folder_save(tx, &folder);
 }
 
+/* In the index that is there now, which may be another than at the beginning. */
+static int find_folder_again(struct append *append)
+{
+	struct store *store = append->store;
+	struct folder folder;
+	int r = store_follow(store);
+
+	if (r < 0 || append->generation == store->generation)
+		return r;
+	r = folder_prepare(store, view_of(append->folder_name), &folder);
+	append->folder = r == 0 ? folder.r.id : 0;
+	append->generation = store->generation;
+	return r;
+}
+
 int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
 		  uint32_t *uidvalidity, uint32_t *uids)
 {
-	struct append_work work = { appends, metas, count, 0, uids };
+	struct append_work work = { appends, metas, count, 0, uids, 0 };
 	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = find_folder_again(appends[i]);
+	if (count > 0)
+		work.generation = appends[0]->store->generation;
 
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = appends[i]->folder == appends[0]->folder

@@ -198,8 +198,11 @@ struct pending {
 
 static int flush_work(struct tx *tx, void *argument)
 {
-	struct map *pending = argument;
+	/* Not what it was before another index was followed to: the numbers are of this one. */
+	const struct map *pending = tx->store->pending;
 	int r = 0;
+
+	(void)argument;
 
 	map_for_each (pending, i) {
 		const struct pending *p = map_value_at(pending, i);
@@ -218,7 +221,7 @@ int mailbox_flush_cache(struct mailbox *mailbox)
 
 	if (map_count(store->pending) == 0)
 		return 0;
-	r = store_write(store, WRITE_LAZY, flush_work, store->pending);
+	r = store_write(store, WRITE_LAZY, flush_work, NULL);
 	map_for_each (store->pending, i)
 		free(map_value_at(store->pending, i));
 	map_free(store->pending);

@@ -227,6 +227,9 @@ static int copy_all(struct tx *tx, void *argument)
 		r = folder_find(tx, work->target, &to);
 	if (r < 0)
 		return r;
+	/* In an index that is newer than our preparation. */
+	if (to.r.adopt)
+		return -EAGAIN;
 	if (to.r.id == from.r.id)
 		copy.to = &from;
 	r = folder_reserve_uids(tx, copy.to, (uint32_t)work->count);
@@ -241,20 +244,13 @@ static int copy_all(struct tx *tx, void *argument)
 	return r < 0 || work->result->count == 0 ? r : finish_target(&copy);
 }
 
-/* The target must have been read once: its UIDs may only be known to its files. */
-static int prepare_target(struct store *store, struct view name)
+static int try_copy(struct copy_work *work)
 {
+	struct store *store = work->mailbox->store;
 	struct folder folder;
-	struct tx tx;
-	int r = folders_sync(store);
+	int r = folder_prepare(store, work->target, &folder);
 
-	if (r == 0)
-		r = store_read(store, &tx);
-	if (r < 0)
-		return r;
-	r = folder_find(&tx, name, &folder);
-	tx_end(&tx);
-	return r == 0 && folder.r.adopt ? folder_sync(store, folder.r.id) : r;
+	return r < 0 ? r : store_write(store, WRITE_DURABLE, copy_all, work);
 }
 
 int mailbox_copy(struct mailbox *mailbox, const uint32_t *seqs, size_t count, struct view target,
@@ -273,9 +269,9 @@ int mailbox_copy(struct mailbox *mailbox, const uint32_t *seqs, size_t count, st
 	result->to = mem_new_array(uint32_t, work.count + 1);
 	work.target = str_view(&normal);
 	if (r == 0)
-		r = prepare_target(mailbox->store, work.target);
-	if (r == 0)
-		r = store_write(mailbox->store, WRITE_DURABLE, copy_all, &work);
+		r = try_copy(&work);
+	if (r == -EAGAIN)
+		r = try_copy(&work);
 	if (r < 0)
 		copy_result_free(result);
 	return r;

@@ -9,7 +9,9 @@
 #define STORE_ENV_H
 
 #include <lmdb.h>
+#include <sys/types.h>
 
+#include "base/list.h"
 #include "base/map.h"
 #include "store/names.h"
 #include "store/records.h"
@@ -30,15 +32,34 @@ enum db {
 	DB_COUNT
 };
 
-struct store {
-	char *path;  /* of the Maildir, without a slash at the end: "" for "/" */
-	char *index; /* its posta.index */
-	MDB_env *env;
+/* Which file it is, whatever its name is now. */
+struct file_id {
+	dev_t device;
+	ino_t inode;
+};
+
+/* An LMDB environment that is open. */
+struct environment {
+	MDB_env *mdb;
 	MDB_txn *reader; /* reset between calls */
 	MDB_dbi db[DB_COUNT];
+	struct file_id data, lock;
+};
+
+struct store {
+	char *path;		     /* of the Maildir, without a slash at the end: "" for "/" */
+	char *index;		     /* its posta.index */
+	char *data_file, *lock_file; /* in it */
+	struct environment env;
 	uint64_t limit;
-	uint64_t device, inode; /* of the data file: another process may have made a new index */
-	struct map *pending;	/* cache records that are not yet in the index, by content */
+	/*
+	 * Goes up when another index than before was opened: numbers of folders and contents, which
+	 * are an index's own, must be looked up again.
+	 */
+	unsigned generation;
+	bool following;	       /* store_follow is at work */
+	struct list mailboxes; /* that are open */
+	struct map *pending;   /* cache records that are not yet in the index, by content */
 	size_t pending_bytes;
 };
 
@@ -50,10 +71,25 @@ struct tx {
 
 int env_open(struct store *store, struct error *err);
 void env_close(struct store *store);
+/*
+ * The files that are open are those that others open. Not so when somebody deleted the index, which
+ * is allowed at any time. Two calls of stat().
+ */
+bool env_is_current(const struct store *store);
+
+typedef int store_work(struct tx *tx, void *argument);
+/*
+ * Opens the index that is there now, or makes one. Before that, `last` is run as a transaction in the
+ * old one, with a bool: nobody has made a new one yet. If no other can be opened the old one stays
+ * open, for reading at least.
+ */
+int env_renew(struct store *store, store_work *last, struct error *err);
 
 enum { WRITE_DURABLE, WRITE_LAZY /* in order, but a power cut may undo the last ones */ };
-typedef int store_work(struct tx *tx, void *argument);
-/* 0 or more: what `work` returned, committed; negative: nothing happened. */
+/*
+ * 0 or more: what `work` returned, committed; negative: nothing happened. Follows (store/follow.h) to
+ * another index before the work is done, so that it may find another generation of it.
+ */
 int store_write(struct store *store, int how, store_work *work, void *argument);
 
 /* A read transaction; never held over a return to the user of lib/store. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "store/deliver.h"
 #include "store/files.h"
+#include "store/follow.h"
 #include "store/owed.h"
 #include "store/sync.h"
 
@@ -29,6 +30,11 @@ int store_open(const char *maildir, const struct store_options *options, struct 
 	str_printf(&index, "%s/posta.index", str_cstr(&path));
 	store->path = str_take(&path);
 	store->index = str_take(&index);
+	str_printf(&path, "%s/data.mdb", store->index);
+	str_printf(&index, "%s/lock.mdb", store->index);
+	store->data_file = str_take(&path);
+	store->lock_file = str_take(&index);
+	list_init(&store->mailboxes);
 	store->limit = options->index_limit ? options->index_limit : STORE_INDEX_LIMIT;
 	store->pending = map_new();
 	if (options->create)
@@ -54,7 +60,7 @@ void store_close(struct store *store)
 {
 	if (store == NULL)
 		return;
-	for (int i = 0; store->env != NULL && i < CLOSE_BATCHES; i++)
+	for (int i = 0; store->env.mdb != NULL && i < CLOSE_BATCHES; i++)
 		if (store_settle(store, STORE_SETTLE_BATCH) <= 0)
 			break;
 	env_close(store);
@@ -65,6 +71,8 @@ void store_close(struct store *store)
 	}
 	free(store->path);
 	free(store->index);
+	free(store->data_file);
+	free(store->lock_file);
 	free(store);
 }
 
@@ -168,7 +176,7 @@ static int folders_work(struct tx *tx, void *argument)
 	return r < 0 ? r : meta_put(tx, "root_time", now != 0 ? (uint64_t)now : 1);
 }
 
-int folders_sync(struct store *store)
+int folders_read(struct store *store)
 {
 	uint64_t before;
 	struct tx tx;
@@ -181,6 +189,34 @@ int folders_sync(struct store *store)
 	if (r < 0 || (before > 1 && (uint64_t)directory_stable_time(store_path(store)) == before))
 		return r;
 	return store_write(store, WRITE_DURABLE, folders_work, NULL);
+}
+
+int folders_sync(struct store *store)
+{
+	int r = store_follow(store);
+
+	return r < 0 ? r : folders_read(store);
+}
+
+static int prepare_once(struct store *store, struct view name, struct folder *folder)
+{
+	struct tx tx;
+	int r = folders_sync(store);
+
+	if (r == 0)
+		r = store_read(store, &tx);
+	if (r < 0)
+		return r;
+	r = folder_find(&tx, name, folder);
+	tx_end(&tx);
+	return r == 0 && folder->r.adopt ? folder_sync(store, folder->r.id) : r;
+}
+
+int folder_prepare(struct store *store, struct view name, struct folder *folder)
+{
+	int r = prepare_once(store, name, folder);
+
+	return r == -EAGAIN ? prepare_once(store, name, folder) : r;
 }
 
 /* ---- making and removing ---- */
@@ -331,6 +367,24 @@ static int read_status(struct store *store, struct view name, struct folder *fol
 	return r;
 }
 
+static int fresh_status(struct store *store, struct view name, struct folder *folder,
+			struct folder_status *status)
+{
+	int r = store_follow(store);
+
+	if (r == 0)
+		r = read_status(store, name, folder, status);
+	if (r == -ENOENT) {
+		/* Perhaps another program made it just now. */
+		r = folders_sync(store);
+		if (r == 0)
+			r = read_status(store, name, folder, status);
+	}
+	if (r == 0)
+		r = folder_sync(store, folder->r.id);
+	return r < 0 ? r : read_status(store, name, folder, status);
+}
+
 int store_status(struct store *store, struct view name, struct folder_status *status)
 {
 	_cleanup_(str_free) struct str normal = STR_EMPTY;
@@ -339,17 +393,9 @@ int store_status(struct store *store, struct view name, struct folder_status *st
 
 	*status = (struct folder_status){ 0 };
 	if (r == 0)
-		r = read_status(store, str_view(&normal), &folder, status);
-	if (r == -ENOENT) {
-		/* Perhaps another program made it just now. */
-		r = folders_sync(store);
-		if (r == 0)
-			r = read_status(store, str_view(&normal), &folder, status);
-	}
-	if (r == 0)
-		r = folder_sync(store, folder.r.id);
-	if (r == 0)
-		r = read_status(store, str_view(&normal), &folder, status);
+		r = fresh_status(store, str_view(&normal), &folder, status);
+	if (r == -EAGAIN)
+		r = fresh_status(store, str_view(&normal), &folder, status);
 	if (r < 0)
 		return r;
 	status->id = folder.r.id;

@@ -1,6 +1,7 @@
 #include "store/index.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -73,6 +74,18 @@ static int new_uidvalidity(struct tx *tx, uint32_t *uidvalidity)
 	return meta_put(tx, "uidvalidity", last);
 }
 
+/*
+ * Above all that an index before this one can have given out: it counted up by one a transaction, this
+ * starts with the time in 1/65536 seconds.
+ */
+static uint64_t first_modseq(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((uint64_t)now.tv_sec << 16) + (uint64_t)now.tv_nsec * 65536 / 1000000000;
+}
+
 int folder_insert(struct tx *tx, struct view name, struct folder *folder)
 {
 	_cleanup_(str_free) struct str directory = STR_EMPTY;
@@ -87,11 +100,7 @@ int folder_insert(struct tx *tx, struct view name, struct folder *folder)
 	memcpy(folder->name, name.data, name.len);
 	folder->r.name = view_make(folder->name, name.len);
 	folder->r.special_use = store_name_special_use(name);
-	/*
-	 * Above all that an index before this one can have given out: it counted up by one a
-	 * transaction, this starts with the time in 1/65536 seconds.
-	 */
-	folder->r.modseq = folder->r.modseq_floor = (uint64_t)clock_wall() << 16;
+	folder->r.modseq = folder->r.modseq_floor = first_modseq();
 	folder_directory(tx->store, folder, &directory);
 	r = uidvalidity_read(str_cstr(&directory), &folder->r.uidvalidity, &folder->r.uid_bound);
 	if (r == -ENOENT)

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "store/files.h"
+#include "store/follow.h"
 #include "store/sync.h"
 
 /* ---- looking at the snapshot ---- */
@@ -123,9 +124,17 @@ uint64_t mailbox_keyword_mask(const struct mailbox *mailbox, struct view name)
 	return 0;
 }
 
+static void set_word(struct mailbox *mailbox, unsigned bit, char *word)
+{
+	free(mailbox->words[bit]);
+	mailbox->words[bit] = word;
+	mailbox->words_changed = true;
+}
+
 int mailbox_read_words(struct tx *tx, struct mailbox *mailbox)
 {
 	struct key prefix = key_folder(mailbox->id);
+	uint64_t found = 0;
 	struct walk walk;
 	int r;
 
@@ -136,13 +145,27 @@ int mailbox_read_words(struct tx *tx, struct mailbox *mailbox)
 
 		if (bit >= KEYWORDS_MAX || !keyword_is_valid(walk.value))
 			continue;
-		if (mailbox->words[bit] != NULL && view_is(walk.value, mailbox->words[bit]))
-			continue;
-		free(mailbox->words[bit]);
-		mailbox->words[bit] = mem_strndup(walk.value.data, walk.value.len);
-		mailbox->words_changed = true;
+		found |= 1ULL << bit;
+		if (mailbox->words[bit] == NULL || !view_is(walk.value, mailbox->words[bit]))
+			set_word(mailbox, bit, mem_strndup(walk.value.data, walk.value.len));
 	}
 	walk_end(&walk);
+	/* A keyword that stands in no file does not outlast its index, and its number is free. */
+	for (unsigned bit = 0; bit < KEYWORDS_MAX && r == 0; bit++)
+		if (mailbox->words[bit] != NULL && !(found >> bit & 1))
+			set_word(mailbox, bit, NULL);
+	return r;
+}
+
+int mailbox_read_words_now(struct mailbox *mailbox)
+{
+	struct tx tx;
+	int r = store_read(mailbox->store, &tx);
+
+	if (r < 0)
+		return r;
+	r = mailbox_read_words(&tx, mailbox);
+	tx_end(&tx);
 	return r;
 }
 
@@ -221,15 +244,60 @@ void mailbox_append_message(struct mailbox *mailbox, uint32_t uid, const struct 
 
 /* ---- opening ---- */
 
+static bool is_other_folder(const struct mailbox *mailbox, const struct folder *folder)
+{
+	return mailbox->uidvalidity != 0 && folder->r.uidvalidity != mailbox->uidvalidity;
+}
+
+void mailbox_forget_folder(struct mailbox *mailbox)
+{
+	mailbox->id = 0;
+	mailbox->found_again = true;
+}
+
+int mailbox_find_folder(struct mailbox *mailbox)
+{
+	struct folder folder;
+	struct tx tx;
+	int r;
+
+	if (mailbox->id != 0)
+		return 0;
+	r = store_read(mailbox->store, &tx);
+	if (r < 0)
+		return r;
+	r = folder_find(&tx, view_of(mailbox->name), &folder);
+	tx_end(&tx);
+	if (r == 0 && is_other_folder(mailbox, &folder))
+		return -ESTALE;
+	if (r == 0)
+		mailbox->id = folder.r.id;
+	return r;
+}
+
+static int sync_once(struct mailbox *mailbox)
+{
+	int r = store_follow(mailbox->store);
+
+	if (r == 0)
+		r = mailbox_find_folder(mailbox);
+	return r == 0 ? folder_sync(mailbox->store, mailbox->id) : r;
+}
+
+int mailbox_sync(struct mailbox *mailbox)
+{
+	int r = sync_once(mailbox);
+
+	return r == -EAGAIN ? sync_once(mailbox) : r;
+}
+
 int mailbox_load_folder(struct tx *tx, struct mailbox *mailbox, struct folder *folder)
 {
 	int r = folder_load(tx, mailbox->id, folder);
 
-	if (r == -ENOENT)
+	if (r == -ENOENT || (r == 0 && is_other_folder(mailbox, folder)))
 		return -ESTALE;
-	if (r == 0 && mailbox->uidvalidity != 0 && folder->r.uidvalidity != mailbox->uidvalidity)
-		return -ESTALE;
-	return r;
+	return r == 0 && folder->r.adopt ? -EAGAIN : r;
 }
 
 static int read_states(struct tx *tx, struct mailbox *mailbox, uint32_t first_recent)
@@ -279,25 +347,12 @@ static int take_snapshot(struct tx *tx, void *argument)
 	mailbox->uidnext = folder.r.uidnext;
 	mailbox->modseq = folder.r.modseq;
 	mailbox->modseq_floor = folder.r.modseq_floor;
+	mailbox->found_again = false;
 	/* \Recent is for the first session that is told. */
 	if (mailbox->mode != MAILBOX_READ_WRITE || folder.r.first_recent >= folder.r.uidnext)
 		return 0;
 	folder.r.first_recent = folder.r.uidnext;
 	return folder_save(tx, &folder);
-}
-
-static int find_id(struct store *store, struct view name, uint32_t *id)
-{
-	struct folder folder;
-	struct tx tx;
-	int r = store_read(store, &tx);
-
-	if (r < 0)
-		return r;
-	r = folder_find(&tx, name, &folder);
-	tx_end(&tx);
-	*id = folder.r.id;
-	return r;
 }
 
 /* Only a claim of \Recent needs to write. */
@@ -329,15 +384,17 @@ int mailbox_open(struct store *store, struct view name, enum mailbox_mode mode,
 
 	mailbox->store = store;
 	mailbox->mode = mode;
-	if (r == 0)
-		r = find_id(store, str_view(&normal), &mailbox->id);
+	list_push_back(&store->mailboxes, &mailbox->link);
+	if (r < 0)
+		return r;
+	memcpy(mailbox->name, str_cstr(&normal), normal.len + 1);
+	r = mailbox_sync(mailbox);
 	if (r == -ENOENT) {
+		mailbox->id = 0;
 		r = folders_sync(store);
 		if (r == 0)
-			r = find_id(store, str_view(&normal), &mailbox->id);
+			r = mailbox_sync(mailbox);
 	}
-	if (r == 0)
-		r = folder_sync(store, mailbox->id);
 	if (r == 0)
 		r = open_snapshot(mailbox);
 	if (r < 0)
@@ -352,6 +409,7 @@ void mailbox_close(struct mailbox *mailbox)
 	if (mailbox == NULL)
 		return;
 	(void)mailbox_flush_cache(mailbox);
+	list_remove(&mailbox->link);
 	for (size_t i = 0; i < KEYWORDS_MAX; i++)
 		free(mailbox->words[i]);
 	free(mailbox->uids);

@@ -6,7 +6,9 @@
 
 struct mailbox {
 	struct store *store;
-	uint32_t id;
+	struct list link; /* in the store's */
+	uint32_t id;	  /* 0: to be looked up by name */
+	bool found_again; /* in another index: the snapshot has not been compared with it yet */
 	enum mailbox_mode mode;
 	char name[STORE_NAME_MAX + 1];
 	uint32_t uidvalidity, uidnext;
@@ -25,8 +27,18 @@ struct mailbox {
 /* In flags: expunged, but still in the snapshot. */
 #define GONE 64
 
-/* Reads the folder's record and keywords; -ESTALE when it is not what it was. */
+/* The index is another: its number of the folder is not known, nor what it knows of the messages. */
+void mailbox_forget_folder(struct mailbox *mailbox);
+/* Its folder's number, if that is not known. 0, -ENOENT, -ESTALE: of that name is another one now. */
+int mailbox_find_folder(struct mailbox *mailbox);
+/* Finds the folder, in another index if there is one, and syncs it. */
+int mailbox_sync(struct mailbox *mailbox);
+/*
+ * Reads the folder's record; -ESTALE when it is not what it was, -EAGAIN when the index is new and the
+ * folder could not be read yet.
+ */
 int mailbox_load_folder(struct tx *tx, struct mailbox *mailbox, struct folder *folder);
+int mailbox_read_words_now(struct mailbox *mailbox);
 int mailbox_read_words(struct tx *tx, struct mailbox *mailbox);
 void mailbox_set_keywords(struct mailbox *mailbox, uint32_t seq, uint64_t keywords);
 void mailbox_append_message(struct mailbox *mailbox, uint32_t uid, const struct state_record *state,

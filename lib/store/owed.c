@@ -33,6 +33,7 @@ struct run {
 	struct touched *touched;
 	size_t count;
 	int failure; /* of the last piece that could not be done */
+	bool keep_folders;
 };
 
 static void run_free(struct run *run)
@@ -330,8 +331,9 @@ static int settle_gone(struct run *run)
 		if (done == 0)
 			done = key_serial_decode(walk.key, &serial);
 		if (done == 0)
-			done = gone.part == PART_DIRECTORY ? remove_folder(run, gone.file, serial)
-							   : remove_file(run, &gone);
+			done = gone.part != PART_DIRECTORY ? remove_file(run, &gone)
+			       : run->keep_folders	   ? 0
+							   : remove_folder(run, gone.file, serial);
 		if (done == -EUCLEAN || done == -EIO) {
 			r = done;
 			break;
@@ -350,25 +352,41 @@ static int settle_gone(struct run *run)
 	return r;
 }
 
-int owed_settle(struct tx *tx, size_t max, msec_t deadline)
+static int settle(struct run *run)
 {
-	_cleanup_(run_free) struct run run = { .tx = tx, .left = max, .deadline = deadline };
-	int tidy_more = settle_tidy(&run), gone_more = 0, r = tidy_more;
+	int tidy_more = settle_tidy(run), gone_more = 0, r = tidy_more;
 
 	if (r >= 0) {
-		gone_more = settle_gone(&run);
+		gone_more = settle_gone(run);
 		r = gone_more;
 	}
 	if (r >= 0)
-		r = sync_touched(&run);
+		r = sync_touched(run);
 	if (r < 0)
 		return r;
-	return run.failure < 0 ? run.failure : tidy_more > 0 || gone_more > 0;
+	return run->failure < 0 ? run->failure : tidy_more > 0 || gone_more > 0;
+}
+
+int owed_settle(struct tx *tx, size_t max, msec_t deadline)
+{
+	_cleanup_(run_free) struct run run = { .tx = tx, .left = max, .deadline = deadline };
+
+	return settle(&run);
 }
 
 int owed_settle_all(struct tx *tx)
 {
 	int r = owed_settle(tx, SIZE_MAX, MSEC_FOREVER);
+
+	return MIN(r, 0);
+}
+
+int owed_settle_last(struct tx *tx, bool folders)
+{
+	_cleanup_(run_free) struct run run = {
+		.tx = tx, .left = SIZE_MAX, .deadline = MSEC_FOREVER, .keep_folders = !folders
+	};
+	int r = settle(&run);
 
 	return MIN(r, 0);
 }

@@ -32,6 +32,12 @@ static void sort_numbers(struct numbers *n)
 		qsort(n->items, n->count, sizeof(*n->items), compare_numbers);
 }
 
+static void mark_gone(struct mailbox *mailbox, size_t i)
+{
+	mailbox->gone += !(mailbox->flags[i] & GONE);
+	mailbox->flags[i] |= GONE;
+}
+
 /* Calls `each` for the last change of each UID since a mod-sequence. */
 static int walk_changes(struct tx *tx, uint32_t folder, uint64_t since,
 			int (*each)(void *argument, uint32_t uid, bool expunged), void *argument)
@@ -64,6 +70,34 @@ static int walk_changes(struct tx *tx, uint32_t folder, uint64_t since,
 	return r;
 }
 
+/* ---- in an index that was made from the files ---- */
+
+/* It has no tombstones of what was lost with the other: messages of the snapshot that are not in it. */
+static int mark_lost(struct tx *tx, struct mailbox *mailbox)
+{
+	struct key prefix = key_folder(mailbox->id);
+	struct walk walk;
+	size_t i = 0;
+	int r;
+
+	for (r = walk_begin(&walk, tx, DB_STATES, key_view(&prefix), key_view(&prefix)); r > 0;
+	     r = walk_next(&walk)) {
+		uint32_t folder, uid;
+
+		if (key_uid_decode(walk.key, &folder, &uid) < 0) {
+			r = -EUCLEAN;
+			break;
+		}
+		for (; i < mailbox->count && mailbox->uids[i] < uid; i++)
+			mark_gone(mailbox, i);
+		i += i < mailbox->count && mailbox->uids[i] == uid;
+	}
+	walk_end(&walk);
+	for (; r == 0 && i < mailbox->count; i++)
+		mark_gone(mailbox, i);
+	return r;
+}
+
 /* ---- bringing the snapshot up to date ---- */
 
 struct refresh {
@@ -93,8 +127,7 @@ static int note_change(void *argument, uint32_t uid, bool expunged)
 	uint8_t *flags = &mailbox->flags[seq - 1];
 
 	if (expunged) {
-		mailbox->gone += !(*flags & GONE);
-		*flags |= GONE;
+		mark_gone(mailbox, seq - 1);
 		return 0;
 	}
 	r = state_load(refresh->tx, mailbox->id, uid, &state);
@@ -140,14 +173,17 @@ static int refresh_work(struct tx *tx, void *argument)
 	struct folder folder;
 	int r = mailbox_load_folder(tx, mailbox, &folder);
 
-	if (r < 0 || folder.r.modseq == mailbox->modseq) {
+	if (r < 0 || (folder.r.modseq == mailbox->modseq && !mailbox->found_again)) {
 		if (r == 0)
 			memcpy(mailbox->name, folder.name, sizeof(mailbox->name));
 		return r;
 	}
 	r = mailbox_read_words(tx, mailbox);
+	if (r == 0 && mailbox->found_again)
+		r = mark_lost(tx, mailbox);
 	if (r == 0)
-		r = walk_changes(tx, mailbox->id, mailbox->modseq, note_change, &refresh);
+		r = walk_changes(tx, mailbox->id, mailbox->found_again ? 0 : mailbox->modseq,
+				 note_change, &refresh);
 	if (r == 0)
 		r = append_added(&refresh, folder.r.first_recent);
 	free(refresh.added.items);
@@ -163,6 +199,7 @@ static int refresh_work(struct tx *tx, void *argument)
 	mailbox->uidnext = folder.r.uidnext;
 	mailbox->modseq = folder.r.modseq;
 	mailbox->modseq_floor = folder.r.modseq_floor;
+	mailbox->found_again = false;
 	return 0;
 }
 
@@ -236,7 +273,7 @@ int mailbox_refresh(struct mailbox *mailbox, bool may_expunge, struct mailbox_ch
 	struct refresh_work work = { .mailbox = mailbox };
 	uint32_t uidnext = mailbox->uidnext;
 	struct tx tx;
-	int r = folder_sync(mailbox->store, mailbox->id);
+	int r = mailbox_sync(mailbox);
 
 	*changes = (struct mailbox_changes){ 0 };
 	if (r == 0)

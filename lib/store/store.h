@@ -15,8 +15,9 @@
  *	posta-uidvalidity	per folder: UIDVALIDITY and an upper bound of UIDNEXT, fsynced
  *	posta-keywords		per folder: the keywords behind the letters a..z in file names
  *	subscriptions		names, one a line
- *	posta.index/		the LMDB environment; may be deleted at any time: it is built again from
- *				the names, UIDs and UIDVALIDITY stay, so that no client notices
+ *	posta.index/		the LMDB environment; may be deleted at any time, also while it is in use:
+ *				it is built again from the names, UIDs and UIDVALIDITY stay, so that no
+ *				client notices
  *
  * The index decides: a change of flags, a copy, a move, an expunge, an append is one transaction, and
  * durable when the function returns. What files must still follow (rename, unlink) is "owed": written
@@ -38,6 +39,7 @@
  *	-ESTALE		this mailbox was deleted, or renumbered: close it
  *	-ERANGE		the folder has KEYWORDS_MAX keywords already (NO [LIMIT])
  *	-EPERM		the mailbox was opened MAILBOX_READ_ONLY, or INBOX cannot do that
+ *	-EAGAIN		the index was deleted at just this moment: nothing was done, try again
  *	-ENOSPC, -EDQUOT	disk or index (mailbox_index_limit) is full
  *	others		from the system or LMDB, logged here with what was being done
  */
@@ -335,7 +337,7 @@ int mailbox_vanished_since(struct mailbox *mailbox, uint64_t modseq, uint32_t **
 
 /* ---- for the administrator's tool ---- */
 
-/* Drops the index; the next store_open builds it again. No process may have the store open. */
+/* Drops the index; the next store_open, or a process that has the store open, builds it again. */
 int store_drop_index(const char *maildir, struct error *err);
 /*
  * Compares index and files of all folders; each difference is a line. Returns their number or a

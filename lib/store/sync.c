@@ -404,12 +404,18 @@ static int scan_directories(struct scan *scan)
 	return 0;
 }
 
+struct sync_work {
+	uint32_t id;
+	unsigned generation; /* of the index that gave the number */
+};
+
 static int sync_work(struct tx *tx, void *argument)
 {
-	uint32_t *id = argument;
+	struct sync_work *work = argument;
 	struct folder folder;
 	struct scan scan = { .tx = tx, .folder = &folder };
-	int r = folder_load(tx, *id, &folder);
+	int r = tx->store->generation == work->generation ? folder_load(tx, work->id, &folder)
+							  : -EAGAIN;
 
 	if (r < 0)
 		return r;
@@ -429,6 +435,7 @@ static int sync_work(struct tx *tx, void *argument)
 
 int folder_sync(struct store *store, uint32_t id)
 {
+	struct sync_work work = { id, store->generation };
 	struct folder folder;
 	struct tx tx;
 	int r = store_read(store, &tx);
@@ -442,6 +449,6 @@ int folder_sync(struct store *store, uint32_t id)
 	if (!folder.r.adopt && part_is_unchanged(store, &folder, PART_NEW) &&
 	    part_is_unchanged(store, &folder, PART_CUR))
 		return 0;
-	r = store_write(store, WRITE_DURABLE, sync_work, &id);
+	r = store_write(store, WRITE_DURABLE, sync_work, &work);
 	return r == 1 ? -ENOENT : r;
 }

@@ -329,6 +329,51 @@ static void two_connections(struct imap_client *c)
 	client_disconnect(&other);
 }
 
+static void delete_index(struct imap_client *c)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s/posta.index", c->maildir);
+	assert_int_equal(system(command), 0);
+}
+
+/* An administrator may do that at any time; the client need not know. */
+static void index_deleted(struct imap_client *c)
+{
+	struct imap_client other;
+	char selected[512];
+
+	for (int i = 0; i < 3; i++)
+		client_append(c, "INBOX", "", MESSAGE);
+	client_ask(c, "r SELECT INBOX\r\n");
+	client_ask(c, "r STORE 2 FLAGS (\\Seen work)\r\n");
+	client_ask(c, "r CLOSE\r\n");
+	snprintf(selected, sizeof(selected), "%s", client_ask(c, "s SELECT INBOX\r\n"));
+	client_connect(&other, c->maildir);
+	client_ask(&other, "s SELECT INBOX\r\n");
+	delete_index(c);
+	client_expect(c, "a NOOP\r\n", "a OK NOOP completed.\n");
+	client_expect(c, "b FETCH 2 (UID FLAGS)\r\n",
+		      "* 2 FETCH (UID 2 FLAGS (\\Seen work))\nb OK Fetch completed.\n");
+	client_expect_has(&other, "a STORE 3 +FLAGS (\\Deleted)\r\n", "a OK");
+	delete_index(c);
+	client_expect(c, "c NOOP\r\n", "* 3 FETCH (FLAGS (\\Deleted))\nc OK NOOP completed.\n");
+	delete_index(c);
+	client_expect(&other, "b EXPUNGE\r\n", "* 3 EXPUNGE\nb OK Expunge completed.\n");
+	delete_index(c);
+	client_append(&other, "INBOX", "", MESSAGE);
+	client_expect_has(c, "d NOOP\r\n", "* 3 EXPUNGE\n* 3 EXISTS\n");
+	client_expect_has(c, "e FETCH 2 BODY[HEADER.FIELDS (SUBJECT)]\r\n", "Subject: ");
+	delete_index(c);
+	/* UIDVALIDITY is the same, and the flags. */
+	assert_non_null(strstr(client_ask(c, "s SELECT INBOX\r\n"), "* 3 EXISTS\n"));
+	assert_non_null(strstr(selected, "[UIDVALIDITY "));
+	client_expect_has(c, "s EXAMINE INBOX\r\n",
+			  strtok(strstr(selected, "[UIDVALIDITY "), "\n"));
+	client_expect_has(c, "f UID FETCH 1:3 FLAGS\r\n", "* 2 FETCH (UID 2 FLAGS (\\Seen work))");
+	client_disconnect(&other);
+}
+
 static void rename_inbox(struct imap_client *c)
 {
 	client_append(c, "INBOX", "", MESSAGE);
@@ -376,6 +421,7 @@ TEST(literals)
 TEST(idle)
 TEST(idle_and_gone)
 TEST(two_connections)
+TEST(index_deleted)
 TEST(rename_inbox)
 TEST(shut_down)
 
@@ -395,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_idle_and_gone),
 		cmocka_unit_test(test_two_connections),
+		cmocka_unit_test(test_index_deleted),
 		cmocka_unit_test(test_rename_inbox),
 		cmocka_unit_test(test_shut_down),
 	};
