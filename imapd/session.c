@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "conf/conf.h"
@@ -174,6 +175,47 @@ static int run_command(struct imap_session *s, const struct imap_command *comman
 }
 
 /*
+ * What files owe to the index can wait, and the more of it comes together the less it costs: until the
+ * client is quiet, or has been busy for too long.
+ */
+#define SETTLE_QUIET  100
+#define SETTLE_LATEST 2000
+/* Between rounds of file work when a client has gone, for the user's other connections. */
+#define SETTLE_PAUSE 20
+
+static void settle_when_quiet(struct imap_session *s)
+{
+	msec_t quiet = SETTLE_QUIET;
+
+	if (!store_owes(s->store)) {
+		s->settle_at = 0;
+		return;
+	}
+	if (s->settle_at == 0)
+		s->settle_at = clock_after(SETTLE_LATEST);
+	if (clock_now() >= s->settle_at) {
+		s->settle_at = 0;
+		store_settle(s->store, STORE_SETTLE_BATCH);
+		return;
+	}
+	while (stream_wait(s->io, clock_after(quiet)) == -ETIMEDOUT) {
+		if (store_settle(s->store, STORE_SETTLE_BATCH) <= 0)
+			return;
+		quiet = 1;
+	}
+}
+
+/* The client has gone, or need not wait for this. */
+static void settle_all(struct imap_session *s)
+{
+	if (!store_owes(s->store))
+		return;
+	shutdown(stream_fd(s->io), SHUT_WR);
+	while (store_settle(s->store, STORE_SETTLE_BATCH) > 0)
+		task_sleep(SETTLE_PAUSE);
+}
+
+/*
  * The answer of a command is held back behind what changed: handlers write the tagged line
  * through imap_ok and its kin, which send the changes first.
  */
@@ -192,7 +234,8 @@ static int one_command(struct imap_session *s)
 	/* Behind the answer, so that the client need not wait for it. */
 	if (r == IMAP_DONE && stream_buffered(s->io).len == 0) {
 		r = stream_flush(s->io);
-		store_settle(s->store, STORE_SETTLE_BATCH);
+		if (r == 0)
+			settle_when_quiet(s);
 	}
 	return r;
 }
@@ -232,5 +275,6 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	say_goodbye(&s, r == IMAP_LOGOUT ? 0 : r);
 	imap_close_mailbox(&s);
 	imap_parser_free(s.parser);
+	settle_all(&s);
 	list_remove(&s.link);
 }

@@ -36,6 +36,7 @@ struct imap_session {
 	struct list link;	  /* among all connections of this process */
 	struct waitlist new_mail; /* IDLE waits here too */
 	bool mail_came;
+	msec_t settle_at; /* when files are to follow the index at the latest; 0: nothing is owed */
 };
 
 struct imap_command {

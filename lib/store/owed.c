@@ -483,6 +483,11 @@ static int is_anything_owed(struct store *store)
 	return r;
 }
 
+bool store_owes(struct store *store)
+{
+	return is_anything_owed(store) > 0;
+}
+
 int store_settle(struct store *store, size_t max)
 {
 	int r = is_anything_owed(store);

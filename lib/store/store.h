@@ -105,6 +105,8 @@ const char *store_path(const struct store *store);
  */
 #define STORE_SETTLE_BATCH 1000
 int store_settle(struct store *store, size_t max);
+/* Whether there is something for store_settle to do: two look-ups. */
+bool store_owes(struct store *store);
 
 /* ---- folders ---- */
 
