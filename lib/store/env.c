@@ -81,18 +81,33 @@ static int grow_map(struct store *store)
 	return set_map_size(store, (size_t)MIN((uint64_t)info.me_mapsize * 2, store->limit));
 }
 
-static int begin(struct store *store, unsigned flags, MDB_txn **txn)
+static int begin(struct store *store, MDB_txn **txn)
 {
-	int code = mdb_txn_begin(store->env.mdb, NULL, flags, txn);
+	int code = mdb_txn_begin(store->env.mdb, NULL, 0, txn);
 
 	if (code == MDB_MAP_RESIZED) {
 		int r = set_map_size(store, 0);
 
 		if (r < 0)
 			return r;
-		code = mdb_txn_begin(store->env.mdb, NULL, flags, txn);
+		code = mdb_txn_begin(store->env.mdb, NULL, 0, txn);
 	}
 	return to_errno(&(struct tx){ .store = store }, code);
+}
+
+/*
+ * Lazily: the new pages are synced as always, but the meta page that makes them valid is only written.
+ * LMDB 0.9 looks at this flag in the environment alone, not in the transaction.
+ */
+static int commit(struct store *store, int how, MDB_txn *txn)
+{
+	struct tx tx = { .store = store };
+	int code;
+
+	mdb_env_set_flags(store->env.mdb, MDB_NOMETASYNC, how == WRITE_LAZY);
+	code = mdb_txn_commit(txn);
+	mdb_env_set_flags(store->env.mdb, MDB_NOMETASYNC, 0);
+	return to_errno(&tx, code);
 }
 
 /* One transaction in the index that is open; `guard` (may be NULL) may stop it once it has begun. */
@@ -100,7 +115,7 @@ static int try_write(struct store *store, int how, bool (*guard)(const struct st
 		     store_work *work, void *argument)
 {
 	struct tx tx = { .store = store };
-	int code, r = begin(store, how == WRITE_LAZY ? MDB_NOMETASYNC : 0, &tx.txn);
+	int committed, r = begin(store, &tx.txn);
 
 	if (r < 0)
 		return r;
@@ -109,8 +124,8 @@ static int try_write(struct store *store, int how, bool (*guard)(const struct st
 		mdb_txn_abort(tx.txn);
 		return r;
 	}
-	code = mdb_txn_commit(tx.txn);
-	return code == 0 ? r : to_errno(&tx, code);
+	committed = commit(store, how, tx.txn);
+	return committed < 0 ? committed : r;
 }
 
 static int try_write_growing(struct store *store, int how, bool (*guard)(const struct store *),

@@ -10,6 +10,7 @@
 #include "store/files.h"
 #include "store/follow.h"
 #include "store/owed.h"
+#include "store/recent.h"
 #include "store/sync.h"
 
 /* ---- opening a store ---- */
@@ -338,12 +339,13 @@ int store_subscribe(struct store *store, struct view name, bool subscribed, stru
 static int count_recent(struct tx *tx, const struct folder *folder, uint32_t *count)
 {
 	struct key prefix = key_folder(folder->r.id);
-	struct key from = key_uid(folder->r.id, folder->r.first_recent);
+	uint32_t first = recent_first(tx->store, folder);
+	struct key from = key_uid(folder->r.id, first);
 	struct walk walk;
 	int r;
 
 	*count = 0;
-	if (folder->r.first_recent >= folder->r.uidnext)
+	if (first >= folder->r.uidnext)
 		return 0;
 	for (r = walk_begin(&walk, tx, DB_STATES, key_view(&prefix), key_view(&from)); r > 0;
 	     r = walk_next(&walk))

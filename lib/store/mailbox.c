@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "store/files.h"
 #include "store/follow.h"
+#include "store/owed.h"
+#include "store/recent.h"
 #include "store/sync.h"
 
 /* ---- looking at the snapshot ---- */
@@ -329,9 +331,8 @@ static void clear_snapshot(struct mailbox *mailbox)
 	mailbox->keywords = NULL;
 }
 
-static int take_snapshot(struct tx *tx, void *argument)
+static int take_snapshot(struct tx *tx, struct mailbox *mailbox)
 {
-	struct mailbox *mailbox = argument;
 	struct folder folder;
 	int r = mailbox_load_folder(tx, mailbox, &folder);
 
@@ -339,7 +340,7 @@ static int take_snapshot(struct tx *tx, void *argument)
 	if (r == 0)
 		r = mailbox_read_words(tx, mailbox);
 	if (r == 0)
-		r = read_states(tx, mailbox, folder.r.first_recent);
+		r = read_states(tx, mailbox, recent_first(mailbox->store, &folder));
 	if (r < 0)
 		return r;
 	memcpy(mailbox->name, folder.name, sizeof(mailbox->name));
@@ -348,31 +349,20 @@ static int take_snapshot(struct tx *tx, void *argument)
 	mailbox->modseq = folder.r.modseq;
 	mailbox->modseq_floor = folder.r.modseq_floor;
 	mailbox->found_again = false;
-	/* \Recent is for the first session that is told. */
-	if (mailbox->mode != MAILBOX_READ_WRITE || folder.r.first_recent >= folder.r.uidnext)
-		return 0;
-	folder.r.first_recent = folder.r.uidnext;
-	return folder_save(tx, &folder);
+	recent_claim(mailbox, &folder);
+	return 0;
 }
 
-/* Only a claim of \Recent needs to write. */
 static int open_snapshot(struct mailbox *mailbox)
 {
-	struct folder folder;
 	struct tx tx;
 	int r = store_read(mailbox->store, &tx);
 
 	if (r < 0)
 		return r;
-	r = mailbox_load_folder(&tx, mailbox, &folder);
-	if (r == 0 &&
-	    (mailbox->mode != MAILBOX_READ_WRITE || folder.r.first_recent >= folder.r.uidnext)) {
-		r = take_snapshot(&tx, mailbox);
-		tx_end(&tx);
-		return r;
-	}
+	r = take_snapshot(&tx, mailbox);
 	tx_end(&tx);
-	return r < 0 ? r : store_write(mailbox->store, WRITE_LAZY, take_snapshot, mailbox);
+	return r;
 }
 
 int mailbox_open(struct store *store, struct view name, enum mailbox_mode mode,
@@ -409,6 +399,8 @@ void mailbox_close(struct mailbox *mailbox)
 	if (mailbox == NULL)
 		return;
 	(void)mailbox_flush_cache(mailbox);
+	if (mailbox->claimed != 0)
+		(void)store_settle_recent(mailbox->store);
 	list_remove(&mailbox->link);
 	for (size_t i = 0; i < KEYWORDS_MAX; i++)
 		free(mailbox->words[i]);

@@ -20,6 +20,8 @@ struct mailbox {
 	uint64_t *keywords; /* NULL while no message has one */
 	size_t count, size;
 	uint32_t recent, gone;
+	uint32_t
+		claimed; /* UIDs below are not \Recent for others, the index is still to be told; 0: none */
 	char *words[KEYWORDS_MAX];
 	bool words_changed; /* since the last refresh */
 };

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/recent.h"
 #include "store/sync.h"
 
 /* The longest that a session is kept from its clients by one round of store_settle. */
@@ -457,8 +458,11 @@ int owed_files(struct tx *tx, uint32_t folder, struct map *known)
 static int settle_work(struct tx *tx, void *argument)
 {
 	size_t *max = argument;
-	int r = owed_settle(tx, *max, clock_after(SETTLE_TIME));
+	int r = recent_settle(tx);
 
+	if (r < 0)
+		return r;
+	r = owed_settle(tx, *max, clock_after(SETTLE_TIME));
 	/* What was done is to be written down, even if something else could not be done. */
 	if (r < 0 && r > -4095 && r != -EUCLEAN && r != -EIO)
 		return 2;
@@ -469,8 +473,11 @@ static int is_anything_owed(struct store *store)
 {
 	static const enum db owed[] = { DB_TIDY, DB_GONE };
 	struct tx tx;
-	int r = store_read(store, &tx);
+	int r;
 
+	if (recent_is_owed(store))
+		return 1;
+	r = store_read(store, &tx);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(owed) && r == 0; i++) {
@@ -495,5 +502,22 @@ int store_settle(struct store *store, size_t max)
 	if (r <= 0)
 		return r;
 	r = store_write(store, WRITE_LAZY, settle_work, &max);
+	if (r >= 0)
+		recent_settled(store);
 	return r == 2 ? -EACCES : r;
+}
+
+static int recent_work(struct tx *tx, void *argument)
+{
+	(void)argument;
+	return recent_settle(tx);
+}
+
+int store_settle_recent(struct store *store)
+{
+	int r = store_write(store, WRITE_LAZY, recent_work, NULL);
+
+	if (r >= 0)
+		recent_settled(store);
+	return r;
 }

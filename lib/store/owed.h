@@ -14,6 +14,8 @@
 int owed_settle(struct tx *tx, size_t max, msec_t deadline);
 /* For changes of folders themselves: nothing in them may be owed. */
 int owed_settle_all(struct tx *tx);
+/* The claims of \Recent alone. */
+int store_settle_recent(struct store *store);
 /* For an index that nobody will have open any more. Without `folders` no folder is removed. */
 int owed_settle_last(struct tx *tx, bool folders);
 /*

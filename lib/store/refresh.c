@@ -1,7 +1,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "store/mailbox.h"
+#include "store/recent.h"
 #include "store/sync.h"
 
 /* A growing array of numbers. */
@@ -185,7 +185,7 @@ static int refresh_work(struct tx *tx, void *argument)
 		r = walk_changes(tx, mailbox->id, mailbox->found_again ? 0 : mailbox->modseq,
 				 note_change, &refresh);
 	if (r == 0)
-		r = append_added(&refresh, folder.r.first_recent);
+		r = append_added(&refresh, recent_first(mailbox->store, &folder));
 	free(refresh.added.items);
 	if (r < 0) {
 		free(refresh.flags.items);
@@ -196,24 +196,13 @@ static int refresh_work(struct tx *tx, void *argument)
 	free(work->flags.items);
 	work->flags = refresh.flags;
 	memcpy(mailbox->name, folder.name, sizeof(mailbox->name));
+	if (refresh.added.count > 0)
+		recent_claim(mailbox, &folder);
 	mailbox->uidnext = folder.r.uidnext;
 	mailbox->modseq = folder.r.modseq;
 	mailbox->modseq_floor = folder.r.modseq_floor;
 	mailbox->found_again = false;
 	return 0;
-}
-
-/* What arrived and was told to nobody else is \Recent here. */
-static int claim_recent(struct tx *tx, void *argument)
-{
-	struct mailbox *mailbox = argument;
-	struct folder folder;
-	int r = mailbox_load_folder(tx, mailbox, &folder);
-
-	if (r < 0 || folder.r.first_recent >= mailbox->uidnext)
-		return r;
-	folder.r.first_recent = mailbox->uidnext;
-	return folder_save(tx, &folder);
 }
 
 /* Takes what is gone out of the arrays. */
@@ -271,7 +260,6 @@ static void tell_flags(struct mailbox *mailbox, struct numbers *uids,
 int mailbox_refresh(struct mailbox *mailbox, bool may_expunge, struct mailbox_changes *changes)
 {
 	struct refresh_work work = { .mailbox = mailbox };
-	uint32_t uidnext = mailbox->uidnext;
 	struct tx tx;
 	int r = mailbox_sync(mailbox);
 
@@ -282,8 +270,6 @@ int mailbox_refresh(struct mailbox *mailbox, bool may_expunge, struct mailbox_ch
 		return r == -ENOENT ? -ESTALE : r;
 	r = refresh_work(&tx, &work);
 	tx_end(&tx);
-	if (r == 0 && mailbox->uidnext > uidnext && mailbox->mode == MAILBOX_READ_WRITE)
-		r = store_write(mailbox->store, WRITE_LAZY, claim_recent, mailbox);
 	if (r < 0) {
 		free(work.flags.items);
 		return r;
