@@ -36,6 +36,7 @@ struct submission *submission_begin(const char *service, const struct msg_mail *
 	str_set(&fakes.last.protocol, mail->protocol);
 	str_clear(&fakes.last.recipients);
 	str_clear(&fakes.last.content);
+	fakes.last.for_stranger = false;
 	fakes.last.flags = mail->flags;
 	return s;
 }
@@ -45,6 +46,7 @@ int submission_rcpt(struct submission *s, struct view address, struct view orcpt
 	(void)notify;
 	if (view_starts(address, VIEW("lost@")))
 		s->failed = -EPIPE;
+	fakes.last.for_stranger |= view_find(address, VIEW("other.test")) != VIEW_NOT_FOUND;
 	str_printf(&fakes.last.recipients, "%.*s%s%.*s ", VIEW_ARG(address), orcpt.len ? "/" : "",
 		   VIEW_ARG(orcpt));
 	return s->failed;

@@ -11,6 +11,7 @@
 struct fake_message {
 	struct str sender, recipients, content, login, protocol; /* recipients: "a@b c@d " */
 	uint8_t flags;
+	bool for_stranger; /* an address at other.test, which is not ours, is among them */
 };
 
 struct fakes {

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "fakes.h"
 
-#define LENGTH_MAX 4
+#define LENGTH_MAX 5
 
 enum verb {
 	V_EHLO,
