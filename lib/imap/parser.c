@@ -117,14 +117,12 @@ static int next_line(struct imap_parser *p)
 	int r = stream_read_line(p->io, &line, p->limits.line);
 
 	forget_line(p);
-	if (r == -EMSGSIZE) {
-		p->line_done = true;
-		return too_large(p, "Line too long");
-	}
-	if (r < 0)
+	if (r < 0 && r != -EMSGSIZE)
 		return r;
 	str_append(&p->line, line);
-	p->line_done = false;
+	p->line_done = r < 0;
+	if (r < 0)
+		return too_large(p, "Line too long");
 	p->taken += line.len;
 	if (p->taken > p->limits.command)
 		return too_large(p, "Command too large");
@@ -135,9 +133,25 @@ static int next_line(struct imap_parser *p)
 
 /* ---- a command from begin to end ---- */
 
+/* False if the line does not begin with one. */
+static bool take_tag(struct imap_parser *p)
+{
+	struct view line = left(p);
+	size_t len = 0;
+
+	while (len < line.len && imap_is_tag_char(line.data[len]))
+		len++;
+	if (len == 0 || len > IMAP_TAG_MAX)
+		return false;
+	str_append(&p->tag, view_first(line, len));
+	p->at = len;
+	return true;
+}
+
 int imap_command_begin(struct imap_parser *p)
 {
-	struct view line, word;
+	struct view word;
+	bool has_tag;
 	int r;
 
 	forget_pieces(p);
@@ -146,16 +160,12 @@ int imap_command_begin(struct imap_parser *p)
 	p->literals = 0;
 	p->problem = "";
 	r = next_line(p);
+	/* A line that is refused as a whole is answered with its tag, too. */
+	has_tag = take_tag(p);
 	if (r < 0)
 		return r;
-	line = left(p);
-	for (word.data = line.data, word.len = 0; word.len < line.len; word.len++)
-		if (!imap_is_tag_char(line.data[word.len]))
-			break;
-	if (word.len == 0 || word.len > IMAP_TAG_MAX)
+	if (!has_tag)
 		return imap_syntax_error(p, "Invalid tag");
-	str_append(&p->tag, word);
-	p->at = word.len;
 	r = imap_space(p);
 	if (r < 0)
 		return imap_syntax_error(p, "Missing command");

@@ -301,6 +301,7 @@ int stream_read_line(struct stream *io, struct view *line, size_t max)
 		if (input.len > max && (input.len > max + 1 || input.data[max] != '\r')) {
 			io->skips_line = true;
 			io->skipped = input.len;
+			*line = view_first(input, max);
 			stream_consume(io, input.len);
 			return -EMSGSIZE;
 		}
@@ -314,7 +315,10 @@ int stream_read_line(struct stream *io, struct view *line, size_t max)
 	io->had_cr = end > 0 && line->data[end - 1] == '\r';
 	if (io->had_cr)
 		line->len--;
-	return line->len > max ? -EMSGSIZE : 0;
+	if (line->len <= max)
+		return 0;
+	line->len = max;
+	return -EMSGSIZE;
 }
 
 bool stream_line_had_cr(const struct stream *io)

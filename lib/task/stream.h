@@ -63,8 +63,9 @@ const char *stream_error(const struct stream *io);
 
 /*
  * A line without its end (LF or CR LF), at most `max` bytes long. *line is valid until the next
- * read. -EMSGSIZE: the line is longer; the rest of it is then thrown away up to its LF by the
- * next call, so that the conversation can go on, unless that is more than STREAM_SKIP_MAX bytes.
+ * read. -EMSGSIZE: the line is longer, *line is how it begins; the rest of it is then thrown away up to
+ * its LF by the next call, so that the conversation can go on, unless that is more than STREAM_SKIP_MAX
+ * bytes.
  */
 #define STREAM_SKIP_MAX ((size_t)1 << 20)
 int stream_read_line(struct stream *io, struct view *line, size_t max);

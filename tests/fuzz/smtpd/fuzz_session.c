@@ -21,13 +21,18 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* Sends everything in pieces; the answers come when the session has seen it all. */
+/* Answers wait in the socket meanwhile: it has room for those to this many pieces. */
+#define PIECES_MAX 100
+
+/* Sends everything in pieces; the answers are read when the session has seen it all. */
 static void send_all(struct stream *io, void *argument)
 {
 	struct view input = *(struct view *)argument;
 	size_t step = input.len > 0 ? (size_t)(unsigned char)input.data[0] + 1 : 1;
 	struct str replies = STR_EMPTY;
 
+	if (step < input.len / PIECES_MAX + 1)
+		step = input.len / PIECES_MAX + 1;
 	for (input = view_from(input, 1); input.len > 0; input = view_from(input, step)) {
 		stream_write(io, view_first(input, step));
 		if (stream_flush(io) < 0)

@@ -249,6 +249,8 @@ static void expect_problem(const char *input, size_t len, const char *problem)
 	}
 	assert_true(r == -EBADMSG || r == -EMSGSIZE);
 	assert_string_equal(imap_parser_problem(p), problem);
+	/* The answer has the tag that its client waits for. */
+	assert_true(view_is(imap_command_tag(p), "a"));
 	assert_int_equal(imap_command_skip(p), 0);
 	assert_int_equal(imap_command_begin(p), 0);
 	assert_true(view_is(imap_command_tag(p), "n"));
