@@ -157,6 +157,7 @@ static bool prepare(struct session *s, int *result)
 		transaction_note_answer(s, &answer);
 	}
 	if (!s->transaction.discard && transaction_open(s) < 0) {
+		transaction_reset(s);
 		*result = reply(s, "451 4.3.0 Error: queue file write error");
 		return false;
 	}
