@@ -111,10 +111,6 @@ def send_again(suite, content, seconds=15):
     return time.monotonic() - began
 
 
-def queue_files(suite):
-    return sum(len(files) for _, _, files in os.walk(os.path.join(suite.home, "queue", "incoming")))
-
-
 def check_mails(test, suite, promised):
     """All that was promised is in bob's mailbox, whole; returns the number of duplicates."""
     suite.wait_queue_empty(60)
@@ -166,6 +162,8 @@ class Faults(unittest.TestCase):
             for new in (False, True):
                 if new:
                     self.renew(program)
+                else:
+                    afterwards("warm-up-" + program)
                 for kind, calls in self.count_calls(program, trial, afterwards).items():
                     figures[program, kind, new] = [calls, 0, 0]
                     step = 1 + calls // TRIALS_MAX
@@ -201,9 +199,10 @@ class Faults(unittest.TestCase):
         for (program, kind, new), (calls, trials, happened) in figures.items():
             if ALL and calls:
                 print(f"{program}{', new' if new else ''}: {kind}: {calls} calls, {trials} trials, {happened} faults")
-        happened = sum(figure[2] for figure in figures.values())
-        self.assertGreater(happened, 5)
-        return happened
+        by_program = {program: sum(figure[2] for key, figure in figures.items() if key[0] == program)
+                      for program in names if program in chosen}
+        self.assertNotIn(0, by_program.values(), by_program)  # the calls were reached
+        return sum(by_program.values())
 
     def test_delivery(self):
         """SMTP, queue, local delivery."""
@@ -214,14 +213,14 @@ class Faults(unittest.TestCase):
             if send(suite, content):
                 promised[key] = what
             end = time.monotonic() + 2
-            while queue_files(suite) and not (self.failer.failed and what) and time.monotonic() < end:
+            while not self.failer.failed and suite.queue_safe() and time.monotonic() < end:
                 time.sleep(0.01)
 
         def afterwards(what):
             key, content = numbered("after-" + what)
             slowest[0] = max(slowest[0], send_again(suite, content))
             promised[key] = "after " + what
-            wait_until(lambda: not queue_files(suite), 30, "an empty queue")
+            suite.wait_queue_empty(30)
 
         happened = self.run_trials(["smtpd", "cleanup", "qmgr", "local", "local-deliver"], trial, afterwards)
         duplicates = check_mails(self, suite, promised)
@@ -368,7 +367,7 @@ class Full(unittest.TestCase):
             key, content = numbered(f"before-{len(promised)}")
             self.assertTrue(send(suite, content))
             promised[key] = "before"
-            wait_until(lambda: not queue_files(suite), 20, "an empty queue")
+            suite.wait_queue_empty()
             give_back = fill(folder)
             for number in range(5):
                 key, content = numbered(f"full-{number}")
