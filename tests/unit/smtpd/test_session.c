@@ -211,9 +211,8 @@ static void cleanup_fails(void **state)
 	fakes_forget();
 	/* cleanup dies at the second of so many recipients that they were sent ahead */
 	expect(PIECES(EHLO, FROM, TO, "RCPT TO:<lost@local.test>\r\n", "DATA\r\n", FROM),
-	       GREETING EHLO_REPLY
-	       "250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n"
-	       "451 4.3.0 Error: queue file write error\n250 2.1.0 Ok\n");
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n"
+				   "451 4.3.0 Error: queue file write error\n250 2.1.0 Ok\n");
 	assert_int_equal(fakes.aborted, 1);
 	fakes_forget();
 	fakes.dies_at_data = true;
