@@ -163,7 +163,7 @@ class Faults(unittest.TestCase):
                 if new:
                     self.renew(program)
                 else:
-                    afterwards("warm-up-" + program)
+                    self.count_calls(program, trial, afterwards)  # the first time opens and allocates more
                 for kind, calls in self.count_calls(program, trial, afterwards).items():
                     figures[program, kind, new] = [calls, 0, 0]
                     step = 1 + calls // TRIALS_MAX
