@@ -290,7 +290,10 @@ int mailbox_sync(struct mailbox *mailbox)
 {
 	int r = sync_once(mailbox);
 
-	return r == -EAGAIN ? sync_once(mailbox) : r;
+	if (r == -EAGAIN)
+		r = sync_once(mailbox);
+	/* What the index has can be read; what has changed is seen when the disk has room for it. */
+	return r == -ENOSPC || r == -EDQUOT ? 0 : r;
 }
 
 int mailbox_load_folder(struct tx *tx, struct mailbox *mailbox, struct folder *folder)
@@ -387,6 +390,8 @@ int mailbox_open(struct store *store, struct view name, enum mailbox_mode mode,
 	}
 	if (r == 0)
 		r = open_snapshot(mailbox);
+	if (r == -EAGAIN) /* never looked through, for want of room */
+		return -ENOSPC;
 	if (r < 0)
 		return r == -ESTALE ? -ENOENT : r;
 	mailbox->words_changed = false;
