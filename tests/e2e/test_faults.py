@@ -202,7 +202,9 @@ class Faults(unittest.TestCase):
                 print(f"{program}{', new' if new else ''}: {kind}: {calls} calls, {trials} trials, {happened} faults")
         by_program = {program: sum(figure[2] for key, figure in figures.items() if key[0] == program)
                       for program in names if program in chosen}
-        self.assertNotIn(0, by_program.values(), by_program)  # the calls were reached
+        self.assertGreater(sum(by_program.values()), 5, by_program)
+        if ALL:  # a few random trials do not reach the calls of each
+            self.assertNotIn(0, by_program.values(), by_program)
         return sum(by_program.values())
 
     def test_delivery(self):
