@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,8 +18,9 @@
 /* Inside store_write: the map is full, the index was deleted. No errno has these numbers. */
 #define MAP_IS_FULL    (-100000)
 #define INDEX_IS_OTHER (-100001)
-/* Somebody who deletes the index again and again is not followed forever. */
-#define FOLLOW_TRIES 5
+/* For who makes the last changes of an index that was deleted, in ms. */
+#define LOCK_PATIENCE 30000
+#define LOCK_PAUSE    10
 
 /* What others cannot mend either: the index is made again. */
 static bool is_damage(int code)
@@ -134,10 +136,9 @@ static int try_write_growing(struct store *store, int how, bool (*guard)(const s
 	for (;;) {
 		int r = try_write(store, how, guard, work, argument);
 
-		if (r == MAP_IS_FULL)
-			r = grow_map(store);
-		else
+		if (r != MAP_IS_FULL)
 			return r;
+		r = grow_map(store);
 		if (r < 0)
 			return r;
 	}
@@ -209,16 +210,24 @@ static const char *const db_names[DB_COUNT] = {
 	[DB_GONE] = "gone",	[DB_COPIES] = "copies",	  [DB_CACHE] = "cache",
 };
 
-/* One at a time opens, makes or removes an index of this Maildir. A descriptor that holds the lock. */
+/*
+ * One at a time opens, makes or removes an index of this Maildir. A descriptor that holds the lock;
+ * -EBUSY if another does not give it back, which may be any program of the user.
+ */
 static int lock_opening(const char *maildir)
 {
 	_cleanup_fd_ int fd = open(maildir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	msec_t deadline = clock_after(LOCK_PATIENCE);
 
 	if (fd < 0)
 		return -errno;
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
+		if (clock_now() >= deadline)
+			return -EBUSY;
+		usleep(LOCK_PAUSE * 1000);
+	}
 	return TAKE_FD(fd);
 }
 

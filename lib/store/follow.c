@@ -7,8 +7,6 @@
 #include "store/owed.h"
 #include "store/sync.h"
 
-#define FOLLOW_TRIES 5
-
 /* The last transaction in an index that was deleted. */
 static int settle_old(struct tx *tx, void *argument)
 {

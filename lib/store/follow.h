@@ -12,6 +12,9 @@
 
 #include "store/mailbox.h"
 
+/* Somebody who deletes the index again and again is not followed forever. */
+#define FOLLOW_TRIES 5
+
 /*
  * Nothing, if the index that is open is the one that others open. Else the files get what the old one
  * still owes to them, the new one is opened or made from the files, and the mailboxes that are open

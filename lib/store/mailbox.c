@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/files.h"
 #include "store/follow.h"
@@ -292,8 +293,15 @@ int mailbox_sync(struct mailbox *mailbox)
 
 	if (r == -EAGAIN)
 		r = sync_once(mailbox);
-	/* What the index has can be read; what has changed is seen when the disk has room for it. */
-	return r == -ENOSPC || r == -EDQUOT ? 0 : r;
+	if (r == 0)
+		mailbox->behind = false;
+	if (r != -ENOSPC && r != -EDQUOT)
+		return r;
+	if (!mailbox->behind)
+		log_warning("folder %s in %s: no room to note what has changed: %s", mailbox->name,
+			    store_path(mailbox->store), strerror(-r));
+	mailbox->behind = true;
+	return 0;
 }
 
 int mailbox_load_folder(struct tx *tx, struct mailbox *mailbox, struct folder *folder)
@@ -390,7 +398,7 @@ int mailbox_open(struct store *store, struct view name, enum mailbox_mode mode,
 	}
 	if (r == 0)
 		r = open_snapshot(mailbox);
-	if (r == -EAGAIN) /* never looked through, for want of room */
+	if (r == -EAGAIN && mailbox->behind) /* the index has nothing of it yet */
 		return -ENOSPC;
 	if (r < 0)
 		return r == -ESTALE ? -ENOENT : r;

@@ -8,6 +8,7 @@ struct mailbox {
 	struct store *store;
 	struct list link; /* in the store's */
 	uint32_t id;	  /* 0: to be looked up by name */
+	bool behind;	  /* the disk had no room to note what has changed in the folder */
 	bool found_again; /* in another index: the snapshot has not been compared with it yet */
 	enum mailbox_mode mode;
 	char name[STORE_NAME_MAX + 1];
@@ -21,7 +22,7 @@ struct mailbox {
 	size_t count, size;
 	uint32_t recent, gone;
 	uint32_t
-		claimed; /* UIDs below are not \Recent for others, the index is still to be told; 0: none */
+		claimed; /* UIDs below are \Recent for nobody else: to be told to the index; 0: none */
 	char *words[KEYWORDS_MAX];
 	bool words_changed; /* since the last refresh */
 };
@@ -33,7 +34,10 @@ struct mailbox {
 void mailbox_forget_folder(struct mailbox *mailbox);
 /* Its folder's number, if that is not known. 0, -ENOENT, -ESTALE: of that name is another one now. */
 int mailbox_find_folder(struct mailbox *mailbox);
-/* Finds the folder, in another index if there is one, and syncs it. */
+/*
+ * Finds the folder, in another index if there is one, and syncs it. A full disk or index is no failure:
+ * what the index has can be read, and `behind` says that it is not all.
+ */
 int mailbox_sync(struct mailbox *mailbox);
 /*
  * Reads the folder's record; -ESTALE when it is not what it was, -EAGAIN when the index is new and the
