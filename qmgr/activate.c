@@ -11,9 +11,8 @@
 /* A file that somebody has locked (the qmgr before us, a writer) is looked at again. */
 #define LOCKED_PAUSE ((int64_t)1 * SECOND)
 /* A file without an end and without a writer, after this many seconds. */
-#define ORPHAN_AGE    60
-#define ORPHAN_PAUSE  ((int64_t)10 * SECOND)
-#define TROUBLE_PAUSE ((int64_t)60 * SECOND)
+#define ORPHAN_AGE   60
+#define ORPHAN_PAUSE ((int64_t)10 * SECOND)
 /* The wall clock may jump: look at it at least this often. */
 #define LONGEST_WAIT ((msec_t)60000)
 #define UNPARK_COUNT 100
@@ -88,7 +87,7 @@ static void handle_failure(struct mail *m, int r, const struct error *err)
 		break;
 	default:
 		log_error("%s: %s", m->id, err->text);
-		message_set_due(m, clock_wall_usec() + TROUBLE_PAUSE);
+		message_set_due(m, clock_wall_usec() + param.minimal_backoff_time * 1000);
 	}
 }
 
