@@ -9,6 +9,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,9 +97,12 @@ static void *accept_all(void *argument)
 		int fd = accept(listener, NULL, NULL);
 		pthread_attr_t attributes;
 		pthread_t thread;
+		int on = 1;
 
 		if (fd < 0)
 			continue;
+		/* Answers to commands sent ahead would else wait for the client's delayed ACK. */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		pthread_attr_init(&attributes);
 		pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 		pthread_attr_setstacksize(&attributes, 256 * 1024);
