@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -68,99 +69,22 @@ static struct mail *find(struct view id)
 
 /* ---- listing ---- */
 
-static uint8_t state_of(const struct mail *m)
-{
-	switch (m->state) {
-	case MESSAGE_ACTIVE:
-	case MESSAGE_PARKED:
-		return QUEUE_STATE_ACTIVE;
-	case MESSAGE_HELD:
-		return QUEUE_STATE_HOLD;
-	default:
-		return m->deferred ? QUEUE_STATE_DEFERRED : QUEUE_STATE_INCOMING;
-	}
-}
-
-static bool is_unfinished(const struct queue_recipient *r)
-{
-	return r->outcome == OUTCOME_PENDING || r->outcome == OUTCOME_DEFERRED;
-}
-
-static int send_recipients(struct ipc *ipc, struct queue_file *f, uint32_t count)
-{
-	struct queue_cursor cursor = { 0 };
-	struct queue_recipient r;
-	int e = 0;
-
-	while (e == 0 && count > 0 && queue_file_next_recipient(f, &cursor, &r) > 0) {
-		_cleanup_(str_free) struct str address = STR_EMPTY;
-		struct queue_reason reason = { 0 };
-
-		if (!is_unfinished(&r))
-			continue;
-		count--;
-		/* Looking up the reason ends the recipient's views. */
-		str_set(&address, r.address);
-		if (r.reason != 0)
-			queue_file_reason(f, r.reason, &reason);
-		e = ipc_send(ipc, queue_item_rcpt, .address = str_view(&address),
-			     .reason = reason.diagnostic);
-	}
-	return e < 0 ? e : (count > 0 ? -EIO : 0);
-}
-
-static uint32_t count_unfinished(struct queue_file *f)
-{
-	struct queue_cursor cursor = { 0 };
-	struct queue_recipient r;
-	uint32_t count = 0;
-
-	while (queue_file_next_recipient(f, &cursor, &r) > 0)
-		count += is_unfinished(&r);
-	return count;
-}
-
-static int send_item(struct ipc *ipc, const struct mail *m)
-{
-	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
-	uint8_t state = state_of(m);
-	int r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &f, NULL);
-
-	if (r < 0 || m->state == MESSAGE_REMOVING)
-		return 0; /* gone, or as good as that */
-	const struct queue_envelope *e = queue_file_envelope(f);
-	uint32_t count = count_unfinished(f);
-
-	/* From here on `m` may be gone, because sending waits. */
-	r = ipc_send(ipc, queue_item, .queue_id = view_of(queue_file_id(f)), .state = state,
-		     .size = queue_file_content_size(f), .arrival = e->arrival / 1000000,
-		     .next = queue_file_next_attempt(f), .sender = e->sender, .count = count);
-	return r == 0 ? send_recipients(ipc, f, count) : r;
-}
-
 static int list(struct ipc *ipc, struct view id)
 {
-	size_t count = 0;
-	int r = 0;
-
 	if (!may(ipc, mailq_users))
 		return refuse(ipc, 550, "5.7.1", "you may not list the queue");
-	if (id.len > 0) {
-		const struct mail *m = find(id);
+	size_t count = 0;
+	_cleanup_free_ struct message_id *ids = NULL;
 
-		r = m ? send_item(ipc, m) : 0;
-		return r == 0 ? ipc_send(ipc, done) : r;
+	if (id.len == 0) {
+		ids = message_ids(&count);
+	} else if (find(id) != NULL) {
+		ids = mem_new(struct message_id);
+		snprintf(ids->text, sizeof(ids->text), "%.*s", VIEW_ARG(id));
+		count = 1;
 	}
-	_cleanup_free_ struct message_id *ids = message_ids(&count);
+	int r = list_messages(ipc, ids, count);
 
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		const struct mail *m = message_find(view_of(ids[i].text));
-
-		if (m != NULL)
-			r = send_item(ipc, m);
-		if (i % YIELD_EVERY == YIELD_EVERY - 1)
-			task_yield();
-	}
 	return r == 0 ? ipc_send(ipc, done) : r;
 }
 

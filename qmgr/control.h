@@ -1,8 +1,11 @@
-/* Between control.c and act.c. */
+/* Between control.c, list.c and act.c. */
 #ifndef QMGR_CONTROL_H
 #define QMGR_CONTROL_H
 
 #include "qmgr.h"
+
+/* Sends what these messages are, in this order; those that have gone meanwhile are left out. Waits. */
+int list_messages(struct ipc *ipc, const struct message_id *ids, size_t count);
 
 /* QUEUE_ACT_... on one message. 0, or a negative errno: it is not done. */
 int control_act(struct mail *m, uint8_t action);

@@ -3,16 +3,19 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/slab.h"
 #include "conf/conf.h"
 #include "qmgr.h"
 
 static struct {
-	struct map *by_id;
+	struct slab mails;
+	struct map *by_id; /* the keys are those in struct mail */
 	struct heap due;
 } known;
 
 void messages_init(void)
 {
+	slab_init(&known.mails, sizeof(struct mail));
 	known.by_id = map_new();
 }
 
@@ -32,13 +35,13 @@ struct mail *message_add(struct view id, const struct queue_place *place, int64_
 		scan_note_overflow(due);
 		return NULL;
 	}
-	struct mail *m = mem_new(struct mail);
+	struct mail *m = slab_new(&known.mails);
 
 	snprintf(m->id, sizeof(m->id), "%.*s", VIEW_ARG(id));
 	list_init(&m->link);
 	m->place = *place;
 	m->verified = is_new;
-	map_put(known.by_id, id, m);
+	map_put_borrowed(known.by_id, view_of(m->id), m);
 	message_set_due(m, due);
 	return m;
 }
@@ -90,7 +93,7 @@ void message_forget(struct mail *m)
 {
 	leave_line(m, MESSAGE_WAITING);
 	map_remove(known.by_id, view_of(m->id));
-	free(m);
+	slab_free(&known.mails, m);
 }
 
 struct mail *message_first_due(void)

@@ -13,6 +13,7 @@
  *	schedule.c	which delivery is next (pure)
  *	courier.c	connections to delivery agents, one delivery at a time on each
  *	control.c	the sockets: announcements of cleanup, `posta queue`
+ *	list.c		what `posta queue list` is told
  *	main.c		start, the lock, retirement
  */
 #ifndef QMGR_QMGR_H

@@ -13,7 +13,7 @@ static struct {
 	uint64_t messages, bytes;
 	bool json;
 	struct json object;
-	uint32_t recipients; /* of the present item, still to come */
+	bool in_item; /* its recipients may come */
 } listing;
 
 static const char *queue_name(uint8_t state)
@@ -33,6 +33,9 @@ static void print_clean(struct view text)
 
 static void end_item(void)
 {
+	if (!listing.in_item)
+		return;
+	listing.in_item = false;
 	if (listing.json) {
 		json_end(&listing.object);
 		json_end(&listing.object);
@@ -48,11 +51,12 @@ static void show_item(const struct msg_queue_item *item)
 	char when[64], id[64];
 	struct tm tm;
 
+	end_item();
+	listing.in_item = true;
 	if (listing.messages++ == 0 && !listing.json)
 		printf("%-*s --Size-- ----Arrival Time---- -Sender/Recipient-------\n",
 		       ID_WIDTH + 1, "-Queue ID-");
 	listing.bytes += item->size;
-	listing.recipients = item->count;
 	if (listing.json) {
 		listing.object = JSON_START;
 		json_object(&listing.object, NULL);
@@ -75,8 +79,6 @@ static void show_item(const struct msg_queue_item *item)
 		print_clean(item->sender.len > 0 ? item->sender : VIEW("MAILER-DAEMON"));
 		putchar('\n');
 	}
-	if (listing.recipients == 0)
-		end_item();
 }
 
 static void show_recipient(const struct msg_queue_item_rcpt *rcpt)
@@ -98,12 +100,11 @@ static void show_recipient(const struct msg_queue_item_rcpt *rcpt)
 		print_clean(rcpt->address);
 		putchar('\n');
 	}
-	if (--listing.recipients == 0)
-		end_item();
 }
 
 static void show_total(void)
 {
+	end_item();
 	if (listing.json)
 		return;
 	if (listing.messages == 0)
@@ -121,13 +122,13 @@ int queue_list(struct ipc *ipc, const char *id, bool as_json)
 
 	listing.json = as_json;
 	listing.messages = listing.bytes = 0;
-	listing.recipients = 0;
+	listing.in_item = false;
 	while (r == 0 && (r = ipc_receive(ipc, &m)) == 0) {
-		if (m.type == MSG_queue_item && listing.recipients == 0) {
+		if (m.type == MSG_queue_item) {
 			show_item(&m.queue_item);
-		} else if (m.type == MSG_queue_item_rcpt && listing.recipients > 0) {
+		} else if (m.type == MSG_queue_item_rcpt && listing.in_item) {
 			show_recipient(&m.queue_item_rcpt);
-		} else if (m.type == MSG_done && listing.recipients == 0) {
+		} else if (m.type == MSG_done) {
 			if (id != NULL && listing.messages == 0)
 				return tool_fail("queue", "%s: there is no such message", id);
 			show_total();

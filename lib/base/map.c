@@ -1,14 +1,16 @@
 #include "base/map.h"
 
+#include <stdbool.h>
+
 #include "base/mem.h"
 #include "base/random.h"
 
 /* Open addressing with linear probing; a removed slot stays marked until the next growth. */
 struct slot {
-	char *key; /* NULL: never used */
-	size_t key_len;
-	void *value; /* NULL: removed */
-	uint64_t hash;
+	char *key;   /* NULL: never used */
+	void *value; /* NULL: removed, and the key means nothing */
+	uint32_t key_len;
+	uint32_t hash; /* its lower half */
 };
 
 struct map {
@@ -16,7 +18,10 @@ struct map {
 	size_t size; /* a power of two */
 	size_t used; /* slots with a key, removed ones too */
 	size_t count;
+	bool borrowed; /* the keys are not ours */
 };
+
+static char removed[1];
 
 static uint64_t rotate(uint64_t x, int by)
 {
@@ -87,7 +92,8 @@ void map_free(struct map *map)
 	if (map == NULL)
 		return;
 	for (size_t i = 0; i < map->size; i++)
-		free(map->slots[i].key);
+		if (map->slots[i].value != NULL && !map->borrowed)
+			free(map->slots[i].key);
 	free(map->slots);
 	free(map);
 }
@@ -97,7 +103,7 @@ void map_freep(struct map **map)
 	map_free(*map);
 }
 
-/* The slot of the key, or the first free one where it would go. */
+/* The slot of the key, or the first that was never used where it would go. */
 static struct slot *find_slot(const struct map *map, struct view key, uint64_t hash)
 {
 	size_t i = hash & (map->size - 1);
@@ -107,7 +113,8 @@ static struct slot *find_slot(const struct map *map, struct view key, uint64_t h
 
 		if (slot->key == NULL)
 			return slot;
-		if (slot->hash == hash && view_eq(view_make(slot->key, slot->key_len), key))
+		if (slot->value != NULL && slot->hash == (uint32_t)hash &&
+		    view_eq(view_make(slot->key, slot->key_len), key))
 			return slot;
 	}
 }
@@ -127,37 +134,49 @@ static void rebuild(struct map *map)
 	map->slots = mem_new_array(struct slot, map->size);
 	map->used = map->count;
 	for (size_t i = 0; i < old_size; i++) {
-		if (old[i].key == NULL)
+		if (old[i].value == NULL)
 			continue;
-		if (old[i].value == NULL) {
-			free(old[i].key);
-			continue;
-		}
-		*find_slot(map, view_make(old[i].key, old[i].key_len), old[i].hash) = old[i];
+
+		struct view key = view_make(old[i].key, old[i].key_len);
+
+		*find_slot(map, key, map_hash(key)) = old[i];
 	}
 	free(old);
 }
 
-void *map_put(struct map *map, struct view key, void *value)
+static void *put(struct map *map, struct view key, void *value)
 {
 	uint64_t hash = map_hash(key);
 	struct slot *slot = find_slot(map, key, hash);
 	void *before = slot->value;
 
-	if (slot->key == NULL && (map->used + 1) * 4 > map->size * 3) {
-		rebuild(map);
-		slot = find_slot(map, key, hash);
-	}
-	if (slot->key == NULL) {
-		slot->key = mem_strndup(key.data, key.len);
-		slot->key_len = key.len;
-		slot->hash = hash;
+	if (before == NULL) {
+		if ((map->used + 1) * 4 > map->size * 3) {
+			rebuild(map);
+			slot = find_slot(map, key, hash);
+		}
+		slot->key = map->borrowed ? (char *)(uintptr_t)key.data
+					  : mem_strndup(key.data, key.len);
+		slot->key_len = (uint32_t)key.len;
+		slot->hash = (uint32_t)hash;
 		map->used++;
+		map->count++;
+	} else if (map->borrowed) {
+		slot->key = (char *)(uintptr_t)key.data;
 	}
 	slot->value = value;
-	if (before == NULL)
-		map->count++;
 	return before;
+}
+
+void *map_put(struct map *map, struct view key, void *value)
+{
+	return put(map, key, value);
+}
+
+void *map_put_borrowed(struct map *map, struct view key, void *value)
+{
+	map->borrowed = true;
+	return put(map, key, value);
 }
 
 void *map_remove(struct map *map, struct view key)
@@ -166,6 +185,9 @@ void *map_remove(struct map *map, struct view key)
 	void *before = slot->value;
 
 	if (before != NULL) {
+		if (!map->borrowed)
+			free(slot->key);
+		slot->key = removed;
 		slot->value = NULL;
 		map->count--;
 	}

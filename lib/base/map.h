@@ -20,9 +20,14 @@ void map_freep(struct map **map);
 
 /* The value, or NULL. */
 void *map_get(const struct map *map, struct view key);
-/* Stores `value` (not NULL); returns the value that was there before, or NULL. */
+/* Stores `value` (not NULL) under a copy of the key; returns the value that was there, or NULL. */
 void *map_put(struct map *map, struct view key, void *value);
-/* Removes the key; returns its value, or NULL if there was none. */
+/*
+ * The same, but the key is not copied: its bytes must stay until the value is removed (in the value
+ * itself, mostly). A map has keys of one kind only.
+ */
+void *map_put_borrowed(struct map *map, struct view key, void *value);
+/* Removes the key; returns its value, or NULL if there was none. Views of the map's copy end. */
 void *map_remove(struct map *map, struct view key);
 size_t map_count(const struct map *map);
 

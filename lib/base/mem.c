@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,6 +66,13 @@ void mem_block_give(char *block)
 		blocks.kept[blocks.count++] = block;
 	else
 		free(block);
+}
+
+void mem_trim(void)
+{
+	while (blocks.count > 0)
+		free(blocks.kept[--blocks.count]);
+	malloc_trim(0);
 }
 
 char *mem_strdup(const char *text)

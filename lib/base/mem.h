@@ -43,6 +43,8 @@ void *mem_resize(void *old, size_t count, size_t size) __attribute__((returns_no
 char *mem_block_take(void) __attribute__((returns_nonnull));
 /* NULL is allowed. */
 void mem_block_give(char *block);
+/* Gives all that is free back to the kernel. Takes its time: for a program that has nothing to do. */
+void mem_trim(void);
 char *mem_strdup(const char *text) __attribute__((returns_nonnull));
 /* A NUL-terminated copy of `len` bytes. */
 char *mem_strndup(const void *data, size_t len) __attribute__((returns_nonnull));

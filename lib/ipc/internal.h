@@ -30,8 +30,6 @@ struct ipc {
 
 /* 0 or a negative errno, which ends the connection. */
 int ipc_fail(struct ipc *ipc, int code);
-/* Bytes of whole messages that were packed elsewhere, sent at once. */
-int ipc_send_bytes(struct ipc *ipc, struct view bytes);
 void ipc_free_input(struct ipc *ipc);
 /* The same if nothing is in it. */
 void ipc_release_input(struct ipc *ipc);

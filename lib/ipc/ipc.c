@@ -186,6 +186,13 @@ void ipc_cork(struct ipc *ipc)
 	ipc->corked = true;
 }
 
+int ipc_pack_message(struct str *out, enum message_type type, const void *fields)
+{
+	struct packed packed = { .out = out, .flat = true };
+
+	return message_pack(&packed, type, fields);
+}
+
 int ipc_send_bytes(struct ipc *ipc, struct view bytes)
 {
 	struct iovec all = { (void *)(uintptr_t)bytes.data, bytes.len };

@@ -38,7 +38,7 @@
 #include <sys/types.h>
 
 #include "base/clock.h"
-#include "base/view.h"
+#include "base/str.h"
 
 struct sockaddr_un;
 
@@ -214,6 +214,15 @@ int ipc_send_message(struct ipc *ipc, enum message_type type, const void *fields
 #define ipc_send(ipc, name, ...)                                                                   \
 	ipc_send_message((ipc), MSG_##name, &(const struct msg_##name){ __VA_ARGS__ })
 int ipc_flush(struct ipc *ipc);
+/*
+ * Messages without descriptors may be packed beforehand, in a worker thread too, and sent together:
+ *	ipc_pack(&bytes, queue_item, .queue_id = id, ...); ... ipc_send_bytes(ipc, str_view(&bytes));
+ * Both return 0 or a negative errno, as above.
+ */
+int ipc_pack_message(struct str *out, enum message_type type, const void *fields);
+#define ipc_pack(out, name, ...)                                                                   \
+	ipc_pack_message((out), MSG_##name, &(const struct msg_##name){ __VA_ARGS__ })
+int ipc_send_bytes(struct ipc *ipc, struct view bytes);
 /* 0; -ENODATA: the peer closed between messages; -EBADMSG; -ETIMEDOUT; -ESHUTDOWN; others. */
 int ipc_receive(struct ipc *ipc, struct message *m);
 int ipc_expect(struct ipc *ipc, enum message_type type, struct message *m);

@@ -164,23 +164,42 @@ static int check_opened(struct queue_file *opened, unsigned how, struct queue_fi
 	return 0;
 }
 
+/* What is shorter than the window, most of all that there is, needs no question for its size. */
+static int read_first(struct queue_file *f)
+{
+	struct stat st;
+	ssize_t n;
+
+	f->window = mem_resize(NULL, QUEUE_WINDOW_SIZE, 1);
+	do
+		n = pread(f->fd, f->window, QUEUE_WINDOW_SIZE, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EISDIR || errno == ESPIPE ? -EBADMSG : -errno; /* no file */
+	f->size = f->window_size = (size_t)n;
+	if (f->size < QUEUE_WINDOW_SIZE)
+		return 0;
+	if (fstat(f->fd, &st) < 0)
+		return -errno;
+	f->size = (uint64_t)st.st_size;
+	return 0;
+}
+
 static int finish_open(struct queue_file *opened, unsigned how, struct queue_file **file,
 		       struct error *err)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = opened;
-	struct stat st;
+	int r;
 
-	if (fstat(f->fd, &st) < 0)
-		return error_errno(err, "look at queue file %s", f->id);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, -EBADMSG, "queue file %s is no regular file", f->id);
-	f->size = (uint64_t)st.st_size;
 	if (how & QUEUE_OPEN_LOCK) {
 		if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)
 			return error_set(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
 					 "queue file %s is locked", f->id);
 		f->locked = true;
 	}
+	r = read_first(f);
+	if (r < 0)
+		return error_set(err, r, "read queue file %s: %s", f->id, strerror(-r));
 	return check_opened(TAKE(f), how, file, err);
 }
 
@@ -189,7 +208,7 @@ static struct queue_file *new_file(struct queue *queue, struct view id, int fd)
 	struct queue_file *f = mem_new(struct queue_file);
 
 	f->queue = queue;
-	snprintf(f->id, sizeof(f->id), "%.*s", VIEW_ARG(id));
+	queue_id_copy(f->id, id);
 	f->fd = fd;
 	f->write_fd = f->copy_fd = -1;
 	return f;
@@ -236,7 +255,7 @@ int queue_file_open(struct queue *queue, struct view id, const struct queue_plac
 				 strerror(-folder));
 	if (place != NULL && place->segment != 0)
 		return open_record(queue, id, place, how, file, err);
-	snprintf(name, sizeof(name), "%.*s", VIEW_ARG(id));
+	queue_id_copy(name, id);
 	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
@@ -246,9 +265,16 @@ int queue_file_open(struct queue *queue, struct view id, const struct queue_plac
 
 int queue_file_from_fd(int fd, struct view id, struct queue_file **file, struct error *err)
 {
-	if (!queue_id_is_valid(id)) {
+	struct stat st;
+	int r = 0;
+
+	if (!queue_id_is_valid(id))
+		r = error_set(err, -EINVAL, "no queue id: %.*s", VIEW_ARG(id));
+	else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		r = error_set(err, -EBADMSG, "queue file %.*s is no regular file", VIEW_ARG(id));
+	if (r < 0) {
 		close(fd);
-		return error_set(err, -EINVAL, "no queue id: %.*s", VIEW_ARG(id));
+		return r;
 	}
 	return finish_open(new_file(NULL, id, fd), 0, file, err);
 }

@@ -65,10 +65,15 @@ int queue_folder_fd(struct queue *queue, struct view id);
 struct journal;
 struct queue {
 	int fd;
-	int folders[QUEUE_HASH_FOLDERS];  /* -1: not opened yet */
+	int folders[QUEUE_HASH_FOLDERS];  /* -1: not opened yet; queue_keep_fd */
 	int segments[QUEUE_SEGMENTS_MAX]; /* of the journal, by number - 1; the same */
 	struct journal *journal;	  /* for writing; NULL: it is not used */
 };
+/*
+ * Keeps a descriptor that was just opened, unless another thread was first: then this one is closed.
+ * Returns the one that is kept.
+ */
+int queue_keep_fd(int *place, int fd);
 
 /*
  * commit.c: makes a message durable, together with others; waits as a task. In the journal if there

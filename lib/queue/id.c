@@ -43,6 +43,13 @@ bool queue_id_is_valid(struct view id)
 	return true;
 }
 
+void queue_id_copy(char to[static QUEUE_ID_LENGTH_MAX], struct view id)
+{
+	id = view_first(id, QUEUE_ID_LENGTH_MAX - 1);
+	memcpy(to, id.data, id.len);
+	to[id.len] = '\0';
+}
+
 static uint64_t take_digits(struct view text)
 {
 	uint64_t value = 0;

@@ -93,21 +93,28 @@ static int open_folder(const struct queue *queue, int number)
 	return fd < 0 ? -errno : fd;
 }
 
+int queue_keep_fd(int *place, int fd)
+{
+	int kept = -1;
+
+	if (__atomic_compare_exchange_n(place, &kept, fd, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		return fd;
+	close(fd);
+	return kept;
+}
+
 int queue_folder_fd(struct queue *queue, struct view id)
 {
 	if (!queue_id_is_valid(id))
 		return -EINVAL;
-	int *folder = &queue->folders[queue_folder_of(id)];
+	int *kept = &queue->folders[queue_folder_of(id)];
+	int fd = __atomic_load_n(kept, __ATOMIC_ACQUIRE);
 
-	/* Kept open; a failure is not kept. */
-	if (*folder < 0) {
-		int fd = open_folder(queue, queue_folder_of(id));
-
-		if (fd < 0)
-			return fd;
-		*folder = fd;
-	}
-	return *folder;
+	if (fd >= 0)
+		return fd;
+	fd = open_folder(queue, queue_folder_of(id));
+	return fd < 0 ? fd : queue_keep_fd(kept, fd);
 }
 
 int queue_free_space(const struct queue *queue, uint64_t *bytes)
@@ -168,7 +175,7 @@ static int locate(struct queue *queue, struct view id, char name[static QUEUE_ID
 	int folder = queue_folder_fd(queue, id);
 
 	if (folder >= 0)
-		snprintf(name, QUEUE_ID_LENGTH_MAX, "%.*s", VIEW_ARG(id));
+		queue_id_copy(name, id);
 	return folder;
 }
 

@@ -57,6 +57,8 @@ struct queue_place {
 void queue_id_new(char id[static QUEUE_ID_LENGTH_MAX]);
 /* Syntax only: ids from other programs become parts of paths. */
 bool queue_id_is_valid(struct view id);
+/* A valid id as a C string. */
+void queue_id_copy(char to[static QUEUE_ID_LENGTH_MAX], struct view id);
 /* When it was made, microseconds of the wall clock; for a valid id. */
 int64_t queue_id_time(struct view id);
 /* "incoming/XX/ID" relative to the queue directory. */
@@ -64,7 +66,10 @@ void queue_path(struct str *out, struct view id);
 /* Makes the folders below the queue directory. */
 int queue_make_folders(const char *queue_directory, struct error *err);
 
-/* An open queue directory; stays usable after a chroot. */
+/*
+ * An open queue directory; stays usable after a chroot. Worker threads may open and read files of
+ * it beside the tasks.
+ */
 struct queue;
 struct queue *queue_open(const char *queue_directory, struct error *err);
 void queue_close(struct queue *queue);

@@ -29,14 +29,14 @@ int segment_fd(struct queue *queue, uint32_t number)
 {
 	if (number == 0 || number > QUEUE_SEGMENTS_MAX)
 		return -EINVAL;
-	if (queue->segments[number - 1] < 0) {
-		int fd = open_segment(queue, number);
 
-		if (fd < 0)
-			return fd;
-		queue->segments[number - 1] = fd;
-	}
-	return queue->segments[number - 1];
+	int *kept = &queue->segments[number - 1];
+	int fd = __atomic_load_n(kept, __ATOMIC_ACQUIRE);
+
+	if (fd >= 0)
+		return fd;
+	fd = open_segment(queue, number);
+	return fd < 0 ? fd : queue_keep_fd(kept, fd);
 }
 
 int segment_head_read(int fd, struct segment_head *head)

@@ -52,6 +52,8 @@ struct stack {
 
 struct stack stack_take(void);
 void stack_give_back(struct stack stack);
+/* Unmaps the free ones. */
+void stack_trim(void);
 /* A stack whose owner has not finished and never will. `in_use`: a worker thread may still read it. */
 void stack_abandon(struct stack stack, bool in_use);
 
@@ -101,8 +103,8 @@ void poll_forget_stale(int fd);
 void poll_add_internal(int fd, void (*ready)(void));
 /* Whether any descriptor could wake a task. */
 bool poll_is_needed(void);
-/* Wakes tasks whose descriptors are ready; timeout in milliseconds, -1: none. */
-void poll_once(int timeout);
+/* Wakes tasks whose descriptors are ready; timeout in milliseconds, -1: none. False: it passed. */
+bool poll_once(int timeout);
 /* Ends all waits for input with -ESHUTDOWN. */
 void poll_shut_down(void);
 void poll_close(void);

@@ -292,7 +292,7 @@ static void deliver(const struct epoll_event *event)
 		task_wake(writer, 0);
 }
 
-void poll_once(int timeout)
+bool poll_once(int timeout)
 {
 	struct epoll_event events[EVENTS_PER_CALL];
 	int count;
@@ -305,6 +305,7 @@ void poll_once(int timeout)
 		log_fatal("epoll_wait: %m");
 	for (int i = 0; i < count; i++)
 		deliver(&events[i]);
+	return count != 0;
 }
 
 void poll_shut_down(void)

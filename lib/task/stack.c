@@ -84,6 +84,12 @@ void stack_give_back(struct stack stack)
 		unmap(stack);
 }
 
+void stack_trim(void)
+{
+	while (pool_count > 0)
+		unmap(pool[--pool_count]);
+}
+
 void stack_abandon(struct stack stack, bool in_use)
 {
 #ifdef POSTA_SANITIZE

@@ -10,6 +10,9 @@
 
 /* Reads and writes that a task may do before others get a turn. */
 #define OPERATIONS_PER_TURN 32
+/* Memory is given back when nothing has happened for so long, after so many turns of tasks. */
+#define REST_AFTER     ((msec_t)300)
+#define TURNS_PER_REST 64
 
 static struct {
 	bool set_up;
@@ -21,7 +24,8 @@ static struct {
 	struct context loop;
 	bool shutting_down, quitting;
 	int status;
-} scheduler;
+	unsigned turns; /* since memory was given back last */
+} scheduler = { .turns = TURNS_PER_REST };
 
 static void set_up(void)
 {
@@ -96,6 +100,7 @@ static void run(struct task *task)
 {
 	task->state = TASK_RUNNING;
 	task->operations = 0;
+	scheduler.turns++;
 	scheduler.current = task;
 	context_switch(&scheduler.loop, &task->context, false);
 	scheduler.current = NULL;
@@ -131,23 +136,38 @@ static void fire_timers(void)
 		task_wake(container_of(first, struct task, timer), -ETIMEDOUT);
 }
 
+/* A program that has had much to do, and now has not, keeps what it needs and no more. */
+static void rest(void)
+{
+	stack_trim();
+	mem_trim();
+	scheduler.turns = 0;
+}
+
+static void poll_or_rest(msec_t timeout)
+{
+	bool due = scheduler.turns >= TURNS_PER_REST && (timeout < 0 || timeout > REST_AFTER);
+
+	if (due && !poll_once((int)REST_AFTER))
+		rest();
+	else if (!due)
+		poll_once((int)MIN(timeout, INT_MAX));
+}
+
 /* Lets something happen. False: nothing can. */
 static bool wait_for_something(void)
 {
 	struct heap_node *first = heap_first(&scheduler.timers);
-	int timeout = -1;
+	msec_t timeout = -1;
 
-	if (scheduler.ready_count > 0) {
+	if (scheduler.ready_count > 0)
 		timeout = 0;
-	} else if (first != NULL) {
-		msec_t left = first->key - clock_now();
-
-		timeout = left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
-	} else if (!poll_is_needed() && !worker_is_busy() && !signal_is_needed()) {
+	else if (first != NULL)
+		timeout = MAX(first->key - clock_now(), 0);
+	else if (!poll_is_needed() && !worker_is_busy() && !signal_is_needed())
 		return false;
-	}
 	if (timeout != 0 || poll_is_needed() || worker_is_busy() || signal_is_needed())
-		poll_once(timeout);
+		poll_or_rest(timeout);
 	/* After the descriptors: what came just in time has come. */
 	fire_timers();
 	return true;

@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-from posta import PLAIN_BUILD, Instance, PASSWORD, message
+from posta import PLAIN_BUILD, Instance, PASSWORD, message, wait_until
 
 imaplib._MAXLINE = 10_000_000
 
@@ -158,6 +158,37 @@ SyncState *
         count = sum(len(files) for path, _, files in os.walk(home + "/mail") if path.endswith(("/cur", "/new")))
         subprocess.run(["rm", "-rf", home])
         self.assertEqual(count, 4000)
+
+
+class Listing(unittest.TestCase):
+    def test_a_long_queue_and_a_long_message(self):
+        """Every message once, the oldest first, with all its recipients, also where they need several parts."""
+        with Instance(main={"transport_maps": "inline:{far.test=smtp:[127.0.0.1]:1}", "minimal_backoff_time": "1h",
+                            "relay_domains": "far.test", "mynetworks": "127.0.0.1/32"}) as suite:
+            many = [f"{'x' * 50}{i:04d}@far.test" for i in range(1500)]
+            for start in (0, 100, 200):
+                with suite.smtp() as client:
+                    for i in range(start, start + 100):
+                        client.sendmail(f"s{i:03d}@a.test", [f"r{i:03d}@far.test"], message(subject=str(i)))
+                        if i == 150:
+                            for at in (0, 500, 1000):  # smtpd_recipient_limit
+                                client.sendmail("long@a.test", many[at:at + 500], message(subject="long"))
+            expected = [(f"s{i:03d}@a.test", [f"r{i:03d}@far.test"]) for i in range(300)]
+            expected[151:151] = [("long@a.test", many[at:at + 500]) for at in (0, 500, 1000)]
+
+            def listed():
+                queue = suite.queue()
+                return queue if all(r.get("delay_reason") for q in queue for r in q["recipients"]) else None
+            queue = wait_until(listed, 30, "all to be deferred")
+            self.assertEqual([(q["sender"], [r["address"] for r in q["recipients"]]) for q in queue], expected)
+            self.assertEqual({q["queue_name"] for q in queue}, {"deferred"})
+            self.assertIn("connect to 127.0.0.1[127.0.0.1]:1", queue[0]["recipients"][0]["delay_reason"])
+            text = suite.posta("queue", "list").text
+            self.assertIn("in 303 Requests.", text)
+            self.assertEqual(text.count("@far.test"), 1800)
+            self.assertEqual(text.count("\n\n"), 303)  # one empty line behind each
+            one = suite.posta("queue", "list", queue[151]["queue_id"], "--json").text
+            self.assertEqual(len(one.splitlines()), 1)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/slab.h"
 
 /* A fixed sequence, so that a failure comes again. */
 static uint32_t next_number(uint32_t *state)
@@ -23,30 +24,37 @@ static uint32_t next_number(uint32_t *state)
 
 #define KEYS 500
 
-static void test_map(void **state)
+/* With keys that the map copies, or (borrowed) with those of an array. */
+static void check_map(bool borrowed)
 {
 	_cleanup_(map_freep) struct map *map = map_new();
+	static uint32_t keys[KEYS];
 	static int values[KEYS], others[KEYS];
 	int *model[KEYS] = { NULL };
 	size_t count = 0;
 	uint32_t seed = 1;
 
-	(void)state;
 	for (int i = 0; i < 100000; i++) {
 		uint32_t k = next_number(&seed) % KEYS;
 		struct view key = view_make(&k, k % 2 ? 2 : sizeof(k));
+		struct view kept = view_make(&keys[k], key.len);
+
+		keys[k] = k;
 		uint32_t action = next_number(&seed) % 3;
 		int *value = next_number(&seed) % 2 ? &values[k] : &others[k];
 
 		assert_ptr_equal(map_get(map, key), model[k]);
 		if (action == 0) {
-			assert_ptr_equal(map_put(map, key, value), model[k]);
+			assert_ptr_equal(borrowed ? map_put_borrowed(map, kept, value)
+						  : map_put(map, key, value),
+					 model[k]);
 			count += model[k] == NULL;
 			model[k] = value;
 		} else if (action == 1) {
 			assert_ptr_equal(map_remove(map, key), model[k]);
 			count -= model[k] != NULL;
 			model[k] = NULL;
+			keys[k] = UINT32_MAX; /* nobody looks at it any more */
 		}
 		assert_int_equal(map_count(map), count);
 	}
@@ -65,6 +73,13 @@ static void test_map(void **state)
 	}
 	assert_int_equal(seen, count);
 	assert_int_equal(map_count(map), 0);
+}
+
+static void test_map(void **state)
+{
+	(void)state;
+	check_map(false);
+	check_map(true);
 }
 
 static void test_map_keys(void **state)
@@ -173,6 +188,40 @@ static void test_list(void **state)
 	assert_true(list_is_empty(&list));
 }
 
+#define OBJECTS 2000
+
+static void test_slab(void **state)
+{
+	struct slab slab;
+	unsigned char *objects[OBJECTS] = { NULL };
+	uint32_t seed = 3;
+
+	(void)state;
+	slab_init(&slab, 100);
+	slab_free(&slab, NULL);
+	for (int i = 0; i < 50000; i++) {
+		uint32_t k = next_number(&seed) % OBJECTS;
+
+		/* Full now and then, and empty: blocks come and go. */
+		if (objects[k] == NULL && i / 5000 % 2 == 0) {
+			objects[k] = slab_new(&slab);
+			assert_int_equal((uintptr_t)objects[k] % sizeof(void *), 0);
+			for (int at = 0; at < 100; at++)
+				assert_int_equal(objects[k][at], 0);
+			memset(objects[k], (int)(k % 255) + 1, 100);
+		} else if (objects[k] != NULL) {
+			/* Nobody else has written there. */
+			for (int at = 0; at < 100; at++)
+				assert_int_equal(objects[k][at], k % 255 + 1);
+			slab_free(&slab, objects[k]);
+			objects[k] = NULL;
+		}
+	}
+	for (size_t k = 0; k < OBJECTS; k++)
+		slab_free(&slab, objects[k]);
+	assert_true(list_is_empty(&slab.open)); /* every block is freed */
+}
+
 static void test_random(void **state)
 {
 	unsigned seen[10] = { 0 };
@@ -192,7 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_map),    cmocka_unit_test(test_map_keys),
 		cmocka_unit_test(test_heap),   cmocka_unit_test(test_list),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_random), cmocka_unit_test(test_slab),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
