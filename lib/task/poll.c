@@ -1,11 +1,12 @@
 /*
  * Descriptors and epoll.
  *
- * A descriptor is registered once, edge-triggered and for both directions, so an exchange of
- * request and response costs no epoll_ctl. That is sound because a stream waits only after it has
- * seen EAGAIN, with no switch in between: whatever becomes ready after that is a new edge. Raw
- * descriptors make no such promise, so for them the registration is renewed at each wait, which
- * also makes the kernel look at the present state.
+ * A descriptor is registered once, edge-triggered, so an exchange of request and response costs no
+ * epoll_ctl. That is sound because a stream waits only after it has seen EAGAIN, with no switch in
+ * between: whatever becomes ready after that is a new edge. Raw descriptors make no such promise, so
+ * for them the registration is renewed at each wait, which also makes the kernel look at the present
+ * state. Room for output is asked for only where a task waits for it: on a UNIX socket each read of
+ * the other side is such news, and would wake the program for nothing once a message.
  *
  * Listening sockets are different. Several processes wait on the same one and a connection should
  * wake one of them: EPOLLEXCLUSIVE, level-triggered. A process that is woken but does not accept
@@ -28,6 +29,7 @@ enum registration { REGISTERED_NOT, REGISTERED_EDGE, REGISTERED_LISTENER, REGIST
 struct descriptor {
 	struct task *waiting[2]; /* by enum direction */
 	bool ends_at_shut_down;	 /* the wait for reading */
+	bool for_output;	 /* registered for that too */
 	bool drained;		 /* all input was read, and no news has come since */
 	bool ended; /* the peer's end was told: there may be more to read without news */
 	enum registration how;
@@ -130,20 +132,29 @@ void poll_add_internal(int fd, void (*ready)(void))
 	d->ready = ready;
 }
 
-/* The descriptor is registered already, or it was closed behind our back and is another now. */
-static int register_edge(int fd, struct descriptor *d, bool renew)
+static int control_edge(int operation, int fd, struct descriptor *d, bool for_output)
 {
-	const uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+	const uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+
+	d->for_output = for_output;
+	return control(operation, fd, for_output ? events | EPOLLOUT : events);
+}
+
+/* The descriptor is registered already, or it was closed behind our back and is another now. */
+static int register_edge(int fd, struct descriptor *d, enum direction direction, bool renew)
+{
+	bool for_output = direction == FOR_WRITING || d->waiting[FOR_WRITING] != NULL;
 	int r;
 
 	if (d->how == REGISTERED_EDGE) {
-		r = renew ? control(EPOLL_CTL_MOD, fd, events) : 0;
+		renew |= for_output && !d->for_output;
+		r = renew ? control_edge(EPOLL_CTL_MOD, fd, d, for_output) : 0;
 		if (r != -ENOENT)
 			return r;
 	} else {
 		unregister(fd, d);
 	}
-	r = control(EPOLL_CTL_ADD, fd, events);
+	r = control_edge(EPOLL_CTL_ADD, fd, d, for_output);
 	d->how = r == 0 ? REGISTERED_EDGE : REGISTERED_NOT;
 	return r;
 }
@@ -173,7 +184,7 @@ int poll_wait_change(int fd, enum direction direction, bool ends_at_shut_down, m
 
 	if (direction == FOR_READING && ends_at_shut_down && task_is_shutting_down())
 		return -ESHUTDOWN;
-	r = register_edge(fd, descriptor_at(fd), false);
+	r = register_edge(fd, descriptor_at(fd), direction, false);
 	if (r < 0)
 		return r;
 	return suspend(fd, direction, ends_at_shut_down,
@@ -188,7 +199,7 @@ static int wait_raw(int fd, enum direction direction, bool ends_at_shut_down, ms
 		return -EBADF;
 	if (ends_at_shut_down && task_is_shutting_down())
 		return -ESHUTDOWN;
-	r = register_edge(fd, descriptor_at(fd), true);
+	r = register_edge(fd, descriptor_at(fd), direction, true);
 	if (r == -EPERM)
 		return 0; /* a regular file, always ready */
 	if (r < 0)
@@ -290,6 +301,8 @@ static void deliver(const struct epoll_event *event)
 		d->ended = true;
 	if (writer != NULL && (event->events & (EPOLLOUT | broken)))
 		task_wake(writer, 0);
+	else if (writer == NULL && d->for_output)
+		control_edge(EPOLL_CTL_MOD, event->data.fd, d, false);
 }
 
 bool poll_once(int timeout)
