@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "ipc/clients.h"
+#include "ipc/content.h"
 #include "tokens.h"
 
 #define IDLE_MAX	64
@@ -75,8 +76,7 @@ void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct
 			     .extension = job->extension, .sender = str_view(&d->sender),
 			     .recipient = str_view(&job->recipient->address),
 			     .original = str_view(&job->recipient->original),
-			     .content_offset = d->content_offset, .content_size = d->content_size,
-			     .file = d->fd);
+			     CONTENT_SENT(&d->content));
 
 	finish(ipc, &m, r, verdict);
 }
@@ -95,8 +95,7 @@ void agent_program(const struct job *job, const struct action *action, struct ve
 		.target = view_of(action->text), .extension = job->extension,
 		.sender = str_view(&job->sender), .recipient = str_view(&job->recipient->address),
 		.original = str_view(&job->recipient->original),
-		.content_offset = d->content_offset, .content_size = d->content_size,
-		.file = d->fd);
+		CONTENT_SENT(&d->content));
 
 	finish(ipc, &m, r, verdict);
 }

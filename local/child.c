@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/daemon.h"
+#include "ipc/content.h"
 #include "store/deliver.h"
 #include "task/task.h"
 
@@ -62,16 +63,14 @@ static int check_mbox(const char *path, const struct msg_work_store *m, struct i
 
 static int store(struct ipc *ipc, struct msg_work_store *m)
 {
-	_cleanup_fd_ int file = TAKE_FD(m->file);
+	struct mail_source source = { .prefix = m->headers };
+	int taken = CONTENT_TAKEN(m, &source.content);
+	_cleanup_fd_ int file = source.content.file;
 	_cleanup_free_ char *path = mem_strndup(m->path.data, m->path.len);
-	struct mail_source source = { .file = file,
-				      .offset = m->content_offset,
-				      .size = m->content_size,
-				      .prefix = m->headers };
 	struct error err = ERROR_NONE;
 	int r;
 
-	if (file < 0 || path[0] != '/')
+	if (taken < 0 || path[0] != '/')
 		return -EBADMSG;
 	if (m->check.len > 0) {
 		r = child_check(m->check, false, m->target, &err);

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "ipc/content.h"
 #include "task/task.h"
 
 #define OUTPUT_MAX    1024 /* bytes of the command's output that are kept */
@@ -37,7 +38,7 @@ static struct {
 struct run {
 	int input, output; /* our ends of the pipes */
 	struct msg_work_run *m;
-	int file;
+	struct io_source content;
 	struct str said;
 	bool writing, reading;
 	struct waitlist idle;
@@ -134,10 +135,10 @@ static int write_message(struct run *run)
 	r = write_some(run, str_view(&first));
 	if (r == 0)
 		r = write_lines(run, run->m->headers, &held_cr);
-	for (uint64_t done = 0; r == 0 && done < run->m->content_size;) {
-		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, run->m->content_size - done);
+	for (uint64_t done = 0; r == 0 && done < run->content.size;) {
+		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, run->content.size - done);
 
-		r = io_pread_all(run->file, block, want, (off_t)(run->m->content_offset + done));
+		r = io_source_read(&run->content, block, want, done);
 		if (r == 0)
 			r = write_lines(run, view_make(block, want), &held_cr);
 		done += want;
@@ -352,11 +353,13 @@ static void stop_tasks(struct run *run)
 
 int child_run(struct ipc *ipc, struct msg_work_run *m)
 {
-	_cleanup_fd_ int file = TAKE_FD(m->file);
+	struct io_source content;
+	int taken = CONTENT_TAKEN(m, &content);
+	_cleanup_fd_ int file = content.file;
 	struct run run = { .input = -1,
 			   .output = -1,
 			   .m = m,
-			   .file = file,
+			   .content = content,
 			   .writing = true,
 			   .reading = true,
 			   .deadline = clock_after(param.command_time_limit) };
@@ -364,7 +367,7 @@ int child_run(struct ipc *ipc, struct msg_work_run *m)
 	bool too_long;
 	int r;
 
-	if (file < 0)
+	if (taken < 0)
 		return -EBADMSG;
 	r = m->check.len > 0 ? child_check(m->check, true, m->command, &err) : 0;
 	if (r < 0)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/daemon.h"
+#include "ipc/content.h"
 #include "mail/address.h"
 #include "tokens.h"
 #include "user/user.h"
@@ -141,14 +142,16 @@ static struct worker *take_worker(struct ipc *ipc, enum worker_kind kind,
 
 static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 {
-	_cleanup_fd_ int file = TAKE_FD(m->file);
+	struct io_source content;
+	int taken = CONTENT_TAKEN(m, &content);
+	_cleanup_fd_ int file = content.file;
 	_cleanup_(target_free) struct target target = { .limit = 0 };
 	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
 	_cleanup_(str_free) struct str headers = STR_EMPTY;
 	struct worker *worker;
 	int r = 0;
 
-	if (file < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
+	if (taken < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
 	    !is_clean(m->folder))
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;
@@ -161,14 +164,15 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
 		     .path = str_view(&target.path), .folder = m->folder,
 		     .headers = str_view(&headers), .sender = m->sender,
-		     .limit = (uint64_t)target.limit, .content_offset = m->content_offset,
-		     .content_size = m->content_size, .file = file);
+		     .limit = (uint64_t)target.limit, CONTENT_SENT(&content));
 	return pass_result(ipc, worker, r, view_of(target.name));
 }
 
 static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 {
-	_cleanup_fd_ int file = TAKE_FD(m->file);
+	struct io_source content;
+	int taken = CONTENT_TAKEN(m, &content);
+	_cleanup_fd_ int file = content.file;
 	_cleanup_(target_free) struct target target = { .limit = 0 };
 	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
 	_cleanup_(str_free) struct str headers = STR_EMPTY, check = STR_EMPTY;
@@ -177,7 +181,7 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 	struct worker *worker;
 	int r = 0;
 
-	if (file < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
+	if (taken < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
 	    !is_clean(m->extension) || !is_clean(m->target))
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;
@@ -193,15 +197,13 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 		r = ipc_send(worker_ipc(worker), work_run, .command = m->target,
 			     .check = str_view(&check), .directory = view_of(target.home),
 			     .environment = str_view(&environment), .headers = str_view(&headers),
-			     .sender = m->sender, .content_offset = m->content_offset,
-			     .content_size = m->content_size, .file = file);
+			     .sender = m->sender, CONTENT_SENT(&content));
 	} else {
 		r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
 			     .path = str_view(&target.path), .check = str_view(&check),
 			     .target = m->target, .headers = str_view(&headers),
 			     .sender = m->sender, .limit = (uint64_t)target.limit,
-			     .content_offset = m->content_offset, .content_size = m->content_size,
-			     .file = file);
+			     CONTENT_SENT(&content));
 	}
 	return pass_result(ipc, worker, r, VIEW_NONE);
 }

@@ -39,10 +39,10 @@ static int send_content(struct submission *s, const struct job *job)
 		str_append(&first, VIEW("\r\n"));
 		r = submission_data(s, str_view(&first));
 	}
-	for (uint64_t done = 0; r == 0 && done < d->content_size;) {
-		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, d->content_size - done);
+	for (uint64_t done = 0; r == 0 && done < d->content.size;) {
+		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, d->content.size - done);
 
-		r = io_pread_all(d->fd, block, want, (off_t)(d->content_offset + done));
+		r = io_source_read(&d->content, block, want, done);
 		if (r == 0)
 			r = submission_data(s, view_make(block, want));
 		done += want;
@@ -76,7 +76,7 @@ void forward_submit(const struct plan *plan, struct job *job, struct verdict *ve
 		.body = d->body,
 		.ret = d->ret,
 		.envid = str_view(&d->envid),
-		.size = d->content_size,
+		.size = d->content.size,
 	};
 	struct submission *s = submission_begin("private/cleanup", &mail);
 	int r = send_recipients(s, plan, job);

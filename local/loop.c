@@ -22,21 +22,21 @@ static size_t header_end(struct view bytes)
 
 static int read_header(const struct delivery *d, struct str *header)
 {
-	uint64_t want = MIN(d->content_size, HEADER_READ_FIRST);
+	uint64_t want = MIN(d->content.size, HEADER_READ_FIRST);
 
 	for (;;) {
 		str_clear(header);
 
 		char *to = str_reserve(header, (size_t)want);
-		int r = io_pread_all(d->fd, to, (size_t)want, (off_t)d->content_offset);
+		int r = io_source_read(&d->content, to, (size_t)want, 0);
 
 		if (r < 0)
 			return r == -ENODATA ? -EIO : r;
 		str_grow(header, (size_t)want);
-		if (header_end(str_view(header)) != VIEW_NOT_FOUND || want == d->content_size ||
+		if (header_end(str_view(header)) != VIEW_NOT_FOUND || want == d->content.size ||
 		    want == HEADER_READ_MAX)
 			return 0;
-		want = MIN(MIN(want * 8, HEADER_READ_MAX), d->content_size);
+		want = MIN(MIN(want * 8, HEADER_READ_MAX), d->content.size);
 	}
 }
 
@@ -48,7 +48,7 @@ int loop_was_delivered_to(const struct delivery *d, struct view address)
 	struct view rest;
 	int r;
 
-	if (d->content_size == 0)
+	if (d->content.size == 0)
 		return 0;
 	r = read_header(d, &header);
 	if (r < 0)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "ipc/content.h"
 #include "qmgr.h"
 
 #define CONNECT_TIME ((msec_t)10000)
@@ -69,14 +70,17 @@ static int send_request(struct courier *c)
 	struct attempt *a = attempt_of(c);
 	const struct queue_envelope *e = queue_file_envelope(a->file);
 	const struct lot *lot = c->batch.lot;
-	int r = ipc_send(c->agent, deliver, .queue_id = view_of(a->message->id),
+	struct io_source content;
+	int r = queue_file_content(a->file, &content);
+
+	if (r < 0)
+		return r;
+	r = ipc_send(c->agent, deliver, .queue_id = view_of(a->message->id),
 			 .transport = view_of(c->transport->name),
 			 .nexthop = view_of(lot->destination->nexthop), .sender = e->sender,
 			 .envid = e->envid, .flags = e->flags, .body = e->body, .ret = e->ret,
 			 .arrival = e->arrival, .queued = a->started,
-			 .content_offset = queue_file_content_offset(a->file),
-			 .content_size = queue_file_content_size(a->file),
-			 .count = (uint32_t)c->batch.count, .file = queue_file_fd(a->file));
+			 .count = (uint32_t)c->batch.count, CONTENT_SENT(&content));
 
 	for (size_t i = 0; r == 0 && i < c->batch.count; i++) {
 		const struct lot_recipient *to = &lot->recipients[c->batch.first + i];

@@ -1,7 +1,6 @@
 #include "content.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -35,37 +34,42 @@ static int send_block(struct sender *s, struct view block)
 	return r;
 }
 
-static int read_block(int fd, char *buffer, size_t len, uint64_t offset, size_t *got)
+/* The next piece, at least one byte; `at` is behind it then. `buffer` is made when it is needed. */
+static int next_block(const struct io_source *content, uint64_t *at, char **buffer,
+		      struct view *block)
 {
-	ssize_t n;
+	size_t len = (size_t)MIN(content->size - *at, (uint64_t)BLOCK_SIZE);
+	int r;
 
-	do
-		n = pread(fd, buffer, len, (off_t)offset);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return -EIO;
-	*got = (size_t)n;
+	if (content->bytes != NULL) {
+		*block = view_make(content->bytes + *at, len);
+	} else {
+		if (*buffer == NULL)
+			*buffer = mem_resize(NULL, BLOCK_SIZE, 1);
+		r = io_source_read(content, *buffer, len, *at);
+		if (r < 0)
+			return -EIO;
+		*block = view_make(*buffer, len);
+	}
+	*at += len;
 	return 0;
 }
 
-int content_send(struct stream *io, int fd, uint64_t offset, uint64_t size)
+int content_send(struct stream *io, const struct io_source *content)
 {
 	struct sender s = { .io = io, .last = { '\r', '\n' } };
-	_cleanup_free_ char *buffer = mem_resize(NULL, BLOCK_SIZE, 1);
+	_cleanup_free_ char *buffer = NULL;
+	struct view block;
 
-	while (size > 0) {
-		size_t len = 0;
-		int r = read_block(fd, buffer, (size_t)MIN(size, (uint64_t)BLOCK_SIZE), offset,
-				   &len);
+	for (uint64_t at = 0; at < content->size;) {
+		int r = next_block(content, &at, &buffer, &block);
 
 		if (r == 0)
-			r = send_block(&s, view_make(buffer, len));
+			r = send_block(&s, block);
 		if (r < 0)
 			return r;
-		s.last[0] = len > 1 ? buffer[len - 2] : s.last[1];
-		s.last[1] = buffer[len - 1];
-		offset += len;
-		size -= len;
+		s.last[0] = block.len > 1 ? block.data[block.len - 2] : s.last[1];
+		s.last[1] = block.data[block.len - 1];
 	}
 	if (s.last[0] != '\r' || s.last[1] != '\n') {
 		int r = stream_write(io, VIEW("\r\n"));
@@ -76,19 +80,17 @@ int content_send(struct stream *io, int fd, uint64_t offset, uint64_t size)
 	return stream_write(io, VIEW(".\r\n"));
 }
 
-int content_header_is_8bit(int fd, uint64_t offset, uint64_t size)
+int content_header_is_8bit(const struct io_source *content)
 {
-	_cleanup_free_ char *buffer = mem_resize(NULL, BLOCK_SIZE, 1);
+	_cleanup_free_ char *buffer = NULL;
+	struct view block;
 	char last = '\n';
 
-	while (size > 0) {
-		size_t len = 0;
-
-		if (read_block(fd, buffer, (size_t)MIN(size, (uint64_t)BLOCK_SIZE), offset, &len) <
-		    0)
+	for (uint64_t at = 0; at < content->size;) {
+		if (next_block(content, &at, &buffer, &block) < 0)
 			return -EIO;
-		for (size_t i = 0; i < len; i++) {
-			char c = buffer[i];
+		for (size_t i = 0; i < block.len; i++) {
+			char c = block.data[i];
 
 			if (c == '\r')
 				continue;
@@ -98,8 +100,6 @@ int content_header_is_8bit(int fd, uint64_t offset, uint64_t size)
 				return 1;
 			last = c;
 		}
-		offset += len;
-		size -= len;
 	}
 	return 0;
 }

@@ -1,14 +1,13 @@
-/* The content of a queue file on the wire: dots stuffed (RFC 5321 4.5.2), CR LF . CR LF at its end. */
+/* The content of a message on the wire: dots stuffed (RFC 5321 4.5.2), CR LF . CR LF at its end. */
 #ifndef SMTP_CONTENT_H
 #define SMTP_CONTENT_H
 
-#include <stdint.h>
-
+#include "base/io.h"
 #include "task/stream.h"
 
 /* 0; -EIO: the file cannot be read; else what the stream says. */
-int content_send(struct stream *io, int fd, uint64_t offset, uint64_t size);
+int content_send(struct stream *io, const struct io_source *content);
 /* A byte outside of ASCII in the header of the content: 1, 0, -EIO. */
-int content_header_is_8bit(int fd, uint64_t offset, uint64_t size);
+int content_header_is_8bit(const struct io_source *content);
 
 #endif

@@ -82,7 +82,7 @@ static bool needs_smtputf8(const struct work *w)
 		if (work_is_pending(w, i) && !view_is_ascii(str_view(&d->recipients[i].address)))
 			return true;
 	return (d->flags & MAIL_FLAG_SMTPUTF8) &&
-	       content_header_is_8bit(d->fd, d->content_offset, d->content_size) != 0;
+	       content_header_is_8bit(&d->content) != 0;
 }
 
 static int send_mail(struct transaction *t)
@@ -95,7 +95,7 @@ static int send_mail(struct transaction *t)
 	address_quote(&line, str_view(&d->sender));
 	str_append_byte(&line, '>');
 	if (s->can & CAN_SIZE)
-		str_printf(&line, " SIZE=%llu", (unsigned long long)d->content_size);
+		str_printf(&line, " SIZE=%llu", (unsigned long long)d->content.size);
 	if (d->body == BODY_8BITMIME && (s->can & CAN_8BITMIME))
 		str_append(&line, VIEW(" BODY=8BITMIME"));
 	if (t->smtputf8)
@@ -310,13 +310,13 @@ static int send_content(struct transaction *t)
 {
 	const struct delivery *d = t->w->d;
 	struct stream *io = t->s->io;
-	msec_t allowance = (msec_t)(d->content_size * 1000 / (uint64_t)settings.min_data_rate);
+	msec_t allowance = (msec_t)(d->content.size * 1000 / (uint64_t)settings.min_data_rate);
 	int r;
 
 	t->s->doing = "sending message body";
 	stream_set_timeout(io, settings.data_xfer_timeout);
 	stream_set_deadline(io, clock_after(settings.data_xfer_timeout + allowance));
-	r = content_send(io, d->fd, d->content_offset, d->content_size);
+	r = content_send(io, &d->content);
 	if (r == 0)
 		r = stream_flush(io);
 	stream_set_timeout(io, MSEC_FOREVER);
@@ -435,7 +435,7 @@ static void finish(struct transaction *t)
 static bool check_wishes(struct transaction *t)
 {
 	const struct session *s = t->s;
-	uint64_t size = t->w->d->content_size;
+	uint64_t size = t->w->d->content.size;
 	_cleanup_(failure_free) struct failure failure = { 0 };
 
 	if ((s->can & CAN_SIZE) && s->size_limit > 0 && size > s->size_limit)

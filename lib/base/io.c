@@ -109,6 +109,17 @@ int io_pread_all(int fd, void *data, size_t len, off_t offset)
 	return 0;
 }
 
+int io_source_read(const struct io_source *source, void *data, size_t len, uint64_t at)
+{
+	if (at > source->size || len > source->size - at)
+		return -ENODATA;
+	if (source->bytes == NULL)
+		return io_pread_all(source->file, data, len, (off_t)(source->offset + at));
+	if (len > 0)
+		memcpy(data, source->bytes + at, len);
+	return 0;
+}
+
 int io_read_file(const char *path, size_t limit, struct str *out, struct error *err)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

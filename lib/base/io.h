@@ -5,6 +5,7 @@
 #ifndef BASE_IO_H
 #define BASE_IO_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -19,6 +20,14 @@ int io_pwritev_all(int fd, struct iovec *parts, size_t count, off_t offset);
 /* Exactly len bytes; -ENODATA at an earlier end of file. */
 int io_pread_all(int fd, void *data, size_t len, off_t offset);
 int io_preadv_all(int fd, struct iovec *parts, size_t count, off_t offset);
+/* What is only read: `size` bytes at `offset` of a file, or, where they are in memory, at `bytes`. */
+struct io_source {
+	int file; /* -1: none */
+	uint64_t offset, size;
+	const char *bytes; /* NULL: in the file */
+};
+/* Exactly len bytes, `at` bytes from its begin; -ENODATA where there are fewer. */
+int io_source_read(const struct io_source *source, void *data, size_t len, uint64_t at);
 /* Appends a file's content to *out; -EFBIG beyond `limit` bytes. Regular files only. */
 int io_read_file(const char *path, size_t limit, struct str *out, struct error *err);
 /*

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "ipc/content.h"
 #include "ipc/internal.h"
 #include "task/task.h"
 
@@ -258,4 +259,14 @@ int ipc_send_message(struct ipc *ipc, enum message_type type, const void *fields
 	if (packed.count > 0 || packed.fd >= 0)
 		return send_packed(ipc, &packed);
 	return ipc->out.len >= IPC_BUFFER_SIZE ? ipc_flush(ipc) : 0;
+}
+
+int content_take(int *file, uint64_t offset, uint64_t size, struct view bytes,
+		 struct io_source *source)
+{
+	*source = (struct io_source){ .file = TAKE_FD(*file), .offset = offset, .size = size };
+	if (source->file >= 0)
+		return offset <= INT64_MAX && size <= INT64_MAX - offset ? 0 : -EBADMSG;
+	source->bytes = bytes.len > 0 ? bytes.data : "";
+	return bytes.len == size ? 0 : -EBADMSG;
 }

@@ -54,6 +54,7 @@ struct sockaddr_un;
 #define IPC_COOKIE_MAX	 64
 #define IPC_RDATA_MAX	 16384
 #define IPC_TAG_MAX	 256
+#define IPC_CONTENT_MAX	 16384 /* of a mail; what is larger stays in its file */
 
 /* clang-format off */
 enum message_type {

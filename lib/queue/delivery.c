@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "conf/conf.h"
+#include "ipc/content.h"
 #include "queue/queue.h"
 
 #define FLUSH_AFTER ((msec_t)100)
@@ -138,17 +139,21 @@ static void delivery_clear(struct delivery *d)
 	str_free(&d->sender);
 	str_free(&d->envid);
 	str_free(&d->unreachable_reason);
-	mem_closep(&d->fd);
+	str_free(&d->bytes);
+	mem_closep(&d->content.file);
 }
 
 /* Takes over what the message holds; the views in it end with the next receive. */
 static int take_request(struct delivery *d, struct message *m)
 {
-	d->fd = m->deliver.file;
-	m->deliver.file = -1;
-	if (!queue_id_is_valid(m->deliver.queue_id) || m->deliver.count == 0 ||
-	    m->deliver.count > DELIVERY_RECIPIENTS_MAX || d->fd < 0)
+	if (CONTENT_TAKEN(&m->deliver, &d->content) < 0 ||
+	    !queue_id_is_valid(m->deliver.queue_id) || m->deliver.count == 0 ||
+	    m->deliver.count > DELIVERY_RECIPIENTS_MAX)
 		return -EBADMSG;
+	if (d->content.bytes != NULL) {
+		str_set(&d->bytes, m->deliver.content);
+		d->content.bytes = str_cstr(&d->bytes);
+	}
 	str_set(&d->queue_id, m->deliver.queue_id);
 	str_set(&d->transport, m->deliver.transport);
 	str_set(&d->nexthop, m->deliver.nexthop);
@@ -160,8 +165,6 @@ static int take_request(struct delivery *d, struct message *m)
 	d->arrival = m->deliver.arrival;
 	d->queued = m->deliver.queued;
 	d->started = clock_wall_usec();
-	d->content_offset = m->deliver.content_offset;
-	d->content_size = m->deliver.content_size;
 	d->flushed = clock_now();
 	size_t expected = m->deliver.count;
 
@@ -196,7 +199,7 @@ static int answer(struct delivery *d)
 void delivery_serve(struct ipc *ipc, void (*deliver)(struct delivery *))
 {
 	for (;;) {
-		struct delivery d = { .fd = -1, .ipc = ipc };
+		struct delivery d = { .content.file = -1, .ipc = ipc };
 		struct message m;
 		int r = ipc_next_request(ipc, &m);
 

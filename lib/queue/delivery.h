@@ -23,6 +23,7 @@
 #ifndef QUEUE_DELIVERY_H
 #define QUEUE_DELIVERY_H
 
+#include "base/io.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
 
@@ -40,12 +41,11 @@ struct delivery {
 	int64_t arrival, queued; /* wall clock, microseconds */
 	int64_t started;	 /* when the request came in, the same unit */
 	int64_t connected; /* the agent sets it when the transmission begins (wall µs), for delays= */
-	int fd;		   /* the queue file, for pread() only (others share its position); closed
-			      by delivery_serve */
-	uint64_t content_offset, content_size;
+	struct io_source content; /* its file is shared with others: for pread() only */
 	struct delivery_recipient *recipients;
 	size_t count;
 	struct ipc *ipc;
+	struct str bytes; /* of the content, if it came along */
 	bool unreachable; /* set by delivery_unreachable */
 	struct str unreachable_reason;
 	msec_t flushed; /* delivery_serve's own */

@@ -335,6 +335,17 @@ int queue_file_fd(struct queue_file *file)
 	return file->copy_fd >= 0 ? file->copy_fd : file->fd;
 }
 
+int queue_file_content(struct queue_file *file, struct io_source *content)
+{
+	uint64_t offset = file->head.content_offset, size = file->head.content_size;
+
+	*content = (struct io_source){ .file = -1, .offset = offset, .size = size };
+	if (queue_file_in_journal(file) && size <= IPC_CONTENT_MAX)
+		return queue_file_window(file, offset, (size_t)size, &content->bytes);
+	content->file = queue_file_fd(file);
+	return content->file < 0 ? content->file : 0;
+}
+
 const char *queue_file_id(const struct queue_file *file)
 {
 	return file->id;

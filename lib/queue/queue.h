@@ -190,6 +190,12 @@ const char *queue_file_id(const struct queue_file *file);
 const struct queue_envelope *queue_file_envelope(const struct queue_file *file);
 uint64_t queue_file_content_offset(const struct queue_file *file);
 uint64_t queue_file_content_size(const struct queue_file *file);
+/*
+ * The content, to be handed to other programs with this file: as bytes, valid until the next read,
+ * where it is small and in the journal, else in queue_file_fd(). A negative errno if that fails.
+ */
+struct io_source;
+int queue_file_content(struct queue_file *file, struct io_source *content);
 uint32_t queue_file_recipient_count(const struct queue_file *file);
 uint32_t queue_file_flags(const struct queue_file *file);
 int64_t queue_file_next_attempt(const struct queue_file *file); /* seconds */

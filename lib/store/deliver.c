@@ -93,7 +93,7 @@ int maildir_create(const char *maildir, struct view folder, struct error *err)
 static int copy_content(int to, const struct mail_source *source, uint64_t *size,
 			uint64_t *wire_size)
 {
-	size_t block_size = MIN((size_t)COPY_BLOCK, source->size);
+	size_t block_size = (size_t)MIN((uint64_t)COPY_BLOCK, source->content.size);
 	_cleanup_free_ char *block = mem_resize(NULL, source->prefix.len + block_size, 1);
 	size_t filled = source->prefix.len;
 	uint64_t done = 0, bare = 0;
@@ -103,10 +103,10 @@ static int copy_content(int to, const struct mail_source *source, uint64_t *size
 	if (filled > 0)
 		memcpy(block, source->prefix.data, filled);
 	do {
-		size_t want = (size_t)MIN((uint64_t)block_size, source->size - done);
+		size_t want = (size_t)MIN((uint64_t)block_size, source->content.size - done);
 		char *at = block + filled;
 
-		r = io_pread_all(source->file, at, want, (off_t)(source->offset + done));
+		r = io_source_read(&source->content, at, want, done);
 		if (r < 0)
 			return r == -ENODATA ? -EIO : r;
 		for (size_t i = 0; i < want; i++) {
@@ -116,7 +116,7 @@ static int copy_content(int to, const struct mail_source *source, uint64_t *size
 		r = io_write_all(to, block, filled + want);
 		filled = 0;
 		done += want;
-	} while (r == 0 && done < source->size);
+	} while (r == 0 && done < source->content.size);
 	*size = source->prefix.len + done;
 	*wire_size = *size + bare;
 	return r;

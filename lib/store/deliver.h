@@ -1,7 +1,7 @@
 /*
  * Delivery: plain Maildir and mbox, as the recipient's own user. Needs no index and opens none.
  *
- * The content is `size` bytes at `offset` of an open file in CRLF form (a queue file); `prefix` are
+ * The content is in CRLF form, in memory or in an open file (a queue file); `prefix` are
  * header lines in CRLF form that go in front (Return-Path, X-Original-To, Delivered-To).
  *
  * When a function returns 0 the message is durable: file and directory were fsynced. All block.
@@ -17,11 +17,11 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/str.h"
 
 struct mail_source {
-	int file;
-	uint64_t offset, size;
+	struct io_source content;
 	struct view prefix;
 };
 

@@ -190,10 +190,10 @@ static int copy_filtered(struct mbox_filter *f, int fd, const struct mail_source
 	_cleanup_free_ char *block = mem_new_bytes(COPY_BLOCK);
 	int r = filter_write(f, fd, source->prefix);
 
-	for (uint64_t done = 0; r == 0 && done < source->size;) {
-		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, source->size - done);
+	for (uint64_t done = 0; r == 0 && done < source->content.size;) {
+		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, source->content.size - done);
 
-		r = io_pread_all(source->file, block, want, (off_t)(source->offset + done));
+		r = io_source_read(&source->content, block, want, done);
 		if (r < 0)
 			return r == -ENODATA ? -EIO : r;
 		r = filter_write(f, fd, view_make(block, want));

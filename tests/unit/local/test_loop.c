@@ -13,7 +13,7 @@
 
 static int was_delivered(struct view content, const char *address)
 {
-	struct delivery d = { .content_offset = 7, .content_size = content.len };
+	struct delivery d = { .content = { .offset = 7, .size = content.len } };
 	FILE *file = tmpfile();
 	int r;
 
@@ -21,9 +21,12 @@ static int was_delivered(struct view content, const char *address)
 	fputs("prefix.", file);
 	assert_int_equal(fwrite(content.data, 1, content.len, file), content.len);
 	fflush(file);
-	d.fd = fileno(file);
+	d.content.file = fileno(file);
 	r = loop_was_delivered_to(&d, view_of(address));
 	fclose(file);
+	/* The same where the content came along. */
+	d.content = (struct io_source){ .file = -1, .size = content.len, .bytes = content.data };
+	assert_int_equal(loop_was_delivered_to(&d, view_of(address)), r);
 	return r;
 }
 
@@ -66,12 +69,12 @@ static void long_header(void **unused)
 
 static void short_file(void **unused)
 {
-	struct delivery d = { .content_offset = 0, .content_size = 100 };
+	struct delivery d = { .content.size = 100 };
 	FILE *file = tmpfile();
 
 	(void)unused;
 	assert_non_null(file);
-	d.fd = fileno(file);
+	d.content.file = fileno(file);
 	assert_true(loop_was_delivered_to(&d, VIEW("a@b.test")) < 0);
 	fclose(file);
 }

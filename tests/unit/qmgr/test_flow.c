@@ -73,7 +73,7 @@ static int serve_delivery(struct ipc *ipc)
 	count = m.deliver.count;
 	dead = view_is(m.deliver.nexthop, "dead");
 	crash = view_is(m.deliver.nexthop, "crash");
-	close(m.deliver.file);
+	message_close_fd(&m);
 	assert_in_range(count, 1, 1000);
 	for (uint32_t i = 0; i < count; i++) {
 		assert_int_equal(ipc_expect(ipc, MSG_deliver_rcpt, &m), 0);

@@ -70,10 +70,18 @@ static void exchange(void *argument)
 		assert_int_equal(m.deliver_end.destination, DESTINATION_UNREACHABLE);
 		assert_true(view_is(m.deliver_end.reason, "gone"));
 	}
-	/* A request without a file, or for nobody, ends the connection. */
+	/* A request for nobody ends the connection. */
 	ipc_send(qmgr, deliver, .queue_id = VIEW("4XyZbcdfgzBCDFGHJK"), .count = 0,
 		 .file = open("/dev/null", O_RDONLY));
 	assert_true(ipc_receive(qmgr, &m) < 0);
+	/* And so does one whose content is not all there. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	_cleanup_(ipc_freep) struct ipc *other = ipc_new(pair[0]);
+
+	task_spawn("agent", serve, ipc_new(pair[1]));
+	ipc_send(other, deliver, .queue_id = VIEW("4XyZbcdfgzBCDFGHJK"), .count = 1,
+		 .content = VIEW("abc"), .content_size = 4);
+	assert_true(ipc_receive(other, &m) < 0);
 	task_quit(0);
 }
 

@@ -108,9 +108,9 @@ static void take_delivery(struct conversation *c, struct delivery *d)
 	*d = (struct delivery){ .flags = c->flags, .body = c->body };
 	str_append_cstr(&d->queue_id, "4cYzB12345zQbcd");
 	str_append_cstr(&d->sender, "s@us.test");
-	d->fd = memfd_create("content", MFD_CLOEXEC);
-	d->content_size = strlen(content);
-	io_write_all(d->fd, content, d->content_size);
+	d->content.file = memfd_create("content", MFD_CLOEXEC);
+	d->content.size = strlen(content);
+	io_write_all(d->content.file, content, d->content.size);
 	while (c->recipients[d->count] != NULL)
 		d->count++;
 	d->recipients = mem_new_array(struct delivery_recipient, d->count);
@@ -149,7 +149,7 @@ static void forget(struct work *w)
 	free(w->recipients);
 	str_free(&d->queue_id);
 	str_free(&d->sender);
-	close(d->fd);
+	close(d->content.file);
 }
 
 static void talk(void *argument)

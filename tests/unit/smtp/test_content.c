@@ -26,6 +26,7 @@ static int file_of(struct view content)
 
 struct job {
 	struct view content;
+	bool in_memory;
 	struct str wire;
 	int sockets[2];
 	int result;
@@ -47,27 +48,32 @@ static void receive(void *argument)
 static void send_it(void *argument)
 {
 	struct job *job = argument;
-	int fd = file_of(job->content);
+	struct io_source content = { .file = file_of(job->content),
+				     .offset = 2,
+				     .size = job->content.len,
+				     .bytes = job->in_memory ? job->content.data : NULL };
 	struct stream *io;
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, job->sockets);
 	task_spawn("receive", receive, job);
 	io = stream_new(job->sockets[0]);
 	stream_set_timeout(io, 5000);
-	job->result = content_send(io, fd, 2, job->content.len);
+	job->result = content_send(io, &content);
 	stream_close(io);
-	close(fd);
+	close(content.file);
 }
 
 static void check(struct view content, struct view expected)
 {
-	struct job job = { .content = content };
+	for (int in_memory = 0; in_memory <= 1; in_memory++) {
+		struct job job = { .content = content, .in_memory = in_memory };
 
-	task_run(send_it, &job);
-	assert_int_equal(job.result, 0);
-	assert_int_equal(job.wire.len, expected.len);
-	assert_memory_equal(job.wire.data, expected.data, expected.len);
-	str_free(&job.wire);
+		task_run(send_it, &job);
+		assert_int_equal(job.result, 0);
+		assert_int_equal(job.wire.len, expected.len);
+		assert_memory_equal(job.wire.data, expected.data, expected.len);
+		str_free(&job.wire);
+	}
 }
 
 static void test_small(void **state)
@@ -128,17 +134,18 @@ static void test_block_borders(void **state)
 
 static void test_short_file(void **state)
 {
-	int fd = file_of(VIEW("abc"));
+	struct io_source content = { .file = file_of(VIEW("abc")), .offset = 2, .size = 4 };
 	int sockets[2];
 	struct stream *io;
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
 	io = stream_new(sockets[0]);
-	assert_int_equal(content_send(io, fd, 2, 4), -EIO);
-	assert_int_equal(content_send(io, -1, 2, 4), -EIO);
+	assert_int_equal(content_send(io, &content), -EIO);
+	close(content.file);
+	content.file = -1;
+	assert_int_equal(content_send(io, &content), -EIO);
 	stream_free(io);
 	close(sockets[1]);
-	close(fd);
 	(void)state;
 }
 
@@ -158,10 +165,12 @@ static void test_8bit_header(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct view content = view_of(rows[i].content);
-		int fd = file_of(content);
+		struct io_source source = { .file = file_of(content), .offset = 2, .size = content.len };
 
-		assert_int_equal(content_header_is_8bit(fd, 2, content.len), rows[i].expected);
-		close(fd);
+		assert_int_equal(content_header_is_8bit(&source), rows[i].expected);
+		source.bytes = content.data;
+		assert_int_equal(content_header_is_8bit(&source), rows[i].expected);
+		close(source.file);
 	}
 	(void)state;
 }

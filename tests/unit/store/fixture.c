@@ -64,17 +64,11 @@ struct mailbox *fixture_mailbox(struct fixture *f, const char *name)
 
 void fixture_deliver(struct fixture *f, const char *folder, const char *text)
 {
-	FILE *file = tmpfile();
 	struct error err = ERROR_NONE;
-	struct mail_source source = { .size = strlen(text) };
+	struct mail_source source = { .content = { -1, 0, strlen(text), text } };
 
-	assert_non_null(file);
-	fputs(text, file);
-	fflush(file);
-	source.file = fileno(file);
 	if (maildir_deliver(f->path, view_of(folder), true, &source, NULL, &err) < 0)
 		fail_msg("%s", err.text);
-	fclose(file);
 }
 
 void fixture_deliver_many(struct fixture *f, const char *folder, unsigned count)

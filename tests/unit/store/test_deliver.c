@@ -21,10 +21,10 @@ static void mail_open(struct mail *mail, const char *prefix, const char *text)
 	/* The content lies somewhere in the middle of a queue file. */
 	fprintf(mail->file, "envelope%send", text);
 	fflush(mail->file);
-	mail->source = (struct mail_source){ .file = fileno(mail->file),
-					     .offset = 8,
-					     .size = strlen(text),
-					     .prefix = view_of(prefix) };
+	mail->source = (struct mail_source){
+		.content = { .file = fileno(mail->file), .offset = 8, .size = strlen(text) },
+		.prefix = view_of(prefix)
+	};
 }
 
 static void maildir(void **state)
@@ -64,7 +64,7 @@ static void maildir_failures_leave_nothing(void **state)
 	struct mail mail;
 
 	mail_open(&mail, "", "text\r\n");
-	mail.source.size = 1000; /* more than the file has */
+	mail.source.content.size = 1000; /* more than the file has */
 	assert_int_equal(maildir_deliver(f->path, VIEW(""), false, &mail.source, NULL, &err), -EIO);
 	assert_true(err.text[0] != '\0');
 	assert_int_equal(fixture_count_files(f, "tmp"), 0);
@@ -151,7 +151,7 @@ static void an_mbox_that_fails_is_cut_back(void **state)
 	fixture_file(f, "mbox", "From x\nold\n\n");
 	str_printf(&path, "%s/mbox", f->path);
 	mail_open(&mail, "", "text\r\n");
-	mail.source.size = 100000;
+	mail.source.content.size = 100000;
 	assert_int_equal(mbox_deliver(str_cstr(&path), 0600, VIEW(""), "fcntl", clock_after(300),
 				      &mail.source, NULL),
 			 -EIO);
