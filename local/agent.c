@@ -94,8 +94,7 @@ void agent_program(const struct job *job, const struct action *action, struct ve
 		.owner = view_of(action->owner), .via = view_of(action->via),
 		.target = view_of(action->text), .extension = job->extension,
 		.sender = str_view(&job->sender), .recipient = str_view(&job->recipient->address),
-		.original = str_view(&job->recipient->original),
-		CONTENT_SENT(&d->content));
+		.original = str_view(&job->recipient->original), CONTENT_SENT(&d->content));
 
 	finish(ipc, &m, r, verdict);
 }

@@ -151,8 +151,8 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	struct worker *worker;
 	int r = 0;
 
-	if (taken < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
-	    !is_clean(m->folder))
+	if (taken < 0 || !is_clean(m->sender) || !is_clean(m->original) ||
+	    !is_clean(m->recipient) || !is_clean(m->folder))
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;
 	if (target_of_mailbox(m, &target, &answer) < 0)
@@ -181,8 +181,8 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 	struct worker *worker;
 	int r = 0;
 
-	if (taken < 0 || !is_clean(m->sender) || !is_clean(m->original) || !is_clean(m->recipient) ||
-	    !is_clean(m->extension) || !is_clean(m->target))
+	if (taken < 0 || !is_clean(m->sender) || !is_clean(m->original) ||
+	    !is_clean(m->recipient) || !is_clean(m->extension) || !is_clean(m->target))
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;
 	if (check_program(m, &target, &check, &answer) < 0)

@@ -81,8 +81,7 @@ static bool needs_smtputf8(const struct work *w)
 	for (size_t i = 0; i < d->count; i++)
 		if (work_is_pending(w, i) && !view_is_ascii(str_view(&d->recipients[i].address)))
 			return true;
-	return (d->flags & MAIL_FLAG_SMTPUTF8) &&
-	       content_header_is_8bit(&d->content) != 0;
+	return (d->flags & MAIL_FLAG_SMTPUTF8) && content_header_is_8bit(&d->content) != 0;
 }
 
 static int send_mail(struct transaction *t)

@@ -165,7 +165,9 @@ static void test_8bit_header(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct view content = view_of(rows[i].content);
-		struct io_source source = { .file = file_of(content), .offset = 2, .size = content.len };
+		struct io_source source = { .file = file_of(content),
+					    .offset = 2,
+					    .size = content.len };
 
 		assert_int_equal(content_header_is_8bit(&source), rows[i].expected);
 		source.bytes = content.data;
