@@ -63,15 +63,15 @@ static int check_mbox(const char *path, const struct msg_work_store *m, struct i
 
 static int store(struct ipc *ipc, struct msg_work_store *m)
 {
+	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
 	struct mail_source source = { .prefix = m->headers };
-	int taken = CONTENT_TAKEN(m, &source.content);
-	_cleanup_fd_ int file = source.content.file;
 	_cleanup_free_ char *path = mem_strndup(m->path.data, m->path.len);
 	struct error err = ERROR_NONE;
 	int r;
 
-	if (taken < 0 || path[0] != '/')
+	if (CONTENT_TAKEN(m, &content) < 0 || path[0] != '/')
 		return -EBADMSG;
+	source.content = content;
 	if (m->check.len > 0) {
 		r = child_check(m->check, false, m->target, &err);
 		if (r < 0)

@@ -353,13 +353,10 @@ static void stop_tasks(struct run *run)
 
 int child_run(struct ipc *ipc, struct msg_work_run *m)
 {
-	struct io_source content;
-	int taken = CONTENT_TAKEN(m, &content);
-	_cleanup_fd_ int file = content.file;
+	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
 	struct run run = { .input = -1,
 			   .output = -1,
 			   .m = m,
-			   .content = content,
 			   .writing = true,
 			   .reading = true,
 			   .deadline = clock_after(param.command_time_limit) };
@@ -367,8 +364,9 @@ int child_run(struct ipc *ipc, struct msg_work_run *m)
 	bool too_long;
 	int r;
 
-	if (taken < 0)
+	if (CONTENT_TAKEN(m, &content) < 0)
 		return -EBADMSG;
+	run.content = content;
 	r = m->check.len > 0 ? child_check(m->check, true, m->command, &err) : 0;
 	if (r < 0)
 		return child_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "%s", err.text);

@@ -142,16 +142,14 @@ static struct worker *take_worker(struct ipc *ipc, enum worker_kind kind,
 
 static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 {
-	struct io_source content;
-	int taken = CONTENT_TAKEN(m, &content);
-	_cleanup_fd_ int file = content.file;
+	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
 	_cleanup_(target_free) struct target target = { .limit = 0 };
 	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
 	_cleanup_(str_free) struct str headers = STR_EMPTY;
 	struct worker *worker;
 	int r = 0;
 
-	if (taken < 0 || !is_clean(m->sender) || !is_clean(m->original) ||
+	if (CONTENT_TAKEN(m, &content) < 0 || !is_clean(m->sender) || !is_clean(m->original) ||
 	    !is_clean(m->recipient) || !is_clean(m->folder))
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;
@@ -170,9 +168,7 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 
 static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 {
-	struct io_source content;
-	int taken = CONTENT_TAKEN(m, &content);
-	_cleanup_fd_ int file = content.file;
+	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
 	_cleanup_(target_free) struct target target = { .limit = 0 };
 	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
 	_cleanup_(str_free) struct str headers = STR_EMPTY, check = STR_EMPTY;
@@ -181,7 +177,7 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 	struct worker *worker;
 	int r = 0;
 
-	if (taken < 0 || !is_clean(m->sender) || !is_clean(m->original) ||
+	if (CONTENT_TAKEN(m, &content) < 0 || !is_clean(m->sender) || !is_clean(m->original) ||
 	    !is_clean(m->recipient) || !is_clean(m->extension) || !is_clean(m->target))
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;

@@ -120,6 +120,11 @@ int io_source_read(const struct io_source *source, void *data, size_t len, uint6
 	return 0;
 }
 
+void io_source_close(struct io_source *source)
+{
+	mem_closep(&source->file);
+}
+
 int io_read_file(const char *path, size_t limit, struct str *out, struct error *err)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -28,6 +28,7 @@ struct io_source {
 };
 /* Exactly len bytes, `at` bytes from its begin; -ENODATA where there are fewer. */
 int io_source_read(const struct io_source *source, void *data, size_t len, uint64_t at);
+void io_source_close(struct io_source *source);
 /* Appends a file's content to *out; -EFBIG beyond `limit` bytes. Regular files only. */
 int io_read_file(const char *path, size_t limit, struct str *out, struct error *err);
 /*

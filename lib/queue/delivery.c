@@ -140,7 +140,7 @@ static void delivery_clear(struct delivery *d)
 	str_free(&d->envid);
 	str_free(&d->unreachable_reason);
 	str_free(&d->bytes);
-	mem_closep(&d->content.file);
+	io_source_close(&d->content);
 }
 
 /* Takes over what the message holds; the views in it end with the next receive. */
