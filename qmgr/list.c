@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "control.h"
 
-#define PAGE_MESSAGES 64
+#define PAGE_MESSAGES 256
 #define PAGE_BYTES    ((size_t)64 * 1024) /* packed; what is longer goes in several parts */
 #define PAGES_AT_ONCE 4
 

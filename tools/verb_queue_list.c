@@ -7,13 +7,19 @@
 #include "tools/tool.h"
 #include "tools/verb_queue.h"
 
-#define ID_WIDTH 20
+#define ID_WIDTH      20
+#define OUTPUT_BUFFER ((size_t)64 * 1024) /* what a pipe holds */
+#define TIME_WIDTH    20
 
 static struct {
 	uint64_t messages, bytes;
 	bool json;
 	struct json object;
 	bool in_item; /* its recipients may come */
+	struct str clean;
+	/* Messages come in bursts: many have the time of the one before. */
+	int64_t arrival;
+	char when[TIME_WIDTH + 1];
 } listing;
 
 static const char *queue_name(uint8_t state)
@@ -25,10 +31,22 @@ static const char *queue_name(uint8_t state)
 
 static void print_clean(struct view text)
 {
-	_cleanup_(str_free) struct str clean = STR_EMPTY;
+	str_clear(&listing.clean);
+	str_append_printable(&listing.clean, text);
+	fwrite(listing.clean.data, 1, listing.clean.len, stdout);
+}
 
-	str_append_printable(&clean, text);
-	fputs(str_cstr(&clean), stdout);
+static const char *time_text(int64_t arrival)
+{
+	time_t t = (time_t)arrival;
+	struct tm tm;
+
+	if (listing.when[0] == '\0' || listing.arrival != arrival) {
+		localtime_r(&t, &tm);
+		strftime(listing.when, sizeof(listing.when), "%a %b %d %H:%M:%S", &tm);
+		listing.arrival = arrival;
+	}
+	return listing.when;
 }
 
 static void end_item(void)
@@ -47,9 +65,7 @@ static void end_item(void)
 
 static void show_item(const struct msg_queue_item *item)
 {
-	time_t arrival = (time_t)item->arrival;
-	char when[64], id[64];
-	struct tm tm;
+	char id[64];
 
 	end_item();
 	listing.in_item = true;
@@ -68,14 +84,12 @@ static void show_item(const struct msg_queue_item *item)
 		json_string(&listing.object, "sender", item->sender);
 		json_array(&listing.object, "recipients");
 	} else {
-		localtime_r(&arrival, &tm);
-		strftime(when, sizeof(when), "%a %b %d %H:%M:%S", &tm);
 		snprintf(id, sizeof(id), "%.*s%s", VIEW_ARG(item->queue_id),
 			 item->state == QUEUE_STATE_ACTIVE ? "*"
 			 : item->state == QUEUE_STATE_HOLD ? "!"
 							   : "");
-		printf("%-*s %8llu %20.20s  ", ID_WIDTH + 1, id, (unsigned long long)item->size,
-		       when);
+		printf("%-*s %8llu %*s  ", ID_WIDTH + 1, id, (unsigned long long)item->size,
+		       TIME_WIDTH, time_text(item->arrival));
 		print_clean(item->sender.len > 0 ? item->sender : VIEW("MAILER-DAEMON"));
 		putchar('\n');
 	}
@@ -120,6 +134,7 @@ int queue_list(struct ipc *ipc, const char *id, bool as_json)
 	struct message m;
 	int r = ipc_send(ipc, queue_list, .queue_id = view_of(id));
 
+	setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER);
 	listing.json = as_json;
 	listing.messages = listing.bytes = 0;
 	listing.in_item = false;

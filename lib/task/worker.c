@@ -5,6 +5,7 @@
 #include "task/internal.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -92,6 +93,8 @@ static void open_pool(void)
 	}
 	pool.open = true;
 	pthread_mutex_unlock(&pool.mutex);
+	/* One for us and one for all the workers: each that there is keeps its own free memory. */
+	mallopt(M_ARENA_MAX, 2);
 	poll_add_internal(pool.event_fd, take_finished);
 }
 

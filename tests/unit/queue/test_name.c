@@ -28,6 +28,31 @@ static void later_ids_sort_behind(void **state)
 	assert_true(view_compare(view_of(first), view_of(second)) < 0);
 }
 
+static void the_time_is_in_the_id(void **state)
+{
+	char id[QUEUE_ID_LENGTH_MAX];
+	int64_t before = clock_wall_usec();
+
+	(void)state;
+	queue_id_new(id);
+	int64_t made = queue_id_time(view_of(id));
+
+	assert_true(made >= before && made <= clock_wall_usec());
+	/* A digit for each value, in the order of their bytes. */
+	char text[] = "000000000000";
+
+	for (int64_t value = 0; value < 52; value++) {
+		while (!queue_id_is_valid(view_of(text)))
+			text[9]++;
+		assert_int_equal(queue_id_time(view_of(text)), value);
+		text[9]++;
+	}
+	while (text[9] > 0) {
+		assert_false(queue_id_is_valid(view_of(text)));
+		text[9]++;
+	}
+}
+
 static void what_is_no_id(void **state)
 {
 	static const char *const bad[] = {
@@ -67,6 +92,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_are_valid_and_differ),
 		cmocka_unit_test(later_ids_sort_behind),
+		cmocka_unit_test(the_time_is_in_the_id),
 		cmocka_unit_test(what_is_no_id),
 		cmocka_unit_test(paths_stay_below_incoming),
 	};
