@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -210,6 +213,21 @@ static ssize_t read_once(struct stream *io, enum direction *direction)
 	return n < 0 ? -errno : n;
 }
 
+/*
+ * Who waits for more before an answer has only part of something. The peer may hold back the end of it
+ * until the part is acknowledged (Nagle, RFC 896), which TCP puts off to go with an answer
+ * (RFC 1122 4.2.3.2), and there is none before the end: so it is acknowledged now.
+ */
+static void acknowledge_part(struct stream *io)
+{
+	static const int on = 1;
+
+	if (io->unanswered && !io->not_tcp &&
+	    setsockopt(io->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)) < 0)
+		io->not_tcp = true;
+	io->unanswered = false;
+}
+
 /* Adds at least one byte to the input. The end of a wait that `until` caused is no failure. */
 static int fill(struct stream *io, msec_t until)
 {
@@ -231,6 +249,7 @@ static int fill(struct stream *io, msec_t until)
 		if (n > 0) {
 			io->in_len += (size_t)n;
 			io->bytes_in += (size_t)n;
+			io->unanswered = true;
 			return 0;
 		}
 		if (n == 0)
@@ -242,11 +261,13 @@ static int fill(struct stream *io, msec_t until)
 
 		msec_t deadline = stream_wait_deadline(io);
 
+		acknowledge_part(io);
 		r = poll_wait_change(io->fd, direction, !io->finishes_first, MIN(until, deadline));
 		if (r == -ESHUTDOWN || (r == -ETIMEDOUT && until < deadline))
 			return r;
 		if (r < 0)
 			return stream_fail_reading(io, r);
+		io->unanswered = true; /* if only part of a record of TLS */
 	}
 }
 

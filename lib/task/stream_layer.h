@@ -34,6 +34,8 @@ struct stream {
 	size_t skipped;			  /* bytes of it thrown away so far */
 	bool sending;			  /* a task is in stream_send */
 	bool not_a_socket;		  /* send() does not work: a pipe */
+	bool not_tcp;			  /* there is nothing to acknowledge */
+	bool unanswered;		  /* something came, and nothing was sent since */
 	bool finishes_first;		  /* stream_finish_first */
 	const struct stream_layer *layer; /* NULL: plain */
 	void *layer_state;

@@ -62,6 +62,7 @@ int stream_send(struct stream *io, const char *data, size_t len)
 			data += n;
 			len -= (size_t)n;
 			io->bytes_out += (size_t)n;
+			io->unanswered = false;
 			task_share();
 		}
 	}

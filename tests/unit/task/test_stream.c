@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -625,6 +627,65 @@ static void connect_locally(void *unused)
 		-ECONNREFUSED);
 }
 
+static bool delays_acknowledgements(int fd)
+{
+	int quick;
+	socklen_t len = sizeof(quick);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &quick, &len), 0);
+	return quick == 0;
+}
+
+static void answer_lines(void *argument)
+{
+	struct stream *io = argument;
+	struct view line;
+
+	while (stream_read_line(io, &line, 100) == 0)
+		say(io, "answer\r\n");
+	stream_free(io);
+}
+
+/* The second half of a line may wait for the acknowledgement of the first. */
+static void parts_are_acknowledged(void *unused)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd, accepted, unread;
+
+	(void)unused;
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	fd = stream_connect((struct sockaddr *)&address, len, NULL, 0, clock_after(20000));
+	accepted = accept(listener, NULL, NULL);
+	assert_true(fd >= 0 && accepted >= 0);
+
+	struct stream *client = stream_new(fd), *server = stream_new(accepted);
+
+	task_spawn("a server", answer_lines, server);
+	for (int i = 0; i < 10; i++) {
+		say(client, "line\r\n");
+		expect_line(client, 100, "answer");
+	}
+	assert_true(delays_acknowledgements(accepted));
+	/* Said while the server waits, and so no answer to what comes now. */
+	say(server, "go on\r\n");
+	expect_line(client, 100, "go on");
+	say(client, "li");
+	/* As soon as it was read: later the kernel does it by itself. */
+	do
+		task_yield();
+	while (ioctl(accepted, FIONREAD, &unread) == 0 && unread > 0);
+	assert_false(delays_acknowledgements(accepted));
+	say(client, "ne\r\n");
+	expect_line(client, 100, "answer");
+	stream_free(client);
+	task_sleep(1);
+	close(listener);
+}
+
 static void connect_unix(void *unused)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -656,6 +717,7 @@ static void test_connect(void **state)
 {
 	(void)state;
 	run(connect_locally);
+	run(parts_are_acknowledged);
 	run(connect_unix);
 }
 
