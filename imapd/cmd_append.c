@@ -73,13 +73,12 @@ static int finish(struct imap_session *s, struct append **append, const struct a
 {
 	struct append_meta meta = { .flags = a->flags.system,
 				    .keywords = a->flags.keywords,
-				    .keyword_count = a->flags.keyword_count,
-				    .date = a->date };
+				    .keyword_count = a->flags.keyword_count };
 	uint32_t uidvalidity, uid;
 	int r = a->failed;
 
 	if (r == 0)
-		r = task_blocking(append_make_durable, *append);
+		r = task_blocking(append_complete, *append);
 	if (r == 0)
 		r = append_finish(append, &meta, 1, &uidvalidity, &uid);
 	if (r == 0) {
@@ -101,7 +100,7 @@ int imap_command_append(struct imap_session *s)
 	if (r == 0)
 		r = parse_options(s, &a);
 	if (r == 0)
-		opened = append_begin(s->store, str_view(&name), &append);
+		opened = append_begin(s->store, str_view(&name), a.date, &append);
 	str_free(&name);
 	if (r < 0)
 		return r == -EINVAL ? IMAP_DONE : r;

@@ -49,11 +49,10 @@ int import_put(struct mailbox_request *q, const char *folder, const struct impor
 {
 	struct append_meta meta = { .flags = message->flags,
 				    .keywords = message->keywords,
-				    .keyword_count = message->keyword_count,
-				    .date = message->date };
+				    .keyword_count = message->keyword_count };
 	struct append *append;
 	uint32_t uidvalidity, uid;
-	int r = append_begin(q->store, view_of(folder), &append);
+	int r = append_begin(q->store, view_of(folder), message->date, &append);
 
 	if (r == 0) {
 		r = append_lines(append, message->content);

@@ -17,12 +17,13 @@ struct append {
 	uint32_t folder;
 	unsigned generation; /* of the index that gave the folder's number */
 	char folder_name[STORE_NAME_MAX + 1];
+	int64_t date; /* seconds */
 	int fd;
 	char *directory;     /* of tmp/ */
 	struct str name;     /* in it */
 	uint64_t size, bare; /* bytes; LFs without a CR */
 	char last;
-	bool durable;
+	bool complete;
 };
 
 static void file_path(const struct append *append, struct str *out)
@@ -30,7 +31,7 @@ static void file_path(const struct append *append, struct str *out)
 	str_printf(out, "%s/%s", append->directory, str_cstr(&append->name));
 }
 
-int append_begin(struct store *store, struct view name, struct append **out)
+int append_begin(struct store *store, struct view name, int64_t date, struct append **out)
 {
 	_cleanup_(append_freep) struct append *append = NULL;
 	_cleanup_(str_free) struct str path = STR_EMPTY, normal = STR_EMPTY;
@@ -44,6 +45,7 @@ int append_begin(struct store *store, struct view name, struct append **out)
 	folder_part_path(store, &folder, PART_TMP, &path);
 	append = mem_new(struct append);
 	append->store = store;
+	append->date = date != 0 ? date : clock_wall();
 	append->folder = folder.r.id;
 	append->generation = store->generation;
 	memcpy(append->folder_name, folder.name, sizeof(folder.name));
@@ -71,18 +73,7 @@ int append_write(struct append *append, struct view bytes)
 	if (bytes.len > 0)
 		append->last = bytes.data[bytes.len - 1];
 	append->size += bytes.len;
-	append->durable = false;
 	return io_write_all(append->fd, bytes.data, bytes.len);
-}
-
-int append_make_durable(void *argument)
-{
-	struct append *append = argument;
-
-	if (fsync(append->fd) < 0)
-		return -errno;
-	append->durable = true;
-	return 0;
 }
 
 void append_free(struct append *append)
@@ -107,25 +98,27 @@ void append_freep(struct append **append)
 }
 
 /*
- * With its date, and with a name that says that it is complete: should the index be lost before the
- * message has its place in cur/, it is found by that.
+ * Its name then says that it is complete: should the index be lost before the message has its place in
+ * cur/, it is found by that.
  */
-static int complete_file(struct append *append, int64_t date)
+int append_complete(void *argument)
 {
 	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY;
-	struct timespec times[2] = { { .tv_sec = date }, { .tv_sec = date } };
-	int r = 0;
+	struct append *append = argument;
+	struct timespec times[2] = { { .tv_sec = append->date }, { .tv_sec = append->date } };
 
 	(void)futimens(append->fd, times);
-	if (!append->durable)
-		r = append_make_durable(append);
-	if (r < 0)
-		return r;
+	if (fsync(append->fd) < 0)
+		return -errno;
 	file_path(append, &from);
-	str_printf(&append->name, ",S=%llu,W=%llu", (unsigned long long)append->size,
+	str_append(&to, str_view(&from));
+	str_printf(&to, ",S=%llu,W=%llu", (unsigned long long)append->size,
 		   (unsigned long long)(append->size + append->bare));
-	file_path(append, &to);
-	return rename(str_cstr(&from), str_cstr(&to)) < 0 ? -errno : 0;
+	if (rename(str_cstr(&from), str_cstr(&to)) < 0)
+		return -errno;
+	str_append(&append->name, view_from(str_view(&to), from.len));
+	append->complete = true;
+	return io_sync_directory(append->directory);
 }
 
 struct append_work {
@@ -166,7 +159,7 @@ static int insert_append(struct tx *tx, struct folder *folder, const struct appe
 	struct mail_record mail = {
 		.size = append->size,
 		.wire_size = append->size + append->bare,
-		.date = meta->date != 0 ? meta->date : clock_wall(),
+		.date = append->date,
 		.where = folder->r.id,
 		.part = PART_TMP,
 		.file = str_view(&append->name),
@@ -225,13 +218,12 @@ int append_finish(struct append **appends, const struct append_meta *metas, size
 	if (count > 0)
 		work.generation = appends[0]->store->generation;
 
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = appends[i]->folder == appends[0]->folder
-			    ? complete_file(appends[i],
-					    metas[i].date != 0 ? metas[i].date : clock_wall())
-			    : -EINVAL;
-	if (r == 0 && count > 0)
-		r = io_sync_directory(appends[0]->directory);
+	for (size_t i = 0; i < count && r == 0; i++) {
+		if (appends[i]->folder != appends[0]->folder)
+			r = -EINVAL;
+		else if (!appends[i]->complete)
+			r = append_complete(appends[i]);
+	}
 	if (r == 0 && count > 0)
 		r = store_write(appends[0]->store, WRITE_DURABLE, append_work, &work);
 	*uidvalidity = work.uidvalidity;

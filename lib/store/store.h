@@ -306,23 +306,25 @@ void copy_result_free(struct copy_result *result);
 
 /* ---- append ---- */
 
-/* -ENOENT: no such folder (NO [TRYCREATE]). The content is given in CRLF form. */
-int append_begin(struct store *store, struct view name, struct append **append);
+/*
+ * date: the INTERNALDATE, in seconds; 0: now. -ENOENT: no such folder (NO [TRYCREATE]). The content is
+ * given in CRLF form.
+ */
+int append_begin(struct store *store, struct view name, int64_t date, struct append **append);
 int append_write(struct append *append, struct view bytes);
 /*
- * fsync of the content. May be left out (append_finish does it), or be run in a worker thread: it
- * touches nothing but the file. `append` is a struct append.
+ * All of it was written: makes the file durable. May be left out (append_finish does it), or be run in
+ * a worker thread: it touches nothing but the file. Not twice. `append` is a struct append.
  */
-int append_make_durable(void *append);
+int append_complete(void *append);
 /*
  * Puts `count` messages into their folder (all the same) in one transaction: all or nothing. Frees
- * them, also on failure. keywords: names. date 0: now. *uids has room for `count`, ascending.
+ * them, also on failure. keywords: names. *uids has room for `count`, ascending.
  */
 struct append_meta {
 	unsigned flags;
 	const struct view *keywords;
 	size_t keyword_count;
-	int64_t date;
 };
 int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
 		  uint32_t *uidvalidity, uint32_t *uids);

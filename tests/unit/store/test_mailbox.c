@@ -285,23 +285,22 @@ static void appended(void **state)
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct view keywords[] = { VIEW("$MDNSent"), VIEW("todo") };
 	struct append_meta meta[] = {
-		{ .flags = FLAG_DRAFT | FLAG_SEEN,
-		  .keywords = keywords,
-		  .keyword_count = 2,
-		  .date = 1000000000 },
-		{ .date = 0 },
+		{ .flags = FLAG_DRAFT | FLAG_SEEN, .keywords = keywords, .keyword_count = 2 },
+		{ .flags = 0 },
 	};
 	struct append *appends[2];
 	struct message_info info;
 	uint32_t uidvalidity, uids[2];
 
-	assert_int_equal(append_begin(f->store, VIEW("Nowhere"), &appends[0]), -ENOENT);
+	assert_int_equal(append_begin(f->store, VIEW("Nowhere"), 0, &appends[0]), -ENOENT);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(append_begin(f->store, VIEW("INBOX"), &appends[i]), 0);
+		assert_int_equal(
+			append_begin(f->store, VIEW("INBOX"), i == 0 ? 1000000000 : 0, &appends[i]),
+			0);
 		assert_int_equal(append_write(appends[i], VIEW("Subject: x\r")), 0);
 		assert_int_equal(append_write(appends[i], VIEW("\n\r\nbody\r\n")), 0);
 	}
-	assert_int_equal(append_make_durable(appends[0]), 0);
+	assert_int_equal(append_complete(appends[0]), 0);
 	assert_int_equal(append_finish(appends, meta, 2, &uidvalidity, uids), 0);
 	assert_int_equal(uids[0], 1);
 	assert_int_equal(uids[1], 2);
@@ -322,7 +321,7 @@ static void appended(void **state)
 	assert_int_equal(fixture_count_files(f, "tmp"), 0);
 
 	/* Given up. */
-	assert_int_equal(append_begin(f->store, VIEW("INBOX"), &appends[0]), 0);
+	assert_int_equal(append_begin(f->store, VIEW("INBOX"), 0, &appends[0]), 0);
 	assert_int_equal(fixture_count_files(f, "tmp"), 1);
 	append_free(appends[0]);
 	assert_int_equal(fixture_count_files(f, "tmp"), 0);
