@@ -12,6 +12,8 @@
 #include "queue/permit.h"
 
 #define ADMIN_TIMEOUT ((msec_t)60000)
+/* So long a request waits for the queue to be read after the start. */
+#define START_TIME ((msec_t)5000)
 /* Between two of so many messages the others have a turn. */
 #define YIELD_EVERY 50
 
@@ -50,6 +52,21 @@ static bool may(const struct ipc *ipc, const struct permit *permit)
 	       (ipc_peer(ipc, &pid, &uid, &gid) == 0 && permit_ask(permit, uid, NULL) > 0);
 }
 
+/* After 451 the client asks again soon; that does not help while messages are left on disk. */
+static int refuse_incomplete(struct ipc *ipc, const char *missing)
+{
+	return refuse(ipc, scan_is_first() ? 451 : 450, "4.3.2", missing);
+}
+
+/* "There is no such message" would be a lie while not all are known. */
+static int refuse_unknown(struct ipc *ipc)
+{
+	const char *missing = scan_what_is_missing();
+
+	return missing != NULL ? refuse_incomplete(ipc, missing)
+			       : refuse(ipc, 550, "5.3.0", "there is no such message");
+}
+
 /* A message that is on disk only, for want of room, becomes known first. */
 static struct mail *find(struct view id)
 {
@@ -83,9 +100,12 @@ static int list(struct ipc *ipc, struct view id)
 		snprintf(ids->text, sizeof(ids->text), "%.*s", VIEW_ARG(id));
 		count = 1;
 	}
+	const char *missing = count == 1 && id.len > 0 ? NULL : scan_what_is_missing();
 	int r = list_messages(ipc, ids, count);
 
-	return r == 0 ? ipc_send(ipc, done) : r;
+	if (r < 0)
+		return r;
+	return missing != NULL ? refuse_incomplete(ipc, missing) : ipc_send(ipc, done);
 }
 
 /* ---- acting ---- */
@@ -140,7 +160,11 @@ static int act(struct ipc *ipc, const struct msg_queue_act *act)
 	if (act->queue_id.len > 0) {
 		struct mail *m = find(act->queue_id);
 
+		if (m == NULL && scan_what_is_missing() != NULL)
+			return refuse_unknown(ipc);
 		acted = m != NULL && control_act(m, act->action) == 0;
+	} else if (scan_is_first()) {
+		return refuse(ipc, 451, "4.3.2", "the queue is still being read");
 	} else {
 		str_set(&site, act->site);
 		acted = act_on_all(act->action, str_view(&site));
@@ -157,7 +181,7 @@ static int open_message(struct ipc *ipc, struct view id)
 	const struct mail *m = find(id);
 
 	if (m == NULL || queue_file_open(qmgr.queue, id, &m->place, 0, &f, NULL) < 0)
-		return refuse(ipc, 550, "5.3.0", "there is no such message");
+		return refuse_unknown(ipc);
 	int fd = queue_file_fd(f);
 	int r = fd < 0 ? refuse(ipc, 451, "4.3.0", "the message cannot be opened now")
 		       : ipc_send(ipc, queue_opened, .file = fd);
@@ -176,6 +200,7 @@ static void serve_administrator(struct ipc *ipc)
 		r = ipc_next_request(ipc, &m);
 		if (r < 0)
 			return;
+		scan_wait_first(clock_after(START_TIME));
 		switch (m.type) {
 		case MSG_queue_list:
 			r = list(ipc, m.queue_list.queue_id);

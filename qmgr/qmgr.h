@@ -98,6 +98,12 @@ void scan_soon(void);
 void scan_journal_soon(void);
 /* A message was left on disk for want of room; it is due then. */
 void scan_note_overflow(int64_t due);
+/* Have the folders never been read to their end since the start? */
+bool scan_is_first(void);
+/* Waits until they have; not longer, nor when this process retires. */
+void scan_wait_first(msec_t deadline);
+/* Why there may be messages that are not known, for people; NULL: all are known. */
+const char *scan_what_is_missing(void);
 void scan_run(void *unused);
 
 /* ---- activate.c ---- */

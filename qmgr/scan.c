@@ -23,10 +23,12 @@
 static struct {
 	struct waitlist wake;
 	bool wanted, wanted_journal;
+	bool all_read; /* the folders have been read once since the start */
+	struct waitlist first;
 	size_t busy;	      /* records of the queue manager before us, when last looked at */
 	int64_t overflow_due; /* microseconds; 0: nothing was left on disk */
 	size_t left_on_disk;
-} scanner = { .wake = WAITLIST_START(scanner.wake) };
+} scanner = { .wake = WAITLIST_START(scanner.wake), .first = WAITLIST_START(scanner.first) };
 
 void scan_soon(void)
 {
@@ -48,6 +50,27 @@ void scan_note_overflow(int64_t due)
 			    message_count());
 	if (scanner.overflow_due == 0 || due < scanner.overflow_due)
 		scanner.overflow_due = due;
+}
+
+bool scan_is_first(void)
+{
+	return !scanner.all_read;
+}
+
+const char *scan_what_is_missing(void)
+{
+	if (scan_is_first())
+		return "the queue is still being read; there may be more";
+	if (scanner.left_on_disk > 0)
+		return "more messages are left on disk for now (qmgr_message_waiting_limit)";
+	return NULL;
+}
+
+void scan_wait_first(msec_t deadline)
+{
+	while (!scanner.all_read && !qmgr.retiring &&
+	       wait_on(&scanner.first, deadline) != -ETIMEDOUT)
+		;
 }
 
 struct found_message {
@@ -208,6 +231,8 @@ static void scan(void)
 	else if (found.scan.busy > 0)
 		scanner.wanted_journal = true;
 	scanner.busy = found.scan.busy;
+	scanner.all_read = scanner.all_read || (r == 0 && !found.scan.only_journal);
+	wake_all(&scanner.first);
 	if (message_count() > before && !found.scan.only_journal)
 		log_info("%zu messages found in the queue", message_count() - before);
 	activate_wake();

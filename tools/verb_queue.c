@@ -34,7 +34,8 @@ static const char help[] =
 	"mailq, postqueue -p|-j|-f|-s DOMAIN|-i ID, postsuper -h|-H|-d|-r|-e|-f ID and postcat -q "
 	"ID\n"
 	"work as Postfix's. Status 1: there is no such message; 75: the mail system does not "
-	"run.\n";
+	"run,\n"
+	"or the queue has not been read to its end yet.\n";
 
 enum job_kind { JOB_LIST, JOB_SHOW, JOB_ACT };
 struct job {
@@ -270,8 +271,10 @@ int queue_failure(int r, const struct message *m)
 {
 	if (r < 0)
 		return tool_fail("queue", "the queue manager does not answer: %s", strerror(-r));
-	if (m->type == MSG_verdict)
-		return tool_fail("queue", "%.*s", VIEW_ARG(m->verdict.text));
+	if (m->type == MSG_verdict) {
+		tool_fail("queue", "%.*s", VIEW_ARG(m->verdict.text));
+		return m->verdict.code / 100 == 4 ? TOOL_LATER : TOOL_NO;
+	}
 	return tool_fail("queue", "unexpected answer of the queue manager");
 }
 
@@ -286,8 +289,8 @@ static const char *done_word(uint8_t action)
 	return words[action];
 }
 
-/* While one queue manager takes over from another nobody can do it: again then. */
-static bool is_being_replaced(int r, const struct message *m)
+/* While one queue manager takes over from another, or has just begun, it cannot be done: again. */
+static bool is_too_early(int r, const struct message *m)
 {
 	return r == -ENODATA || (r == 0 && m->type == MSG_verdict && m->verdict.code == 451);
 }
@@ -302,7 +305,7 @@ static int ask(struct ipc **ipc, const struct job *job, struct message *m)
 			     .site = view_of(job->site));
 		if (r == 0)
 			r = ipc_receive(*ipc, m);
-		if (!is_being_replaced(r, m) || clock_now() >= deadline)
+		if (!is_too_early(r, m) || clock_now() >= deadline)
 			return r;
 		task_sleep(100);
 		struct ipc *next = ipc_connect("public/showq", clock_after(CONNECT_TIME));

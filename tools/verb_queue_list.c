@@ -152,5 +152,6 @@ int queue_list(struct ipc *ipc, const char *id, bool as_json)
 			break;
 		}
 	}
+	end_item();
 	return queue_failure(r, &m);
 }

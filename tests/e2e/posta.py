@@ -265,9 +265,11 @@ class Instance:
             kind, data = client.select(folder, readonly=True)
             if kind != "OK":
                 raise AssertionError(f"select {folder}: {data}")
-            if data[0] == b"0":
+            if data[-1] == b"0":
                 return []
-            _, parts = client.fetch("1:*", "(BODY.PEEK[])")
+            kind, parts = client.fetch("1:*", "(BODY.PEEK[])")
+            if kind != "OK":
+                raise AssertionError(f"fetch from {folder}: {parts}")
             return [part[1] for part in parts if isinstance(part, tuple)]
 
     def wait_mail(self, name, count=1, text=None, seconds=20):

@@ -259,10 +259,15 @@ class AtRandom(unittest.TestCase):
                 stop.set()
                 for sender in senders:
                     sender.join()
-            suite.wait_queue_empty(90)
-            counts = found(wait_until(lambda: self.read_all(suite), 30, "IMAP to answer again"))
-            lost = [key for key in promised if key not in counts]
-            self.assertEqual(lost, [], f"{len(promised)} promised\n" + suite.log_tail())
+            suite.wait_queue_empty(300)
+            # What a cleanup that was killed could not announce is found by a scan soon after.
+            for _ in range(5):
+                counts = found(wait_until(lambda: self.read_all(suite), 30, "IMAP to answer again"))
+                lost = [key for key in promised if key not in counts]
+                if not lost:
+                    break
+                time.sleep(2)
+            self.assertEqual(lost[:5], [], f"{len(lost)} lost of {len(promised)} promised\n" + suite.log_tail())
             print(f"killed {sum(killed.values())} times; {len(promised)} promised, "
                   f"{sum(counts.values()) - len(counts)} duplicates")
 
@@ -272,6 +277,20 @@ class AtRandom(unittest.TestCase):
             return suite.inbox("bob")
         except (imaplib.IMAP4.error, OSError):
             return None
+
+    def test_the_queue_is_listed_whole(self):
+        """A queue manager that has just begun knows nothing yet: that does not look like no mail."""
+        waiting = 400
+        with Instance(build=PLAIN_BUILD, main={"defer_transports": "smtp"}) as suite:
+            with suite.smtp() as client:
+                for number in range(waiting):
+                    client.sendmail("a@b.test", ["someone@elsewhere.test"], message(subject=f"{number}"))
+            for _ in range(3):
+                pid = next(pid for name, pid, _ in programs(suite) if name == "qmgr")
+                os.kill(pid, signal.SIGKILL)
+                self.assertEqual(len(suite.queue()), waiting)
+            suite.posta("queue", "hold", "ALL")
+            self.assertEqual({item["queue_name"] for item in suite.queue()}, {"hold"})
 
     def test_master_killed_and_started_again(self):
         with Instance(build=PLAIN_BUILD) as suite:
