@@ -14,7 +14,9 @@
 #include "task/task.h"
 
 #define PLACE_TIMEOUT ((msec_t)120 * 1000)
-#define IDLE_CHECK    ((msec_t)5000)
+/* A user gets another child when the ones there are have been busy for so long. */
+#define PATIENCE   ((msec_t)200)
+#define IDLE_CHECK ((msec_t)5000)
 /* Beyond command_time_limit, which the child keeps: writing and waiting for locks. */
 #define CHILD_TIMEOUT ((msec_t)300 * 1000)
 
@@ -40,7 +42,7 @@ static void worker_end(struct worker *worker)
 	list_remove(&worker->link);
 	workers.count[worker->kind]--;
 	ipc_free(worker->ipc); /* the end of its input ends the child */
-	wake_one(&workers.places[worker->kind]);
+	wake_all(&workers.places[worker->kind]);
 	free(worker);
 }
 
@@ -175,7 +177,8 @@ static struct worker *find_idle(enum worker_kind kind, const struct target *targ
 
 struct worker *worker_take(enum worker_kind kind, const struct target *target, struct error *err)
 {
-	msec_t deadline = clock_after(PLACE_TIMEOUT);
+	msec_t deadline = clock_after(PLACE_TIMEOUT), another = clock_after(PATIENCE);
+	size_t limit = (size_t)param.local_deliver_children;
 	struct worker *worker;
 
 	for (;;) {
@@ -184,19 +187,18 @@ struct worker *worker_take(enum worker_kind kind, const struct target *target, s
 		worker = find_idle(kind, target, &busy);
 		if (worker != NULL)
 			break;
-		/*
-		 * Somebody else's idle one makes room; but to wait for one of the user's own costs
-		 * less than to make another, and then that of somebody else again.
-		 */
-		if (workers.count[kind] >= (size_t)param.local_deliver_children && !busy &&
-		    (worker = longest_idle(kind)) != NULL)
+		/* To wait for one of the user's own costs less than to make another. */
+		bool patient = busy && clock_now() < another;
+
+		/* Somebody else's idle one makes room, but not for a second one. */
+		if (workers.count[kind] >= limit && !busy && (worker = longest_idle(kind)) != NULL)
 			worker_end(worker);
-		if (workers.count[kind] < (size_t)param.local_deliver_children) {
+		if (workers.count[kind] < limit && !patient) {
 			worker = worker_make(kind, target, err);
 			break;
 		}
-		if (wait_on(&workers.places[kind], deadline) < 0) {
-			wake_one(&workers.places[kind]);
+		if (wait_on(&workers.places[kind], patient ? another : deadline) < 0 &&
+		    clock_now() >= deadline) {
 			error_set(err, -EBUSY, "all delivering processes are busy");
 			return NULL;
 		}
@@ -222,5 +224,6 @@ void worker_give_back(struct worker *worker, bool healthy)
 		worker_end(worker);
 		return;
 	}
-	wake_one(&workers.places[worker->kind]);
+	/* All: who waits for another user's child would keep this one from those that want it. */
+	wake_all(&workers.places[worker->kind]);
 }

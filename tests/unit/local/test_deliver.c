@@ -72,10 +72,11 @@ static void write_aliases(void)
 	      "plain: \"|/bin/cat /etc/hostname\"\n"
 	      "env: \"|env > %s/out/env; id -u >> %s/out/env\"\n"
 	      "slow: \"|echo begun; sleep 30\"\n"
+	      "held: \"|until test -e %s/out/go; do sleep 0.02; done\"\n"
 	      "file: %s/out/mbox, %s/out/dir/\n"
 	      "list: :include:%s/conf/list\n"
 	      "open: :include:%s/conf/open\n",
-	      root, root, root, root, root, root, root);
+	      root, root, root, root, root, root, root, root);
 }
 
 static int set_up(void **unused)
@@ -574,6 +575,72 @@ static void test_many(void **unused)
 	assert_int_equal(delivered, 50);
 }
 
+/* ---- one user's deliveries that hang, and another's ---- */
+
+struct held {
+	const char *owner, *command;
+	uint8_t source;
+	int ended;
+};
+
+static void run_held(void *argument)
+{
+	struct held *held = argument;
+	struct message m;
+	struct ipc *ipc;
+
+	assert_int_equal(ipc_exchange(pool, clock_after(5000), &ipc, &m, program_deliver,
+				      .queue_id = VIEW("4ABC"), .kind = PROGRAM_COMMAND,
+				      .source = held->source, .owner = view_of(held->owner),
+				      .target = view_of(held->command),
+				      .content_size = sizeof(content) - 1,
+				      .content = view_make(content, sizeof(content) - 1)),
+			 0);
+	take(ipc, &m);
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to command");
+	held->ended++;
+}
+
+/* Two of three processes hang; who waits for a third of these does not keep the other user's. */
+static void others_go_on(void *unused)
+{
+	_cleanup_free_ char *alias =
+		mem_strdup(in_root("until test -e %s/out/go; do sleep 0.02; done"));
+	_cleanup_free_ char *forward =
+		mem_strdup(in_root("until test -e %s/home/go; do sleep 0.02; done"));
+	struct held hanging = { "held", alias, SOURCE_ALIAS, 0 };
+	struct held other = { self, forward, SOURCE_FORWARD, 0 };
+	char name[128], line[256];
+
+	(void)unused;
+	if (geteuid() != 0)
+		return; /* all are one user's */
+	snprintf(name, sizeof(name), "home/%s", self);
+	snprintf(line, sizeof(line), "\"|%s\"\n", forward);
+	write_file(name, line, 0644);
+	task_spawn("other", run_held, &other);
+	task_sleep(100);
+	for (int i = 0; i < 3; i++)
+		task_spawn("hanging", run_held, &hanging);
+	task_sleep(500);
+	task_spawn("other", run_held, &other);
+	task_sleep(100);
+	write_file("home/go", "", 0644);
+	for (int i = 0; i < 300 && other.ended < 2; i++)
+		task_sleep(10);
+	assert_int_equal(other.ended, 2);
+	assert_int_equal(hanging.ended, 0);
+	write_file("out/go", "", 0644);
+	while (hanging.ended < 3)
+		task_sleep(10);
+}
+
+static void test_others_go_on(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(others_go_on, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -581,7 +648,7 @@ int main(void)
 		cmocka_unit_test(test_commands),  cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_files),	  cmocka_unit_test(test_not_believed),
 		cmocka_unit_test(test_sources),	  cmocka_unit_test(test_forwarded_commands),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many),	  cmocka_unit_test(test_others_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
