@@ -294,7 +294,9 @@ class AtRandom(unittest.TestCase):
                 pid = next(pid for name, pid, _ in programs(suite) if name == "qmgr")
                 os.kill(pid, signal.SIGKILL)
                 self.assertEqual(len(suite.queue()), waiting)
-            # One that must leave messages on disk says so.
+            # One that must leave messages on disk, those that are not due, says so.
+            wait_until(lambda: {item["queue_name"] for item in suite.queue()} == {"deferred"},
+                       20, "each message tried and put off")
             suite.set(qmgr_message_waiting_limit="100")
             suite.posta("reload")
             listed = wait_until(lambda: self.list_that_ends_with(suite, 75), 10, "an incomplete list")
