@@ -19,7 +19,11 @@
 
 static struct {
 	int null_fd;
-	int life[2]; /* programs hold the read end; it ends when master does */
+	/*
+	 * Pipes of which programs hold the read end, so that it ends when master does. That of the
+	 * later ones ends only when those that have work for them have gone too.
+	 */
+	int life[2], life_of_later[2];
 	char *environment[ENVIRONMENT_MAX + 1];
 } children;
 
@@ -70,8 +74,9 @@ int children_prepare(struct error *err)
 		return 0;
 	raise_file_limit();
 	children.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (children.null_fd < 0 || pipe2(children.life, O_CLOEXEC) < 0)
-		return error_errno(err, "open /dev/null and a pipe");
+	if (children.null_fd < 0 || pipe2(children.life, O_CLOEXEC) < 0 ||
+	    pipe2(children.life_of_later, O_CLOEXEC) < 0)
+		return error_errno(err, "open /dev/null and pipes");
 	return 0;
 }
 
@@ -123,7 +128,12 @@ static void compose(struct command *command, const struct plan_service *service,
 		if (s != NULL) /* else this machine lacks the protocol */
 			add(command, "-L", "%d=%s", s->fd, s->name);
 	}
-	add(command, "-F", "life=%d", children.life[0]);
+	if (service_gives_work(service)) {
+		add(command, "-F", "life=%d", children.life[0]);
+		add(command, "-F", "later=%d", children.life_of_later[1]);
+	} else {
+		add(command, "-F", "life=%d", children.life_of_later[0]);
+	}
 	add(command, "-F", "status=%d", status_fd);
 	add(command, "-F", "log=%d", logfile_fd());
 	add(command, "-F", "sink=%s", logfile_is_syslog() ? "syslog" : "file");
@@ -154,7 +164,12 @@ static void become_program(const struct plan_service *service, char **command, i
 		if (s != NULL)
 			inherit(s->fd);
 	}
-	inherit(children.life[0]);
+	if (service_gives_work(service)) {
+		inherit(children.life[0]);
+		inherit(children.life_of_later[1]);
+	} else {
+		inherit(children.life_of_later[0]);
+	}
 	inherit(status_fd);
 	inherit(logfile_fd());
 	/* What a library or a sanitizer prints belongs into the log. */

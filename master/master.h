@@ -123,6 +123,8 @@ void service_slow_down(struct running_service *service, bool was_ready);
 void services_changed(void);
 /* Orderly stop of everything; returns when all processes have ended. */
 void services_stop(void);
+/* The programs of this service give others work: clients' talk, or the queue's deliveries. */
+bool service_gives_work(const struct plan_service *service);
 /* Waits until all are ready. -EINVAL with the reason that a program gave. */
 int services_wait_ready(msec_t deadline, struct error *err);
 

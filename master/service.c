@@ -183,14 +183,16 @@ int services_wait_ready(msec_t deadline, struct error *err)
  */
 enum wave { WAVE_CLIENTS, WAVE_QUEUE, WAVE_REST, WAVE_END };
 
-static bool is_in(enum wave wave, const struct running_service *service, const struct process *p)
+static enum wave wave_of(const char *key, const char *program)
 {
-	const char *type = strrchr(service->key, ' ');
+	if (view_ends(view_of(key), VIEW(" inet")) || view_ends(view_of(program), VIEW("-session")))
+		return WAVE_CLIENTS;
+	return strcmp(program, "qmgr") == 0 ? WAVE_QUEUE : WAVE_REST;
+}
 
-	if (wave == WAVE_CLIENTS)
-		return (type != NULL && strcmp(type, " inet") == 0) ||
-		       view_ends(view_of(p->program), VIEW("-session"));
-	return wave == WAVE_REST || strcmp(p->program, "qmgr") == 0;
+bool service_gives_work(const struct plan_service *service)
+{
+	return wave_of(service->key, service->line->program) != WAVE_REST;
 }
 
 /* Signals all of a wave (0: none), and counts them. */
@@ -200,7 +202,7 @@ static size_t signal_wave(enum wave wave, int signal_number)
 
 	list_for_each (&services.list, struct running_service, link, service) {
 		list_for_each (&service->processes, struct process, link, p) {
-			if (!is_in(wave, service, p))
+			if (wave_of(service->key, p->program) != wave)
 				continue;
 			count++;
 			if (signal_number != 0)

@@ -62,6 +62,8 @@ static bool read_flag(struct birth *birth, const char *text)
 		return false;
 	if (view_is(key, "life"))
 		return read_fd(view_of(value), &birth->life_fd);
+	if (view_is(key, "later"))
+		return read_fd(view_of(value), &birth->later_fd);
 	if (view_is(key, "status"))
 		return read_fd(view_of(value), &birth->status_fd);
 	if (view_is(key, "log"))
@@ -96,6 +98,8 @@ static bool read_option(struct birth *birth, char option, char *value)
 static void keep_from_children(const struct birth *birth)
 {
 	fcntl(birth->life_fd, F_SETFD, FD_CLOEXEC);
+	if (birth->later_fd >= 0)
+		fcntl(birth->later_fd, F_SETFD, FD_CLOEXEC);
 	fcntl(birth->status_fd, F_SETFD, FD_CLOEXEC);
 	fcntl(birth->log_fd, F_SETFD, FD_CLOEXEC);
 	for (size_t i = 0; i < birth->listener_count; i++)
@@ -106,7 +110,7 @@ int arguments_read(int argc, char **argv, struct birth *birth, struct error *err
 {
 	int i = 1;
 
-	*birth = (struct birth){ .life_fd = -1, .status_fd = -1, .log_fd = -1 };
+	*birth = (struct birth){ .life_fd = -1, .later_fd = -1, .status_fd = -1, .log_fd = -1 };
 	for (; i < argc && argv[i][0] == '-' && strcmp(argv[i], "--") != 0; i += 2)
 		if (argv[i][1] == '\0' || argv[i][2] != '\0' || i + 1 >= argc ||
 		    !read_option(birth, argv[i][1], argv[i + 1]))

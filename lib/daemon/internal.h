@@ -14,9 +14,10 @@
  *	NAME -c CONFDIR -n SERVICE [-o name=value]... -L fd=NAME... -F key=value... [-- argument...]
  *
  * -L is a listening socket: "3=private/cleanup" or "4=127.0.0.1:25". -F is "life=fd" (the read end
- * of a pipe that master holds: its end means that master died), "status=fd" (the write end of a
- * pipe: lines "ready <confinement>", "retiring", "failed <reason>"), "log=fd" and "sink=file" or
- * "sink=syslog".
+ * of a pipe that master holds: its end means that master died), "later=fd" (the write end of the
+ * pipe that is the life of the programs that this one gives work to: never touched, so that they
+ * outlive it), "status=fd" (the write end of a pipe: lines "ready <confinement>", "retiring",
+ * "failed <reason>"), "log=fd" and "sink=file" or "sink=syslog".
  */
 #ifndef DAEMON_INTERNAL_H
 #define DAEMON_INTERNAL_H
@@ -39,7 +40,7 @@ struct birth {
 	size_t listener_count;
 	struct conf_override overrides[OVERRIDES_MAX];
 	size_t override_count;
-	int life_fd, status_fd, log_fd;
+	int life_fd, later_fd, status_fd, log_fd;
 	bool log_is_syslog;
 	const char *const *arguments;
 };

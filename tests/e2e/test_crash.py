@@ -304,14 +304,23 @@ class AtRandom(unittest.TestCase):
             self.assertEqual(listed.text.count("someone@"), 100)
 
     def test_master_killed_and_started_again(self):
+        """Who gives work goes before who does it: what is under way is not put off by our end."""
         with Instance(build=PLAIN_BUILD) as suite:
+            agents = [pid for name, pid, _ in programs(suite) if name == "local"]
+            for pid in agents:
+                os.kill(pid, signal.SIGSTOP)
             suite.inject("a@b.test", ["bob@example.test"], message(subject="before"))
+            suite.wait_log("queue active")
             with open(os.path.join(suite.home, "queue", "pid", "master.pid")) as file:
                 os.kill(int(file.read()), signal.SIGKILL)
+            suite.wait_log("/qmgr.*master is gone")
             suite.start()
+            for pid in agents:
+                os.kill(pid, signal.SIGCONT)
             suite.inject("a@b.test", ["bob@example.test"], message(subject="after"))
             suite.wait_mail("bob", text="before")
             suite.wait_mail("bob", text="after")
+            self.assertNotIn("status=deferred", suite.log())
 
 
 if __name__ == "__main__":
