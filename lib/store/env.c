@@ -364,7 +364,9 @@ static int open_or_make(struct store *store, struct error *err)
 	if (r < 0) {
 		env_close(store);
 		errno = -r;
-		return error_errno(err, "open mailbox index %s", store->index);
+		error_errno(err, "open mailbox index %s", store->index);
+		/* It is deleted as fast as it is made. */
+		return r == -ENOENT ? -EAGAIN : r;
 	}
 	return 0;
 }

@@ -52,8 +52,8 @@ static int renew(struct store *store)
 
 	if (r < 0) {
 		log_error("%s", err.text);
-		/* Deleted as fast as it is made; as it is, it would mean that a message is not there. */
-		return r == -ENOENT ? -EAGAIN : r;
+		/* It would mean that a folder or a message is not there. */
+		return r == -ENOENT ? -EIO : r;
 	}
 	log_info("mailbox index %s was deleted, or made again by another process: opened anew",
 		 store->index);
