@@ -26,6 +26,8 @@ static int change_flags(struct mail *m, uint32_t set, uint32_t clear, bool due_n
 	if (r == 0)
 		r = queue_file_set_state(f, (queue_file_flags(f) | set) & ~clear,
 					 due_now ? 0 : queue_file_next_attempt(f));
+	if (r == 0 && opened != NULL)
+		summary_make(m, opened);
 	queue_file_close(opened);
 	if (r < 0)
 		log_error("%s: cannot change its state: %s", m->id,
@@ -157,8 +159,7 @@ bool control_goes_to(const struct mail *m, struct view domain)
 		struct view local, its_domain;
 
 		address_split(r.address, &local, &its_domain);
-		if ((r.outcome == OUTCOME_PENDING || r.outcome == OUTCOME_DEFERRED) &&
-		    view_eq_nocase(its_domain, domain))
+		if (queue_recipient_is_unfinished(&r) && view_eq_nocase(its_domain, domain))
 			return true;
 	}
 	return false;

@@ -125,6 +125,7 @@ static void defer(struct attempt *a)
 		log_error("%s: cannot record the time of its next attempt: %s", m->id,
 			  strerror(-r));
 	m->deferred = true;
+	summary_make(m, a->file);
 	attempt_free(a);
 	message_set_due(m, next * 1000000);
 	if (message_count() > (size_t)param.qmgr_message_waiting_limit) {
@@ -147,6 +148,7 @@ static void put_back(struct attempt *a)
 
 	m->flush = false;
 	if (a->hold) {
+		summary_make(m, a->file);
 		attempt_free(a);
 		message_hold(m);
 	} else if (is_left_to_next(a)) {

@@ -1,6 +1,7 @@
 /*
- * Listing: the messages are read in worker threads, a page of them at a time and some pages at once,
- * so that neither a long queue nor a cold cache keeps deliveries waiting. The pages are sent in turn.
+ * Listing: messages of which there is no summary are read in worker threads, a page of them at a time
+ * and some pages at once, so that neither a long queue nor a cold cache keeps deliveries waiting. The
+ * pages are sent in turn.
  */
 #include <errno.h>
 
@@ -27,19 +28,17 @@ struct page {
 		const struct message_id *id;
 		struct queue_place place;
 		uint8_t state;
+		size_t packed; /* so much of `summaries`; 0: the file is to be read */
 	} messages[PAGE_MESSAGES];
 	size_t count, next;
+	struct str summaries;
+	size_t summaries_used;
 	struct queue_file *file; /* whose recipients are being read, or NULL */
 	struct queue_cursor cursor;
 	struct str address, bytes;
 };
 
 /* ---- in worker threads ---- */
-
-static bool is_unfinished(const struct queue_recipient *r)
-{
-	return r->outcome == OUTCOME_PENDING || r->outcome == OUTCOME_DEFERRED;
-}
 
 /* One recipient. Behind the last the file is closed. */
 static int pack_recipient(struct page *page)
@@ -51,7 +50,7 @@ static int pack_recipient(struct page *page)
 		queue_file_close(TAKE(page->file));
 		return 0;
 	}
-	if (!is_unfinished(&r))
+	if (!queue_recipient_is_unfinished(&r))
 		return 0;
 	/* Looking up the reason ends the recipient's views. */
 	str_set(&page->address, r.address);
@@ -63,6 +62,14 @@ static int pack_recipient(struct page *page)
 
 static int pack_message(struct page *page, size_t which)
 {
+	size_t packed = page->messages[which].packed;
+
+	if (packed > 0) {
+		str_append(&page->bytes,
+			   view_make(page->summaries.data + page->summaries_used, packed));
+		page->summaries_used += packed;
+		return 0;
+	}
 	struct view id = view_of(page->messages[which].id->text);
 	const struct queue_place *place = &page->messages[which].place;
 	struct queue_file *f;
@@ -120,19 +127,27 @@ static bool take_page(struct listing *l, struct page *page)
 {
 	if (l->next == l->count || l->result != 0)
 		return false;
-	page->number = l->pages++;
 	page->count = page->next = 0;
+	page->summaries_used = 0;
+	str_clear(&page->summaries);
 	while (l->next < l->count && page->count < PAGE_MESSAGES) {
 		const struct message_id *id = &l->ids[l->next++];
 		const struct mail *m = message_find(view_of(id->text));
 
 		if (m == NULL || m->state == MESSAGE_REMOVING)
 			continue;
+		size_t before = page->summaries.len;
+
+		l->result = summary_pack(m, state_of(m), &page->summaries);
+		if (l->result < 0)
+			return false;
 		page->messages[page->count].id = id;
 		page->messages[page->count].place = m->place;
 		page->messages[page->count].state = state_of(m);
+		page->messages[page->count].packed = page->summaries.len - before;
 		page->count++;
 	}
+	page->number = l->pages++;
 	return true;
 }
 
@@ -156,6 +171,7 @@ static void send_pages(void *argument)
 		wake_all(&l->progress);
 	}
 	queue_file_close(page->file);
+	str_free(&page->summaries);
 	str_free(&page->address);
 	str_free(&page->bytes);
 	free(page);

@@ -17,6 +17,7 @@ void messages_init(void)
 {
 	slab_init(&known.mails, sizeof(struct mail));
 	known.by_id = map_new();
+	summaries_init();
 }
 
 struct mail *message_find(struct view id)
@@ -76,6 +77,7 @@ void message_park(struct mail *m, struct destination *d)
 void message_activate(struct mail *m, struct attempt *attempt)
 {
 	leave_line(m, MESSAGE_ACTIVE);
+	summary_drop(m);
 	m->attempt = attempt;
 }
 
@@ -92,6 +94,7 @@ void message_settling(struct mail *m)
 void message_forget(struct mail *m)
 {
 	leave_line(m, MESSAGE_WAITING);
+	summary_drop(m);
 	map_remove(known.by_id, view_of(m->id));
 	slab_free(&known.mails, m);
 }

@@ -14,6 +14,7 @@
  *	courier.c	connections to delivery agents, one delivery at a time on each
  *	control.c	the sockets: announcements of cleanup, `posta queue`
  *	list.c		what `posta queue list` is told
+ *	summary.c	what is known of a message that waits without reading its file
  *	main.c		start, the lock, retirement
  */
 #ifndef QMGR_QMGR_H
@@ -57,6 +58,7 @@ enum message_state {
 	MESSAGE_REMOVING, /* all is done but the unlinking */
 };
 struct attempt;
+struct summary;
 struct mail {
 	struct heap_node due; /* microseconds, wall clock */
 	struct list link;     /* parked at a destination */
@@ -67,6 +69,7 @@ struct mail {
 	bool deferred; /* an attempt was made before */
 	bool flush;    /* asked for by hand: defer_transports does not apply */
 	struct attempt *attempt;
+	struct summary *summary; /* of one that waits, or NULL */
 };
 void messages_init(void);
 /* NULL if it is not known. */
@@ -199,6 +202,15 @@ int report_send(struct attempt *a, uint8_t kind);
 void courier_dispatch(struct transport *t);
 /* The transport has a line in master.cf. */
 bool courier_is_known(const char *transport);
+
+/* ---- summary.c ---- */
+
+void summaries_init(void);
+/* Whoever has the open file of a message that is to wait, or has changed it, makes the summary anew. */
+void summary_make(struct mail *m, struct queue_file *file);
+void summary_drop(struct mail *m);
+/* Appends it as IPC messages (queue_item ...); nothing if there is none. 0 or a negative errno. */
+int summary_pack(const struct mail *m, uint8_t state, struct str *bytes);
 
 /* ---- control.c ---- */
 

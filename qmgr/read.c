@@ -262,7 +262,7 @@ void attempt_expire(struct attempt *a)
 	struct queue_recipient r;
 
 	while (queue_file_next_recipient(a->file, &cursor, &r) > 0)
-		if (r.outcome == OUTCOME_PENDING || r.outcome == OUTCOME_DEFERRED)
+		if (queue_recipient_is_unfinished(&r))
 			expire(a, &r);
 	queue_file_trim(a->file);
 	a->any_deferred = a->any_left = false;

@@ -119,8 +119,11 @@ static int read_folders(void *argument)
 	return r;
 }
 
-/* Reads when it is due, or that it is held. What cannot be opened now is tried as an attempt. */
-static void take_message(const struct found_message *found)
+/*
+ * Reads when it is due, or that it is held. What cannot be opened now is tried as an attempt. Alone:
+ * there is no queue manager before us that still works on its files.
+ */
+static void take_message(const struct found_message *found, bool alone)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
 	struct view id = view_of(found->id.text);
@@ -138,6 +141,8 @@ static void take_message(const struct found_message *found)
 	m->deferred = queue_file_next_attempt(f) != 0;
 	if (queue_file_flags(f) & QUEUE_FLAG_HOLD)
 		message_hold(m);
+	if (alone)
+		summary_make(m, f);
 }
 
 /*
@@ -170,7 +175,7 @@ static void take_found(const struct found *found)
 		const struct mail *known = message_find(view_of(m->id.text));
 
 		if (known == NULL)
-			take_message(twins ? choose_twin(m, m + 1) : m);
+			take_message(twins ? choose_twin(m, m + 1) : m, found->scan.busy_too);
 		else if (known->place.segment == 0 && m->place.segment != 0 &&
 			 choose_twin(m, NULL) != NULL)
 			scanner.wanted_journal = true; /* locked now: looked at again */

@@ -209,6 +209,8 @@ struct queue_cursor {
 };
 int queue_file_next_recipient(struct queue_file *file, struct queue_cursor *cursor,
 			      struct queue_recipient *recipient);
+/* Is there still something to be done for it? */
+bool queue_recipient_is_unfinished(const struct queue_recipient *recipient);
 /*
  * Is a report of this kind (REPORT_...) to be made about this recipient? From its outcome, what was
  * reported already, and what the sender asked for (DSN NOTIFY). qmgr and bounce both ask here.

@@ -46,6 +46,11 @@ int queue_file_next_recipient(struct queue_file *file, struct queue_cursor *curs
 	return 1;
 }
 
+bool queue_recipient_is_unfinished(const struct queue_recipient *recipient)
+{
+	return recipient->outcome == OUTCOME_PENDING || recipient->outcome == OUTCOME_DEFERRED;
+}
+
 bool queue_recipient_wants_report(const struct queue_recipient *recipient, uint8_t kind)
 {
 	uint8_t notify = recipient->notify;
@@ -55,8 +60,7 @@ bool queue_recipient_wants_report(const struct queue_recipient *recipient, uint8
 		return recipient->outcome == OUTCOME_FAILED && !recipient->reported &&
 		       (notify == 0 || (notify & NOTIFY_FAILURE));
 	case REPORT_DELAY:
-		return (recipient->outcome == OUTCOME_DEFERRED ||
-			recipient->outcome == OUTCOME_PENDING) &&
+		return queue_recipient_is_unfinished(recipient) &&
 		       (notify == 0 || (notify & NOTIFY_DELAY));
 	case REPORT_SUCCESS:
 		return (recipient->outcome == OUTCOME_DELIVERED ||

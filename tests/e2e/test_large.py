@@ -1,4 +1,5 @@
 """Many messages, and one large one."""
+import glob
 import hashlib
 import imaplib
 import os
@@ -189,6 +190,25 @@ class Listing(unittest.TestCase):
             self.assertEqual(text.count("\n\n"), 303)  # one empty line behind each
             one = suite.posta("queue", "list", queue[151]["queue_id"], "--json").text
             self.assertEqual(len(one.splitlines()), 1)
+            self.listed_from_memory(suite, queue)
+
+    def listed_from_memory(self, suite, queue):
+        """What waits for one recipient is listed without its file, and as its file says."""
+        first = queue[0]["queue_id"]
+        [path] = glob.glob(f"{suite.home}/queue/incoming/*/{first}")
+        os.rename(path, f"{suite.dir}/away")
+        self.assertEqual(suite.queue(), queue)
+        os.rename(f"{suite.dir}/away", path)
+        suite.stop()
+        suite.start()
+        self.assertEqual(suite.queue(), queue)
+        suite.posta("queue", "hold", first)
+        self.assertEqual(suite.queue(), [{**queue[0], "queue_name": "hold"}, *queue[1:]])
+        suite.posta("queue", "release", first)
+        suite.wait_log(f"(?s){first}: to=.*{first}: to=")
+        wait_until(lambda: suite.queue()[0]["queue_name"] == "deferred", 20, "one to be put off again")
+        suite.posta("queue", "delete", first)
+        self.assertEqual(suite.queue(), queue[1:])
 
 
 if __name__ == "__main__":
