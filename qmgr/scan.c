@@ -120,16 +120,19 @@ static int read_folders(void *argument)
 }
 
 /*
- * Reads when it is due, or that it is held. What cannot be opened now is tried as an attempt. Alone:
- * there is no queue manager before us that still works on its files.
+ * Reads when it is due, or that it is held. What cannot be opened now is tried as an attempt. What
+ * the queue manager before us has under way is locked.
  */
-static void take_message(const struct found_message *found, bool alone)
+static void take_message(const struct found_message *found)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
 	struct view id = view_of(found->id.text);
 	int64_t due = clock_wall_usec();
-	int r = queue_file_open(qmgr.queue, id, &found->place, 0, &f, NULL);
+	int r = queue_file_open(qmgr.queue, id, &found->place, QUEUE_OPEN_LOCK, &f, NULL);
+	bool locked = r == -EBUSY;
 
+	if (locked)
+		r = queue_file_open(qmgr.queue, id, &found->place, 0, &f, NULL);
 	if (r == -ENOENT)
 		return;
 	if (r == 0 && queue_file_next_attempt(f) != 0)
@@ -141,7 +144,7 @@ static void take_message(const struct found_message *found, bool alone)
 	m->deferred = queue_file_next_attempt(f) != 0;
 	if (queue_file_flags(f) & QUEUE_FLAG_HOLD)
 		message_hold(m);
-	if (alone)
+	if (!locked)
 		summary_make(m, f);
 }
 
@@ -175,7 +178,7 @@ static void take_found(const struct found *found)
 		const struct mail *known = message_find(view_of(m->id.text));
 
 		if (known == NULL)
-			take_message(twins ? choose_twin(m, m + 1) : m, found->scan.busy_too);
+			take_message(twins ? choose_twin(m, m + 1) : m);
 		else if (known->place.segment == 0 && m->place.segment != 0 &&
 			 choose_twin(m, NULL) != NULL)
 			scanner.wanted_journal = true; /* locked now: looked at again */

@@ -196,12 +196,19 @@ class Listing(unittest.TestCase):
         """What waits for one recipient is listed without its file, and as its file says."""
         first = queue[0]["queue_id"]
         [path] = glob.glob(f"{suite.home}/queue/incoming/*/{first}")
-        os.rename(path, f"{suite.dir}/away")
-        self.assertEqual(suite.queue(), queue)
-        os.rename(f"{suite.dir}/away", path)
+
+        def list_without_file():
+            os.rename(path, f"{suite.dir}/away")
+            self.assertEqual(suite.queue(), queue)
+            os.rename(f"{suite.dir}/away", path)
+        list_without_file()
         suite.stop()
         suite.start()
         self.assertEqual(suite.queue(), queue)
+        list_without_file()
+        suite.posta("reload")
+        suite.wait_log("(?s)messages found in the queue.*messages found in the queue")
+        list_without_file()
         suite.posta("queue", "hold", first)
         self.assertEqual(suite.queue(), [{**queue[0], "queue_name": "hold"}, *queue[1:]])
         suite.posta("queue", "release", first)
