@@ -309,14 +309,16 @@ class AtRandom(unittest.TestCase):
             agents = [pid for name, pid, _ in programs(suite) if name == "local"]
             for pid in agents:
                 os.kill(pid, signal.SIGSTOP)
-            suite.inject("a@b.test", ["bob@example.test"], message(subject="before"))
-            suite.wait_log("queue active")
-            with open(os.path.join(suite.home, "queue", "pid", "master.pid")) as file:
-                os.kill(int(file.read()), signal.SIGKILL)
-            suite.wait_log("/qmgr.*master is gone")
-            suite.start()
-            for pid in agents:
-                os.kill(pid, signal.SIGCONT)
+            try:
+                suite.inject("a@b.test", ["bob@example.test"], message(subject="before"))
+                suite.wait_log("queue active")
+                with open(os.path.join(suite.home, "queue", "pid", "master.pid")) as file:
+                    os.kill(int(file.read()), signal.SIGKILL)
+                suite.wait_log("/qmgr.*master is gone")
+                suite.start()
+            finally:
+                for pid in agents:
+                    os.kill(pid, signal.SIGCONT)
             suite.inject("a@b.test", ["bob@example.test"], message(subject="after"))
             suite.wait_mail("bob", text="before")
             suite.wait_mail("bob", text="after")
