@@ -215,7 +215,8 @@ static void hurry_journal(const struct found *found)
 	settle_old(ids, count);
 }
 
-static void scan(void)
+/* 0, or a negative errno: not everything could be read. */
+static int scan(void)
 {
 	struct found found = { .scan = { .each = take_name,
 					 .only_journal = !scanner.wanted,
@@ -231,7 +232,7 @@ static void scan(void)
 	int r = task_blocking(read_folders, &found);
 
 	if (r < 0)
-		log_error("cannot read the queue's folders: %s", strerror(-r));
+		log_error("cannot read the queue's folders (tried again soon): %s", strerror(-r));
 	take_found(&found);
 	/* What the one before us had under way it may have put off, into files that we do not know. */
 	if (found.scan.busy < scanner.busy)
@@ -246,6 +247,7 @@ static void scan(void)
 	activate_wake();
 	hurry_journal(&found);
 	free(found.messages);
+	return r;
 }
 
 static bool overflow_is_due(void)
@@ -261,7 +263,9 @@ void scan_run(void *unused)
 	while (!qmgr.retiring) {
 		scanner.wanted = scanner.wanted || overflow_is_due();
 		if (scanner.wanted || scanner.wanted_journal) {
-			scan();
+			bool failed = scan() < 0;
+
+			scanner.wanted = scanner.wanted || failed;
 			task_sleep(PAUSE);
 			continue;
 		}

@@ -160,13 +160,17 @@ static int scan_folder(struct queue *queue, int number, struct queue_scan *scan)
 
 int queue_scan(struct queue *queue, struct queue_scan *scan)
 {
-	int r;
+	int result;
 
 	scan->busy = scan->segments = scan->writers = 0;
-	r = journal_scan(queue, scan);
-	for (int i = 0; r == 0 && !scan->only_journal && i < QUEUE_HASH_FOLDERS; i++)
-		r = scan_folder(queue, i, scan);
-	return r;
+	result = journal_scan(queue, scan);
+	for (int i = 0; result <= 0 && !scan->only_journal && i < QUEUE_HASH_FOLDERS; i++) {
+		int r = scan_folder(queue, i, scan);
+
+		if (r > 0 || result == 0)
+			result = r;
+	}
+	return result;
 }
 
 /* The id as a file name in its folder. Returns the folder or a negative errno. */

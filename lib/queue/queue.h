@@ -82,7 +82,7 @@ int queue_free_space(const struct queue *queue, uint64_t *bytes);
 void queue_use_journal(struct queue *queue, uint32_t segments, uint64_t segment_size);
 
 struct queue_scan {
-	/* Called for every message; stops when it returns non-zero. First for those in the journal. */
+	/* Called for every message; stops when it returns more than 0. First for those in the journal. */
 	int (*each)(void *argument, const char *id, const struct queue_place *place);
 	void *argument;
 	bool only_journal;
@@ -92,7 +92,10 @@ struct queue_scan {
 	size_t segments; /* in use */
 	size_t writers;	 /* of these, those that somebody is appending to */
 };
-/* Also makes segments free that nobody writes to and whose records are all done. Blocks. */
+/*
+ * Also makes segments free that nobody writes to and whose records are all done. Blocks. Returns 0,
+ * what `each` returned, or a negative errno: something could not be read, but the rest was.
+ */
 int queue_scan(struct queue *queue, struct queue_scan *scan);
 /* Forgets a message for good. */
 int queue_remove(struct queue *queue, struct view id, const struct queue_place *place);

@@ -203,13 +203,15 @@ static int scan_segment(struct queue *queue, uint32_t number, struct queue_scan 
 
 int journal_scan(struct queue *queue, struct queue_scan *scan)
 {
-	for (uint32_t number = 1; number <= QUEUE_SEGMENTS_MAX; number++) {
+	int result = 0;
+
+	for (uint32_t number = 1; result <= 0 && number <= QUEUE_SEGMENTS_MAX; number++) {
 		int r = scan_segment(queue, number, scan);
 
 		if (r == -ENOENT)
-			return 0;
-		if (r != 0)
-			return r;
+			break;
+		if (r > 0 || result == 0)
+			result = r;
 	}
-	return 0;
+	return result;
 }

@@ -594,6 +594,41 @@ static void recovery(void)
 	assert_int_equal(seen.deliveries, 2);
 }
 
+static void folder_of(const char *id, struct str *path)
+{
+	str_clear(path);
+	str_printf(path, "%s/", directory);
+	queue_path(path, view_of(id));
+	*strrchr(str_cstr(path), '/') = '\0';
+}
+
+/* What cannot be read hides nothing else, and is read when it can be. */
+static void unreadable_folder(void)
+{
+	_cleanup_(str_free) struct str first = STR_EMPTY, second = STR_EMPTY, away = STR_EMPTY;
+	char hidden[QUEUE_ID_LENGTH_MAX], other[QUEUE_ID_LENGTH_MAX];
+
+	PUT("s@x.test", 0, hidden, { "ok@a.test", 0 });
+	folder_of(hidden, &first);
+	do {
+		PUT("s@x.test", 0, other, { "ok@a.test", 0 });
+		folder_of(other, &second);
+	} while (strcmp(str_cstr(&first), str_cstr(&second)) == 0);
+	while (message_first_due() != NULL)
+		message_forget(message_first_due());
+	str_printf(&away, "%s/away", directory);
+	assert_int_equal(rename(str_cstr(&first), str_cstr(&away)), 0);
+	begin();
+	wait_until_gone(other);
+	assert_true(scan_is_first());
+	assert_null(message_find(view_of(hidden)));
+	assert_int_equal(rename(str_cstr(&away), str_cstr(&first)), 0);
+	scan_wait_first(clock_after(10000));
+	assert_false(scan_is_first());
+	wait_until_gone(hidden);
+	assert_int_equal(queue_file_age(qmgr.queue, view_of(hidden)), -ENOENT);
+}
+
 /* Overwrites bytes of a message in the journal. */
 static void spoil(const char *id, uint64_t at, const char *bytes)
 {
@@ -794,6 +829,12 @@ static void recovery_test(void **state)
 	in_journal = false;
 	run_child("", recovery);
 }
+static void unreadable_folder_test(void **state)
+{
+	(void)state;
+	in_journal = false;
+	run_child("", unreadable_folder);
+}
 static void journal_recovery_test(void **state)
 {
 	(void)state;
@@ -827,7 +868,7 @@ int main(void)
 		cmocka_unit_test(dead_test),	   cmocka_unit_test(bad_agents_test),
 		cmocka_unit_test(recovery_test),   cmocka_unit_test(journal_recovery_test),
 		cmocka_unit_test(no_agent_test),   cmocka_unit_test(by_hand_test),
-		cmocka_unit_test(retirement_test),
+		cmocka_unit_test(retirement_test), cmocka_unit_test(unreadable_folder_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
