@@ -36,14 +36,22 @@ void summaries_init(void)
 	kept.reasons = map_new();
 }
 
+/* Returns where it ends. */
+static char *copy(char *to, struct view v)
+{
+	if (v.len > 0)
+		memcpy(to, v.data, v.len);
+	return to + v.len;
+}
+
 static struct reason *reason_use(struct view text)
 {
 	struct reason *reason = map_get(kept.reasons, text);
 
 	if (reason == NULL) {
 		reason = mem_new_bytes(sizeof(*reason) + text.len);
-		reason->text = view_make((char *)(reason + 1), text.len);
-		memcpy(reason + 1, text.data, text.len);
+		reason->text = view_make(reason + 1, text.len);
+		copy((char *)(reason + 1), text);
 		map_put_borrowed(kept.reasons, reason->text, reason);
 	}
 	reason->users++;
@@ -98,8 +106,7 @@ void summary_make(struct mail *m, struct queue_file *file)
 			       .size = queue_file_content_size(file),
 			       .sender = (uint16_t)e->sender.len,
 			       .address = (uint16_t)r.address.len };
-	memcpy(s->text, e->sender.data, e->sender.len);
-	memcpy(s->text + s->sender, r.address.data, r.address.len);
+	copy(copy(s->text, e->sender), r.address);
 	/* Looking up the reason ends the recipient's views. */
 	if (r.reason != 0)
 		queue_file_reason(file, r.reason, &reason);
