@@ -140,12 +140,18 @@ class Run:
             # Whatever was promised before the next call took effect.
             now = self.records[min(point, len(self.records) - 1)].time
             choice = Choice(self.rng)
+            state = self.rng.getstate()
             disk.build(choice, now)
             bad = self.check(now / 1e9, figures)
             figures["points"] += 1
             figures["losses"] += len(bad)
             what = f"run {self.seed}, call {point} of {len(self.records)}, {choice.kind} age {choice.age}"
             wrong += [f"{what}: {text}" for text in bad]
+            if bad and os.environ.get("POSTA_KEEP"):
+                # As the power cut left it, for whoever wants to see what the suite makes of it.
+                self.rng.setstate(state)
+                disk.build(choice, now)
+                wrong.append(f"{what}: the disk is in {self.suite.home}")
             if bad and (until_loss or os.environ.get("POSTA_KEEP")):
                 break
         return wrong
@@ -193,9 +199,10 @@ class Run:
         bad = check_relay(self.traffic, when, self.received, self.sink.since(seen), figures)
         for user in USERS:
             folders = self.read(user)
-            bad += [f"{user}: {text}" for text in
-                    check_mailbox(self.traffic.mailboxes[user], when, folders, figures)]
-            bad += check_keys(self.traffic, user, when, folders, figures)
+            these = [f"{user}: {text}" for text in
+                     check_mailbox(self.traffic.mailboxes[user], when, folders, figures)]
+            these += check_keys(self.traffic, user, when, folders, figures)
+            bad += these + [f"{user}: {name} has {found}" for name, found in folders.items() if these]
         return bad
 
     def read(self, user):
