@@ -135,7 +135,7 @@ static int source_path(struct copy *copy, const struct mail_record *mail, struct
 		return 0;
 	str_clear(path);
 	folder_directory(copy->tx->store, where, path);
-	r = file_locate(str_cstr(path), mail->file, &part, &found);
+	r = file_locate(str_cstr(path), mail->file, NULL, &part, &found);
 	if (r == 0)
 		str_printf(path, "/%s/%s", part_name(part), str_cstr(&found));
 	return r;

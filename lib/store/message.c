@@ -62,7 +62,7 @@ static int open_located_in(const struct store *store, const struct folder *folde
 	int r;
 
 	folder_directory(store, folder, &path);
-	r = file_locate(str_cstr(&path), file, &part, &found);
+	r = file_locate(str_cstr(&path), file, NULL, &part, &found);
 	if (r < 0)
 		return r;
 	str_printf(&path, "/%s/%s", part_name(part), str_cstr(&found));

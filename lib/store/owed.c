@@ -94,7 +94,17 @@ static int sync_touched(struct run *run)
 
 /* ---- finding what others renamed ---- */
 
-static int locate_in(const char *path, const struct file_name *wanted, struct str *name)
+/* A copy in the same folder differs in the UID alone, and UIDs are never used again. */
+static bool is_anothers(const struct seeker *seeker, uint32_t uid)
+{
+	struct mail mail;
+
+	return seeker != NULL && uid != seeker->uid &&
+	       mail_load(seeker->tx, seeker->folder, uid, &mail) != -ENOENT;
+}
+
+static int locate_in(const char *path, const struct file_name *wanted, const struct seeker *seeker,
+		     struct str *name)
 {
 	DIR *directory = opendir(path);
 	struct dirent *entry;
@@ -108,8 +118,9 @@ static int locate_in(const char *path, const struct file_name *wanted, struct st
 		if (!file_name_parse(view_of(entry->d_name), &found) ||
 		    !view_eq(found.base, wanted->base))
 			continue;
-		/* Copies in one folder differ in the UID alone. */
-		if (found.uid != wanted->uid && found.uid != 0 && wanted->uid != 0)
+		/* It may have got its UID since. */
+		if (found.uid != wanted->uid &&
+		    (wanted->uid != 0 || is_anothers(seeker, found.uid)))
 			continue;
 		str_append_cstr(name, entry->d_name);
 		r = 0;
@@ -118,7 +129,8 @@ static int locate_in(const char *path, const struct file_name *wanted, struct st
 	return r;
 }
 
-int file_locate(const char *directory, struct view file, enum part *part, struct str *name)
+int file_locate(const char *directory, struct view file, const struct seeker *seeker,
+		enum part *part, struct str *name)
 {
 	static const enum part places[] = { PART_CUR, PART_NEW, PART_TMP };
 	struct file_name wanted;
@@ -129,7 +141,7 @@ int file_locate(const char *directory, struct view file, enum part *part, struct
 		_cleanup_(str_free) struct str path = STR_EMPTY;
 
 		str_printf(&path, "%s/%s", directory, part_name(places[i]));
-		if (locate_in(str_cstr(&path), &wanted, name) == 0) {
+		if (locate_in(str_cstr(&path), &wanted, seeker, name) == 0) {
 			*part = places[i];
 			return 0;
 		}
@@ -140,8 +152,9 @@ int file_locate(const char *directory, struct view file, enum part *part, struct
 /* ---- tidying: the file gets the name and the place that the index says ---- */
 
 static int move_file(struct run *run, const struct folder *from, struct mail *mail,
-		     const struct folder *to, struct view target)
+		     const struct folder *to, uint32_t uid, struct view target)
 {
+	struct seeker seeker = { run->tx, from->r.id, from == to ? uid : 0 };
 	_cleanup_(str_free) struct str source = STR_EMPTY, destination = STR_EMPTY,
 				       found = STR_EMPTY;
 	enum part part;
@@ -161,7 +174,7 @@ static int move_file(struct run *run, const struct folder *from, struct mail *ma
 		return 0;
 	str_clear(&source);
 	folder_directory(run->tx->store, from, &source);
-	if (file_locate(str_cstr(&source), mail->r.file, &part, &found) < 0)
+	if (file_locate(str_cstr(&source), mail->r.file, &seeker, &part, &found) < 0)
 		return -ENOENT;
 	touch(run, from, part);
 	str_printf(&source, "/%s/%s", part_name(part), str_cstr(&found));
@@ -191,7 +204,7 @@ static int tidy(struct run *run, uint32_t id, uint32_t uid)
 	if (mail.r.where == id && mail.r.part == PART_CUR &&
 	    view_eq(mail.r.file, str_view(&target)))
 		return 0;
-	r = move_file(run, from, &mail, &folder, str_view(&target));
+	r = move_file(run, from, &mail, &folder, uid, str_view(&target));
 	if (r == -ENOENT) {
 		/* Its file is lost: reading cur/, where it now should be, tells so to everybody. */
 		folder.r.cur_time = 0;
@@ -295,6 +308,7 @@ static int remove_folder(struct run *run, struct view name, uint64_t serial)
 
 static int remove_file(struct run *run, const struct gone_record *gone)
 {
+	struct seeker seeker = { run->tx, gone->where, 0 };
 	_cleanup_(str_free) struct str path = STR_EMPTY, found = STR_EMPTY;
 	struct folder folder;
 	enum part part;
@@ -311,7 +325,7 @@ static int remove_file(struct run *run, const struct gone_record *gone)
 		return -errno;
 	str_clear(&path);
 	folder_directory(run->tx->store, &folder, &path);
-	if (file_locate(str_cstr(&path), gone->file, &part, &found) < 0)
+	if (file_locate(str_cstr(&path), gone->file, &seeker, &part, &found) < 0)
 		return 0;
 	touch(run, &folder, part);
 	str_printf(&path, "/%s/%s", part_name(part), str_cstr(&found));

@@ -25,10 +25,20 @@ int owed_settle_last(struct tx *tx, bool folders);
 int owed_files(struct tx *tx, uint32_t folder, struct map *known);
 /* By what stays the same in its name. */
 void owed_key(struct str *out, enum part part, struct view file);
+/* Who looks for a file in order to rename or remove it. */
+struct seeker {
+	struct tx *tx;
+	uint32_t folder; /* that it looks in */
+	uint32_t uid;	 /* of its message, if that is this folder's; else 0 */
+};
 /*
- * Finds the file of a message that is not where the index says, because another program renamed it:
- * by what stays the same in its name, in cur/ and new/. Sets part and appends the name. 0 or -ENOENT.
+ * Finds the file of a message that is not where the index says, because another program renamed it,
+ * or a crash undid the transaction that followed: by what stays the same in its name, in cur/, new/
+ * and tmp/. That may be another message's as well, a copy's, with the same content: all the same to who
+ * only reads it (`seeker` is NULL), for others it is not there. Sets part and appends the name. 0 or
+ * -ENOENT.
  */
-int file_locate(const char *directory, struct view file, enum part *part, struct str *name);
+int file_locate(const char *directory, struct view file, const struct seeker *seeker,
+		enum part *part, struct str *name);
 
 #endif

@@ -545,6 +545,69 @@ static void the_index_grows_to_its_limit(void **state)
 	mailbox_close(box);
 }
 
+/* A crash between the removal or renaming of a file and the transaction that forgets that it is owed. */
+static void what_is_owed_twice_takes_no_copy(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str text = STR_EMPTY, name = STR_EMPTY, path = STR_EMPTY;
+	struct copy_result result;
+	uint32_t first = 1;
+	struct mailbox *box;
+
+	assert_int_equal(store_create(f->store, VIEW("Work"), 0, NULL), 0);
+	assert_int_equal(store_create(f->store, VIEW("Moved"), 0, NULL), 0);
+	/* The folders are not read again, so nothing is settled between the next steps. */
+	usleep(20000);
+	box = fixture_mailbox(f, "Moved");
+	assert_int_equal(mailbox_copy(box, &first, 0, VIEW("Work"), false, &result), 0);
+	copy_result_free(&result);
+	mailbox_close(box);
+	fixture_deliver(f, "Work", MAIL);
+	box = fixture_mailbox(f, "Work");
+	fixture_only_file(f, ".Work/new", &name);
+	str_printf(&path, "%s/.Work/new/%s", f->path, str_cstr(&name));
+	/* One file without a UID in its name, two copies with the same name but for their UIDs. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(mailbox_copy(box, &first, 1, VIEW("Work"), false, &result), 0);
+		copy_result_free(&result);
+	}
+	assert_int_equal(unlink(str_cstr(&path)), 0);
+	assert_int_equal(mailbox_remove(box, &first, 1), 0);
+	mailbox_close(box);
+	fixture_settle(f);
+	box = fixture_mailbox(f, "Work");
+	assert_int_equal(mailbox_count(box), 2);
+	fixture_content(box, 1, &text);
+	assert_string_equal(str_cstr(&text), MAIL);
+	str_clear(&text);
+	fixture_content(box, 2, &text);
+	assert_string_equal(str_cstr(&text), MAIL);
+	mailbox_close(box);
+	fixture_verify(f);
+
+	/* The same with a message whose file is lost and that is moved away. */
+	fixture_deliver(f, "Work", MAIL);
+	box = fixture_mailbox(f, "Work");
+	str_clear(&name);
+	str_clear(&path);
+	fixture_only_file(f, ".Work/new", &name);
+	str_printf(&path, "%s/.Work/new/%s", f->path, str_cstr(&name));
+	first = 3;
+	assert_int_equal(mailbox_copy(box, &first, 1, VIEW("Work"), false, &result), 0);
+	copy_result_free(&result);
+	assert_int_equal(unlink(str_cstr(&path)), 0);
+	assert_int_equal(mailbox_copy(box, &first, 1, VIEW("Moved"), true, &result), 0);
+	copy_result_free(&result);
+	mailbox_close(box);
+	fixture_settle(f);
+	box = fixture_mailbox(f, "Work");
+	assert_int_equal(mailbox_count(box), 3);
+	str_clear(&text);
+	fixture_content(box, 3, &text);
+	assert_string_equal(str_cstr(&text), MAIL);
+	mailbox_close(box);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -565,6 +628,7 @@ int main(void)
 		TEST(what_is_new_in_tmp_stays),
 		TEST(two_processes_at_once),
 		TEST(the_index_grows_to_its_limit),
+		TEST(what_is_owed_twice_takes_no_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
