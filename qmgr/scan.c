@@ -17,12 +17,15 @@
 
 /* A cleanup that ends has mostly told us everything; do not scan more often than that. */
 #define PAUSE ((msec_t)2000)
+/* At most, while something in the queue cannot be read. */
+#define FAILURE_PAUSE ((msec_t)16000)
 /* While messages are left on disk for want of room. */
 #define OVERFLOW_PAUSE ((int64_t)60)
 
 static struct {
 	struct waitlist wake;
 	bool wanted, wanted_journal;
+	msec_t pause;  /* after the last scan */
 	bool all_read; /* the folders have been read once since the start */
 	struct waitlist first;
 	size_t busy;	      /* records of the queue manager before us, when last looked at */
@@ -215,8 +218,7 @@ static void hurry_journal(const struct found *found)
 	settle_old(ids, count);
 }
 
-/* 0, or a negative errno: not everything could be read. */
-static int scan(void)
+static void scan(void)
 {
 	struct found found = { .scan = { .each = take_name,
 					 .only_journal = !scanner.wanted,
@@ -231,8 +233,13 @@ static int scan(void)
 	scanner.wanted = scanner.wanted_journal = false;
 	int r = task_blocking(read_folders, &found);
 
-	if (r < 0)
-		log_error("cannot read the queue's folders (tried again soon): %s", strerror(-r));
+	/* What could be read is taken; the rest must not be forgotten, nor keep us busy. */
+	scanner.pause = r == 0 ? PAUSE : MIN(2 * scanner.pause, FAILURE_PAUSE);
+	if (r < 0) {
+		scanner.wanted = true;
+		log_error("cannot read the whole queue, trying again in %lld s: %s",
+			  (long long)(scanner.pause / 1000), strerror(-r));
+	}
 	take_found(&found);
 	/* What the one before us had under way it may have put off, into files that we do not know. */
 	if (found.scan.busy < scanner.busy)
@@ -247,7 +254,6 @@ static int scan(void)
 	activate_wake();
 	hurry_journal(&found);
 	free(found.messages);
-	return r;
 }
 
 static bool overflow_is_due(void)
@@ -260,13 +266,12 @@ void scan_run(void *unused)
 {
 	(void)unused;
 	scanner.wanted = true;
+	scanner.pause = PAUSE;
 	while (!qmgr.retiring) {
 		scanner.wanted = scanner.wanted || overflow_is_due();
 		if (scanner.wanted || scanner.wanted_journal) {
-			bool failed = scan() < 0;
-
-			scanner.wanted = scanner.wanted || failed;
-			task_sleep(PAUSE);
+			scan();
+			task_sleep(scanner.pause);
 			continue;
 		}
 		wait_on(&scanner.wake,

@@ -79,6 +79,7 @@ class Run:
 
     def __init__(self, seed, cleanup=None):
         self.seed = seed
+        self.seen = {}  # user -> what read() found last
         self.rng = random.Random(f"cuts {seed}")
         self.base, self.lock = reserve_base_port()
         self.dir = tempfile.mkdtemp(prefix="posta-power-", dir=fast_folder())
@@ -147,6 +148,9 @@ class Run:
             figures["losses"] += len(bad)
             what = f"run {self.seed}, call {point} of {len(self.records)}, {choice.kind} age {choice.age}"
             wrong += [f"{what}: {text}" for text in bad]
+            if bad:
+                wrong += [f"{what}: {user}: {name} has {found}" for user in self.seen
+                          for name, found in self.seen[user].items()]
             if bad and os.environ.get("POSTA_KEEP"):
                 # As the power cut left it, for whoever wants to see what the suite makes of it.
                 self.rng.setstate(state)
@@ -199,10 +203,10 @@ class Run:
         bad = check_relay(self.traffic, when, self.received, self.sink.since(seen), figures)
         for user in USERS:
             folders = self.read(user)
-            these = [f"{user}: {text}" for text in
-                     check_mailbox(self.traffic.mailboxes[user], when, folders, figures)]
-            these += check_keys(self.traffic, user, when, folders, figures)
-            bad += these + [f"{user}: {name} has {found}" for name, found in folders.items() if these]
+            self.seen[user] = folders
+            bad += [f"{user}: {text}" for text in
+                    check_mailbox(self.traffic.mailboxes[user], when, folders, figures)]
+            bad += check_keys(self.traffic, user, when, folders, figures)
         return bad
 
     def read(self, user):
