@@ -6,7 +6,7 @@
 #include "daemon/daemon.h"
 #include "task/task.h"
 
-static void sweep(void *unused)
+static void counts_sweep_task(void *unused)
 {
 	(void)unused;
 	while (!daemon_is_retiring()) {
@@ -15,12 +15,12 @@ static void sweep(void *unused)
 	}
 }
 
-static void start(void)
+static void anvil_start(void)
 {
-	task_spawn("sweep", sweep, NULL);
+	task_spawn("sweep", counts_sweep_task, NULL);
 }
 
-static int prepare(struct error *err)
+static int anvil_prepare(struct error *err)
 {
 	(void)err;
 	counts_open();
@@ -36,7 +36,7 @@ static int answer_event(struct ipc *ipc, struct reporter *reporter, const struct
 	return ipc_send(ipc, anvil_counts, .connections = connections, .rate = rate);
 }
 
-static int answer(struct ipc *ipc, struct reporter *reporter, struct message *m)
+static int event_answer(struct ipc *ipc, struct reporter *reporter, struct message *m)
 {
 	switch (m->type) {
 	case MSG_anvil_event:
@@ -54,7 +54,7 @@ static int answer(struct ipc *ipc, struct reporter *reporter, struct message *m)
 	}
 }
 
-static void serve_ipc(struct ipc *ipc)
+static void anvil_serve_ipc(struct ipc *ipc)
 {
 	struct message m;
 	pid_t pid = 0;
@@ -67,7 +67,7 @@ static void serve_ipc(struct ipc *ipc)
 	struct reporter *reporter = reporter_enter(pid);
 
 	while (ipc_next_request(ipc, &m) == 0)
-		if (answer(ipc, reporter, &m) < 0)
+		if (event_answer(ipc, reporter, &m) < 0)
 			break;
 	reporter_leave(reporter);
 }
@@ -78,9 +78,9 @@ int main(int argc, char **argv)
 		.name = "anvil",
 		.user = DAEMON_NET,
 		.root = DAEMON_ROOT_EMPTY,
-		.prepare = prepare,
-		.start = start,
-		.serve_ipc = serve_ipc,
+		.prepare = anvil_prepare,
+		.start = anvil_start,
+		.serve_ipc = anvil_serve_ipc,
 	};
 
 	return daemon_main(argc, argv, &program);

@@ -75,7 +75,7 @@ static void forget_pending(struct watcher *w)
 		str_free(&w->pending[--w->pending_count]);
 }
 
-static void tell(struct watcher *w, struct view folder)
+static void watcher_tell(struct watcher *w, struct view folder)
 {
 	bool known = w->any;
 
@@ -103,7 +103,7 @@ void watch_signal(struct view user, struct view folder)
 
 	if (watchers != NULL)
 		list_for_each (watchers, struct watcher, link, w)
-			tell(w, folder);
+			watcher_tell(w, folder);
 }
 
 /* ---- watching ---- */

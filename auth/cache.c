@@ -55,7 +55,7 @@ static void digest_of(const char *stored, struct view password, unsigned char di
 	mem_wipe(both.data, both.size);
 }
 
-static void forget(struct entry *entry)
+static void cache_forget(struct entry *entry)
 {
 	map_remove(cache.by_user, view_of(entry->user));
 	list_remove(&entry->link);
@@ -74,7 +74,7 @@ bool cache_knows(const char *user, const char *stored, struct view password)
 	if (entry == NULL)
 		return false;
 	if (entry->expires <= clock_now()) {
-		forget(entry);
+		cache_forget(entry);
 		return false;
 	}
 	digest_of(stored, password, digest);
@@ -91,10 +91,10 @@ void cache_remember(const char *user, const char *stored, struct view password)
 	open_cache();
 	entry = map_get(cache.by_user, view_of(user));
 	if (entry != NULL)
-		forget(entry);
+		cache_forget(entry);
 	while ((entry = LIST_FIRST(&cache.order, struct entry, link)) != NULL &&
 	       (entry->expires <= clock_now() || map_count(cache.by_user) >= ENTRIES_MAX))
-		forget(entry);
+		cache_forget(entry);
 	entry = mem_new(struct entry);
 	entry->user = mem_strdup(user);
 	entry->expires = clock_after(param.auth_cache_time);

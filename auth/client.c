@@ -44,7 +44,7 @@ static void make_key(struct view address, char key[64])
 	memcpy(key, text, sizeof(text));
 }
 
-static void forget(struct client *client)
+static void client_forget(struct client *client)
 {
 	map_remove(clients.by_key, view_of(client->key));
 	list_remove(&client->link);
@@ -60,10 +60,10 @@ static void forget_some(void)
 	       oldest->users == 0 &&
 	       (clock_now() - oldest->last > FAILURE_MEMORY ||
 		map_count(clients.by_key) >= CLIENTS_MAX))
-		forget(oldest);
+		client_forget(oldest);
 }
 
-static struct client *find(struct view address)
+static struct client *client_look_for(struct view address)
 {
 	struct client *client;
 	char key[64] = "";
@@ -92,7 +92,7 @@ static struct client *find(struct view address)
 
 struct client *client_enter(struct view address)
 {
-	struct client *client = find(address);
+	struct client *client = client_look_for(address);
 	msec_t deadline = clock_after(ENTER_TIMEOUT);
 
 	client->users++;
@@ -116,7 +116,7 @@ void client_leave(struct client *client)
 
 msec_t client_failed(struct view address)
 {
-	struct client *client = find(address);
+	struct client *client = client_look_for(address);
 	msec_t delay = param.auth_failure_delay;
 
 	for (unsigned i = 0; i < client->failures && delay < param.auth_failure_delay_max; i++)

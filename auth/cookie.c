@@ -24,7 +24,7 @@ static struct {
 	struct list order;
 } cookies;
 
-static void forget(struct cookie *cookie)
+static void cookie_forget(struct cookie *cookie)
 {
 	map_remove(cookies.by_text, str_view(&cookie->text));
 	list_remove(&cookie->link);
@@ -41,7 +41,7 @@ static void forget_expired(void)
 
 	while ((oldest = LIST_FIRST(&cookies.order, struct cookie, link)) != NULL &&
 	       (oldest->expires <= clock_now() || map_count(cookies.by_text) >= COOKIES_MAX))
-		forget(oldest);
+		cookie_forget(oldest);
 }
 
 void cookie_make(struct view service, struct view user, struct str *text)
@@ -79,6 +79,6 @@ int cookie_redeem(struct view text, struct view service, struct str *user)
 		str_set(user, str_view(&cookie->user));
 		r = 0;
 	}
-	forget(cookie);
+	cookie_forget(cookie);
 	return r;
 }

@@ -32,7 +32,7 @@ static void said_free(struct said *said)
 }
 
 /* Also what was received is not to lie about in memory. */
-static void wipe(struct view received)
+static void exchange_wipe(struct view received)
 {
 	if (received.len > 0)
 		mem_wipe((void *)(uintptr_t)received.data, received.len);
@@ -41,7 +41,7 @@ static void wipe(struct view received)
 /* ---- mechanisms: 0 with name and password, CANCELLED, -EINVAL with a reason, or I/O errors ---- */
 
 /* Sends a challenge and appends the response. 0, CANCELLED, negative: close the connection. */
-static int ask(struct ipc *ipc, struct view challenge, struct str *response)
+static int mechanism_ask(struct ipc *ipc, struct view challenge, struct str *response)
 {
 	struct message m;
 	int r = ipc_send(ipc, auth_challenge, .bytes = challenge);
@@ -57,7 +57,7 @@ static int ask(struct ipc *ipc, struct view challenge, struct str *response)
 		return -EBADMSG;
 	}
 	str_append(response, m.auth_response.bytes);
-	wipe(m.auth_response.bytes);
+	exchange_wipe(m.auth_response.bytes);
 	return 0;
 }
 
@@ -65,7 +65,7 @@ static int ask(struct ipc *ipc, struct view challenge, struct str *response)
 static int read_plain(struct ipc *ipc, struct said *said, bool has_initial, struct error *why)
 {
 	struct view rest, authzid;
-	int r = has_initial ? 0 : ask(ipc, VIEW_NONE, &said->bytes);
+	int r = has_initial ? 0 : mechanism_ask(ipc, VIEW_NONE, &said->bytes);
 
 	if (r != 0)
 		return r;
@@ -94,12 +94,12 @@ static int read_plain(struct ipc *ipc, struct said *said, bool has_initial, stru
 /* Clients look for these words, with the colon. An initial response is the user name. */
 static int read_login(struct ipc *ipc, struct said *said, bool has_initial, struct error *why)
 {
-	int r = has_initial ? 0 : ask(ipc, VIEW("Username:"), &said->bytes);
+	int r = has_initial ? 0 : mechanism_ask(ipc, VIEW("Username:"), &said->bytes);
 	size_t name_len = said->bytes.len;
 
 	(void)why;
 	if (r == 0)
-		r = ask(ipc, VIEW("Password:"), &said->bytes);
+		r = mechanism_ask(ipc, VIEW("Password:"), &said->bytes);
 	if (r != 0)
 		return r;
 	said->name = view_first(str_view(&said->bytes), name_len);
@@ -116,7 +116,7 @@ static const struct mechanism {
 	{ "LOGIN", true, read_login },
 };
 
-static bool is_offered(const struct mechanism *mechanism, bool secured)
+static bool mechanism_is_offered(const struct mechanism *mechanism, bool secured)
 {
 	return secured || !mechanism->sends_password || !param.disable_plaintext_auth;
 }
@@ -124,13 +124,13 @@ static bool is_offered(const struct mechanism *mechanism, bool secured)
 void exchange_mechanisms(bool secured, struct str *names)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(mechanisms); i++)
-		if (is_offered(&mechanisms[i], secured))
+		if (mechanism_is_offered(&mechanisms[i], secured))
 			str_printf(names, "%s%s", names->len > 0 ? " " : "", mechanisms[i].name);
 }
 
 /* ---- answers ---- */
 
-static void describe(struct str *line, const struct attempt *attempt, struct view name)
+static void exchange_describe(struct str *line, const struct attempt *attempt, struct view name)
 {
 	str_append_cstr(line, "user=<");
 	str_append_printable(line, view_first(name, USER_NAME_MAX));
@@ -146,7 +146,7 @@ static void describe(struct str *line, const struct attempt *attempt, struct vie
 		str_append_cstr(line, ", secured");
 }
 
-static int refuse(struct ipc *ipc, uint8_t why, const char *text)
+static int exchange_refuse(struct ipc *ipc, uint8_t why, const char *text)
 {
 	return ipc_send(ipc, auth_failed, .why = why, .text = view_of(text));
 }
@@ -163,22 +163,23 @@ static void wait_until(msec_t deadline)
 	}
 }
 
-static int fail(struct ipc *ipc, const struct attempt *attempt, struct view name,
-		enum verdict verdict, const struct error *why)
+static int exchange_fail(struct ipc *ipc, const struct attempt *attempt, struct view name,
+			 enum verdict verdict, const struct error *why)
 {
 	_cleanup_(str_free) struct str who = STR_EMPTY;
 
-	describe(&who, attempt, name);
+	exchange_describe(&who, attempt, name);
 	if (verdict == LOGIN_TEMPORARY) {
 		log_warning("login put off (%s): %s", why->text, str_cstr(&who));
-		return refuse(ipc, AUTH_FAIL_TEMPORARY, "Temporary authentication failure");
+		return exchange_refuse(ipc, AUTH_FAIL_TEMPORARY,
+				       "Temporary authentication failure");
 	}
 	metric_add(METRIC_login_failures, 1);
 	log_info("login failed (%s): %s", why->text, str_cstr(&who));
 	wait_until(attempt->started + client_failed(str_view(&attempt->client_address)));
 	if (verdict == LOGIN_DISABLED)
-		return refuse(ipc, AUTH_FAIL_DISABLED, "This account is disabled");
-	return refuse(ipc, AUTH_FAIL_CREDENTIALS, "Wrong user name or password");
+		return exchange_refuse(ipc, AUTH_FAIL_DISABLED, "This account is disabled");
+	return exchange_refuse(ipc, AUTH_FAIL_CREDENTIALS, "Wrong user name or password");
 }
 
 static int succeed(struct ipc *ipc, const struct attempt *attempt, struct view user)
@@ -187,7 +188,7 @@ static int succeed(struct ipc *ipc, const struct attempt *attempt, struct view u
 	_cleanup_(str_free) struct str cookie = STR_EMPTY;
 	int r;
 
-	describe(&who, attempt, user);
+	exchange_describe(&who, attempt, user);
 	log_info("login: %s", str_cstr(&who));
 	metric_add(METRIC_logins, 1);
 	/* smtp has no session program that would ask. */
@@ -199,8 +200,8 @@ static int succeed(struct ipc *ipc, const struct attempt *attempt, struct view u
 	return r;
 }
 
-static int run(struct ipc *ipc, const struct mechanism *mechanism, const struct attempt *attempt,
-	       const struct msg_auth_begin *begin)
+static int exchange_step(struct ipc *ipc, const struct mechanism *mechanism,
+			 const struct attempt *attempt, const struct msg_auth_begin *begin)
 {
 	_cleanup_(said_free) struct said said = { .bytes = STR_EMPTY };
 	_cleanup_(str_free) struct str user = STR_EMPTY;
@@ -209,21 +210,21 @@ static int run(struct ipc *ipc, const struct mechanism *mechanism, const struct 
 	int r;
 
 	str_append(&said.bytes, begin->initial);
-	wipe(begin->initial);
+	exchange_wipe(begin->initial);
 	r = mechanism->read(ipc, &said, begin->has_initial != 0, &why);
 	if (r == CANCELLED)
-		return refuse(ipc, AUTH_FAIL_PROTOCOL, "Authentication cancelled");
+		return exchange_refuse(ipc, AUTH_FAIL_PROTOCOL, "Authentication cancelled");
 	if (r == -EINVAL)
-		return fail(ipc, attempt, said.name, LOGIN_WRONG, &why);
+		return exchange_fail(ipc, attempt, said.name, LOGIN_WRONG, &why);
 	if (r < 0)
 		return r;
 	verdict = verify_password(attempt, said.name, said.password, &user, &why);
 	if (verdict == LOGIN_RIGHT)
 		return succeed(ipc, attempt, str_view(&user));
-	return fail(ipc, attempt, said.name, verdict, &why);
+	return exchange_fail(ipc, attempt, said.name, verdict, &why);
 }
 
-static void attempt_free(struct attempt *attempt)
+static void exchange_attempt_free(struct attempt *attempt)
 {
 	str_free(&attempt->service);
 	str_free(&attempt->client_address);
@@ -232,25 +233,25 @@ static void attempt_free(struct attempt *attempt)
 
 int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin)
 {
-	_cleanup_(attempt_free) struct attempt attempt = { .secured = begin->secured != 0,
-							   .started = clock_now() };
+	_cleanup_(exchange_attempt_free) struct attempt attempt = { .secured = begin->secured != 0,
+								    .started = clock_now() };
 	const struct mechanism *mechanism = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(mechanisms); i++)
 		if (view_is_nocase(begin->mechanism, mechanisms[i].name))
 			mechanism = &mechanisms[i];
 	if (mechanism == NULL)
-		return refuse(ipc, AUTH_FAIL_MECHANISM, "Mechanism not supported");
-	if (!is_offered(mechanism, attempt.secured))
-		return refuse(ipc, AUTH_FAIL_MECHANISM,
-			      "This mechanism needs an encrypted connection");
+		return exchange_refuse(ipc, AUTH_FAIL_MECHANISM, "Mechanism not supported");
+	if (!mechanism_is_offered(mechanism, attempt.secured))
+		return exchange_refuse(ipc, AUTH_FAIL_MECHANISM,
+				       "This mechanism needs an encrypted connection");
 	attempt.mechanism = mechanism->name;
 	str_append(&attempt.service, begin->service);
 	str_append(&attempt.client_address, begin->client_address);
 	str_append(&attempt.server_address, begin->server_address);
 	ipc_set_timeout(ipc, RESPONSE_TIMEOUT);
 
-	int r = run(ipc, mechanism, &attempt, begin);
+	int r = exchange_step(ipc, mechanism, &attempt, begin);
 
 	ipc_set_timeout(ipc, param.ipc_timeout);
 	return r;

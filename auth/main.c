@@ -7,19 +7,19 @@
 #include "base/mem.h"
 #include "daemon/daemon.h"
 
-static int prepare(struct error *err);
-static void serve(struct ipc *ipc);
+static int auth_prepare(struct error *err);
+static void auth_serve(struct ipc *ipc);
 
 static struct daemon_program program = {
 	.name = "auth",
 	.user = DAEMON_AUTH,
 	.root = DAEMON_ROOT_NONE,
 	.calls = CALLS_FILES_READ,
-	.prepare = prepare,
-	.serve_ipc = serve,
+	.prepare = auth_prepare,
+	.serve_ipc = auth_serve,
 };
 
-static int prepare(struct error *err)
+static int auth_prepare(struct error *err)
 {
 	int r = users_open(err);
 
@@ -62,7 +62,7 @@ static int redeem(struct ipc *ipc, const struct msg_auth_redeem *m)
 	return ipc_send(ipc, auth_ok, .user = str_view(&user));
 }
 
-static int list_mechanisms(struct ipc *ipc, const struct msg_auth_mechanisms *m)
+static int auth_list_mechanisms(struct ipc *ipc, const struct msg_auth_mechanisms *m)
 {
 	_cleanup_(str_free) struct str names = STR_EMPTY;
 
@@ -70,7 +70,7 @@ static int list_mechanisms(struct ipc *ipc, const struct msg_auth_mechanisms *m)
 	return ipc_send(ipc, auth_mechanism_list, .names = str_view(&names));
 }
 
-static int answer(struct ipc *ipc, struct message *m)
+static int auth_answer(struct ipc *ipc, struct message *m)
 {
 	switch (m->type) {
 	case MSG_auth_begin:
@@ -78,7 +78,7 @@ static int answer(struct ipc *ipc, struct message *m)
 	case MSG_auth_redeem:
 		return redeem(ipc, &m->auth_redeem);
 	case MSG_auth_mechanisms:
-		return list_mechanisms(ipc, &m->auth_mechanisms);
+		return auth_list_mechanisms(ipc, &m->auth_mechanisms);
 	default:
 		log_error("unexpected message %s", message_name(m->type));
 		message_close_fd(m);
@@ -86,12 +86,12 @@ static int answer(struct ipc *ipc, struct message *m)
 	}
 }
 
-static void serve(struct ipc *ipc)
+static void auth_serve(struct ipc *ipc)
 {
 	struct message m;
 
 	while (ipc_next_request(ipc, &m) == 0)
-		if (answer(ipc, &m) < 0 || ipc_flush(ipc) < 0)
+		if (auth_answer(ipc, &m) < 0 || ipc_flush(ipc) < 0)
 			break;
 }
 

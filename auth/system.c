@@ -97,8 +97,8 @@ struct pam_question {
 };
 
 /* Answers each prompt that hides what is typed with the password; knows no other answers. */
-static int converse(int count, const struct pam_message **messages, struct pam_response **responses,
-		    void *argument)
+static int pam_converse(int count, const struct pam_message **messages,
+			struct pam_response **responses, void *argument)
 {
 	const struct pam_question *q = argument;
 	struct pam_response *all;
@@ -129,7 +129,7 @@ static void do_not_delay(int status, unsigned microseconds, void *argument)
 static int ask_pam(void *argument)
 {
 	struct pam_question *q = argument;
-	struct pam_conv conversation = { .conv = converse, .appdata_ptr = q };
+	struct pam_conv conversation = { .conv = pam_converse, .appdata_ptr = q };
 	pam_handle_t *pam = NULL;
 	/* The interface wants a data pointer for a function. */
 	union {

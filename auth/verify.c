@@ -159,7 +159,7 @@ static int find_exactly(struct view name, struct user *user, struct error *why)
 	return 0;
 }
 
-static int find_user(struct view name, struct user *user, struct error *why)
+static int verify_find_user(struct view name, struct user *user, struct error *why)
 {
 	_cleanup_(str_free) struct str full = STR_EMPTY;
 	int r = find_exactly(name, user, why);
@@ -188,7 +188,7 @@ enum verdict verify_password(const struct attempt *attempt, struct view name, st
 		error_set(why, 0, "password empty, too long or with a NUL byte");
 		return LOGIN_WRONG;
 	}
-	r = find_user(name, &user, why);
+	r = verify_find_user(name, &user, why);
 	if (r == -EPERM) /* uid 0: never, and not by waiting either */
 		return refuse_slowly(attempt, password, why);
 	if (r < 0)

@@ -19,9 +19,9 @@
  * Calls `each` for the recipients of this report, with texts that stay valid meanwhile. Sets where
  * the next report begins.
  */
-static int walk(struct report *report,
-		int (*each)(struct report *report, const struct queue_recipient *r,
-			    const struct queue_reason *reason))
+static int recipients_walk(struct report *report,
+			   int (*each)(struct report *report, const struct queue_recipient *r,
+				       const struct queue_reason *reason))
 {
 	struct queue_cursor cursor = report->from;
 	size_t count = 0;
@@ -71,7 +71,7 @@ static int found(struct report *report, const struct queue_recipient *r,
 
 bool report_is_needed(struct report *report)
 {
-	return walk(report, found) == -EEXIST;
+	return recipients_walk(report, found) == -EEXIST;
 }
 
 static int write_str(struct report *report, struct str *text)
@@ -163,7 +163,7 @@ static int write_text(struct report *report)
 	int r = write_str(report, &out);
 
 	if (r == 0)
-		r = walk(report, text_recipient);
+		r = recipients_walk(report, text_recipient);
 	return r;
 }
 
@@ -322,14 +322,14 @@ static int write_part_start(struct report *report, const char *boundary, const c
 	return write_str(report, &out);
 }
 
-static int write_status(struct report *report)
+static int report_write_status(struct report *report)
 {
 	_cleanup_(str_free) struct str out = STR_EMPTY;
 
 	status_message(report, &out);
 	int r = write_str(report, &out);
 
-	return r == 0 ? walk(report, status_one) : r;
+	return r == 0 ? recipients_walk(report, status_one) : r;
 }
 
 int report_compose(struct report *report)
@@ -358,7 +358,7 @@ int report_compose(struct report *report)
 					  : "Content-Description: Delivery report\r\n"
 					    "Content-Type: message/delivery-status\r\n\r\n");
 	if (r == 0)
-		r = write_status(report);
+		r = report_write_status(report);
 	if (r == 0)
 		r = write_part_start(report, boundary, "");
 	if (r == 0)

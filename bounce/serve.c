@@ -11,7 +11,7 @@ static int write_submission(void *argument, struct view bytes)
 	return submission_data(argument, bytes);
 }
 
-static const char *kind_name(uint8_t kind)
+static const char *report_kind_name(uint8_t kind)
 {
 	return kind == REPORT_FAILURE ? "sender non-delivery notification"
 	       : kind == REPORT_DELAY ? "sender delay notification"
@@ -51,13 +51,13 @@ static int submit(struct report *report)
 		r = -EAGAIN;
 	}
 	if (r == 0)
-		log_info("%s: %s: %s", queue_file_id(report->file), kind_name(report->kind),
+		log_info("%s: %s: %s", queue_file_id(report->file), report_kind_name(report->kind),
 			 str_cstr(&verdict.queue_id));
 	return r;
 }
 
 /* As many reports as the recipients need. */
-static int report_all(struct queue_file *file, uint8_t kind)
+static int recipients_report(struct queue_file *file, uint8_t kind)
 {
 	struct report report = { .kind = kind, .file = file };
 	int r = 0;
@@ -75,7 +75,7 @@ static int report_all(struct queue_file *file, uint8_t kind)
 	return r;
 }
 
-static int answer(struct ipc *ipc, struct message *m)
+static int report_answer(struct ipc *ipc, struct message *m)
 {
 	struct error err = ERROR_NONE;
 	struct queue_file *file = NULL;
@@ -88,7 +88,7 @@ static int answer(struct ipc *ipc, struct message *m)
 		return ipc_send(ipc, verdict, .code = 451, .status = VIEW("4.3.0"),
 				.text = view_of(err.text));
 	}
-	r = report_all(file, m->report.kind);
+	r = recipients_report(file, m->report.kind);
 	queue_file_close(file);
 	if (r < 0)
 		return ipc_send(ipc, verdict, .code = 451, .status = VIEW("4.3.0"),
@@ -105,7 +105,7 @@ void bounce_serve(struct ipc *ipc)
 		if (r < 0)
 			return;
 		if (m.type == MSG_report) {
-			r = answer(ipc, &m);
+			r = report_answer(ipc, &m);
 		} else {
 			message_close_fd(&m);
 			r = -EBADMSG;

@@ -53,7 +53,7 @@ static void forget_first(struct list *list)
 }
 
 /* Sends a run of announcements and takes their answers. */
-static int tell_some(struct ipc *qmgr)
+static int announce_some(struct ipc *qmgr)
 {
 	struct announcement *a;
 	struct message m;
@@ -111,7 +111,7 @@ void announce_prepare(void)
 		announcer.not_before = clock_after(PREPARE_PAUSE);
 }
 
-static void tell_all(void *unused)
+static void announce_all(void *unused)
 {
 	msec_t pause = RETRY_PAUSE;
 
@@ -126,7 +126,7 @@ static void tell_all(void *unused)
 			pause = MIN(pause * 2, RETRY_MAX);
 			continue;
 		}
-		if (tell_some(announcer.qmgr) == 0) {
+		if (announce_some(announcer.qmgr) == 0) {
 			pause = RETRY_PAUSE;
 			continue;
 		}
@@ -152,6 +152,6 @@ void announce(const struct queue_writer *writer)
 	if (!announcer.running) {
 		announcer.running = true;
 		daemon_work_begin();
-		task_spawn("announce", tell_all, NULL);
+		task_spawn("announce", announce_all, NULL);
 	}
 }

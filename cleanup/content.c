@@ -18,7 +18,7 @@ static const struct content_stage stages[] = {
 	{ "received", stage_received, NULL, NULL },
 };
 
-static int write_content(struct intake *in, struct view bytes)
+static int content_write(struct intake *in, struct view bytes)
 {
 	int r = queue_writer_content(in->writer, bytes);
 
@@ -39,18 +39,18 @@ static bool belongs_to_header(struct view line, bool first)
 
 static int write_header(struct intake *in, const struct header_block *block)
 {
-	int r = write_content(in, str_view(&block->front));
+	int r = content_write(in, str_view(&block->front));
 
 	for (size_t i = 0; r == 0 && i < block->count; i++) {
 		const struct block_field *f = &block->fields[i];
 
 		if (!f->dropped)
-			r = write_content(in, f->changed.len > 0 ? str_view(&f->changed)
+			r = content_write(in, f->changed.len > 0 ? str_view(&f->changed)
 								 : f->field.whole);
 	}
 	if (r == 0)
-		r = write_content(in, str_view(&block->added));
-	return r == 0 ? write_content(in, VIEW("\r\n")) : r;
+		r = content_write(in, str_view(&block->added));
+	return r == 0 ? content_write(in, VIEW("\r\n")) : r;
 }
 
 static int body_append(struct intake *in, struct view bytes)
@@ -58,7 +58,7 @@ static int body_append(struct intake *in, struct view bytes)
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++)
 		if (stages[i].body != NULL && stages[i].body(in, bytes) < 0)
 			return -EACCES;
-	return bytes.len > 0 ? write_content(in, bytes) : 0;
+	return bytes.len > 0 ? content_write(in, bytes) : 0;
 }
 
 /* The first `end` bytes of what was collected are the header; the body begins at `body`. */
@@ -110,7 +110,7 @@ static int scan_header(struct intake *in)
 /* ---- line ends ---- */
 
 /* `bytes` have CRLF line ends only (but for a CR at the end, whose LF comes next). */
-static int take(struct intake *in, struct view bytes)
+static int content_accept(struct intake *in, struct view bytes)
 {
 	if (bytes.len == 0)
 		return 0;
@@ -153,26 +153,26 @@ int content_append(struct intake *in, struct view bytes)
 	if (in->pending_cr && bytes.len > 0) {
 		in->pending_cr = false;
 		if (bytes.data[0] == '\n')
-			bytes = view_from(bytes, 1), r = take(in, VIEW("\r\n"));
+			bytes = view_from(bytes, 1), r = content_accept(in, VIEW("\r\n"));
 		else
-			r = take(in, VIEW(" "));
+			r = content_accept(in, VIEW(" "));
 	}
 	while (r == 0 && bytes.len > 0) {
 		size_t clean = clean_length(bytes);
 
-		r = take(in, view_first(bytes, clean));
+		r = content_accept(in, view_first(bytes, clean));
 		bytes = view_from(bytes, clean);
 		if (r < 0 || bytes.len == 0)
 			break;
 		if (bytes.data[0] == '\n') {
-			r = take(in, VIEW("\r\n"));
+			r = content_accept(in, VIEW("\r\n"));
 		} else if (bytes.len == 1) {
 			in->pending_cr = true;
 		} else if (bytes.data[1] == '\n') {
-			r = take(in, VIEW("\r\n"));
+			r = content_accept(in, VIEW("\r\n"));
 			bytes = view_from(bytes, 1);
 		} else {
-			r = take(in, VIEW(" "));
+			r = content_accept(in, VIEW(" "));
 		}
 		bytes = view_from(bytes, 1);
 	}
@@ -184,9 +184,9 @@ int content_end(struct intake *in)
 	int r = 0;
 
 	if (in->pending_cr)
-		r = take(in, VIEW("\r\n"));
+		r = content_accept(in, VIEW("\r\n"));
 	else if (!in->at_line_start)
-		r = take(in, VIEW("\r\n"));
+		r = content_accept(in, VIEW("\r\n"));
 	/* A message that is all header. */
 	if (r == 0 && !in->in_body)
 		r = finish_header(in, in->header.len, in->header.len);

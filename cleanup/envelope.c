@@ -60,7 +60,7 @@ static bool remember(struct intake *in, struct view address, struct view origina
 	return true;
 }
 
-static int add(void *argument, struct view address)
+static int envelope_add(void *argument, struct view address)
 {
 	const struct adding *a = argument;
 	struct intake *in = a->in;
@@ -83,17 +83,18 @@ static int refuse_expansion(struct intake *in, struct view address, int r)
 }
 
 /* From an address in standard form to the recipients that it stands for. */
-static int expand(struct intake *in, struct str *address, const struct adding *a)
+static int envelope_expand(struct intake *in, struct str *address, const struct adding *a)
 {
 	struct adding adding = *a;
 	int r = 0;
 
 	if (!maps_apply(in))
-		r = add(&adding, str_view(address));
+		r = envelope_add(&adding, str_view(address));
 	else
 		r = route_map_canonical(cleanup.routes, CANONICAL_ENVELOPE_RECIPIENT, address);
 	if (r >= 0 && maps_apply(in))
-		r = route_expand_virtual(cleanup.routes, str_view(address), add, &adding, NULL);
+		r = route_expand_virtual(cleanup.routes, str_view(address), envelope_add, &adding,
+					 NULL);
 	return r < 0 ? refuse_expansion(in, str_view(address), r) : 0;
 }
 
@@ -136,7 +137,7 @@ int envelope_recipient(struct intake *in, const struct msg_rcpt *rcpt)
 
 	if (r < 0)
 		return intake_fail_temporarily(in, "map a recipient", r);
-	if (note_copies(in, str_view(&address)) < 0 || expand(in, &address, &adding) < 0)
+	if (note_copies(in, str_view(&address)) < 0 || envelope_expand(in, &address, &adding) < 0)
 		return -EACCES;
 	if (in->given++ == 0)
 		str_set(&in->only_recipient, rcpt->address);
@@ -153,7 +154,7 @@ int envelope_close(struct intake *in)
 		struct adding adding = { in, given, VIEW_NONE, NOTIFY_NEVER };
 
 		str_append(&address, given);
-		if (expand(in, &address, &adding) < 0)
+		if (envelope_expand(in, &address, &adding) < 0)
 			return -EACCES;
 	}
 	return 0;

@@ -7,7 +7,7 @@
 
 struct cleanup cleanup;
 
-static int prepare(struct error *err)
+static int cleanup_prepare(struct error *err)
 {
 	cleanup.queue = queue_open(param.queue_directory, err);
 	if (cleanup.queue == NULL)
@@ -29,7 +29,7 @@ static const struct daemon_program program = {
 	.user = DAEMON_MAIL,
 	.root = DAEMON_ROOT_QUEUE,
 	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE,
-	.prepare = prepare,
+	.prepare = cleanup_prepare,
 	.serve_ipc = cleanup_serve,
 };
 

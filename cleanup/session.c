@@ -122,7 +122,7 @@ static int check_size(struct intake *in, uint64_t size)
 	return intake_fail(in, 552, "5.3.4", "Error: message file too big");
 }
 
-static void begin(struct intake *in, const struct msg_mail *m)
+static void intake_begin(struct intake *in, const struct msg_mail *m)
 {
 	in->flags = m->flags;
 	in->body = m->body;
@@ -188,7 +188,7 @@ static void take_content(struct intake *in, struct view bytes)
 		content_append(in, bytes);
 }
 
-static void commit(struct intake *in)
+static void intake_commit(struct intake *in)
 {
 	struct error err = ERROR_NONE;
 	int r;
@@ -205,7 +205,7 @@ static void commit(struct intake *in)
 		intake_fail(in, 451, "4.3.0", "Error: queue file write error");
 }
 
-static int finish(struct intake *in)
+static int intake_finish(struct intake *in)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 
@@ -213,7 +213,7 @@ static int finish(struct intake *in)
 	if (in->fail_code == 0)
 		content_end(in);
 	if (in->fail_code == 0)
-		commit(in);
+		intake_commit(in);
 	if (in->fail_code != 0) {
 		log_info("%s: message refused from=<%s>: %u %s %s", queue_writer_id(in->writer),
 			 str_cstr(&in->sender), in->fail_code, in->fail_status,
@@ -238,7 +238,7 @@ static int serve_message(struct ipc *ipc, const struct msg_mail *mail)
 	struct message m;
 
 	in->ipc = ipc;
-	begin(in, mail);
+	intake_begin(in, mail);
 	int r = 0;
 
 	while (r == 0) {
@@ -253,7 +253,7 @@ static int serve_message(struct ipc *ipc, const struct msg_mail *mail)
 			take_content(in, m.data.bytes);
 			break;
 		case MSG_data_end:
-			return finish(in);
+			return intake_finish(in);
 		case MSG_abort:
 			return ipc_send(ipc, done);
 		default:

@@ -276,7 +276,7 @@ int imap_parse_mailbox(struct imap_session *s, struct str *name)
 	return 0;
 }
 
-static int parse_flag(struct imap_session *s, struct imap_flags *flags)
+static int flag_parse(struct imap_session *s, struct imap_flags *flags)
 {
 	struct view name;
 	int r;
@@ -313,7 +313,7 @@ int imap_parse_flags(struct imap_session *s, bool bare, struct imap_flags *flags
 	if (parentheses && imap_take(s->parser, ')'))
 		return 0;
 	do
-		r = parse_flag(s, flags);
+		r = flag_parse(s, flags);
 	while (r == 0 && imap_take(s->parser, ' '));
 	if (r == 0 && parentheses && !imap_take(s->parser, ')'))
 		return imap_syntax_error(s->parser, "Expected ) behind the flags");

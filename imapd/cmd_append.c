@@ -13,7 +13,7 @@ struct appending {
 };
 
 /* SP [flag-list SP] [date-time SP] in front of the literal. */
-static int parse_options(struct imap_session *s, struct appending *a)
+static int append_parse_options(struct imap_session *s, struct appending *a)
 {
 	struct view text;
 	int r = imap_space(s->parser);
@@ -55,7 +55,7 @@ static int write_crlf(struct append *append, struct view piece, char *last)
 	return r;
 }
 
-static int receive(struct imap_session *s, struct append *append, struct appending *a)
+static int append_receive(struct imap_session *s, struct append *append, struct appending *a)
 {
 	struct view piece;
 	char last = '\0';
@@ -69,7 +69,8 @@ static int receive(struct imap_session *s, struct append *append, struct appendi
 	return r;
 }
 
-static int finish(struct imap_session *s, struct append **append, const struct appending *a)
+static int append_conclude(struct imap_session *s, struct append **append,
+			   const struct appending *a)
 {
 	struct append_meta meta = { .flags = a->flags.system,
 				    .keywords = a->flags.keywords,
@@ -98,7 +99,7 @@ int imap_command_append(struct imap_session *s)
 	int opened = 0, r = imap_parse_mailbox(s, &name);
 
 	if (r == 0)
-		r = parse_options(s, &a);
+		r = append_parse_options(s, &a);
 	if (r == 0)
 		opened = append_begin(s->store, str_view(&name), a.date, &append);
 	str_free(&name);
@@ -111,11 +112,11 @@ int imap_command_append(struct imap_session *s)
 		return imap_no_errno(s, opened, "Append");
 	r = imap_literal_begin(s->parser, (uint64_t)param.message_size_limit, &a.size);
 	if (r == 0)
-		r = receive(s, append, &a);
+		r = append_receive(s, append, &a);
 	if (r == 0)
 		r = imap_end(s->parser);
 	if (r == 0)
-		r = finish(s, &append, &a);
+		r = append_conclude(s, &append, &a);
 	else if (r == -EMSGSIZE)
 		r = imap_no(s, "[LIMIT] The message is too large.");
 	append_free(append);

@@ -200,8 +200,8 @@ static bool is_readable(struct imap_session *s, uint32_t seq, const struct fetch
 	return true;
 }
 
-static int send_message(struct imap_session *s, uint32_t seq, struct fetch *fetch, bool tell_flags,
-			struct str *line)
+static int fetch_send_message(struct imap_session *s, uint32_t seq, struct fetch *fetch,
+			      bool tell_flags, struct str *line)
 {
 	struct message_info info = { 0 };
 	const char *separator = "";
@@ -269,14 +269,14 @@ static int send_messages(struct imap_session *s, struct fetch *fetch, const uint
 			next_seen < seen->changed_count && seen->changed[next_seen] == seqs[i];
 
 		next_seen += tell_flags;
-		r = send_message(s, seqs[i], fetch, tell_flags, &line);
+		r = fetch_send_message(s, seqs[i], fetch, tell_flags, &line);
 		if (heavy && r == 0 && i % FETCH_BREATH == FETCH_BREATH - 1)
 			task_yield();
 	}
 	return r;
 }
 
-static int parse(struct imap_session *s, struct imap_set *set, struct fetch *fetch)
+static int fetch_parse_arguments(struct imap_session *s, struct imap_set *set, struct fetch *fetch)
 {
 	int r = imap_space(s->parser);
 
@@ -296,7 +296,7 @@ int imap_command_fetch(struct imap_session *s)
 	struct imap_set set = { NULL, 0 };
 	uint32_t *seqs = NULL;
 	size_t count = 0;
-	int r = parse(s, &set, fetch);
+	int r = fetch_parse_arguments(s, &set, fetch);
 
 	if (r < 0) {
 		imap_set_free(&set);

@@ -15,7 +15,8 @@ static int only_name(struct imap_session *s, struct str *name)
 	return r == 0 ? imap_end(s->parser) : r;
 }
 
-static int answer(struct imap_session *s, int r, const struct error *err, const char *what)
+static int folder_command_answer(struct imap_session *s, int r, const struct error *err,
+				 const char *what)
 {
 	if (r == -EINVAL && err->text[0] != '\0')
 		return imap_no(s, "[CANNOT] %s.", err->text);
@@ -76,7 +77,8 @@ int imap_command_create(struct imap_session *s)
 	if (r == 0)
 		r = imap_end(s->parser);
 	if (r == 0)
-		r = answer(s, store_create(s->store, str_view(&name), use, &err), &err, "Create");
+		r = folder_command_answer(s, store_create(s->store, str_view(&name), use, &err),
+					  &err, "Create");
 	str_free(&name);
 	return r;
 }
@@ -93,7 +95,7 @@ int imap_command_delete(struct imap_session *s)
 		if (r == 0 && s->mailbox != NULL &&
 		    view_is(str_view(&name), mailbox_name(s->mailbox)))
 			imap_close_mailbox(s);
-		r = answer(s, r, &err, "Delete");
+		r = folder_command_answer(s, r, &err, "Delete");
 	}
 	str_free(&name);
 	return r;
@@ -110,8 +112,9 @@ int imap_command_rename(struct imap_session *s)
 	else if (r == -EINVAL)
 		r = IMAP_DONE;
 	if (r == IMAP_DONE && from.len > 0 && to.len > 0)
-		r = answer(s, store_rename(s->store, str_view(&from), str_view(&to), &err), &err,
-			   "Rename");
+		r = folder_command_answer(
+			s, store_rename(s->store, str_view(&from), str_view(&to), &err), &err,
+			"Rename");
 	str_free(&from);
 	str_free(&to);
 	return r;
@@ -124,8 +127,9 @@ static int subscribe(struct imap_session *s, bool subscribed)
 	int r = only_name(s, &name);
 
 	if (r == IMAP_DONE && name.len > 0)
-		r = answer(s, store_subscribe(s->store, str_view(&name), subscribed, &err), &err,
-			   subscribed ? "Subscribe" : "Unsubscribe");
+		r = folder_command_answer(
+			s, store_subscribe(s->store, str_view(&name), subscribed, &err), &err,
+			subscribed ? "Subscribe" : "Unsubscribe");
 	str_free(&name);
 	return r;
 }

@@ -20,7 +20,7 @@ struct idling {
 };
 
 /* Tells changes until the idling is over. Nobody else writes to the stream meanwhile. */
-static void tell(void *argument)
+static void idle_tell(void *argument)
 {
 	struct idling *idling = argument;
 	struct imap_session *s = idling->s;
@@ -60,7 +60,7 @@ int imap_command_idle(struct imap_session *s)
 	if (r < 0)
 		return r;
 	WAITLIST_INIT(&idling.finished);
-	task_spawn("idle", tell, &idling);
+	task_spawn("idle", idle_tell, &idling);
 	r = imap_parser_line(s->parser, &line);
 
 	bool done = r == 0 && view_is_nocase(line, "DONE");

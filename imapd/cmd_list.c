@@ -250,7 +250,7 @@ static int parse_option(struct listing *l, bool returns)
 }
 
 /* Behind "(". */
-static int parse_options(struct listing *l, bool returns)
+static int list_parse_options(struct listing *l, bool returns)
 {
 	int r = 0;
 
@@ -300,17 +300,17 @@ static int parse_return(struct listing *l)
 		r = imap_space(l->s->parser);
 	if (r == 0 && !imap_take(l->s->parser, '('))
 		r = imap_syntax_error(l->s->parser, "Expected (");
-	return r == 0 ? parse_options(l, true) : r;
+	return r == 0 ? list_parse_options(l, true) : r;
 }
 
-static int parse_list(struct listing *l, struct view *reference)
+static int mailbox_list_parse(struct listing *l, struct view *reference)
 {
 	struct imap_session *s = l->s;
 	int r = imap_space(s->parser);
 
 	if (r == 0 && imap_take(s->parser, '(')) {
 		l->extended = true;
-		r = parse_options(l, false);
+		r = list_parse_options(l, false);
 		if (r == 0)
 			r = imap_space(s->parser);
 	}
@@ -348,12 +348,12 @@ static void complete_patterns(struct listing *l, struct view reference, struct s
 			view_make(str_cstr(storage) + starts[i], starts[i + 1] - starts[i]);
 }
 
-static int list(struct imap_session *s, const char *answer, bool subscribed)
+static int mailbox_list(struct imap_session *s, const char *answer, bool subscribed)
 {
 	struct listing l = { .s = s, .answer = answer };
 	struct str storage = STR_EMPTY;
 	struct view reference = VIEW_NONE;
-	int r = parse_list(&l, &reference);
+	int r = mailbox_list_parse(&l, &reference);
 
 	if (r < 0)
 		return r;
@@ -379,12 +379,13 @@ static int list(struct imap_session *s, const char *answer, bool subscribed)
 
 int imap_command_list(struct imap_session *s)
 {
-	return list(s, view_is(imap_command_name(s->parser), "XLIST") ? "XLIST" : "LIST", false);
+	return mailbox_list(s, view_is(imap_command_name(s->parser), "XLIST") ? "XLIST" : "LIST",
+			    false);
 }
 
 int imap_command_lsub(struct imap_session *s)
 {
-	return list(s, "LSUB", true);
+	return mailbox_list(s, "LSUB", true);
 }
 
 int imap_command_namespace(struct imap_session *s)

@@ -49,7 +49,7 @@ static void append_extended(struct imap_session *s, struct str *line, const stru
 	}
 }
 
-static int answer(struct imap_session *s, struct search *search)
+static int search_answer(struct imap_session *s, struct search *search)
 {
 	struct str line = STR_EMPTY;
 	uint32_t *found = mem_new_array(uint32_t, MAX(mailbox_count(s->mailbox), 1));
@@ -77,7 +77,7 @@ int imap_command_search(struct imap_session *s)
 	if (r == -EINVAL)
 		r = imap_no(s, "[BADCHARSET (US-ASCII UTF-8)] Unknown character set.");
 	else if (r == 0)
-		r = answer(s, search);
+		r = search_answer(s, search);
 	search_free(search);
 	free(search);
 	return r;

@@ -4,7 +4,7 @@
 #include "session.h"
 
 /* The answers that describe a mailbox, in the order in which clients are used to them. */
-static int describe(struct imap_session *s)
+static int mailbox_describe(struct imap_session *s)
 {
 	struct mailbox *box = s->mailbox;
 	uint32_t unseen = mailbox_first_unseen(box);
@@ -40,7 +40,7 @@ static int open_mailbox(struct imap_session *s, enum mailbox_mode mode)
 	str_free(&name);
 	if (r < 0)
 		return imap_no_errno(s, r, "Opening the mailbox");
-	r = describe(s);
+	r = mailbox_describe(s);
 	if (r < 0)
 		return r;
 	return imap_ok(s, "[%s] %s completed.",

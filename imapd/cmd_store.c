@@ -75,8 +75,8 @@ static int send_flags(struct imap_session *s, const uint32_t *seqs, size_t count
 	return r;
 }
 
-static int change(struct imap_session *s, const uint32_t *seqs, size_t count,
-		  const struct flag_change *what, bool silent)
+static int flags_change(struct imap_session *s, const uint32_t *seqs, size_t count,
+			const struct flag_change *what, bool silent)
 {
 	struct flag_result result = { 0 };
 	int r = mailbox_change_flags(s->mailbox, seqs, count, what, &result);
@@ -120,7 +120,7 @@ int imap_command_store(struct imap_session *s)
 		else if (r < 0)
 			r = imap_no_errno(s, r, "Store");
 		else
-			r = change(s, seqs, count, &what, silent);
+			r = flags_change(s, seqs, count, &what, silent);
 	}
 	free(seqs);
 	return r;
@@ -155,7 +155,7 @@ static int copied(struct imap_session *s, const struct copy_result *result, bool
 	return r;
 }
 
-static int copy(struct imap_session *s, bool move)
+static int copy_messages(struct imap_session *s, bool move)
 {
 	struct copy_result result = { 0 };
 	struct str target = STR_EMPTY;
@@ -190,10 +190,10 @@ static int copy(struct imap_session *s, bool move)
 
 int imap_command_copy(struct imap_session *s)
 {
-	return copy(s, false);
+	return copy_messages(s, false);
 }
 
 int imap_command_move(struct imap_session *s)
 {
-	return copy(s, true);
+	return copy_messages(s, true);
 }

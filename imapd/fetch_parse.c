@@ -46,7 +46,7 @@ void fetch_free(struct fetch *fetch)
 	fetch->count = 0;
 }
 
-static struct fetch_item *add(struct fetch *fetch, enum fetch_kind kind)
+static struct fetch_item *fetch_item_add(struct fetch *fetch, enum fetch_kind kind)
 {
 	struct fetch_item *item = &fetch->items[fetch->count];
 
@@ -143,7 +143,7 @@ static int parse_partial(struct imap_session *s, struct section *section)
 	return r;
 }
 
-static int parse_body(struct imap_session *s, struct fetch_item *item)
+static int fetch_parse_body(struct imap_session *s, struct fetch_item *item)
 {
 	int r;
 
@@ -205,15 +205,15 @@ static int parse_item(struct imap_session *s, struct fetch *fetch, bool macro_al
 		if (!view_is_nocase(word, macros[i].name))
 			continue;
 		for (size_t k = 0; k < macros[i].count; k++)
-			add(fetch, macros[i].kinds[k]);
+			fetch_item_add(fetch, macros[i].kinds[k]);
 		return 0;
 	}
-	item = add(fetch, FETCH_BODY);
+	item = fetch_item_add(fetch, FETCH_BODY);
 	if (item == NULL)
 		return imap_syntax_error(s->parser, "Too many FETCH items");
 	if (view_is_nocase(word, "BODY") || view_is_nocase(word, "BODY.PEEK")) {
 		item->peek = word.len > 4;
-		return parse_body(s, item);
+		return fetch_parse_body(s, item);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(simple_items); i++) {
 		if (view_is_nocase(word, simple_items[i].name)) {

@@ -7,19 +7,19 @@
 
 static struct tls_context *tls;
 
-static const char *set_or_null(const char *value)
+static const char *imap_setting_or_null(const char *value)
 {
 	return value[0] != '\0' ? value : NULL;
 }
 
-static int prepare(struct error *err)
+static int imapd_prepare(struct error *err)
 {
 	struct tls_options options = {
 		.server = true,
-		.chain_files = set_or_null(param.smtpd_tls_chain_files),
-		.cert_file = set_or_null(param.smtpd_tls_cert_file),
-		.key_file = set_or_null(param.smtpd_tls_key_file),
-		.protocols = set_or_null(param.smtpd_tls_mandatory_protocols),
+		.chain_files = imap_setting_or_null(param.smtpd_tls_chain_files),
+		.cert_file = imap_setting_or_null(param.smtpd_tls_cert_file),
+		.key_file = imap_setting_or_null(param.smtpd_tls_key_file),
+		.protocols = imap_setting_or_null(param.smtpd_tls_mandatory_protocols),
 		.alpn = "imap",
 	};
 
@@ -33,7 +33,7 @@ static int prepare(struct error *err)
 	return tls != NULL ? 0 : -EINVAL;
 }
 
-static void serve_client(struct stream *io, const struct peer *peer)
+static void imap_client_serve(struct stream *io, const struct peer *peer)
 {
 	login_serve(io, peer, tls, param.imapd_tls_wrappermode);
 }
@@ -43,8 +43,8 @@ static const struct daemon_program program = {
 	.user = DAEMON_NET,
 	.root = DAEMON_ROOT_EMPTY,
 	.calls = CALLS_NETWORK,
-	.prepare = prepare,
-	.serve_client = serve_client,
+	.prepare = imapd_prepare,
+	.serve_client = imap_client_serve,
 };
 
 int main(int argc, char **argv)

@@ -11,7 +11,7 @@
 static struct store *store;
 
 /* Opened by the first connection, so that an error is told to the client that meets it. */
-static void serve(struct stream *io, const struct session_client *client)
+static void imap_connection_serve(struct stream *io, const struct session_client *client)
 {
 	struct error err = ERROR_NONE;
 	struct store_options options = STORE_DEFAULTS;
@@ -37,22 +37,22 @@ static void new_mail(struct view folder)
 	imap_session_new_mail();
 }
 
-static void close_store(void)
+static void imap_close_store(void)
 {
 	store_close(TAKE(store));
 }
 
-static msec_t idle_exit(void)
+static msec_t imap_idle_exit(void)
 {
 	return param.imap_session_idle_exit;
 }
 
-static int64_t connections_max(void)
+static int64_t imap_connections_max(void)
 {
 	return param.mail_max_userip_connections;
 }
 
-static void refuse(struct stream *io, const struct session_client *client)
+static void imap_connection_refuse(struct stream *io, const struct session_client *client)
 {
 	stream_printf(io, "%.*s NO [LIMIT] Too many connections from your address.\r\n",
 		      VIEW_ARG(client->tag));
@@ -62,22 +62,22 @@ static void refuse(struct stream *io, const struct session_client *client)
 static const struct session_program session_program = {
 	.service = "imap",
 	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE,
-	.serve = serve,
-	.refuse = refuse,
+	.serve = imap_connection_serve,
+	.refuse = imap_connection_refuse,
 	.new_mail = new_mail,
-	.close = close_store,
-	.idle_exit = idle_exit,
-	.connections_max = connections_max,
+	.close = imap_close_store,
+	.idle_exit = imap_idle_exit,
+	.connections_max = imap_connections_max,
 };
 
-static int prepare(struct error *err)
+static int session_program_prepare(struct error *err)
 {
 	int r = users_open(err);
 
 	return r < 0 ? r : daemon_confine_prepare(session_program.calls, err);
 }
 
-static void serve_ipc(struct ipc *ipc)
+static void imap_parent_serve_ipc(struct ipc *ipc)
 {
 	session_serve_ipc(ipc, &session_program);
 }
@@ -87,9 +87,9 @@ static const struct daemon_program program = {
 	.user = DAEMON_PRIVILEGED,
 	.root = DAEMON_ROOT_NONE,
 	.calls = CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
-	.prepare = prepare,
+	.prepare = session_program_prepare,
 	.start = session_start,
-	.serve_ipc = serve_ipc,
+	.serve_ipc = imap_parent_serve_ipc,
 	.retire = session_retire,
 };
 

@@ -55,7 +55,7 @@ void login_capabilities(const struct login *l, struct str *out)
 	str_free(&names);
 }
 
-static int command_capability(struct login *l)
+static int login_command_capability(struct login *l)
 {
 	struct str names = STR_EMPTY;
 	int r = imap_end(l->parser);
@@ -68,14 +68,14 @@ static int command_capability(struct login *l)
 	return r < 0 ? r : login_reply(l, "OK Capability completed.");
 }
 
-static int command_noop(struct login *l)
+static int login_command_noop(struct login *l)
 {
 	int r = imap_end(l->parser);
 
 	return r < 0 ? login_syntax(l, r) : login_reply(l, "OK NOOP completed.");
 }
 
-static int command_logout(struct login *l)
+static int login_command_logout(struct login *l)
 {
 	int r = imap_end(l->parser);
 
@@ -91,7 +91,7 @@ static int command_logout(struct login *l)
  * RFC 2971. Clients send all sorts of things (Outlook sends it first of all, `ID ()`, `ID ("NIL")`);
  * none of it matters to us, so whatever stands there is skipped and answered well.
  */
-static int command_id(struct login *l)
+static int login_command_id(struct login *l)
 {
 	int r = stream_printf(l->io, "* ID (\"name\" \"%s\")\r\n", param.mail_name);
 
@@ -125,16 +125,16 @@ static int command_starttls(struct login *l)
 }
 
 static const struct command commands[] = {
-	{ "CAPABILITY", command_capability },
-	{ "NOOP", command_noop },
-	{ "LOGOUT", command_logout },
-	{ "ID", command_id },
+	{ "CAPABILITY", login_command_capability },
+	{ "NOOP", login_command_noop },
+	{ "LOGOUT", login_command_logout },
+	{ "ID", login_command_id },
 	{ "STARTTLS", command_starttls },
 	{ "LOGIN", login_command_login },
 	{ "AUTHENTICATE", login_command_authenticate },
 };
 
-static int one_command(struct login *l)
+static int imap_login_command(struct login *l)
 {
 	struct view name;
 	int r = imap_command_begin(l->parser);
@@ -155,7 +155,7 @@ static int one_command(struct login *l)
 }
 
 /* A web browser, or somebody who uses one against us (ALPACA), is not talked to. */
-static bool looks_like_http(struct login *l)
+static bool imap_looks_like_http(struct login *l)
 {
 	static const char *const methods[] = { "GET ",	"POST ",    "PUT ",
 					       "HEAD ", "OPTIONS ", "CONNECT " };
@@ -169,7 +169,7 @@ static bool looks_like_http(struct login *l)
 	return false;
 }
 
-static int greet(struct login *l, bool wrapped)
+static int imap_greet(struct login *l, bool wrapped)
 {
 	struct str names = STR_EMPTY;
 	int r = 0;
@@ -188,14 +188,14 @@ static int greet(struct login *l, bool wrapped)
 }
 
 /* Commands until the login, the end, or too many that were none. */
-static int converse(struct login *l)
+static int imap_login_converse(struct login *l)
 {
 	int r = LOGIN_GO_ON;
 
 	while (r != LOGIN_END) {
 		int skipped;
 
-		r = one_command(l);
+		r = imap_login_command(l);
 		if (r < 0)
 			return r;
 		if (r == LOGIN_BAD && ++l->bad_commands >= param.imap_login_bad_commands_max) {
@@ -209,7 +209,7 @@ static int converse(struct login *l)
 	return 0;
 }
 
-static void say_goodbye(struct login *l, int why)
+static void imap_login_goodbye(struct login *l, int why)
 {
 	if (why == -ESHUTDOWN)
 		stream_printf(l->io, "* BYE Server shutting down.\r\n");
@@ -233,10 +233,10 @@ void login_serve(struct stream *io, const struct peer *peer, struct tls_context 
 	stream_set_timeout(io, param.imap_login_timeout);
 	stream_set_deadline(io, clock_after(param.imap_login_timeout));
 	l.parser = imap_parser_new(io, &limits);
-	r = greet(&l, wrapped);
-	if (r == 0 && !looks_like_http(&l))
-		r = converse(&l);
-	say_goodbye(&l, r);
+	r = imap_greet(&l, wrapped);
+	if (r == 0 && !imap_looks_like_http(&l))
+		r = imap_login_converse(&l);
+	imap_login_goodbye(&l, r);
 	imap_parser_free(l.parser);
 	str_free(&l.log_user);
 }

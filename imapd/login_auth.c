@@ -11,7 +11,7 @@
 
 #define SESSION_SERVICE "private/imapd-session"
 
-static int answer_failure(struct login *l, const struct auth_answer *answer)
+static int imap_answer_failure(struct login *l, const struct auth_answer *answer)
 {
 	metric_add(METRIC_login_failures, 1);
 	switch (answer->why) {
@@ -29,7 +29,7 @@ static int answer_failure(struct login *l, const struct auth_answer *answer)
 }
 
 /* Gives the connection to the user's session. LOGIN_END: it is theirs (or it is over). */
-static int hand_over(struct login *l, const struct auth_answer *answer)
+static int imap_hand_over(struct login *l, const struct auth_answer *answer)
 {
 	struct str text = STR_EMPTY;
 	struct handover what = {
@@ -58,15 +58,15 @@ static int hand_over(struct login *l, const struct auth_answer *answer)
 	return r;
 }
 
-static int finish(struct login *l, struct auth_answer *answer)
+static int imap_exchange_finish(struct login *l, struct auth_answer *answer)
 {
 	int r;
 
 	str_set(&l->log_user, str_view(&answer->user));
 	if (answer->state == AUTH_OK)
-		r = hand_over(l, answer);
+		r = imap_hand_over(l, answer);
 	else
-		r = answer_failure(l, answer);
+		r = imap_answer_failure(l, answer);
 	return r;
 }
 
@@ -93,13 +93,13 @@ int login_command_login(struct login *l)
 	if (r < 0)
 		r = login_reply(l, "NO [UNAVAILABLE] Temporary authentication failure.");
 	else
-		r = finish(l, &answer);
+		r = imap_exchange_finish(l, &answer);
 	auth_answer_free(&answer);
 	return r;
 }
 
 /* One line of the client's side: base64, or "*" to cancel (-ECANCELED). */
-static int read_response(struct login *l, struct str *response)
+static int imap_read_response(struct login *l, struct str *response)
 {
 	struct view line;
 	int r = imap_parser_line(l->parser, &line);
@@ -111,7 +111,7 @@ static int read_response(struct login *l, struct str *response)
 	return base64_decode(response, line) < 0 ? -EBADMSG : 0;
 }
 
-static int send_challenge(struct login *l, struct view challenge)
+static int imap_send_challenge(struct login *l, struct view challenge)
 {
 	struct str encoded = STR_EMPTY;
 	int r;
@@ -123,16 +123,17 @@ static int send_challenge(struct login *l, struct view challenge)
 }
 
 /* Challenges and responses until the mechanism has an answer. */
-static int exchange(struct login *l, struct auth_exchange *auth, struct auth_answer *answer)
+static int imap_auth_exchange(struct login *l, struct auth_exchange *auth,
+			      struct auth_answer *answer)
 {
 	struct str response = STR_EMPTY;
 	int r = 0;
 
 	while (r == 0 && answer->state == AUTH_CONTINUE) {
-		r = send_challenge(l, str_view(&answer->bytes));
+		r = imap_send_challenge(l, str_view(&answer->bytes));
 		str_clear(&response);
 		if (r == 0)
-			r = read_response(l, &response);
+			r = imap_read_response(l, &response);
 		if (r == 0) {
 			auth_answer_free(answer);
 			r = auth_respond(auth, str_view(&response), answer);
@@ -196,9 +197,10 @@ int login_command_authenticate(struct login *l)
 begin:
 	auth = auth_begin(VIEW("imap"), mechanism, given, str_view(&initial), l->secured,
 			  view_of(l->peer->text), view_of(l->peer->server_text), &answer);
-	r = auth == NULL && answer.state == AUTH_CONTINUE ? -EAGAIN : exchange(l, auth, &answer);
+	r = auth == NULL && answer.state == AUTH_CONTINUE ? -EAGAIN
+							  : imap_auth_exchange(l, auth, &answer);
 	if (r == 0)
-		r = finish(l, &answer);
+		r = imap_exchange_finish(l, &answer);
 	else if (r == -ECANCELED)
 		r = login_reply(l, "BAD Authentication cancelled.");
 	else if (r == -EBADMSG || r == -EMSGSIZE)

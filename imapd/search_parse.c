@@ -78,7 +78,7 @@ void search_free(struct search *search)
 	*search = (struct search){ 0 };
 }
 
-static int add_key(struct reader *reader, enum search_kind kind, struct search_key **key)
+static int search_add_key(struct reader *reader, enum search_kind kind, struct search_key **key)
 {
 	struct search *search = reader->search;
 
@@ -93,7 +93,7 @@ static int add_key(struct reader *reader, enum search_kind kind, struct search_k
 	return 0;
 }
 
-static int push(struct reader *reader, enum search_kind kind)
+static int search_push(struct reader *reader, enum search_kind kind)
 {
 	if (reader->depth == SEARCH_DEPTH_MAX)
 		return imap_syntax_error(reader->parser, "Search keys nested too deep");
@@ -155,7 +155,7 @@ static int read_leaf(struct reader *reader, struct view word)
 
 		if (!view_is_nocase(word, known->name))
 			continue;
-		r = add_key(reader, known->kind, &key);
+		r = search_add_key(reader, known->kind, &key);
 		if (r < 0)
 			return r;
 		key->mask = known->mask;
@@ -179,9 +179,9 @@ static int read_key(struct reader *reader)
 	reader->word = VIEW_NONE;
 	if (word.data == NULL) {
 		if (imap_take(parser, '('))
-			return push(reader, SEARCH_AND);
+			return search_push(reader, SEARCH_AND);
 		if (ascii_is_digit(imap_peek(parser)) || imap_peek(parser) == '*') {
-			r = add_key(reader, SEARCH_SET, &key);
+			r = search_add_key(reader, SEARCH_SET, &key);
 			if (r == 0)
 				r = imap_sequence_set(parser, &key->set);
 			return r < 0 ? r : 1;
@@ -191,9 +191,9 @@ static int read_key(struct reader *reader)
 			return r;
 	}
 	if (view_is_nocase(word, "NOT")) {
-		r = push(reader, SEARCH_NOT);
+		r = search_push(reader, SEARCH_NOT);
 	} else if (view_is_nocase(word, "OR")) {
-		r = push(reader, SEARCH_OR);
+		r = search_push(reader, SEARCH_OR);
 	} else {
 		r = read_leaf(reader, word);
 		return r < 0 ? r : 1;
@@ -215,7 +215,7 @@ static int complete_key(struct reader *reader)
 		if (top->kind == SEARCH_OR)
 			all_there = top->count == 2;
 		if (top->kind == SEARCH_NOT || top->count > 1)
-			r = add_key(reader, top->kind, &key);
+			r = search_add_key(reader, top->kind, &key);
 		if (r == 0 && reader->depth == 1 && imap_at_end(reader->parser))
 			return 1;
 		if (top->kind == SEARCH_AND && reader->depth > 1)
@@ -229,7 +229,7 @@ static int complete_key(struct reader *reader)
 
 static int read_keys(struct reader *reader)
 {
-	int r = push(reader, SEARCH_AND);
+	int r = search_push(reader, SEARCH_AND);
 
 	while (r == 0) {
 		r = read_key(reader);

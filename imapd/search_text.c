@@ -143,7 +143,7 @@ struct decoder {
 	char bytes[4096];
 };
 
-static void put(struct decoder *d, char byte)
+static void search_text_put(struct decoder *d, char byte)
 {
 	if (d->len == sizeof(d->bytes)) {
 		d->emit(d->argument, view_make(d->bytes, d->len));
@@ -171,7 +171,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static int base64_digit(char c)
+static int search_base64_digit(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -186,7 +186,7 @@ static int base64_digit(char c)
 static void decode_base64(struct decoder *d, struct view text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		int digit = base64_digit(text.data[i]);
+		int digit = search_base64_digit(text.data[i]);
 
 		if (text.data[i] == '=')
 			d->have = 0;
@@ -196,7 +196,7 @@ static void decode_base64(struct decoder *d, struct view text)
 		d->have += 6;
 		if (d->have >= 8) {
 			d->have -= 8;
-			put(d, (char)(d->bits >> d->have & 0xff));
+			search_text_put(d, (char)(d->bits >> d->have & 0xff));
 		}
 	}
 	put_rest(d);
@@ -221,7 +221,7 @@ static void decode_quoted_printable(struct decoder *d, struct view text)
 		int high, low;
 
 		if (text.data[i] != '=') {
-			put(d, text.data[i]);
+			search_text_put(d, text.data[i]);
 			continue;
 		}
 		soft_break = end_of_line(view_from(text, i + 1));
@@ -230,10 +230,10 @@ static void decode_quoted_printable(struct decoder *d, struct view text)
 		if (soft_break > 0) {
 			i += soft_break;
 		} else if (high >= 0 && low >= 0) {
-			put(d, (char)(high << 4 | low));
+			search_text_put(d, (char)(high << 4 | low));
 			i += 2;
 		} else {
-			put(d, '=');
+			search_text_put(d, '=');
 		}
 	}
 	put_rest(d);

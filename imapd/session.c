@@ -31,7 +31,7 @@ void imap_close_mailbox(struct imap_session *s)
 
 /* ---- commands that need no file of their own ---- */
 
-static int command_capability(struct imap_session *s)
+static int session_command_capability(struct imap_session *s)
 {
 	int r = imap_end(s->parser);
 
@@ -41,14 +41,14 @@ static int command_capability(struct imap_session *s)
 	return r < 0 ? r : imap_ok(s, "Capability completed.");
 }
 
-static int command_noop(struct imap_session *s)
+static int session_command_noop(struct imap_session *s)
 {
 	int r = imap_end(s->parser);
 
 	return r < 0 ? r : imap_ok(s, "NOOP completed.");
 }
 
-static int command_logout(struct imap_session *s)
+static int session_command_logout(struct imap_session *s)
 {
 	int r = imap_end(s->parser);
 
@@ -63,7 +63,7 @@ static int command_logout(struct imap_session *s)
 }
 
 /* RFC 2971; whatever the client says of itself is skipped. */
-static int command_id(struct imap_session *s)
+static int session_command_id(struct imap_session *s)
 {
 	int r = stream_printf(s->io, "* ID (\"name\" \"%s\")\r\n", param.mail_name);
 
@@ -95,10 +95,10 @@ static int command_login(struct imap_session *s)
 }
 
 const struct imap_command imap_commands[] = {
-	{ "CAPABILITY", STATE_ANY, false, true, command_capability },
-	{ "NOOP", STATE_ANY, false, true, command_noop },
-	{ "LOGOUT", STATE_ANY, false, false, command_logout },
-	{ "ID", STATE_ANY, false, true, command_id },
+	{ "CAPABILITY", STATE_ANY, false, true, session_command_capability },
+	{ "NOOP", STATE_ANY, false, true, session_command_noop },
+	{ "LOGOUT", STATE_ANY, false, false, session_command_logout },
+	{ "ID", STATE_ANY, false, true, session_command_id },
 	{ "ENABLE", STATE_ANY, false, true, command_enable },
 	{ "LOGIN", STATE_ANY, false, true, command_login },
 	{ "AUTHENTICATE", STATE_ANY, false, true, command_login },
@@ -117,7 +117,7 @@ const struct imap_command imap_commands[] = {
 	{ "STATUS", STATE_ANY, false, true, imap_command_status },
 	{ "APPEND", STATE_ANY, false, true, imap_command_append },
 	{ "IDLE", STATE_ANY, false, true, imap_command_idle },
-	{ "CHECK", STATE_SELECTED, false, true, command_noop },
+	{ "CHECK", STATE_SELECTED, false, true, session_command_noop },
 	{ "CLOSE", STATE_SELECTED, false, true, imap_command_close },
 	{ "UNSELECT", STATE_SELECTED, false, true, imap_command_unselect },
 	{ "EXPUNGE", STATE_SELECTED, true, true, imap_command_expunge },
@@ -140,7 +140,7 @@ static const struct imap_command *find_command(struct view name)
 }
 
 /* Reads the name behind UID, if there is that prefix. NULL: answered with BAD by the caller. */
-static int read_command(struct imap_session *s, const struct imap_command **command)
+static int session_read_command(struct imap_session *s, const struct imap_command **command)
 {
 	struct view name;
 	int r = imap_command_begin(s->parser);
@@ -219,10 +219,10 @@ static void settle_all(struct imap_session *s)
  * The answer of a command is held back behind what changed: handlers write the tagged line
  * through imap_ok and its kin, which send the changes first.
  */
-static int one_command(struct imap_session *s)
+static int imap_session_command(struct imap_session *s)
 {
 	const struct imap_command *command;
-	int r = read_command(s, &command);
+	int r = session_read_command(s, &command);
 
 	s->expunge_allowed = true;
 	if (r == 0)
@@ -240,7 +240,7 @@ static int one_command(struct imap_session *s)
 	return r;
 }
 
-static void say_goodbye(struct imap_session *s, int why)
+static void imap_session_goodbye(struct imap_session *s, int why)
 {
 	if (why == -ESHUTDOWN)
 		stream_printf(s->io, "* BYE Server shutting down.\r\n");
@@ -271,8 +271,8 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	r = stream_printf(io, "%.*s OK [CAPABILITY %s] Logged in.\r\n", VIEW_ARG(client->tag),
 			  imap_capabilities);
 	while (r == IMAP_DONE)
-		r = one_command(&s);
-	say_goodbye(&s, r == IMAP_LOGOUT ? 0 : r);
+		r = imap_session_command(&s);
+	imap_session_goodbye(&s, r == IMAP_LOGOUT ? 0 : r);
 	imap_close_mailbox(&s);
 	imap_parser_free(s.parser);
 	settle_all(&s);

@@ -14,7 +14,7 @@
 #define CONNECT_TIME	((msec_t)30 * 1000)
 #define BEYOND_COMMANDS ((msec_t)300 * 1000) /* waiting for a place, writing the message */
 
-static struct ipc_pool *pool(void)
+static struct ipc_pool *deliver_pool(void)
 {
 	static struct ipc_pool *connections;
 
@@ -37,7 +37,7 @@ static bool is_outcome(uint8_t outcome)
 	       outcome == OUTCOME_FAILED;
 }
 
-static void take_result(const struct msg_result *m, struct verdict *verdict)
+static void agent_take_result(const struct msg_result *m, struct verdict *verdict)
 {
 	verdict->outcome = is_outcome(m->outcome) ? m->outcome : OUTCOME_DEFERRED;
 	memcpy(verdict->status, "4.3.0", sizeof("4.3.0"));
@@ -52,18 +52,18 @@ static void take_result(const struct msg_result *m, struct verdict *verdict)
 }
 
 /* The answer to a delivery. */
-static void finish(struct ipc *ipc, struct message *m, int r, struct verdict *verdict)
+static void delivery_finish(struct ipc *ipc, struct message *m, int r, struct verdict *verdict)
 {
 	if (r < 0) {
 		say_unavailable(verdict, r);
 	} else if (m->type == MSG_result) {
-		take_result(&m->result, verdict);
+		agent_take_result(&m->result, verdict);
 	} else {
 		message_close_fd(m);
 		r = -EBADMSG;
 		say_unavailable(verdict, r);
 	}
-	ipc_pool_put(pool(), ipc, r == 0);
+	ipc_pool_put(deliver_pool(), ipc, r == 0);
 }
 
 void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct verdict *verdict)
@@ -71,14 +71,14 @@ void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct
 	const struct delivery *d = job->d;
 	struct message m;
 	struct ipc *ipc;
-	int r = ipc_exchange(pool(), clock_after(CONNECT_TIME), &ipc, &m, mailbox_deliver,
+	int r = ipc_exchange(deliver_pool(), clock_after(CONNECT_TIME), &ipc, &m, mailbox_deliver,
 			     .queue_id = str_view(&d->queue_id), .user = user, .kind = kind,
 			     .extension = job->extension, .sender = str_view(&d->sender),
 			     .recipient = str_view(&job->recipient->address),
 			     .original = str_view(&job->recipient->original),
 			     CONTENT_SENT(&d->content));
 
-	finish(ipc, &m, r, verdict);
+	delivery_finish(ipc, &m, r, verdict);
 }
 
 void agent_program(const struct job *job, const struct action *action, struct verdict *verdict)
@@ -87,7 +87,7 @@ void agent_program(const struct job *job, const struct action *action, struct ve
 	struct message m;
 	struct ipc *ipc;
 	int r = ipc_exchange(
-		pool(), clock_after(CONNECT_TIME), &ipc, &m, program_deliver,
+		deliver_pool(), clock_after(CONNECT_TIME), &ipc, &m, program_deliver,
 		.queue_id = str_view(&d->queue_id),
 		.kind = action->kind == ACTION_COMMAND ? PROGRAM_COMMAND : PROGRAM_FILE,
 		.source = action->forward ? SOURCE_FORWARD : SOURCE_ALIAS,
@@ -96,12 +96,12 @@ void agent_program(const struct job *job, const struct action *action, struct ve
 		.sender = str_view(&job->sender), .recipient = str_view(&job->recipient->address),
 		.original = str_view(&job->recipient->original), CONTENT_SENT(&d->content));
 
-	finish(ipc, &m, r, verdict);
+	delivery_finish(ipc, &m, r, verdict);
 }
 
 /* Takes the descriptor that came. */
-static int read_source(struct msg_source_file *m, const char *name, struct str *text,
-		       struct verdict *verdict)
+static int agent_read_source(struct msg_source_file *m, const char *name, struct str *text,
+			     struct verdict *verdict)
 {
 	_cleanup_fd_ int fd = TAKE_FD(m->file);
 	struct error err = ERROR_NONE;
@@ -120,7 +120,7 @@ int agent_source(const struct job *job, uint8_t source, const char *owner, const
 {
 	struct message m;
 	struct ipc *ipc;
-	int r = ipc_exchange(pool(), clock_after(CONNECT_TIME), &ipc, &m, source_read,
+	int r = ipc_exchange(deliver_pool(), clock_after(CONNECT_TIME), &ipc, &m, source_read,
 			     .source = source, .owner = view_of(owner), .via = view_of(via),
 			     .extension = job->extension);
 
@@ -129,11 +129,11 @@ int agent_source(const struct job *job, uint8_t source, const char *owner, const
 		return r;
 	}
 	if (m.type == MSG_source_file) {
-		r = read_source(&m.source_file, via != NULL ? via : "the forwarding file", text,
-				verdict);
-		ipc_pool_put(pool(), ipc, true);
+		r = agent_read_source(&m.source_file, via != NULL ? via : "the forwarding file",
+				      text, verdict);
+		ipc_pool_put(deliver_pool(), ipc, true);
 		return r;
 	}
-	finish(ipc, &m, 0, verdict);
+	delivery_finish(ipc, &m, 0, verdict);
 	return -EAGAIN;
 }

@@ -61,7 +61,7 @@ static int check_mbox(const char *path, const struct msg_work_store *m, struct i
 	return 0;
 }
 
-static int store(struct ipc *ipc, struct msg_work_store *m)
+static int child_store(struct ipc *ipc, struct msg_work_store *m)
 {
 	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
 	struct mail_source source = { .prefix = m->headers };
@@ -112,10 +112,10 @@ static int open_source(struct ipc *ipc, const struct msg_work_open *m)
 
 /* ---- life ---- */
 
-static int answer_request(struct ipc *ipc, enum worker_kind kind, struct message *m)
+static int child_answer_request(struct ipc *ipc, enum worker_kind kind, struct message *m)
 {
 	if (kind == WORKER_STORE && m->type == MSG_work_store)
-		return store(ipc, &m->work_store);
+		return child_store(ipc, &m->work_store);
 	if (kind == WORKER_STORE && m->type == MSG_work_open)
 		return open_source(ipc, &m->work_open);
 	if (kind == WORKER_RUN && m->type == MSG_work_run)
@@ -140,7 +140,7 @@ void child_serve(int fd, enum worker_kind kind, const struct target *target)
 	ipc = ipc_new(fd);
 	ipc_set_timeout(ipc, MSEC_FOREVER);
 	while (ipc_receive(ipc, &m) == 0)
-		if (answer_request(ipc, kind, &m) < 0 || ipc_flush(ipc) < 0)
+		if (child_answer_request(ipc, kind, &m) < 0 || ipc_flush(ipc) < 0)
 			break;
 	log_flush();
 	_exit(0);

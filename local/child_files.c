@@ -12,7 +12,7 @@
  * The file decides what is run as its user, so nobody else may have written it. It is looked at
  * after it was opened: a name may be anything by then. Not blocking: it may be a pipe.
  */
-static int open_one(const char *path, struct error *err)
+static int candidate_open(const char *path, struct error *err)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
@@ -37,7 +37,7 @@ int child_open_source(struct view paths, struct error *err)
 
 	while (view_next(&paths, '\0', &path)) {
 		_cleanup_free_ char *name = mem_strndup(path.data, path.len);
-		int fd = open_one(name, err);
+		int fd = candidate_open(name, err);
 
 		if (fd != -ENOENT)
 			return fd;

@@ -45,7 +45,7 @@ struct run {
 	msec_t deadline;
 };
 
-static void reap(void *unused)
+static void command_reap(void *unused)
 {
 	pid_t pid;
 	int status;
@@ -63,7 +63,7 @@ static void reap(void *unused)
 void child_run_prepare(void)
 {
 	WAITLIST_INIT(&command.end);
-	task_on_signal(SIGCHLD, reap, NULL);
+	task_on_signal(SIGCHLD, command_reap, NULL);
 }
 
 /* ---- the message ---- */
@@ -124,7 +124,7 @@ static void from_line(struct view sender, struct str *line)
 	str_printf(line, "  %s\n", date);
 }
 
-static int write_message(struct run *run)
+static int command_write_message(struct run *run)
 {
 	_cleanup_free_ char *block = mem_new_bytes(COPY_BLOCK);
 	_cleanup_(str_free) struct str first = STR_EMPTY;
@@ -151,7 +151,7 @@ static void writer(void *argument)
 {
 	struct run *run = argument;
 
-	(void)write_message(run);
+	(void)command_write_message(run);
 	task_forget_fd(run->input);
 	mem_closep(&run->input);
 	run->input = -1;
@@ -203,7 +203,7 @@ static bool needs_shell(const char *text)
 	return false;
 }
 
-static char **split(struct view text, const char *separators, size_t limit)
+static char **command_split(struct view text, const char *separators, size_t limit)
 {
 	char **words = mem_new_array(char *, limit + 1);
 	struct view word;
@@ -222,7 +222,7 @@ static void become_command(struct run *run, int input, int output)
 {
 	char *text = mem_strndup(run->m->command.data, run->m->command.len);
 	char *directory = mem_strndup(run->m->directory.data, run->m->directory.len);
-	char **environment = split(run->m->environment, NULL, ARGUMENTS_MAX);
+	char **environment = command_split(run->m->environment, NULL, ARGUMENTS_MAX);
 	char *shell[] = { (char *)"sh", (char *)"-c", text, NULL };
 	sigset_t none;
 
@@ -240,7 +240,7 @@ static void become_command(struct run *run, int input, int output)
 	if (needs_shell(text)) {
 		execve("/bin/sh", shell, environment);
 	} else {
-		char **words = split(view_of(text), " \t", ARGUMENTS_MAX);
+		char **words = command_split(view_of(text), " \t", ARGUMENTS_MAX);
 
 		environ = environment;
 		execvpe(words[0], words, environment);
@@ -250,7 +250,7 @@ static void become_command(struct run *run, int input, int output)
 }
 
 /* 0 or a negative errno. */
-static int start(struct run *run)
+static int command_start(struct run *run)
 {
 	int in[2], out[2];
 
@@ -289,7 +289,7 @@ static const struct exit_status {
 	{ EX_OSERR, OUTCOME_DEFERRED, "4.3.0" }, { EX_TEMPFAIL, OUTCOME_DEFERRED, "4.3.0" },
 };
 
-static int report(struct ipc *ipc, struct run *run, bool too_long)
+static int command_report(struct ipc *ipc, struct run *run, bool too_long)
 {
 	_cleanup_(str_free) struct str said = STR_EMPTY;
 	int status = command.status;
@@ -371,13 +371,13 @@ int child_run(struct ipc *ipc, struct msg_work_run *m)
 	if (r < 0)
 		return child_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "%s", err.text);
 	WAITLIST_INIT(&run.idle);
-	r = start(&run);
+	r = command_start(&run);
 	if (r == 0) {
 		task_spawn("input of a command", writer, &run);
 		task_spawn("output of a command", reader, &run);
 		too_long = wait_for_end(&run);
 		stop_tasks(&run);
-		r = report(ipc, &run, too_long);
+		r = command_report(ipc, &run, too_long);
 	} else {
 		r = child_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "cannot run \"%.*s\": %s",
 				VIEW_ARG(m->command), strerror(-r));

@@ -32,7 +32,7 @@ struct answer {
 	struct view queue_id; /* of the message, for the log; the request's, or empty */
 };
 #define ANSWER_INIT ((struct answer){ OUTCOME_DEFERRED, "4.3.0", STR_EMPTY, STR_EMPTY, VIEW_NONE })
-void answer_free(struct answer *answer);
+void deliver_answer_free(struct answer *answer);
 /* Always -1, so that a function can set it and leave. */
 int answer_set(struct answer *answer, uint8_t outcome, const char *status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -72,8 +72,8 @@ void check_refresh(void);
  * Who acts for this command or file, and `check`: files in which the child must find it (empty:
  * seen already). 0, or -1 with the answer.
  */
-int check_program(const struct msg_program_deliver *m, struct target *target, struct str *check,
-		  struct answer *answer);
+int target_check_program(const struct msg_program_deliver *m, struct target *target,
+			 struct str *check, struct answer *answer);
 /* Who may read that source, and the candidates for its path. */
 int check_source(const struct msg_source_read *m, struct target *target, struct str *paths,
 		 struct answer *answer);

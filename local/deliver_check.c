@@ -166,7 +166,7 @@ static void forward_paths(const struct target *target, struct view extension, st
 
 /* ---- requests ---- */
 
-static int is_allowed(const struct msg_program_deliver *m, struct answer *answer)
+static int target_is_allowed(const struct msg_program_deliver *m, struct answer *answer)
 {
 	const char *list = m->kind == PROGRAM_COMMAND ? param.allow_mail_to_commands
 						      : param.allow_mail_to_files;
@@ -196,11 +196,11 @@ static int choose_file(const struct msg_program_deliver *m, struct target *targe
 	return 0;
 }
 
-int check_program(const struct msg_program_deliver *m, struct target *target, struct str *check,
-		  struct answer *answer)
+int target_check_program(const struct msg_program_deliver *m, struct target *target,
+			 struct str *check, struct answer *answer)
 {
 	enum token_kind kind = m->kind == PROGRAM_COMMAND ? TOKEN_COMMAND : TOKEN_FILE;
-	int r = is_allowed(m, answer);
+	int r = target_is_allowed(m, answer);
 
 	if (r == 0 && m->source == SOURCE_FORWARD) {
 		r = target_of_user(m->owner, target, answer);

@@ -15,7 +15,7 @@
 
 static uid_t net_uid;
 
-void answer_free(struct answer *answer)
+void deliver_answer_free(struct answer *answer)
 {
 	str_free(&answer->text);
 	str_free(&answer->user);
@@ -53,7 +53,7 @@ void target_free(struct target *target)
 	str_free(&target->path);
 }
 
-static int prepare(struct error *err)
+static int deliver_prepare(struct error *err)
 {
 	int r = target_prepare(err);
 
@@ -69,7 +69,7 @@ static int prepare(struct error *err)
 
 /* ---- requests ---- */
 
-static int send_answer(struct ipc *ipc, const struct answer *answer)
+static int deliver_send_answer(struct ipc *ipc, const struct answer *answer)
 {
 	return ipc_send(ipc, result, .outcome = answer->outcome, .status = view_of(answer->status),
 			.remote = view_first(str_view(&answer->user), IPC_HOST_MAX),
@@ -113,12 +113,12 @@ static int pass_result(struct ipc *ipc, struct worker *worker, int r, struct vie
 		r = -EBADMSG;
 	}
 	if (r < 0) {
-		_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
+		_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
 
 		answer_set(&answer, OUTCOME_DEFERRED, "4.3.0", "the delivering process failed: %s",
 			   strerror(-r));
 		worker_give_back(worker, false);
-		return send_answer(ipc, &answer);
+		return deliver_send_answer(ipc, &answer);
 	}
 	m.result.remote = m.result.outcome == OUTCOME_DELIVERED ? user : VIEW_NONE;
 	sent = ipc_send_message(ipc, MSG_result, &m.result);
@@ -136,7 +136,7 @@ static struct worker *take_worker(struct ipc *ipc, enum worker_kind kind,
 		return worker;
 	answer_warn(answer, "%s", err.text);
 	answer_set(answer, OUTCOME_DEFERRED, "4.3.2", "%s", err.text);
-	*sent = send_answer(ipc, answer);
+	*sent = deliver_send_answer(ipc, answer);
 	return NULL;
 }
 
@@ -144,7 +144,7 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 {
 	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
 	_cleanup_(target_free) struct target target = { .limit = 0 };
-	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
+	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
 	_cleanup_(str_free) struct str headers = STR_EMPTY;
 	struct worker *worker;
 	int r = 0;
@@ -154,7 +154,7 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;
 	if (target_of_mailbox(m, &target, &answer) < 0)
-		return send_answer(ipc, &answer);
+		return deliver_send_answer(ipc, &answer);
 	add_headers(&headers, m->sender, m->original, m->recipient, true);
 	worker = take_worker(ipc, WORKER_STORE, &target, &answer, &r);
 	if (worker == NULL)
@@ -170,7 +170,7 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 {
 	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
 	_cleanup_(target_free) struct target target = { .limit = 0 };
-	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
+	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
 	_cleanup_(str_free) struct str headers = STR_EMPTY, check = STR_EMPTY;
 	_cleanup_(str_free) struct str environment = STR_EMPTY;
 	bool command = m->kind == PROGRAM_COMMAND;
@@ -181,8 +181,8 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 	    !is_clean(m->recipient) || !is_clean(m->extension) || !is_clean(m->target))
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;
-	if (check_program(m, &target, &check, &answer) < 0)
-		return send_answer(ipc, &answer);
+	if (target_check_program(m, &target, &check, &answer) < 0)
+		return deliver_send_answer(ipc, &answer);
 	add_headers(&headers, m->sender, m->original, m->recipient,
 		    token_list_has(param.prepend_delivered_header, command ? "command" : "file"));
 	worker = take_worker(ipc, command ? WORKER_RUN : WORKER_STORE, &target, &answer, &r);
@@ -204,10 +204,10 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 	return pass_result(ipc, worker, r, VIEW_NONE);
 }
 
-static int read_source(struct ipc *ipc, const struct msg_source_read *m)
+static int deliver_read_source(struct ipc *ipc, const struct msg_source_read *m)
 {
 	_cleanup_(target_free) struct target target = { .limit = 0 };
-	_cleanup_(answer_free) struct answer answer = ANSWER_INIT;
+	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
 	_cleanup_(str_free) struct str paths = STR_EMPTY;
 	struct worker *worker;
 	struct message found;
@@ -219,7 +219,7 @@ static int read_source(struct ipc *ipc, const struct msg_source_read *m)
 		/* A user who does not exist has no file; the delivery will say so. */
 		if (answer.outcome == OUTCOME_FAILED && m->source == SOURCE_FORWARD)
 			return ipc_send(ipc, source_file, .found = 0);
-		return send_answer(ipc, &answer);
+		return deliver_send_answer(ipc, &answer);
 	}
 	worker = take_worker(ipc, WORKER_STORE, &target, &answer, &r);
 	if (worker == NULL)
@@ -238,7 +238,7 @@ static int read_source(struct ipc *ipc, const struct msg_source_read *m)
 			message_close_fd(&found);
 		worker_give_back(worker, false);
 		answer_set(&answer, OUTCOME_DEFERRED, "4.3.0", "the reading process failed");
-		return send_answer(ipc, &answer);
+		return deliver_send_answer(ipc, &answer);
 	}
 	r = ipc_send_message(ipc, MSG_source_file, &found.source_file);
 	message_close_fd(&found);
@@ -259,7 +259,7 @@ static bool may_ask(const struct ipc *ipc)
 	return daemon_running_as_root() ? uid == net_uid || uid == 0 : uid == geteuid();
 }
 
-static int answer_request(struct ipc *ipc, struct message *m)
+static int deliver_answer_request(struct ipc *ipc, struct message *m)
 {
 	target_refresh();
 	check_refresh();
@@ -269,14 +269,14 @@ static int answer_request(struct ipc *ipc, struct message *m)
 	case MSG_program_deliver:
 		return deliver_to_program(ipc, &m->program_deliver);
 	case MSG_source_read:
-		return read_source(ipc, &m->source_read);
+		return deliver_read_source(ipc, &m->source_read);
 	default:
 		message_close_fd(m);
 		return -EBADMSG;
 	}
 }
 
-static void serve(struct ipc *ipc)
+static void deliver_serve(struct ipc *ipc)
 {
 	struct message m;
 
@@ -285,7 +285,7 @@ static void serve(struct ipc *ipc)
 		return;
 	}
 	while (ipc_next_request(ipc, &m) == 0) {
-		int r = answer_request(ipc, &m);
+		int r = deliver_answer_request(ipc, &m);
 
 		if (r == 0)
 			r = ipc_flush(ipc);
@@ -301,9 +301,9 @@ static const struct daemon_program program = {
 	.user = DAEMON_PRIVILEGED,
 	.root = DAEMON_ROOT_NONE,
 	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_BECOME | CALLS_EXEC,
-	.prepare = prepare,
+	.prepare = deliver_prepare,
 	.start = workers_start,
-	.serve_ipc = serve,
+	.serve_ipc = deliver_serve,
 };
 
 int main(int argc, char **argv)

@@ -147,8 +147,8 @@ static int choose_mailbox(const struct user *user, struct target *target)
 /* ---- virtual_mailbox_maps ---- */
 
 /* user+ext@domain, user@domain, @domain. 1 with the value and the key, 0, -1 with the answer. */
-static int look_up(struct tables *tables, struct view address, const char *parameter,
-		   struct str *key, struct str *value, struct answer *answer)
+static int target_look_up(struct tables *tables, struct view address, const char *parameter,
+			  struct str *key, struct str *value, struct answer *answer)
 {
 	struct view local, domain, user, extension;
 	struct error err = ERROR_NONE;
@@ -184,7 +184,7 @@ static int look_up_id(struct tables *tables, struct view address, const char *pa
 		      int64_t least, uint32_t *id, struct answer *answer)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
-	int r = look_up(tables, address, parameter, &key, &value, answer);
+	int r = target_look_up(tables, address, parameter, &key, &value, answer);
 
 	if (r < 0)
 		return r;
@@ -210,7 +210,8 @@ static bool has_parent_step(struct view path)
 static int target_of_virtual(struct view address, struct target *target, struct answer *answer)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
-	int r = look_up(virtual.mailboxes, address, "virtual_mailbox_maps", &key, &value, answer);
+	int r = target_look_up(virtual.mailboxes, address, "virtual_mailbox_maps", &key, &value,
+			       answer);
 	uint32_t uid = geteuid(), gid = getegid();
 
 	if (r <= 0)

@@ -77,7 +77,7 @@ static void expansion_free(struct expansion **x)
 }
 
 /* 1, 0, or negative with the verdict. */
-static int look_up(struct expansion *x, struct view key, struct str *value)
+static int alias_look_up(struct expansion *x, struct view key, struct str *value)
 {
 	struct error err = ERROR_NONE;
 	int r = tables_lookup(opened.aliases, key, value, &err);
@@ -89,24 +89,24 @@ static int look_up(struct expansion *x, struct view key, struct str *value)
 	return r;
 }
 
-static int give_up(struct expansion *x, const char *what)
+static int expansion_give_up(struct expansion *x, const char *what)
 {
 	verdict_set(x->verdict, OUTCOME_FAILED, "5.2.4", "mailing list expansion problem: %s",
 		    what);
 	return -E2BIG;
 }
 
-static int add_action(struct expansion *x, enum action_kind kind, struct view text)
+static int expansion_add_action(struct expansion *x, enum action_kind kind, struct view text)
 {
 	const char *owner = x->forward != NULL ? x->forward : x->names[x->at].key;
 
 	if (!plan_add(x->plan, kind, text, owner, x->via, x->forward != NULL))
-		return give_up(x, "too many results");
+		return expansion_give_up(x, "too many results");
 	return 0;
 }
 
 /* The address once, however many ways lead to it. */
-static int add_address(struct expansion *x, struct view address, bool leaf)
+static int expansion_add_address(struct expansion *x, struct view address, bool leaf)
 {
 	_cleanup_(str_free) struct str full = STR_EMPTY;
 	struct view local, domain;
@@ -126,7 +126,7 @@ static int add_address(struct expansion *x, struct view address, bool leaf)
 	if (map_put(x->seen, str_view(&full), x) != NULL)
 		return 0;
 	if (!plan_add(x->plan, ACTION_ADDRESS, str_view(&full), NULL, NULL, x->forward != NULL))
-		return give_up(x, "too many results");
+		return expansion_give_up(x, "too many results");
 	x->plan->actions[x->plan->count - 1].leaf = leaf;
 	return 0;
 }
@@ -158,7 +158,7 @@ static int has_owner(struct expansion *x, struct view key, struct str *owner, st
 		return 0;
 	str_set(owner, VIEW("owner-"));
 	str_append(owner, key);
-	return look_up(x, str_view(owner), value);
+	return alias_look_up(x, str_view(owner), value);
 }
 
 static int push_name(struct expansion *x, struct view key, struct str *value, size_t parent)
@@ -166,7 +166,7 @@ static int push_name(struct expansion *x, struct view key, struct str *value, si
 	struct name *name;
 
 	if (x->count == NAMES_MAX)
-		return give_up(x, "too many aliases");
+		return expansion_give_up(x, "too many aliases");
 	if (x->count == x->size) {
 		x->size = x->size > 0 ? x->size * 2 : 4;
 		x->names = mem_resize(x->names, x->size, sizeof(struct name));
@@ -174,7 +174,7 @@ static int push_name(struct expansion *x, struct view key, struct str *value, si
 	name = &x->names[x->count];
 	name->depth = parent == NO_PARENT ? 0 : x->names[parent].depth + 1;
 	if (name->depth > DEPTH_MAX)
-		return give_up(x, "aliases nested too deeply");
+		return expansion_give_up(x, "aliases nested too deeply");
 	name->key = mem_strndup(key.data, key.len);
 	name->value = *value;
 	*value = STR_EMPTY;
@@ -187,13 +187,13 @@ static int push_name(struct expansion *x, struct view key, struct str *value, si
 static int find_alias(struct expansion *x, struct view local, struct view *key, struct str *value)
 {
 	struct view user, extension;
-	int r = look_up(x, local, value);
+	int r = alias_look_up(x, local, value);
 
 	*key = local;
 	if (r != 0 || !address_split_extension(local, param.recipient_delimiter, &user, &extension))
 		return r;
 	*key = user;
-	return look_up(x, user, value);
+	return alias_look_up(x, user, value);
 }
 
 /* A name of this system inside an alias. */
@@ -204,17 +204,17 @@ static int expand_local_name(struct expansion *x, struct view local, struct view
 	int r;
 
 	if (is_in_progress(x, local))
-		return add_action(x, ACTION_MAILBOX, local);
+		return expansion_add_action(x, ACTION_MAILBOX, local);
 	r = find_alias(x, local, &key, &value);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return add_address(x, address, true);
+		return expansion_add_address(x, address, true);
 	if (is_in_progress(x, key))
-		return add_action(x, ACTION_MAILBOX, key);
+		return expansion_add_action(x, ACTION_MAILBOX, key);
 	r = has_owner(x, key, &owner, &ignored);
 	if (r != 0)
-		return r < 0 ? r : add_address(x, address, false);
+		return r < 0 ? r : expansion_add_address(x, address, false);
 	if (map_put(x->seen, key, x) != NULL)
 		return 0;
 	return push_name(x, key, &value, x->at);
@@ -232,12 +232,12 @@ static int expand_address(struct expansion *x, struct view address)
 	if (r < 0)
 		return r;
 	if (r == 0 || local.len == 0)
-		return add_address(x, address, false);
+		return expansion_add_address(x, address, false);
 	if (x->forward == NULL)
 		return expand_local_name(x, local, str_view(&folded));
 	if (view_eq(local, view_of(x->forward)))
-		return add_action(x, ACTION_MAILBOX, local);
-	return add_address(x, address, false);
+		return expansion_add_action(x, ACTION_MAILBOX, local);
+	return expansion_add_address(x, address, false);
 }
 
 /* "\alice": her mailbox; "\alice@elsewhere" is an address like any other. */
@@ -251,11 +251,11 @@ static int expand_mailbox(struct expansion *x, struct view address)
 	address_split(str_view(&folded), &local, &domain);
 	r = is_local_domain(x, domain);
 	if (r <= 0)
-		return r < 0 ? r : add_address(x, address, false);
+		return r < 0 ? r : expansion_add_address(x, address, false);
 	/* Of others' mailboxes a .forward has none to give. */
 	if (x->forward != NULL && !view_eq(local, view_of(x->forward)))
-		return add_address(x, address, false);
-	return add_action(x, ACTION_MAILBOX, local);
+		return expansion_add_address(x, address, false);
+	return expansion_add_action(x, ACTION_MAILBOX, local);
 }
 
 static int expand_text(struct expansion *x, struct view text);
@@ -301,11 +301,11 @@ static int expand_token(struct expansion *x, enum token_kind kind, struct view t
 	case TOKEN_COMMAND:
 		if (!token_list_has(param.allow_mail_to_commands, source))
 			return refuse_action(x, text, "allow_mail_to_commands");
-		return add_action(x, ACTION_COMMAND, text);
+		return expansion_add_action(x, ACTION_COMMAND, text);
 	case TOKEN_FILE:
 		if (!token_list_has(param.allow_mail_to_files, source))
 			return refuse_action(x, text, "allow_mail_to_files");
-		return add_action(x, ACTION_FILE, text);
+		return expansion_add_action(x, ACTION_FILE, text);
 	case TOKEN_INCLUDE:
 		return expand_include(x, text);
 	case TOKEN_MAILBOX:

@@ -26,7 +26,7 @@ static int send_recipients(struct submission *s, const struct plan *plan, const 
 	return r;
 }
 
-static int send_content(struct submission *s, const struct job *job)
+static int forward_send_content(struct submission *s, const struct job *job)
 {
 	_cleanup_(str_free) struct str first = STR_EMPTY;
 	_cleanup_free_ char *block = mem_new_bytes(COPY_BLOCK);
@@ -50,7 +50,7 @@ static int send_content(struct submission *s, const struct job *job)
 	return r;
 }
 
-static void commit(struct submission *s, struct verdict *verdict)
+static void forward_commit(struct submission *s, struct verdict *verdict)
 {
 	_cleanup_(submission_verdict_free) struct submission_verdict answer = { .code = 451 };
 	int r = submission_commit(s, &answer);
@@ -82,11 +82,11 @@ void forward_submit(const struct plan *plan, struct job *job, struct verdict *ve
 	int r = send_recipients(s, plan, job);
 
 	if (r == 0)
-		r = send_content(s, job);
+		r = forward_send_content(s, job);
 	if (r < 0) {
 		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "cannot forward: %s", strerror(-r));
 		submission_abort(s);
 		return;
 	}
-	commit(s, verdict);
+	forward_commit(s, verdict);
 }

@@ -59,7 +59,7 @@ struct plan {
 	struct action *actions;
 	size_t count, size;
 };
-void plan_free(struct plan *plan);
+void delivery_plan_free(struct plan *plan);
 /* False when there are too many. Strings are copied. */
 bool plan_add(struct plan *plan, enum action_kind kind, struct view text, const char *owner,
 	      const char *via, bool forward);

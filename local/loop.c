@@ -13,14 +13,14 @@
 #define HEADER_READ_FIRST ((uint64_t)8192)
 
 /* The end of the header, or VIEW_NOT_FOUND if it is not in these bytes. */
-static size_t header_end(struct view bytes)
+static size_t content_header_end(struct view bytes)
 {
 	size_t end = view_find(bytes, VIEW("\r\n\r\n"));
 
 	return end == VIEW_NOT_FOUND ? end : end + 2;
 }
 
-static int read_header(const struct delivery *d, struct str *header)
+static int content_read_header(const struct delivery *d, struct str *header)
 {
 	uint64_t want = MIN(d->content.size, HEADER_READ_FIRST);
 
@@ -33,8 +33,8 @@ static int read_header(const struct delivery *d, struct str *header)
 		if (r < 0)
 			return r == -ENODATA ? -EIO : r;
 		str_grow(header, (size_t)want);
-		if (header_end(str_view(header)) != VIEW_NOT_FOUND || want == d->content.size ||
-		    want == HEADER_READ_MAX)
+		if (content_header_end(str_view(header)) != VIEW_NOT_FOUND ||
+		    want == d->content.size || want == HEADER_READ_MAX)
 			return 0;
 		want = MIN(MIN(want * 8, HEADER_READ_MAX), d->content.size);
 	}
@@ -50,7 +50,7 @@ int loop_was_delivered_to(const struct delivery *d, struct view address)
 
 	if (d->content.size == 0)
 		return 0;
-	r = read_header(d, &header);
+	r = content_read_header(d, &header);
 	if (r < 0)
 		return r;
 	address_quote(&quoted, address);

@@ -22,7 +22,7 @@ struct batch {
 	struct waitlist progress;
 };
 
-static int prepare(struct error *err)
+static int local_prepare(struct error *err)
 {
 	is_virtual = strcmp(daemon_service_name(), "virtual") == 0;
 	return is_virtual ? 0 : expand_prepare(err);
@@ -44,7 +44,7 @@ static void deliver_some(void *argument)
 }
 
 /* Only this task writes to the connection to qmgr, in the order of the recipients. */
-static void report_all(struct batch *batch)
+static void local_report_all(struct batch *batch)
 {
 	struct delivery *d = batch->d;
 
@@ -76,13 +76,13 @@ static void deliver_message(struct delivery *d)
 	else
 		for (size_t i = batch->tasks; i > 0; i--)
 			task_spawn("recipients", deliver_some, batch);
-	report_all(batch);
+	local_report_all(batch);
 	free(batch->verdicts);
 	free(batch->done);
 	free(batch);
 }
 
-static void serve(struct ipc *ipc)
+static void local_serve(struct ipc *ipc)
 {
 	delivery_serve(ipc, deliver_message);
 }
@@ -91,8 +91,8 @@ static const struct daemon_program program = {
 	.name = "local",
 	.user = DAEMON_NET,
 	.root = DAEMON_ROOT_EMPTY,
-	.prepare = prepare,
-	.serve_ipc = serve,
+	.prepare = local_prepare,
+	.serve_ipc = local_serve,
 };
 
 int main(int argc, char **argv)

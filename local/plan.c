@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 
-void plan_free(struct plan *plan)
+void delivery_plan_free(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		free(plan->actions[i].text);

@@ -46,7 +46,7 @@ static void job_end(struct job *job)
 /* A user of this system whom no alias leads elsewhere: .forward, or else the mailbox. */
 static void deliver_to_user(struct job *job, struct view user, struct verdict *verdict)
 {
-	_cleanup_(plan_free) struct plan plan = { .actions = NULL };
+	_cleanup_(delivery_plan_free) struct plan plan = { .actions = NULL };
 	int r = expand_forward(job, user, &plan, verdict);
 
 	if (r == 1)
@@ -57,7 +57,7 @@ static void deliver_to_user(struct job *job, struct view user, struct verdict *v
 
 static void deliver_local(struct job *job, struct verdict *verdict)
 {
-	_cleanup_(plan_free) struct plan plan = { .actions = NULL };
+	_cleanup_(delivery_plan_free) struct plan plan = { .actions = NULL };
 	int r = expand_alias(job, &plan, verdict);
 
 	if (r < 0)
@@ -76,7 +76,7 @@ static void deliver_local(struct job *job, struct verdict *verdict)
 	}
 }
 
-static void decide(struct job *job, bool is_virtual, struct verdict *verdict)
+static void recipient_decide(struct job *job, bool is_virtual, struct verdict *verdict)
 {
 	int r = loop_was_delivered_to(job->d, job->address);
 
@@ -97,5 +97,5 @@ void recipient_deliver(struct delivery *d, size_t which, bool is_virtual, struct
 	_cleanup_(job_end) struct job job;
 
 	job_begin(&job, d, which);
-	decide(&job, is_virtual, verdict);
+	recipient_decide(&job, is_virtual, verdict);
 }

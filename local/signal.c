@@ -28,7 +28,7 @@ static struct {
 	bool running;
 } signals = { .waiting = { &signals.waiting, &signals.waiting } };
 
-static struct news *take(void)
+static struct news *signal_take(void)
 {
 	struct news *n = LIST_FIRST(&signals.waiting, struct news, link);
 
@@ -39,40 +39,40 @@ static struct news *take(void)
 	return n;
 }
 
-static void forget(struct news *n)
+static void signal_forget(struct news *n)
 {
 	str_free(&n->user);
 	free(n);
 }
 
-static int tell_some(void)
+static int signal_some(void)
 {
 	struct news *taken[AT_ONCE];
 	struct view users[AT_ONCE];
 	size_t count = 0;
 
-	while (count < AT_ONCE && (taken[count] = take()) != NULL) {
+	while (count < AT_ONCE && (taken[count] = signal_take()) != NULL) {
 		users[count] = str_view(&taken[count]->user);
 		count++;
 	}
 	int r = anvil_new_mails(users, count, VIEW("INBOX"));
 
 	for (size_t i = 0; i < count; i++)
-		forget(taken[i]);
+		signal_forget(taken[i]);
 	return r;
 }
 
-static void tell_all(void *unused)
+static void signal_all(void *unused)
 {
 	int r = 0;
 
 	(void)unused;
 	task_sleep(GATHER);
 	while (r == 0 && !list_is_empty(&signals.waiting))
-		r = tell_some();
+		r = signal_some();
 	/* Without anvil nobody waits for signals. */
-	for (struct news *n; (n = take()) != NULL;)
-		forget(n);
+	for (struct news *n; (n = signal_take()) != NULL;)
+		signal_forget(n);
 	signals.running = false;
 	daemon_work_end();
 }
@@ -93,5 +93,5 @@ void signal_new_mail(struct view user)
 		return;
 	signals.running = true;
 	daemon_work_begin();
-	task_spawn("signals", tell_all, NULL);
+	task_spawn("signals", signal_all, NULL);
 }

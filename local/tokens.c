@@ -53,7 +53,7 @@ static size_t read_quoted(struct view source, size_t at, struct piece *p)
 }
 
 /* From behind the opening parenthesis to behind the one that closes it. */
-static size_t skip_comment(struct view source, size_t at, struct piece *p)
+static size_t token_skip_comment(struct view source, size_t at, struct piece *p)
 {
 	size_t depth = 1;
 
@@ -72,7 +72,7 @@ static size_t skip_comment(struct view source, size_t at, struct piece *p)
 }
 
 /* A command that is not in quotes as a whole: to the comma or line end; quotes in it are taken off. */
-static size_t read_command(struct view source, size_t at, struct piece *p)
+static size_t token_read_command(struct view source, size_t at, struct piece *p)
 {
 	while (at < source.len && source.data[at] != ',' && source.data[at] != '\n' &&
 	       source.data[at] != '\r') {
@@ -114,11 +114,11 @@ static size_t read_piece(struct view source, size_t at, struct piece *p)
 		} else if (c == '"') {
 			at = read_quoted(source, at + 1, p);
 		} else if (c == '(') {
-			at = skip_comment(source, at + 1, p);
+			at = token_skip_comment(source, at + 1, p);
 		} else if (c == '<' || c == '>') {
 			at = read_bracket(at, c, p);
 		} else if (c == '|' && p->text->len == 0 && !p->was_quoted) {
-			at = read_command(source, at, p);
+			at = token_read_command(source, at, p);
 		} else {
 			if (p->had_angle)
 				p->problem = "text behind <address>";

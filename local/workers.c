@@ -65,7 +65,7 @@ static void note_end(pid_t pid, int status)
 		worker_end(ended);
 }
 
-static void reap(void *unused)
+static void workers_reap(void *unused)
 {
 	pid_t pid;
 	int status;
@@ -105,7 +105,7 @@ void workers_start(void)
 	list_init(&workers.all);
 	WAITLIST_INIT(&workers.places[WORKER_STORE]);
 	WAITLIST_INIT(&workers.places[WORKER_RUN]);
-	task_on_signal(SIGCHLD, reap, NULL);
+	task_on_signal(SIGCHLD, workers_reap, NULL);
 	task_spawn("idle children", end_idle, NULL);
 }
 

@@ -47,8 +47,8 @@ static bool protocol_is_wanted(int family)
 	return false;
 }
 
-static void add_address(struct plan_service *service, const struct sockaddr *address, socklen_t len,
-			uint16_t port, bool optional)
+static void listener_add_address(struct plan_service *service, const struct sockaddr *address,
+				 socklen_t len, uint16_t port, bool optional)
 {
 	struct plan_socket *s = &service->sockets[service->socket_count];
 	char text[INET6_ADDRSTRLEN], name[INET6_ADDRSTRLEN + 10];
@@ -81,7 +81,7 @@ static void add_v4(struct plan_service *service, uint32_t address, uint16_t port
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
 
-	add_address(service, (struct sockaddr *)&v4, sizeof(v4), port, false);
+	listener_add_address(service, (struct sockaddr *)&v4, sizeof(v4), port, false);
 }
 
 /* A machine without IPv6 is no error unless IPv6 is all that is asked for. */
@@ -89,11 +89,12 @@ static void add_v6(struct plan_service *service, struct in6_addr address, uint16
 {
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = address };
 
-	add_address(service, (struct sockaddr *)&v6, sizeof(v6), port, protocol_is_wanted(AF_INET));
+	listener_add_address(service, (struct sockaddr *)&v6, sizeof(v6), port,
+			     protocol_is_wanted(AF_INET));
 }
 
-static void add_host(struct plan_service *service, const char *host, uint16_t port,
-		     struct str *report)
+static void listener_add_host(struct plan_service *service, const char *host, uint16_t port,
+			      struct str *report)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
 	struct addrinfo *list = NULL;
@@ -106,7 +107,8 @@ static void add_host(struct plan_service *service, const char *host, uint16_t po
 	}
 	for (struct addrinfo *a = list; a != NULL; a = a->ai_next)
 		if (a->ai_family == AF_INET || a->ai_family == AF_INET6)
-			add_address(service, a->ai_addr, a->ai_addrlen, port, a->ai_next != NULL);
+			listener_add_address(service, a->ai_addr, a->ai_addrlen, port,
+					     a->ai_next != NULL);
 	freeaddrinfo(list);
 }
 
@@ -127,7 +129,7 @@ static void add_interfaces(struct plan_service *service, uint16_t port, struct s
 
 			_cleanup_free_ char *host = mem_strndup(word.data, word.len);
 
-			add_host(service, host, port, report);
+			listener_add_host(service, host, port, report);
 		}
 	}
 }
@@ -157,7 +159,7 @@ void addresses_find(struct plan_service *service, struct str *report)
 
 		_cleanup_free_ char *text = mem_strndup(host.data, host.len);
 
-		add_host(service, text, port, report);
+		listener_add_host(service, text, port, report);
 	}
 	if (service->socket_count == 0)
 		str_printf(report,

@@ -87,9 +87,9 @@ struct command {
 	size_t count;
 };
 
-static void add(struct command *command, const char *option, const char *format, ...)
+static void descriptor_add(struct command *command, const char *option, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-static void add(struct command *command, const char *option, const char *format, ...)
+static void descriptor_add(struct command *command, const char *option, const char *format, ...)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	va_list args;
@@ -115,34 +115,35 @@ static void compose(struct command *command, const struct plan_service *service,
 {
 	const struct service *line = service->line;
 
-	add(command, NULL, "%s", service->path);
-	add(command, "-c", "%s", plan_in_force()->config_directory);
-	add(command, "-n", "%s", line->name);
+	descriptor_add(command, NULL, "%s", service->path);
+	descriptor_add(command, "-c", "%s", plan_in_force()->config_directory);
+	descriptor_add(command, "-n", "%s", line->name);
 	/* As in syslog_name=postfix/$service_name. */
-	add(command, "-o", "service_name=%s", line->name);
+	descriptor_add(command, "-o", "service_name=%s", line->name);
 	for (size_t i = 0; i < line->override_count; i++)
-		add(command, "-o", "%s=%s", line->overrides[i].name, line->overrides[i].value);
+		descriptor_add(command, "-o", "%s=%s", line->overrides[i].name,
+			       line->overrides[i].value);
 	for (size_t i = 0; i < service->socket_count; i++) {
 		const struct held_socket *s = socket_find(service->sockets[i].name);
 
 		if (s != NULL) /* else this machine lacks the protocol */
-			add(command, "-L", "%d=%s", s->fd, s->name);
+			descriptor_add(command, "-L", "%d=%s", s->fd, s->name);
 	}
 	if (service_gives_work(service)) {
-		add(command, "-F", "life=%d", children.life[0]);
-		add(command, "-F", "later=%d", children.life_of_later[1]);
+		descriptor_add(command, "-F", "life=%d", children.life[0]);
+		descriptor_add(command, "-F", "later=%d", children.life_of_later[1]);
 	} else {
-		add(command, "-F", "life=%d", children.life_of_later[0]);
+		descriptor_add(command, "-F", "life=%d", children.life_of_later[0]);
 	}
-	add(command, "-F", "status=%d", status_fd);
-	add(command, "-F", "log=%d", logfile_fd());
-	add(command, "-F", "sink=%s", logfile_is_syslog() ? "syslog" : "file");
-	add(command, "--", "%s", line->arguments[0] != NULL ? line->arguments[0] : "");
+	descriptor_add(command, "-F", "status=%d", status_fd);
+	descriptor_add(command, "-F", "log=%d", logfile_fd());
+	descriptor_add(command, "-F", "sink=%s", logfile_is_syslog() ? "syslog" : "file");
+	descriptor_add(command, "--", "%s", line->arguments[0] != NULL ? line->arguments[0] : "");
 	if (line->arguments[0] == NULL)
 		free(command->items[--command->count]);
 	command->items[command->count] = NULL;
 	for (size_t i = 1; line->arguments[0] != NULL && line->arguments[i] != NULL; i++)
-		add(command, NULL, "%s", line->arguments[i]);
+		descriptor_add(command, NULL, "%s", line->arguments[i]);
 }
 
 static void inherit(int fd)

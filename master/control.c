@@ -56,7 +56,7 @@ static int answer_status(struct ipc *ipc)
 	return r < 0 ? r : ipc_flush(ipc);
 }
 
-static int refuse(struct ipc *ipc, uint32_t code, struct view text)
+static int control_refuse(struct ipc *ipc, uint32_t code, struct view text)
 {
 	int r = ipc_send(ipc, verdict, .code = code, .text = view_first(text, IPC_TEXT_MAX));
 
@@ -69,7 +69,7 @@ static int answer_reload(struct ipc *ipc)
 	int r = reload(&report);
 
 	if (r < 0)
-		return refuse(ipc, 554, str_view(&report));
+		return control_refuse(ipc, 554, str_view(&report));
 	r = ipc_send(ipc, done);
 	return r < 0 ? r : ipc_flush(ipc);
 }
@@ -87,22 +87,24 @@ static int answer_stop(struct ipc *ipc)
 	return r;
 }
 
-static int answer(struct ipc *ipc, struct message *m)
+static int control_answer(struct ipc *ipc, struct message *m)
 {
 	switch (m->type) {
 	case MSG_master_status:
 		return answer_status(ipc);
 	case MSG_master_reload:
-		return may_act(ipc) ? answer_reload(ipc) : refuse(ipc, 550, VIEW("not permitted"));
+		return may_act(ipc) ? answer_reload(ipc)
+				    : control_refuse(ipc, 550, VIEW("not permitted"));
 	case MSG_master_stop:
-		return may_act(ipc) ? answer_stop(ipc) : refuse(ipc, 550, VIEW("not permitted"));
+		return may_act(ipc) ? answer_stop(ipc)
+				    : control_refuse(ipc, 550, VIEW("not permitted"));
 	default:
 		message_close_fd(m);
 		return -EBADMSG;
 	}
 }
 
-static void talk(void *argument)
+static void control_talk(void *argument)
 {
 	struct ipc *ipc = argument;
 	struct message m;
@@ -110,7 +112,7 @@ static void talk(void *argument)
 	ipc_set_socket_name(ipc, "public/master");
 	ipc_set_timeout(ipc, TALK_TIMEOUT);
 	while (ipc_next_request(ipc, &m) == 0)
-		if (answer(ipc, &m) < 0)
+		if (control_answer(ipc, &m) < 0)
 			break;
 	ipc_free(ipc);
 	control.connections--;
@@ -128,7 +130,7 @@ static void listen_for_commands(void *unused)
 			close(fd);
 		} else {
 			control.connections++;
-			task_spawn("control", talk, ipc_new(fd));
+			task_spawn("control", control_talk, ipc_new(fd));
 		}
 	}
 }

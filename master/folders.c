@@ -21,7 +21,7 @@ static int lock_fd = -1;
 static bool was_left; /* by a master that could not empty it */
 
 /* Below the queue directory. Made, or made right, at each start. */
-static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, struct error *err)
+static int folder_make(const char *path, mode_t mode, uid_t uid, gid_t gid, struct error *err)
 {
 	_cleanup_(str_free) struct str whole = STR_EMPTY;
 
@@ -63,7 +63,7 @@ static int make_link(const char *name, const char *target, struct error *err)
 static int give_tree(const char *path, uid_t uid, gid_t gid, struct error *err)
 {
 	_cleanup_(str_free) struct str whole = STR_EMPTY;
-	int r = make_folder(path, 0700, uid, gid, err);
+	int r = folder_make(path, 0700, uid, gid, err);
 	struct dirent *entry;
 	DIR *folder;
 
@@ -117,20 +117,20 @@ int folders_make(struct error *err)
 	}
 	r = io_make_directories(param.queue_directory, 0755, err);
 	if (r == 0)
-		r = make_folder(".", 0755, uid, gid, err);
+		r = folder_make(".", 0755, uid, gid, err);
 	if (r == 0)
-		r = make_folder("sockets", 0755, uid, gid, err);
+		r = folder_make("sockets", 0755, uid, gid, err);
 	if (r == 0)
-		r = make_folder("sockets/public", 0755, uid, gid, err);
+		r = folder_make("sockets/public", 0755, uid, gid, err);
 	/* net_owner and auth_owner have this group beside their own. */
 	if (r == 0)
-		r = make_folder("sockets/private", 0750, uid, mail_gid, err);
+		r = folder_make("sockets/private", 0750, uid, mail_gid, err);
 	if (r == 0)
 		r = make_link("public", "sockets/public", err);
 	if (r == 0)
 		r = make_link("private", "sockets/private", err);
 	if (r == 0)
-		r = make_folder("pid", 0755, uid, gid, err);
+		r = folder_make("pid", 0755, uid, gid, err);
 	return r < 0 ? r : give_queue(mail_uid, mail_gid, err);
 }
 

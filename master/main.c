@@ -58,7 +58,7 @@ void master_stop(void)
 
 /* ---- start ---- */
 
-static void report(const char *word, const char *text)
+static void failure_report(const char *word, const char *text)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 
@@ -82,7 +82,7 @@ static void log_lines(struct view rest)
 }
 
 /* Everything that can be done before the loop runs. */
-static int prepare(struct error *err)
+static int master_prepare(struct error *err)
 {
 	int r;
 
@@ -141,7 +141,7 @@ static void set_signals(void)
 
 /* ---- life ---- */
 
-static void run(void *unused)
+static void master_run(void *unused)
 {
 	struct error err = ERROR_NONE;
 	int r;
@@ -153,10 +153,11 @@ static void run(void *unused)
 	r = start_services(&err);
 	if (r == 0) {
 		log_info("ready");
-		report("ready", logfile_is_heard() ? ""
-						   : "There is no syslog daemon (/dev/log), so "
-						     "nothing is logged; maillog_file names a "
-						     "file.");
+		failure_report("ready", logfile_is_heard()
+						? ""
+						: "There is no syslog daemon (/dev/log), so "
+						  "nothing is logged; maillog_file names a "
+						  "file.");
 		notify("READY=1");
 		while (!master.stopping)
 			wait_on(&master.stop, MSEC_FOREVER);
@@ -170,12 +171,12 @@ static void run(void *unused)
 	sockets_close_all();
 	log_info("stopped");
 	if (r < 0)
-		report("failed", err.text);
+		failure_report("failed", err.text);
 	/* Who was told to stop before all was ready has done what it was told. */
 	task_quit(r < 0 && r != -ECANCELED ? 1 : 0);
 }
 
-static void print_lines(const char *kind, struct view rest)
+static void report_print_lines(const char *kind, struct view rest)
 {
 	struct view line;
 
@@ -190,18 +191,18 @@ static int read_configuration(struct str *notes)
 	int r = plan_load(master.config_directory, &master.plan, &problems, notes);
 
 	if (master.only_test) {
-		print_lines("error", str_view(&problems));
-		print_lines("note", str_view(notes));
+		report_print_lines("error", str_view(&problems));
+		report_print_lines("note", str_view(notes));
 		return r < 0 ? 1 : 0;
 	}
 	if (r < 0) {
-		report("failed", str_cstr(&problems));
+		failure_report("failed", str_cstr(&problems));
 		return EXIT_CONFIGURATION;
 	}
 	return -1;
 }
 
-static bool read_arguments(int argc, char **argv)
+static bool master_read_arguments(int argc, char **argv)
 {
 	int option;
 	uint32_t fd;
@@ -226,7 +227,7 @@ int main(int argc, char **argv)
 	struct error err = ERROR_NONE;
 	int r;
 
-	if (!read_arguments(argc, argv)) {
+	if (!master_read_arguments(argc, argv)) {
 		fprintf(stderr, "usage: master -c /CONFDIR; use \"posta start\"\n");
 		return 2;
 	}
@@ -239,11 +240,11 @@ int main(int argc, char **argv)
 	r = read_configuration(&notes);
 	if (r >= 0)
 		return r;
-	r = prepare(&err);
+	r = master_prepare(&err);
 	if (r < 0) {
-		report("failed", err.text);
+		failure_report("failed", err.text);
 		return r == -EINVAL ? EXIT_CONFIGURATION : 1;
 	}
 	log_lines(str_view(&notes));
-	return task_run(run, NULL);
+	return task_run(master_run, NULL);
 }

@@ -133,8 +133,8 @@ static void check_sockets(const struct plan *plan, const struct plan_service *se
 	}
 }
 
-static void check_program(const struct plan_service *service, const char *folder,
-			  struct str *report)
+static void plan_check_program(const struct plan_service *service, const char *folder,
+			       struct str *report)
 {
 	const struct service *line = service->line;
 
@@ -160,7 +160,7 @@ static void plan_service(struct plan *plan, struct service *line, const char *fo
 	service->path = str_take(&path);
 	service->line = line;
 	service->processes = process_count(line);
-	check_program(service, folder, report);
+	plan_check_program(service, folder, report);
 	find_sockets(service, report);
 	check_sockets(plan, service, report);
 }

@@ -95,7 +95,7 @@ static void set_text(char **text, const char *value)
 	*text = mem_strdup(value);
 }
 
-static void add_argument(struct service *line, const char *argument)
+static void postfix_add_argument(struct service *line, const char *argument)
 {
 	size_t count = 0;
 
@@ -139,7 +139,7 @@ static void rename_program(struct services *lines, struct service *line, size_t 
 		open_to_all(lines, line, notes);
 	set_text(&line->program, programs[which].ours);
 	if (programs[which].argument != NULL)
-		add_argument(line, programs[which].argument);
+		postfix_add_argument(line, programs[which].argument);
 }
 
 /* Whether a line has work here. The names of those whose work others do go to *elsewhere. */
@@ -182,7 +182,7 @@ static void adapt_line(struct services *lines, struct service *line,
 		return;
 	for (char **argument = ours->arguments; *argument != NULL; argument++)
 		if (view_starts(view_of(*argument), VIEW("also=")))
-			add_argument(line, *argument);
+			postfix_add_argument(line, *argument);
 }
 
 static void leave_out(struct services *lines, struct str *notes)

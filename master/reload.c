@@ -98,7 +98,7 @@ static int put_in_force(struct str *report)
 	return 0;
 }
 
-static void log_report(const struct str *report)
+static void reload_log_report(const struct str *report)
 {
 	struct view rest = str_view(report), line;
 
@@ -133,7 +133,7 @@ int reload(struct str *report)
 				   err.text);
 	}
 	if (r < 0)
-		log_report(report);
+		reload_log_report(report);
 	notify("READY=1");
 	under_way = false;
 	return r;

@@ -113,7 +113,7 @@ void service_slow_down(struct running_service *service, bool was_ready)
 
 /* ---- plans ---- */
 
-static struct running_service *find(const char *key)
+static struct running_service *service_find_or_make(const char *key)
 {
 	list_for_each (&services.list, struct running_service, link, service)
 		if (strcmp(service->key, key) == 0)
@@ -141,7 +141,7 @@ void services_apply(struct plan *plan)
 	list_for_each (&services.list, struct running_service, link, service)
 		service->plan = NULL;
 	for (size_t i = 0; i < plan->count; i++)
-		find(plan->services[i].key)->plan = &plan->services[i];
+		service_find_or_make(plan->services[i].key)->plan = &plan->services[i];
 	list_for_each (&services.list, struct running_service, link, service) {
 		service->generation = services.generation;
 		stop_unborn(service);

@@ -98,7 +98,7 @@ static bool is_lack(int code)
 	return code == -EAFNOSUPPORT || code == -EADDRNOTAVAIL || code == -EPROTONOSUPPORT;
 }
 
-static int hold(const struct plan_socket *s, msec_t deadline, struct error *err)
+static int socket_hold(const struct plan_socket *s, msec_t deadline, struct error *err)
 {
 	struct held_socket *had = socket_find(s->name);
 	int fd;
@@ -138,7 +138,7 @@ int sockets_open(const struct plan *plan, msec_t patience, struct error *err)
 		s->wanted = false;
 	for (size_t i = 0; i < plan->count && r == 0; i++)
 		for (size_t j = 0; j < plan->services[i].socket_count && r == 0; j++)
-			r = hold(&plan->services[i].sockets[j], deadline, err);
+			r = socket_hold(&plan->services[i].sockets[j], deadline, err);
 	if (r == 0)
 		return 0;
 	while (last->next != &held)

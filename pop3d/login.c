@@ -13,7 +13,7 @@ struct command {
 	int (*handle)(struct login *l, struct view argument);
 };
 
-static int reply(struct login *l, const char *prefix, const char *format, va_list args)
+static int pop3_login_reply(struct login *l, const char *prefix, const char *format, va_list args)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 
@@ -29,7 +29,7 @@ int login_reply(struct login *l, const char *format, ...)
 	int r;
 
 	va_start(args, format);
-	r = reply(l, "", format, args);
+	r = pop3_login_reply(l, "", format, args);
 	va_end(args);
 	return r < 0 ? r : LOGIN_GO_ON;
 }
@@ -40,7 +40,7 @@ int login_refuse(struct login *l, const char *format, ...)
 	int r;
 
 	va_start(args, format);
-	r = reply(l, "-ERR ", format, args);
+	r = pop3_login_reply(l, "-ERR ", format, args);
 	va_end(args);
 	return r < 0 ? r : LOGIN_BAD;
 }
@@ -50,7 +50,7 @@ bool login_may_send_password(const struct login *l)
 	return l->secured || !param.disable_plaintext_auth;
 }
 
-static int command_capa(struct login *l, struct view argument)
+static int login_command_capa(struct login *l, struct view argument)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY, names = STR_EMPTY;
 
@@ -71,7 +71,7 @@ static int command_capa(struct login *l, struct view argument)
 	return r < 0 ? r : LOGIN_GO_ON;
 }
 
-static int command_quit(struct login *l, struct view argument)
+static int login_command_quit(struct login *l, struct view argument)
 {
 	int r = login_reply(l, "+OK Logging out");
 
@@ -108,12 +108,12 @@ static int command_stls(struct login *l, struct view argument)
 }
 
 static const struct command commands[] = {
-	{ "CAPA", command_capa },	{ "USER", login_command_user },
+	{ "CAPA", login_command_capa }, { "USER", login_command_user },
 	{ "PASS", login_command_pass }, { "AUTH", login_command_auth },
-	{ "STLS", command_stls },	{ "QUIT", command_quit },
+	{ "STLS", command_stls },	{ "QUIT", login_command_quit },
 };
 
-static int one_command(struct login *l)
+static int pop3_login_command(struct login *l)
 {
 	struct view line, name;
 	int r = stream_read_line(l->io, &line, POP3_LINE_MAX);
@@ -131,7 +131,7 @@ static int one_command(struct login *l)
 }
 
 /* A web browser, or somebody who uses one against us (ALPACA), is not talked to. */
-static bool looks_like_http(struct login *l)
+static bool pop3_looks_like_http(struct login *l)
 {
 	static const char *const methods[] = { "GET ",	"POST ",    "PUT ",
 					       "HEAD ", "OPTIONS ", "CONNECT " };
@@ -145,7 +145,7 @@ static bool looks_like_http(struct login *l)
 	return false;
 }
 
-static int greet(struct login *l, bool wrapped)
+static int pop3_greet(struct login *l, bool wrapped)
 {
 	int r = 0;
 
@@ -159,12 +159,12 @@ static int greet(struct login *l, bool wrapped)
 	return r < 0 ? r : stream_flush(l->io);
 }
 
-static int converse(struct login *l)
+static int pop3_login_converse(struct login *l)
 {
 	int r = LOGIN_GO_ON;
 
 	while (r != LOGIN_END) {
-		r = one_command(l);
+		r = pop3_login_command(l);
 		if (r < 0)
 			return r;
 		if (r == LOGIN_BAD && ++l->bad_commands >= param.pop3_bad_commands_max) {
@@ -175,7 +175,7 @@ static int converse(struct login *l)
 	return 0;
 }
 
-static void say_goodbye(struct login *l, int why)
+static void pop3_login_goodbye(struct login *l, int why)
 {
 	if (why == -ESHUTDOWN)
 		(void)login_reply(l, "-ERR [SYS/TEMP] Server shutting down.");
@@ -196,10 +196,10 @@ void login_serve(struct stream *io, const struct peer *peer, struct tls_context 
 	/* Not longer than this for anyone who has not logged in, however busy they look. */
 	stream_set_timeout(io, param.pop3_login_timeout);
 	stream_set_deadline(io, clock_after(param.pop3_login_timeout));
-	r = greet(&l, wrapped);
-	if (r >= 0 && !looks_like_http(&l))
-		r = converse(&l);
-	say_goodbye(&l, r);
+	r = pop3_greet(&l, wrapped);
+	if (r >= 0 && !pop3_looks_like_http(&l))
+		r = pop3_login_converse(&l);
+	pop3_login_goodbye(&l, r);
 	str_free(&l.user);
 	str_free(&l.last_user);
 }

@@ -14,7 +14,7 @@
 /* How much longer than a session's own patience a relayed client is kept. */
 #define RELAY_GRACE ((msec_t)60 * 1000)
 
-static int answer_failure(struct login *l, const struct auth_answer *answer)
+static int pop3_answer_failure(struct login *l, const struct auth_answer *answer)
 {
 	metric_add(METRIC_login_failures, 1);
 	switch (answer->why) {
@@ -32,7 +32,7 @@ static int answer_failure(struct login *l, const struct auth_answer *answer)
 }
 
 /* Gives the connection to the user's session. LOGIN_END: it is theirs (or it is over). */
-static int hand_over(struct login *l, const struct auth_answer *answer)
+static int pop3_hand_over(struct login *l, const struct auth_answer *answer)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct handover what = {
@@ -57,10 +57,11 @@ static int hand_over(struct login *l, const struct auth_answer *answer)
 	return r;
 }
 
-static int finish(struct login *l, struct auth_answer *answer)
+static int pop3_exchange_finish(struct login *l, struct auth_answer *answer)
 {
 	str_set(&l->last_user, str_view(&answer->user));
-	return answer->state == AUTH_OK ? hand_over(l, answer) : answer_failure(l, answer);
+	return answer->state == AUTH_OK ? pop3_hand_over(l, answer)
+					: pop3_answer_failure(l, answer);
 }
 
 static int refuse_plaintext(struct login *l)
@@ -97,11 +98,11 @@ int login_command_pass(struct login *l, struct view argument)
 	mem_wipe(password.data, password.size);
 	if (r < 0)
 		return login_refuse(l, "[SYS/TEMP] Temporary authentication failure.");
-	return finish(l, &answer);
+	return pop3_exchange_finish(l, &answer);
 }
 
 /* The mechanisms, one a line: what old clients ask for by AUTH alone. */
-static int list_mechanisms(struct login *l)
+static int pop3_list_mechanisms(struct login *l)
 {
 	_cleanup_(str_free) struct str names = STR_EMPTY, text = STR_EMPTY;
 	struct view rest, name;
@@ -118,7 +119,7 @@ static int list_mechanisms(struct login *l)
 	return r < 0 ? r : LOGIN_GO_ON;
 }
 
-static int send_challenge(struct login *l, struct view challenge)
+static int pop3_send_challenge(struct login *l, struct view challenge)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 
@@ -132,7 +133,7 @@ static int send_challenge(struct login *l, struct view challenge)
 }
 
 /* base64, or "*" to cancel (-ECANCELED). -EBADMSG, -EMSGSIZE: the exchange is over. */
-static int read_response(struct login *l, struct str *response)
+static int pop3_read_response(struct login *l, struct str *response)
 {
 	struct view line;
 	int r = stream_read_line(l->io, &line, POP3_SASL_LINE_MAX);
@@ -145,16 +146,17 @@ static int read_response(struct login *l, struct str *response)
 }
 
 /* Challenges and responses until the mechanism has an answer. */
-static int exchange(struct login *l, struct auth_exchange *auth, struct auth_answer *answer)
+static int pop3_auth_exchange(struct login *l, struct auth_exchange *auth,
+			      struct auth_answer *answer)
 {
 	_cleanup_(str_free) struct str response = STR_EMPTY;
 	int r = 0;
 
 	while (r == 0 && answer->state == AUTH_CONTINUE) {
-		r = send_challenge(l, str_view(&answer->bytes));
+		r = pop3_send_challenge(l, str_view(&answer->bytes));
 		str_clear(&response);
 		if (r == 0)
-			r = read_response(l, &response);
+			r = pop3_read_response(l, &response);
 		if (r == 0 && auth_respond(auth, str_view(&response), answer) < 0)
 			r = -EAGAIN;
 	}
@@ -169,7 +171,7 @@ static int authenticate(struct login *l, struct view mechanism, bool given, stru
 	struct auth_exchange *auth =
 		auth_begin(VIEW("pop3"), mechanism, given, initial, l->secured,
 			   view_of(l->peer->text), view_of(l->peer->server_text), &answer);
-	int r = exchange(l, auth, &answer);
+	int r = pop3_auth_exchange(l, auth, &answer);
 
 	auth_exchange_free(auth);
 	if (r == -ECANCELED)
@@ -178,7 +180,7 @@ static int authenticate(struct login *l, struct view mechanism, bool given, stru
 		return login_refuse(l, "Invalid base64, or line too long.");
 	if (r == -EAGAIN)
 		return login_refuse(l, "[SYS/TEMP] Temporary authentication failure.");
-	return r < 0 ? r : finish(l, &answer);
+	return r < 0 ? r : pop3_exchange_finish(l, &answer);
 }
 
 int login_command_auth(struct login *l, struct view argument)
@@ -189,7 +191,7 @@ int login_command_auth(struct login *l, struct view argument)
 	int r;
 
 	if (!view_next_word(&rest, " ", &mechanism))
-		return list_mechanisms(l);
+		return pop3_list_mechanisms(l);
 	if (!login_may_send_password(l))
 		return refuse_plaintext(l);
 	str_append(&name, mechanism);

@@ -11,7 +11,7 @@
 static struct store *store;
 
 /* Opened by the first connection, so that an error is told to the client that meets it. */
-static void serve(struct stream *io, const struct session_client *client)
+static void pop3_connection_serve(struct stream *io, const struct session_client *client)
 {
 	struct store_options options = STORE_DEFAULTS;
 	struct error err = ERROR_NONE;
@@ -29,23 +29,23 @@ static void serve(struct stream *io, const struct session_client *client)
 	pop3_session_serve(io, client, store);
 }
 
-static void refuse(struct stream *io, const struct session_client *client)
+static void pop3_connection_refuse(struct stream *io, const struct session_client *client)
 {
 	(void)client;
 	(void)stream_printf(io, "-ERR [IN-USE] Too many connections of this user.\r\n");
 }
 
-static void close_store(void)
+static void pop3_close_store(void)
 {
 	store_close(TAKE(store));
 }
 
-static msec_t idle_exit(void)
+static msec_t pop3_idle_exit(void)
 {
 	return param.pop3_session_idle_exit;
 }
 
-static int64_t connections_max(void)
+static int64_t pop3_connections_max(void)
 {
 	return param.mail_max_userip_connections;
 }
@@ -53,21 +53,21 @@ static int64_t connections_max(void)
 static const struct session_program session_program = {
 	.service = "pop3",
 	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE,
-	.serve = serve,
-	.refuse = refuse,
-	.close = close_store,
-	.idle_exit = idle_exit,
-	.connections_max = connections_max,
+	.serve = pop3_connection_serve,
+	.refuse = pop3_connection_refuse,
+	.close = pop3_close_store,
+	.idle_exit = pop3_idle_exit,
+	.connections_max = pop3_connections_max,
 };
 
-static int prepare(struct error *err)
+static int maildrop_program_prepare(struct error *err)
 {
 	int r = users_open(err);
 
 	return r < 0 ? r : daemon_confine_prepare(session_program.calls, err);
 }
 
-static void serve_ipc(struct ipc *ipc)
+static void pop3_parent_serve_ipc(struct ipc *ipc)
 {
 	session_serve_ipc(ipc, &session_program);
 }
@@ -77,9 +77,9 @@ static const struct daemon_program program = {
 	.user = DAEMON_PRIVILEGED,
 	.root = DAEMON_ROOT_NONE,
 	.calls = CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
-	.prepare = prepare,
+	.prepare = maildrop_program_prepare,
 	.start = session_start,
-	.serve_ipc = serve_ipc,
+	.serve_ipc = pop3_parent_serve_ipc,
 	.retire = session_retire,
 };
 

@@ -32,10 +32,12 @@ struct command {
 	int (*handle)(struct pop3 *p, struct view argument);
 };
 
-static int reply(struct pop3 *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int refuse(struct pop3 *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int pop3_reply(struct pop3 *p, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static int pop3_refuse(struct pop3 *p, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
-static int reply(struct pop3 *p, const char *format, ...)
+static int pop3_reply(struct pop3 *p, const char *format, ...)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	va_list args;
@@ -49,7 +51,7 @@ static int reply(struct pop3 *p, const char *format, ...)
 	return r < 0 ? r : GO_ON;
 }
 
-static int refuse(struct pop3 *p, const char *format, ...)
+static int pop3_refuse(struct pop3 *p, const char *format, ...)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	va_list args;
@@ -58,26 +60,26 @@ static int refuse(struct pop3 *p, const char *format, ...)
 	va_start(args, format);
 	str_vprintf(&text, format, args);
 	va_end(args);
-	r = reply(p, "-ERR %s", str_cstr(&text));
+	r = pop3_reply(p, "-ERR %s", str_cstr(&text));
 	return r < 0 ? r : BAD;
 }
 
 /* Takes a message number off *rest. 0 with *number, or what refuse() returned. */
-static int take_number(struct pop3 *p, struct view *rest, uint32_t *number)
+static int pop3_take_number(struct pop3 *p, struct view *rest, uint32_t *number)
 {
 	struct view word;
 
 	*number = 0;
 	if (!view_next_word(rest, " ", &word))
-		return refuse(p, "A message number is needed.");
+		return pop3_refuse(p, "A message number is needed.");
 	if (view_parse_u32(word, UINT32_MAX, number) < 0 || *number == 0 ||
 	    *number > p->drop.count) {
 		*number = 0;
-		return refuse(p, "There is no such message; there are %u.", p->drop.count);
+		return pop3_refuse(p, "There is no such message; there are %u.", p->drop.count);
 	}
 	if (p->drop.deleted[*number - 1]) {
 		*number = 0;
-		return refuse(p, "That message is deleted.");
+		return pop3_refuse(p, "That message is deleted.");
 	}
 	return 0;
 }
@@ -92,8 +94,8 @@ static bool has_argument(struct view argument)
 static int command_stat(struct pop3 *p, struct view argument)
 {
 	(void)argument;
-	return reply(p, "+OK %u %llu", p->drop.count - p->drop.deleted_count,
-		     (unsigned long long)(p->drop.total - p->drop.deleted_size));
+	return pop3_reply(p, "+OK %u %llu", p->drop.count - p->drop.deleted_count,
+			  (unsigned long long)(p->drop.total - p->drop.deleted_size));
 }
 
 static int command_list(struct pop3 *p, struct view argument)
@@ -102,16 +104,16 @@ static int command_list(struct pop3 *p, struct view argument)
 	int r;
 
 	if (has_argument(argument)) {
-		r = take_number(p, &argument, &number);
+		r = pop3_take_number(p, &argument, &number);
 		return number == 0 ? r
-				   : reply(p, "+OK %u %llu", number,
-					   (unsigned long long)p->drop.sizes[number - 1]);
+				   : pop3_reply(p, "+OK %u %llu", number,
+						(unsigned long long)p->drop.sizes[number - 1]);
 	}
-	r = reply(p, "+OK %u messages:", p->drop.count - p->drop.deleted_count);
+	r = pop3_reply(p, "+OK %u messages:", p->drop.count - p->drop.deleted_count);
 	for (uint32_t i = 1; i <= p->drop.count && r >= 0; i++)
 		if (!p->drop.deleted[i - 1])
-			r = reply(p, "%u %llu", i, (unsigned long long)p->drop.sizes[i - 1]);
-	return r < 0 ? r : reply(p, ".");
+			r = pop3_reply(p, "%u %llu", i, (unsigned long long)p->drop.sizes[i - 1]);
+	return r < 0 ? r : pop3_reply(p, ".");
 }
 
 static int uidl_line(struct pop3 *p, uint32_t number, const char *prefix)
@@ -123,7 +125,7 @@ static int uidl_line(struct pop3 *p, uint32_t number, const char *prefix)
 		str_clear(&uidl);
 		(void)maildrop_uidl(&p->drop, number, "", &uidl);
 	}
-	return reply(p, "%s%u %s", prefix, number, str_cstr(&uidl));
+	return pop3_reply(p, "%s%u %s", prefix, number, str_cstr(&uidl));
 }
 
 static int command_uidl(struct pop3 *p, struct view argument)
@@ -132,17 +134,17 @@ static int command_uidl(struct pop3 *p, struct view argument)
 	int r;
 
 	if (has_argument(argument)) {
-		r = take_number(p, &argument, &number);
+		r = pop3_take_number(p, &argument, &number);
 		return number == 0 ? r : uidl_line(p, number, "+OK ");
 	}
-	r = reply(p, "+OK");
+	r = pop3_reply(p, "+OK");
 	for (uint32_t i = 1; i <= p->drop.count && r >= 0; i++)
 		if (!p->drop.deleted[i - 1])
 			r = uidl_line(p, i, "");
-	return r < 0 ? r : reply(p, ".");
+	return r < 0 ? r : pop3_reply(p, ".");
 }
 
-static int send_message(struct pop3 *p, uint32_t number, uint64_t lines, uint64_t *sent)
+static int pop3_send_message(struct pop3 *p, uint32_t number, uint64_t lines, uint64_t *sent)
 {
 	_cleanup_fd_ int fd = -1;
 	uint64_t size;
@@ -151,13 +153,13 @@ static int send_message(struct pop3 *p, uint32_t number, uint64_t lines, uint64_
 	if (r < 0) {
 		log_info("user=<%s>: message %u: %s", p->client->user->name,
 			 mailbox_uid(p->drop.box, number), strerror(-r));
-		return reply(p, "-ERR [SYS/TEMP] That message cannot be read%s.",
-			     r == -ENOENT ? ": another session removed it" : " now");
+		return pop3_reply(p, "-ERR [SYS/TEMP] That message cannot be read%s.",
+				  r == -ENOENT ? ": another session removed it" : " now");
 	}
 	if (lines == TRANSFER_ALL)
-		r = reply(p, "+OK %llu octets", (unsigned long long)size);
+		r = pop3_reply(p, "+OK %llu octets", (unsigned long long)size);
 	else
-		r = reply(p, "+OK");
+		r = pop3_reply(p, "+OK");
 	if (r >= 0)
 		r = transfer_content(p->io, fd, size, lines, sent);
 	/* Half a message cannot be taken back: -EIO ends the connection. */
@@ -167,11 +169,11 @@ static int send_message(struct pop3 *p, uint32_t number, uint64_t lines, uint64_
 static int command_retr(struct pop3 *p, struct view argument)
 {
 	uint32_t number;
-	int r = take_number(p, &argument, &number);
+	int r = pop3_take_number(p, &argument, &number);
 
 	if (number == 0)
 		return r;
-	r = send_message(p, number, TRANSFER_ALL, &p->retr_bytes);
+	r = pop3_send_message(p, number, TRANSFER_ALL, &p->retr_bytes);
 	if (r >= 0) {
 		p->retr_count++;
 		p->drop.seen[number - 1] = !param.pop3_no_flag_updates;
@@ -184,52 +186,52 @@ static int command_top(struct pop3 *p, struct view argument)
 	struct view rest = argument, word;
 	uint64_t lines;
 	uint32_t number;
-	int r = take_number(p, &rest, &number);
+	int r = pop3_take_number(p, &rest, &number);
 
 	if (number == 0)
 		return r;
 	if (!view_next_word(&rest, " ", &word) ||
 	    view_parse_u64(word, TRANSFER_ALL - 1, &lines) < 0)
-		return refuse(p, "TOP needs a message number and a number of lines.");
+		return pop3_refuse(p, "TOP needs a message number and a number of lines.");
 	p->top_count++;
-	return send_message(p, number, lines, &p->top_bytes);
+	return pop3_send_message(p, number, lines, &p->top_bytes);
 }
 
 static int command_dele(struct pop3 *p, struct view argument)
 {
 	uint32_t number;
-	int r = take_number(p, &argument, &number);
+	int r = pop3_take_number(p, &argument, &number);
 
 	if (number == 0)
 		return r;
 	maildrop_delete(&p->drop, number);
-	return reply(p, "+OK Marked to be deleted.");
+	return pop3_reply(p, "+OK Marked to be deleted.");
 }
 
-static int command_noop(struct pop3 *p, struct view argument)
+static int pop3_command_noop(struct pop3 *p, struct view argument)
 {
 	(void)argument;
-	return reply(p, "+OK");
+	return pop3_reply(p, "+OK");
 }
 
 static int command_rset(struct pop3 *p, struct view argument)
 {
 	(void)argument;
 	maildrop_reset(&p->drop);
-	return reply(p, "+OK");
+	return pop3_reply(p, "+OK");
 }
 
-static int command_capa(struct pop3 *p, struct view argument)
+static int pop3_command_capa(struct pop3 *p, struct view argument)
 {
 	(void)argument;
-	return reply(p,
-		     "+OK Capability list follows\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "PIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\nIMPLEMENTATION %s\r\n.",
-		     param.mail_name);
+	return pop3_reply(p,
+			  "+OK Capability list follows\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
+			  "PIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\nIMPLEMENTATION %s\r\n.",
+			  param.mail_name);
 }
 
 /* RFC 1939 6: the UPDATE state. */
-static int command_quit(struct pop3 *p, struct view argument)
+static int pop3_command_quit(struct pop3 *p, struct view argument)
 {
 	int r;
 
@@ -239,30 +241,30 @@ static int command_quit(struct pop3 *p, struct view argument)
 		log_error("user=<%s>: deleting %u messages: %s", p->client->user->name,
 			  p->drop.deleted_count, strerror(-r));
 		p->drop.deleted_count = 0;
-		r = reply(p, "-ERR [SYS/TEMP] The deleted messages were not removed.");
+		r = pop3_reply(p, "-ERR [SYS/TEMP] The deleted messages were not removed.");
 	} else {
-		r = reply(p, p->drop.deleted_count > 0 ? "+OK Logging out, messages deleted."
-						       : "+OK Logging out.");
+		r = pop3_reply(p, p->drop.deleted_count > 0 ? "+OK Logging out, messages deleted."
+							    : "+OK Logging out.");
 	}
 	return r < 0 ? r : END;
 }
 
 static const struct command commands[] = {
-	{ "STAT", command_stat }, { "LIST", command_list }, { "UIDL", command_uidl },
-	{ "RETR", command_retr }, { "TOP", command_top },   { "DELE", command_dele },
-	{ "NOOP", command_noop }, { "RSET", command_rset }, { "CAPA", command_capa },
-	{ "QUIT", command_quit },
+	{ "STAT", command_stat },      { "LIST", command_list }, { "UIDL", command_uidl },
+	{ "RETR", command_retr },      { "TOP", command_top },	 { "DELE", command_dele },
+	{ "NOOP", pop3_command_noop }, { "RSET", command_rset }, { "CAPA", pop3_command_capa },
+	{ "QUIT", pop3_command_quit },
 };
 
 /* ---- the conversation ---- */
 
-static int one_command(struct pop3 *p)
+static int pop3_session_command(struct pop3 *p)
 {
 	struct view line, name;
 	int r = stream_read_line(p->io, &line, POP3_COMMAND_MAX);
 
 	if (r == -EMSGSIZE)
-		return refuse(p, "Line is longer than %d octets.", POP3_COMMAND_MAX);
+		return pop3_refuse(p, "Line is longer than %d octets.", POP3_COMMAND_MAX);
 	if (r < 0)
 		return r;
 	name = view_first(line, view_find_byte(line, ' '));
@@ -270,19 +272,19 @@ static int one_command(struct pop3 *p)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (view_is_nocase(name, commands[i].name))
 			return commands[i].handle(p, line);
-	return refuse(p, "Unknown command.");
+	return pop3_refuse(p, "Unknown command.");
 }
 
-static int converse(struct pop3 *p)
+static int pop3_session_converse(struct pop3 *p)
 {
 	int r = GO_ON;
 
 	while (r != END) {
-		r = one_command(p);
+		r = pop3_session_command(p);
 		if (r < 0)
 			return r;
 		if (r == BAD && ++p->bad_commands >= param.pop3_bad_commands_max) {
-			(void)reply(p, "-ERR Too many invalid commands.");
+			(void)pop3_reply(p, "-ERR Too many invalid commands.");
 			return -EPROTO;
 		}
 	}
@@ -299,12 +301,12 @@ static const char *reason(int why)
 				   : strerror(-why);
 }
 
-static void say_goodbye(struct pop3 *p, int why)
+static void pop3_session_goodbye(struct pop3 *p, int why)
 {
 	if (why == -ESHUTDOWN)
-		(void)reply(p, "-ERR [SYS/TEMP] Server shutting down.");
+		(void)pop3_reply(p, "-ERR [SYS/TEMP] Server shutting down.");
 	else if (why == -ETIMEDOUT)
-		(void)reply(p, "-ERR Disconnected for inactivity.");
+		(void)pop3_reply(p, "-ERR Disconnected for inactivity.");
 	(void)stream_flush(p->io);
 	log_info("%s: user=<%s>, rip=%.*s, top=%u/%llu, retr=%u/%llu, del=%u/%u, size=%llu",
 		 reason(why), p->client->user->name, VIEW_ARG(p->client->address), p->top_count,
@@ -317,7 +319,7 @@ static void say_goodbye(struct pop3 *p, int why)
  * pop3_lock_session: RFC 1939 wants one session at a time; people with two devices do not. The
  * descriptor holds the lock; -1: nobody asked for one.
  */
-static int take_lock(struct pop3 *p, int *lock)
+static int maildrop_take_lock(struct pop3 *p, int *lock)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 
@@ -333,25 +335,25 @@ static int take_lock(struct pop3 *p, int *lock)
 
 static int log_in(struct pop3 *p, int *lock)
 {
-	int r = take_lock(p, lock);
+	int r = maildrop_take_lock(p, lock);
 
 	if (r == -EAGAIN) {
-		(void)reply(p, "-ERR [IN-USE] Another session has the mailbox.");
+		(void)pop3_reply(p, "-ERR [IN-USE] Another session has the mailbox.");
 		return r;
 	}
 	if (r == 0)
 		r = maildrop_open(p->store, &p->drop);
 	if (r < 0) {
 		log_error("user=<%s>: open INBOX: %s", p->client->user->name, strerror(-r));
-		(void)reply(p, "-ERR [SYS/TEMP] The mailbox cannot be opened now.");
+		(void)pop3_reply(p, "-ERR [SYS/TEMP] The mailbox cannot be opened now.");
 		return r;
 	}
-	r = reply(p, "+OK Logged in, %u messages.", p->drop.count);
+	r = pop3_reply(p, "+OK Logged in, %u messages.", p->drop.count);
 	return r < 0 ? r : 0;
 }
 
 /* Files follow what the index decided; other connections have their turns in between. */
-static void settle(struct store *store)
+static void maildrop_settle(struct store *store)
 {
 	while (store_settle(store, STORE_SETTLE_BATCH) > 0)
 		task_sleep(SETTLE_PAUSE);
@@ -366,12 +368,12 @@ void pop3_session_serve(struct stream *io, const struct session_client *client, 
 	stream_set_timeout(io, param.pop3_timeout);
 	r = log_in(&p, &lock);
 	if (r == 0) {
-		r = converse(&p);
+		r = pop3_session_converse(&p);
 		maildrop_mark_seen(&p.drop);
-		say_goodbye(&p, r);
+		pop3_session_goodbye(&p, r);
 	} else {
 		(void)stream_flush(io);
 	}
 	maildrop_close(&p.drop);
-	settle(store);
+	maildrop_settle(store);
 }

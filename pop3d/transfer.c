@@ -13,7 +13,7 @@ struct transfer {
 	uint64_t sent;
 };
 
-static int put(struct transfer *t, struct view bytes)
+static int transfer_put(struct transfer *t, struct view bytes)
 {
 	t->sent += bytes.len;
 	return bytes.len > 0 ? stream_write(t->io, bytes) : 0;
@@ -31,16 +31,16 @@ static void end_line(struct transfer *t)
 }
 
 /* The bytes as they are, but that a dot at the start of a line is sent twice. */
-static int send_block(struct transfer *t, struct view block)
+static int transfer_send_block(struct transfer *t, struct view block)
 {
 	size_t from = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < block.len && r == 0 && !t->done;) {
 		if (t->line_start && block.data[i] == '.') {
-			r = put(t, view_make(block.data + from, i - from));
+			r = transfer_put(t, view_make(block.data + from, i - from));
 			if (r == 0)
-				r = put(t, VIEW("."));
+				r = transfer_put(t, VIEW("."));
 			from = i;
 		}
 		t->line_start = false;
@@ -59,7 +59,7 @@ static int send_block(struct transfer *t, struct view block)
 		if (t->done)
 			block.len = i;
 	}
-	return r < 0 ? r : put(t, view_from(block, from));
+	return r < 0 ? r : transfer_put(t, view_from(block, from));
 }
 
 int transfer_content(struct stream *io, int fd, uint64_t size, uint64_t lines, uint64_t *sent)
@@ -74,7 +74,7 @@ int transfer_content(struct stream *io, int fd, uint64_t size, uint64_t lines, u
 		r = io_pread_all(fd, block, want, (off_t)at);
 		if (r < 0)
 			return r == -ENODATA ? -EIO : r;
-		r = send_block(&t, view_make(block, want));
+		r = transfer_send_block(&t, view_make(block, want));
 		at += want;
 	}
 	*sent += t.sent;

@@ -36,7 +36,7 @@ static int change_flags(struct mail *m, uint32_t set, uint32_t clear, bool due_n
 }
 
 /* Lets the attempt end as soon as the deliveries under way have. */
-static void stop_attempt(struct attempt *a)
+static void act_stop_attempt(struct attempt *a)
 {
 	if (a->finishing)
 		return; /* it looks at the flags when the report is made */
@@ -44,7 +44,7 @@ static void stop_attempt(struct attempt *a)
 	attempt_continue(a);
 }
 
-static int hold(struct mail *m)
+static int act_hold(struct mail *m)
 {
 	int r = change_flags(m, QUEUE_FLAG_HOLD, 0, false);
 
@@ -53,14 +53,14 @@ static int hold(struct mail *m)
 	log_info("%s: placed on hold", m->id);
 	if (m->attempt != NULL) {
 		m->attempt->hold = true;
-		stop_attempt(m->attempt);
+		act_stop_attempt(m->attempt);
 	} else {
 		message_hold(m);
 	}
 	return 0;
 }
 
-static int release(struct mail *m)
+static int act_release(struct mail *m)
 {
 	if (m->state != MESSAGE_HELD && !(m->attempt && m->attempt->hold))
 		return -EINVAL;
@@ -82,7 +82,7 @@ static int delete (struct mail *m)
 	if (m->attempt != NULL) {
 		log_info("%s: to be deleted by hand, deliveries under way go on", m->id);
 		m->attempt->deleted = true;
-		stop_attempt(m->attempt);
+		act_stop_attempt(m->attempt);
 		return 0;
 	}
 	log_info("%s: removed by hand", m->id);
@@ -118,7 +118,7 @@ static int requeue(struct mail *m)
 	return 0;
 }
 
-static int expire(struct mail *m)
+static int act_expire(struct mail *m)
 {
 	int r = change_flags(m, QUEUE_FLAG_EXPIRED, 0, false);
 
@@ -126,7 +126,7 @@ static int expire(struct mail *m)
 		return r;
 	log_info("%s: expired by hand", m->id);
 	if (m->attempt != NULL)
-		stop_attempt(m->attempt);
+		act_stop_attempt(m->attempt);
 	else if (m->state != MESSAGE_HELD)
 		message_set_due(m, clock_wall_usec());
 	activate_wake();
@@ -136,9 +136,9 @@ static int expire(struct mail *m)
 int control_act(struct mail *m, uint8_t action)
 {
 	static int (*const actions[])(struct mail * m) = {
-		[QUEUE_ACT_FLUSH] = flush,     [QUEUE_ACT_HOLD] = hold,
-		[QUEUE_ACT_RELEASE] = release, [QUEUE_ACT_DELETE] = delete,
-		[QUEUE_ACT_REQUEUE] = requeue, [QUEUE_ACT_EXPIRE] = expire,
+		[QUEUE_ACT_FLUSH] = flush,	   [QUEUE_ACT_HOLD] = act_hold,
+		[QUEUE_ACT_RELEASE] = act_release, [QUEUE_ACT_DELETE] = delete,
+		[QUEUE_ACT_REQUEUE] = requeue,	   [QUEUE_ACT_EXPIRE] = act_expire,
 	};
 
 	if (m->state == MESSAGE_REMOVING || m->state == MESSAGE_SETTLING ||

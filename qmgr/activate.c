@@ -103,7 +103,7 @@ static void activate(struct mail *m)
 }
 
 /* One piece of work; false: there is none now. */
-static bool step(void)
+static bool activate_step(void)
 {
 	struct attempt *a = LIST_FIRST(&activator.refills, struct attempt, refill_link);
 	struct mail *m = message_first_due();
@@ -138,7 +138,7 @@ void activate_run(void *unused)
 	(void)unused;
 	while (!qmgr.retiring) {
 		activator.again = false;
-		if (step()) {
+		if (activate_step()) {
 			task_yield();
 			continue;
 		}

@@ -19,7 +19,7 @@ static int verify(void *argument)
 	return queue_file_verify(argument);
 }
 
-static int check(struct mail *m, struct queue_file *file, struct error *err)
+static int attempt_check(struct mail *m, struct queue_file *file, struct error *err)
 {
 	uint64_t size = queue_file_content_offset(file) + queue_file_content_size(file);
 	int r;
@@ -55,7 +55,7 @@ int attempt_begin(struct mail *m, struct error *err)
 	daemon_work_begin();
 	/* Whoever wants to end it while the check waits leaves that to attempt_read. */
 	a->finishing = true;
-	r = check(m, file, err);
+	r = attempt_check(m, file, err);
 	a->finishing = false;
 	if (r < 0) {
 		attempt_free(a);
@@ -101,8 +101,8 @@ struct kept_result {
 	struct str status, remote, diagnostic;
 };
 
-static void keep(struct attempt *a, uint64_t place, uint8_t outcome, bool reported,
-		 const struct queue_reason *reason)
+static void attempt_keep(struct attempt *a, uint64_t place, uint8_t outcome, bool reported,
+			 const struct queue_reason *reason)
 {
 	struct kept_result *k = mem_new(struct kept_result);
 
@@ -122,7 +122,7 @@ static void record(struct attempt *a, uint64_t place, uint8_t outcome, bool repo
 	int r = 0;
 
 	if (reason != NULL && queue_file_in_journal(a->file)) {
-		keep(a, place, outcome, reported, reason);
+		attempt_keep(a, place, outcome, reported, reason);
 		return;
 	}
 	if (reason != NULL) {

@@ -26,7 +26,8 @@ int control_prepare(struct error *err)
 	return mailq_users && flush_users ? 0 : -EINVAL;
 }
 
-static int refuse(struct ipc *ipc, uint32_t code, const char *status, const char *text)
+static int control_request_refuse(struct ipc *ipc, uint32_t code, const char *status,
+				  const char *text)
 {
 	return ipc_send(ipc, verdict, .code = code, .status = view_of(status),
 			.text = view_of(text));
@@ -55,20 +56,21 @@ static bool may(const struct ipc *ipc, const struct permit *permit)
 /* After 451 the client asks again soon; that does not help while messages are left on disk. */
 static int refuse_incomplete(struct ipc *ipc, const char *missing)
 {
-	return refuse(ipc, scan_is_first() ? 451 : 450, "4.3.2", missing);
+	return control_request_refuse(ipc, scan_is_first() ? 451 : 450, "4.3.2", missing);
 }
 
 /* "There is no such message" would be a lie while not all are known. */
-static int refuse_unknown(struct ipc *ipc)
+static int control_refuse_unknown(struct ipc *ipc)
 {
 	const char *missing = scan_what_is_missing();
 
-	return missing != NULL ? refuse_incomplete(ipc, missing)
-			       : refuse(ipc, 550, "5.3.0", "there is no such message");
+	return missing != NULL
+		       ? refuse_incomplete(ipc, missing)
+		       : control_request_refuse(ipc, 550, "5.3.0", "there is no such message");
 }
 
 /* A message that is on disk only, for want of room, becomes known first. */
-static struct mail *find(struct view id)
+static struct mail *queue_id_find(struct view id)
 {
 	struct mail *m = message_find(id);
 	struct queue_file *f;
@@ -86,16 +88,16 @@ static struct mail *find(struct view id)
 
 /* ---- listing ---- */
 
-static int list(struct ipc *ipc, struct view id)
+static int queue_list_answer(struct ipc *ipc, struct view id)
 {
 	if (!may(ipc, mailq_users))
-		return refuse(ipc, 550, "5.7.1", "you may not list the queue");
+		return control_request_refuse(ipc, 550, "5.7.1", "you may not list the queue");
 	size_t count = 0;
 	_cleanup_free_ struct message_id *ids = NULL;
 
 	if (id.len == 0) {
 		ids = message_ids(&count);
-	} else if (find(id) != NULL) {
+	} else if (queue_id_find(id) != NULL) {
 		ids = mem_new(struct message_id);
 		snprintf(ids->text, sizeof(ids->text), "%.*s", VIEW_ARG(id));
 		count = 1;
@@ -143,28 +145,30 @@ static uint64_t act_on_all(uint8_t action, struct view site)
 	return acted;
 }
 
-static int act(struct ipc *ipc, const struct msg_queue_act *act)
+static int control_act_on(struct ipc *ipc, const struct msg_queue_act *act)
 {
 	_cleanup_(str_free) struct str site = STR_EMPTY;
 	uint64_t acted = 0;
 
 	if (!(act->action == QUEUE_ACT_FLUSH ? may(ipc, flush_users) : is_administrator(ipc)))
-		return refuse(ipc, 550, "5.7.1", "you may not do this to the queue");
+		return control_request_refuse(ipc, 550, "5.7.1",
+					      "you may not do this to the queue");
 	/* What another qmgr may be at is not ours to change. */
 	if (!qmgr.may_start || qmgr.retiring)
-		return refuse(ipc, 451, "4.3.2", "the queue manager is being replaced");
+		return control_request_refuse(ipc, 451, "4.3.2",
+					      "the queue manager is being replaced");
 	if (act->action > QUEUE_ACT_EXPIRE)
-		return refuse(ipc, 501, "5.5.4", "unknown action");
+		return control_request_refuse(ipc, 501, "5.5.4", "unknown action");
 	if (act->action == QUEUE_ACT_FLUSH)
 		control_revive_all();
 	if (act->queue_id.len > 0) {
-		struct mail *m = find(act->queue_id);
+		struct mail *m = queue_id_find(act->queue_id);
 
 		if (m == NULL && scan_what_is_missing() != NULL)
-			return refuse_unknown(ipc);
+			return control_refuse_unknown(ipc);
 		acted = m != NULL && control_act(m, act->action) == 0;
 	} else if (scan_is_first()) {
-		return refuse(ipc, 451, "4.3.2", "the queue is still being read");
+		return control_request_refuse(ipc, 451, "4.3.2", "the queue is still being read");
 	} else {
 		str_set(&site, act->site);
 		acted = act_on_all(act->action, str_view(&site));
@@ -177,13 +181,14 @@ static int open_message(struct ipc *ipc, struct view id)
 	struct queue_file *f;
 
 	if (!is_administrator(ipc))
-		return refuse(ipc, 550, "5.7.1", "you may not read this message");
-	const struct mail *m = find(id);
+		return control_request_refuse(ipc, 550, "5.7.1", "you may not read this message");
+	const struct mail *m = queue_id_find(id);
 
 	if (m == NULL || queue_file_open(qmgr.queue, id, &m->place, 0, &f, NULL) < 0)
-		return refuse_unknown(ipc);
+		return control_refuse_unknown(ipc);
 	int fd = queue_file_fd(f);
-	int r = fd < 0 ? refuse(ipc, 451, "4.3.0", "the message cannot be opened now")
+	int r = fd < 0 ? control_request_refuse(ipc, 451, "4.3.0",
+						"the message cannot be opened now")
 		       : ipc_send(ipc, queue_opened, .file = fd);
 
 	queue_file_close(f);
@@ -203,10 +208,10 @@ static void serve_administrator(struct ipc *ipc)
 		scan_wait_first(clock_after(START_TIME));
 		switch (m.type) {
 		case MSG_queue_list:
-			r = list(ipc, m.queue_list.queue_id);
+			r = queue_list_answer(ipc, m.queue_list.queue_id);
 			break;
 		case MSG_queue_act:
-			r = act(ipc, &m.queue_act);
+			r = control_act_on(ipc, &m.queue_act);
 			break;
 		case MSG_queue_open:
 			r = open_message(ipc, m.queue_open.queue_id);

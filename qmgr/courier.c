@@ -126,7 +126,7 @@ static bool is_status(struct view status, char class)
 	return parts == 3 && status.data[0] == class && status.data[1] == '.';
 }
 
-static int take_result(struct courier *c, const struct msg_result *result)
+static int courier_take_result(struct courier *c, const struct msg_result *result)
 {
 	struct lot_recipient *r = find_recipient(&c->batch, result->index);
 	char class = result->outcome == OUTCOME_FAILED	   ? '5'
@@ -170,7 +170,7 @@ static int take_answers(struct courier *c)
 				       ? SCHEDULE_UNREACHABLE
 				       : SCHEDULE_REACHED;
 		}
-		r = m.type == MSG_result ? take_result(c, &m.result) : -EBADMSG;
+		r = m.type == MSG_result ? courier_take_result(c, &m.result) : -EBADMSG;
 		message_close_fd(&m);
 		if (r < 0)
 			return r;
@@ -178,7 +178,7 @@ static int take_answers(struct courier *c)
 }
 
 /* A kept connection may have been closed by an agent that was replaced: once more then. */
-static int exchange(struct courier *c)
+static int courier_exchange(struct courier *c)
 {
 	for (;;) {
 		int r = connect_agent(c);
@@ -228,7 +228,7 @@ static void destination_died(struct courier *c, struct destination *d)
 	attempt_defer_destination(d, str_view(&d->status), str_view(&d->reason));
 }
 
-static void deliver(struct courier *c)
+static void courier_deliver(struct courier *c)
 {
 	static const struct queue_reason no_agent = { .status = VIEW("4.3.0"),
 						      .diagnostic =
@@ -239,7 +239,7 @@ static void deliver(struct courier *c)
 
 	str_clear(&c->last_status);
 	str_clear(&c->last_text);
-	int r = exchange(c);
+	int r = courier_exchange(c);
 
 	d->keepers++;
 	bool died = schedule_finish(qmgr.schedule, d,
@@ -274,13 +274,13 @@ static bool take_batch(struct courier *c)
 	return true;
 }
 
-static void run(void *argument)
+static void courier_run(void *argument)
 {
 	struct courier *c = argument;
 	struct team *team = c->transport->owner;
 
 	while (c->has_batch) {
-		deliver(c);
+		courier_deliver(c);
 		c->has_batch = false;
 		if (take_batch(c)) {
 			courier_dispatch(c->transport);
@@ -327,7 +327,7 @@ static void hire(struct transport *t, const struct batch *batch)
 	if (c->agent != NULL)
 		wake_one(&c->woken);
 	else
-		task_spawn("courier", run, c);
+		task_spawn("courier", courier_run, c);
 	c->has_batch = true;
 }
 

@@ -55,7 +55,7 @@ static bool anybody_wants(struct attempt *a, uint8_t kind)
 }
 
 /* 0: it is in the queue, or nobody wants one. */
-static int report(struct attempt *a, uint8_t kind)
+static int recipient_report(struct attempt *a, uint8_t kind)
 {
 	if (!anybody_wants(a, kind))
 		return 0;
@@ -86,24 +86,24 @@ static void mark_reported(struct attempt *a, uint8_t kind)
 			queue_file_set_result(a->file, r.place, r.outcome, true, r.when, r.reason);
 }
 
-static void report_all(struct attempt *a)
+static void attempt_report_all(struct attempt *a)
 {
-	if (a->any_failed && report(a, REPORT_FAILURE) == 0) {
+	if (a->any_failed && recipient_report(a, REPORT_FAILURE) == 0) {
 		mark_reported(a, REPORT_FAILURE);
 		a->any_failed = false;
 	}
-	if (a->any_success && report(a, REPORT_SUCCESS) == 0) {
+	if (a->any_success && recipient_report(a, REPORT_SUCCESS) == 0) {
 		mark_reported(a, REPORT_SUCCESS);
 		a->any_success = false;
 	}
-	if (delay_is_due(a) && report(a, REPORT_DELAY) == 0)
+	if (delay_is_due(a) && recipient_report(a, REPORT_DELAY) == 0)
 		queue_file_set_state(a->file, queue_file_flags(a->file) | QUEUE_FLAG_DELAY_WARNED,
 				     queue_file_next_attempt(a->file));
 }
 
 /* ---- the end ---- */
 
-static void remove_file(struct attempt *a)
+static void queue_remove_file(struct attempt *a)
 {
 	struct mail *m = a->message;
 	struct queue_file *file = TAKE(a->file);
@@ -189,7 +189,7 @@ static void try_later(struct attempt *a)
 	message_set_due(m, clock_wall_usec() + param.minimal_backoff_time * 1000);
 }
 
-static void finish(void *argument)
+static void attempt_finish_now(void *argument)
 {
 	struct attempt *a = argument;
 
@@ -206,10 +206,10 @@ static void finish(void *argument)
 		attempt_expire(a);
 	}
 	if (!a->deleted)
-		report_all(a);
+		attempt_report_all(a);
 	/* Asked for while the report was on its way. */
 	if (is_over(a))
-		remove_file(a);
+		queue_remove_file(a);
 	else
 		put_back(a);
 }
@@ -221,7 +221,7 @@ void finish_if_done(struct attempt *a)
 	a->finishing = true;
 	/* What waits for bounce or the disk needs a task of its own. */
 	if (a->any_failed || a->any_success || is_too_old(a) || delay_is_due(a) || must_settle(a))
-		task_spawn("finish", finish, a);
+		task_spawn("finish", attempt_finish_now, a);
 	else
-		finish(a);
+		attempt_finish_now(a);
 }

@@ -99,7 +99,7 @@ static int open_lock(const char *name, struct error *err)
 	return fd < 0 ? error_errno(err, "open %s", str_cstr(&path)) : fd;
 }
 
-static int prepare(struct error *err)
+static int qmgr_prepare(struct error *err)
 {
 	qmgr.queue = queue_open(param.queue_directory, err);
 	if (qmgr.queue == NULL)
@@ -124,7 +124,7 @@ static int prepare(struct error *err)
 
 /* ---- life ---- */
 
-static void start(void)
+static void qmgr_start(void)
 {
 	msec_t began = clock_now();
 
@@ -145,7 +145,7 @@ static void start(void)
 	task_spawn("activate", activate_run, NULL);
 }
 
-static void stop_attempt(struct mail *m, void *unused)
+static void retire_stop_attempt(struct mail *m, void *unused)
 {
 	(void)unused;
 	if (m->place.segment != 0 && m->state != MESSAGE_WAITING)
@@ -162,7 +162,7 @@ static void retire(void)
 	qmgr.may_start = false;
 	/* Before the marks that it gives a meaning to. */
 	flock(qmgr.retired_fd, LOCK_SH);
-	message_each(stop_attempt, NULL);
+	message_each(retire_stop_attempt, NULL);
 	activate_wake();
 	/* From here on another one may begin what we did not. */
 	flock(qmgr.lock_fd, LOCK_UN);
@@ -173,8 +173,8 @@ static const struct daemon_program program = {
 	.user = DAEMON_MAIL,
 	.root = DAEMON_ROOT_QUEUE,
 	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_MEMORY_FILES,
-	.prepare = prepare,
-	.start = start,
+	.prepare = qmgr_prepare,
+	.start = qmgr_start,
 	.serve_ipc = control_serve,
 	.retire = retire,
 };

@@ -184,7 +184,7 @@ int settle_attempt(struct attempt *a);
 /* The same for one that waits for its first attempt. */
 int settle_waiting(struct mail *m);
 /* The same for those that wait or are under way, if they are old: they keep segments from being used anew. */
-void settle_old(const struct message_id *ids, size_t count);
+void settle_old_message(const struct message_id *ids, size_t count);
 
 /* ---- remove.c ---- */
 

@@ -22,15 +22,15 @@ struct reading {
 
 /* ---- fates decided here ---- */
 
-static void decide(struct attempt *a, const struct queue_recipient *r, uint8_t outcome,
-		   const char *status, struct view text)
+static void recipient_route(struct attempt *a, const struct queue_recipient *r, uint8_t outcome,
+			    const char *status, struct view text)
 {
 	attempt_decide(a, r, outcome,
 		       &(struct queue_reason){ .status = view_of(status), .diagnostic = text });
 }
 
 /* "5.1.1 User unknown": the status in front is optional. */
-static struct view take_status(struct view *text, const char *otherwise)
+static struct view recipient_take_status(struct view *text, const char *otherwise)
 {
 	struct view rest = *text, word;
 
@@ -51,13 +51,13 @@ static bool decide_by_name(struct attempt *a, const struct queue_recipient *r,
 	uint8_t outcome;
 
 	if (view_is(name, "error")) {
-		reason.status = take_status(&text, "5.0.0");
+		reason.status = recipient_take_status(&text, "5.0.0");
 		outcome = param.soft_bounce ? OUTCOME_DEFERRED : OUTCOME_FAILED;
 	} else if (view_is(name, "retry")) {
-		reason.status = take_status(&text, "4.0.0");
+		reason.status = recipient_take_status(&text, "4.0.0");
 		outcome = OUTCOME_DEFERRED;
 	} else if (view_is(name, "discard")) {
-		reason.status = take_status(&text, "2.0.0");
+		reason.status = recipient_take_status(&text, "2.0.0");
 		outcome = OUTCOME_DELIVERED;
 	} else {
 		return false;
@@ -84,16 +84,16 @@ static bool decide_by_transport(struct attempt *a, const struct queue_recipient 
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 
 	if (is_deferred_transport(view_of(t->name)) && !a->message->flush) {
-		decide(a, r, OUTCOME_DEFERRED, "4.3.2", VIEW("deferred transport"));
+		recipient_route(a, r, OUTCOME_DEFERRED, "4.3.2", VIEW("deferred transport"));
 		return true;
 	}
 	if (!courier_is_known(t->name)) {
 		str_printf(&text, "mail transport unavailable: %s is not in master.cf", t->name);
-		decide(a, r, OUTCOME_DEFERRED, "4.3.5", str_view(&text));
+		recipient_route(a, r, OUTCOME_DEFERRED, "4.3.5", str_view(&text));
 		return true;
 	}
 	if (t->dead_until > clock_now()) {
-		decide(a, r, OUTCOME_DEFERRED, "4.3.0", str_view(&t->reason));
+		recipient_route(a, r, OUTCOME_DEFERRED, "4.3.0", str_view(&t->reason));
 		return true;
 	}
 	t->dead_until = 0;
@@ -102,8 +102,8 @@ static bool decide_by_transport(struct attempt *a, const struct queue_recipient 
 
 /* ---- sorting ---- */
 
-static void add(struct reading *reading, struct destination *d, const struct queue_recipient *r,
-		const struct route *route)
+static void recipient_add(struct reading *reading, struct destination *d,
+			  const struct queue_recipient *r, const struct route *route)
 {
 	struct view address = str_view(&route->address);
 	struct sorted *s = &reading->items[reading->count++];
@@ -140,9 +140,10 @@ static void place(struct reading *reading, const struct queue_recipient *r)
 			      NULL);
 
 	if (e < 0) {
-		decide(a, r, OUTCOME_DEFERRED, "4.3.0", VIEW("address resolver failure"));
+		recipient_route(a, r, OUTCOME_DEFERRED, "4.3.0", VIEW("address resolver failure"));
 	} else if (route.address.len > IPC_ADDRESS_MAX || route.nexthop.len > IPC_HOST_MAX) {
-		decide(a, r, OUTCOME_FAILED, "5.1.3", VIEW("address or next hop is too long"));
+		recipient_route(a, r, OUTCOME_FAILED, "5.1.3",
+				VIEW("address or next hop is too long"));
 	} else if (!decide_by_name(a, r, &route)) {
 		struct transport *t = schedule_transport(qmgr.schedule, str_view(&route.transport));
 
@@ -159,7 +160,7 @@ static void place(struct reading *reading, const struct queue_recipient *r)
 			} else if (d->waiting >= CROWDED) {
 				note_crowded(a, d);
 			} else {
-				add(reading, d, r, &route);
+				recipient_add(reading, d, r, &route);
 			}
 		}
 	}
@@ -222,7 +223,7 @@ static void make_lots(struct reading *reading)
 /* ---- reading ---- */
 
 /* Given up by hand or by age: the last reason stays. */
-static void expire(struct attempt *a, const struct queue_recipient *r)
+static void recipient_expire(struct attempt *a, const struct queue_recipient *r)
 {
 	int e = 0;
 
@@ -230,13 +231,13 @@ static void expire(struct attempt *a, const struct queue_recipient *r)
 		e = queue_file_set_result(a->file, r->place, OUTCOME_FAILED, false, clock_wall(),
 					  r->reason);
 	if (r->reason == 0 || e < 0)
-		decide(a, r, OUTCOME_FAILED, "5.4.7",
-		       VIEW("message was not delivered within its lifetime"));
+		recipient_route(a, r, OUTCOME_FAILED, "5.4.7",
+				VIEW("message was not delivered within its lifetime"));
 	a->any_failed = true;
 	a->recorded = true;
 }
 
-static void take(struct reading *reading, const struct queue_recipient *r)
+static void recipient_take(struct reading *reading, const struct queue_recipient *r)
 {
 	struct attempt *a = reading->attempt;
 
@@ -244,7 +245,7 @@ static void take(struct reading *reading, const struct queue_recipient *r)
 	case OUTCOME_PENDING:
 	case OUTCOME_DEFERRED:
 		if (a->expire)
-			expire(a, r);
+			recipient_expire(a, r);
 		else
 			place(reading, r);
 		break;
@@ -263,7 +264,7 @@ void attempt_expire(struct attempt *a)
 
 	while (queue_file_next_recipient(a->file, &cursor, &r) > 0)
 		if (queue_recipient_is_unfinished(&r))
-			expire(a, &r);
+			recipient_expire(a, &r);
 	queue_file_trim(a->file);
 	a->any_deferred = a->any_left = false;
 }
@@ -278,7 +279,7 @@ static size_t budget(const struct attempt *a)
 	return MIN(room, (size_t)queue_file_recipient_count(a->file));
 }
 
-static void read_some(struct attempt *a)
+static void recipients_read_some(struct attempt *a)
 {
 	size_t most = budget(a);
 	struct reading reading = { .attempt = a, .items = mem_new_array(struct sorted, most) };
@@ -289,7 +290,7 @@ static void read_some(struct attempt *a)
 	for (size_t i = 0; reading.count < most && i < READ_AT_ONCE && e > 0; i++) {
 		e = queue_file_next_recipient(a->file, &a->cursor, &r);
 		if (e > 0)
-			take(&reading, &r);
+			recipient_take(&reading, &r);
 	}
 	if (e < 0) {
 		log_error("%s: cannot read its recipients: %s", a->message->id, strerror(-e));
@@ -307,7 +308,7 @@ void attempt_read(struct attempt *a)
 	if (qmgr.retiring || a->deleted || a->hold)
 		attempt_withdraw(a);
 	else if (!a->all_read)
-		read_some(a);
+		recipients_read_some(a);
 	attempt_continue(a);
 }
 

@@ -45,7 +45,7 @@ static int remove_batch(void *argument)
 	return 0;
 }
 
-static void conclude(struct mail *m, int r)
+static void removal_conclude(struct mail *m, int r)
 {
 	if (r < 0 && r != -ENOENT) {
 		log_error("%s: cannot be removed: %s", m->id, strerror(-r));
@@ -57,14 +57,14 @@ static void conclude(struct mail *m, int r)
 	}
 }
 
-static void finish(struct removal *r)
+static void removal_finish(struct removal *r)
 {
-	conclude(r->message, r->result);
+	removal_conclude(r->message, r->result);
 	free(r);
 	daemon_work_end();
 }
 
-static void run(void *unused)
+static void removal_run(void *unused)
 {
 	_cleanup_free_ struct batch_of_removals *batch = mem_new(struct batch_of_removals);
 	struct removal *r;
@@ -79,7 +79,7 @@ static void run(void *unused)
 		}
 		task_blocking(remove_batch, batch);
 		for (size_t i = 0; i < batch->count; i++)
-			finish(batch->items[i]);
+			removal_finish(batch->items[i]);
 	}
 	remover.running = false;
 }
@@ -90,7 +90,7 @@ static void remove_from_journal(struct mail *m, struct queue_file *file)
 	int r = queue_remove(qmgr.queue, view_of(m->id), &m->place);
 
 	queue_file_close(file);
-	conclude(m, r);
+	removal_conclude(m, r);
 }
 
 void remove_message(struct mail *m, struct queue_file *file)
@@ -111,6 +111,6 @@ void remove_message(struct mail *m, struct queue_file *file)
 	daemon_work_begin();
 	if (!remover.running) {
 		remover.running = true;
-		task_spawn("remove", run, NULL);
+		task_spawn("remove", removal_run, NULL);
 	}
 }

@@ -15,7 +15,7 @@ static struct {
 	struct waitlist room;
 } reports = { .room = WAITLIST_START(reports.room) };
 
-static int ask(struct attempt *a, uint8_t kind)
+static int bounce_ask(struct attempt *a, uint8_t kind)
 {
 	struct message answer;
 	struct ipc *bounce;
@@ -47,7 +47,7 @@ int report_send(struct attempt *a, uint8_t kind)
 	while (reports.running >= AT_ONCE)
 		wait_on(&reports.room, MSEC_FOREVER);
 	reports.running++;
-	int r = ask(a, kind);
+	int r = bounce_ask(a, kind);
 
 	reports.running--;
 	wake_one(&reports.room);

@@ -103,7 +103,7 @@ static int take_name(void *argument, const char *id, const struct queue_place *p
 }
 
 /* By age. Of two with one id that in the journal comes first. */
-static int compare(const void *left, const void *right)
+static int scan_compare(const void *left, const void *right)
 {
 	const struct found_message *a = left, *b = right;
 	int order = strcmp(a->id.text, b->id.text);
@@ -118,7 +118,7 @@ static int read_folders(void *argument)
 	int r = queue_scan(qmgr.queue, &found->scan);
 
 	if (found->count > 1)
-		qsort(found->messages, found->count, sizeof(*found->messages), compare);
+		qsort(found->messages, found->count, sizeof(*found->messages), scan_compare);
 	return r;
 }
 
@@ -126,7 +126,7 @@ static int read_folders(void *argument)
  * Reads when it is due, or that it is held. What cannot be opened now is tried as an attempt. What
  * the queue manager before us has under way is locked.
  */
-static void take_message(const struct found_message *found)
+static void scan_take_message(const struct found_message *found)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
 	struct view id = view_of(found->id.text);
@@ -181,7 +181,7 @@ static void take_found(const struct found *found)
 		const struct mail *known = message_find(view_of(m->id.text));
 
 		if (known == NULL)
-			take_message(twins ? choose_twin(m, m + 1) : m);
+			scan_take_message(twins ? choose_twin(m, m + 1) : m);
 		else if (known->place.segment == 0 && m->place.segment != 0 &&
 			 choose_twin(m, NULL) != NULL)
 			scanner.wanted_journal = true; /* locked now: looked at again */
@@ -215,7 +215,7 @@ static void hurry_journal(const struct found *found)
 	for (size_t i = 0; i < found->count; i++)
 		if (found->messages[i].place.segment != 0)
 			ids[count++] = found->messages[i].id;
-	settle_old(ids, count);
+	settle_old_message(ids, count);
 }
 
 static void scan(void)

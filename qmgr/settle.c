@@ -87,7 +87,7 @@ static void settle_some(void *argument)
 	wake_all(&s->over);
 }
 
-void settle_old(const struct message_id *ids, size_t count)
+void settle_old_message(const struct message_id *ids, size_t count)
 {
 	struct settling s = { .ids = ids,
 			      .count = count,

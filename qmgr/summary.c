@@ -37,7 +37,7 @@ void summaries_init(void)
 }
 
 /* Returns where it ends. */
-static char *copy(char *to, struct view v)
+static char *summary_copy(char *to, struct view v)
 {
 	if (v.len > 0)
 		memcpy(to, v.data, v.len);
@@ -51,7 +51,7 @@ static struct reason *reason_use(struct view text)
 	if (reason == NULL) {
 		reason = mem_new_bytes(sizeof(*reason) + text.len);
 		reason->text = view_make(reason + 1, text.len);
-		copy((char *)(reason + 1), text);
+		summary_copy((char *)(reason + 1), text);
 		map_put_borrowed(kept.reasons, reason->text, reason);
 	}
 	reason->users++;
@@ -106,7 +106,7 @@ void summary_make(struct mail *m, struct queue_file *file)
 			       .size = queue_file_content_size(file),
 			       .sender = (uint16_t)e->sender.len,
 			       .address = (uint16_t)r.address.len };
-	copy(copy(s->text, e->sender), r.address);
+	summary_copy(summary_copy(s->text, e->sender), r.address);
 	/* Looking up the reason ends the recipient's views. */
 	if (r.reason != 0)
 		queue_file_reason(file, r.reason, &reason);

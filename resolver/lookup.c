@@ -81,7 +81,7 @@ void lookup_start(void)
 		task_spawn("pump", pump, resolver.plain);
 }
 
-static void take_result(void *argument, int error, struct ub_result *result)
+static void lookup_take_result(void *argument, int error, struct ub_result *result)
 {
 	struct waiting *w = argument;
 
@@ -92,7 +92,7 @@ static void take_result(void *argument, int error, struct ub_result *result)
 }
 
 /* 0 with the result, or a negative errno with a reason. */
-static int ask(const char *question, uint32_t type, msec_t timeout, struct lookup *lookup)
+static int unbound_ask(const char *question, uint32_t type, msec_t timeout, struct lookup *lookup)
 {
 	struct waiting w = { .done = false };
 	struct ub_ctx *context = resolver.context;
@@ -100,7 +100,7 @@ static int ask(const char *question, uint32_t type, msec_t timeout, struct looku
 	int id = 0, r;
 
 	WAITLIST_INIT(&w.woken);
-	r = ub_resolve_async(context, question, (int)type, CLASS_IN, &w, take_result, &id);
+	r = ub_resolve_async(context, question, (int)type, CLASS_IN, &w, lookup_take_result, &id);
 	if (r != 0) {
 		str_printf(&lookup->reason, "%s", ub_strerror(r));
 		return -EIO;
@@ -134,7 +134,7 @@ static void probe(void)
 		return;
 	task_lock(&resolver.probing);
 	if (!resolver.proven && clock_now() >= resolver.next_probe) {
-		if (ask(".", TYPE_DNSKEY, PROBE_TIMEOUT, &lookup) < 0) {
+		if (unbound_ask(".", TYPE_DNSKEY, PROBE_TIMEOUT, &lookup) < 0) {
 			resolver.next_probe = clock_after(PROBE_INTERVAL);
 		} else if (lookup.result->secure) {
 			resolver.proven = true;
@@ -164,7 +164,7 @@ void lookup_ask(const char *question, uint32_t type, struct lookup *lookup)
 	}
 	resolver.under_way++;
 	probe();
-	ask(question, type, param.dns_timeout, lookup);
+	unbound_ask(question, type, param.dns_timeout, lookup);
 	resolver.under_way--;
 	wake_one(&resolver.room);
 }

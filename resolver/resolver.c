@@ -22,7 +22,7 @@ static bool is_known_type(uint32_t type)
 	       type == DNS_TXT || type == DNS_SRV || type == DNS_TLSA;
 }
 
-static int refuse(struct ipc *ipc, uint8_t outcome, const char *reason)
+static int query_refuse(struct ipc *ipc, uint8_t outcome, const char *reason)
 {
 	return ipc_send(ipc, resolved, .outcome = outcome, .reason = view_of(reason));
 }
@@ -47,14 +47,15 @@ struct answer {
 	bool malformed;
 };
 
-static void answer_free(struct answer *answer)
+static void resolver_answer_free(struct answer *answer)
 {
 	for (size_t i = 0; i < answer->count; i++)
 		rdata_free(&answer->records[i]);
 	free(answer->records);
 }
 
-static void read_records(const struct ub_result *result, uint32_t type, struct answer *answer)
+static void resolver_read_records(const struct ub_result *result, uint32_t type,
+				  struct answer *answer)
 {
 	answer->records = mem_new_array(struct rdata, DNS_RECORDS_MAX);
 	if (result->bogus || !result->havedata || result->data == NULL)
@@ -73,8 +74,8 @@ static void read_records(const struct ub_result *result, uint32_t type, struct a
 	}
 }
 
-static void explain(const struct ub_result *result, uint8_t outcome, bool malformed,
-		    struct str *reason)
+static void query_explain(const struct ub_result *result, uint8_t outcome, bool malformed,
+			  struct str *reason)
 {
 	if (outcome == RESOLVE_BOGUS) {
 		str_append_cstr(reason, "DNSSEC validation failed");
@@ -104,16 +105,16 @@ static void append_canonical(struct view name, struct str *out)
 		str_append_printable(out, name);
 }
 
-static int send_answer(struct ipc *ipc, const struct ub_result *result, uint32_t type)
+static int resolver_send_answer(struct ipc *ipc, const struct ub_result *result, uint32_t type)
 {
-	_cleanup_(answer_free) struct answer answer = { 0 };
+	_cleanup_(resolver_answer_free) struct answer answer = { 0 };
 	_cleanup_(str_free) struct str reason = STR_EMPTY, canonical = STR_EMPTY;
 	uint8_t outcome;
 	int r;
 
-	read_records(result, type, &answer);
+	resolver_read_records(result, type, &answer);
 	outcome = outcome_of(result, answer.count);
-	explain(result, outcome, answer.malformed, &reason);
+	query_explain(result, outcome, answer.malformed, &reason);
 	if (result->canonname != NULL)
 		append_canonical(view_of(result->canonname), &canonical);
 	r = ipc_send(ipc, resolved, .outcome = outcome, .secure = result->secure != 0,
@@ -136,16 +137,16 @@ static int resolve(struct ipc *ipc, struct view name, uint32_t type)
 	_cleanup_(lookup_free) struct lookup lookup = { 0 };
 
 	if (!is_known_type(type))
-		return refuse(ipc, RESOLVE_NODATA, "not a type of record that is looked up");
+		return query_refuse(ipc, RESOLVE_NODATA, "not a type of record that is looked up");
 	if (rdata_question(name, type, &question) < 0)
-		return refuse(ipc, RESOLVE_NXDOMAIN, "not a name that the DNS could have");
+		return query_refuse(ipc, RESOLVE_NXDOMAIN, "not a name that the DNS could have");
 	lookup_ask(str_cstr(&question), type, &lookup);
 	if (lookup.result == NULL)
-		return refuse(ipc, RESOLVE_TEMPORARY, str_cstr(&lookup.reason));
-	return send_answer(ipc, lookup.result, type);
+		return query_refuse(ipc, RESOLVE_TEMPORARY, str_cstr(&lookup.reason));
+	return resolver_send_answer(ipc, lookup.result, type);
 }
 
-static void serve(struct ipc *ipc)
+static void resolver_serve(struct ipc *ipc)
 {
 	struct message m;
 
@@ -167,7 +168,7 @@ static const struct daemon_program program = {
 	.calls = CALLS_NETWORK,
 	.prepare = lookup_prepare,
 	.start = lookup_start,
-	.serve_ipc = serve,
+	.serve_ipc = resolver_serve,
 };
 
 int main(int argc, char **argv)

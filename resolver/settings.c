@@ -38,7 +38,7 @@ static const struct {
 static const char *const builtin_zones[] = { "test.", "home.arpa." };
 static const char *const host_zones[] = { "localhost.", "127.in-addr.arpa.", "invalid." };
 
-static int failed(struct error *err, const char *what, int r)
+static int setting_failed(struct error *err, const char *what, int r)
 {
 	return error_set(err, -EINVAL, "%s: %s", what, ub_strerror(r));
 }
@@ -76,7 +76,7 @@ static int add_server(struct ub_ctx *context, struct view element, struct error 
 
 	int r = ub_ctx_set_fwd(context, str_cstr(&server));
 
-	return r != 0 ? failed(err, "dns_servers", r) : 0;
+	return r != 0 ? setting_failed(err, "dns_servers", r) : 0;
 malformed:
 	return error_set(err, -EINVAL,
 			 "dns_servers: expected address, address:port or [address]:port, not %.*s",
@@ -113,7 +113,7 @@ static int add_trust_anchors(struct ub_ctx *context, struct error *err)
 	if (*path == '\0' || access(path, R_OK) < 0) {
 		for (size_t i = 0; i < ARRAY_SIZE(root_anchors); i++)
 			if ((r = ub_ctx_add_ta(context, root_anchors[i])) != 0)
-				return failed(err, "DNSSEC trust anchor", r);
+				return setting_failed(err, "DNSSEC trust anchor", r);
 		return 0;
 	}
 	r = io_read_file(path, TRUST_ANCHOR_MAX, &text, err);
@@ -128,7 +128,7 @@ static int add_trust_anchors(struct ub_ctx *context, struct error *err)
 		_cleanup_free_ char *anchor = mem_strndup(line.data, line.len);
 
 		if ((r = ub_ctx_add_ta(context, anchor)) != 0)
-			return failed(err, path, r);
+			return setting_failed(err, path, r);
 	}
 	return 0;
 }
@@ -140,33 +140,33 @@ static int remove_zones(struct ub_ctx *context, const char *const *zones, size_t
 		int r = ub_ctx_zone_remove(context, zones[i]);
 
 		if (r != 0)
-			return failed(err, zones[i], r);
+			return setting_failed(err, zones[i], r);
 	}
 	return 0;
 }
 
-static int set_up(struct ub_ctx *context, bool validate, struct error *err)
+static int unbound_set_up(struct ub_ctx *context, bool validate, struct error *err)
 {
 	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		if ((r = ub_ctx_set_option(context, options[i].name, options[i].value)) != 0)
-			return failed(err, options[i].name, r);
+			return setting_failed(err, options[i].name, r);
 	r = ub_ctx_set_option(context,
 			      "module-config:", validate ? "validator iterator" : "iterator");
 	if (r != 0)
-		return failed(err, "module-config:", r);
+		return setting_failed(err, "module-config:", r);
 	/* Without IPv6 on this host no server is asked over it. */
 	if (view_is_nocase(view_of(param.inet_protocols), "ipv4") &&
 	    (r = ub_ctx_set_option(context, "do-ip6:", "no")) != 0)
-		return failed(err, "do-ip6:", r);
+		return setting_failed(err, "do-ip6:", r);
 	r = add_servers(context, err);
 	if (r == 0 && validate)
 		r = add_trust_anchors(context, err);
 	if (r < 0)
 		return r;
 	if ((r = ub_ctx_async(context, 1)) != 0)
-		return failed(err, "threads", r);
+		return setting_failed(err, "threads", r);
 	/* This also ends the setting up: what is read from files has been read then. */
 	r = remove_zones(context, builtin_zones, ARRAY_SIZE(builtin_zones), err);
 	if (r == 0 && *param.dns_servers != '\0')
@@ -182,7 +182,7 @@ struct ub_ctx *settings_context(bool validate, struct error *err)
 		error_set(err, -ENOMEM, "libunbound does not start");
 		return NULL;
 	}
-	if (set_up(context, validate, err) < 0) {
+	if (unbound_set_up(context, validate, err) < 0) {
 		ub_ctx_delete(context);
 		return NULL;
 	}

@@ -81,7 +81,7 @@ static bool option_is_set(const struct session *s, const char *name)
 	return false;
 }
 
-static bool is_offered(const struct session *s, const char *mechanism)
+static bool smtp_auth_is_offered(const struct session *s, const char *mechanism)
 {
 	struct view rest = str_view(&s->mechanisms), word;
 
@@ -158,7 +158,8 @@ static int try_cram_md5(struct session *s, const struct login *login)
 	return send_encoded(s, "", str_view(&answer));
 }
 
-static int fail(struct session *s, const char *status, struct failure *failure, const char *why)
+static int smtp_auth_fail(struct session *s, const char *status, struct failure *failure,
+			  const char *why)
 {
 	failure_set(failure, false, status, str_view(&s->relay),
 		    "SASL authentication failed; cannot authenticate to server %s: %s",
@@ -166,7 +167,7 @@ static int fail(struct session *s, const char *status, struct failure *failure, 
 	return -1;
 }
 
-static int judge(struct session *s, int r, struct failure *failure)
+static int smtp_auth_judge(struct session *s, int r, struct failure *failure)
 {
 	if (r < 0) {
 		session_describe(s, r, failure);
@@ -194,21 +195,22 @@ int session_authenticate(struct session *s, const struct session_wish *wish,
 		return 0;
 	r = find_login(s, wish, &login);
 	if (r < 0)
-		return fail(s, "4.3.0", failure, "the password table cannot answer now");
+		return smtp_auth_fail(s, "4.3.0", failure, "the password table cannot answer now");
 	if (r == 0)
 		return 0;
 	/* Encrypted, the simple mechanisms are as good and need no password in clear there. */
-	if (s->secured && plain_allowed && is_offered(s, "PLAIN"))
+	if (s->secured && plain_allowed && smtp_auth_is_offered(s, "PLAIN"))
 		r = try_plain(s, &login);
-	else if (is_offered(s, "CRAM-MD5"))
+	else if (smtp_auth_is_offered(s, "CRAM-MD5"))
 		r = try_cram_md5(s, &login);
-	else if (plain_allowed && is_offered(s, "PLAIN"))
+	else if (plain_allowed && smtp_auth_is_offered(s, "PLAIN"))
 		r = try_plain(s, &login);
-	else if (plain_allowed && is_offered(s, "LOGIN"))
+	else if (plain_allowed && smtp_auth_is_offered(s, "LOGIN"))
 		r = try_login(s, &login);
 	else
-		return fail(s, "4.7.0", failure,
-			    plain_allowed ? "no mechanism available"
-					  : "no mechanism available that hides the password");
-	return judge(s, r, failure);
+		return smtp_auth_fail(s, "4.7.0", failure,
+				      plain_allowed
+					      ? "no mechanism available"
+					      : "no mechanism available that hides the password");
+	return smtp_auth_judge(s, r, failure);
 }

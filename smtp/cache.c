@@ -34,7 +34,7 @@ static struct session *take_out(struct kept *kept)
 }
 
 /* Ends those whose time has come; ends itself when none is left. */
-static void sweep(void *argument)
+static void cache_sweep(void *argument)
 {
 	struct kept *kept;
 
@@ -57,7 +57,7 @@ static bool is_open(struct session *session)
 	       stream_buffered(session->io).len == 0;
 }
 
-static struct kept *find(struct view key)
+static struct kept *cache_find(struct view key)
 {
 	if (cache.is_ready)
 		list_for_each (&cache.sessions, struct kept, link, kept)
@@ -70,7 +70,7 @@ struct session *cache_take(struct view key)
 {
 	struct kept *kept;
 
-	while ((kept = find(key)) != NULL) {
+	while ((kept = cache_find(key)) != NULL) {
 		struct session *session = take_out(kept);
 
 		stream_set_deadline(session->io, MSEC_FOREVER);
@@ -108,7 +108,7 @@ void cache_keep(struct session *session)
 	cache.count++;
 	if (!cache.sweeping) {
 		cache.sweeping = true;
-		task_spawn("kept connections", sweep, NULL);
+		task_spawn("kept connections", cache_sweep, NULL);
 	}
 }
 

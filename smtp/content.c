@@ -16,7 +16,7 @@ struct sender {
  * Writes a block in runs as long as they come: a run ends behind each line feed that a dot
  * follows. Also behind a bare line feed: to some servers that is the end of a line.
  */
-static int send_block(struct sender *s, struct view block)
+static int content_send_block(struct sender *s, struct view block)
 {
 	int r = 0;
 
@@ -65,7 +65,7 @@ int content_send(struct stream *io, const struct io_source *content)
 		int r = next_block(content, &at, &buffer, &block);
 
 		if (r == 0)
-			r = send_block(&s, block);
+			r = content_send_block(&s, block);
 		if (r < 0)
 			return r;
 		s.last[0] = block.len > 1 ? block.data[block.len - 2] : s.last[1];

@@ -27,7 +27,7 @@ void hosts_free(struct hosts *hosts)
 	*hosts = (struct hosts){ 0 };
 }
 
-static struct host *add_host(struct hosts *hosts, struct view name)
+static struct host *hosts_add_host(struct hosts *hosts, struct view name)
 {
 	struct host *host;
 
@@ -53,7 +53,7 @@ static bool has_address(const struct hosts *hosts, const char *text)
 }
 
 /* A numeric address; nothing happens if it is none, or there already. */
-static void add_address(struct hosts *hosts, struct view name, struct view ip, uint16_t port)
+static void hosts_add_address(struct hosts *hosts, struct view name, struct view ip, uint16_t port)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct in_addr v4;
@@ -69,7 +69,7 @@ static void add_address(struct hosts *hosts, struct view name, struct view ip, u
 	if ((!is_v4 && inet_pton(AF_INET6, text, &v6) != 1) || has_address(hosts, text))
 		return;
 
-	struct host *host = add_host(hosts, name);
+	struct host *host = hosts_add_host(hosts, name);
 
 	snprintf(host->text, sizeof(host->text), "%s", text);
 	if (is_v4) {
@@ -120,7 +120,7 @@ static enum found ask_for(struct view name, uint32_t type, uint16_t port, struct
 		str_set(reason, str_view(&answer.reason));
 	}
 	for (size_t i = 0; r == 0 && answer.outcome == RESOLVE_OK && i < answer.count; i++)
-		add_address(hosts, name, view_of(answer.records[i].name), port);
+		hosts_add_address(hosts, name, view_of(answer.records[i].name), port);
 	dns_answer_free(&answer);
 	return hosts->count > before ? FOUND_SOME : found;
 }
@@ -134,9 +134,9 @@ static enum found find_addresses(struct view name, uint16_t port, struct hosts *
 	/* Never a matter for the DNS (RFC 6761 6.3). */
 	if (view_is_nocase(name, "localhost")) {
 		if (protocol_is_used("ipv4"))
-			add_address(hosts, name, VIEW("127.0.0.1"), port);
+			hosts_add_address(hosts, name, VIEW("127.0.0.1"), port);
 		if (protocol_is_used("ipv6"))
-			add_address(hosts, name, VIEW("::1"), port);
+			hosts_add_address(hosts, name, VIEW("::1"), port);
 		return FOUND_SOME;
 	}
 	if (protocol_is_used("ipv6"))
@@ -203,8 +203,8 @@ static int compare_preference(const void *a, const void *b)
 	return x->preference < y->preference ? -1 : x->preference > y->preference;
 }
 
-static int fail_lookup(const struct destination *d, const char *type, enum found found,
-		       struct view reason, struct failure *failure)
+static int hosts_fail_lookup(const struct destination *d, const char *type, enum found found,
+			     struct view reason, struct failure *failure)
 {
 	bool permanent = found == FOUND_NOTHING;
 
@@ -258,8 +258,8 @@ static int take_exchangers(const struct destination *d, const struct own_address
 		order_group(hosts, first);
 	}
 	if (hosts->count == 0)
-		return fail_lookup(d, "MX", temporary ? FOUND_TEMPORARY : FOUND_NOTHING,
-				   str_view(&reason), failure);
+		return hosts_fail_lookup(d, "MX", temporary ? FOUND_TEMPORARY : FOUND_NOTHING,
+					 str_view(&reason), failure);
 	return 0;
 }
 
@@ -270,11 +270,11 @@ static int take_addresses(const struct destination *d, const struct own_addresse
 	enum found found = FOUND_SOME;
 
 	if (ip_family(str_view(&d->host)) != 0)
-		add_address(hosts, str_view(&d->host), str_view(&d->host), d->port);
+		hosts_add_address(hosts, str_view(&d->host), str_view(&d->host), d->port);
 	else
 		found = find_addresses(str_view(&d->host), d->port, hosts, &reason);
 	if (hosts->count == 0)
-		return fail_lookup(d, "A", found, str_view(&reason), failure);
+		return hosts_fail_lookup(d, "A", found, str_view(&reason), failure);
 	if (!settings.lmtp && d->own_port && group_has_ourselves(hosts, 0, own))
 		return fail_loop(d, failure);
 	order_group(hosts, 0);
@@ -288,12 +288,12 @@ static int find_exchangers(const struct destination *d, const struct own_address
 	int r = dns_query(str_view(&d->host), DNS_MX, &answer);
 
 	if (r < 0 || answer.outcome == RESOLVE_TEMPORARY || answer.outcome == RESOLVE_BOGUS) {
-		r = fail_lookup(d, "MX", FOUND_TEMPORARY,
-				r < 0 ? VIEW("the resolver does not answer")
-				      : str_view(&answer.reason),
-				failure);
+		r = hosts_fail_lookup(d, "MX", FOUND_TEMPORARY,
+				      r < 0 ? VIEW("the resolver does not answer")
+					    : str_view(&answer.reason),
+				      failure);
 	} else if (answer.outcome == RESOLVE_NXDOMAIN) {
-		r = fail_lookup(d, "MX", FOUND_NOTHING, VIEW_NONE, failure);
+		r = hosts_fail_lookup(d, "MX", FOUND_NOTHING, VIEW_NONE, failure);
 	} else if (answer.count == 0) {
 		r = take_addresses(d, own, hosts, failure); /* RFC 5321 5.1: an implicit MX */
 	} else if (answer.count == 1 && strcmp(answer.records[0].name, ".") == 0) {
@@ -330,7 +330,7 @@ static int take_path(const struct destination *d, struct hosts *hosts, struct fa
 	}
 	memcpy(to.sun_path, str_cstr(&path), path.len + 1);
 
-	struct host *host = add_host(hosts, view_of(param.myhostname));
+	struct host *host = hosts_add_host(hosts, view_of(param.myhostname));
 
 	memcpy(&host->address, &to, sizeof(to));
 	host->address_length = sizeof(to);

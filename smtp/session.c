@@ -165,7 +165,8 @@ static void name_session(struct session *s, const struct host *host, const struc
 
 /* ---- introductions ---- */
 
-static void refuse(const struct session *s, struct failure *failure, const char *command)
+static void session_refuse_all(const struct session *s, struct failure *failure,
+			       const char *command)
 {
 	failure_from_reply(failure, &s->reply, str_cstr(&s->who), str_view(&s->relay), command);
 }
@@ -182,7 +183,7 @@ static int read_greeting(struct session *s, struct failure *failure)
 	}
 	if (s->reply.code == 220)
 		return 0;
-	refuse(s, failure, NULL);
+	session_refuse_all(s, failure, NULL);
 	if (settings.skip_5xx_greeting)
 		failure_soften(failure);
 	return -1;
@@ -278,7 +279,7 @@ static int introduce(struct session *s, struct failure *failure)
 		if (s->reply.code == 250)
 			break;
 		if (!s->is_esmtp || settings.lmtp || s->reply.code < 500) {
-			refuse(s, failure, "EHLO");
+			session_refuse_all(s, failure, "EHLO");
 			return -1;
 		}
 		verb = "HELO";
@@ -312,7 +313,7 @@ static int ask_for_tls(struct session *s, struct failure *failure)
 	if (s->reply.code != 220) {
 		if (tls_level < TLS_ENCRYPT && s->reply.code != 421)
 			return 0;
-		refuse(s, failure, "STARTTLS");
+		session_refuse_all(s, failure, "STARTTLS");
 		failure_soften(failure);
 		return -1;
 	}
@@ -343,7 +344,8 @@ static int secure(struct session *s, const struct session_wish *wish, struct fai
 	return introduce(s, failure);
 }
 
-static int begin(struct session *s, const struct session_wish *wish, struct failure *failure)
+static int conversation_begin(struct session *s, const struct session_wish *wish,
+			      struct failure *failure)
 {
 	if (settings.tls_wrappermode && session_handshake(s, wish, failure) < 0)
 		return -1;
@@ -363,7 +365,7 @@ struct session *session_start(struct stream *io, const struct host *host,
 	s->opened = clock_now();
 	/* A delivery that has begun is brought to its end. */
 	stream_finish_first(s->io, true);
-	if (begin(s, wish, failure) < 0) {
+	if (conversation_begin(s, wish, failure) < 0) {
 		session_quit(s);
 		return NULL;
 	}

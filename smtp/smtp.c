@@ -101,7 +101,7 @@ static bool is_recipients_domain(const struct work *w, const struct destination 
 	return view_eq_nocase(domain, str_view(&destination->host));
 }
 
-static void fail_lookup(struct work *w, const struct destination *destination)
+static void delivery_fail_lookup(struct work *w, const struct destination *destination)
 {
 	/* A mistake in the configuration is no reason to return mail; a loop is. */
 	if (w->failure.permanent && !is_recipients_domain(w, destination) &&
@@ -123,7 +123,7 @@ static void try_destination(struct work *w, const struct destination *destinatio
 	}
 	if (hosts_find(destination, own, (size_t)settings.mx_address_limit, &hosts, &w->failure) <
 	    0) {
-		fail_lookup(w, destination);
+		delivery_fail_lookup(w, destination);
 		return;
 	}
 	for (size_t i = 0; i < hosts.count && work_pending(w) > 0; i++) {
@@ -181,7 +181,7 @@ static void try_destinations(struct work *w)
 }
 
 /* What nobody has decided ends here: put off, or returned if the last reason is for good. */
-static void conclude(struct work *w)
+static void delivery_conclude(struct work *w)
 {
 	for (size_t i = 0; i < w->d->count; i++) {
 		const struct failure *failure = &w->recipients[i].failure;
@@ -200,14 +200,14 @@ static void conclude(struct work *w)
 		delivery_unreachable(w->d, str_view(&w->failure.text));
 }
 
-static void deliver(struct delivery *d)
+static void smtp_deliver(struct delivery *d)
 {
 	struct work w = { .d = d };
 
 	w.recipients = mem_new_array(struct recipient_work, d->count);
 	if (check_addresses(&w))
 		try_destinations(&w);
-	conclude(&w);
+	delivery_conclude(&w);
 	for (size_t i = 0; i < d->count; i++)
 		failure_free(&w.recipients[i].failure);
 	free(w.recipients);
@@ -216,9 +216,9 @@ static void deliver(struct delivery *d)
 
 /* ---- the program ---- */
 
-static void serve(struct ipc *ipc)
+static void smtp_serve(struct ipc *ipc)
 {
-	delivery_serve(ipc, deliver);
+	delivery_serve(ipc, smtp_deliver);
 }
 
 static bool is_lmtp_service(void)
@@ -248,7 +248,7 @@ static int check_fallback(struct error *err)
 	return r;
 }
 
-static int prepare(struct error *err)
+static int smtp_prepare(struct error *err)
 {
 	int r;
 
@@ -269,8 +269,8 @@ static const struct daemon_program program = {
 	.user = DAEMON_NET,
 	.root = DAEMON_ROOT_EMPTY,
 	.calls = CALLS_NETWORK,
-	.prepare = prepare,
-	.serve_ipc = serve,
+	.prepare = smtp_prepare,
+	.serve_ipc = smtp_serve,
 	.retire = cache_clear,
 };
 

@@ -40,7 +40,7 @@ static int read_level(struct error *err)
 			 settings.lmtp ? "lmtp" : "smtp", VIEW_ARG(name));
 }
 
-static const char *set_or_null(const char *value)
+static const char *tls_setting_or_null(const char *value)
 {
 	return *value != '\0' ? value : NULL;
 }
@@ -58,11 +58,11 @@ int session_tls_prepare(struct error *err)
 		return 0;
 
 	const struct tls_options options = {
-		.chain_files = set_or_null(settings.tls_chain_files),
-		.cert_file = set_or_null(settings.tls_cert_file),
-		.key_file = set_or_null(settings.tls_key_file),
-		.ca_file = set_or_null(settings.tls_CAfile),
-		.ca_path = set_or_null(settings.tls_CApath),
+		.chain_files = tls_setting_or_null(settings.tls_chain_files),
+		.cert_file = tls_setting_or_null(settings.tls_cert_file),
+		.key_file = tls_setting_or_null(settings.tls_key_file),
+		.ca_file = tls_setting_or_null(settings.tls_CAfile),
+		.ca_path = tls_setting_or_null(settings.tls_CApath),
 		.protocols = tls_level >= TLS_ENCRYPT ? settings.tls_mandatory_protocols
 						      : settings.tls_protocols,
 	};

@@ -305,7 +305,7 @@ static int run_steps(struct transaction *t)
 
 /* ---- content ---- */
 
-static int send_content(struct transaction *t)
+static int transaction_send_content(struct transaction *t)
 {
 	const struct delivery *d = t->w->d;
 	struct stream *io = t->s->io;
@@ -407,7 +407,7 @@ static void end_broken(struct transaction *t, int error)
 	fail_broken(t, error);
 }
 
-static void finish(struct transaction *t)
+static void transaction_finish(struct transaction *t)
 {
 	int r;
 
@@ -423,7 +423,7 @@ static void finish(struct transaction *t)
 			t->s->unusable = true;
 		return;
 	}
-	r = send_content(t);
+	r = transaction_send_content(t);
 	if (r < 0)
 		end_broken(t, r);
 	else
@@ -465,7 +465,7 @@ int transaction_run(struct session *s, struct work *w)
 	r = run_steps(&t);
 	s->uses++;
 	if (r > 0)
-		finish(&t);
+		transaction_finish(&t);
 	free(t.steps);
 	return r == -ESTALE ? r : 0;
 }

@@ -11,7 +11,7 @@
 #define MECHANISM_MAX 20 /* octets, RFC 4422 3.1 */
 
 /* May be AUTH'ed now? Else it has been answered. */
-static bool is_allowed(struct session *s, int *result)
+static bool auth_is_allowed(struct session *s, int *result)
 {
 	*result = SESSION_GOES_ON;
 	if (!s->offers_auth)
@@ -75,14 +75,14 @@ static int challenge(struct session *s, struct view bytes, struct str *response)
 	return 0;
 }
 
-static void wipe(struct str *secret)
+static void response_wipe(struct str *secret)
 {
 	if (secret->data != NULL)
 		mem_wipe(secret->data, secret->size);
 	str_free(secret);
 }
 
-static int refuse(struct session *s, struct view mechanism, const struct auth_answer *answer)
+static int auth_refuse(struct session *s, struct view mechanism, const struct auth_answer *answer)
 {
 	log_warning("%s: SASL %.*s authentication failed: %s%s%s", str_cstr(&s->who),
 		    VIEW_ARG(mechanism), str_cstr(&answer->text),
@@ -125,18 +125,18 @@ static int run_exchange(struct session *s, struct auth_exchange *exchange, struc
 		int r;
 
 		if (answer->state == AUTH_FAILED)
-			return refuse(s, mechanism, answer);
+			return auth_refuse(s, mechanism, answer);
 		if (answer->state == AUTH_OK && answer->bytes.len == 0)
 			return accept_login(s, mechanism, answer);
 		r = challenge(s, str_view(&answer->bytes), &response);
 		if (r == 0 && answer->state == AUTH_OK) {
 			/* Its last word, which the client acknowledges. */
-			wipe(&response);
+			response_wipe(&response);
 			return accept_login(s, mechanism, answer);
 		}
 		if (r == 0)
 			auth_respond(exchange, str_view(&response), answer);
-		wipe(&response);
+		response_wipe(&response);
 		if (r == -EINVAL)
 			return SESSION_GOES_ON;
 		if (r < 0) {
@@ -167,7 +167,7 @@ int verb_auth(struct session *s, struct view argument)
 	struct view name = VIEW_NONE;
 	int r;
 
-	if (!is_allowed(s, &r))
+	if (!auth_is_allowed(s, &r))
 		return r;
 	view_next_word(&argument, " \t", &name);
 	argument = view_trim(argument);
@@ -183,7 +183,7 @@ int verb_auth(struct session *s, struct view argument)
 		r = run_exchange(s, exchange, str_view(&mechanism), &answer);
 		auth_exchange_free(exchange);
 	}
-	wipe(&initial);
+	response_wipe(&initial);
 	str_free(&mechanism);
 	auth_answer_free(&answer);
 	return r;

@@ -35,7 +35,7 @@ static void find_name(struct session *s)
 	str_printf(&s->who, "%s[%s]", str_cstr(&s->name), s->peer->text);
 }
 
-static bool matches(struct matchlist *list, const char *name, const char *address)
+static bool connect_name_matches(struct matchlist *list, const char *name, const char *address)
 {
 	int r = matchlist_match(list, view_of(address), NULL);
 
@@ -45,7 +45,7 @@ static bool matches(struct matchlist *list, const char *name, const char *addres
 }
 
 /* The client restrictions, where they are not to wait for RCPT. */
-static int ask_policy(struct session *s)
+static int connect_ask_policy(struct session *s)
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
 	struct policy_question q;
@@ -66,11 +66,11 @@ int session_greet(struct session *s)
 	s->where = "CONNECT";
 	find_name(s);
 	log_info("connect from %s", str_cstr(&s->who));
-	s->is_trusted = matches(server.event_exceptions, "smtpd_client_event_limit_exceptions",
-				s->peer->text);
-	s->offers_auth =
-		param.smtpd_sasl_auth_enable && !(server.discarded & EHLO_AUTH) &&
-		!matches(server.auth_exceptions, "smtpd_sasl_exceptions_networks", s->peer->text);
+	s->is_trusted = connect_name_matches(server.event_exceptions,
+					     "smtpd_client_event_limit_exceptions", s->peer->text);
+	s->offers_auth = param.smtpd_sasl_auth_enable && !(server.discarded & EHLO_AUTH) &&
+			 !connect_name_matches(server.auth_exceptions,
+					       "smtpd_sasl_exceptions_networks", s->peer->text);
 	if (limit_connection(s)) {
 		if (param.smtpd_tls_wrappermode)
 			return SESSION_DONE; /* it would not understand us */
@@ -80,7 +80,7 @@ int session_greet(struct session *s)
 	if (param.smtpd_tls_wrappermode && session_start_tls(s) < 0)
 		return SESSION_DONE;
 
-	int r = ask_policy(s);
+	int r = connect_ask_policy(s);
 
 	if (r == SESSION_GOES_ON && !s->access_denied)
 		reply(s, "220 %s", param.smtpd_banner);

@@ -37,7 +37,7 @@ static void send_piece(void *argument, struct view bytes)
 }
 
 /* Reads the content. 0, or the negative errno that ended the connection. */
-static int receive(struct session *s, struct transfer *transfer, struct dotstream *ds)
+static int content_receive(struct session *s, struct transfer *transfer, struct dotstream *ds)
 {
 	msec_t begun = clock_now();
 	uint64_t bytes_before = stream_bytes_in(s->io);
@@ -69,7 +69,7 @@ static bool forbids_bare_newline(const struct session *s)
 }
 
 /* The end-of-data restrictions. True if they let it pass. */
-static bool permitted(struct session *s, const struct transfer *transfer, int *result)
+static bool data_permitted(struct session *s, const struct transfer *transfer, int *result)
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
 	struct policy_question q;
@@ -92,7 +92,7 @@ static bool permitted(struct session *s, const struct transfer *transfer, int *r
 	return true;
 }
 
-static int commit(struct session *s)
+static int content_commit(struct session *s)
 {
 	struct submission_verdict verdict = { 0 };
 	int r = submission_commit(TAKE(s->transaction.submission), &verdict);
@@ -114,7 +114,8 @@ static int commit(struct session *s)
 }
 
 /* The whole content has been read: what is the answer? */
-static int conclude(struct session *s, const struct transfer *transfer, const struct dotstream *ds)
+static int transaction_conclude(struct session *s, const struct transfer *transfer,
+				const struct dotstream *ds)
 {
 	int r;
 
@@ -132,16 +133,16 @@ static int conclude(struct session *s, const struct transfer *transfer, const st
 			    strerror(-transfer->failed));
 		return reply(s, "451 4.3.0 Error: queue file write error");
 	}
-	if (!permitted(s, transfer, &r))
+	if (!data_permitted(s, transfer, &r))
 		return r;
 	if (s->transaction.discard)
 		return reply(s, "250 2.0.0 Ok: queued as %s",
 			     s->transaction.queue_id.len > 0 ? session_id(s) : "DISCARD");
-	return commit(s);
+	return content_commit(s);
 }
 
 /* The restrictions for DATA, and a submission to send it to. True if all is ready. */
-static bool prepare(struct session *s, int *result)
+static bool content_prepare(struct session *s, int *result)
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
 	struct policy_question q;
@@ -191,7 +192,7 @@ int verb_data(struct session *s, struct view argument)
 		return reply(s, "501 5.5.4 Syntax: DATA");
 	if (s->state == STATE_MAIL)
 		return reply(s, "554 5.5.1 Error: no valid recipients");
-	if (!prepare(s, &r))
+	if (!content_prepare(s, &r))
 		return r;
 	reply(s, "354 End data with <CR><LF>.<CR><LF>");
 	ds.keep_bare_cr = !param.cleanup_replace_stray_cr_lf;
@@ -200,10 +201,10 @@ int verb_data(struct session *s, struct view argument)
 						  str_view(&s->transaction.prepend));
 	/* A message that has begun is brought to its end even while the program stops. */
 	stream_finish_first(s->io, true);
-	r = receive(s, &transfer, &ds);
+	r = content_receive(s, &transfer, &ds);
 	stream_finish_first(s->io, false);
 	stream_set_deadline(s->io, MSEC_FOREVER);
-	r = r < 0 ? lost(s, r) : conclude(s, &transfer, &ds);
+	r = r < 0 ? lost(s, r) : transaction_conclude(s, &transfer, &ds);
 	transaction_reset(s);
 	return r;
 }

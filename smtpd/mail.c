@@ -28,7 +28,7 @@ static bool take_keyword(struct view *argument)
 }
 
 /* Options and size are in order; the sender restrictions, where they do not wait for RCPT. */
-static int ask_policy(struct session *s)
+static int mail_ask_policy(struct session *s)
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
 	struct policy_question q;
@@ -70,5 +70,5 @@ int verb_mail(struct session *s, struct view argument)
 	    route_canonical_form(server.routes, str_view(&t->sender_given), &t->sender) < 0)
 		return reply(s, "451 4.3.0 Error: temporary lookup failure");
 	s->state = STATE_MAIL;
-	return ask_policy(s);
+	return mail_ask_policy(s);
 }

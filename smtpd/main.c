@@ -6,7 +6,7 @@
 #include "server.h"
 #include "session.h"
 
-static int prepare(struct error *err)
+static int smtpd_prepare(struct error *err)
 {
 	server.service = daemon_service_name();
 	return server_open(err);
@@ -17,7 +17,7 @@ static const struct daemon_program program = {
 	.user = DAEMON_NET,
 	.root = DAEMON_ROOT_EMPTY,
 	.calls = CALLS_NETWORK,
-	.prepare = prepare,
+	.prepare = smtpd_prepare,
 	.serve_client = session_serve,
 };
 

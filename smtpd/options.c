@@ -19,7 +19,7 @@ struct parse {
 	uint8_t *notify;
 };
 
-static int refuse(struct parse *p, const char *text)
+static int option_refuse(struct parse *p, const char *text)
 {
 	reply(p->s, "%s", text);
 	return -EINVAL;
@@ -30,11 +30,11 @@ static int take_size(struct parse *p)
 {
 	if (p->value.len == 0 || p->value.len > 20 ||
 	    view_parse_u64(p->value, UINT64_MAX, &p->mail->size) == -EINVAL)
-		return refuse(p, "501 5.5.4 Bad message size syntax");
+		return option_refuse(p, "501 5.5.4 Bad message size syntax");
 	/* Digits that are more than we can count are too much as well. */
 	if (view_parse_u64(p->value, UINT64_MAX, &p->mail->size) == -ERANGE ||
 	    (param.message_size_limit > 0 && p->mail->size > (uint64_t)param.message_size_limit))
-		return refuse(p, "552 5.3.4 Message size exceeds fixed limit");
+		return option_refuse(p, "552 5.3.4 Message size exceeds fixed limit");
 	return 0;
 }
 
@@ -46,7 +46,7 @@ static int take_body(struct parse *p)
 	else if (view_is_nocase(p->value, "7BIT"))
 		p->mail->body = BODY_7BIT;
 	else
-		return refuse(p, "501 5.5.4 Bad BODY parameter: expected 7BIT or 8BITMIME");
+		return option_refuse(p, "501 5.5.4 Bad BODY parameter: expected 7BIT or 8BITMIME");
 	return 0;
 }
 
@@ -56,16 +56,16 @@ static int take_auth(struct parse *p)
 	_cleanup_(str_free) struct str decoded = STR_EMPTY;
 
 	if (!p->s->offers_auth)
-		return refuse(p, "503 5.5.4 Error: authentication disabled");
+		return option_refuse(p, "503 5.5.4 Error: authentication disabled");
 	if (p->value.len == 0 || xtext_decode(&decoded, p->value) < 0)
-		return refuse(p, "501 5.5.4 Bad AUTH parameter");
+		return option_refuse(p, "501 5.5.4 Bad AUTH parameter");
 	return 0;
 }
 
 static int take_smtputf8(struct parse *p)
 {
 	if (server.discarded & EHLO_SMTPUTF8)
-		return refuse(p, "555 5.5.4 Unsupported option: SMTPUTF8");
+		return option_refuse(p, "555 5.5.4 Unsupported option: SMTPUTF8");
 	p->mail->utf8 = true; /* mail.c has looked for it before it read the address */
 	return 0;
 }
@@ -77,7 +77,7 @@ static int take_ret(struct parse *p)
 	else if (view_is_nocase(p->value, "HDRS"))
 		p->mail->ret = RET_HDRS;
 	else
-		return refuse(p, "501 5.5.4 Bad RET parameter: expected FULL or HDRS");
+		return option_refuse(p, "501 5.5.4 Bad RET parameter: expected FULL or HDRS");
 	return 0;
 }
 
@@ -85,7 +85,7 @@ static int take_envid(struct parse *p)
 {
 	if (p->value.len == 0 || p->value.len > ENVID_MAX ||
 	    xtext_decode(&p->mail->envid, p->value) < 0)
-		return refuse(p, "501 5.5.4 Bad ENVID parameter syntax");
+		return option_refuse(p, "501 5.5.4 Bad ENVID parameter syntax");
 	return 0;
 }
 
@@ -107,12 +107,12 @@ static int take_notify(struct parse *p)
 		while (i < ARRAY_SIZE(words) && !view_is_nocase(word, words[i].word))
 			i++;
 		if (i == ARRAY_SIZE(words))
-			return refuse(p, "501 5.5.4 Bad NOTIFY parameter");
+			return option_refuse(p, "501 5.5.4 Bad NOTIFY parameter");
 		*p->notify |= words[i].bit;
 	}
 	/* NEVER stands alone. */
 	if (*p->notify == 0 || ((*p->notify & NOTIFY_NEVER) && *p->notify != NOTIFY_NEVER))
-		return refuse(p, "501 5.5.4 Bad NOTIFY parameter");
+		return option_refuse(p, "501 5.5.4 Bad NOTIFY parameter");
 	return 0;
 }
 
@@ -123,17 +123,17 @@ static int take_orcpt(struct parse *p)
 	struct view type = view_first(p->value, semicolon);
 
 	if (semicolon == VIEW_NOT_FOUND || semicolon == 0 || p->value.len > ORCPT_MAX)
-		return refuse(p, "501 5.5.4 Bad ORCPT parameter syntax");
+		return option_refuse(p, "501 5.5.4 Bad ORCPT parameter syntax");
 	for (size_t i = 0; i < type.len; i++) {
 		if (!ascii_is_alnum(type.data[i]) && type.data[i] != '-')
-			return refuse(p, "501 5.5.4 Bad ORCPT parameter syntax");
+			return option_refuse(p, "501 5.5.4 Bad ORCPT parameter syntax");
 	}
 	str_append(p->orcpt, type);
 	str_append_byte(p->orcpt, ';');
 	if (semicolon + 1 == p->value.len ||
 	    xtext_decode(p->orcpt, view_from(p->value, semicolon + 1)) < 0 ||
 	    !view_is_utf8(str_view(p->orcpt)))
-		return refuse(p, "501 5.5.4 Bad ORCPT parameter syntax");
+		return option_refuse(p, "501 5.5.4 Bad ORCPT parameter syntax");
 	return 0;
 }
 
@@ -159,7 +159,7 @@ static const struct option rcpt_table[] = {
 	{ NULL, false, 0, NULL },
 };
 
-static int take(struct parse *p, const struct option *table, const char *command)
+static int option_take(struct parse *p, const struct option *table, const char *command)
 {
 	for (size_t i = 0; table[i].name != NULL; i++) {
 		const struct option *option = &table[i];
@@ -167,12 +167,12 @@ static int take(struct parse *p, const struct option *table, const char *command
 		if (!view_is_nocase(p->name, option->name))
 			continue;
 		if (option->has_value != (p->value.data != NULL))
-			return refuse(p, "501 5.5.4 Error: bad parameter syntax");
+			return option_refuse(p, "501 5.5.4 Error: bad parameter syntax");
 		if (p->seen & 1U << i)
-			return refuse(p, "501 5.5.4 Error: the same parameter twice");
+			return option_refuse(p, "501 5.5.4 Error: the same parameter twice");
 		p->seen |= 1U << i;
 		if (server.discarded & option->keyword)
-			return refuse(p, "501 5.7.1 DSN support is disabled");
+			return option_refuse(p, "501 5.7.1 DSN support is disabled");
 		return option->take(p);
 	}
 
@@ -189,7 +189,7 @@ static int parse_all(struct parse *p, struct view text, const struct option *tab
 	struct view word;
 
 	if (text.len > 0 && !p->s->esmtp)
-		return refuse(p, "555 5.5.4 Error: parameters need EHLO");
+		return option_refuse(p, "555 5.5.4 Error: parameters need EHLO");
 	while (view_next_word(&text, " \t", &word)) {
 		size_t equals = view_find_byte(word, '=');
 
@@ -198,7 +198,7 @@ static int parse_all(struct parse *p, struct view text, const struct option *tab
 		if (equals != VIEW_NOT_FOUND && p->value.data == NULL)
 			p->value = VIEW("");
 
-		int r = take(p, table, command);
+		int r = option_take(p, table, command);
 
 		if (r < 0)
 			return r;

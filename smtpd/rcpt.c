@@ -29,7 +29,8 @@ static int refuse_too_many(struct session *s)
 }
 
 /* Reads the command. True if it is well-formed, else it has been answered. */
-static bool parse(struct session *s, struct view argument, struct request *request, int *result)
+static bool rcpt_parse(struct session *s, struct view argument, struct request *request,
+		       int *result)
 {
 	const char *problem;
 
@@ -58,7 +59,7 @@ static bool parse(struct session *s, struct view argument, struct request *reque
 }
 
 /* What the restriction lists say. True if they let it pass. */
-static bool permitted(struct session *s, const struct request *request, int *result)
+static bool rcpt_permitted(struct session *s, const struct request *request, int *result)
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
 	struct policy_question q;
@@ -83,14 +84,14 @@ int verb_rcpt(struct session *s, struct view argument)
 	_cleanup_(request_free) struct request request = { 0 };
 	int r;
 
-	if (!parse(s, argument, &request, &r))
+	if (!rcpt_parse(s, argument, &request, &r))
 		return r;
 	if (limit_exceeded(s, ANVIL_RCPT, param.smtpd_client_recipient_rate_limit,
 			   "Recipient address"))
 		return reply(s, "450 4.7.1 Error: too many recipients from %s", s->peer->text);
 	if (s->transaction.count >= (size_t)param.smtpd_recipient_limit)
 		return refuse_too_many(s);
-	if (!permitted(s, &request, &r))
+	if (!rcpt_permitted(s, &request, &r))
 		return r;
 	transaction_add(s, str_view(&request.address), str_view(&request.orcpt), request.notify);
 	s->state = STATE_RCPT;

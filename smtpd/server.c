@@ -144,7 +144,7 @@ static int open_list(struct matchlist **list, const char *name, const char *valu
 	return -EINVAL;
 }
 
-static int open_lists(struct error *err)
+static int server_open_lists(struct error *err)
 {
 	int r = open_list(&server.forbidden_commands, "smtpd_forbidden_commands",
 			  param.smtpd_forbidden_commands, MATCH_STRINGS, err);
@@ -166,7 +166,7 @@ int server_open(struct error *err)
 {
 	read_discarded();
 	if (read_bare_newline(err) < 0 || read_tls_level(err) < 0 || open_tls(err) < 0 ||
-	    open_lists(err) < 0 || verbs_open(err) < 0)
+	    server_open_lists(err) < 0 || verbs_open(err) < 0)
 		return -EINVAL;
 	server.routes = routes_open(err);
 	if (server.routes == NULL)

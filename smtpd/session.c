@@ -81,7 +81,7 @@ static bool is_other_protocol(struct view line, struct view name)
 	return r > 0;
 }
 
-static int refuse_unknown(struct session *s, struct view line, struct view name)
+static int session_refuse_unknown(struct session *s, struct view line, struct view name)
 {
 	if (is_other_protocol(line, name)) {
 		_cleanup_(str_free) struct str printable = STR_EMPTY;
@@ -118,7 +118,7 @@ static bool is_improper_pipelining(struct session *s, const struct verb *verb)
 	return true;
 }
 
-static int run_verb(struct session *s, const struct verb *verb, struct view argument)
+static int session_run_verb(struct session *s, const struct verb *verb, struct view argument)
 {
 	if (is_improper_pipelining(s, verb)) {
 		reply(s, "554 5.5.0 Error: SMTP protocol synchronization");
@@ -151,13 +151,13 @@ static int run_line(struct session *s, struct view line)
 	else if (server.bare_newline == BARE_NEWLINE_REJECT && !stream_line_had_cr(s->io))
 		r = reply(s, "521 5.5.2 %s Error: bare <LF> received", param.myhostname);
 	else if (verb != NULL)
-		r = run_verb(s, verb, view_trim(rest));
+		r = session_run_verb(s, verb, view_trim(rest));
 	else if (is_garbage(line))
 		r = reply(s, "500 5.5.2 Error: bad UTF-8 or control characters");
 	else if (name.len == 0)
 		r = reply(s, "500 5.5.2 Error: bad syntax");
 	else
-		r = refuse_unknown(s, line, name);
+		r = session_refuse_unknown(s, line, name);
 
 	struct verb_count *count = &s->counts[verb != NULL ? verb_index(verb) : VERB_UNKNOWN];
 
@@ -179,7 +179,7 @@ void session_leave(struct session *s, int r)
 	}
 }
 
-static void converse(struct session *s)
+static void smtp_session_converse(struct session *s)
 {
 	for (;;) {
 		struct view line;
@@ -211,7 +211,7 @@ void session_serve(struct stream *io, const struct peer *peer)
 	_cleanup_(session_freep) struct session *s = session_new(io, peer);
 
 	if (session_greet(s) == SESSION_GOES_ON)
-		converse(s);
+		smtp_session_converse(s);
 	transaction_reset(s);
 	stream_flush(io);
 	note_disconnect(s);

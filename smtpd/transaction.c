@@ -129,7 +129,7 @@ void transaction_note_answer(struct session *s, const struct policy_answer *answ
 		str_set(&t->redirect, str_view(&answer->redirect));
 }
 
-static void note(void *argument, const char *what, struct view text)
+static void transaction_note(void *argument, const char *what, struct view text)
 {
 	struct session *s = argument;
 
@@ -155,7 +155,7 @@ void transaction_question(struct session *s, const char *command, struct policy_
 		.has_sender = (s->state & (STATE_MAIL | STATE_RCPT)) != 0,
 		.early_input = s->early_input,
 		.sender_given = str_view(&t->sender_given),
-		.note = note,
+		.note = transaction_note,
 		.note_argument = s,
 	};
 }

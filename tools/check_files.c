@@ -95,7 +95,7 @@ static bool is_missing_type(struct view element)
 	return false;
 }
 
-static bool is_table(struct view element)
+static bool check_is_table(struct view element)
 {
 	size_t colon = view_find_byte(element, ':');
 
@@ -150,7 +150,7 @@ static void check_tables_of(const struct conf_setting *setting, struct view rest
 
 		if (view_starts(element, VIEW("proxy:")))
 			element = view_from(element, strlen("proxy:"));
-		if (is_table_next && is_table(element))
+		if (is_table_next && check_is_table(element))
 			check_table(setting, element);
 		else if (is_table_next && is_missing_type(element))
 			check_error("main.cf, line %d: %s: tables like %.*s are not there yet",

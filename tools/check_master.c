@@ -36,7 +36,7 @@ static int read_answer(int fd, struct str *answer)
 	return n < 0 ? -errno : 0;
 }
 
-static void ask(const char *master, const char *directory, struct str *answer)
+static void check_ask_master(const char *master, const char *directory, struct str *answer)
 {
 	int ends[2], status = 0;
 	pid_t pid;
@@ -69,7 +69,7 @@ void check_master(void)
 		check_error("there is no libexec/posta/master beside bin/posta");
 		return;
 	}
-	ask(master, directory, &answer);
+	check_ask_master(master, directory, &answer);
 	rest = str_view(&answer);
 	while (view_next_word(&rest, "\n", &line)) {
 		if (view_starts(line, VIEW("error ")))

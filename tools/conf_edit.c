@@ -16,7 +16,7 @@ static const struct conf_edit *edit_of(const struct conf_edit *edits, size_t cou
 	return NULL;
 }
 
-static bool is_nothing(struct view line)
+static bool edit_is_nothing(struct view line)
 {
 	struct view text = view_trim(line);
 
@@ -36,7 +36,7 @@ void conf_edit_text(struct view text, const struct conf_edit *edits, size_t coun
 	while (view_next(&text, '\n', &line)) {
 		number++;
 		/* A line that belongs to no logical line stays, even amid one. */
-		if (!is_nothing(line)) {
+		if (!edit_is_nothing(line)) {
 			bool continues = ascii_is_space(line.data[0]);
 
 			if (!continues)

@@ -41,7 +41,7 @@ static void master_free(struct master *master)
 	str_free(&master->text);
 }
 
-static bool next_word(struct view *rest, struct view *word)
+static bool service_next_word(struct view *rest, struct view *word)
 {
 	size_t end, depth = 0;
 
@@ -95,11 +95,11 @@ static char *join_override(struct view name, struct view value)
 	return str_take(&text);
 }
 
-static void split_entry(struct entry *entry, struct view line)
+static void service_split_entry(struct entry *entry, struct view line)
 {
 	struct view word;
 
-	while (entry->count < WORDS_MAX - 2 && next_word(&line, &word))
+	while (entry->count < WORDS_MAX - 2 && service_next_word(&line, &word))
 		entry->words[entry->count++] = mem_strndup(word.data, word.len);
 	for (size_t i = COLUMNS; i < entry->count; i++) {
 		_cleanup_free_ char *name = NULL, *value = NULL;
@@ -112,7 +112,7 @@ static void split_entry(struct entry *entry, struct view line)
 	}
 }
 
-static int add_entry(struct master *master, struct view line, int number)
+static int service_add_entry(struct master *master, struct view line, int number)
 {
 	struct entry *entry;
 
@@ -121,7 +121,7 @@ static int add_entry(struct master *master, struct view line, int number)
 	master->entries = mem_resize(master->entries, master->count + 1, sizeof(*master->entries));
 	entry = &master->entries[master->count++];
 	*entry = (struct entry){ .line = number };
-	split_entry(entry, line);
+	service_split_entry(entry, line);
 	if (entry->count < COLUMNS)
 		return tool_fail("conf", "%s, line %d: expected 8 columns", master->path, number);
 	return TOOL_DONE;
@@ -142,7 +142,7 @@ static int master_read(struct master *master)
 		return tool_fail("conf", "%s", err.text);
 	lines = lines_of(str_view(&master->text));
 	while (status == TOOL_DONE && lines_next(&lines, &line))
-		status = add_entry(master, line, lines.number);
+		status = service_add_entry(master, line, lines.number);
 	lines_free(&lines);
 	return status;
 }
@@ -173,7 +173,7 @@ static struct name parse_name(struct view text)
 	return name;
 }
 
-static bool matches(const struct name *name, const struct entry *entry)
+static bool service_matches(const struct name *name, const struct entry *entry)
 {
 	return (name->service.data == NULL || view_is(name->service, entry->words[0])) &&
 	       (name->type.data == NULL || view_is(name->type, entry->words[1]));
@@ -186,7 +186,7 @@ static bool wanted(char *const *patterns, const struct entry *entry, const char 
 	for (; *patterns != NULL; patterns++) {
 		struct name name = parse_name(view_of(*patterns));
 
-		if (matches(&name, entry) &&
+		if (service_matches(&name, entry) &&
 		    (rest == NULL || name.rest.data == NULL || view_is(name.rest, rest)))
 			return true;
 	}
@@ -292,8 +292,8 @@ static int compare_overrides(const void *a, const void *b)
 	return strcmp(((const struct override *)a)->name, ((const struct override *)b)->name);
 }
 
-static void show_parameters(const struct entry *entry, char *const *patterns,
-			    const struct conf_view_options *options)
+static void service_show_parameters(const struct entry *entry, char *const *patterns,
+				    const struct conf_view_options *options)
 {
 	struct override overrides[WORDS_MAX / 2 + 1];
 	size_t count = 0;
@@ -325,7 +325,7 @@ int conf_services_show(enum conf_services_what what, char *const *patterns,
 		if (what == SERVICES_FIELDS)
 			show_fields(entry, patterns, options);
 		else if (what == SERVICES_PARAMETERS)
-			show_parameters(entry, patterns, options);
+			service_show_parameters(entry, patterns, options);
 		else if (wanted(patterns, entry, NULL))
 			show_entry(entry, options);
 	}
@@ -335,7 +335,7 @@ int conf_services_show(enum conf_services_what what, char *const *patterns,
 
 /* ---- changing ---- */
 
-static void set_word(struct entry *entry, size_t at, const char *text)
+static void service_set_word(struct entry *entry, size_t at, const char *text)
 {
 	free(entry->words[at]);
 	entry->words[at] = mem_strdup(text);
@@ -360,12 +360,12 @@ static int set_field(struct entry *entry, struct view field, struct view value)
 		if (i < COLUMNS - 1) {
 			_cleanup_free_ char *text = mem_strndup(value.data, value.len);
 
-			set_word(entry, i, text);
+			service_set_word(entry, i, text);
 			return TOOL_DONE;
 		}
 		while (entry->count > COLUMNS - 1)
 			remove_words(entry, entry->count - 1, 1);
-		split_entry(entry, value);
+		service_split_entry(entry, value);
 		return TOOL_DONE;
 	}
 	return tool_usage("conf", "no field \"%.*s\" of a service", VIEW_ARG(field));
@@ -394,7 +394,7 @@ static int set_parameter(struct entry *entry, struct view name, struct view valu
 	}
 	text = join_override(name, value);
 	if (at < entry->count) {
-		set_word(entry, at + 1, text);
+		service_set_word(entry, at + 1, text);
 		return TOOL_DONE;
 	}
 	if (entry->count + 2 > WORDS_MAX)
@@ -416,23 +416,23 @@ static int change_entry(struct master *master, const struct name *name, struct v
 	for (size_t i = 0; i < master->count; i++) {
 		struct entry *entry = &master->entries[i];
 
-		if (!matches(name, entry))
+		if (!service_matches(name, entry))
 			continue;
 		while (entry->count > 0)
 			remove_words(entry, entry->count - 1, 1);
-		split_entry(entry, value);
+		service_split_entry(entry, value);
 		return entry->count < COLUMNS ? tool_usage("conf", "expected 8 columns")
 					      : TOOL_DONE;
 	}
-	int status = add_entry(master, value, 0);
+	int status = service_add_entry(master, value, 0);
 
 	if (status == TOOL_DONE)
 		master->entries[master->count - 1].changed = true;
 	return status;
 }
 
-static int change(struct master *master, enum conf_services_what what, const char *text,
-		  bool remove)
+static int service_change(struct master *master, enum conf_services_what what, const char *text,
+			  bool remove)
 {
 	size_t equals = view_find_byte(view_of(text), '=');
 	struct name name = parse_name(view_trim(view_first(view_of(text), equals)));
@@ -451,7 +451,7 @@ static int change(struct master *master, enum conf_services_what what, const cha
 	for (size_t i = 0; status == TOOL_DONE && i < master->count; i++) {
 		struct entry *entry = &master->entries[i];
 
-		if (!matches(&name, entry))
+		if (!service_matches(&name, entry))
 			continue;
 		found = true;
 		if (what == SERVICES_ENTRIES)
@@ -500,7 +500,7 @@ int conf_services_edit(enum conf_services_what what, char *const *changes, bool 
 	if (remove && what == SERVICES_FIELDS)
 		status = tool_usage("conf", "a field cannot be removed");
 	for (; status == TOOL_DONE && *changes != NULL; changes++)
-		status = change(&master, what, *changes, remove || comment_out);
+		status = service_change(&master, what, *changes, remove || comment_out);
 	edits = mem_new_array(struct conf_edit, master.count + 1);
 	for (size_t i = 0; i < master.count; i++) {
 		if (!master.entries[i].changed)

@@ -29,7 +29,7 @@ bool index_split(const char *specification, char *type, size_t size, const char 
 }
 
 /* One line of the list that the options -q, -d and -i take from standard input. */
-static bool next_line(char **line, size_t *size, struct view *text)
+static bool index_next_line(char **line, size_t *size, struct view *text)
 {
 	ssize_t len;
 
@@ -96,7 +96,8 @@ static int open_all(const struct index_job *job, char *const *specifications, st
 	return TOOL_DONE;
 }
 
-static void show(const struct index_job *job, struct view key, struct view value, bool with_key)
+static void index_show(const struct index_job *job, struct view key, struct view value,
+		       bool with_key)
 {
 	if (job->json) {
 		struct json json = JSON_START;
@@ -114,7 +115,8 @@ static void show(const struct index_job *job, struct view key, struct view value
 }
 
 /* 1 found and shown, 0 not, negative failed. */
-static int ask(const struct index_job *job, struct opened *opened, struct view key, bool with_key)
+static int index_ask(const struct index_job *job, struct opened *opened, struct view key,
+		     bool with_key)
 {
 	_cleanup_(str_free) struct str value = STR_EMPTY;
 
@@ -127,7 +129,7 @@ static int ask(const struct index_job *job, struct opened *opened, struct view k
 			return r;
 		}
 		if (r > 0) {
-			show(job, key, str_view(&value), with_key);
+			index_show(job, key, str_view(&value), with_key);
 			return 1;
 		}
 	}
@@ -140,14 +142,14 @@ int index_query(const struct index_job *job, char *const *specifications, const 
 	int status = open_all(job, specifications, &opened), found = 0, r = 0;
 
 	if (status == TOOL_DONE && strcmp(key, "-") != 0) {
-		found = r = ask(job, &opened, view_of(key), false);
+		found = r = index_ask(job, &opened, view_of(key), false);
 	} else if (status == TOOL_DONE) {
 		_cleanup_free_ char *line = NULL;
 		size_t size = 0;
 		struct view text;
 
-		while (r >= 0 && next_line(&line, &size, &text)) {
-			r = ask(job, &opened, text, true);
+		while (r >= 0 && index_next_line(&line, &size, &text)) {
+			r = index_ask(job, &opened, text, true);
 			found |= r > 0;
 		}
 	}
@@ -159,7 +161,7 @@ int index_query(const struct index_job *job, char *const *specifications, const 
 
 static int show_row(void *argument, struct view key, struct view value)
 {
-	show(argument, key, value, true);
+	index_show(argument, key, value, true);
 	return 0;
 }
 
@@ -187,7 +189,7 @@ struct keys {
 	size_t count;
 };
 
-static void add_key(struct keys *keys, struct view key)
+static void index_add_key(struct keys *keys, struct view key)
 {
 	keys->items = mem_resize(keys->items, keys->count + 1, sizeof(*keys->items));
 	keys->items[keys->count++] = view_make(mem_strndup(key.data, key.len), key.len);
@@ -210,10 +212,10 @@ int index_delete(const struct index_job *job, char *const *specifications, const
 	int deleted = 0;
 
 	if (strcmp(key, "-") != 0)
-		add_key(&keys, view_of(key));
+		index_add_key(&keys, view_of(key));
 	else
-		while (keys.count < KEYS_MAX && next_line(&line, &size, &text))
-			add_key(&keys, text);
+		while (keys.count < KEYS_MAX && index_next_line(&line, &size, &text))
+			index_add_key(&keys, text);
 	for (; *specifications != NULL && deleted >= 0; specifications++) {
 		char type[40];
 		const char *path;
@@ -230,8 +232,8 @@ int index_delete(const struct index_job *job, char *const *specifications, const
 }
 
 /* "key value", or for aliases "key: value". */
-static bool split_entry(const struct index_job *job, struct view text, struct view *key,
-			struct view *value)
+static bool index_split_entry(const struct index_job *job, struct view text, struct view *key,
+			      struct view *value)
 {
 	size_t end = 0;
 
@@ -260,14 +262,14 @@ int index_add(const struct index_job *job, const char *specification)
 
 	if (!index_split(specification, type, sizeof(type), &path))
 		return TOOL_NO;
-	while (r == 0 && keys.count < KEYS_MAX && next_line(&line, &size, &text)) {
-		if (!split_entry(job, text, &key, &value)) {
+	while (r == 0 && keys.count < KEYS_MAX && index_next_line(&line, &size, &text)) {
+		if (!index_split_entry(job, text, &key, &value)) {
 			r = error_set(&err, -EINVAL, "expected a key and a value, not \"%.*s\"",
 				      VIEW_ARG(view_first(text, 60)));
 			break;
 		}
-		add_key(&keys, key);
-		add_key(&values, value);
+		index_add_key(&keys, key);
+		index_add_key(&values, value);
 	}
 	if (r == 0 && keys.count > 0)
 		r = table_edit(type, path, keys.items, values.items, keys.count, job->replace,

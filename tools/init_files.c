@@ -83,8 +83,8 @@ static int write_main_cf(const struct init *init, struct error *err)
 
 /* ---- tables ---- */
 
-static int compile(const struct init *init, const char *name, enum table_source source,
-		   struct error *err)
+static int init_compile_table(const struct init *init, const char *name, enum table_source source,
+			      struct error *err)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY, report = STR_EMPTY;
 	int r;
@@ -122,7 +122,7 @@ static int write_users(const struct init *init, struct error *err)
 	if (r == 0)
 		r = init_write(init, "conf/users", str_view(&text), 0640, err);
 	if (r == 0)
-		r = compile(init, "conf/users", SOURCE_USERS, err);
+		r = init_compile_table(init, "conf/users", SOURCE_USERS, err);
 	if (r == 0)
 		r = open_to_auth(init, "conf/users", err);
 	if (r == 0)
@@ -150,10 +150,10 @@ static int write_aliases(const struct init *init, struct error *err)
 		str_printf(&virtual, "%s@%s %s\n", roles[i], init->domain, first);
 	r = init_write(init, "conf/aliases", str_view(&aliases), 0644, err);
 	if (r == 0)
-		r = compile(init, "conf/aliases", SOURCE_ALIASES, err);
+		r = init_compile_table(init, "conf/aliases", SOURCE_ALIASES, err);
 	if (r == 0)
 		r = init_write(init, "conf/virtual", str_view(&virtual), 0644, err);
-	return r < 0 ? r : compile(init, "conf/virtual", SOURCE_MAP, err);
+	return r < 0 ? r : init_compile_table(init, "conf/virtual", SOURCE_MAP, err);
 }
 
 int init_files(const struct init *init, struct error *err)

@@ -62,7 +62,7 @@ static struct ipc *connect_to_master(void)
 	return ipc;
 }
 
-static void ask(void *argument)
+static void instance_ask_master(void *argument)
 {
 	const struct question *question = argument;
 	_cleanup_(ipc_freep) struct ipc *ipc = connect_to_master();
@@ -82,5 +82,5 @@ int instance_ask(const char *verb, int (*talk)(struct ipc *ipc))
 
 	if (!instance_find(verb))
 		return TOOL_NO;
-	return task_run(ask, &question);
+	return task_run(instance_ask_master, &question);
 }

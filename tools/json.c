@@ -20,7 +20,7 @@ static unsigned separator_at(struct view text, size_t *len)
 	return 0;
 }
 
-static void quote(struct str *out, struct view text)
+static void json_quote(struct str *out, struct view text)
 {
 	_cleanup_(str_free) struct str clean = STR_EMPTY;
 
@@ -47,20 +47,20 @@ static void quote(struct str *out, struct view text)
 	str_append_byte(out, '"');
 }
 
-static void begin(struct json *json, const char *name)
+static void json_begin(struct json *json, const char *name)
 {
 	if (json->more[json->depth])
 		str_append_byte(&json->text, ',');
 	json->more[json->depth] = true;
 	if (name != NULL) {
-		quote(&json->text, view_of(name));
+		json_quote(&json->text, view_of(name));
 		str_append_byte(&json->text, ':');
 	}
 }
 
-static void open_one(struct json *json, const char *name, char opening, char closing)
+static void json_open_one(struct json *json, const char *name, char opening, char closing)
 {
-	begin(json, name);
+	json_begin(json, name);
 	if (json->depth == JSON_DEPTH_MAX)
 		abort(); /* a mistake in the program: the depth never depends on data */
 	str_append_byte(&json->text, opening);
@@ -70,12 +70,12 @@ static void open_one(struct json *json, const char *name, char opening, char clo
 
 void json_object(struct json *json, const char *name)
 {
-	open_one(json, name, '{', '}');
+	json_open_one(json, name, '{', '}');
 }
 
 void json_array(struct json *json, const char *name)
 {
-	open_one(json, name, '[', ']');
+	json_open_one(json, name, '[', ']');
 }
 
 void json_end(struct json *json)
@@ -85,19 +85,19 @@ void json_end(struct json *json)
 
 void json_string(struct json *json, const char *name, struct view value)
 {
-	begin(json, name);
-	quote(&json->text, value);
+	json_begin(json, name);
+	json_quote(&json->text, value);
 }
 
 void json_number(struct json *json, const char *name, int64_t value)
 {
-	begin(json, name);
+	json_begin(json, name);
 	str_printf(&json->text, "%lld", (long long)value);
 }
 
 void json_bool(struct json *json, const char *name, bool value)
 {
-	begin(json, name);
+	json_begin(json, name);
 	str_append_cstr(&json->text, value ? "true" : "false");
 }
 

@@ -16,7 +16,7 @@ struct export
 };
 
 /* Flags as mail readers keep them in mbox files. */
-static void write_status(FILE *out, unsigned flags)
+static void export_write_status(FILE *out, unsigned flags)
 {
 	fprintf(out, "Status: %sO\n", flags & FLAG_SEEN ? "R" : "");
 	if (flags & (FLAG_ANSWERED | FLAG_FLAGGED | FLAG_DELETED | FLAG_DRAFT))
@@ -26,7 +26,7 @@ static void write_status(FILE *out, unsigned flags)
 }
 
 /* Without CRs at line ends, with '>' in front of what would begin a message (mboxrd). */
-static void write_line(FILE *out, struct view line)
+static void export_write_line(FILE *out, struct view line)
 {
 	struct view rest = line;
 
@@ -40,7 +40,7 @@ static void write_line(FILE *out, struct view line)
 	fputc('\n', out);
 }
 
-static int write_content(FILE *out, int fd, uint64_t size)
+static int export_write_content(FILE *out, int fd, uint64_t size)
 {
 	_cleanup_(str_free) struct str pending = STR_EMPTY;
 
@@ -58,7 +58,7 @@ static int write_content(FILE *out, int fd, uint64_t size)
 
 			/* All whole lines of the block, and then one move of what is left. */
 			for (; end != VIEW_NOT_FOUND; end = view_find_byte(rest, '\n')) {
-				write_line(out, view_first(rest, end));
+				export_write_line(out, view_first(rest, end));
 				rest = view_from(rest, end + 1);
 				done += end + 1;
 			}
@@ -66,11 +66,11 @@ static int write_content(FILE *out, int fd, uint64_t size)
 		}
 	}
 	if (pending.len > 0)
-		write_line(out, str_view(&pending));
+		export_write_line(out, str_view(&pending));
 	return ferror(out) ? -EIO : 0;
 }
 
-static int write_message(struct mailbox *box, uint32_t seq, FILE *out)
+static int export_write_message(struct mailbox *box, uint32_t seq, FILE *out)
 {
 	_cleanup_fd_ int fd = -1;
 	struct message_info info;
@@ -89,8 +89,8 @@ static int write_message(struct mailbox *box, uint32_t seq, FILE *out)
 	if (strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm) == 0)
 		date[0] = '\0';
 	fprintf(out, "From MAILER-DAEMON %s\n", date);
-	write_status(out, mailbox_flags(box, seq));
-	r = write_content(out, fd, size);
+	export_write_status(out, mailbox_flags(box, seq));
+	r = export_write_content(out, fd, size);
 	fputc('\n', out);
 	return r;
 }
@@ -101,7 +101,7 @@ static int export_folder(struct export *export, struct view name)
 	int r = mailbox_open(export->q->store, name, MAILBOX_READ_ONLY, &box);
 
 	for (uint32_t seq = 1; r == 0 && seq <= mailbox_count(box); seq++)
-		r = write_message(box, seq, export->out);
+		r = export_write_message(box, seq, export->out);
 	if (r < 0)
 		return tool_fail("mailbox", "%.*s: %s", VIEW_ARG(name),
 				 r == -ENOENT ? "no such folder" : strerror(-r));

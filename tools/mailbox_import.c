@@ -144,7 +144,7 @@ static int import_file(struct mailbox_request *q, struct source *source, const c
 	return import_put(q, source->folder, &message);
 }
 
-static int compare_names(const void *a, const void *b)
+static int import_compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -165,7 +165,7 @@ static int read_names(const char *path, char ***names, size_t *count)
 	}
 	closedir(directory);
 	if (*count > 0)
-		qsort(*names, *count, sizeof(**names), compare_names);
+		qsort(*names, *count, sizeof(**names), import_compare_names);
 	return 0;
 }
 
@@ -244,7 +244,7 @@ int import_maildir(struct mailbox_request *q)
 /* ---- from an mbox ---- */
 
 /* Flags as mail readers keep them in mbox files. */
-static void read_status(struct view content, struct import_message *message)
+static void import_read_status(struct view content, struct import_message *message)
 {
 	static const struct {
 		const char *field;
@@ -285,7 +285,7 @@ static int put_mbox_message(struct mailbox_request *q, struct str *content, int6
 	if (view_ends(str_view(content), VIEW("\n\n")))
 		str_truncate(content, content->len - 1);
 	message.content = str_view(content);
-	read_status(message.content, &message);
+	import_read_status(message.content, &message);
 	status = import_put(q, q->folders[0], &message);
 	str_clear(content);
 	return status;

@@ -26,7 +26,7 @@ static const struct verb links[] = {
 #undef LINK
 };
 
-static const struct verb *find(const struct verb *table, size_t count, const char *name)
+static const struct verb *verb_find_named(const struct verb *table, size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(table[i].name, name) == 0)
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "posta";
-	const struct verb *verb = find(links, ARRAY_SIZE(links), name);
+	const struct verb *verb = verb_find_named(links, ARRAY_SIZE(links), name);
 	char *called = (char *)(uintptr_t)name;
 	int at;
 
@@ -92,9 +92,9 @@ int main(int argc, char **argv)
 	at = global_options(argc, argv);
 	if (at <= 0)
 		return -at;
-	verb = find(verbs, ARRAY_SIZE(verbs), argv[at]);
+	verb = verb_find_named(verbs, ARRAY_SIZE(verbs), argv[at]);
 	if (verb == NULL)
-		verb = find(links, ARRAY_SIZE(links), argv[at]);
+		verb = verb_find_named(links, ARRAY_SIZE(links), argv[at]);
 	if (verb == NULL) {
 		fprintf(stderr, "posta: no verb \"%s\" (posta --help)\n", argv[at]);
 		return TOOL_USAGE;

@@ -130,7 +130,7 @@ int trace_files_add(struct trace_files *files, const char *path, struct error *e
 
 /* ---- reading ---- */
 
-static bool read_line(gzFile file, char *line, size_t *len)
+static bool log_read_line(gzFile file, char *line, size_t *len)
 {
 	int c = 0;
 
@@ -157,7 +157,7 @@ static int read_one(const char *path, void (*each)(void *argument, struct view l
 	if (file == NULL)
 		return error_errno(err, "open %s", path);
 	gzbuffer(file, 256 << 10);
-	while (read_line(file, line, &len))
+	while (log_read_line(file, line, &len))
 		each(argument, view_make(line, len));
 
 	const char *reason = gzerror(file, &problem);

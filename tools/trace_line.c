@@ -73,7 +73,7 @@ static struct view take_last_word(struct view *text)
 	return space == VIEW_NOT_FOUND ? whole : view_from(whole, space + 1);
 }
 
-static bool parse_text(struct view text, size_t at, struct trace_line *line)
+static bool log_line_parse_text(struct view text, size_t at, struct trace_line *line)
 {
 	struct view front, word;
 
@@ -154,7 +154,7 @@ bool trace_line_parse(struct view text, struct trace_line *line)
 	if ((json < pid || json == pid + line->pid.len + strlen("[]: ")) &&
 	    parse_json(view_from(text, json), line))
 		return true;
-	return pid != VIEW_NOT_FOUND && parse_text(text, pid, line);
+	return pid != VIEW_NOT_FOUND && log_line_parse_text(text, pid, line);
 }
 
 /* ---- from message to message ---- */

@@ -111,7 +111,7 @@ static struct view name_of(struct view line)
 }
 
 /* Every line, and no name twice. The number of those that are wrong. */
-static int check(const struct users_file *file, struct str *report)
+static int users_check_line(const struct users_file *file, struct str *report)
 {
 	_cleanup_(map_freep) struct map *seen = map_new();
 	struct view rest = str_view(&file->text), line;
@@ -145,7 +145,7 @@ static void hand_to_auth(const char *path)
 		(void)!chmod(path, 0640);
 }
 
-static int compile(const struct users_file *file, struct str *report)
+static int users_make_table(const struct users_file *file, struct str *report)
 {
 	char index[PATH_MAX];
 	int r = table_build(file->type, file->path, SOURCE_USERS, report);
@@ -158,18 +158,18 @@ static int compile(const struct users_file *file, struct str *report)
 	return 0;
 }
 
-static int store(const struct users_file *file, struct str *report)
+static int users_store(const struct users_file *file, struct str *report)
 {
 	struct error err = ERROR_NONE;
 	int r;
 
-	if (check(file, report) > 0)
+	if (users_check_line(file, report) > 0)
 		return -EINVAL;
 	r = io_replace_file(file->path, str_view(&file->text), 0600, &err);
 	if (r < 0)
 		return say(report, r, &err);
 	hand_to_auth(file->path);
-	return compile(file, report);
+	return users_make_table(file, report);
 }
 
 /* Where the user's line is in the text; false if there is none. */
@@ -229,7 +229,7 @@ int users_change(enum users_change change, struct view name, struct view line, s
 		str_append(&file.text, line);
 		str_append_byte(&file.text, '\n');
 	}
-	return store(&file, report);
+	return users_store(&file, report);
 }
 
 int users_compile(struct str *report)
@@ -242,11 +242,11 @@ int users_compile(struct str *report)
 	if (r < 0)
 		return say(report, r, &err);
 	if (stat(file.path, &st) < 0)
-		return store(&file, report); /* an empty file */
-	if (check(&file, report) > 0)
+		return users_store(&file, report); /* an empty file */
+	if (users_check_line(&file, report) > 0)
 		return -EINVAL;
 	hand_to_auth(file.path);
-	return compile(&file, report);
+	return users_make_table(&file, report);
 }
 
 int users_find(struct view name, struct str *line, struct str *report)

@@ -88,7 +88,8 @@ static bool value_of(const char *name, const struct conf_view_options *options, 
 	return false;
 }
 
-static int show(struct json *json, const char *name, const struct conf_view_options *options)
+static int parameter_show(struct json *json, const char *name,
+			  const struct conf_view_options *options)
 {
 	_cleanup_(str_free) struct str value = STR_EMPTY;
 	bool good = value_of(name, options, &value);
@@ -100,7 +101,7 @@ static int show(struct json *json, const char *name, const struct conf_view_opti
 	return good ? TOOL_DONE : TOOL_NO;
 }
 
-static int compare_names(const void *a, const void *b)
+static int parameter_compare_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -120,7 +121,7 @@ static const char **all_names(const struct conf_view_options *options, size_t *c
 	for (size_t i = 0; !options->only_set && i < param_table_count; i++)
 		if (param_find(view_of(param_table[i].name)) == &param_table[i])
 			names[at++] = param_table[i].name;
-	qsort(names, at, sizeof(*names), compare_names);
+	qsort(names, at, sizeof(*names), parameter_compare_names);
 	*count = at;
 	return names;
 }
@@ -141,7 +142,7 @@ static int show_named(struct json *json, char *const *wanted,
 				tool_fail("conf", "unknown parameter: %s", *wanted);
 			status = TOOL_NO;
 		} else if (!options->only_set || conf_setting(*wanted) != NULL) {
-			int r = show(json, *wanted, options);
+			int r = parameter_show(json, *wanted, options);
 
 			status = r != TOOL_DONE ? r : status;
 		}
@@ -149,7 +150,7 @@ static int show_named(struct json *json, char *const *wanted,
 	return status;
 }
 
-static int show_parameters(char *const *wanted, const struct conf_view_options *options)
+static int conf_show_parameters(char *const *wanted, const struct conf_view_options *options)
 {
 	struct json json = JSON_START;
 	int status = TOOL_DONE;
@@ -163,7 +164,7 @@ static int show_parameters(char *const *wanted, const struct conf_view_options *
 		const char **names = all_names(options, &count);
 
 		for (size_t i = 0; i < count; i++)
-			if (show(&json, names[i], options) != TOOL_DONE)
+			if (parameter_show(&json, names[i], options) != TOOL_DONE)
 				status = TOOL_NO;
 		free(names);
 	}
@@ -202,7 +203,7 @@ static void explain_type(const struct param_info *info)
 	}
 }
 
-static int explain(const char *name)
+static int parameter_explain(const char *name)
 {
 	const struct param_info *info = param_find(view_of(name));
 	const struct conf_setting *setting = conf_setting(name);
@@ -318,7 +319,7 @@ struct job {
 	size_t override_count;
 };
 
-static int add_override(struct job *job, char *text)
+static int conf_add_override(struct job *job, char *text)
 {
 	char *equals = strchr(text, '=');
 
@@ -336,7 +337,7 @@ static int add_override(struct job *job, char *text)
 	return TOOL_DONE;
 }
 
-static int take_option(struct job *job, int option)
+static int conf_take_option(struct job *job, int option)
 {
 	static const char what[] = "MFP";
 
@@ -384,7 +385,7 @@ static int take_option(struct job *job, int option)
 		job->what = (enum conf_services_what)(strchr(what, option) - what);
 		break;
 	case 'o':
-		return add_override(job, optarg);
+		return conf_add_override(job, optarg);
 	case '?':
 		return tool_usage("conf", "wrong option");
 	default:
@@ -420,11 +421,11 @@ static int show_or_explain(struct job *job, char *const *words)
 		if (words[1] == NULL)
 			return tool_usage("conf", "explain which parameter?");
 		for (words++; *words != NULL; words++)
-			if (explain(*words) != TOOL_DONE)
+			if (parameter_explain(*words) != TOOL_DONE)
 				status = TOOL_NO;
 		return status;
 	}
-	int shown = show_parameters(words, &job->view);
+	int shown = conf_show_parameters(words, &job->view);
 
 	str_clear(&report);
 	if (words[0] == NULL && !job->view.defaults)
@@ -433,7 +434,7 @@ static int show_or_explain(struct job *job, char *const *words)
 	return status == TOOL_DONE ? shown : status;
 }
 
-static int run(struct job *job, char *const *words)
+static int conf_run(struct job *job, char *const *words)
 {
 	/* As postconf: an argument with "=" means -e. */
 	if (job->edit == EDIT_NONE && any_assignment(words))
@@ -468,13 +469,13 @@ int verb_conf(int argc, char **argv)
 			fputs(help, stdout);
 			return TOOL_DONE;
 		}
-		status = take_option(&job, option);
+		status = conf_take_option(&job, option);
 	}
 	if (status == TOOL_DONE && job.types)
 		for (const char *const *type = table_types(); *type != NULL; type++)
 			printf("%s\n", *type);
 	else if (status == TOOL_DONE)
-		status = run(&job, argv + optind);
+		status = conf_run(&job, argv + optind);
 	for (size_t i = 0; i < job.override_count; i++) {
 		free((char *)(uintptr_t)job.overrides[i].name);
 		free((char *)(uintptr_t)job.overrides[i].value);

@@ -40,7 +40,7 @@ static struct {
 	int status;
 } mail;
 
-static void print_lines(const struct str *lines)
+static void explain_print_lines(const struct str *lines)
 {
 	struct view rest = str_view(lines), line;
 
@@ -73,7 +73,7 @@ static bool standard_form(const struct routes *routes, const char *text, struct 
 }
 
 /* The -o of a service's line in master.cf are as much configuration as main.cf. */
-static bool load(void)
+static bool explain_load(void)
 {
 	struct services services = { 0 };
 	_cleanup_(str_free) struct str report = STR_EMPTY;
@@ -117,7 +117,7 @@ static void show_answer(const struct policy_answer *answer)
 		[POLICY_HOLD] = "taken and held in the queue",
 	};
 
-	print_lines(&answer->why.lines);
+	explain_print_lines(&answer->why.lines);
 	printf("  => %s%s%s\n", verdicts[answer->action], answer->reply.len ? ": " : "",
 	       str_cstr(&answer->reply));
 	if (answer->redirect.len > 0)
@@ -128,7 +128,7 @@ static void show_answer(const struct policy_answer *answer)
 		mail.status = TOOL_LATER;
 }
 
-static void ask_policy(struct policy *policy, struct view sender, struct view recipient)
+static void explain_ask_policy(struct policy *policy, struct view sender, struct view recipient)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY, reverse = STR_EMPTY;
 	struct policy_question question = {
@@ -179,7 +179,7 @@ static int show_route(void *argument, struct view recipient)
 	int r = route_resolve(delivery->routes, delivery->sender, recipient, &route, &why);
 
 	printf("Where does %.*s go?\n", VIEW_ARG(recipient));
-	print_lines(&why.lines);
+	explain_print_lines(&why.lines);
 	if (r < 0)
 		printf("  => cannot be said now: a table does not answer; tried again later\n");
 	else if (strcmp(str_cstr(&route.transport), "error") == 0)
@@ -199,7 +199,7 @@ static void show_copies(const struct routes *routes, struct view sender, struct 
 
 	if (route_bcc(routes, sender, recipient, &copies) > 0) {
 		printf("Copies go to\n");
-		print_lines(&copies);
+		explain_print_lines(&copies);
 	}
 }
 
@@ -219,7 +219,7 @@ static void show_deliveries(const struct routes *routes, struct str *sender, str
 	r = route_expand_virtual(routes, str_view(recipient), show_route, &delivery, &why);
 	if (why.lines.len > 0) {
 		printf("Virtual aliases\n");
-		print_lines(&why.lines);
+		explain_print_lines(&why.lines);
 	}
 	if (r < 0)
 		printf("  => aliases of %s: %s\n", str_cstr(recipient),
@@ -229,7 +229,7 @@ static void show_deliveries(const struct routes *routes, struct str *sender, str
 	str_free(&why.lines);
 }
 
-static void explain(void *argument)
+static void explain_recipient(void *argument)
 {
 	_cleanup_(str_free) struct str sender = STR_EMPTY, recipient = STR_EMPTY;
 	struct error err = ERROR_NONE;
@@ -246,7 +246,7 @@ static void explain(void *argument)
 		printf("From <%s> to <%s>\n", str_cstr(&sender), str_cstr(&recipient));
 		if (!has_resolver())
 			printf("The instance does not run: what needs the DNS is not known\n");
-		ask_policy(policy, str_view(&sender), str_view(&recipient));
+		explain_ask_policy(policy, str_view(&sender), str_view(&recipient));
 		show_deliveries(routes, &sender, &recipient);
 	}
 	policy_close(policy);
@@ -255,7 +255,7 @@ static void explain(void *argument)
 	task_quit(mail.status);
 }
 
-static int parse_options(int argc, char **argv)
+static int explain_parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "from", required_argument, NULL, 'f' },
@@ -317,11 +317,11 @@ int verb_explain(int argc, char **argv)
 	mail.helo = "client.example";
 	mail.login = "";
 	mail.service = "smtp";
-	status = parse_options(argc, argv);
+	status = explain_parse_options(argc, argv);
 	if (status != TOOL_DONE)
 		return status;
-	if (!load())
+	if (!explain_load())
 		return TOOL_NO;
 	ipc_set_root(param.queue_directory);
-	return task_run(explain, NULL);
+	return task_run(explain_recipient, NULL);
 }

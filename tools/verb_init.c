@@ -57,7 +57,7 @@ static bool is_plain_path(const char *path)
 	return path[0] == '/' && path[strcspn(path, " \t\r\n$,{}\"'#:")] == '\0';
 }
 
-static int make_directory(struct init *init, const char *given, struct error *err)
+static int init_make_directory(struct init *init, const char *given, struct error *err)
 {
 	char absolute[PATH_MAX];
 	struct stat st;
@@ -148,7 +148,7 @@ struct arguments {
 };
 
 /* TOOL_DONE to go on; -1: help was printed. */
-static int read_arguments(int argc, char **argv, struct arguments *a, struct init *init)
+static int init_read_arguments(int argc, char **argv, struct arguments *a, struct init *init)
 {
 	int option;
 
@@ -211,13 +211,13 @@ int verb_init(int argc, char **argv)
 	int r;
 
 	init.as_root = geteuid() == 0;
-	r = read_arguments(argc, argv, &arguments, &init);
+	r = init_read_arguments(argc, argv, &arguments, &init);
 	if (r == TOOL_DONE)
 		r = check_arguments(&arguments, &init, &host);
 	if (r != TOOL_DONE)
 		return r < 0 ? TOOL_DONE : r;
 	umask(022);
-	if (make_directory(&init, arguments.directory, &err) < 0 ||
+	if (init_make_directory(&init, arguments.directory, &err) < 0 ||
 	    init_accounts(&init, &err) < 0 || init_check_way(&init, &err) < 0 ||
 	    init_folders(&init, &err) < 0 || init_keys(&init, &err) < 0 ||
 	    init_files(&init, &err) < 0)

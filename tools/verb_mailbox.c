@@ -103,7 +103,7 @@ static int show_folder(void *argument, const struct folder_info *folder)
 	return 0;
 }
 
-static int run_list(struct mailbox_request *q)
+static int mailbox_run_list(struct mailbox_request *q)
 {
 	int r = store_list(q->store, show_folder, q);
 
@@ -262,9 +262,9 @@ static const struct {
 	int (*run)(struct mailbox_request *q);
 	bool takes_folders;
 } verbs[] = {
-	{ "list", run_list, false },	{ "status", run_status, true },
-	{ "check", run_check, false },	{ "reindex", run_reindex, false },
-	{ "import", run_import, true }, { "export", run_export, true },
+	{ "list", mailbox_run_list, false }, { "status", run_status, true },
+	{ "check", run_check, false },	     { "reindex", run_reindex, false },
+	{ "import", run_import, true },	     { "export", run_export, true },
 };
 
 /* Finds the user, takes their rights on, opens their store. */
@@ -291,7 +291,8 @@ static int become(struct mailbox_request *q, const char *name)
 	return open_store(q);
 }
 
-static int run(int (*work)(struct mailbox_request *q), struct mailbox_request *q, const char *user)
+static int mailbox_run(int (*work)(struct mailbox_request *q), struct mailbox_request *q,
+		       const char *user)
 {
 	int status = become(q, user);
 
@@ -329,7 +330,7 @@ int verb_mailbox(int argc, char **argv)
 			continue;
 		if (!verbs[i].takes_folders && q.folders[0] != NULL)
 			return tool_usage("mailbox", "%s takes no folders", verbs[i].name);
-		return run(verbs[i].run, &q, argv[optind + 1]);
+		return mailbox_run(verbs[i].run, &q, argv[optind + 1]);
 	}
 	return tool_usage("mailbox", "unknown verb %s", argv[optind]);
 }

@@ -74,7 +74,7 @@ static int add_action_for(uint8_t action, const char *id)
 	return TOOL_DONE;
 }
 
-static int add_action(uint8_t action, const char *id)
+static int queue_add_action(uint8_t action, const char *id)
 {
 	char line[256];
 	int status = TOOL_DONE;
@@ -99,10 +99,10 @@ static int parse_postqueue(int argc, char **argv)
 			tool_set_directory(optarg);
 			break;
 		case 'f':
-			add_action(QUEUE_ACT_FLUSH, "ALL");
+			queue_add_action(QUEUE_ACT_FLUSH, "ALL");
 			break;
 		case 'i':
-			if (add_action(QUEUE_ACT_FLUSH, optarg) != TOOL_DONE)
+			if (queue_add_action(QUEUE_ACT_FLUSH, optarg) != TOOL_DONE)
 				return TOOL_USAGE;
 			break;
 		case 's':
@@ -141,12 +141,12 @@ static int parse_postsuper(int argc, char **argv)
 			tool_set_directory(optarg);
 		for (size_t i = 0; i < ARRAY_SIZE(actions) && status == TOOL_DONE; i++)
 			if (actions[i].option == option)
-				status = add_action(actions[i].action, optarg);
+				status = queue_add_action(actions[i].action, optarg);
 		/* Returned to the sender even if it is on hold. */
 		if (option == 'f' && status == TOOL_DONE)
-			status = add_action(QUEUE_ACT_EXPIRE, optarg);
+			status = queue_add_action(QUEUE_ACT_EXPIRE, optarg);
 		if (option == 'f' && status == TOOL_DONE)
-			status = add_action(QUEUE_ACT_RELEASE, optarg);
+			status = queue_add_action(QUEUE_ACT_RELEASE, optarg);
 		if (status != TOOL_DONE)
 			return status;
 	}
@@ -180,7 +180,7 @@ static int parse_show(int argc, char **argv)
 	return TOOL_DONE;
 }
 
-static int parse_list(int argc, char **argv)
+static int queue_list_parse(int argc, char **argv)
 {
 	struct job *job = add_job(JOB_LIST);
 
@@ -204,9 +204,9 @@ static int parse_flush(int argc, char **argv)
 		return TOOL_DONE;
 	}
 	if (argc == 1)
-		return add_action(QUEUE_ACT_FLUSH, "ALL");
+		return queue_add_action(QUEUE_ACT_FLUSH, "ALL");
 	for (int i = 1; i < argc; i++)
-		if (add_action(QUEUE_ACT_FLUSH, argv[i]) != TOOL_DONE)
+		if (queue_add_action(QUEUE_ACT_FLUSH, argv[i]) != TOOL_DONE)
 			return TOOL_USAGE;
 	return TOOL_DONE;
 }
@@ -216,7 +216,7 @@ static int parse_act(uint8_t action, int argc, char **argv)
 	if (argc == 1)
 		return tool_usage("queue", "%s which messages? ID, ALL or -", argv[0]);
 	for (int i = 1; i < argc; i++) {
-		int status = add_action(action, argv[i]);
+		int status = queue_add_action(action, argv[i]);
 
 		if (status != TOOL_DONE)
 			return status;
@@ -238,7 +238,7 @@ static int parse_words(int argc, char **argv)
 	if (argc < 2)
 		return tool_usage("queue", "what is to be done?");
 	if (strcmp(argv[1], "list") == 0)
-		return parse_list(argc - 1, argv + 1);
+		return queue_list_parse(argc - 1, argv + 1);
 	if (strcmp(argv[1], "show") == 0)
 		return parse_show(argc - 1, argv + 1);
 	if (strcmp(argv[1], "flush") == 0)
@@ -249,12 +249,12 @@ static int parse_words(int argc, char **argv)
 	return tool_usage("queue", "%s is not understood", argv[1]);
 }
 
-static int parse(int argc, char **argv)
+static int queue_parse_options(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		int (*parse)(int argc, char **argv);
-	} names[] = { { "mailq", parse_list },
+	} names[] = { { "mailq", queue_list_parse },
 		      { "postqueue", parse_postqueue },
 		      { "postsuper", parse_postsuper },
 		      { "postcat", parse_show } };
@@ -295,7 +295,7 @@ static bool is_too_early(int r, const struct message *m)
 	return r == -ENODATA || (r == 0 && m->type == MSG_verdict && m->verdict.code == 451);
 }
 
-static int ask(struct ipc **ipc, const struct job *job, struct message *m)
+static int queue_manager_ask(struct ipc **ipc, const struct job *job, struct message *m)
 {
 	msec_t deadline = clock_after(REPLACE_TIME);
 	int r;
@@ -318,10 +318,10 @@ static int ask(struct ipc **ipc, const struct job *job, struct message *m)
 	}
 }
 
-static int act(struct ipc **ipc, const struct job *job)
+static int queue_act_on(struct ipc **ipc, const struct job *job)
 {
 	struct message m;
-	int r = ask(ipc, job, &m);
+	int r = queue_manager_ask(ipc, job, &m);
 
 	if (r < 0 || m.type != MSG_queue_acted)
 		return queue_failure(r, &m);
@@ -335,7 +335,7 @@ static int act(struct ipc **ipc, const struct job *job)
 	return TOOL_DONE;
 }
 
-static void work(void *unused)
+static void queue_work(void *unused)
 {
 	_cleanup_(ipc_freep) struct ipc *ipc =
 		ipc_connect("public/showq", clock_after(CONNECT_TIME));
@@ -352,7 +352,7 @@ static void work(void *unused)
 		const struct job *job = &jobs.items[i];
 		int r = job->kind == JOB_LIST	? queue_list(ipc, job->id, job->json)
 			: job->kind == JOB_SHOW ? queue_show(ipc, job->id, job->parts)
-						: act(&ipc, job);
+						: queue_act_on(&ipc, job);
 
 		status = status == TOOL_DONE ? r : status;
 	}
@@ -363,13 +363,13 @@ int verb_queue(int argc, char **argv)
 {
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
-	int status = parse(argc, argv);
+	int status = queue_parse_options(argc, argv);
 
 	if (status != TOOL_DONE)
 		return status;
 	if (!instance_find("queue"))
 		return TOOL_NO;
-	status = task_run(work, NULL);
+	status = task_run(queue_work, NULL);
 	for (size_t i = 0; i < jobs.count; i++) {
 		free(jobs.items[i].id);
 		free(jobs.items[i].site);

@@ -95,7 +95,7 @@ static void show_item(const struct msg_queue_item *item)
 	}
 }
 
-static void show_recipient(const struct msg_queue_item_rcpt *rcpt)
+static void list_show_recipient(const struct msg_queue_item_rcpt *rcpt)
 {
 	if (listing.json) {
 		json_object(&listing.object, NULL);
@@ -142,7 +142,7 @@ int queue_list(struct ipc *ipc, const char *id, bool as_json)
 		if (m.type == MSG_queue_item) {
 			show_item(&m.queue_item);
 		} else if (m.type == MSG_queue_item_rcpt && listing.in_item) {
-			show_recipient(&m.queue_item_rcpt);
+			list_show_recipient(&m.queue_item_rcpt);
 		} else if (m.type == MSG_done) {
 			if (id != NULL && listing.messages == 0)
 				return tool_fail("queue", "%s: there is no such message", id);

@@ -32,7 +32,7 @@ static void show_time(const char *name, int64_t seconds)
 	printf("%s: %s\n", name, str_cstr(&text));
 }
 
-static const char *outcome_word(const struct queue_recipient *r)
+static const char *file_outcome_word(const struct queue_recipient *r)
 {
 	static const char *const words[] = { "pending", "delivered", "deferred",
 					     "failed",	"relayed",   "expanded" };
@@ -40,7 +40,7 @@ static const char *outcome_word(const struct queue_recipient *r)
 	return words[r->outcome <= OUTCOME_EXPANDED ? r->outcome : 0];
 }
 
-static void show_recipient(struct queue_file *f, const struct queue_recipient *r)
+static void file_show_recipient(struct queue_file *f, const struct queue_recipient *r)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 	struct queue_reason reason = { 0 };
@@ -51,7 +51,7 @@ static void show_recipient(struct queue_file *f, const struct queue_recipient *r
 		str_append_printable(&line, r->original);
 		str_append(&line, VIEW(")"));
 	}
-	str_printf(&line, " %s", outcome_word(r));
+	str_printf(&line, " %s", file_outcome_word(r));
 	if (r->reason != 0 && queue_file_reason(f, r->reason, &reason) == 0) {
 		str_append(&line, VIEW(": "));
 		str_append_printable(&line, reason.status);
@@ -84,7 +84,7 @@ static void show_envelope(struct queue_file *f)
 	show_text("protocol_name", e->protocol);
 	show_text("sasl_username", e->login);
 	while (queue_file_next_recipient(f, &cursor, &r) > 0)
-		show_recipient(f, &r);
+		file_show_recipient(f, &r);
 }
 
 struct contents {

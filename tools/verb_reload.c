@@ -16,7 +16,7 @@ static const char help[] =
 	"refused\n"
 	"(status 1), and the old one stays. Changes of tables and users need no reload.\n";
 
-static int talk(struct ipc *ipc)
+static int reload_talk(struct ipc *ipc)
 {
 	struct message m;
 	int r = ipc_send(ipc, master_reload);
@@ -39,5 +39,5 @@ int verb_reload(int argc, char **argv)
 		return TOOL_DONE;
 	if (argc > 1)
 		return tool_usage("reload", "%s is not understood", argv[1]);
-	return instance_ask("reload", talk);
+	return instance_ask("reload", reload_talk);
 }

@@ -187,7 +187,7 @@ static void sending_free(struct sending *s)
 
 static void run(void *argument)
 {
-	task_quit(send_message(argument));
+	task_quit(submission_send_message(argument));
 }
 
 static int send(struct sending *s, int argc, char **argv)

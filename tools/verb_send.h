@@ -26,6 +26,6 @@ struct sending {
 /* Adds the addresses in a header field's or argument's text. */
 void send_add_recipients(struct sending *s, struct view text);
 /* Reads the message from standard input and submits it. */
-enum send_status send_message(struct sending *s);
+enum send_status submission_send_message(struct sending *s);
 
 #endif

@@ -15,7 +15,7 @@
 #define PIECE	       ((size_t)32 * 1024)
 #define RECIPIENTS_MAX 100000
 
-static enum send_status complain(enum send_status status, const char *what)
+static enum send_status submission_complain(enum send_status status, const char *what)
 {
 	fprintf(stderr, "sendmail: %s\n", what);
 	return status;
@@ -84,7 +84,7 @@ struct input {
  * The next line, or a piece of a long one, with CRLF. False at the end: end of file, or a dot
  * alone where that ends the message.
  */
-static bool next_line(struct input *in, struct str *out)
+static bool input_next_line(struct input *in, struct str *out)
 {
 	if (in->line == NULL)
 		in->line = mem_new_bytes(PIECE);
@@ -119,19 +119,19 @@ static bool is_mbox_line(struct view line)
 /* ---- the message ---- */
 
 /* The header up to the line that ends it, which is left in *line. */
-static enum send_status read_header(struct input *in, struct str *header, struct str *line,
-				    bool *ended)
+static enum send_status submission_read_header(struct input *in, struct str *header,
+					       struct str *line, bool *ended)
 {
 	struct header_field field;
 
 	*ended = true;
-	while (next_line(in, line)) {
+	while (input_next_line(in, line)) {
 		struct view rest = str_view(line);
 
 		if (header->len == 0 && is_mbox_line(rest))
 			continue;
 		if (header->len > (size_t)param.message_header_limit)
-			return complain(SEND_BAD_DATA, "the header is too long");
+			return submission_complain(SEND_BAD_DATA, "the header is too long");
 		bool folded = header->len > 0 && (line->data[0] == ' ' || line->data[0] == '\t');
 
 		if (!folded && header_next(&rest, &field) == 0) {
@@ -141,7 +141,7 @@ static enum send_status read_header(struct input *in, struct str *header, struct
 		str_append(header, str_view(line));
 	}
 	if (in->failed)
-		return complain(SEND_IO_ERROR, "cannot read the message");
+		return submission_complain(SEND_IO_ERROR, "cannot read the message");
 	return SEND_DONE;
 }
 
@@ -165,7 +165,7 @@ static void add_from_field(const struct sending *s, struct str *header)
 	str_append(header, VIEW(">\r\n"));
 }
 
-static enum send_status begin(const struct sending *s, struct submission **submission)
+static enum send_status message_begin(const struct sending *s, struct submission **submission)
 {
 	int r = 0;
 
@@ -177,17 +177,18 @@ static enum send_status begin(const struct sending *s, struct submission **submi
 					     .flags = s->utf8 ? MAIL_FLAG_SMTPUTF8 : 0 });
 	for (size_t i = 0; r == 0 && i < s->recipient_count; i++)
 		r = submission_rcpt(*submission, str_view(&s->recipients[i]), VIEW_NONE, s->notify);
-	return r < 0 ? complain(SEND_LATER, "the mail system does not answer") : SEND_DONE;
+	return r < 0 ? submission_complain(SEND_LATER, "the mail system does not answer")
+		     : SEND_DONE;
 }
 
-static enum send_status commit(struct submission *submission)
+static enum send_status message_commit(struct submission *submission)
 {
 	struct submission_verdict verdict = { 0 };
 	enum send_status status = SEND_DONE;
 	int r = submission_commit(submission, &verdict);
 
 	if (r < 0) {
-		status = complain(SEND_LATER, "the mail system does not answer");
+		status = submission_complain(SEND_LATER, "the mail system does not answer");
 	} else if (verdict.code != 250) {
 		fprintf(stderr, "sendmail: %u %s %s\n", verdict.code, str_cstr(&verdict.status),
 			str_cstr(&verdict.text));
@@ -198,8 +199,8 @@ static enum send_status commit(struct submission *submission)
 }
 
 /* Header first (it is in memory), then line by line. */
-static enum send_status copy(struct input *in, struct submission *submission, struct str *pending,
-			     struct str *line, bool ended)
+static enum send_status message_copy(struct input *in, struct submission *submission,
+				     struct str *pending, struct str *line, bool ended)
 {
 	int r = 0;
 
@@ -207,7 +208,7 @@ static enum send_status copy(struct input *in, struct submission *submission, st
 		if (!view_is(str_view(line), "\r\n"))
 			str_append(pending, VIEW("\r\n"));
 		str_append(pending, str_view(line));
-		while (r == 0 && next_line(in, line)) {
+		while (r == 0 && input_next_line(in, line)) {
 			str_append(pending, str_view(line));
 			if (pending->len >= PIECE) {
 				r = submission_data(submission, str_view(pending));
@@ -216,37 +217,38 @@ static enum send_status copy(struct input *in, struct submission *submission, st
 		}
 	}
 	if (in->failed)
-		return complain(SEND_IO_ERROR, "cannot read the message");
+		return submission_complain(SEND_IO_ERROR, "cannot read the message");
 	if (r == 0)
 		r = submission_data(submission, str_view(pending));
-	return r < 0 ? complain(SEND_LATER, "the mail system does not answer") : SEND_DONE;
+	return r < 0 ? submission_complain(SEND_LATER, "the mail system does not answer")
+		     : SEND_DONE;
 }
 
-enum send_status send_message(struct sending *s)
+enum send_status submission_send_message(struct sending *s)
 {
 	_cleanup_(str_free) struct str header = STR_EMPTY, line = STR_EMPTY;
 	struct input in = { .file = stdin, .dots_end = s->dots_end };
 	struct submission *submission = NULL;
 	bool ended;
-	enum send_status status = read_header(&in, &header, &line, &ended);
+	enum send_status status = submission_read_header(&in, &header, &line, &ended);
 
 	if (status == SEND_DONE && s->from_header) {
 		add_from_header(s, str_view(&header));
 		if (s->recipient_count == 0)
-			status = complain(SEND_USAGE,
-					  "no recipients, neither given nor in the header");
+			status = submission_complain(
+				SEND_USAGE, "no recipients, neither given nor in the header");
 	}
 	if (status == SEND_DONE) {
 		add_from_field(s, &header);
 		s->utf8 = !view_is_ascii(str_view(&s->sender));
 		for (size_t i = 0; i < s->recipient_count; i++)
 			s->utf8 |= !view_is_ascii(str_view(&s->recipients[i]));
-		status = begin(s, &submission);
+		status = message_begin(s, &submission);
 	}
 	if (status == SEND_DONE)
-		status = copy(&in, submission, &header, &line, ended);
+		status = message_copy(&in, submission, &header, &line, ended);
 	if (status == SEND_DONE)
-		status = commit(TAKE(submission));
+		status = message_commit(TAKE(submission));
 	submission_abort(submission);
 	free(in.line);
 	return status;

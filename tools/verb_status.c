@@ -50,7 +50,7 @@ static void show_as_json(const struct msg_service_state *s)
 	json_print(&json);
 }
 
-static void show(const struct msg_service_state *s)
+static void status_show(const struct msg_service_state *s)
 {
 	_cleanup_(str_free) struct str uptime = STR_EMPTY;
 
@@ -59,7 +59,7 @@ static void show(const struct msg_service_state *s)
 	       s->pid, str_cstr(&uptime), s->restarts, VIEW_ARG(s->confinement));
 }
 
-static int talk(struct ipc *ipc)
+static int status_talk(struct ipc *ipc)
 {
 	struct message m;
 	int r = ipc_send(ipc, master_status);
@@ -76,7 +76,7 @@ static int talk(struct ipc *ipc)
 		if (as_json)
 			show_as_json(&m.service_state);
 		else
-			show(&m.service_state);
+			status_show(&m.service_state);
 	}
 	return tool_fail("status", "master: %s", strerror(-r));
 }
@@ -88,5 +88,5 @@ int verb_status(int argc, char **argv)
 	as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
 	if (argc > 1 && !as_json)
 		return tool_usage("status", "%s is not understood", argv[1]);
-	return instance_ask("status", talk);
+	return instance_ask("status", status_talk);
 }

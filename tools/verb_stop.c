@@ -16,7 +16,7 @@ static const char help[] =
 	"deliveries under way get\n"
 	"service_stop_time to finish; what is queued waits for the next start.\n";
 
-static int talk(struct ipc *ipc)
+static int stop_talk(struct ipc *ipc)
 {
 	struct message m;
 	int r = ipc_send(ipc, master_stop);
@@ -40,5 +40,5 @@ int verb_stop(int argc, char **argv)
 		return TOOL_DONE;
 	if (argc > 1)
 		return tool_usage("stop", "%s is not understood", argv[1]);
-	return instance_ask("stop", talk);
+	return instance_ask("stop", stop_talk);
 }

@@ -147,7 +147,7 @@ static void print_json(const struct trace_line *line)
 	json_print(&json);
 }
 
-static void tell(void *unused, struct view text)
+static void trace_tell(void *unused, struct view text)
 {
 	struct trace_line *line = &trace.line;
 	struct story *story;
@@ -191,7 +191,7 @@ static void print_story(const struct story *story)
 
 /* ---- the command ---- */
 
-static int run(const struct trace_files *files, const char *id, struct error *err)
+static int trace_run(const struct trace_files *files, const char *id, struct error *err)
 {
 	int r = 0;
 
@@ -205,7 +205,7 @@ static int run(const struct trace_files *files, const char *id, struct error *er
 		r = trace_files_read(files, find_links, NULL, err);
 	}
 	if (r == 0)
-		r = trace_files_read(files, tell, NULL, err);
+		r = trace_files_read(files, trace_tell, NULL, err);
 	for (size_t i = 0; i < trace.count; i++) {
 		if (i > 0)
 			putchar('\n');
@@ -214,7 +214,7 @@ static int run(const struct trace_files *files, const char *id, struct error *er
 	return r;
 }
 
-static void forget(void)
+static void trace_forget(void)
 {
 	map_for_each (trace.by_id, i) {
 		struct story *story = map_value_at(trace.by_id, i);
@@ -261,8 +261,8 @@ static int trace_message(struct trace_files *files, const char *id)
 		r = trace_files_find(files, &err);
 	}
 	if (r == 0) {
-		r = run(files, id, &err);
-		forget();
+		r = trace_run(files, id, &err);
+		trace_forget();
 	}
 	if (r < 0)
 		return tool_fail("trace", "%s", err.text);

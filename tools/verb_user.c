@@ -79,7 +79,7 @@ enum {
 
 /* ---- passwords ---- */
 
-static bool read_line(struct str *line)
+static bool password_read_line(struct str *line)
 {
 	int c;
 
@@ -94,7 +94,7 @@ static bool read_line(struct str *line)
 	return line->len > 0;
 }
 
-static bool ask(const char *prompt, struct str *line)
+static bool password_ask(const char *prompt, struct str *line)
 {
 	struct termios before, silent;
 	bool ok;
@@ -106,7 +106,7 @@ static bool ask(const char *prompt, struct str *line)
 	silent.c_lflag &= (tcflag_t)~ECHO;
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0)
 		return false;
-	ok = read_line(line);
+	ok = password_read_line(line);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	fputc('\n', stderr);
 	return ok;
@@ -124,17 +124,18 @@ static int ask_password(struct str *password)
 	_cleanup_(secret_free) struct str again = STR_EMPTY;
 
 	if (!isatty(STDIN_FILENO))
-		return read_line(password) ? TOOL_DONE
-					   : tool_fail("user", "no password on standard input");
-	if (!ask("New password: ", password))
+		return password_read_line(password)
+			       ? TOOL_DONE
+			       : tool_fail("user", "no password on standard input");
+	if (!password_ask("New password: ", password))
 		return tool_fail("user", "no password given");
-	if (!ask("Once more: ", &again) || !view_eq(str_view(password), str_view(&again)))
+	if (!password_ask("Once more: ", &again) || !view_eq(str_view(password), str_view(&again)))
 		return tool_fail("user", "the two are not the same");
 	return TOOL_DONE;
 }
 
 /* The hash as the options say, or of what is typed. */
-static int make_hash(const struct request *q, struct str *hash)
+static int user_make_hash(const struct request *q, struct str *hash)
 {
 	_cleanup_(secret_free) struct str password = STR_EMPTY;
 	struct error err = ERROR_NONE;
@@ -159,7 +160,7 @@ static int make_hash(const struct request *q, struct str *hash)
 
 /* ---- lines ---- */
 
-static void split(struct view line, struct view fields[FIELDS])
+static void user_split(struct view line, struct view fields[FIELDS])
 {
 	for (size_t i = 0; i < FIELDS; i++) {
 		size_t end = i == FIELD_EXTRA ? VIEW_NOT_FOUND : view_find_byte(line, ':');
@@ -171,7 +172,7 @@ static void split(struct view line, struct view fields[FIELDS])
 	}
 }
 
-static void join(const struct view fields[FIELDS], struct str *line)
+static void fields_join(const struct view fields[FIELDS], struct str *line)
 {
 	for (size_t i = 0; i < FIELDS; i++) {
 		if (i > 0)
@@ -184,7 +185,7 @@ static void join(const struct view fields[FIELDS], struct str *line)
 }
 
 /* A ':' would move all that follows into the next field. */
-static bool put(struct view *field, const char *value, const char *option, bool last)
+static bool user_field_put(struct view *field, const char *value, const char *option, bool last)
 {
 	if (value == NULL)
 		return true;
@@ -197,10 +198,10 @@ static bool put(struct view *field, const char *value, const char *option, bool 
 
 static bool put_all(struct view fields[FIELDS], const struct request *q)
 {
-	return put(&fields[FIELD_UID], q->uid, "--uid", false) &&
-	       put(&fields[FIELD_GID], q->gid, "--gid", false) &&
-	       put(&fields[FIELD_HOME], q->home, "--home", false) &&
-	       put(&fields[FIELD_EXTRA], q->extra, "--extra", true);
+	return user_field_put(&fields[FIELD_UID], q->uid, "--uid", false) &&
+	       user_field_put(&fields[FIELD_GID], q->gid, "--gid", false) &&
+	       user_field_put(&fields[FIELD_HOME], q->home, "--home", false) &&
+	       user_field_put(&fields[FIELD_EXTRA], q->extra, "--extra", true);
 }
 
 static int show_outcome(int r, const char *name, const struct str *report)
@@ -219,37 +220,38 @@ static int show_outcome(int r, const char *name, const struct str *report)
 	return r < 0 ? TOOL_NO : TOOL_DONE;
 }
 
-static int change(enum users_change what, const char *name, const struct view fields[FIELDS])
+static int user_change(enum users_change what, const char *name, const struct view fields[FIELDS])
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY, report = STR_EMPTY;
 	int r;
 
 	if (what != USERS_DELETE)
-		join(fields, &line);
+		fields_join(fields, &line);
 	r = users_change(what, view_of(name), str_view(&line), &report);
 	return show_outcome(r, name, &report);
 }
 
 /* ---- verbs ---- */
 
-static int add(const struct request *q)
+static int user_add_one(const struct request *q)
 {
 	_cleanup_(str_free) struct str hash = STR_EMPTY;
 	struct view fields[FIELDS] = { [FIELD_NAME] = view_of(q->names[0]) };
 	int status;
 
-	if (!put(&fields[FIELD_NAME], q->names[0], "ADDRESS", false) || !put_all(fields, q))
+	if (!user_field_put(&fields[FIELD_NAME], q->names[0], "ADDRESS", false) ||
+	    !put_all(fields, q))
 		return TOOL_NO;
-	status = make_hash(q, &hash);
+	status = user_make_hash(q, &hash);
 	if (status != TOOL_DONE)
 		return status;
-	if (!put(&fields[FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
+	if (!user_field_put(&fields[FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
 		return TOOL_NO;
-	return change(USERS_ADD, q->names[0], fields);
+	return user_change(USERS_ADD, q->names[0], fields);
 }
 
 /* passwd and set: one field or others of the line that is there. */
-static int edit(const struct request *q, bool password)
+static int users_edit(const struct request *q, bool password)
 {
 	_cleanup_(str_free) struct str hash = STR_EMPTY, line = STR_EMPTY, report = STR_EMPTY;
 	struct view fields[FIELDS];
@@ -257,35 +259,35 @@ static int edit(const struct request *q, bool password)
 
 	if (r <= 0)
 		return show_outcome(r < 0 ? r : -ENOENT, q->names[0], &report);
-	split(str_view(&line), fields);
+	user_split(str_view(&line), fields);
 	if (password) {
-		int status = make_hash(q, &hash);
+		int status = user_make_hash(q, &hash);
 
 		if (status != TOOL_DONE)
 			return status;
-		if (!put(&fields[FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
+		if (!user_field_put(&fields[FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
 			return TOOL_NO;
 	} else if (!put_all(fields, q)) {
 		return TOOL_NO;
 	}
-	return change(USERS_REPLACE, q->names[0], fields);
+	return user_change(USERS_REPLACE, q->names[0], fields);
 }
 
 static int run_add(const struct request *q)
 {
-	return add(q);
+	return user_add_one(q);
 }
 
 static int run_passwd(const struct request *q)
 {
-	return edit(q, true);
+	return users_edit(q, true);
 }
 
 static int run_set(const struct request *q)
 {
 	if (q->password != NULL || q->hash != NULL)
 		return tool_usage("user", "posta user passwd sets passwords");
-	return edit(q, false);
+	return users_edit(q, false);
 }
 
 static int run_del(const struct request *q)
@@ -293,7 +295,7 @@ static int run_del(const struct request *q)
 	int status = TOOL_DONE;
 
 	for (char **name = q->names; *name != NULL; name++)
-		if (change(USERS_DELETE, *name, NULL) != TOOL_DONE)
+		if (user_change(USERS_DELETE, *name, NULL) != TOOL_DONE)
 			status = TOOL_NO;
 	return status;
 }
@@ -323,7 +325,7 @@ static const char *password_state(const char *password, struct error *err)
 	return hash[0] == '\0' || hash[0] == '*' || hash[0] == '!' ? "locked" : "set";
 }
 
-static void show(const struct user *user, bool json)
+static void user_show(const struct user *user, bool json)
 {
 	struct error err = ERROR_NONE;
 	const char *password = password_state(user->password, &err);
@@ -372,10 +374,10 @@ static void list_one(void *argument, struct view line)
 	if (user_parse(line, &user, &err) < 0)
 		fprintf(stderr, "posta user: %s\n", err.text);
 	else
-		show(&user, listing->q->json);
+		user_show(&user, listing->q->json);
 }
 
-static int run_list(const struct request *q)
+static int user_run_list(const struct request *q)
 {
 	_cleanup_(str_free) struct str report = STR_EMPTY;
 	struct listing listing = { .q = q };
@@ -395,9 +397,9 @@ static const struct action {
 	int least, most; /* names */
 	int (*run)(const struct request *q);
 } actions[] = {
-	{ "add", 1, 1, run_add },      { "passwd", 1, 1, run_passwd },
-	{ "set", 1, 1, run_set },      { "del", 1, 1000, run_del },
-	{ "list", 0, 1000, run_list }, { "compile", 0, 0, run_compile },
+	{ "add", 1, 1, run_add },	    { "passwd", 1, 1, run_passwd },
+	{ "set", 1, 1, run_set },	    { "del", 1, 1000, run_del },
+	{ "list", 0, 1000, user_run_list }, { "compile", 0, 0, run_compile },
 };
 
 static bool read_options(int argc, char **argv, struct request *q)

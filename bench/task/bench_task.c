@@ -67,7 +67,7 @@ static void measure_lives(void)
 	printf("a task's whole life: %.0f ns\n", (seconds() - begin) / LIVES * 1e9);
 }
 
-static void answer(void *argument)
+static void bench_answer(void *argument)
 {
 	struct stream *io = argument;
 	struct view line;
@@ -87,7 +87,7 @@ static void measure_exchanges(void)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		log_fatal("socketpair: %m");
 	io = stream_new(pair[0]);
-	task_spawn("server", answer, stream_new(pair[1]));
+	task_spawn("server", bench_answer, stream_new(pair[1]));
 	begin = seconds();
 	for (int i = 0; i < EXCHANGES; i++) {
 		stream_write(io, VIEW("NOOP\r\n"));

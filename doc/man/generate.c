@@ -18,7 +18,7 @@
 
 enum { SOURCE_MAX = 4 << 20 };
 
-static struct str read_source(const char *path)
+static struct str page_read_source(const char *path)
 {
 	struct str text = STR_EMPTY;
 	struct error err = ERROR_NONE;
@@ -31,7 +31,7 @@ static struct str read_source(const char *path)
 }
 
 /* Text as roff shows it as it is. */
-static void put_text(struct view text)
+static void page_put_text(struct view text)
 {
 	if (text.len > 0 && (text.data[0] == '.' || text.data[0] == '\''))
 		fputs("\\&", stdout);
@@ -85,14 +85,14 @@ static void put_kind(const struct param_info *info)
 static void put_parameter(const struct param_info *info)
 {
 	printf(".TP\n.B ");
-	put_text(view_of(info->name));
+	page_put_text(view_of(info->name));
 	putchar('\n');
-	put_text(view_of(info->help));
+	page_put_text(view_of(info->help));
 	printf(".\n(");
 	put_kind(info);
 	if (info->value[0] != '\0') {
 		printf("default: ");
-		put_text(view_of(info->value));
+		page_put_text(view_of(info->value));
 	} else {
 		printf("default: empty");
 	}
@@ -156,7 +156,7 @@ static void put_groups(const struct str *params, struct view word)
 		} else if (info != NULL && wanted) {
 			if (word.data == NULL && !told) {
 				printf(".SS ");
-				put_text(heading);
+				page_put_text(heading);
 				putchar('\n');
 			}
 			told = true;
@@ -165,7 +165,7 @@ static void put_groups(const struct str *params, struct view word)
 	}
 }
 
-static int compare_names(const void *a, const void *b)
+static int page_compare_names(const void *a, const void *b)
 {
 	const struct param_info *const *x = a, *const *y = b;
 
@@ -183,12 +183,12 @@ static void put_later(void)
 		if (param_table[i].type == PARAM_TYPE_LATER &&
 		    param_find(view_of(param_table[i].name)) == &param_table[i])
 			later[count++] = &param_table[i];
-	qsort(later, count, sizeof(*later), compare_names);
+	qsort(later, count, sizeof(*later), page_compare_names);
 	printf(".SH NOT YET IN FORCE\n"
 	       "These parameters of Postfix may be set and do nothing yet;\n.B posta check\n"
 	       "names those that are.\n.PP\n");
 	for (size_t i = 0; i < count; i++) {
-		put_text(view_of(later[i]->name));
+		page_put_text(view_of(later[i]->name));
 		printf("%s\n", i + 1 < count ? "," : ".");
 	}
 	free(later);
@@ -243,16 +243,16 @@ static bool is_verb(struct view line, struct view *name, struct view *summary)
 
 static void put_verbs(const char *path)
 {
-	struct str text = read_source(path);
+	struct str text = page_read_source(path);
 	struct view rest = str_view(&text), line, name, summary;
 
 	while (view_next(&rest, '\n', &line)) {
 		if (!is_verb(line, &name, &summary))
 			continue;
 		printf(".TP\n.B ");
-		put_text(name);
+		page_put_text(name);
 		printf("\n");
-		put_text(summary);
+		page_put_text(summary);
 		printf(". See\n.BR posta\\-%.*s (1).\n", VIEW_ARG(name));
 	}
 	str_free(&text);
@@ -279,7 +279,7 @@ static void put_paragraph(struct view paragraph)
 
 	printf(aligned ? ".PP\n.nf\n" : ".PP\n");
 	while (view_next(&paragraph, '\n', &line)) {
-		put_text(line);
+		page_put_text(line);
 		putchar('\n');
 	}
 	if (aligned)
@@ -294,7 +294,7 @@ static void put_usage(struct view usage)
 	while (view_next(&usage, '\n', &line)) {
 		if (view_starts(line, VIEW("usage: ")))
 			line = view_from(line, strlen("usage: "));
-		put_text(view_trim(line));
+		page_put_text(view_trim(line));
 		putchar('\n');
 	}
 	printf(".fi\n");
@@ -303,7 +303,7 @@ static void put_usage(struct view usage)
 /* False: verbs.def does not have it. */
 static bool put_verb(const char *wanted, const char *help, const char *verbs)
 {
-	struct str text = read_source(verbs), told = read_source(help);
+	struct str text = page_read_source(verbs), told = page_read_source(help);
 	struct view rest = str_view(&text), line, name, summary, paragraph;
 	bool found = false;
 
@@ -316,7 +316,7 @@ static bool put_verb(const char *wanted, const char *help, const char *verbs)
 			putchar(ascii_upper(*c));
 		printf("\" 1 \"\" \"Posta %s\" \"Posta\"\n.SH NAME\nposta\\-%s \\- ", POSTA_VERSION,
 		       wanted);
-		put_text(summary);
+		page_put_text(summary);
 		putchar('\n');
 		put_usage(paragraph);
 		printf(".SH DESCRIPTION\n");
@@ -333,7 +333,7 @@ static bool put_verb(const char *wanted, const char *help, const char *verbs)
 
 static void put_page(const char *path, const struct str *params, const char *verbs)
 {
-	struct str text = read_source(path);
+	struct str text = page_read_source(path);
 	struct view rest = str_view(&text), line;
 
 	while (view_next(&rest, '\n', &line)) {
@@ -356,10 +356,10 @@ int main(int argc, char **argv)
 	struct str params = STR_EMPTY;
 
 	if (argc == 3 && strcmp(argv[1], "conf") == 0) {
-		params = read_source(argv[2]);
+		params = page_read_source(argv[2]);
 		put_conf(&params);
 	} else if (argc == 5 && strcmp(argv[1], "page") == 0) {
-		params = read_source(argv[3]);
+		params = page_read_source(argv[3]);
 		put_page(argv[2], &params, argv[4]);
 	} else if (argc == 5 && strcmp(argv[1], "verb") == 0 &&
 		   put_verb(argv[2], argv[3], argv[4])) {

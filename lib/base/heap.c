@@ -13,7 +13,7 @@ struct heap_node *heap_first(const struct heap *heap)
 	return heap->count > 0 ? heap->nodes[0] : NULL;
 }
 
-static void put(struct heap *heap, size_t place, struct heap_node *node)
+static void heap_put(struct heap *heap, size_t place, struct heap_node *node)
 {
 	heap->nodes[place - 1] = node;
 	node->place = place;
@@ -24,7 +24,7 @@ static void sift(struct heap *heap, struct heap_node *node)
 	size_t at = node->place;
 
 	while (at > 1 && heap->nodes[at / 2 - 1]->key > node->key) {
-		put(heap, at, heap->nodes[at / 2 - 1]);
+		heap_put(heap, at, heap->nodes[at / 2 - 1]);
 		at /= 2;
 	}
 	for (;;) {
@@ -36,10 +36,10 @@ static void sift(struct heap *heap, struct heap_node *node)
 			child++;
 		if (heap->nodes[child - 1]->key >= node->key)
 			break;
-		put(heap, at, heap->nodes[child - 1]);
+		heap_put(heap, at, heap->nodes[child - 1]);
 		at = child;
 	}
-	put(heap, at, node);
+	heap_put(heap, at, node);
 }
 
 void heap_set(struct heap *heap, struct heap_node *node, int64_t key)
@@ -51,7 +51,7 @@ void heap_set(struct heap *heap, struct heap_node *node, int64_t key)
 			heap->nodes = mem_resize(heap->nodes, heap->size, sizeof(*heap->nodes));
 		}
 		heap->count++;
-		put(heap, heap->count, node);
+		heap_put(heap, heap->count, node);
 	}
 	sift(heap, node);
 }
@@ -67,7 +67,7 @@ void heap_remove(struct heap *heap, struct heap_node *node)
 	last = heap->nodes[heap->count - 1];
 	heap->count--;
 	if (last != node) {
-		put(heap, place, last);
+		heap_put(heap, place, last);
 		sift(heap, last);
 	}
 }

@@ -47,7 +47,7 @@ int io_pwrite_all(int fd, const void *data, size_t len, off_t offset)
 }
 
 /* Takes `done` bytes off the front of *parts. */
-static void advance(struct iovec **parts, size_t *count, size_t done)
+static void iovec_advance(struct iovec **parts, size_t *count, size_t done)
 {
 	for (; *count > 0 && done >= (*parts)->iov_len; (*parts)++, (*count)--)
 		done -= (*parts)->iov_len;
@@ -67,7 +67,7 @@ int io_pwritev_all(int fd, struct iovec *parts, size_t count, off_t offset)
 		if (n < 0)
 			return -errno;
 		offset += n;
-		advance(&parts, &count, (size_t)n);
+		iovec_advance(&parts, &count, (size_t)n);
 	}
 	return 0;
 }
@@ -84,7 +84,7 @@ int io_preadv_all(int fd, struct iovec *parts, size_t count, off_t offset)
 		if (n == 0)
 			return -ENODATA;
 		offset += n;
-		advance(&parts, &count, (size_t)n);
+		iovec_advance(&parts, &count, (size_t)n);
 	}
 	return 0;
 }

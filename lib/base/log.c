@@ -180,7 +180,7 @@ void log_gather(void)
 	atexit(log_flush);
 }
 
-static void write_line(struct view line)
+static void log_write_line(struct view line)
 {
 	log_flush();
 	(void)!write(log_state.fd, line.data, line.len);
@@ -191,7 +191,7 @@ static void gather(struct view line)
 	if (line.len > LOG_GATHER_MAX - log_state.gathered)
 		log_flush();
 	if (line.len > LOG_GATHER_MAX) {
-		write_line(line);
+		log_write_line(line);
 		return;
 	}
 	memcpy(log_state.lines + log_state.gathered, line.data, line.len);
@@ -219,7 +219,7 @@ static void log_line(enum log_level level, const char *format, va_list args)
 	else if (log_state.gathers && level < LOG_WARNING_LEVEL)
 		gather(str_view(&line));
 	else
-		write_line(str_view(&line));
+		log_write_line(str_view(&line));
 	str_free(&text);
 	str_free(&line);
 	errno = saved;

@@ -144,7 +144,7 @@ static void rebuild(struct map *map)
 	free(old);
 }
 
-static void *put(struct map *map, struct view key, void *value)
+static void *map_put_entry(struct map *map, struct view key, void *value)
 {
 	uint64_t hash = map_hash(key);
 	struct slot *slot = find_slot(map, key, hash);
@@ -170,13 +170,13 @@ static void *put(struct map *map, struct view key, void *value)
 
 void *map_put(struct map *map, struct view key, void *value)
 {
-	return put(map, key, value);
+	return map_put_entry(map, key, value);
 }
 
 void *map_put_borrowed(struct map *map, struct view key, void *value)
 {
 	map->borrowed = true;
-	return put(map, key, value);
+	return map_put_entry(map, key, value);
 }
 
 void *map_remove(struct map *map, struct view key)

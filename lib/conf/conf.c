@@ -90,14 +90,14 @@ static bool is_name(struct view name)
 }
 
 /* The part of a line that a report shows. */
-static void quote(struct str *report, struct view text)
+static void conf_quote(struct str *report, struct view text)
 {
 	str_append_byte(report, '"');
 	str_append_printable(report, view_first(text, 60));
 	str_append(report, text.len > 60 ? VIEW("...\"") : VIEW("\""));
 }
 
-static void parse_line(struct view line, int number, struct str *report)
+static void conf_parse_line(struct view line, int number, struct str *report)
 {
 	size_t equals = view_find_byte(line, '=');
 	struct view name = view_trim(view_first(line, equals));
@@ -112,18 +112,18 @@ static void parse_line(struct view line, int number, struct str *report)
 		str_printf(report, "main.cf, line %d: a NUL byte in the text\n", number);
 	} else if (equals == VIEW_NOT_FOUND) {
 		str_printf(report, "main.cf, line %d: expected name = value, not ", number);
-		quote(report, line);
+		conf_quote(report, line);
 		str_append(report, VIEW("\n"));
 	} else if (!is_name(name)) {
 		str_printf(report, "main.cf, line %d: not a parameter's name: ", number);
-		quote(report, name);
+		conf_quote(report, name);
 		str_append(report, VIEW("\n"));
 	} else {
 		add_setting(name, value, number);
 	}
 }
 
-static void parse_text(struct view text, struct str *report)
+static void conf_parse_text(struct view text, struct str *report)
 {
 	struct lines lines = lines_of(text);
 	struct view line;
@@ -134,7 +134,7 @@ static void parse_text(struct view text, struct str *report)
 				   lines.number, CONF_SETTINGS_MAX);
 			break;
 		}
-		parse_line(line, lines.number, report);
+		conf_parse_line(line, lines.number, report);
 	}
 	lines_free(&lines);
 }
@@ -168,11 +168,11 @@ const char *conf_lookup_raw(void *unused, struct view name)
 
 int conf_expand(struct view text, struct str *out, struct error *err)
 {
-	return expand(text, conf_lookup_raw, NULL, out, err);
+	return value_expand(text, conf_lookup_raw, NULL, out, err);
 }
 
 /* The expanded value, kept; NULL if there is none, or with *err if it cannot be expanded. */
-static const char *get(const char *name, struct error *err)
+static const char *parameter_get(const char *name, struct error *err)
 {
 	char *value = map_get(conf_state.values, view_of(name));
 	const char *raw;
@@ -202,7 +202,7 @@ static const char *get(const char *name, struct error *err)
 
 const char *conf_get(const char *name)
 {
-	return conf_state.values ? get(name, NULL) : NULL;
+	return conf_state.values ? parameter_get(name, NULL) : NULL;
 }
 
 /* ---- filling `param` ---- */
@@ -251,7 +251,8 @@ static int parse_int(struct view text, const struct param_info *info, int64_t *v
 	return 0;
 }
 
-static int store(const struct param_info *info, void *place, const char *text, struct error *err)
+static int parameter_store(const struct param_info *info, void *place, const char *text,
+			   struct error *err)
 {
 	struct view value = view_trim(view_of(text));
 
@@ -284,7 +285,7 @@ static void report_error(const char *name, const struct error *err, struct str *
 	str_append_byte(report, '\n');
 }
 
-static void fill(struct str *report)
+static void parameters_fill(struct str *report)
 {
 	for (size_t i = 0; i < param_table_count; i++) {
 		const struct param_info *info = &param_table[i];
@@ -296,11 +297,11 @@ static void fill(struct str *report)
 
 		void *place = (char *)&param + offsets[i];
 
-		text = get(info->name, &err);
-		if (text == NULL || store(info, place, text, &err) < 0) {
+		text = parameter_get(info->name, &err);
+		if (text == NULL || parameter_store(info, place, text, &err) < 0) {
 			report_error(info->name, &err, report);
 			/* Nobody goes on with this, but a tool that shows it must not crash. */
-			store(info, place, info->value, NULL);
+			parameter_store(info, place, info->value, NULL);
 		}
 	}
 	/* What is not in the table must be sound too: other values refer to it. */
@@ -310,7 +311,8 @@ static void fill(struct str *report)
 		struct error err = ERROR_NONE;
 
 		if ((info == NULL || info->type == PARAM_TYPE_LATER) &&
-		    &conf_state.settings[i] == conf_setting(name) && get(name, &err) == NULL)
+		    &conf_state.settings[i] == conf_setting(name) &&
+		    parameter_get(name, &err) == NULL)
 			report_error(name, &err, report);
 	}
 }
@@ -355,7 +357,7 @@ int conf_load_text(struct view text, const char *directory, const struct conf_ov
 	conf_state.by_name = map_new();
 	conf_state.computed = map_new();
 	conf_state.values = map_new();
-	parse_text(text, report);
+	conf_parse_text(text, report);
 	for (size_t i = 0; i < count; i++) {
 		if (is_name(view_of(overrides[i].name)))
 			add_setting(view_of(overrides[i].name), view_of(overrides[i].value), 0);
@@ -368,7 +370,7 @@ int conf_load_text(struct view text, const char *directory, const struct conf_ov
 			&conf_state.settings[i]);
 	conf_compute_defaults();
 	read_origin(report);
-	fill(report);
+	parameters_fill(report);
 	return report->len > before ? -EINVAL : 0;
 }
 

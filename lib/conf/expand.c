@@ -146,7 +146,7 @@ static int parse_comparison(struct view body, struct reference *ref, struct erro
 }
 
 /* The inside of ${...} or $(...). */
-static int parse_body(struct view body, struct reference *ref, struct error *err)
+static int expression_parse_body(struct view body, struct reference *ref, struct error *err)
 {
 	size_t len = 0;
 
@@ -183,7 +183,7 @@ static int take_reference(struct view *rest, struct reference *ref, struct error
 			return error_set(err, -EINVAL, "\"$%c\" without its end: \"$%.*s\"",
 					 v.data[0], VIEW_ARG(view_first(v, 40)));
 		*rest = view_from(v, end + 1);
-		int r = parse_body(view_first(view_from(v, 1), end - 1), ref, err);
+		int r = expression_parse_body(view_first(view_from(v, 1), end - 1), ref, err);
 
 		return r < 0 ? r : 1;
 	}
@@ -236,7 +236,7 @@ static int compare_levels(struct view a, struct view b, int *order, struct error
 	return 0;
 }
 
-static int compare(const struct frame *frame, bool *answer, struct error *err)
+static int expression_compare(const struct frame *frame, bool *answer, struct error *err)
 {
 	struct view a = str_view(&frame->values[0]), b = str_view(&frame->values[1]);
 	struct view op = frame->operator;
@@ -267,7 +267,7 @@ static int compare(const struct frame *frame, bool *answer, struct error *err)
 
 /* ---- the stack ---- */
 
-static int push(struct expansion *x, struct view text, struct str *out)
+static int expression_push(struct expansion *x, struct view text, struct str *out)
 {
 	if (x->depth == EXPAND_DEPTH_MAX)
 		return error_set(x->err, -EINVAL,
@@ -281,7 +281,7 @@ static int push(struct expansion *x, struct view text, struct str *out)
 
 static int push_comparison(struct expansion *x, const struct reference *ref, struct str *out)
 {
-	int r = push(x, VIEW_NONE, out);
+	int r = expression_push(x, VIEW_NONE, out);
 
 	if (r < 0)
 		return r;
@@ -295,7 +295,7 @@ static int push_comparison(struct expansion *x, const struct reference *ref, str
 	/* Without branches a comparison is a truth value, which may itself be tested. */
 	frame->yes = ref->has_yes || ref->has_no ? ref->yes : VIEW("true");
 	frame->no = ref->no;
-	return push(x, frame->sides[0], &frame->values[0]);
+	return expression_push(x, frame->sides[0], &frame->values[0]);
 }
 
 static int enter(struct expansion *x, const struct reference *ref, struct str *out)
@@ -307,12 +307,12 @@ static int enter(struct expansion *x, const struct reference *ref, struct str *o
 	bool has_value = value != NULL && value[0] != '\0';
 
 	if (ref->conditional)
-		return push(x, has_value ? ref->yes : ref->no, out);
-	return has_value ? push(x, view_of(value), out) : 0;
+		return expression_push(x, has_value ? ref->yes : ref->no, out);
+	return has_value ? expression_push(x, view_of(value), out) : 0;
 }
 
 /* The frame on top has nothing left. */
-static int leave(struct expansion *x)
+static int expression_leave(struct expansion *x)
 {
 	struct frame *frame = &x->frames[--x->depth];
 	bool answer = false;
@@ -322,19 +322,19 @@ static int leave(struct expansion *x)
 	x->depth++;
 	if (frame->side == 0) {
 		frame->side = 1;
-		return push(x, frame->sides[1], &frame->values[1]);
+		return expression_push(x, frame->sides[1], &frame->values[1]);
 	}
 
-	int r = compare(frame, &answer, x->err);
+	int r = expression_compare(frame, &answer, x->err);
 	struct view chosen = answer ? frame->yes : frame->no;
 
 	str_free(&frame->values[0]);
 	str_free(&frame->values[1]);
 	x->depth--;
-	return r < 0 ? r : push(x, chosen, frame->out);
+	return r < 0 ? r : expression_push(x, chosen, frame->out);
 }
 
-static int step(struct expansion *x)
+static int expression_step(struct expansion *x)
 {
 	struct frame *frame = &x->frames[x->depth - 1];
 	struct reference ref;
@@ -345,7 +345,7 @@ static int step(struct expansion *x)
 		return error_set(x->err, -EINVAL, "the expanded value grows too large");
 	frame->rest = view_from(frame->rest, dollar);
 	if (frame->rest.len == 0)
-		return leave(x);
+		return expression_leave(x);
 
 	int r = take_reference(&frame->rest, &ref, x->err);
 
@@ -354,8 +354,8 @@ static int step(struct expansion *x)
 	return r <= 0 ? r : enter(x, &ref, frame->out);
 }
 
-int expand(struct view text, expand_lookup *lookup, void *argument, struct str *out,
-	   struct error *err)
+int value_expand(struct view text, expand_lookup *lookup, void *argument, struct str *out,
+		 struct error *err)
 {
 	if (view_find_byte(text, '$') == VIEW_NOT_FOUND) {
 		str_append(out, text);
@@ -369,9 +369,9 @@ int expand(struct view text, expand_lookup *lookup, void *argument, struct str *
 	x->lookup = lookup;
 	x->argument = argument;
 	x->err = err;
-	r = push(x, text, &result);
+	r = expression_push(x, text, &result);
 	while (r == 0 && x->depth > 0)
-		r = step(x);
+		r = expression_step(x);
 	for (size_t i = 0; i < x->depth; i++) {
 		str_free(&x->frames[i].values[0]);
 		str_free(&x->frames[i].values[1]);

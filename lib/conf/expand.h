@@ -25,8 +25,8 @@ enum {
 typedef const char *expand_lookup(void *argument, struct view name);
 
 /* Appends to *out. 0, or -EINVAL with the reason. */
-int expand(struct view text, expand_lookup *lookup, void *argument, struct str *out,
-	   struct error *err);
+int value_expand(struct view text, expand_lookup *lookup, void *argument, struct str *out,
+		 struct error *err);
 /* Calls `found` for each name that the text refers to, also in branches that are not taken. */
 void expand_names(struct view text, void (*found)(void *argument, struct view name),
 		  void *argument);

@@ -16,7 +16,7 @@ static bool begins_with_space(struct view line)
 }
 
 /* Empty, or a comment, wherever it begins. */
-static bool is_nothing(struct view line)
+static bool line_is_nothing(struct view line)
 {
 	struct view text = view_trim(line);
 
@@ -38,7 +38,7 @@ bool lines_next(struct lines *lines, struct view *line)
 		if (!view_next(&lines->rest, '\n', &first))
 			return false;
 		lines->read++;
-	} while (is_nothing(first));
+	} while (line_is_nothing(first));
 	lines->number = lines->read;
 	*line = without_end(first);
 	str_clear(&lines->joined);
@@ -48,7 +48,7 @@ bool lines_next(struct lines *lines, struct view *line)
 
 		if (!view_next(&after, '\n', &next))
 			break;
-		if (!is_nothing(next)) {
+		if (!line_is_nothing(next)) {
 			if (!begins_with_space(next))
 				break;
 			if (lines->joined.len == 0)

@@ -68,7 +68,7 @@ enum { NAME_MAX_NEAR = 80, DISTANCE_MAX = 2 };
  * How many bytes must be changed, added, left out or swapped with their neighbour to make a into
  * b (the restricted Damerau-Levenshtein distance). Both at most NAME_MAX_NEAR long.
  */
-static size_t distance(struct view a, struct view b)
+static size_t parameter_distance(struct view a, struct view b)
 {
 	size_t rows[3][NAME_MAX_NEAR + 1];
 	size_t *before = rows[0], *above = rows[1], *row = rows[2];
@@ -111,7 +111,7 @@ const char *param_nearest(struct view name)
 		    name.len > known.len + DISTANCE_MAX)
 			continue;
 
-		size_t d = distance(name, known);
+		size_t d = parameter_distance(name, known);
 
 		if (d < least) {
 			least = d;

@@ -25,7 +25,7 @@ struct place {
 	struct str *report;
 };
 
-static int complain(const struct place *place, const char *what, struct view text)
+static int service_complain(const struct place *place, const char *what, struct view text)
 {
 	str_printf(place->report, "%s, line %d: %s", place->path, place->line, what);
 	if (text.len > 0) {
@@ -37,8 +37,8 @@ static int complain(const struct place *place, const char *what, struct view tex
 	return -EINVAL;
 }
 
-static int parse_flag(struct view text, const char *column, bool otherwise, bool *value,
-		      const struct place *place)
+static int service_parse_flag(struct view text, const char *column, bool otherwise, bool *value,
+			      const struct place *place)
 {
 	char what[100];
 
@@ -46,7 +46,7 @@ static int parse_flag(struct view text, const char *column, bool otherwise, bool
 	if (view_is(text, "-") || view_is(text, "y") || view_is(text, "n"))
 		return 0;
 	snprintf(what, sizeof(what), "column \"%s\": expected y, n or -, not", column);
-	return complain(place, what, text);
+	return service_complain(place, what, text);
 }
 
 static int parse_number(struct view text, const char *column, int otherwise, int *value,
@@ -66,7 +66,7 @@ static int parse_number(struct view text, const char *column, int otherwise, int
 		return 0;
 	}
 	snprintf(what, sizeof(what), "column \"%s\": expected a number or -, not", column);
-	return complain(place, what, text);
+	return service_complain(place, what, text);
 }
 
 static int parse_type(struct view text, enum service_type *type, const struct place *place)
@@ -77,7 +77,7 @@ static int parse_type(struct view text, enum service_type *type, const struct pl
 			return 0;
 		}
 	}
-	return complain(
+	return service_complain(
 		place, "column \"type\": expected inet, unix, pass, fifo or unix-dgram, not", text);
 }
 
@@ -88,20 +88,21 @@ static int parse_columns(const struct view *column, struct service *service,
 	int r = parse_type(column[1], &service->type, place);
 
 	if (column[0].data[0] == '/' || view_find(column[0], VIEW("..")) != VIEW_NOT_FOUND)
-		r = complain(place, "not a service's name:", column[0]);
-	if (parse_flag(column[2], "private", true, &service->private_socket, place) < 0)
+		r = service_complain(place, "not a service's name:", column[0]);
+	if (service_parse_flag(column[2], "private", true, &service->private_socket, place) < 0)
 		r = -EINVAL;
-	if (parse_flag(column[3], "unpriv", true, &unprivileged, place) < 0)
+	if (service_parse_flag(column[3], "unpriv", true, &unprivileged, place) < 0)
 		r = -EINVAL;
-	if (parse_flag(column[4], "chroot", false, &service->chroot, place) < 0)
+	if (service_parse_flag(column[4], "chroot", false, &service->chroot, place) < 0)
 		r = -EINVAL;
 	if (parse_number(column[5], "wakeup", 0, &service->wakeup, place) < 0)
 		r = -EINVAL;
 	if (parse_number(column[6], "maxproc", -1, &service->processes, place) < 0)
 		r = -EINVAL;
 	if (view_find_byte(column[7], '/') != VIEW_NOT_FOUND)
-		r = complain(place, "column \"command\": expected a program's name without /, not",
-			     column[7]);
+		r = service_complain(place,
+				     "column \"command\": expected a program's name without /, not",
+				     column[7]);
 	service->privileged = !unprivileged;
 	if (service->type == SERVICE_INET)
 		service->private_socket = false;
@@ -114,7 +115,8 @@ static int parse_columns(const struct view *column, struct service *service,
 /* ---- arguments ---- */
 
 /* "name=value", or "name = value" out of braces. */
-static int add_override(struct service *service, struct view text, const struct place *place)
+static int service_add_override(struct service *service, struct view text,
+				const struct place *place)
 {
 	size_t equals = view_find_byte(text, '=');
 	struct view name = view_trim(view_first(text, equals));
@@ -122,7 +124,7 @@ static int add_override(struct service *service, struct view text, const struct 
 		view_trim(view_from(text, equals == VIEW_NOT_FOUND ? text.len : equals + 1));
 
 	if (equals == VIEW_NOT_FOUND || name.len == 0)
-		return complain(place, "expected name=value behind -o, not", text);
+		return service_complain(place, "expected name=value behind -o, not", text);
 	service->overrides = mem_resize(service->overrides, service->override_count + 1,
 					sizeof(*service->overrides));
 	service->overrides[service->override_count++] = (struct conf_override){
@@ -161,7 +163,7 @@ static bool next_argument(struct view *rest, struct view *argument, bool *unbala
 	return true;
 }
 
-static void add_argument(struct service *service, size_t *count, struct view argument)
+static void service_add_argument(struct service *service, size_t *count, struct view argument)
 {
 	service->arguments = mem_resize(service->arguments, *count + 2, sizeof(char *));
 	service->arguments[(*count)++] =
@@ -182,17 +184,17 @@ static int parse_arguments(struct view rest, struct service *service, const stru
 		if (argument.len == 0 || argument.data[0] != '-')
 			options = false;
 		if (unbalanced)
-			return complain(place, "\"{\" without \"}\":", argument);
+			return service_complain(place, "\"{\" without \"}\":", argument);
 		if (count + service->override_count >= ARGUMENTS_MAX)
-			return complain(place, "too many arguments", VIEW_NONE);
+			return service_complain(place, "too many arguments", VIEW_NONE);
 		if (!options || !view_starts(argument, VIEW("-o"))) {
-			add_argument(service, &count, argument);
+			service_add_argument(service, &count, argument);
 			continue;
 		}
 		argument = view_from(argument, 2);
 		if (argument.len == 0 && !next_argument(&rest, &argument, &unbalanced))
-			return complain(place, "nothing behind -o", VIEW_NONE);
-		if (add_override(service, argument, place) < 0)
+			return service_complain(place, "nothing behind -o", VIEW_NONE);
+		if (service_add_override(service, argument, place) < 0)
 			r = -EINVAL;
 	}
 	return r;
@@ -232,28 +234,30 @@ static int check_twice(const struct services *services, const struct service *se
 		if (other->type != service->type || strcmp(other->name, service->name) != 0)
 			continue;
 		snprintf(what, sizeof(what), "the same service stands in line %d:", other->line);
-		return complain(place, what, view_of(service->name));
+		return service_complain(place, what, view_of(service->name));
 	}
 	return 0;
 }
 
-static int parse_line(struct view line, struct service *service, const struct place *place)
+static int service_parse_line(struct view line, struct service *service, const struct place *place)
 {
 	struct view column[COLUMNS], rest = line;
 	size_t count = 0;
 	int r;
 
 	if (ascii_is_space(line.data[0]))
-		return complain(place, "begins with white space but continues nothing", VIEW_NONE);
+		return service_complain(place, "begins with white space but continues nothing",
+					VIEW_NONE);
 	if (view_find_byte(line, '\0') != VIEW_NOT_FOUND)
-		return complain(place, "a NUL byte in the text", VIEW_NONE);
+		return service_complain(place, "a NUL byte in the text", VIEW_NONE);
 	while (count < COLUMNS && view_next_word(&rest, " \t\r\n", &column[count]))
 		count++;
 	if (count < COLUMNS)
-		return complain(place,
-				"expected 8 columns (service type private unpriv chroot wakeup "
-				"maxproc command), not",
-				line);
+		return service_complain(
+			place,
+			"expected 8 columns (service type private unpriv chroot wakeup "
+			"maxproc command), not",
+			line);
 	r = parse_columns(column, service, place);
 	return parse_arguments(rest, service, place) < 0 ? -EINVAL : r;
 }
@@ -271,10 +275,10 @@ int services_parse(struct view text, const char *path, struct services *services
 		struct service service = { 0 };
 
 		if (services->count == SERVICES_MAX) {
-			complain(&place, "too many services", VIEW_NONE);
+			service_complain(&place, "too many services", VIEW_NONE);
 			break;
 		}
-		if (parse_line(line, &service, &place) < 0 ||
+		if (service_parse_line(line, &service, &place) < 0 ||
 		    check_twice(services, &service, &place) < 0) {
 			free_service(&service);
 			continue;

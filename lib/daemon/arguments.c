@@ -6,7 +6,7 @@
 #include "daemon/internal.h"
 
 /* "key=rest": the two halves. */
-static bool split(const char *text, struct view *key, const char **rest)
+static bool argument_split(const char *text, struct view *key, const char **rest)
 {
 	size_t at = view_find_byte(view_of(text), '=');
 
@@ -32,8 +32,8 @@ static bool read_listener(struct birth *birth, const char *text)
 	struct listener *listener = &birth->listeners[birth->listener_count];
 	struct view number;
 
-	if (birth->listener_count == LISTEN_MAX || !split(text, &number, &listener->name) ||
-	    !read_fd(number, &listener->fd))
+	if (birth->listener_count == LISTEN_MAX ||
+	    !argument_split(text, &number, &listener->name) || !read_fd(number, &listener->fd))
 		return false;
 	birth->listener_count++;
 	return true;
@@ -58,7 +58,7 @@ static bool read_flag(struct birth *birth, const char *text)
 	struct view key;
 	const char *value;
 
-	if (!split(text, &key, &value))
+	if (!argument_split(text, &key, &value))
 		return false;
 	if (view_is(key, "life"))
 		return read_fd(view_of(value), &birth->life_fd);

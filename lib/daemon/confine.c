@@ -36,7 +36,7 @@ bool daemon_running_as_root(void)
 
 /* ---- users ---- */
 
-static int find_user(const char *name, uid_t *uid, gid_t *gid, struct error *err)
+static int confine_find_user(const char *name, uid_t *uid, gid_t *gid, struct error *err)
 {
 	const struct passwd *user = getpwnam(name);
 
@@ -66,10 +66,10 @@ static int identity_find(enum daemon_user user, struct identity *id, struct erro
 
 	id->name = user_name(user);
 	id->group_count = 0;
-	r = find_user(id->name, &id->uid, &id->gid, err);
+	r = confine_find_user(id->name, &id->uid, &id->gid, err);
 	if (r < 0)
 		return r;
-	r = find_user(param.mail_owner, &mail_uid, &mail_gid, err);
+	r = confine_find_user(param.mail_owner, &mail_uid, &mail_gid, err);
 	if (r < 0)
 		return r;
 	/* The folder of the private sockets is open to this group. */

@@ -54,7 +54,7 @@ bool life_is_retiring(void)
 
 /* ---- the end ---- */
 
-static void end_when_late(void *unused)
+static void life_end_when_late(void *unused)
 {
 	(void)unused;
 	task_sleep(param.service_stop_time);
@@ -62,7 +62,7 @@ static void end_when_late(void *unused)
 	task_quit(0);
 }
 
-static void stop(void *unused)
+static void life_stop(void *unused)
 {
 	(void)unused;
 	if (life.stopping)
@@ -70,7 +70,7 @@ static void stop(void *unused)
 	life.stopping = true;
 	life_retire();
 	task_shut_down();
-	task_spawn("end when late", end_when_late, NULL);
+	task_spawn("end when late", life_end_when_late, NULL);
 }
 
 static void stop_when_late(void *unused)
@@ -78,7 +78,7 @@ static void stop_when_late(void *unused)
 	(void)unused;
 	task_sleep(param.service_retire_time);
 	log_info("service_retire_time is over: ending %zu connections or jobs", life.work);
-	stop(NULL);
+	life_stop(NULL);
 }
 
 void life_retire(void)
@@ -132,7 +132,7 @@ void life_start(const struct daemon_program *program, const struct birth *birth)
 	life.program = program;
 	life.life_fd = birth->life_fd;
 	life.status_fd = birth->status_fd;
-	task_on_signal(SIGTERM, stop, NULL);
+	task_on_signal(SIGTERM, life_stop, NULL);
 	task_on_signal(SIGHUP, retire_on_signal, NULL);
 	task_spawn("life line", watch_life_line, NULL);
 	if (program->root != DAEMON_ROOT_NONE)

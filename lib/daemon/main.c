@@ -37,7 +37,7 @@ const char *const *daemon_arguments(void)
 }
 
 /* The reason goes to the log, and to master, which tells whoever waits for the start. */
-static int give_up(const char *reason)
+static int start_give_up(const char *reason)
 {
 	log_error("%s", reason);
 	life_report(self.birth.status_fd, "failed", reason);
@@ -74,7 +74,7 @@ static int load_configuration(void)
 		if (rest.len > 0)
 			log_error("%s", first);
 	}
-	return give_up(first != NULL ? first : "the configuration cannot be read");
+	return start_give_up(first != NULL ? first : "the configuration cannot be read");
 }
 
 /* A program that cannot serve what master.cf gives it says so at once. */
@@ -138,7 +138,7 @@ int daemon_main(int argc, char **argv, const struct daemon_program *program)
 	ipc_set_default_timeout(param.ipc_timeout);
 	if (check_listeners(&err) < 0 || (program->prepare != NULL && program->prepare(&err) < 0) ||
 	    confine_program(program, &text, &err) < 0)
-		return give_up(err.text);
+		return start_give_up(err.text);
 	life_report(self.birth.status_fd, "ready", str_cstr(&text) + 1);
 	log_gather();
 	return task_run(first_task, NULL);

@@ -44,8 +44,8 @@ static struct {
 /* ---- one connection ---- */
 
 /* Address as people write it; an IPv4 client on an IPv6 socket is an IPv4 client. */
-static void describe(const struct sockaddr_storage *address, char *text, size_t size,
-		     uint16_t *port)
+static void peer_describe(const struct sockaddr_storage *address, char *text, size_t size,
+			  uint16_t *port)
 {
 	const struct sockaddr_in6 *v6 = (const void *)address;
 	const struct sockaddr_in *v4 = (const void *)address;
@@ -71,9 +71,9 @@ static void fill_in_peer(struct connection *c)
 	socklen_t len = sizeof(local);
 	struct peer *peer = &c->peer;
 
-	describe(&peer->address, peer->text, sizeof(peer->text), &peer->port);
+	peer_describe(&peer->address, peer->text, sizeof(peer->text), &peer->port);
 	getsockname(c->fd, (struct sockaddr *)&local, &len);
-	describe(&local, peer->server_text, sizeof(peer->server_text), &peer->server_port);
+	peer_describe(&local, peer->server_text, sizeof(peer->server_text), &peer->server_port);
 }
 
 static void serve_one(void *argument)

@@ -97,7 +97,7 @@ static struct view left(const struct imap_parser *p)
 }
 
 /* The bytes that are kept until the next command; lines and literals were counted when they came. */
-static int keep(struct imap_parser *p, struct view bytes, struct view *kept)
+static int parser_keep(struct imap_parser *p, struct view bytes, struct view *kept)
 {
 	if (p->piece_count == PIECES_MAX)
 		return too_large(p, "Command too large");
@@ -111,7 +111,7 @@ static int keep(struct imap_parser *p, struct view bytes, struct view *kept)
 }
 
 /* Reads the line that follows: the command's first, or what comes behind a literal. */
-static int next_line(struct imap_parser *p)
+static int command_next_line(struct imap_parser *p)
 {
 	struct view line;
 	int r = stream_read_line(p->io, &line, p->limits.line);
@@ -159,7 +159,7 @@ int imap_command_begin(struct imap_parser *p)
 	str_clear(&p->name);
 	p->literals = 0;
 	p->problem = "";
-	r = next_line(p);
+	r = command_next_line(p);
 	/* A line that is refused as a whole is answered with its tag, too. */
 	has_tag = take_tag(p);
 	if (r < 0)
@@ -224,7 +224,7 @@ static int skip_bytes(struct imap_parser *p, uint64_t size)
 /* A line that is only to be skipped: whatever is wrong with it, but the stream. */
 static int next_skipped_line(struct imap_parser *p)
 {
-	int r = next_line(p);
+	int r = command_next_line(p);
 
 	return r == -EMSGSIZE || r == -EBADMSG ? 0 : r;
 }
@@ -311,7 +311,7 @@ static int word(struct imap_parser *p, bool (*is_char)(char), const char *proble
 	if (len == 0)
 		return imap_syntax_error(p, problem);
 	p->at += len;
-	return keep(p, view_first(rest, len), out);
+	return parser_keep(p, view_first(rest, len), out);
 }
 
 int imap_atom(struct imap_parser *p, struct view *atom)
@@ -338,7 +338,7 @@ static int quoted(struct imap_parser *p, struct view *text)
 	if (i >= rest.len)
 		return imap_syntax_error(p, "Unterminated quoted string");
 	p->at += i + 1;
-	return keep(p, str_view(&unquoted), text);
+	return parser_keep(p, str_view(&unquoted), text);
 }
 
 /* RFC 7888: non-synchronizing literals above 4096 bytes only where LITERAL+ was announced. */
@@ -386,7 +386,7 @@ int imap_literal_read(struct imap_parser *p, struct view *piece)
 
 	if (p->streaming == 0) {
 		p->in_literal = false;
-		return next_line(p);
+		return command_next_line(p);
 	}
 	r = stream_peek(p->io, piece);
 	if (r < 0)
@@ -415,7 +415,7 @@ static int stored_literal(struct imap_parser *p, struct view *text)
 		return r;
 	if (view_find_byte(str_view(&bytes), '\0') != VIEW_NOT_FOUND)
 		return imap_syntax_error(p, "NUL is not allowed");
-	return keep(p, str_view(&bytes), text);
+	return parser_keep(p, str_view(&bytes), text);
 }
 
 int imap_string(struct imap_parser *p, struct view *text)

@@ -14,7 +14,7 @@ struct auth_exchange {
 	struct ipc *ipc; /* NULL: over */
 };
 
-static struct ipc_pool *pool(void)
+static struct ipc_pool *auth_pool(void)
 {
 	static struct ipc_pool *connections;
 
@@ -35,7 +35,7 @@ void auth_answer_free(struct auth_answer *answer)
 	str_free(&answer->text);
 }
 
-static int fail(struct auth_answer *answer, uint8_t why, const char *text, int code)
+static int auth_exchange_fail(struct auth_answer *answer, uint8_t why, const char *text, int code)
 {
 	answer->state = AUTH_FAILED;
 	answer->why = why;
@@ -45,7 +45,8 @@ static int fail(struct auth_answer *answer, uint8_t why, const char *text, int c
 
 static int fail_temporarily(struct auth_answer *answer, int code)
 {
-	return fail(answer, AUTH_FAIL_TEMPORARY, "Temporary authentication failure", code);
+	return auth_exchange_fail(answer, AUTH_FAIL_TEMPORARY, "Temporary authentication failure",
+				  code);
 }
 
 /* What auth said. 0, or -EBADMSG for what is no answer. */
@@ -74,9 +75,9 @@ static int take_answer(struct auth_answer *answer, struct message *m)
 }
 
 /* Ends the exchange's connection, or keeps it for the next. */
-static void leave(struct auth_exchange *exchange, bool healthy)
+static void auth_exchange_leave(struct auth_exchange *exchange, bool healthy)
 {
-	ipc_pool_put(pool(), TAKE(exchange->ipc), healthy);
+	ipc_pool_put(auth_pool(), TAKE(exchange->ipc), healthy);
 }
 
 static void clear(struct auth_answer *answer)
@@ -95,14 +96,14 @@ struct auth_exchange *auth_begin(struct view service, struct view mechanism, boo
 
 	*answer = (struct auth_answer){ .state = AUTH_FAILED };
 	if (mechanism.len > IPC_NAME_MAX) {
-		fail(answer, AUTH_FAIL_MECHANISM, "Mechanism not supported", 0);
+		auth_exchange_fail(answer, AUTH_FAIL_MECHANISM, "Mechanism not supported", 0);
 		return exchange;
 	}
 	if (initial.len > IPC_SASL_MAX) {
-		fail(answer, AUTH_FAIL_PROTOCOL, "Initial response too long", 0);
+		auth_exchange_fail(answer, AUTH_FAIL_PROTOCOL, "Initial response too long", 0);
 		return exchange;
 	}
-	r = ipc_exchange(pool(), clock_after(CONNECT_TIME), &exchange->ipc, &m, auth_begin,
+	r = ipc_exchange(auth_pool(), clock_after(CONNECT_TIME), &exchange->ipc, &m, auth_begin,
 			 .service = service, .mechanism = mechanism, .initial = initial,
 			 .has_initial = has_initial, .secured = secured,
 			 .client_address = client_address, .server_address = server_address);
@@ -111,7 +112,7 @@ struct auth_exchange *auth_begin(struct view service, struct view mechanism, boo
 	else
 		fail_temporarily(answer, r);
 	if (exchange->ipc != NULL && (r < 0 || answer->state != AUTH_CONTINUE))
-		leave(exchange, r == 0);
+		auth_exchange_leave(exchange, r == 0);
 	return exchange;
 }
 
@@ -124,8 +125,8 @@ int auth_respond(struct auth_exchange *exchange, struct view response, struct au
 	if (exchange->ipc == NULL)
 		return fail_temporarily(answer, -ENOTCONN);
 	if (response.len > IPC_SASL_MAX) {
-		leave(exchange, false);
-		return fail(answer, AUTH_FAIL_PROTOCOL, "Response too long", 0);
+		auth_exchange_leave(exchange, false);
+		return auth_exchange_fail(answer, AUTH_FAIL_PROTOCOL, "Response too long", 0);
 	}
 	r = ipc_send(exchange->ipc, auth_response, .bytes = response);
 	if (r == 0)
@@ -135,7 +136,7 @@ int auth_respond(struct auth_exchange *exchange, struct view response, struct au
 	else
 		fail_temporarily(answer, r);
 	if (r < 0 || answer->state != AUTH_CONTINUE)
-		leave(exchange, r == 0);
+		auth_exchange_leave(exchange, r == 0);
 	return r;
 }
 
@@ -145,7 +146,7 @@ void auth_exchange_free(struct auth_exchange *exchange)
 		return;
 	/* In the middle: auth sees the end of the connection and forgets what it knew. */
 	if (exchange->ipc != NULL)
-		leave(exchange, false);
+		auth_exchange_leave(exchange, false);
 	free(exchange);
 }
 
@@ -158,7 +159,8 @@ int auth_password(struct view service, struct view user, struct view password, b
 	if (view_find_byte(user, '\0') != VIEW_NOT_FOUND ||
 	    view_find_byte(password, '\0') != VIEW_NOT_FOUND ||
 	    user.len + password.len + 2 > IPC_SASL_MAX)
-		return fail(answer, AUTH_FAIL_CREDENTIALS, "Wrong user name or password", 0);
+		return auth_exchange_fail(answer, AUTH_FAIL_CREDENTIALS,
+					  "Wrong user name or password", 0);
 	str_append_byte(&plain, '\0');
 	str_append(&plain, user);
 	str_append_byte(&plain, '\0');
@@ -176,7 +178,7 @@ int auth_mechanisms(struct view service, bool secured, struct str *names)
 {
 	struct message m;
 	struct ipc *ipc;
-	int r = ipc_exchange(pool(), clock_after(CONNECT_TIME), &ipc, &m, auth_mechanisms,
+	int r = ipc_exchange(auth_pool(), clock_after(CONNECT_TIME), &ipc, &m, auth_mechanisms,
 			     .service = service, .secured = secured);
 
 	if (r < 0)
@@ -187,7 +189,7 @@ int auth_mechanisms(struct view service, bool secured, struct str *names)
 		message_close_fd(&m);
 		r = -EBADMSG;
 	}
-	ipc_pool_put(pool(), ipc, r == 0);
+	ipc_pool_put(auth_pool(), ipc, r == 0);
 	return r;
 }
 
@@ -199,8 +201,8 @@ int auth_redeem(struct view cookie, struct view service, struct str *user)
 
 	if (cookie.len == 0 || cookie.len > IPC_COOKIE_MAX)
 		return -EACCES;
-	r = ipc_exchange(pool(), clock_after(CONNECT_TIME), &ipc, &m, auth_redeem, .cookie = cookie,
-			 .service = service);
+	r = ipc_exchange(auth_pool(), clock_after(CONNECT_TIME), &ipc, &m, auth_redeem,
+			 .cookie = cookie, .service = service);
 	if (r < 0)
 		return r;
 	if (m.type == MSG_auth_ok) {
@@ -211,6 +213,6 @@ int auth_redeem(struct view cookie, struct view service, struct str *user)
 		message_close_fd(&m);
 		r = -EBADMSG;
 	}
-	ipc_pool_put(pool(), ipc, r != -EBADMSG);
+	ipc_pool_put(auth_pool(), ipc, r != -EBADMSG);
 	return r;
 }

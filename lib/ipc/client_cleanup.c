@@ -19,7 +19,7 @@ struct submission {
 };
 
 /* The pool of a service; made at its first use and kept for good. */
-static struct ipc_pool *pool_of(const char *service)
+static struct ipc_pool *cleanup_pool_of(const char *service)
 {
 	static struct {
 		const char *service;
@@ -38,7 +38,7 @@ static struct ipc_pool *pool_of(const char *service)
 }
 
 /* Sends what has come together. It is kept: a kept connection may turn out to be dead. */
-static int start(struct submission *s)
+static int submission_start(struct submission *s)
 {
 	for (;;) {
 		s->ipc = ipc_pool_get(s->pool, clock_after(CONNECT_TIME));
@@ -57,7 +57,7 @@ static int start(struct submission *s)
 	}
 }
 
-static int add(struct submission *s, enum message_type type, const void *fields)
+static int submission_add(struct submission *s, enum message_type type, const void *fields)
 {
 	struct packed packed = { .out = &s->buffer, .flat = true };
 
@@ -69,7 +69,7 @@ static int add(struct submission *s, enum message_type type, const void *fields)
 	}
 	s->failed = message_pack(&packed, type, fields);
 	if (s->failed == 0 && s->buffer.len > SUBMISSION_BUFFER) {
-		s->failed = start(s);
+		s->failed = submission_start(s);
 		str_free(&s->buffer);
 	}
 	return s->failed;
@@ -79,15 +79,16 @@ struct submission *submission_begin(const char *service, const struct msg_mail *
 {
 	struct submission *s = mem_new(struct submission);
 
-	s->pool = pool_of(service);
-	add(s, MSG_mail, mail);
+	s->pool = cleanup_pool_of(service);
+	submission_add(s, MSG_mail, mail);
 	return s;
 }
 
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify)
 {
-	return add(s, MSG_rcpt,
-		   &(struct msg_rcpt){ .address = address, .orcpt = orcpt, .notify = notify });
+	return submission_add(
+		s, MSG_rcpt,
+		&(struct msg_rcpt){ .address = address, .orcpt = orcpt, .notify = notify });
 }
 
 int submission_data(struct submission *s, struct view bytes)
@@ -97,7 +98,7 @@ int submission_data(struct submission *s, struct view bytes)
 	while (r == 0 && bytes.len > 0) {
 		struct view piece = view_first(bytes, IPC_FRAME_MAX);
 
-		r = add(s, MSG_data, &(struct msg_data){ .bytes = piece });
+		r = submission_add(s, MSG_data, &(struct msg_data){ .bytes = piece });
 		bytes = view_from(bytes, piece.len);
 	}
 	return r;
@@ -110,7 +111,7 @@ void submission_verdict_free(struct submission_verdict *verdict)
 	str_free(&verdict->queue_id);
 }
 
-static void finish(struct submission *s, bool healthy)
+static void submission_finish(struct submission *s, bool healthy)
 {
 	ipc_pool_put(s->pool, s->ipc, healthy);
 	str_free(&s->buffer);
@@ -118,12 +119,12 @@ static void finish(struct submission *s, bool healthy)
 }
 
 /* Sends what there is, if nothing was sent yet, and takes the answer. */
-static int conclude(struct submission *s, struct message *answer)
+static int submission_conclude(struct submission *s, struct message *answer)
 {
 	bool is_whole = s->ipc == NULL;
 
 	for (;;) {
-		int r = is_whole ? start(s) : 0;
+		int r = is_whole ? submission_start(s) : 0;
 
 		if (r == 0)
 			r = ipc_expect(s->ipc, MSG_verdict, answer);
@@ -141,17 +142,17 @@ static int conclude(struct submission *s, struct message *answer)
 int submission_commit(struct submission *s, struct submission_verdict *verdict)
 {
 	struct message answer;
-	int r = add(s, MSG_data_end, &(struct msg_data_end){ 0 });
+	int r = submission_add(s, MSG_data_end, &(struct msg_data_end){ 0 });
 
 	if (r == 0)
-		r = conclude(s, &answer);
+		r = submission_conclude(s, &answer);
 	if (r == 0) {
 		verdict->code = answer.verdict.code;
 		str_set(&verdict->status, answer.verdict.status);
 		str_set(&verdict->text, answer.verdict.text);
 		str_set(&verdict->queue_id, answer.verdict.queue_id);
 	}
-	finish(s, r == 0);
+	submission_finish(s, r == 0);
 	return r;
 }
 
@@ -167,5 +168,5 @@ void submission_abort(struct submission *s)
 		if (r == 0)
 			r = ipc_expect(s->ipc, MSG_done, &answer);
 	}
-	finish(s, r == 0);
+	submission_finish(s, r == 0);
 }

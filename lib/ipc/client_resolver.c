@@ -10,7 +10,7 @@
 #define ANSWER_TIME  ((msec_t)120 * 1000) /* far beyond dns_timeout, which resolver keeps to */
 #define NAMES_MAX    10			  /* PTR names of one client that are looked at */
 
-static struct ipc_pool *pool(void)
+static struct ipc_pool *resolver_pool(void)
 {
 	static struct ipc_pool *connections;
 
@@ -32,7 +32,7 @@ void dns_answer_free(struct dns_answer *answer)
 	*answer = (struct dns_answer){ 0 };
 }
 
-static int read_records(struct ipc *ipc, size_t count, struct dns_answer *answer)
+static int client_read_records(struct ipc *ipc, size_t count, struct dns_answer *answer)
 {
 	if (count > DNS_RECORDS_MAX)
 		return -EBADMSG;
@@ -66,8 +66,8 @@ int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
 		str_append_cstr(&answer->reason, "not a name that the DNS could have");
 		return 0;
 	}
-	r = ipc_exchange(pool(), clock_after(CONNECT_TIME), &ipc, &m, resolve, .name = name,
-			 .type = type);
+	r = ipc_exchange(resolver_pool(), clock_after(CONNECT_TIME), &ipc, &m, resolve,
+			 .name = name, .type = type);
 	if (r == 0 && m.type != MSG_resolved) {
 		message_close_fd(&m);
 		r = -EBADMSG;
@@ -77,9 +77,9 @@ int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
 		answer->secure = m.resolved.secure != 0;
 		answer->ttl = m.resolved.ttl;
 		str_set(&answer->reason, m.resolved.reason);
-		r = read_records(ipc, m.resolved.count, answer);
+		r = client_read_records(ipc, m.resolved.count, answer);
 	}
-	ipc_pool_put(pool(), ipc, r == 0);
+	ipc_pool_put(resolver_pool(), ipc, r == 0);
 	if (r < 0) {
 		dns_answer_free(answer);
 		answer->outcome = RESOLVE_TEMPORARY;

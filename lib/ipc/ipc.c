@@ -119,7 +119,7 @@ static void attach_fd(struct msghdr *header, void *control, size_t size, int fd)
 }
 
 /* Takes `sent` bytes off the front of a list of buffers. */
-static void advance(struct msghdr *header, size_t sent)
+static void frame_advance(struct msghdr *header, size_t sent)
 {
 	while (header->msg_iovlen > 0 && sent >= header->msg_iov->iov_len) {
 		sent -= header->msg_iov->iov_len;
@@ -146,12 +146,12 @@ static int send_all(struct ipc *ipc, struct iovec *parts, size_t count, int fd)
 		return ipc->broken;
 	if (fd >= 0)
 		attach_fd(&header, control.bytes, sizeof(control.bytes), fd);
-	advance(&header, 0);
+	frame_advance(&header, 0);
 	while (header.msg_iovlen > 0) {
 		ssize_t n = sendmsg(ipc->fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n >= 0) {
-			advance(&header, (size_t)n);
+			frame_advance(&header, (size_t)n);
 			header.msg_control = NULL;
 			header.msg_controllen = 0;
 			continue;

@@ -116,7 +116,7 @@ static void put_u64(struct str *out, uint64_t value)
 	str_append(out, view_make(&value, sizeof(value)));
 }
 
-static void put_text(struct packed *p, struct view text)
+static void pack_put_text(struct packed *p, struct view text)
 {
 	put_u32(p->out, (uint32_t)text.len);
 	if (p->flat || text.len < PACK_PIECE_MIN || p->count == PACK_PIECES_MAX) {
@@ -132,7 +132,7 @@ static void put_field(struct packed *p, const struct field *f, const void *at)
 {
 	switch (f->kind) {
 	case FIELD_TEXT:
-		put_text(p, *(const struct view *)at);
+		pack_put_text(p, *(const struct view *)at);
 		break;
 	case FIELD_U8:
 		str_append_byte(p->out, *(const char *)at);
@@ -187,7 +187,7 @@ int message_pack(struct packed *p, enum message_type type, const void *fields)
 /* ---- unpacking ---- */
 
 /* Copies `len` bytes off the front of *rest. */
-static bool take(struct view *rest, void *to, size_t len)
+static bool pack_take(struct view *rest, void *to, size_t len)
 {
 	if (rest->len < len)
 		return false;
@@ -196,11 +196,11 @@ static bool take(struct view *rest, void *to, size_t len)
 	return true;
 }
 
-static bool take_text(struct view *rest, uint32_t max, struct view *text)
+static bool pack_take_text(struct view *rest, uint32_t max, struct view *text)
 {
 	uint32_t len;
 
-	if (!take(rest, &len, sizeof(len)))
+	if (!pack_take(rest, &len, sizeof(len)))
 		return false;
 	len = ntohl(len);
 	if (len > max || len > rest->len)
@@ -215,7 +215,7 @@ static bool take_fd(struct view *rest, int *came, int *fd)
 {
 	uint8_t has;
 
-	if (!take(rest, &has, sizeof(has)) || has > 1 || (has && *came < 0))
+	if (!pack_take(rest, &has, sizeof(has)) || has > 1 || (has && *came < 0))
 		return false;
 	*fd = has ? *came : -1;
 	if (has)
@@ -230,17 +230,17 @@ static bool take_field(struct view *rest, const struct field *f, int *fd, void *
 
 	switch (f->kind) {
 	case FIELD_TEXT:
-		return take_text(rest, f->max, at);
+		return pack_take_text(rest, f->max, at);
 	case FIELD_U8:
-		return take(rest, at, 1);
+		return pack_take(rest, at, 1);
 	case FIELD_U32:
-		if (!take(rest, &u32, sizeof(u32)))
+		if (!pack_take(rest, &u32, sizeof(u32)))
 			return false;
 		*(uint32_t *)at = ntohl(u32);
 		return true;
 	case FIELD_U64:
 	case FIELD_I64:
-		if (!take(rest, &u64, sizeof(u64)))
+		if (!pack_take(rest, &u64, sizeof(u64)))
 			return false;
 		*(uint64_t *)at = be64toh(u64);
 		return true;

@@ -79,7 +79,8 @@ void ipc_pool_put(struct ipc_pool *pool, struct ipc *ipc, bool healthy)
 }
 
 /* 0; -ENODATA: closed before an answer; or another errno. */
-static int ask(struct ipc *ipc, struct message *answer, enum message_type type, const void *fields)
+static int pool_ask_once(struct ipc *ipc, struct message *answer, enum message_type type,
+			 const void *fields)
 {
 	int r = ipc_send_message(ipc, type, fields);
 
@@ -97,7 +98,7 @@ int ipc_exchange_message(struct ipc_pool *pool, msec_t deadline, struct ipc **ip
 		if (*ipc == NULL)
 			return -errno;
 
-		int r = ask(*ipc, answer, type, fields);
+		int r = pool_ask_once(*ipc, answer, type, fields);
 		bool was_kept = (*ipc)->was_kept;
 
 		if (r == 0)

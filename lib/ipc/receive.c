@@ -31,7 +31,7 @@ void ipc_release_input(struct ipc *ipc)
 }
 
 /* Room for `needed` bytes in one piece from in_start on, and then some for what follows. */
-static void make_room(struct ipc *ipc, size_t needed)
+static void frame_make_room(struct ipc *ipc, size_t needed)
 {
 	size_t size = needed <= MEM_BLOCK_SIZE / 2 ? MEM_BLOCK_SIZE : needed + IPC_BUFFER_SIZE;
 
@@ -76,7 +76,7 @@ static int take_descriptors(struct ipc *ipc, struct msghdr *header)
 }
 
 /* One read of at most `want` bytes. Bytes, 0 at the end, -EAGAIN, or another errno. */
-static ssize_t read_some(struct ipc *ipc, size_t want)
+static ssize_t socket_read_some(struct ipc *ipc, size_t want)
 {
 	struct iovec to = { ipc->in + ipc->in_start + ipc->in_len, want };
 	union {
@@ -116,14 +116,14 @@ static int wait_for_input(struct ipc *ipc, msec_t deadline)
  * complete, no byte beyond that message is read: another descriptor could come with it, and
  * nobody could say which is whose.
  */
-static int fill(struct ipc *ipc, size_t needed, msec_t deadline)
+static int frame_fill(struct ipc *ipc, size_t needed, msec_t deadline)
 {
 	while (ipc->in_len < needed) {
-		make_room(ipc, needed);
+		frame_make_room(ipc, needed);
 
 		size_t want = ipc->came >= 0 ? needed - ipc->in_len
 					     : ipc->in_size - ipc->in_start - ipc->in_len;
-		ssize_t n = read_some(ipc, want);
+		ssize_t n = socket_read_some(ipc, want);
 
 		if (n == -EAGAIN) {
 			int r = wait_for_input(ipc, deadline);
@@ -141,11 +141,11 @@ static int fill(struct ipc *ipc, size_t needed, msec_t deadline)
 	return 0;
 }
 
-static int read_head(struct ipc *ipc, msec_t deadline, enum message_type *type, size_t *body)
+static int frame_read_head(struct ipc *ipc, msec_t deadline, enum message_type *type, size_t *body)
 {
 	uint32_t len;
 	uint16_t number;
-	int r = fill(ipc, IPC_HEAD_SIZE, deadline);
+	int r = frame_fill(ipc, IPC_HEAD_SIZE, deadline);
 
 	if (r < 0)
 		return r;
@@ -166,10 +166,10 @@ static int read_message(struct ipc *ipc, struct message *m)
 	msec_t deadline = clock_after(ipc->timeout);
 	enum message_type type;
 	size_t body;
-	int r = read_head(ipc, deadline, &type, &body);
+	int r = frame_read_head(ipc, deadline, &type, &body);
 
 	if (r == 0)
-		r = fill(ipc, IPC_HEAD_SIZE + body, deadline);
+		r = frame_fill(ipc, IPC_HEAD_SIZE + body, deadline);
 	if (r < 0)
 		return r;
 	r = message_unpack(type, view_make(ipc->in + ipc->in_start + IPC_HEAD_SIZE, body),

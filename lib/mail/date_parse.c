@@ -86,7 +86,7 @@ static int parse_zone(struct view text, int *minutes)
 }
 
 /* The next word between white space, commas and comments. */
-static bool next_word(struct view text, size_t *at, struct view *word)
+static bool date_next_word(struct view text, size_t *at, struct view *word)
 {
 	lex_skip_space(text, at, NULL);
 	while (*at < text.len && text.data[*at] == ',') {
@@ -125,7 +125,7 @@ int date_parse_rfc5322(struct view text, int64_t *time, int *zone_minutes)
 	bool has_clock = false;
 
 	/* Tokens are told apart by their look, so asctime's order is understood as well. */
-	for (int i = 0; i < 8 && next_word(text, &at, &word); i++) {
+	for (int i = 0; i < 8 && date_next_word(text, &at, &word); i++) {
 		if (view_find_byte(word, ':') != VIEW_NOT_FOUND) {
 			if (has_clock || parse_clock(word, &seconds) < 0)
 				return -EINVAL;

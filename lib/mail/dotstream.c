@@ -10,7 +10,7 @@ struct feed {
 	void *argument;
 };
 
-static void put(struct feed *f, struct view bytes)
+static void dotstream_put(struct feed *f, struct view bytes)
 {
 	if (bytes.len == 0)
 		return;
@@ -21,7 +21,7 @@ static void put(struct feed *f, struct view bytes)
 /* Emits the run up to `end`, and begins the next one at `next`. */
 static void flush_run(struct feed *f, size_t end, size_t next)
 {
-	put(f, view_make(f->in.data + f->run, end - f->run));
+	dotstream_put(f, view_make(f->in.data + f->run, end - f->run));
 	f->run = next;
 }
 
@@ -34,7 +34,7 @@ static void begin_line(struct feed *f, bool after_bare_lf)
 static void put_bare_cr(struct feed *f)
 {
 	f->ds->has_bare_cr = true;
-	put(f, f->ds->keep_bare_cr ? VIEW("\r") : VIEW(" "));
+	dotstream_put(f, f->ds->keep_bare_cr ? VIEW("\r") : VIEW(" "));
 }
 
 /*
@@ -60,7 +60,7 @@ static void scan_line(struct feed *f)
 		f->at = f->lf;
 		flush_run(f, f->at, f->at + 1);
 		f->ds->has_bare_lf = true;
-		put(f, VIEW("\r\n"));
+		dotstream_put(f, VIEW("\r\n"));
 		f->at++;
 		begin_line(f, true);
 	} else if (f->lf < f->in.len && f->in.data + f->lf == cr + 1) {
@@ -78,7 +78,7 @@ static void scan_line(struct feed *f)
 static void after_cr(struct feed *f)
 {
 	if (f->in.data[f->at] == '\n') {
-		put(f, VIEW("\r\n"));
+		dotstream_put(f, VIEW("\r\n"));
 		f->run = ++f->at;
 		begin_line(f, false);
 	} else {
@@ -97,7 +97,7 @@ static void after_dot(struct feed *f)
 		f->ds->state = DOTSTREAM_DOT_CR;
 	} else if (c == '\n') {
 		f->ds->has_bare_lf = true;
-		put(f, VIEW(".\r\n"));
+		dotstream_put(f, VIEW(".\r\n"));
 		f->run = ++f->at;
 		begin_line(f, true);
 	} else {
@@ -114,7 +114,7 @@ static void after_dot_cr(struct feed *f)
 	}
 	f->run = ++f->at;
 	if (f->ds->after_bare_lf) {
-		put(f, VIEW(".\r\n"));
+		dotstream_put(f, VIEW(".\r\n"));
 		begin_line(f, false);
 	} else {
 		f->ds->ended = true;

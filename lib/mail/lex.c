@@ -8,7 +8,7 @@ bool lex_is_atext(char c)
 }
 
 /* Behind the comment that begins at `at`; depth is counted, so nothing recurses. */
-static size_t skip_comment(struct view text, size_t at)
+static size_t lex_skip_comment(struct view text, size_t at)
 {
 	size_t depth = 0;
 
@@ -31,7 +31,7 @@ void lex_skip_space(struct view text, size_t *at, struct view *comment)
 		if (ascii_is_space(text.data[*at])) {
 			(*at)++;
 		} else if (text.data[*at] == '(') {
-			size_t end = skip_comment(text, *at);
+			size_t end = lex_skip_comment(text, *at);
 
 			if (comment != NULL) {
 				size_t inside = end - *at - 1;

@@ -121,7 +121,7 @@ static size_t count_lines(struct view text)
  * Reads a part's header, up to its empty line, a boundary of an open part or what is no field.
  * Leaves p->at at the body.
  */
-static void read_header(struct mime_parser *p, struct part_kind *kind)
+static void part_read_header(struct mime_parser *p, struct part_kind *kind)
 {
 	struct view rest = view_from(p->content, p->at);
 	struct header_field field;
@@ -164,7 +164,7 @@ static void begin_part(struct mime_parser *p, int index, bool in_digest)
 	while (index >= 0) {
 		struct part_kind kind = { .is_message = in_digest };
 
-		read_header(p, &kind);
+		part_read_header(p, &kind);
 
 		struct mime_part *part = &p->tree->parts[index];
 		bool container = kind.is_multipart || kind.is_message;

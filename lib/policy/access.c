@@ -16,7 +16,7 @@ struct access {
 };
 
 /* Asks for one key; true when the search is over. */
-static bool try_key(struct access *a, struct view key)
+static bool access_try_key(struct access *a, struct view key)
 {
 	struct error err = ERROR_NONE;
 
@@ -33,7 +33,7 @@ static bool try_key(struct access *a, struct view key)
 /* The name, then its parents: "example.org" or ".example.org". */
 static bool try_domain(struct access *a, struct view domain)
 {
-	if (try_key(a, domain))
+	if (access_try_key(a, domain))
 		return true;
 	if (a->table->pattern || (domain.len > 0 && domain.data[0] == '['))
 		return false;
@@ -42,8 +42,8 @@ static bool try_domain(struct access *a, struct view domain)
 
 		if (dot == VIEW_NOT_FOUND || dot + 1 >= domain.len)
 			return false;
-		if (a->e->policy->access_parents ? try_key(a, view_from(domain, dot + 1))
-						 : try_key(a, view_from(domain, dot)))
+		if (a->e->policy->access_parents ? access_try_key(a, view_from(domain, dot + 1))
+						 : access_try_key(a, view_from(domain, dot)))
 			return true;
 		domain = view_from(domain, dot + 1);
 	}
@@ -55,7 +55,7 @@ static bool try_address(struct access *a, struct view address)
 {
 	char separator = view_find_byte(address, ':') == VIEW_NOT_FOUND ? '.' : ':';
 
-	if (try_key(a, address))
+	if (access_try_key(a, address))
 		return true;
 	while (!a->table->pattern) {
 		size_t end = view_find_last_byte(address, separator);
@@ -63,7 +63,7 @@ static bool try_address(struct access *a, struct view address)
 		if (end == VIEW_NOT_FOUND)
 			return false;
 		address = view_first(address, end);
-		if (try_key(a, address))
+		if (access_try_key(a, address))
 			return true;
 	}
 	return false;
@@ -76,7 +76,7 @@ static bool try_mailbox(struct access *a, struct view address)
 	struct view local, domain, user, extension;
 	bool split;
 
-	if (try_key(a, address))
+	if (access_try_key(a, address))
 		return true;
 	if (a->table->pattern)
 		return false;
@@ -84,23 +84,23 @@ static bool try_mailbox(struct access *a, struct view address)
 	split = address_split_extension(local, param.recipient_delimiter, &user, &extension);
 	if (split) {
 		str_printf(&key, "%.*s@%.*s", VIEW_ARG(user), VIEW_ARG(domain));
-		if (try_key(a, str_view(&key)))
+		if (access_try_key(a, str_view(&key)))
 			return true;
 	}
 	if (domain.len > 0 && try_domain(a, domain))
 		return true;
 	str_clear(&key);
 	str_printf(&key, "%.*s@", VIEW_ARG(local));
-	if (try_key(a, str_view(&key)))
+	if (access_try_key(a, str_view(&key)))
 		return true;
 	if (!split)
 		return false;
 	str_clear(&key);
 	str_printf(&key, "%.*s@", VIEW_ARG(user));
-	return try_key(a, str_view(&key));
+	return access_try_key(a, str_view(&key));
 }
 
-static enum verdict finish(struct access *a)
+static enum verdict access_finish(struct access *a)
 {
 	enum verdict verdict = DUNNO;
 
@@ -120,7 +120,7 @@ enum verdict policy_check_client_access(struct evaluation *e, const struct rule 
 
 	if (!(named && try_domain(&a, e->q->client_name)))
 		try_address(&a, e->q->client_address);
-	return finish(&a);
+	return access_finish(&a);
 }
 
 enum verdict policy_check_helo_access(struct evaluation *e, const struct rule *rule)
@@ -129,7 +129,7 @@ enum verdict policy_check_helo_access(struct evaluation *e, const struct rule *r
 
 	if (e->q->helo.len > 0)
 		try_domain(&a, e->q->helo);
-	return finish(&a);
+	return access_finish(&a);
 }
 
 enum verdict policy_check_sender_access(struct evaluation *e, const struct rule *rule)
@@ -139,8 +139,8 @@ enum verdict policy_check_sender_access(struct evaluation *e, const struct rule 
 	if (e->q->sender.len > 0)
 		try_mailbox(&a, e->q->sender);
 	else if (e->q->has_sender)
-		try_key(&a, view_of(param.smtpd_null_access_lookup_key));
-	return finish(&a);
+		access_try_key(&a, view_of(param.smtpd_null_access_lookup_key));
+	return access_finish(&a);
 }
 
 enum verdict policy_check_recipient_access(struct evaluation *e, const struct rule *rule)
@@ -149,5 +149,5 @@ enum verdict policy_check_recipient_access(struct evaluation *e, const struct ru
 
 	if (e->q->recipient.len > 0)
 		try_mailbox(&a, e->q->recipient);
-	return finish(&a);
+	return access_finish(&a);
 }

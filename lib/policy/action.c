@@ -12,7 +12,7 @@ struct action {
 };
 
 /* "5.7.1" at the front of the text, for a code of that class: taken off. */
-static bool take_status(struct view *text, int64_t code, struct str *status)
+static bool action_take_status(struct view *text, int64_t code, struct str *status)
 {
 	struct view rest = *text, word, number, part;
 	size_t parts = 0;
@@ -33,11 +33,11 @@ static bool take_status(struct view *text, int64_t code, struct str *status)
 	return true;
 }
 
-static enum verdict refuse(struct action *a, int64_t code, const char *otherwise)
+static enum verdict action_refuse(struct action *a, int64_t code, const char *otherwise)
 {
 	_cleanup_(str_free) struct str status = STR_EMPTY;
 
-	if (!take_status(&a->text, code, &status))
+	if (!action_take_status(&a->text, code, &status))
 		str_append_cstr(&status, "5.7.1");
 	return policy_refuse_subject(a->e, a->subject, code, str_cstr(&status),
 				     a->text.len > 0 ? a->text : view_of(otherwise));
@@ -45,12 +45,12 @@ static enum verdict refuse(struct action *a, int64_t code, const char *otherwise
 
 static enum verdict do_reject(struct action *a)
 {
-	return refuse(a, param.access_map_reject_code, "Access denied");
+	return action_refuse(a, param.access_map_reject_code, "Access denied");
 }
 
 static enum verdict do_defer(struct action *a)
 {
-	return refuse(a, param.access_map_defer_code, "Access denied");
+	return action_refuse(a, param.access_map_defer_code, "Access denied");
 }
 
 static enum verdict do_defer_if_permit(struct action *a)
@@ -81,7 +81,7 @@ static enum verdict do_permit(struct action *a)
 	return PERMIT;
 }
 
-static void note(struct action *a, const char *what, const char *otherwise)
+static void action_note(struct action *a, const char *what, const char *otherwise)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 
@@ -93,26 +93,26 @@ static void note(struct action *a, const char *what, const char *otherwise)
 
 static enum verdict do_warn(struct action *a)
 {
-	note(a, "warn", "triggers WARN action");
+	action_note(a, "warn", "triggers WARN action");
 	return DUNNO;
 }
 
 static enum verdict do_info(struct action *a)
 {
-	note(a, "info", "triggers INFO action");
+	action_note(a, "info", "triggers INFO action");
 	return DUNNO;
 }
 
 static enum verdict do_hold(struct action *a)
 {
-	note(a, "hold", "triggers HOLD action");
+	action_note(a, "hold", "triggers HOLD action");
 	a->e->hold = true;
 	return DUNNO;
 }
 
 static enum verdict do_discard(struct action *a)
 {
-	note(a, "discard", "triggers DISCARD action");
+	action_note(a, "discard", "triggers DISCARD action");
 	a->e->discard = true;
 	return PERMIT;
 }
@@ -146,7 +146,7 @@ static enum verdict do_redirect(struct action *a)
 
 	str_printf(&said, "triggers REDIRECT %.*s", VIEW_ARG(address));
 	a->text = str_view(&said);
-	note(a, "redirect", "");
+	action_note(a, "redirect", "");
 	str_set(&a->e->answer->redirect, address);
 	return DUNNO;
 }
@@ -220,7 +220,7 @@ enum verdict policy_apply_action(struct evaluation *e, struct subject subject, s
 	a.text = view_trim(a.text);
 	if (word.len == 3 && (word.data[0] == '4' || word.data[0] == '5') &&
 	    view_parse_u32(word, 599, &code) == 0)
-		return refuse(&a, code, "Access denied");
+		return action_refuse(&a, code, "Access denied");
 	if (is_all_digits(value))
 		return PERMIT; /* as a relay-after-POP table has it */
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {

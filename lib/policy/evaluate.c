@@ -61,7 +61,7 @@ static void begin_reply(struct str *reply, int64_t code, const char *status)
 	str_printf(reply, "%d %c%s ", (int)code, (char)('0' + code / 100 % 10), status + 1);
 }
 
-static void note(const struct evaluation *e, const char *what, struct view text)
+static void decision_note(const struct evaluation *e, const char *what, struct view text)
 {
 	if (e->q->note != NULL)
 		e->q->note(e->q->note_argument, what, text);
@@ -70,12 +70,12 @@ static void note(const struct evaluation *e, const char *what, struct view text)
 }
 
 /* The reply stands in e->answer; decides what it comes to. */
-static enum verdict settle(struct evaluation *e)
+static enum verdict decision_settle(struct evaluation *e)
 {
 	struct str *reply = &e->answer->reply;
 
 	if (e->warn_next) {
-		note(e, "reject_warning", str_view(reply));
+		decision_note(e, "reject_warning", str_view(reply));
 		str_clear(reply);
 		return DUNNO;
 	}
@@ -96,7 +96,7 @@ enum verdict policy_refuse(struct evaluation *e, int64_t code, const char *statu
 	str_clear(&e->answer->reply);
 	begin_reply(&e->answer->reply, code, status);
 	str_append_printable(&e->answer->reply, str_view(&text));
-	return settle(e);
+	return decision_settle(e);
 }
 
 static void subject_reply(struct str *reply, struct subject subject, int64_t code,
@@ -114,7 +114,7 @@ enum verdict policy_refuse_subject(struct evaluation *e, struct subject subject,
 				   const char *status, struct view reason)
 {
 	subject_reply(&e->answer->reply, subject, code, status, reason);
-	return settle(e);
+	return decision_settle(e);
 }
 
 enum verdict policy_lookup_failed(struct evaluation *e, struct subject subject)

@@ -8,7 +8,7 @@
 #define WORD_MAX_COMPARED 64 /* bytes of a misspelt word that are compared */
 
 /* Edit distance of two words (Levenshtein), each at most WORD_MAX_COMPARED long. */
-static size_t distance(struct view a, struct view b)
+static size_t restriction_distance(struct view a, struct view b)
 {
 	size_t row[WORD_MAX_COMPARED + 1];
 
@@ -37,7 +37,8 @@ static int unknown_word(const struct policy *policy, struct view word, const cha
 	size_t best = word.len / 3 + 2;
 
 	for (const struct element *e = policy_elements; e->name != NULL; e++) {
-		size_t d = distance(compared, view_first(view_of(e->name), WORD_MAX_COMPARED));
+		size_t d = restriction_distance(compared,
+						view_first(view_of(e->name), WORD_MAX_COMPARED));
 
 		if (d < best) {
 			best = d;
@@ -45,7 +46,7 @@ static int unknown_word(const struct policy *policy, struct view word, const cha
 		}
 	}
 	for (size_t i = 0; i < policy->class_count; i++) {
-		size_t d = distance(
+		size_t d = restriction_distance(
 			compared, view_first(view_of(policy->classes[i].name), WORD_MAX_COMPARED));
 
 		if (d < best) {

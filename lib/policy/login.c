@@ -4,7 +4,7 @@
 #include "mail/address.h"
 #include "policy/internal.h"
 
-static int find(struct evaluation *e, struct view key, struct str *owners)
+static int login_owner_find(struct evaluation *e, struct view key, struct str *owners)
 {
 	struct error err = ERROR_NONE;
 	int r = tables_lookup(e->policy->login_maps, key, owners, &err);
@@ -19,14 +19,14 @@ static int find_owners(struct evaluation *e, struct str *owners)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY;
 	struct view local, domain, user, extension;
-	int r = find(e, e->q->sender, owners);
+	int r = login_owner_find(e, e->q->sender, owners);
 
 	if (r != 0)
 		return r;
 	address_split(e->q->sender, &local, &domain);
 	if (address_split_extension(local, param.recipient_delimiter, &user, &extension)) {
 		str_printf(&key, "%.*s@%.*s", VIEW_ARG(user), VIEW_ARG(domain));
-		r = find(e, str_view(&key), owners);
+		r = login_owner_find(e, str_view(&key), owners);
 		if (r != 0)
 			return r;
 	}
@@ -34,14 +34,14 @@ static int find_owners(struct evaluation *e, struct str *owners)
 	if (r < 0)
 		return r;
 	if (r == CLASS_LOCAL) {
-		r = find(e, user, owners);
+		r = login_owner_find(e, user, owners);
 		if (r != 0)
 			return r;
 	}
 	str_clear(&key);
 	str_append_byte(&key, '@');
 	str_append(&key, domain);
-	return find(e, str_view(&key), owners);
+	return login_owner_find(e, str_view(&key), owners);
 }
 
 static bool owns(struct view owners, struct view login)

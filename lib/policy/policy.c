@@ -48,7 +48,7 @@ static int compile_stages(struct policy *policy, struct error *err)
 	return 0;
 }
 
-static int open_lists(struct policy *policy, struct error *err)
+static int policy_open_lists(struct policy *policy, struct error *err)
 {
 	policy->mynetworks =
 		matchlist_open(param.mynetworks, MATCH_ADDRESSES,
@@ -78,7 +78,7 @@ struct policy *policy_open(const struct routes *routes, struct error *err)
 	struct policy *policy = mem_new(struct policy);
 
 	policy->routes = routes;
-	if (open_lists(policy, err) < 0)
+	if (policy_open_lists(policy, err) < 0)
 		goto failed;
 	if (!policy_list_guards(&policy->stages[POLICY_RELAY]) &&
 	    !policy_list_guards(&policy->stages[POLICY_RECIPIENT])) {

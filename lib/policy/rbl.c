@@ -10,7 +10,7 @@
 #define OCTET_TOO_LARGE 1000 /* any value that no octet has */
 
 /* Digits at *at; false if there are none. */
-static bool take_number(struct view pattern, size_t *at, uint32_t *number)
+static bool rbl_take_number(struct view pattern, size_t *at, uint32_t *number)
 {
 	size_t start = *at;
 
@@ -30,12 +30,12 @@ static bool octet_matches(struct view pattern, size_t *at, uint32_t octet)
 
 	*at += bracket;
 	for (;;) {
-		if (!take_number(pattern, at, &low))
+		if (!rbl_take_number(pattern, at, &low))
 			return false;
 		high = low;
 		if (bracket && view_starts(view_from(pattern, *at), VIEW(".."))) {
 			*at += 2;
-			if (!take_number(pattern, at, &high))
+			if (!rbl_take_number(pattern, at, &high))
 				return false;
 		}
 		matches = matches || (octet >= low && octet <= high);
@@ -67,7 +67,7 @@ static bool address_matches(struct view pattern, const char *text)
 }
 
 /* Asks for name.list; true if it is listed. */
-static bool is_listed(const struct rbl *rbl, struct view name, struct str *query)
+static bool rbl_is_listed(const struct rbl *rbl, struct view name, struct str *query)
 {
 	struct dns_answer answer = { 0 };
 	bool listed = false;
@@ -118,17 +118,17 @@ enum verdict policy_rbl_client(struct evaluation *e, const struct rule *rule)
 	} else {
 		return DUNNO;
 	}
-	if (!is_listed(&rule->rbl, str_view(&name), &query))
+	if (!rbl_is_listed(&rule->rbl, str_view(&name), &query))
 		return DUNNO;
 	return refuse_listed(e, &rule->rbl, &query, e->q->client_address, "Client host");
 }
 
-static enum verdict check_name(struct evaluation *e, const struct rule *rule, struct view name,
-			       struct view what, const char *class)
+static enum verdict rbl_check_name(struct evaluation *e, const struct rule *rule, struct view name,
+				   struct view what, const char *class)
 {
 	_cleanup_(str_free) struct str query = STR_EMPTY;
 
-	if (!domain_is_valid(name, false) || !is_listed(&rule->rbl, name, &query))
+	if (!domain_is_valid(name, false) || !rbl_is_listed(&rule->rbl, name, &query))
 		return DUNNO;
 	return refuse_listed(e, &rule->rbl, &query, what, class);
 }
@@ -137,20 +137,22 @@ enum verdict policy_rhsbl_client(struct evaluation *e, const struct rule *rule)
 {
 	struct view name = e->q->client_name;
 
-	return view_is(name, "unknown") ? DUNNO : check_name(e, rule, name, name, "Client host");
+	return view_is(name, "unknown") ? DUNNO
+					: rbl_check_name(e, rule, name, name, "Client host");
 }
 
 enum verdict policy_rhsbl_reverse(struct evaluation *e, const struct rule *rule)
 {
 	struct view name = e->q->reverse_name;
 
-	return view_is(name, "unknown") ? DUNNO
-					: check_name(e, rule, name, name, "Unverified Client host");
+	return view_is(name, "unknown")
+		       ? DUNNO
+		       : rbl_check_name(e, rule, name, name, "Unverified Client host");
 }
 
 enum verdict policy_rhsbl_helo(struct evaluation *e, const struct rule *rule)
 {
-	return check_name(e, rule, e->q->helo, e->q->helo, "Helo command");
+	return rbl_check_name(e, rule, e->q->helo, e->q->helo, "Helo command");
 }
 
 static enum verdict check_address(struct evaluation *e, const struct rule *rule,
@@ -162,7 +164,7 @@ static enum verdict check_address(struct evaluation *e, const struct rule *rule,
 	address_split(address, &local, &domain);
 	if (domain.len == 0 || domain_to_ascii(domain, &ascii) < 0)
 		return DUNNO;
-	return check_name(e, rule, str_view(&ascii), subject.name, subject.what);
+	return rbl_check_name(e, rule, str_view(&ascii), subject.name, subject.what);
 }
 
 enum verdict policy_rhsbl_sender(struct evaluation *e, const struct rule *rule)

@@ -97,7 +97,7 @@ static void sync_journal(struct batch *batch)
 			batch->files[batch->file_count++] = batch->journaled[i];
 }
 
-static void add(struct batch *batch, struct waiting *w)
+static void commit_add(struct batch *batch, struct waiting *w)
 {
 	batch->queue = w->queue;
 	batch->members[batch->count++] = w;
@@ -118,7 +118,7 @@ static void lead(void)
 	while (batch->count < BATCH_MAX &&
 	       (w = LIST_FIRST(&committer.gathering, struct waiting, link)) != NULL) {
 		list_remove(&w->link);
-		add(batch, w);
+		commit_add(batch, w);
 	}
 	sync_journal(batch);
 	if (batch->file_count > 0)

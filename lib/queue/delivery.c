@@ -25,7 +25,7 @@ static void append_delay(struct str *out, int64_t usec)
 		str_printf(out, seconds < 9.95 ? "%.2g" : "%.0f", seconds);
 }
 
-static const char *outcome_word(uint8_t outcome)
+static const char *delivery_outcome_word(uint8_t outcome)
 {
 	switch (outcome) {
 	case OUTCOME_DELIVERED:
@@ -67,7 +67,7 @@ void delivery_log(const struct delivery_log *line)
 	append_delay(&text, connected - started);
 	str_append_byte(&text, '/');
 	append_delay(&text, now - connected);
-	str_printf(&text, ", dsn=%s, status=%s (", line->dsn, outcome_word(line->outcome));
+	str_printf(&text, ", dsn=%s, status=%s (", line->dsn, delivery_outcome_word(line->outcome));
 	str_append_printable(&text, line->diagnostic);
 	str_append_byte(&text, ')');
 	log_info("%s", str_cstr(&text));
@@ -185,7 +185,7 @@ static int take_request(struct delivery *d, struct message *m)
 	return 0;
 }
 
-static int answer(struct delivery *d)
+static int delivery_answer(struct delivery *d)
 {
 	for (size_t i = 0; i < d->count; i++)
 		delivery_result(d, i, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
@@ -213,7 +213,7 @@ void delivery_serve(struct ipc *ipc, void (*deliver)(struct delivery *))
 		r = take_request(&d, &m);
 		if (r == 0) {
 			deliver(&d);
-			r = answer(&d);
+			r = delivery_answer(&d);
 		}
 		delivery_clear(&d);
 		if (r < 0)

@@ -65,7 +65,7 @@ uint64_t queue_file_mark_end(const struct queue_file *file)
 	return file->head.content_offset + file->head.content_size + QUEUE_MARK_SIZE;
 }
 
-static int take_text(struct view *rest, struct view *text, size_t max)
+static int record_take_text(struct view *rest, struct view *text, size_t max)
 {
 	if (rest->len < 2)
 		return -EBADMSG;
@@ -102,7 +102,7 @@ static int read_envelope(struct queue_file *file)
 	struct view rest = view_make(file->envelope_bytes, file->head.envelope_size);
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		r = take_text(&rest, texts[i].text, texts[i].max);
+		r = record_take_text(&rest, texts[i].text, texts[i].max);
 		if (r < 0)
 			return r;
 	}
@@ -131,7 +131,7 @@ static int check_mark(struct queue_file *file)
 }
 
 /* Head, mark and sender record. */
-static int check(struct queue_file *file)
+static int record_check(struct queue_file *file)
 {
 	const char *bytes;
 	int r = queue_file_window(file, 0, QUEUE_HEAD_SIZE, &bytes);
@@ -151,7 +151,7 @@ static int check_opened(struct queue_file *opened, unsigned how, struct queue_fi
 			struct error *err)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = opened;
-	int r = check(f);
+	int r = record_check(f);
 
 	if (r == 0 && (how & QUEUE_OPEN_VERIFY))
 		r = queue_file_verify(f);
@@ -301,7 +301,7 @@ void queue_file_closep(struct queue_file **file)
 }
 
 /* Sealed: who gets it can neither change nor shorten it, nor keep anything in it for others. */
-static int make_copy(struct queue_file *file)
+static int window_make_copy(struct queue_file *file)
 {
 	_cleanup_fd_ int fd = memfd_create(file->id, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int segment = segment_fd(file->queue, file->place.segment);
@@ -327,7 +327,7 @@ static int make_copy(struct queue_file *file)
 int queue_file_fd(struct queue_file *file)
 {
 	if (file->copy_fd < 0 && queue_file_in_journal(file)) {
-		int r = make_copy(file);
+		int r = window_make_copy(file);
 
 		if (r < 0)
 			return r;

@@ -54,7 +54,7 @@ void journal_close(struct journal *journal)
  * Blocks that were written once: to write them again changes no metadata, so that the sync of a
  * message is the writing of its bytes and nothing else.
  */
-static int fill(int fd, uint64_t size)
+static int segment_fill(int fd, uint64_t size)
 {
 	_cleanup_free_ char *zeros = mem_new_bytes(FILL_BLOCK);
 
@@ -90,7 +90,7 @@ static int furnish(struct queue *queue, int fd, struct segment_head *head)
 				       queue->journal->segment_size };
 	if (r < 0 || space / SPACE_PART < head->size)
 		return r < 0 ? r : -ENOSPC;
-	r = fill(fd, head->size);
+	r = segment_fill(fd, head->size);
 	if (r == 0)
 		r = segment_head_write(fd, head);
 	if (r == 0)
@@ -111,7 +111,7 @@ static int reuse(int fd, struct segment_head *head)
 }
 
 /* 0: it is ours; -EBUSY: it is in use; another errno. */
-static int take(struct queue *queue, uint32_t number)
+static int segment_take(struct queue *queue, uint32_t number)
 {
 	struct journal *journal = queue->journal;
 	struct segment_head head;
@@ -149,7 +149,7 @@ static bool next_segment(struct queue *queue)
 	if (clock_now() < journal->not_before)
 		return false;
 	for (uint32_t number = 1; r == -EBUSY && number <= journal->limit; number++)
-		r = take(queue, number);
+		r = segment_take(queue, number);
 	if (r < 0)
 		journal->not_before = clock_after(RETRY_PAUSE);
 	return r == 0;
@@ -194,7 +194,8 @@ static int write_run(struct journal *journal, struct commit_job *const *jobs, si
  * Nobody may hear of these. What became of the blocks is not known after an error, so the segment
  * is left alone from here on; that a scan finds the records is made as unlikely as can be.
  */
-static void give_up(struct queue *queue, struct commit_job *const *jobs, size_t count, int r)
+static void segment_give_up(struct queue *queue, struct commit_job *const *jobs, size_t count,
+			    int r)
 {
 	for (size_t i = 0; i < count; i++) {
 		record_mark(queue->journal->fd, &jobs[i]->place, QUEUE_RECORD_DONE);
@@ -231,7 +232,7 @@ void journal_append(struct queue *queue, struct commit_job *const *jobs, size_t 
 		if (r == 0)
 			r = queue_sync(journal->fd, true);
 		if (r < 0) {
-			give_up(queue, jobs + i, run, r);
+			segment_give_up(queue, jobs + i, run, r);
 			continue;
 		}
 		journal->tail =

@@ -117,7 +117,7 @@ int queue_mark(struct queue *queue, const struct queue_place *place, uint32_t st
 /* ---- scanning ---- */
 
 /* A head that was torn while the segment was made free, or taken: no record counts in it. */
-static int read_head(int fd, struct segment_head *head)
+static int segment_read_head(int fd, struct segment_head *head)
 {
 	int r = segment_head_read(fd, head);
 
@@ -128,8 +128,8 @@ static int read_head(int fd, struct segment_head *head)
 }
 
 /* Tells of the records that are not done. `pending` counts these. */
-static int walk(int fd, uint32_t number, uint64_t generation, struct queue_scan *scan,
-		size_t *pending)
+static int segment_walk(int fd, uint32_t number, uint64_t generation, struct queue_scan *scan,
+			size_t *pending)
 {
 	char bytes[RECORD_HEAD_SIZE];
 	struct record_head head;
@@ -187,10 +187,10 @@ static int scan_segment(struct queue *queue, uint32_t number, struct queue_scan 
 		return 0; /* who made it did not get far */
 	/* While we hold it nobody can begin to write; where somebody does, only the walk is done. */
 	bool unowned = flock(fd, LOCK_EX | LOCK_NB) == 0;
-	int r = read_head(fd, &head);
+	int r = segment_read_head(fd, &head);
 
 	if (r == 0 && head.state == SEGMENT_USED) {
-		r = walk(fd, number, head.generation, scan, &pending);
+		r = segment_walk(fd, number, head.generation, scan, &pending);
 		if (r == 0 && unowned && pending == 0)
 			r = make_free(fd, &head, (uint64_t)size);
 		else if (r == 0)

@@ -17,7 +17,7 @@ struct settling {
 	int folder_fd, fd;
 };
 
-static int copy(const struct queue_file *file, int to, uint64_t from, uint64_t end)
+static int settle_copy(const struct queue_file *file, int to, uint64_t from, uint64_t end)
 {
 	size_t len = (size_t)(end - from);
 	_cleanup_free_ char *bytes = mem_resize(NULL, len + 1, 1);
@@ -41,7 +41,7 @@ static int write_file(void *argument, int *fd)
 	if (s->fd < 0 || flock(s->fd, LOCK_EX | LOCK_NB) < 0)
 		return -errno;
 	*fd = s->fd;
-	return copy(s->file, s->fd, 0, s->file->size);
+	return settle_copy(s->file, s->fd, 0, s->file->size);
 }
 
 /* The new file takes the record's place. What was recorded since it was copied goes with it. */
@@ -50,7 +50,7 @@ static int move(struct settling *s)
 	struct queue_file *file = s->file;
 	uint64_t content = file->head.content_offset;
 	int fd = openat(s->folder_fd, file->id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	int r = fd < 0 ? -errno : copy(file, s->fd, 0, content);
+	int r = fd < 0 ? -errno : settle_copy(file, s->fd, 0, content);
 
 	if (r == 0)
 		r = queue_mark(file->queue, &file->place, QUEUE_RECORD_DONE);

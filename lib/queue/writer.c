@@ -28,7 +28,7 @@ struct queue_writer {
 	int failure;		  /* the first error; everything later fails with it */
 };
 
-static int fail(struct queue_writer *w, int r)
+static int writer_fail(struct queue_writer *w, int r)
 {
 	if (r < 0 && w->failure == 0)
 		w->failure = r;
@@ -40,10 +40,10 @@ static int find_folder(struct queue_writer *w)
 {
 	if (w->folder_fd < 0)
 		w->folder_fd = queue_folder_fd(w->queue, view_of(w->id));
-	return fail(w, MIN(w->folder_fd, 0));
+	return writer_fail(w, MIN(w->folder_fd, 0));
 }
 
-static int create(struct queue_writer *w)
+static int writer_create(struct queue_writer *w)
 {
 	w->fd = openat(w->folder_fd, w->id, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		       0600);
@@ -62,16 +62,16 @@ static void count_buffer(struct queue_writer *w)
 
 static int write_buffer(struct queue_writer *w)
 {
-	int r = w->fd < 0 ? create(w) : 0;
+	int r = w->fd < 0 ? writer_create(w) : 0;
 
 	if (r == 0)
 		r = io_write_all(w->fd, w->buffer, w->used);
 	w->written += w->used;
 	w->used = 0;
-	return fail(w, r);
+	return writer_fail(w, r);
 }
 
-static void make_room(struct queue_writer *w, size_t more)
+static void writer_make_room(struct queue_writer *w, size_t more)
 {
 	if (w->used + more <= w->size)
 		return;
@@ -85,7 +85,7 @@ static int append(struct queue_writer *w, const char *data, size_t len)
 	while (len > 0) {
 		size_t room = BUFFER_SIZE - w->used, piece = MIN(len, room);
 
-		make_room(w, piece);
+		writer_make_room(w, piece);
 		memcpy(w->buffer + w->used, data, piece);
 		w->used += piece;
 		data += piece;
@@ -138,7 +138,7 @@ struct queue_writer *queue_writer_new(struct queue *queue, const struct queue_en
 	w->head.ret = envelope->ret;
 	w->head.arrival = envelope->arrival;
 	if (envelope->sender.len > IPC_ADDRESS_MAX)
-		fail(w, -EMSGSIZE);
+		writer_fail(w, -EMSGSIZE);
 	append_envelope_text(w, envelope->sender, IPC_ADDRESS_MAX);
 	append_envelope_text(w, envelope->envid, IPC_TEXT_MAX);
 	append_envelope_text(w, envelope->client_address, IPC_HOST_MAX);
@@ -219,7 +219,7 @@ static void seal(struct queue_writer *w, char head[static QUEUE_HEAD_SIZE],
 	put_u32(mark + QUEUE_MAGIC_SIZE, w->crc);
 	w->sealed = w->written == 0 && w->used + QUEUE_MARK_SIZE <= BUFFER_SIZE;
 	if (w->sealed) {
-		make_room(w, QUEUE_MARK_SIZE);
+		writer_make_room(w, QUEUE_MARK_SIZE);
 		memcpy(w->buffer, head, QUEUE_HEAD_SIZE);
 		memcpy(w->buffer + w->used, mark, QUEUE_MARK_SIZE);
 		w->used += QUEUE_MARK_SIZE;
@@ -243,7 +243,7 @@ static int write_end(void *argument, int *fd)
 		r = io_write_all(w->fd, ending->mark, sizeof(ending->mark));
 	if (r == 0 && !w->sealed)
 		r = io_pwrite_all(w->fd, ending->head, sizeof(ending->head), 0);
-	return fail(w, r);
+	return writer_fail(w, r);
 }
 
 /* What is likely to be gone in a moment: not for many recipients, nor what was put on hold. */
@@ -266,7 +266,7 @@ int queue_writer_commit(struct queue_writer *w, struct error *err)
 		job.folder_fd = w->folder_fd;
 		if (belongs_in_journal(w))
 			job.image = view_make(w->buffer, w->used);
-		r = fail(w, queue_commit(w->queue, &job));
+		r = writer_fail(w, queue_commit(w->queue, &job));
 	}
 	if (r < 0)
 		return error_set(err, r, "write queue file %s: %s", w->id, strerror(-r));

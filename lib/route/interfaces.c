@@ -40,7 +40,7 @@ static bool parse_ip(struct view text, struct in6_addr *address)
 	return inet_pton(AF_INET6, buffer, address) == 1;
 }
 
-static void add(struct own_addresses *own, const struct in6_addr *address)
+static void interface_add(struct own_addresses *own, const struct in6_addr *address)
 {
 	own->items = mem_resize(own->items, own->count + 1, sizeof(*own->items));
 	own->items[own->count++] = *address;
@@ -52,9 +52,10 @@ static void add_sockaddr(struct own_addresses *own, const struct sockaddr *addre
 
 	if (address->sa_family == AF_INET) {
 		map_ipv4(&((const struct sockaddr_in *)(const void *)address)->sin_addr, &mapped);
-		add(own, &mapped);
+		interface_add(own, &mapped);
 	} else if (address->sa_family == AF_INET6) {
-		add(own, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
+		interface_add(own,
+			      &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
 	}
 }
 
@@ -76,8 +77,8 @@ static int add_loopback(struct own_addresses *own)
 	struct in6_addr address;
 
 	parse_ip(VIEW("127.0.0.1"), &address);
-	add(own, &address);
-	add(own, &in6addr_loopback);
+	interface_add(own, &address);
+	interface_add(own, &in6addr_loopback);
 	return 0;
 }
 
@@ -115,7 +116,7 @@ static int add_list(struct own_addresses *own, const char *parameter, const char
 		else if (view_is_nocase(element, "loopback-only"))
 			r = add_loopback(own);
 		else if (parse_ip(bare, &address))
-			add(own, &address);
+			interface_add(own, &address);
 		else
 			r = add_named(own, parameter, element, err);
 		if (r < 0)

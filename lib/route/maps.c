@@ -91,8 +91,8 @@ static void take_apart(struct view address, struct address_parts *parts)
 	}
 }
 
-static int try_key(const struct address_query *q, struct view key, enum route_key kind,
-		   struct str *value)
+static int maps_try_key(const struct address_query *q, struct view key, enum route_key kind,
+			struct str *value)
 {
 	const char *by = NULL;
 	int r = route_maps_find(q->maps, key, kind, value, &by);
@@ -121,9 +121,9 @@ static int try_without_domain(const struct address_query *q, const struct addres
 
 	if (r <= 0)
 		return r;
-	r = try_key(q, parts->local, KEY_PART, value);
+	r = maps_try_key(q, parts->local, KEY_PART, value);
 	if (r == 0 && parts->extension.len > 0) {
-		r = try_key(q, parts->user, KEY_PART, value);
+		r = maps_try_key(q, parts->user, KEY_PART, value);
 		if (r > 0)
 			*cut = parts->extension;
 	}
@@ -142,14 +142,14 @@ int route_find_address(const struct address_query *q, struct str *value, struct 
 	if (q->maps->count == 0 || q->address.len == 0)
 		return 0;
 	take_apart(q->address, &parts);
-	r = try_key(q, q->address, KEY_WHOLE, value);
+	r = maps_try_key(q, q->address, KEY_WHOLE, value);
 	if (r == 0 && parts.extension.len > 0) {
 		str_append(&key, parts.user);
 		if (parts.domain.len > 0) {
 			str_append_byte(&key, '@');
 			str_append(&key, parts.domain);
 		}
-		r = try_key(q, str_view(&key), KEY_PART, value);
+		r = maps_try_key(q, str_view(&key), KEY_PART, value);
 		if (r > 0)
 			cut = parts.extension;
 	}
@@ -159,7 +159,7 @@ int route_find_address(const struct address_query *q, struct str *value, struct 
 		str_clear(&key);
 		str_append_byte(&key, '@');
 		str_append(&key, parts.domain);
-		r = try_key(q, str_view(&key), KEY_PART, value);
+		r = maps_try_key(q, str_view(&key), KEY_PART, value);
 	}
 	if (r > 0 && extension != NULL)
 		str_set(extension, cut);

@@ -7,7 +7,7 @@
 /* Steps of canonical mapping (a to b, b to c ...) that make sense; more is a loop. */
 #define CANONICAL_STEPS_MAX 100
 
-static const char *kind_name(enum canonical_kind kind)
+static const char *rewrite_kind_name(enum canonical_kind kind)
 {
 	switch (kind) {
 	case CANONICAL_ENVELOPE_SENDER:
@@ -122,7 +122,7 @@ int route_map_canonical(const struct routes *routes, enum canonical_kind kind, s
 		int r;
 
 		if ((i == 0 && !sender) || (i == 1 && sender) ||
-		    !route_list_has(steps[i].classes, kind_name(kind)))
+		    !route_list_has(steps[i].classes, rewrite_kind_name(kind)))
 			continue;
 		r = map_one(routes, steps[i].maps, address);
 		if (r < 0)
@@ -130,7 +130,7 @@ int route_map_canonical(const struct routes *routes, enum canonical_kind kind, s
 		changed |= r;
 	}
 	if (*param.masquerade_domains != '\0' &&
-	    route_list_has(param.masquerade_classes, kind_name(kind))) {
+	    route_list_has(param.masquerade_classes, rewrite_kind_name(kind))) {
 		int r = masquerade(routes, address);
 
 		if (r < 0)

@@ -37,7 +37,7 @@ static struct route_maps *maps_member(struct routes *routes, size_t which)
 	return (struct route_maps *)(void *)((char *)routes + map_members[which].offset);
 }
 
-static int open_lists(struct routes *routes, struct error *err)
+static int route_open_lists(struct routes *routes, struct error *err)
 {
 	const struct {
 		const char *parameter, *list;
@@ -79,7 +79,7 @@ struct routes *routes_open(struct error *err)
 		if (route_maps_open(maps_member(routes, i), map_members[i].parameter,
 				    *map_members[i].list, err) < 0)
 			goto failed;
-	if (open_lists(routes, err) < 0)
+	if (route_open_lists(routes, err) < 0)
 		goto failed;
 	routes->own = own_addresses_load(err);
 	if (routes->own == NULL)

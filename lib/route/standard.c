@@ -26,7 +26,7 @@ static struct view without_source_route(struct view address)
 }
 
 /* An address without '@': site!user, user%domain, or just user. Appends the form with '@'. */
-static void complete(struct view address, struct str *out)
+static void address_complete(struct view address, struct str *out)
 {
 	size_t bang, percent;
 
@@ -77,7 +77,7 @@ int route_canonical_form(const struct routes *routes, struct view address, struc
 		return 0;
 	}
 	if (view_find_byte(address, '@') == VIEW_NOT_FOUND)
-		complete(address, &whole);
+		address_complete(address, &whole);
 	else
 		str_append(&whole, address);
 	at = view_find_last_byte(str_view(&whole), '@');

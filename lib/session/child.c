@@ -70,7 +70,7 @@ static void note_end_of_connection(void)
 		task_spawn("idle", leave_when_idle, NULL);
 }
 
-static void end_when_late(void *unused)
+static void session_child_end_when_late(void *unused)
 {
 	(void)unused;
 	task_sleep(param.service_stop_time);
@@ -78,13 +78,13 @@ static void end_when_late(void *unused)
 	_exit(0);
 }
 
-static void stop(void *unused)
+static void session_child_stop(void *unused)
 {
 	(void)unused;
 	if (task_is_shutting_down())
 		return;
 	task_shut_down();
-	task_spawn("end when late", end_when_late, NULL);
+	task_spawn("end when late", session_child_end_when_late, NULL);
 }
 
 /* ---- connections ---- */
@@ -160,7 +160,7 @@ static void accept_connections(void *unused)
 	self.leaving = true;
 	/* The parent is gone (or stops, or talks nonsense): the clients are told good-bye. */
 	if (self.connections > 0)
-		stop(NULL);
+		session_child_stop(NULL);
 	else
 		wake_all(&self.done);
 }
@@ -242,7 +242,7 @@ static int become_user(const struct birthright *birth, struct error *err)
 
 static void start_tasks(void)
 {
-	task_on_signal(SIGTERM, stop, NULL);
+	task_on_signal(SIGTERM, session_child_stop, NULL);
 	/* Reload is the parent's matter. */
 	signal(SIGHUP, SIG_IGN);
 	ipc_set_timeout(self.join, MSEC_FOREVER);

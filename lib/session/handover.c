@@ -17,7 +17,7 @@
 #define UNAVAILABLE "The mailbox is not available now, please try again later"
 
 /* A program of the network side talks to one session program. */
-static struct ipc_pool *pool_of(const char *service)
+static struct ipc_pool *handover_pool_of(const char *service)
 {
 	static struct ipc_pool *pool;
 
@@ -32,7 +32,7 @@ static struct ipc_pool *pool_of(const char *service)
 static int offer(const struct handover *what, int connection, struct view input, bool secured,
 		 struct str *text)
 {
-	struct ipc_pool *pool = pool_of(what->service);
+	struct ipc_pool *pool = handover_pool_of(what->service);
 	struct message m;
 	struct ipc *ipc;
 	int r = ipc_exchange(

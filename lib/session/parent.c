@@ -32,7 +32,7 @@ static struct {
 	struct list children;
 } parent;
 
-static void set_up(void)
+static void session_child_set_up(void)
 {
 	if (parent.set_up)
 		return;
@@ -59,7 +59,7 @@ static void child_forget(struct child *child)
 
 /* ---- the life of a child, seen from here ---- */
 
-static void reap(void *unused)
+static void session_children_reap(void *unused)
 {
 	pid_t pid;
 	int status;
@@ -126,7 +126,8 @@ static struct child *child_find(const char *user)
 }
 
 /* NULL with the reason logged. */
-static struct child *child_start(const struct session_program *program, const struct user *user)
+static struct child *session_child_start(const struct session_program *program,
+					 const struct user *user)
 {
 	_cleanup_(ipc_freep) struct ipc *watch =
 		program->new_mail != NULL ? anvil_watch(view_of(user->name)) : NULL;
@@ -168,7 +169,7 @@ static struct child *child_start(const struct session_program *program, const st
 /* ---- a login ---- */
 
 /* 0: the child has the connection; -EAGAIN: ask for another child; others: no. */
-static int join(struct child *child, const struct msg_session *session)
+static int session_child_join(struct child *child, const struct msg_session *session)
 {
 	msec_t deadline = clock_after(CHILD_READY_TIME);
 	int r = 0;
@@ -204,10 +205,10 @@ static int hand_to_child(const struct session_program *program, const struct use
 		struct child *child = child_find(user->name);
 
 		if (child == NULL)
-			child = child_start(program, user);
+			child = session_child_start(program, user);
 		if (child == NULL)
 			return -EIO;
-		r = join(child, session);
+		r = session_child_join(child, session);
 		child_release(child);
 	}
 	return r;
@@ -257,7 +258,7 @@ void session_serve_ipc(struct ipc *ipc, const struct session_program *program)
 {
 	struct message m;
 
-	set_up();
+	session_child_set_up();
 	while (ipc_next_request(ipc, &m) == 0) {
 		if (m.type != MSG_session || m.session.connection < 0) {
 			log_error("unexpected message %s", message_name(m.type));
@@ -271,8 +272,8 @@ void session_serve_ipc(struct ipc *ipc, const struct session_program *program)
 
 void session_start(void)
 {
-	set_up();
-	task_on_signal(SIGCHLD, reap, NULL);
+	session_child_set_up();
+	task_on_signal(SIGCHLD, session_children_reap, NULL);
 }
 
 /*
@@ -281,7 +282,7 @@ void session_start(void)
  */
 void session_retire(void)
 {
-	set_up();
+	session_child_set_up();
 	list_for_each (&parent.children, struct child, link, child)
 		if (child->state == READY)
 			log_debug("the session process of %s stays for its clients", child->user);

@@ -47,7 +47,7 @@ static const char *const listed_fields[] = {
 /* Instead of headers: there are too many to be kept. */
 #define TOO_LONG VIEW("!")
 
-static bool is_listed(struct view name)
+static bool header_is_listed(struct view name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(listed_fields); i++)
 		if (view_is_nocase(name, listed_fields[i]))
@@ -58,7 +58,7 @@ static bool is_listed(struct view name)
 /* ---- reading ---- */
 
 /* Where the header ends: behind its empty line; 0: not in these bytes. */
-static size_t header_end(struct view text, size_t from)
+static size_t cached_header_end(struct view text, size_t from)
 {
 	for (size_t i = from; i < text.len; i++) {
 		const char *lf = memchr(text.data + i, '\n', text.len - i);
@@ -74,7 +74,7 @@ static size_t header_end(struct view text, size_t from)
 	return 0;
 }
 
-static int read_header(int fd, uint64_t size, struct str *header)
+static int message_read_header(int fd, uint64_t size, struct str *header)
 {
 	uint64_t limit = MIN(size, (uint64_t)STORE_HEADER_MAX);
 	size_t end;
@@ -87,7 +87,7 @@ static int read_header(int fd, uint64_t size, struct str *header)
 		if (r < 0)
 			return r == -ENODATA ? -EIO : r;
 		str_grow(header, want);
-		end = header_end(str_view(header), from);
+		end = cached_header_end(str_view(header), from);
 		if (end > 0) {
 			str_truncate(header, end);
 			return 0;
@@ -153,7 +153,7 @@ static void render_header_parts(struct rendered *r, struct view header)
 		return;
 	render_envelope(&r->envelope, header);
 	while (header_next(&rest, &field) == 1) {
-		if (!is_listed(field.name))
+		if (!header_is_listed(field.name))
 			continue;
 		str_append(&r->headers, field.whole);
 		if (!view_ends(field.whole, VIEW("\n")))
@@ -173,7 +173,7 @@ static int render_from_file(struct mailbox *mailbox, uint32_t seq, bool whole, s
 	int result = mailbox_content(mailbox, seq, &fd, &size);
 
 	if (result == 0)
-		result = read_header(fd, size, &header);
+		result = message_read_header(fd, size, &header);
 	if (result < 0)
 		return result;
 	render_header_parts(r, str_view(&header));
@@ -230,7 +230,7 @@ int mailbox_flush_cache(struct mailbox *mailbox)
 	return r;
 }
 
-static void keep(struct mailbox *mailbox, uint64_t content, const struct rendered *r)
+static void header_keep(struct mailbox *mailbox, uint64_t content, const struct rendered *r)
 {
 	_cleanup_(str_free) struct str value = STR_EMPTY;
 	struct store *store = mailbox->store;
@@ -263,7 +263,7 @@ static void copy_record(struct rendered *r, const struct cache_record *record)
 }
 
 /* What is kept of this content; nothing is no error. */
-static int look_up(struct store *store, uint64_t content, struct rendered *r)
+static int cache_look_up(struct store *store, uint64_t content, struct rendered *r)
 {
 	struct key key = key_serial(content);
 	const struct pending *p = map_get(store->pending, key_view(&key));
@@ -288,25 +288,25 @@ static int look_up(struct store *store, uint64_t content, struct rendered *r)
 }
 
 /* From the index, or else from the file, and then kept. */
-static int load(struct mailbox *mailbox, uint32_t seq, bool whole, struct rendered *r)
+static int cache_load(struct mailbox *mailbox, uint32_t seq, bool whole, struct rendered *r)
 {
 	struct mail mail;
 	int result = message_record(mailbox, seq, &mail);
 
 	if (result == 0)
-		result = look_up(mailbox->store, mail.r.content, r);
+		result = cache_look_up(mailbox->store, mail.r.content, r);
 	if (result < 0 || (r->envelope.len > 0 && (!whole || r->body.len > 0)))
 		return result;
 	result = render_from_file(mailbox, seq, whole, r);
 	if (result == 0)
-		keep(mailbox, mail.r.content, r);
+		header_keep(mailbox, mail.r.content, r);
 	return result;
 }
 
 int mailbox_cached(struct mailbox *mailbox, uint32_t seq, enum cached_item item, struct str *out)
 {
 	_cleanup_(rendered_free) struct rendered r = { 0 };
-	int result = load(mailbox, seq, item != CACHED_ENVELOPE, &r);
+	int result = cache_load(mailbox, seq, item != CACHED_ENVELOPE, &r);
 
 	if (result < 0)
 		return result;
@@ -329,9 +329,9 @@ int mailbox_header(struct mailbox *mailbox, uint32_t seq, const struct view *nam
 	int result;
 
 	for (size_t i = 0; i < count && listed; i++)
-		listed = is_listed(names[i]);
+		listed = header_is_listed(names[i]);
 	if (listed) {
-		result = load(mailbox, seq, false, &r);
+		result = cache_load(mailbox, seq, false, &r);
 		if (result < 0)
 			return result;
 		if (!view_eq(str_view(&r.headers), TOO_LONG)) {
@@ -341,7 +341,7 @@ int mailbox_header(struct mailbox *mailbox, uint32_t seq, const struct view *nam
 	}
 	result = mailbox_content(mailbox, seq, &fd, &size);
 	if (result == 0)
-		result = read_header(fd, size, &header);
+		result = message_read_header(fd, size, &header);
 	if (result < 0)
 		return result;
 	rest = str_view(&header);

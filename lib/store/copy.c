@@ -78,7 +78,7 @@ static int translate_keywords(struct copy *copy, uint64_t *keywords)
 /* ---- files of copies ---- */
 
 /* Where hard links are not to be had: other file system, too many links. */
-static int copy_file(const char *from, const char *to)
+static int store_copy_file(const char *from, const char *to)
 {
 	_cleanup_fd_ int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	_cleanup_fd_ int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -111,7 +111,7 @@ static int link_file(const char *from, const char *to)
 			return 0;
 	}
 	if (errno == EXDEV || errno == EMLINK || errno == EPERM)
-		return copy_file(from, to);
+		return store_copy_file(from, to);
 	return -errno;
 }
 
@@ -145,7 +145,7 @@ static int source_path(struct copy *copy, const struct mail_record *mail, struct
  * The copy's file, in the target's tmp/ until the index has it: a crash before that leaves nothing
  * that anybody sees.
  */
-static int make_copy(struct copy *copy, const struct state_record *state, struct mail *mail)
+static int message_make_copy(struct copy *copy, const struct state_record *state, struct mail *mail)
 {
 	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY, name = STR_EMPTY;
 	int r = source_path(copy, &mail->r, &from);
@@ -184,7 +184,7 @@ static int copy_one(struct copy *copy, uint32_t uid)
 	if (r == 0 && copy->work->move)
 		r = message_remove(copy->tx, copy->from, uid, &before, &mail.r);
 	else if (r == 0)
-		r = make_copy(copy, &state, &mail);
+		r = message_make_copy(copy, &state, &mail);
 	/* The file is lost: as if the message were gone already. */
 	if (r == -ENOENT)
 		return 0;

@@ -16,7 +16,7 @@
  * Makes a directory, and is sure of it: what a crash could undo must not hold a message. 1: made,
  * 0: was there.
  */
-static int make_directory(const char *path, struct error *err)
+static int delivery_make_directory(const char *path, struct error *err)
 {
 	if (mkdir(path, 0700) == 0)
 		return 1;
@@ -25,17 +25,17 @@ static int make_directory(const char *path, struct error *err)
 	return 0;
 }
 
-static int make_folder(const char *directory, bool is_inbox, struct error *err)
+static int delivery_make_folder(const char *directory, bool is_inbox, struct error *err)
 {
 	static const char *const parts[] = { "cur", "new", "tmp" };
 	_cleanup_(str_free) struct str path = STR_EMPTY;
-	int made = make_directory(directory, err);
+	int made = delivery_make_directory(directory, err);
 
 	for (size_t i = 0; made >= 0 && i < ARRAY_SIZE(parts); i++) {
 		str_clear(&path);
 		str_printf(&path, "%s/%s", directory, parts[i]);
 
-		int r = make_directory(str_cstr(&path), err);
+		int r = delivery_make_directory(str_cstr(&path), err);
 
 		made = r < 0 ? r : made + r;
 	}
@@ -82,11 +82,11 @@ int maildir_create(const char *maildir, struct view folder, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	r = make_folder(root.len > 0 ? str_cstr(&root) : "/", true, err);
+	r = delivery_make_folder(root.len > 0 ? str_cstr(&root) : "/", true, err);
 	if (r < 0 || view_is(str_view(&name), "INBOX"))
 		return r;
 	folder_path_append(&path, maildir, str_view(&name));
-	return make_folder(str_cstr(&path), false, err);
+	return delivery_make_folder(str_cstr(&path), false, err);
 }
 
 /* Copies the content; counts what CRs are missing for the W= size. A usual message is one write. */

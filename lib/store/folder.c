@@ -354,8 +354,8 @@ static int count_recent(struct tx *tx, const struct folder *folder, uint32_t *co
 	return r;
 }
 
-static int read_status(struct store *store, struct view name, struct folder *folder,
-		       struct folder_status *status)
+static int folder_read_status(struct store *store, struct view name, struct folder *folder,
+			      struct folder_status *status)
 {
 	struct tx tx;
 	int r = store_read(store, &tx);
@@ -375,16 +375,16 @@ static int fresh_status(struct store *store, struct view name, struct folder *fo
 	int r = store_follow(store);
 
 	if (r == 0)
-		r = read_status(store, name, folder, status);
+		r = folder_read_status(store, name, folder, status);
 	if (r == -ENOENT) {
 		/* Perhaps another program made it just now. */
 		r = folders_sync(store);
 		if (r == 0)
-			r = read_status(store, name, folder, status);
+			r = folder_read_status(store, name, folder, status);
 	}
 	if (r == 0)
 		r = folder_sync(store, folder->r.id);
-	return r < 0 ? r : read_status(store, name, folder, status);
+	return r < 0 ? r : folder_read_status(store, name, folder, status);
 }
 
 int store_status(struct store *store, struct view name, struct folder_status *status)

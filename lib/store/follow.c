@@ -8,7 +8,7 @@
 #include "store/sync.h"
 
 /* The last transaction in an index that was deleted. */
-static int settle_old(struct tx *tx, void *argument)
+static int follow_settle_old(struct tx *tx, void *argument)
 {
 	const bool *first = argument;
 
@@ -48,7 +48,7 @@ static void find_again(struct store *store, struct mailbox *mailbox)
 static int renew(struct store *store)
 {
 	struct error err = ERROR_NONE;
-	int r = env_renew(store, settle_old, &err);
+	int r = env_renew(store, follow_settle_old, &err);
 
 	if (r < 0) {
 		log_error("%s", err.text);

@@ -42,7 +42,7 @@ static void add_parents(struct items *items, struct view name)
 			add_item(items, view_first(name, i))->has_children = true;
 }
 
-static int collect(struct tx *tx, struct items *items)
+static int folders_collect(struct tx *tx, struct items *items)
 {
 	struct walk walk;
 	int r;
@@ -73,7 +73,7 @@ static int collect(struct tx *tx, struct items *items)
 	return r;
 }
 
-static int compare(const void *first, const void *second)
+static int folder_compare(const void *first, const void *second)
 {
 	const struct item *a = first, *b = second;
 	bool a_inbox = strcmp(a->name, "INBOX") == 0, b_inbox = strcmp(b->name, "INBOX") == 0;
@@ -90,7 +90,7 @@ static void merge(struct items *items)
 
 	if (items->count == 0)
 		return;
-	qsort(items->all, items->count, sizeof(*items->all), compare);
+	qsort(items->all, items->count, sizeof(*items->all), folder_compare);
 	for (size_t i = 1; i < items->count; i++) {
 		struct item *into = &items->all[last], *from = &items->all[i];
 
@@ -119,7 +119,7 @@ int store_list(struct store *store, int (*each)(void *argument, const struct fol
 		r = store_read(store, &tx);
 	if (r < 0)
 		return r;
-	r = collect(&tx, &items);
+	r = folders_collect(&tx, &items);
 	tx_end(&tx);
 	merge(&items);
 	for (size_t i = 0; i < items.count && r == 0; i++) {

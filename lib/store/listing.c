@@ -19,7 +19,7 @@ void listing_free(struct listing *list)
 	*list = (struct listing){ 0 };
 }
 
-static void add(struct listing *list, const char *text, enum part part)
+static void listing_add(struct listing *list, const char *text, enum part part)
 {
 	struct file_name parsed;
 	char *name;
@@ -54,7 +54,7 @@ int listing_read(struct listing *list, const struct store *store, const struct f
 		return -errno;
 	while ((entry = readdir(directory)) != NULL)
 		if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
-			add(list, entry->d_name, part);
+			listing_add(list, entry->d_name, part);
 	closedir(directory);
 	free(list->paths[part]);
 	list->paths[part] = str_take(&path);
@@ -74,7 +74,7 @@ int listing_read_finished_tmp(struct listing *list, const struct store *store,
 		struct entry *entry = &all.items[i];
 
 		if (!entry->taken && entry->parsed.size == entry->size)
-			add(list, entry->name, PART_TMP);
+			listing_add(list, entry->name, PART_TMP);
 	}
 	free(list->paths[PART_TMP]);
 	list->paths[PART_TMP] = TAKE(all.paths[PART_TMP]);

@@ -127,7 +127,7 @@ uint64_t mailbox_keyword_mask(const struct mailbox *mailbox, struct view name)
 	return 0;
 }
 
-static void set_word(struct mailbox *mailbox, unsigned bit, char *word)
+static void keyword_set(struct mailbox *mailbox, unsigned bit, char *word)
 {
 	free(mailbox->words[bit]);
 	mailbox->words[bit] = word;
@@ -150,13 +150,13 @@ int mailbox_read_words(struct tx *tx, struct mailbox *mailbox)
 			continue;
 		found |= 1ULL << bit;
 		if (mailbox->words[bit] == NULL || !view_is(walk.value, mailbox->words[bit]))
-			set_word(mailbox, bit, mem_strndup(walk.value.data, walk.value.len));
+			keyword_set(mailbox, bit, mem_strndup(walk.value.data, walk.value.len));
 	}
 	walk_end(&walk);
 	/* A keyword that stands in no file does not outlast its index, and its number is free. */
 	for (unsigned bit = 0; bit < KEYWORDS_MAX && r == 0; bit++)
 		if (mailbox->words[bit] != NULL && !(found >> bit & 1))
-			set_word(mailbox, bit, NULL);
+			keyword_set(mailbox, bit, NULL);
 	return r;
 }
 

@@ -66,7 +66,7 @@ static int try_flock(struct mbox *mbox)
 	return flock(mbox->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
-static int take_lock(struct mbox *mbox, int (*try)(struct mbox *), msec_t deadline)
+static int mbox_take_lock(struct mbox *mbox, int (*try)(struct mbox *), msec_t deadline)
 {
 	for (;;) {
 		int r = try(mbox);
@@ -96,7 +96,7 @@ static int take_locks(struct mbox *mbox, const char *locks, msec_t deadline, str
 		if (try == NULL)
 			return error_set(err, -EINVAL, "unknown lock method %.*s", VIEW_ARG(name));
 
-		int r = take_lock(mbox, try, deadline);
+		int r = mbox_take_lock(mbox, try, deadline);
 
 		if (r < 0 && !(try == try_dotlock && lock_may_fail(locks, r))) {
 			errno = -r;
@@ -233,8 +233,8 @@ static void append_from_line(struct str *out, struct view sender)
 	str_printf(out, " %s\n", date);
 }
 
-static int write_message(struct mbox *mbox, bool regular, struct view sender,
-			 const struct mail_source *source)
+static int mbox_write_message(struct mbox *mbox, bool regular, struct view sender,
+			      const struct mail_source *source)
 {
 	struct mbox_filter filter = { .at_line_start = true, .ended = true };
 	_cleanup_(str_free) struct str from = STR_EMPTY;
@@ -285,7 +285,7 @@ int mbox_deliver(const char *path, mode_t mode, struct view sender, const char *
 		    again.st_dev != st.st_dev)
 			return error_set(err, -EAGAIN, "%s was replaced meanwhile", path);
 	}
-	r = write_message(&mbox, regular, sender, source);
+	r = mbox_write_message(&mbox, regular, sender, source);
 	if (r < 0) {
 		errno = -r;
 		return error_errno(err, "write %s", path);

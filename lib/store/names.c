@@ -11,7 +11,7 @@
 /* ---- names of folders ---- */
 
 /* The value of a modified base64 digit (RFC 3501 5.1.3), -1: none. */
-static int base64_digit(char c)
+static int name_base64_digit(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -33,7 +33,7 @@ static bool utf7_run_is_valid(struct view run)
 	bool high = false;
 
 	for (size_t i = 0; i < run.len; i++) {
-		int digit = base64_digit(run.data[i]);
+		int digit = name_base64_digit(run.data[i]);
 
 		if (digit < 0)
 			return false;
@@ -262,7 +262,7 @@ void file_name_id(struct view unique, uint8_t id[16])
 }
 
 /* The decimal number at the front, taken off. */
-static uint64_t take_number(struct view *text)
+static uint64_t name_take_number(struct view *text)
 {
 	uint64_t value = 0;
 	size_t i = 0;
@@ -276,7 +276,7 @@ static uint64_t take_number(struct view *text)
 int file_name_compare_arrival(struct view a, struct view b)
 {
 	struct view a_rest = a, b_rest = b;
-	uint64_t a_seconds = take_number(&a_rest), b_seconds = take_number(&b_rest);
+	uint64_t a_seconds = name_take_number(&a_rest), b_seconds = name_take_number(&b_rest);
 
 	if (a_seconds != b_seconds)
 		return a_seconds < b_seconds ? -1 : 1;
@@ -284,7 +284,7 @@ int file_name_compare_arrival(struct view a, struct view b)
 		a_rest = view_from(a_rest, 2);
 		b_rest = view_from(b_rest, 2);
 
-		uint64_t a_usec = take_number(&a_rest), b_usec = take_number(&b_rest);
+		uint64_t a_usec = name_take_number(&a_rest), b_usec = name_take_number(&b_rest);
 
 		if (a_usec != b_usec)
 			return a_usec < b_usec ? -1 : 1;

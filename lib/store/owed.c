@@ -306,7 +306,7 @@ static int remove_folder(struct run *run, struct view name, uint64_t serial)
 	return 0;
 }
 
-static int remove_file(struct run *run, const struct gone_record *gone)
+static int owed_remove_file(struct run *run, const struct gone_record *gone)
 {
 	struct seeker seeker = { run->tx, gone->where, 0 };
 	_cleanup_(str_free) struct str path = STR_EMPTY, found = STR_EMPTY;
@@ -346,7 +346,7 @@ static int settle_gone(struct run *run)
 		if (done == 0)
 			done = key_serial_decode(walk.key, &serial);
 		if (done == 0)
-			done = gone.part != PART_DIRECTORY ? remove_file(run, &gone)
+			done = gone.part != PART_DIRECTORY ? owed_remove_file(run, &gone)
 			       : run->keep_folders	   ? 0
 							   : remove_folder(run, gone.file, serial);
 		if (done == -EUCLEAN || done == -EIO) {
@@ -367,7 +367,7 @@ static int settle_gone(struct run *run)
 	return r;
 }
 
-static int settle(struct run *run)
+static int owed_settle_one(struct run *run)
 {
 	int tidy_more = settle_tidy(run), gone_more = 0, r = tidy_more;
 
@@ -386,7 +386,7 @@ int owed_settle(struct tx *tx, size_t max, msec_t deadline)
 {
 	_cleanup_(run_free) struct run run = { .tx = tx, .left = max, .deadline = deadline };
 
-	return settle(&run);
+	return owed_settle_one(&run);
 }
 
 int owed_settle_all(struct tx *tx)
@@ -401,7 +401,7 @@ int owed_settle_last(struct tx *tx, bool folders)
 	_cleanup_(run_free) struct run run = {
 		.tx = tx, .left = SIZE_MAX, .deadline = MSEC_FOREVER, .keep_folders = !folders
 	};
-	int r = settle(&run);
+	int r = owed_settle_one(&run);
 
 	return MIN(r, 0);
 }

@@ -6,13 +6,13 @@
 
 /* ---- integers in the byte order of this machine: the index never leaves it ---- */
 
-static void put(struct str *out, const void *value, size_t len)
+static void record_put(struct str *out, const void *value, size_t len)
 {
 	str_append(out, view_make(value, len));
 }
 
 /* Takes `len` bytes off *rest. */
-static bool take(struct view *rest, void *value, size_t len)
+static bool record_take(struct view *rest, void *value, size_t len)
 {
 	if (rest->len < len)
 		return false;
@@ -21,22 +21,22 @@ static bool take(struct view *rest, void *value, size_t len)
 	return true;
 }
 
-static bool take_text(struct view *rest, struct view *text)
+static bool value_take_text(struct view *rest, struct view *text)
 {
 	uint32_t len;
 
-	if (!take(rest, &len, sizeof(len)) || rest->len < len)
+	if (!record_take(rest, &len, sizeof(len)) || rest->len < len)
 		return false;
 	*text = view_first(*rest, len);
 	*rest = view_from(*rest, len);
 	return true;
 }
 
-static void put_text(struct str *out, struct view text)
+static void value_put_text(struct str *out, struct view text)
 {
 	uint32_t len = (uint32_t)text.len;
 
-	put(out, &len, sizeof(len));
+	record_put(out, &len, sizeof(len));
 	str_append(out, text);
 }
 
@@ -59,7 +59,8 @@ int folder_record_decode(struct view value, struct folder_record *record)
 	struct view rest = value;
 
 	*record = (struct folder_record){ 0 };
-	if (!take(&rest, record, FOLDER_FIXED) || !take_text(&rest, &record->name) || rest.len > 0)
+	if (!record_take(&rest, record, FOLDER_FIXED) || !value_take_text(&rest, &record->name) ||
+	    rest.len > 0)
 		return -EBADMSG;
 	if (store_name_check(record->name, NULL) < 0 || record->uidvalidity == 0 ||
 	    record->uidnext == 0)
@@ -69,8 +70,8 @@ int folder_record_decode(struct view value, struct folder_record *record)
 
 void folder_record_encode(struct str *out, const struct folder_record *record)
 {
-	put(out, record, FOLDER_FIXED);
-	put_text(out, record->name);
+	record_put(out, record, FOLDER_FIXED);
+	value_put_text(out, record->name);
 }
 
 /* ---- messages ---- */
@@ -79,8 +80,8 @@ int state_record_decode(struct view value, struct state_record *record)
 {
 	struct view rest = value;
 
-	if (!take(&rest, &record->modseq, 8) || !take(&rest, &record->keywords, 8) ||
-	    !take(&rest, &record->flags, 1) || rest.len > 0)
+	if (!record_take(&rest, &record->modseq, 8) || !record_take(&rest, &record->keywords, 8) ||
+	    !record_take(&rest, &record->flags, 1) || rest.len > 0)
 		return -EBADMSG;
 	record->flags &= FLAGS_STORED;
 	return 0;
@@ -97,9 +98,9 @@ int mail_record_decode(struct view value, struct mail_record *record)
 {
 	struct view rest = value;
 
-	if (!take(&rest, &record->size, 8) || !take(&rest, &record->wire_size, 8) ||
-	    !take(&rest, &record->content, 8) || !take(&rest, &record->date, 8) ||
-	    !take(&rest, &record->where, 4) || !take(&rest, &record->part, 1))
+	if (!record_take(&rest, &record->size, 8) || !record_take(&rest, &record->wire_size, 8) ||
+	    !record_take(&rest, &record->content, 8) || !record_take(&rest, &record->date, 8) ||
+	    !record_take(&rest, &record->where, 4) || !record_take(&rest, &record->part, 1))
 		return -EBADMSG;
 	record->file = rest;
 	if (record->part > PART_TMP || record->size > INT64_MAX || !is_file_name(rest))
@@ -109,12 +110,12 @@ int mail_record_decode(struct view value, struct mail_record *record)
 
 void mail_record_encode(struct str *out, const struct mail_record *record)
 {
-	put(out, &record->size, 8);
-	put(out, &record->wire_size, 8);
-	put(out, &record->content, 8);
-	put(out, &record->date, 8);
-	put(out, &record->where, 4);
-	put(out, &record->part, 1);
+	record_put(out, &record->size, 8);
+	record_put(out, &record->wire_size, 8);
+	record_put(out, &record->content, 8);
+	record_put(out, &record->date, 8);
+	record_put(out, &record->where, 4);
+	record_put(out, &record->part, 1);
 	str_append(out, record->file);
 }
 
@@ -122,7 +123,7 @@ int gone_record_decode(struct view value, struct gone_record *record)
 {
 	struct view rest = value;
 
-	if (!take(&rest, &record->where, 4) || !take(&rest, &record->part, 1))
+	if (!record_take(&rest, &record->where, 4) || !record_take(&rest, &record->part, 1))
 		return -EBADMSG;
 	record->file = rest;
 	if (record->part > PART_DIRECTORY || !is_file_name(rest))
@@ -132,8 +133,8 @@ int gone_record_decode(struct view value, struct gone_record *record)
 
 void gone_record_encode(struct str *out, const struct gone_record *record)
 {
-	put(out, &record->where, 4);
-	put(out, &record->part, 1);
+	record_put(out, &record->where, 4);
+	record_put(out, &record->part, 1);
 	str_append(out, record->file);
 }
 
@@ -141,19 +142,19 @@ int cache_record_decode(struct view value, struct cache_record *record)
 {
 	struct view rest = value;
 
-	if (!take_text(&rest, &record->envelope) || !take_text(&rest, &record->body) ||
-	    !take_text(&rest, &record->bodystructure) || !take_text(&rest, &record->headers) ||
-	    rest.len > 0)
+	if (!value_take_text(&rest, &record->envelope) || !value_take_text(&rest, &record->body) ||
+	    !value_take_text(&rest, &record->bodystructure) ||
+	    !value_take_text(&rest, &record->headers) || rest.len > 0)
 		return -EBADMSG;
 	return 0;
 }
 
 void cache_record_encode(struct str *out, const struct cache_record *record)
 {
-	put_text(out, record->envelope);
-	put_text(out, record->body);
-	put_text(out, record->bodystructure);
-	put_text(out, record->headers);
+	value_put_text(out, record->envelope);
+	value_put_text(out, record->body);
+	value_put_text(out, record->bodystructure);
+	value_put_text(out, record->headers);
 }
 
 /* ---- keys ---- */

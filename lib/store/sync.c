@@ -64,7 +64,7 @@ struct scan {
 	bool advanced;
 };
 
-static void advance(struct scan *scan)
+static void sync_advance(struct scan *scan)
 {
 	if (!scan->advanced)
 		folder_advance(scan->folder);
@@ -102,7 +102,7 @@ static int insert_entry(struct scan *scan, const struct entry *entry)
 	/* A name that lies about its size is not believed about the other size either. */
 	if (entry->parsed.size != entry->size || mail.wire_size < mail.size)
 		mail.wire_size = SIZE_UNKNOWN;
-	advance(scan);
+	sync_advance(scan);
 	return message_insert(scan->tx, scan->folder, &state, &mail);
 }
 
@@ -294,7 +294,7 @@ static int apply_rename(struct scan *scan, uint32_t uid, const struct entry *ent
 	r = mail_save(scan->tx, id, uid, &mail.r);
 	if (r < 0 || (now.flags == state.flags && now.keywords == state.keywords))
 		return r < 0 ? r : owe_tidy(scan->tx, id, uid);
-	advance(scan);
+	sync_advance(scan);
 	return message_change(scan->tx, scan->folder, uid, &state, &now);
 }
 
@@ -308,7 +308,7 @@ static int apply_loss(struct scan *scan, uint32_t uid)
 		r = mail_load(scan->tx, scan->folder->r.id, uid, &mail);
 	if (r < 0)
 		return r;
-	advance(scan);
+	sync_advance(scan);
 	r = message_remove(scan->tx, scan->folder, uid, &state, &mail.r);
 	return r < 0 ? r : content_release(scan->tx, mail.r.content);
 }

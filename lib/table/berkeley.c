@@ -31,7 +31,7 @@ static int db_error(int r, struct error *err, const char *what, const char *path
 }
 
 /* Berkeley DB writes to standard error unless somebody else takes what it says. */
-static void take_message(const DB_ENV *env, const char *prefix, const char *text)
+static void berkeley_take_message(const DB_ENV *env, const char *prefix, const char *text)
 {
 	(void)env;
 	(void)prefix;
@@ -52,7 +52,7 @@ static int open_file(DB **db, const char *path, DBTYPE type, u_int32_t flags, mo
 		*db = NULL;
 		return db_error(r, err, "open", path);
 	}
-	(*db)->set_errcall(*db, take_message);
+	(*db)->set_errcall(*db, berkeley_take_message);
 	(*db)->set_cachesize(*db, 0, cache, 1);
 	r = (*db)->open(*db, NULL, path, NULL, type, flags, (int)mode);
 	if (r == 0)
@@ -114,7 +114,7 @@ static void close_berkeley(struct table *table)
 }
 
 /* 1 found, 0 not. */
-static int get(struct berkeley *b, struct view key, struct str *value, struct error *err)
+static int berkeley_get(struct berkeley *b, struct view key, struct str *value, struct error *err)
 {
 	DBT k = dbt_of(key), v = { 0 };
 	int r = b->db->get(b->db, NULL, &k, &v, 0);
@@ -138,12 +138,12 @@ static int lookup_berkeley(struct table *table, struct view key, struct str *val
 	if (b->try_nul) {
 		str_set(&b->key, key);
 		str_append_byte(&b->key, '\0');
-		r = get(b, str_view(&b->key), value, err);
+		r = berkeley_get(b, str_view(&b->key), value, err);
 		if (r > 0)
 			b->try_plain = false;
 	}
 	if (r == 0 && b->try_plain) {
-		r = get(b, key, value, err);
+		r = berkeley_get(b, key, value, err);
 		if (r > 0)
 			b->try_nul = false;
 	}
@@ -200,7 +200,7 @@ const struct table_type table_type_btree = {
 /* ---- writing ---- */
 
 /* As Postfix writes them, with the NUL. */
-static int put(DB *db, const struct index_entry *entry, u_int32_t flags)
+static int berkeley_put(DB *db, const struct index_entry *entry, u_int32_t flags)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
 
@@ -214,7 +214,7 @@ static int put(DB *db, const struct index_entry *entry, u_int32_t flags)
 	return db->put(db, NULL, &k, &v, flags);
 }
 
-static int finish(DB *db, int r, struct error *err, const char *path)
+static int berkeley_finish(DB *db, int r, struct error *err, const char *path)
 {
 	int closed = db->close(db, 0);
 
@@ -223,8 +223,8 @@ static int finish(DB *db, int r, struct error *err, const char *path)
 	return closed != 0 ? db_error(closed, err, "write", path) : 0;
 }
 
-static int create(const char *path, DBTYPE type, const struct index_entry *entries, size_t count,
-		  mode_t mode, struct error *err)
+static int berkeley_create(const char *path, DBTYPE type, const struct index_entry *entries,
+			   size_t count, mode_t mode, struct error *err)
 {
 	DB *db;
 	int r = open_file(&db, path, type, DB_CREATE | DB_EXCL, mode, WRITE_CACHE_BYTES, err);
@@ -232,24 +232,24 @@ static int create(const char *path, DBTYPE type, const struct index_entry *entri
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = put(db, &entries[i], 0);
-	return finish(db, r, err, path);
+		r = berkeley_put(db, &entries[i], 0);
+	return berkeley_finish(db, r, err, path);
 }
 
 static int create_hash(const char *path, const struct index_entry *entries, size_t count,
 		       mode_t mode, struct error *err)
 {
-	return create(path, DB_HASH, entries, count, mode, err);
+	return berkeley_create(path, DB_HASH, entries, count, mode, err);
 }
 
 static int create_btree(const char *path, const struct index_entry *entries, size_t count,
 			mode_t mode, struct error *err)
 {
-	return create(path, DB_BTREE, entries, count, mode, err);
+	return berkeley_create(path, DB_BTREE, entries, count, mode, err);
 }
 
 /* 1 deleted, 0 was not there; negative as an errno of Berkeley DB, which may itself be negative. */
-static int delete_key(DB *db, struct view key, bool *deleted)
+static int berkeley_delete_key(DB *db, struct view key, bool *deleted)
 {
 	_cleanup_(str_free) struct str with_nul = STR_EMPTY;
 	int r;
@@ -268,8 +268,8 @@ static int delete_key(DB *db, struct view key, bool *deleted)
 	return r == DB_NOTFOUND ? 0 : r;
 }
 
-static int edit(const char *path, const struct index_entry *entries, size_t count, bool replace,
-		struct error *err)
+static int berkeley_edit(const char *path, const struct index_entry *entries, size_t count,
+			 bool replace, struct error *err)
 {
 	DB *db;
 	int r = open_file(&db, path, DB_UNKNOWN, 0, 0, WRITE_CACHE_BYTES, err), changed = 0;
@@ -281,9 +281,9 @@ static int edit(const char *path, const struct index_entry *entries, size_t coun
 		bool done = true;
 
 		if (entries[i].value.data == NULL)
-			r = delete_key(db, entries[i].key, &done);
+			r = berkeley_delete_key(db, entries[i].key, &done);
 		else
-			r = put(db, &entries[i], replace ? 0 : DB_NOOVERWRITE);
+			r = berkeley_put(db, &entries[i], replace ? 0 : DB_NOOVERWRITE);
 		if (r == DB_KEYEXIST)
 			twice = entries[i].key;
 		changed += done;
@@ -293,17 +293,17 @@ static int edit(const char *path, const struct index_entry *entries, size_t coun
 		return error_set(err, -EEXIST, "the key is there already: \"%.*s\"",
 				 VIEW_ARG(twice));
 	}
-	r = finish(db, r, err, path);
+	r = berkeley_finish(db, r, err, path);
 	return r < 0 ? r : changed;
 }
 
 const struct index_writer berkeley_hash_writer = {
 	.suffix = ".db",
 	.create = create_hash,
-	.edit = edit,
+	.edit = berkeley_edit,
 };
 const struct index_writer berkeley_btree_writer = {
 	.suffix = ".db",
 	.create = create_btree,
-	.edit = edit,
+	.edit = berkeley_edit,
 };

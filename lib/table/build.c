@@ -132,7 +132,7 @@ struct collection {
 	struct str *report;
 };
 
-static bool collect(void *argument, int line, struct view key, struct view value)
+static bool build_collect(void *argument, int line, struct view key, struct view value)
 {
 	struct collection *c = argument;
 	size_t before = (size_t)(uintptr_t)map_get(c->lines, key);
@@ -204,7 +204,8 @@ static int build(const struct index_writer *writer, const char *path, enum table
 
 	(void)lock; /* a first index has none */
 	r = io_read_file(path, TABLE_TEXT_MAX, &text, &err);
-	if (r == 0 && source_parse(str_view(&text), path, source, true, collect, &c, report) > 0) {
+	if (r == 0 &&
+	    source_parse(str_view(&text), path, source, true, build_collect, &c, report) > 0) {
 		str_printf(report, "%s is left as it was\n", index);
 		collection_free(&c);
 		return -EINVAL;
@@ -244,7 +245,7 @@ int table_build(const char *type, const char *path, enum table_source source, st
 
 /* ---- editing ---- */
 
-static int copy_file(int from, const char *to, struct error *err)
+static int build_copy_file(int from, const char *to, struct error *err)
 {
 	_cleanup_fd_ int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	char buffer[65536];
@@ -279,7 +280,7 @@ static int edit_index(const struct index_writer *writer, const char *index,
 		return error_errno(err, "open %s", index);
 	}
 	aside_path(index, &aside);
-	r = copy_file(lock, str_cstr(&aside), err);
+	r = build_copy_file(lock, str_cstr(&aside), err);
 	if (r == 0)
 		r = changed = writer->edit(str_cstr(&aside), entries, count, replace, err);
 	if (r > 0)

@@ -61,7 +61,7 @@ static void close_lmdb(struct table *table)
 	free(l);
 }
 
-static struct view view_of_val(const MDB_val *val)
+static struct view lmdb_view(const MDB_val *val)
 {
 	struct view v = view_make(val->mv_data, val->mv_size);
 
@@ -70,7 +70,8 @@ static struct view view_of_val(const MDB_val *val)
 	return v;
 }
 
-static int get(struct lmdb *l, MDB_txn *txn, struct view key, struct str *value, struct error *err)
+static int lmdb_get(struct lmdb *l, MDB_txn *txn, struct view key, struct str *value,
+		    struct error *err)
 {
 	MDB_val k = { key.len, (void *)(uintptr_t)key.data }, v;
 	int r = mdb_get(txn, l->dbi, &k, &v);
@@ -79,7 +80,7 @@ static int get(struct lmdb *l, MDB_txn *txn, struct view key, struct str *value,
 		return 0;
 	if (r != 0)
 		return error_set(err, -EAGAIN, "read: %s", mdb_strerror(r));
-	str_append(value, view_of_val(&v));
+	str_append(value, lmdb_view(&v));
 	return 1;
 }
 
@@ -99,12 +100,12 @@ static int lookup_lmdb(struct table *table, struct view key, struct str *value, 
 	if (l->try_nul) {
 		memcpy(with_nul, key.data, key.len);
 		with_nul[key.len] = '\0';
-		r = get(l, txn, view_make(with_nul, key.len + 1), value, err);
+		r = lmdb_get(l, txn, view_make(with_nul, key.len + 1), value, err);
 		if (r > 0)
 			l->try_plain = false;
 	}
 	if (r == 0 && l->try_plain) {
-		r = get(l, txn, key, value, err);
+		r = lmdb_get(l, txn, key, value, err);
 		if (r > 0)
 			l->try_nul = false;
 	}
@@ -125,7 +126,7 @@ static int dump_lmdb(struct table *table, table_row *row, void *argument, struct
 	r = mdb_cursor_open(txn, l->dbi, &cursor);
 	if (r == 0) {
 		while (stop == 0 && (r = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
-			stop = row(argument, view_of_val(&key), view_of_val(&value));
+			stop = row(argument, lmdb_view(&key), lmdb_view(&value));
 		mdb_cursor_close(cursor);
 	}
 	mdb_txn_abort(txn);
@@ -145,7 +146,7 @@ const struct table_type table_type_lmdb = {
 
 /* ---- writing ---- */
 
-static int put(MDB_txn *txn, MDB_dbi dbi, const struct index_entry *entry, unsigned flags)
+static int lmdb_put(MDB_txn *txn, MDB_dbi dbi, const struct index_entry *entry, unsigned flags)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
 
@@ -159,7 +160,7 @@ static int put(MDB_txn *txn, MDB_dbi dbi, const struct index_entry *entry, unsig
 	return mdb_put(txn, dbi, &k, &v, flags);
 }
 
-static int delete_key(MDB_txn *txn, MDB_dbi dbi, struct view key, bool *deleted)
+static int lmdb_delete_key(MDB_txn *txn, MDB_dbi dbi, struct view key, bool *deleted)
 {
 	_cleanup_(str_free) struct str with_nul = STR_EMPTY;
 	int r;
@@ -178,8 +179,8 @@ static int delete_key(MDB_txn *txn, MDB_dbi dbi, struct view key, bool *deleted)
 	return r == MDB_NOTFOUND ? 0 : r;
 }
 
-static int change(MDB_txn *txn, MDB_dbi dbi, const struct index_entry *entries, size_t count,
-		  bool replace, int *changed)
+static int lmdb_change(MDB_txn *txn, MDB_dbi dbi, const struct index_entry *entries, size_t count,
+		       bool replace, int *changed)
 {
 	int r = 0;
 
@@ -187,9 +188,9 @@ static int change(MDB_txn *txn, MDB_dbi dbi, const struct index_entry *entries, 
 		bool done = true;
 
 		if (entries[i].value.data == NULL)
-			r = delete_key(txn, dbi, entries[i].key, &done);
+			r = lmdb_delete_key(txn, dbi, entries[i].key, &done);
 		else
-			r = put(txn, dbi, &entries[i], replace ? 0 : MDB_NOOVERWRITE);
+			r = lmdb_put(txn, dbi, &entries[i], replace ? 0 : MDB_NOOVERWRITE);
 		*changed += done;
 	}
 	return r;
@@ -213,7 +214,7 @@ static int write_entries(const char *path, const struct index_entry *entries, si
 	if (r == 0)
 		r = mdb_dbi_open(txn, NULL, 0, &dbi);
 	if (r == 0)
-		r = change(txn, dbi, entries, count, replace, &changed);
+		r = lmdb_change(txn, dbi, entries, count, replace, &changed);
 	if (r == 0)
 		r = mdb_txn_commit(txn);
 	else if (txn != NULL)
@@ -235,8 +236,8 @@ static size_t size_of(const struct index_entry *entries, size_t count)
 	return (size + 4095) / 4096 * 4096;
 }
 
-static int create(const char *path, const struct index_entry *entries, size_t count, mode_t mode,
-		  struct error *err)
+static int lmdb_create(const char *path, const struct index_entry *entries, size_t count,
+		       mode_t mode, struct error *err)
 {
 	for (size_t i = 0; i < count; i++)
 		if (entries[i].key.len > LMDB_KEY_MAX - 1)
@@ -249,8 +250,8 @@ static int create(const char *path, const struct index_entry *entries, size_t co
 	return r < 0 ? r : 0;
 }
 
-static int edit(const char *path, const struct index_entry *entries, size_t count, bool replace,
-		struct error *err)
+static int lmdb_edit(const char *path, const struct index_entry *entries, size_t count,
+		     bool replace, struct error *err)
 {
 	struct stat st;
 
@@ -262,6 +263,6 @@ static int edit(const char *path, const struct index_entry *entries, size_t coun
 
 const struct index_writer lmdb_writer = {
 	.suffix = ".lmdb",
-	.create = create,
-	.edit = edit,
+	.create = lmdb_create,
+	.edit = lmdb_edit,
 };

@@ -50,7 +50,7 @@ static bool looks_like_network(struct view text)
 	return text.len > 0 && (text.data[0] == '[' || digits_only);
 }
 
-static bool is_table(struct view text)
+static bool match_is_table(struct view text)
 {
 	return text.data[0] != '[' && view_find_byte(text, ':') != VIEW_NOT_FOUND;
 }
@@ -63,7 +63,7 @@ static int add_pattern(struct matchlist *list, struct view text, bool negated, s
 	if (list->count == LIST_PATTERNS_MAX)
 		return error_set(err, -EINVAL, "more than %d patterns in a list",
 				 LIST_PATTERNS_MAX);
-	if (is_table(text)) {
+	if (match_is_table(text)) {
 		pattern.table = table_open(text, 0, err);
 		r = pattern.table ? 0 : -EINVAL;
 	} else if (list->kind == MATCH_ADDRESSES && looks_like_network(text)) {
@@ -116,7 +116,7 @@ static void pop_file(struct reading *stack, size_t *depth)
 }
 
 /* The next word, of the innermost file first. False when that has no more. */
-static bool next_word(struct reading *reading, struct view *word)
+static bool match_next_word(struct reading *reading, struct view *word)
 {
 	while (!conf_next_element(&reading->rest, word))
 		if (!lines_next(&reading->lines, &reading->rest))
@@ -124,8 +124,8 @@ static bool next_word(struct reading *reading, struct view *word)
 	return true;
 }
 
-static int parse_list(struct matchlist *list, struct view text, struct reading *stack,
-		      size_t *depth, struct error *err)
+static int match_list_parse(struct matchlist *list, struct view text, struct reading *stack,
+			    size_t *depth, struct error *err)
 {
 	int r = 0;
 
@@ -136,7 +136,7 @@ static int parse_list(struct matchlist *list, struct view text, struct reading *
 		struct view word;
 		bool negated = reading->negated;
 
-		if (!next_word(reading, &word)) {
+		if (!match_next_word(reading, &word)) {
 			pop_file(stack, depth);
 			continue;
 		}
@@ -166,7 +166,7 @@ struct matchlist *matchlist_open(const char *text, enum matchlist_kind kind, boo
 
 	list->kind = kind;
 	list->parents = parents;
-	r = parse_list(list, view_of(text), stack, &depth, err);
+	r = match_list_parse(list, view_of(text), stack, &depth, err);
 	while (depth > 0)
 		pop_file(stack, &depth);
 	if (r == 0)

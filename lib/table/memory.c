@@ -12,7 +12,7 @@
 #include "table/internal.h"
 
 /* Values: struct view and the bytes behind it, in one piece. */
-static void put(struct map *map, struct view key, struct view value)
+static void memory_put(struct map *map, struct view key, struct view value)
 {
 	struct view *item = mem_new_bytes(sizeof(*item) + value.len);
 
@@ -66,7 +66,7 @@ struct loading {
 	bool fold;
 };
 
-static bool add_entry(void *argument, int line, struct view key, struct view value)
+static bool memory_add_entry(void *argument, int line, struct view key, struct view value)
 {
 	struct loading *loading = argument;
 
@@ -74,12 +74,12 @@ static bool add_entry(void *argument, int line, struct view key, struct view val
 		log_warning("%s, line %d: duplicate entry: \"%.*s\"", loading->path, line,
 			    VIEW_ARG(view_first(key, 100)));
 	else
-		put(loading->table->data, key, value);
+		memory_put(loading->table->data, key, value);
 	return map_count(loading->table->data) < TABLE_ENTRIES_MAX;
 }
 
 /* Logs each line of a report. */
-static void log_report(const struct str *report)
+static void memory_log_report(const struct str *report)
 {
 	struct view rest = str_view(report), line;
 
@@ -102,8 +102,8 @@ static int open_texthash(struct table *table, struct view name, struct error *er
 	if (r < 0)
 		return r;
 	source_parse(str_view(&text), path, SOURCE_MAP, !(table->flags & TABLE_CASE_SENSITIVE),
-		     add_entry, &loading, &report);
-	log_report(&report);
+		     memory_add_entry, &loading, &report);
+	memory_log_report(&report);
 	return 0;
 }
 
@@ -139,7 +139,8 @@ static int open_inline(struct table *table, struct view name, struct error *err)
 			str_append(&folded, key);
 		else
 			str_append_lower(&folded, key);
-		put(table->data, str_view(&folded), view_trim(view_from(element, equals + 1)));
+		memory_put(table->data, str_view(&folded),
+			   view_trim(view_from(element, equals + 1)));
 	}
 	return map_count(table->data) > 0 ? 0 : error_set(err, -EINVAL, "nothing in it");
 }
@@ -231,7 +232,7 @@ static void read_users(struct map *map)
 			   (long)user->pw_gid, user->pw_gecos ? user->pw_gecos : "", user->pw_dir,
 			   user->pw_shell ? user->pw_shell : "");
 		if (map_get(map, view_of(user->pw_name)) == NULL)
-			put(map, view_of(user->pw_name), str_view(&value));
+			memory_put(map, view_of(user->pw_name), str_view(&value));
 	}
 	endpwent();
 }
@@ -248,7 +249,7 @@ static void read_groups(struct map *map)
 		for (char **member = group->gr_mem; *member != NULL; member++)
 			str_printf(&value, "%s%s", member == group->gr_mem ? "" : ",", *member);
 		if (map_get(map, view_of(group->gr_name)) == NULL)
-			put(map, view_of(group->gr_name), str_view(&value));
+			memory_put(map, view_of(group->gr_name), str_view(&value));
 	}
 	endgrent();
 }

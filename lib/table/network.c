@@ -20,7 +20,7 @@ static bool parse_bytes(struct view text, struct network *network)
 }
 
 /* ::ffff:192.0.2.1 is 192.0.2.1, for networks too as long as the prefix is within. */
-static void unmap(struct network *network)
+static void address_unmap(struct network *network)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -45,7 +45,7 @@ bool network_parse_address(struct view text, struct network *address)
 		text = view_first(text, zone);
 	if (!parse_bytes(text, address))
 		return false;
-	unmap(address);
+	address_unmap(address);
 	return true;
 }
 
@@ -88,7 +88,7 @@ int network_parse(struct view text, struct network *network, struct error *err)
 						 VIEW_ARG(view_first(text, 60)));
 		network->prefix = length;
 	}
-	unmap(network);
+	address_unmap(network);
 	return 0;
 }
 

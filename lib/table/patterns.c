@@ -103,7 +103,7 @@ static int check_value(struct view value, const struct rule *rule, struct error 
 	return 0;
 }
 
-static void substitute(const struct rule *rule, const struct view *groups, struct str *out)
+static void pattern_substitute(const struct rule *rule, const struct view *groups, struct str *out)
 {
 	struct view rest = view_of(rule->value), literal;
 	int group;
@@ -187,7 +187,7 @@ static int parse_rule(struct patterns *p, struct view text, struct error *err)
 }
 
 /* A bad line is named and left out: one typing mistake must not stop all mail. */
-static void parse_text(struct patterns *p, struct view text, const char *path)
+static void patterns_parse_text(struct patterns *p, struct view text, const char *path)
 {
 	struct lines lines = lines_of(text);
 	struct view line;
@@ -243,7 +243,7 @@ int patterns_open(struct table *table, struct view name, const struct pattern_ty
 		r = io_read_file(path, TABLE_TEXT_MAX, &text, err);
 	if (r < 0)
 		return r;
-	parse_text(p, str_view(&text), path);
+	patterns_parse_text(p, str_view(&text), path);
 	if (p->depth > 0)
 		log_warning("%s: if without endif", path);
 	while (p->depth > 0)
@@ -277,7 +277,7 @@ int patterns_lookup(struct table *table, struct view key, struct str *value, str
 		if (rule->is_if) {
 			i = matches ? i + 1 : rule->after_if;
 		} else if (matches) {
-			substitute(rule, groups, value);
+			pattern_substitute(rule, groups, value);
 			return 1;
 		} else {
 			i++;

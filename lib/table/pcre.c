@@ -43,7 +43,7 @@ static int parse_flags(struct view flags, uint32_t *options, struct error *err)
 	return 0;
 }
 
-static void free_expression(void *compiled)
+static void pcre_free_expression(void *compiled)
 {
 	struct expression *e = compiled;
 
@@ -53,7 +53,7 @@ static void free_expression(void *compiled)
 	free(e);
 }
 
-static void *compile_expression(struct view *rest, size_t *groups, struct error *err)
+static void *pcre_compile_expression(struct view *rest, size_t *groups, struct error *err)
 {
 	_cleanup_free_ char *pattern = NULL;
 	struct expression *e;
@@ -88,7 +88,8 @@ static void *compile_expression(struct view *rest, size_t *groups, struct error 
 	return e;
 }
 
-static int match_expression(void *compiled, const char *subject, size_t len, struct view *groups)
+static int pcre_match_expression(void *compiled, const char *subject, size_t len,
+				 struct view *groups)
 {
 	struct expression *e = compiled;
 	int r = pcre2_match(e->code, (PCRE2_SPTR)subject, len, 0, 0, e->data, e->context);
@@ -107,9 +108,9 @@ static int match_expression(void *compiled, const char *subject, size_t len, str
 }
 
 static const struct pattern_type expressions = {
-	.compile = compile_expression,
-	.match = match_expression,
-	.free = free_expression,
+	.compile = pcre_compile_expression,
+	.match = pcre_match_expression,
+	.free = pcre_free_expression,
 };
 
 static int open_pcre(struct table *table, struct view name, struct error *err)

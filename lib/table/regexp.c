@@ -76,7 +76,7 @@ static int compile_one(struct view *rest, regex_t *regex, struct error *err)
 	return error_set(err, -EINVAL, "%s in /%.60s/", reason, pattern);
 }
 
-static void free_expression(void *compiled)
+static void regexp_free_expression(void *compiled)
 {
 	struct expression *e = compiled;
 
@@ -86,7 +86,7 @@ static void free_expression(void *compiled)
 	free(e);
 }
 
-static void *compile_expression(struct view *rest, size_t *groups, struct error *err)
+static void *regexp_compile_expression(struct view *rest, size_t *groups, struct error *err)
 {
 	struct expression *e = mem_new(struct expression);
 
@@ -107,7 +107,8 @@ static void *compile_expression(struct view *rest, size_t *groups, struct error 
 	return e;
 }
 
-static int match_expression(void *compiled, const char *subject, size_t len, struct view *groups)
+static int regexp_match_expression(void *compiled, const char *subject, size_t len,
+				   struct view *groups)
 {
 	struct expression *e = compiled;
 	regmatch_t found[PATTERN_GROUPS_MAX + 1];
@@ -130,9 +131,9 @@ static int match_expression(void *compiled, const char *subject, size_t len, str
 }
 
 static const struct pattern_type expressions = {
-	.compile = compile_expression,
-	.match = match_expression,
-	.free = free_expression,
+	.compile = regexp_compile_expression,
+	.match = regexp_match_expression,
+	.free = regexp_free_expression,
 };
 
 static int open_regexp(struct table *table, struct view name, struct error *err)

@@ -16,7 +16,7 @@ struct source {
 	struct str key;
 };
 
-static void complain(struct source *s, int line, const char *what, struct view text)
+static void source_complain(struct source *s, int line, const char *what, struct view text)
 {
 	s->bad++;
 	str_printf(s->report, "%s, line %d: %s", s->path, line, what);
@@ -39,9 +39,9 @@ static void give(struct source *s, int line, struct view key, struct view value)
 		str_set(&s->key, key);
 	}
 	if (s->key.len > TABLE_KEY_MAX)
-		complain(s, line, "the key is too long:", key);
+		source_complain(s, line, "the key is too long:", key);
 	else if (value.len > TABLE_VALUE_MAX)
-		complain(s, line, "the value is too long:", value);
+		source_complain(s, line, "the value is too long:", value);
 	else if (!s->entry(s->argument, line, str_view(&s->key), value))
 		s->stopped = true;
 }
@@ -72,7 +72,7 @@ static void parse_map(struct source *s, int line, struct view text)
 
 	if (text.data[0] == '"') {
 		if (!take_quoted(&value, &quoted))
-			return complain(s, line, "a quote without its end:", text);
+			return source_complain(s, line, "a quote without its end:", text);
 		key = str_view(&quoted);
 	} else {
 		size_t len = 0;
@@ -84,7 +84,8 @@ static void parse_map(struct source *s, int line, struct view text)
 	}
 	value = view_trim(value);
 	if (key.len == 0 || value.len == 0)
-		return complain(s, line, "expected a key, white space and a value, not", text);
+		return source_complain(s, line, "expected a key, white space and a value, not",
+				       text);
 	give(s, line, key, value);
 }
 
@@ -120,7 +121,7 @@ static void parse_aliases(struct source *s, int line, struct view text)
 
 	if (text.data[0] == '"') {
 		if (!take_quoted(&rest, &name))
-			return complain(s, line, "a quote without its end:", text);
+			return source_complain(s, line, "a quote without its end:", text);
 	} else {
 		size_t colon = view_find_byte(text, ':');
 
@@ -129,17 +130,18 @@ static void parse_aliases(struct source *s, int line, struct view text)
 	}
 	rest = view_trim(rest);
 	if (name.len == 0 || rest.len == 0 || rest.data[0] != ':')
-		return complain(s, line, "expected name: value, not", text);
+		return source_complain(s, line, "expected name: value, not", text);
 	rest = view_trim(view_from(rest, 1));
 	if (rest.len == 0)
-		return complain(s, line, "no value behind", str_view(&name));
+		return source_complain(s, line, "no value behind", str_view(&name));
 	if (view_find_byte(str_view(&name), '@') != VIEW_NOT_FOUND)
-		return complain(s, line, "an alias is a local name, without @:", str_view(&name));
+		return source_complain(s, line,
+				       "an alias is a local name, without @:", str_view(&name));
 	if (!quotes_are_balanced(rest))
-		return complain(s, line, "a quote without its end:", rest);
+		return source_complain(s, line, "a quote without its end:", rest);
 	if (text.data[0] != '"' && !is_atom(str_view(&name)))
-		return complain(s, line,
-				"such a name must stand in double quotes:", str_view(&name));
+		return source_complain(s, line,
+				       "such a name must stand in double quotes:", str_view(&name));
 	give(s, line, str_view(&name), rest);
 }
 
@@ -150,23 +152,26 @@ static void parse_users(struct source *s, int line, struct view text)
 	struct view key = view_first(text, colon);
 
 	if (colon == VIEW_NOT_FOUND || key.len == 0)
-		return complain(s, line, "expected address:password:uid:gid::home::extra, not",
-				view_first(text, MIN(colon, (size_t)20)));
+		return source_complain(s, line,
+				       "expected address:password:uid:gid::home::extra, not",
+				       view_first(text, MIN(colon, (size_t)20)));
 	for (size_t i = 0; i < key.len; i++)
 		if (ascii_is_space(key.data[i]))
-			return complain(s, line, "white space in the address", key);
+			return source_complain(s, line, "white space in the address", key);
 	/* A line's text may be a password: it is never shown. */
 	if (view_has_control(text))
-		return complain(s, line, "a control byte in the line of", key);
+		return source_complain(s, line, "a control byte in the line of", key);
 	give(s, line, key, text);
 }
 
-static void parse_line(struct source *s, enum table_source source, int line, struct view text)
+static void source_parse_line(struct source *s, enum table_source source, int line,
+			      struct view text)
 {
 	if (ascii_is_space(text.data[0]))
-		complain(s, line, "begins with white space but continues nothing", VIEW_NONE);
+		source_complain(s, line, "begins with white space but continues nothing",
+				VIEW_NONE);
 	else if (view_find_byte(text, '\0') != VIEW_NOT_FOUND)
-		complain(s, line, "a NUL byte in the text", VIEW_NONE);
+		source_complain(s, line, "a NUL byte in the text", VIEW_NONE);
 	else if (source == SOURCE_ALIASES)
 		parse_aliases(s, line, text);
 	else if (source == SOURCE_USERS)
@@ -196,13 +201,13 @@ size_t source_parse(struct view text, const char *path, enum table_source source
 				continue;
 			if (view_ends(line, VIEW("\r")))
 				line.len--;
-			parse_line(&s, source, number, line);
+			source_parse_line(&s, source, number, line);
 		}
 	} else {
 		struct lines lines = lines_of(text);
 
 		while (!s.stopped && lines_next(&lines, &line))
-			parse_line(&s, source, lines.number, line);
+			source_parse_line(&s, source, lines.number, line);
 		lines_free(&lines);
 	}
 	str_free(&s.key);

@@ -10,7 +10,7 @@
 /* Between attempts on a UNIX socket whose line of waiting connections is full. */
 #define FULL_PAUSE 10
 
-static int prepare(int fd, int family, const struct sockaddr *local, socklen_t local_len)
+static int connection_prepare(int fd, int family, const struct sockaddr *local, socklen_t local_len)
 {
 	int on = 1;
 
@@ -24,7 +24,7 @@ static int prepare(int fd, int family, const struct sockaddr *local, socklen_t l
 	return bind(fd, local, local_len) < 0 ? -errno : 0;
 }
 
-static int finish(int fd, msec_t deadline)
+static int connection_finish(int fd, msec_t deadline)
 {
 	int problem = 0, r = task_wait_writable(fd, deadline);
 	socklen_t len = sizeof(problem);
@@ -45,12 +45,12 @@ int stream_connect(const struct sockaddr *to, socklen_t to_len, const struct soc
 
 	if (fd < 0)
 		return -errno;
-	r = prepare(fd, to->sa_family, local, local_len);
+	r = connection_prepare(fd, to->sa_family, local, local_len);
 	if (r < 0)
 		return r;
 	while (connect(fd, to, to_len) < 0) {
 		if (errno == EINPROGRESS) {
-			r = finish(fd, deadline);
+			r = connection_finish(fd, deadline);
 			if (r < 0)
 				return r;
 			break;

@@ -282,7 +282,7 @@ bool poll_is_needed(void)
 	return poller.waiting_count > 0;
 }
 
-static void deliver(const struct epoll_event *event)
+static void poll_deliver(const struct epoll_event *event)
 {
 	struct descriptor *d = &poller.descriptors[event->data.fd];
 	struct task *reader = d->waiting[FOR_READING], *writer = d->waiting[FOR_WRITING];
@@ -317,7 +317,7 @@ bool poll_once(int timeout)
 	if (count < 0 && errno != EINTR)
 		log_fatal("epoll_wait: %m");
 	for (int i = 0; i < count; i++)
-		deliver(&events[i]);
+		poll_deliver(&events[i]);
 	return count != 0;
 }
 

@@ -67,7 +67,7 @@ struct stack stack_take(void)
 	return stack;
 }
 
-static void unmap(struct stack stack)
+static void stack_unmap(struct stack stack)
 {
 #ifdef POSTA_SANITIZE
 	__lsan_unregister_root_region(stack.bottom, TASK_STACK_SIZE);
@@ -81,13 +81,13 @@ void stack_give_back(struct stack stack)
 	if (pool_count < POOL_MAX)
 		pool[pool_count++] = stack;
 	else
-		unmap(stack);
+		stack_unmap(stack);
 }
 
 void stack_trim(void)
 {
 	while (pool_count > 0)
-		unmap(pool[--pool_count]);
+		stack_unmap(pool[--pool_count]);
 }
 
 void stack_abandon(struct stack stack, bool in_use)
@@ -97,7 +97,7 @@ void stack_abandon(struct stack stack, bool in_use)
 	in_use = true;
 #endif
 	if (!in_use)
-		unmap(stack);
+		stack_unmap(stack);
 }
 
 void task_trim_stack(void)

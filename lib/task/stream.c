@@ -176,7 +176,7 @@ uint64_t stream_bytes_out(const struct stream *io)
 /* ---- reading ---- */
 
 /* Room for at least one more byte of input, in a buffer of at least `size`. */
-static void make_room(struct stream *io, size_t size)
+static void stream_make_room(struct stream *io, size_t size)
 {
 	if (io->in_start > 0 && (io->in_len == 0 || io->in_start + io->in_len == io->in_size)) {
 		memmove(io->in, io->in + io->in_start, io->in_len);
@@ -229,7 +229,7 @@ static void acknowledge_part(struct stream *io)
 }
 
 /* Adds at least one byte to the input. The end of a wait that `until` caused is no failure. */
-static int fill(struct stream *io, msec_t until)
+static int stream_fill(struct stream *io, msec_t until)
 {
 	if (io->read_failed)
 		return io->read_failed;
@@ -244,7 +244,7 @@ static int fill(struct stream *io, msec_t until)
 
 		if (io->deadline != MSEC_FOREVER && clock_now() >= io->deadline)
 			return stream_fail_reading(io, -ETIMEDOUT);
-		make_room(io, STREAM_BUFFER_SIZE);
+		stream_make_room(io, STREAM_BUFFER_SIZE);
 		n = read_once(io, &direction);
 		if (n > 0) {
 			io->in_len += (size_t)n;
@@ -295,7 +295,7 @@ static int skip_line(struct stream *io)
 			return stream_fail_reading(io, -EPROTO);
 		}
 
-		int r = fill(io, MSEC_FOREVER);
+		int r = stream_fill(io, MSEC_FOREVER);
 
 		if (r < 0)
 			return r;
@@ -327,7 +327,7 @@ int stream_read_line(struct stream *io, struct view *line, size_t max)
 			return -EMSGSIZE;
 		}
 		searched = input.len;
-		r = fill(io, MSEC_FOREVER);
+		r = stream_fill(io, MSEC_FOREVER);
 		if (r < 0)
 			return r;
 	}
@@ -352,7 +352,7 @@ int stream_peek(struct stream *io, struct view *bytes)
 	int r = skip_line(io);
 
 	if (r == 0 && io->in_len == 0)
-		r = fill(io, MSEC_FOREVER);
+		r = stream_fill(io, MSEC_FOREVER);
 	if (r < 0)
 		return r;
 	*bytes = view_first(stream_buffered(io), STREAM_BUFFER_SIZE);
@@ -424,7 +424,7 @@ int stream_wait(struct stream *io, msec_t deadline)
 	if (io->layer != NULL) {
 		r = skip_line(io);
 		if (r == 0 && io->in_len == 0)
-			r = fill(io, deadline);
+			r = stream_fill(io, deadline);
 		return r == -ENODATA ? 0 : r;
 	}
 	if (io->read_failed)

@@ -145,7 +145,7 @@ int stream_printf(struct stream *io, const char *format, ...)
 }
 
 /* Through memory: for TLS, small pieces, and files that sendfile() does not take. */
-static int copy_file(struct stream *io, int fd, off_t offset, uint64_t len)
+static int stream_copy_file(struct stream *io, int fd, off_t offset, uint64_t len)
 {
 	_cleanup_free_ char *buffer = mem_resize(NULL, STREAM_BUFFER_SIZE, 1);
 
@@ -201,7 +201,7 @@ int stream_write_file(struct stream *io, int fd, off_t offset, uint64_t len)
 	int r;
 
 	if (io->layer != NULL || len <= STREAM_BUFFER_SIZE - io->out_len)
-		return copy_file(io, fd, offset, len);
+		return stream_copy_file(io, fd, offset, len);
 	r = stream_flush(io);
 	if (r < 0)
 		return r;
@@ -210,5 +210,5 @@ int stream_write_file(struct stream *io, int fd, off_t offset, uint64_t len)
 	io->sending = true;
 	r = send_file(io, fd, offset, len);
 	io->sending = false;
-	return r == -EOPNOTSUPP ? copy_file(io, fd, offset, len) : r;
+	return r == -EOPNOTSUPP ? stream_copy_file(io, fd, offset, len) : r;
 }

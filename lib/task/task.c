@@ -27,7 +27,7 @@ static struct {
 	unsigned turns; /* since memory was given back last */
 } scheduler = { .turns = TURNS_PER_REST };
 
-static void set_up(void)
+static void task_set_up(void)
 {
 	if (scheduler.set_up)
 		return;
@@ -61,7 +61,7 @@ static void switch_away(struct task *task)
 	context_switch(&task->context, &scheduler.loop, false);
 }
 
-static void begin(void)
+static void task_begin(void)
 {
 	context_entered(&scheduler.loop);
 
@@ -77,18 +77,18 @@ void task_spawn(const char *name, task_function *function, void *argument)
 {
 	struct task *task = mem_new(struct task);
 
-	set_up();
+	task_set_up();
 	task->name = name;
 	task->function = function;
 	task->argument = argument;
 	task->stack = stack_take();
-	context_make(&task->context, task->stack.bottom, TASK_STACK_SIZE, begin);
+	context_make(&task->context, task->stack.bottom, TASK_STACK_SIZE, task_begin);
 	list_push_back(&scheduler.all, &task->all);
 	scheduler.count++;
 	make_ready(task);
 }
 
-static void release(struct task *task)
+static void task_release(struct task *task)
 {
 	list_remove(&task->all);
 	heap_remove(&scheduler.timers, &task->timer);
@@ -96,7 +96,7 @@ static void release(struct task *task)
 	free(task);
 }
 
-static void run(struct task *task)
+static void task_switch_to(struct task *task)
 {
 	task->state = TASK_RUNNING;
 	task->operations = 0;
@@ -106,7 +106,7 @@ static void run(struct task *task)
 	scheduler.current = NULL;
 	if (task->state == TASK_FINISHED) {
 		stack_give_back(task->stack);
-		release(task);
+		task_release(task);
 	}
 }
 
@@ -121,7 +121,7 @@ static void run_ready(void)
 			return;
 		list_remove(&task->link);
 		scheduler.ready_count--;
-		run(task);
+		task_switch_to(task);
 	}
 }
 
@@ -184,7 +184,7 @@ static void drop_others(void)
 			continue;
 		/* Not list_remove(&task->link): the waitlist may be gone. */
 		stack_abandon(task->stack, worker_is_busy());
-		release(task);
+		task_release(task);
 	}
 	list_init(&scheduler.ready);
 	scheduler.ready_count = 0;
@@ -194,7 +194,7 @@ int task_run(task_function *main_task, void *argument)
 {
 	/* A peer that went away is an errno of write(), for streams and for everything else. */
 	signal(SIGPIPE, SIG_IGN);
-	set_up();
+	task_set_up();
 	scheduler.quitting = false;
 	scheduler.shutting_down = false;
 	scheduler.status = 0;

@@ -38,7 +38,7 @@ static struct {
 	size_t unfinished; /* the loop's own: jobs whose tasks wait */
 } pool = { .mutex = PTHREAD_MUTEX_INITIALIZER, .job_waits = PTHREAD_COND_INITIALIZER };
 
-static void *work(void *unused)
+static void *worker_work(void *unused)
 {
 	(void)unused;
 	pthread_mutex_lock(&pool.mutex);
@@ -111,7 +111,7 @@ static bool start_thread(void)
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, WORKER_STACK_SIZE);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	r = pthread_create(&thread, &attributes, work, NULL);
+	r = pthread_create(&thread, &attributes, worker_work, NULL);
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r == 0;

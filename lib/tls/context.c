@@ -24,7 +24,7 @@ const char *tls_take_reason(void)
 }
 
 /* The failure of an OpenSSL call about `what`. */
-static int failed(struct error *err, const char *action, const char *what)
+static int context_failed(struct error *err, const char *action, const char *what)
 {
 	const char *reason = tls_take_reason();
 
@@ -93,7 +93,7 @@ static int set_protocols(SSL_CTX *ctx, const char *text, struct error *err)
 	SSL_CTX_set_options(ctx, unwanted);
 	if (!SSL_CTX_set_min_proto_version(ctx, lowest) ||
 	    !SSL_CTX_set_max_proto_version(ctx, highest))
-		return failed(err, "TLS protocol versions", text);
+		return context_failed(err, "TLS protocol versions", text);
 	return 0;
 }
 
@@ -123,7 +123,7 @@ static int identity_use(struct identity *id, SSL_CTX *ctx, const char *path, str
 		r = error_set(err, -EINVAL, "%s: a private key without a certificate", path);
 	else if (id->key != NULL &&
 		 SSL_CTX_use_cert_and_key(ctx, id->cert, id->key, id->chain, 1) != 1)
-		r = failed(err, "use the certificate of", path);
+		r = context_failed(err, "use the certificate of", path);
 	identity_clear(id);
 	return r;
 }
@@ -142,7 +142,7 @@ static int identity_add(struct identity *id, const char *type, const unsigned ch
 		if (r < 0)
 			return r;
 		id->key = d2i_AutoPrivateKey(NULL, &der, len);
-		return id->key ? 0 : failed(err, "read the private key in", path);
+		return id->key ? 0 : context_failed(err, "read the private key in", path);
 	}
 	if (strcmp(type, PEM_STRING_X509) != 0 && strcmp(type, PEM_STRING_X509_OLD) != 0)
 		return 0;
@@ -151,7 +151,7 @@ static int identity_add(struct identity *id, const char *type, const unsigned ch
 				 path);
 	cert = d2i_X509(NULL, &der, len);
 	if (cert == NULL)
-		return failed(err, "read a certificate in", path);
+		return context_failed(err, "read a certificate in", path);
 	if (id->cert == NULL) {
 		id->cert = cert;
 		return 0;
@@ -173,7 +173,7 @@ static int read_chain_file(struct identity *id, SSL_CTX *ctx, const char *path, 
 	int r = 0;
 
 	if (file == NULL)
-		return failed(err, "open", path);
+		return context_failed(err, "open", path);
 	while (r == 0 && PEM_read_bio(file, &type, &header, &der, &len)) {
 		/* The old way to encrypt a key is told by a header line. */
 		if (strstr(header, "ENCRYPTED") != NULL)
@@ -187,7 +187,7 @@ static int read_chain_file(struct identity *id, SSL_CTX *ctx, const char *path, 
 	BIO_free(file);
 	/* Nothing more to begin is how a good file ends. */
 	if (r == 0 && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		r = failed(err, "read", path);
+		r = context_failed(err, "read", path);
 	ERR_clear_error();
 	return r;
 }
@@ -221,9 +221,9 @@ static int use_cert_file(SSL_CTX *ctx, const char *cert, const char *key, struct
 		key = cert;
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
-		return failed(err, "read the certificate", cert);
+		return context_failed(err, "read the certificate", cert);
 	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		return failed(err, "read the private key", key);
+		return context_failed(err, "read the private key", key);
 	return 0;
 }
 
@@ -240,9 +240,10 @@ static int use_files(SSL_CTX *ctx, const struct tls_options *options, struct err
 	if (options->server && SSL_CTX_get0_certificate(ctx) == NULL)
 		return error_set(err, -EINVAL, "a TLS server needs a certificate");
 	if (options->ca_file != NULL && !SSL_CTX_load_verify_file(ctx, options->ca_file))
-		return failed(err, "read the trusted certificates in", options->ca_file);
+		return context_failed(err, "read the trusted certificates in", options->ca_file);
 	if (options->ca_path != NULL && !SSL_CTX_load_verify_dir(ctx, options->ca_path))
-		return failed(err, "use the folder of trusted certificates", options->ca_path);
+		return context_failed(err, "use the folder of trusted certificates",
+				      options->ca_path);
 	return 0;
 }
 
@@ -311,11 +312,11 @@ static int configure(struct tls_context *tls, const struct tls_options *options,
 	SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_dh_auto(tls->ctx, 1);
 	if (!tls->server && SSL_CTX_dane_enable(tls->ctx) <= 0)
-		return failed(err, "enable DANE in", "OpenSSL");
+		return context_failed(err, "enable DANE in", "OpenSSL");
 	r = set_protocols(tls->ctx, protocols, err);
 	if (r == 0 && options->cipher_list != NULL &&
 	    !SSL_CTX_set_cipher_list(tls->ctx, options->cipher_list))
-		r = failed(err, "TLS cipher list", options->cipher_list);
+		r = context_failed(err, "TLS cipher list", options->cipher_list);
 	if (r == 0)
 		r = use_files(tls->ctx, options, err);
 	if (r == 0 && options->alpn != NULL)
@@ -333,7 +334,7 @@ struct tls_context *tls_context_new(const struct tls_options *options, struct er
 	tls->server = options->server;
 	tls->ctx = SSL_CTX_new(options->server ? TLS_server_method() : TLS_client_method());
 	if (tls->ctx == NULL) {
-		failed(err, "start", "OpenSSL");
+		context_failed(err, "start", "OpenSSL");
 		free(tls);
 		return NULL;
 	}

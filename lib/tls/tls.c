@@ -22,7 +22,7 @@ static struct tls_session *session_of(const struct stream *io)
 	return io->layer_state;
 }
 
-static void session_free(void *state)
+static void tls_session_free(void *state)
 {
 	struct tls_session *session = state;
 
@@ -34,8 +34,8 @@ static void session_free(void *state)
  * What an OpenSSL call that did not succeed means. OpenSSL's queue of errors belongs to the thread,
  * that is to all tasks together: it must have been emptied before the call.
  */
-static int judge(struct stream *io, int result, int system_error, const char *what,
-		 enum direction *direction)
+static int handshake_judge(struct stream *io, int result, int system_error, const char *what,
+			   enum direction *direction)
 {
 	struct tls_session *session = session_of(io);
 	const char *reason;
@@ -70,7 +70,7 @@ static ssize_t tls_read(struct stream *io, char *data, size_t len, enum directio
 	ERR_clear_error();
 	errno = 0;
 	n = SSL_read(session->ssl, data, (int)MIN(len, (size_t)INT_MAX));
-	return n > 0 ? n : judge(io, n, errno, "TLS read", direction);
+	return n > 0 ? n : handshake_judge(io, n, errno, "TLS read", direction);
 }
 
 static ssize_t tls_write(struct stream *io, const char *data, size_t len, enum direction *direction)
@@ -85,11 +85,11 @@ static ssize_t tls_write(struct stream *io, const char *data, size_t len, enum d
 	n = SSL_write(session->ssl, data, (int)MIN(len, (size_t)INT_MAX));
 	if (n > 0)
 		return n;
-	n = judge(io, n, errno, "TLS write", direction);
+	n = handshake_judge(io, n, errno, "TLS write", direction);
 	return n == 0 ? -EPIPE : n;
 }
 
-static void say_goodbye(struct stream *io)
+static void tls_close_notify(struct stream *io)
 {
 	const struct tls_session *session = session_of(io);
 
@@ -103,8 +103,8 @@ static void say_goodbye(struct stream *io)
 static const struct stream_layer tls_layer = {
 	.read = tls_read,
 	.write = tls_write,
-	.say_goodbye = say_goodbye,
-	.free = session_free,
+	.say_goodbye = tls_close_notify,
+	.free = tls_session_free,
 };
 
 /* The whole handshake has the time of one wait: a peer cannot stretch it byte by byte. */
@@ -121,7 +121,7 @@ static int shake_hands(struct stream *io)
 		r = SSL_do_handshake(session_of(io)->ssl);
 		if (r == 1)
 			return 0;
-		r = judge(io, r, errno, "TLS handshake", &direction);
+		r = handshake_judge(io, r, errno, "TLS handshake", &direction);
 		if (r == 0)
 			return -ENODATA;
 		if (r == -EAGAIN)
@@ -164,7 +164,8 @@ static void set_tlsa(struct tls_session *session, const struct tls_peer_check *c
 	ERR_clear_error();
 }
 
-static int start(struct stream *io, struct tls_context *tls, const struct tls_peer_check *check)
+static int handshake_start(struct stream *io, struct tls_context *tls,
+			   const struct tls_peer_check *check)
 {
 	struct tls_session *session;
 	SSL *ssl;
@@ -208,7 +209,7 @@ static int start(struct stream *io, struct tls_context *tls, const struct tls_pe
 
 int stream_start_tls_server(struct stream *io, struct tls_context *tls)
 {
-	return tls != NULL && tls->server ? start(io, tls, NULL) : -EINVAL;
+	return tls != NULL && tls->server ? handshake_start(io, tls, NULL) : -EINVAL;
 }
 
 /* ---- the peer's name ---- */
@@ -257,7 +258,7 @@ static int check_peer(struct stream *io, const struct tls_peer_check *check)
 int stream_start_tls_client(struct stream *io, struct tls_context *tls,
 			    const struct tls_peer_check *check)
 {
-	int r = tls != NULL && !tls->server ? start(io, tls, check) : -EINVAL;
+	int r = tls != NULL && !tls->server ? handshake_start(io, tls, check) : -EINVAL;
 
 	if (r < 0 || check == NULL)
 		return r;

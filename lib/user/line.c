@@ -9,7 +9,7 @@
 static const char *const field_names[USER_FIELDS] = { "user name", "password", "uid",	"gid",
 						      "gecos",	   "home",     "shell", "extra" };
 
-static int check_name(struct view name, struct error *err)
+static int user_check_name(struct view name, struct error *err)
 {
 	struct view local, domain;
 
@@ -102,7 +102,7 @@ int user_split_line(struct view line, struct view fields[USER_FIELDS], struct er
 		fields[i] = view_first(rest, end);
 		rest = view_from(rest, end + 1);
 	}
-	r = check_name(fields[FIELD_NAME], err);
+	r = user_check_name(fields[FIELD_NAME], err);
 	if (r == 0)
 		r = check_password(fields[FIELD_PASSWORD], err);
 	if (r == 0)

@@ -39,8 +39,8 @@ static bool is_locked(struct view hash)
 	return hash.len == 0 || hash.data[0] == '*' || hash.data[0] == '!';
 }
 
-static int split(const char *stored, const struct scheme **scheme, struct view *hash,
-		 struct error *err)
+static int scheme_split(const char *stored, const struct scheme **scheme, struct view *hash,
+			struct error *err)
 {
 	struct view whole = view_of(stored), name;
 	size_t end;
@@ -83,7 +83,7 @@ int password_check_scheme(const char *stored, struct error *err)
 {
 	const struct scheme *scheme;
 	struct view hash;
-	int r = split(stored, &scheme, &hash, err);
+	int r = scheme_split(stored, &scheme, &hash, err);
 
 	if (r < 0)
 		return r;
@@ -124,7 +124,7 @@ int password_check(struct view password, const char *stored, struct error *err)
 
 	if (r < 0)
 		return r;
-	split(stored, &scheme, &hash, err);
+	scheme_split(stored, &scheme, &hash, err);
 	if (is_locked(hash) && scheme->kind != KIND_PLAIN)
 		return 0;
 	if (password.len == 0 || password.len > PASSWORD_MAX ||
@@ -151,8 +151,8 @@ static const struct {
 	{ "BLF-CRYPT", "$2b$", 10 },
 };
 
-static int make_hash(const char *phrase, const char *prefix, unsigned long cost, const char *scheme,
-		     struct str *hash, struct error *err)
+static int password_make_hash(const char *phrase, const char *prefix, unsigned long cost,
+			      const char *scheme, struct str *hash, struct error *err)
 {
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 	struct crypt_data *data;
@@ -188,8 +188,8 @@ int password_hash(struct view password, const char *scheme, struct str *hash, st
 			continue;
 
 		char *phrase = mem_strndup(password.data, password.len);
-		int r = make_hash(phrase, makers[i].prefix, makers[i].cost, makers[i].scheme, hash,
-				  err);
+		int r = password_make_hash(phrase, makers[i].prefix, makers[i].cost,
+					   makers[i].scheme, hash, err);
 
 		mem_wipe(phrase, password.len);
 		free(phrase);

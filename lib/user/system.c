@@ -48,7 +48,7 @@ none:
 	return -e;
 }
 
-static int ask(void *argument)
+static int account_ask(void *argument)
 {
 	struct question *q = argument;
 	_cleanup_free_ char *buffer = NULL;
@@ -63,7 +63,7 @@ static int ask(void *argument)
 
 static int ask_waiting(struct question *q)
 {
-	return task_count() > 0 ? task_blocking(ask, q) : ask(q);
+	return task_count() > 0 ? task_blocking(account_ask, q) : account_ask(q);
 }
 
 int user_find_system(struct view login, struct user *user, struct error *err)

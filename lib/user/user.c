@@ -168,7 +168,7 @@ static int fill_home(struct user *user, struct view home, struct error *err)
 	return 0;
 }
 
-static int complete(struct user *user, struct view fields[USER_FIELDS], struct error *err)
+static int user_complete(struct user *user, struct view fields[USER_FIELDS], struct error *err)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 	int r = 0;
@@ -198,13 +198,13 @@ int user_parse(struct view line, struct user *user, struct error *err)
 
 	*user = (struct user){ .name = NULL };
 	if (r == 0)
-		r = complete(user, fields, err);
+		r = user_complete(user, fields, err);
 	if (r < 0)
 		user_free(user);
 	return r;
 }
 
-static int look_up(struct view key, struct user *user, struct error *err)
+static int user_look_up(struct view key, struct user *user, struct error *err)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 	int r;
@@ -233,7 +233,7 @@ static int find_mailbox_user(struct view name, struct user *user, struct error *
 {
 	_cleanup_(str_free) struct str shorter = STR_EMPTY;
 	struct view local, domain, base, extension;
-	int r = look_up(name, user, err);
+	int r = user_look_up(name, user, err);
 
 	if (r != 0)
 		return r;
@@ -246,7 +246,7 @@ static int find_mailbox_user(struct view name, struct user *user, struct error *
 		str_append_byte(&shorter, '@');
 		str_append(&shorter, domain);
 	}
-	return look_up(str_view(&shorter), user, err);
+	return user_look_up(str_view(&shorter), user, err);
 }
 
 static int find_system_user(struct view name, struct user *user, struct error *err)

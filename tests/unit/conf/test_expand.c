@@ -94,7 +94,7 @@ static void test_good(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		struct str out = STR_EMPTY;
 		struct error err = ERROR_NONE;
-		int r = expand(view_of(good[i].text), lookup, NULL, &out, &err);
+		int r = value_expand(view_of(good[i].text), lookup, NULL, &out, &err);
 
 		if (r < 0)
 			print_message("%s: %s\n", good[i].text, err.text);
@@ -130,7 +130,7 @@ static void test_bad(void **state)
 		struct str out = STR_EMPTY;
 		struct error err = ERROR_NONE;
 
-		assert_true(expand(view_of(bad[i].text), lookup, NULL, &out, &err) < 0);
+		assert_true(value_expand(view_of(bad[i].text), lookup, NULL, &out, &err) < 0);
 		if (strstr(err.text, bad[i].reason) == NULL)
 			fail_msg("%s: \"%s\" does not say \"%s\"", bad[i].text, err.text,
 				 bad[i].reason);
@@ -149,7 +149,7 @@ static void test_deep_nesting(void **state)
 		str_append_cstr(&text, "${c?{");
 	for (int i = 0; i < 2000; i++)
 		str_append_cstr(&text, "}}");
-	assert_true(expand(str_view(&text), lookup, NULL, &out, NULL) < 0);
+	assert_true(value_expand(str_view(&text), lookup, NULL, &out, NULL) < 0);
 	str_free(&text);
 	str_free(&out);
 }

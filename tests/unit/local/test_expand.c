@@ -165,7 +165,7 @@ static const char *describe(struct fixture *f)
 
 static void end(struct fixture *f)
 {
-	plan_free(&f->plan);
+	delivery_plan_free(&f->plan);
 	verdict_free(&f->verdict);
 	str_free(&f->described);
 	str_free(&f->d.queue_id);
