@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "compose.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 
 static int write_submission(void *argument, struct view bytes)
 {

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 
 struct command {
 	const char *name;

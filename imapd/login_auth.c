@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "login.h"
+#include "services/clients.h"
 #include "session/handover.h"
 
 #define SESSION_SERVICE "private/imapd-session"

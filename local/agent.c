@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "ipc/content.h"
+#include "services/clients.h"
 #include "tokens.h"
 
 #define IDLE_MAX	64

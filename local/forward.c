@@ -7,8 +7,8 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "mail/address.h"
+#include "services/clients.h"
 #include "tokens.h"
 
 #define COPY_BLOCK ((size_t)32768)

@@ -7,8 +7,8 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
-#include "ipc/clients.h"
 #include "local.h"
+#include "services/clients.h"
 #include "task/task.h"
 
 /* So long do signals gather. */

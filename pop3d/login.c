@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 
 struct command {
 	const char *name;

@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "login.h"
+#include "services/clients.h"
 #include "session/handover.h"
 
 #define SESSION_SERVICE "private/pop3d-session"

@@ -4,8 +4,8 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "ipc/clients.h"
 #include "mail/address.h"
+#include "services/clients.h"
 
 /* RFC 1035 2.3.4 */
 #define LABEL_MAX     63

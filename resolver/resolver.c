@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
-#include "ipc/clients.h"
 #include "lookup.h"
 #include "rdata.h"
+#include "services/clients.h"
 
 #define REASON_MAX 512 /* bytes of a reason that are handed on */
 

@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "mail/address.h"
+#include "services/clients.h"
 #include "settings.h"
 
 static const char *socket_root = "";

@@ -4,8 +4,8 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "content.h"
-#include "ipc/clients.h"
 #include "mail/address.h"
+#include "services/clients.h"
 #include "settings.h"
 #include "work.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 #include "session.h"
 
 #define MECHANISMS_KEPT ((msec_t)60 * 1000)

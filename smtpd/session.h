@@ -11,8 +11,8 @@
 
 #include "base/str.h"
 #include "daemon/daemon.h"
-#include "ipc/clients.h"
 #include "policy/policy.h"
+#include "services/clients.h"
 #include "task/stream.h"
 
 enum { SESSION_GOES_ON = 0, SESSION_DONE = 1 };

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "ipc/clients.h"
 #include "mail/address.h"
 #include "policy/policy.h"
 #include "route/route.h"
+#include "services/clients.h"
 #include "task/task.h"
 #include "tools/tool.h"
 

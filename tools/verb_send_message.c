@@ -6,9 +6,9 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "services/clients.h"
 #include "tools/verb_send.h"
 
 #define SERVICE	       "public/submit"

@@ -250,6 +250,8 @@ void message_close_fd(struct message *m);
 struct ipc_pool;
 struct ipc_pool *ipc_pool_new(const char *service, size_t idle_max);
 struct ipc *ipc_pool_get(struct ipc_pool *pool, msec_t deadline);
+/* It came from a pool and had been used before: its peer may be gone without a word. */
+bool ipc_was_kept(const struct ipc *ipc);
 /* For connections made from now on; else ipc_set_default_timeout holds. */
 void ipc_pool_set_timeout(struct ipc_pool *pool, msec_t timeout);
 /* healthy: the exchange ended cleanly and the connection may be used again. NULL is allowed. */

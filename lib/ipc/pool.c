@@ -110,3 +110,8 @@ int ipc_exchange_message(struct ipc_pool *pool, msec_t deadline, struct ipc **ip
 			return r;
 	}
 }
+
+bool ipc_was_kept(const struct ipc *ipc)
+{
+	return ipc->was_kept;
+}

@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "mail/address.h"
 #include "policy/internal.h"
+#include "services/clients.h"
 
 static enum verdict check_destination(struct evaluation *e, int64_t code, const char *status,
 				      bool permits)

@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "mail/address.h"
 #include "policy/internal.h"
+#include "services/clients.h"
 
 #define OCTET_TOO_LARGE 1000 /* any value that no octet has */
 

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 #include "session/internal.h"
 #include "tls/tls.h"
 

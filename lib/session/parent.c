@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 #include "session/internal.h"
 
 #define CHILD_READY_TIME ((msec_t)60 * 1000) /* a child that is not ready by then is given up */

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "ipc/clients.h"
 #include "rdata.h"
+#include "services/clients.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

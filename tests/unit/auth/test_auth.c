@@ -9,8 +9,8 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "ipc/clients.h"
 #include "program.h"
+#include "services/clients.h"
 #include "table/table.h"
 #include "task/task.h"
 #include "user/user.h"

@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "policy/policy.h"
+#include "services/clients.h"
 
 /* ---- a DNS of a few names ---- */
 

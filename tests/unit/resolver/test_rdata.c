@@ -6,8 +6,8 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "ipc/clients.h"
 #include "rdata.h"
+#include "services/clients.h"
 
 #define BYTES(literal) view_make((literal), sizeof(literal) - 1)
 

@@ -9,7 +9,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 #include "settings.h"
 #include "task/task.h"
 #include "work.h"

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "hosts.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 #include "settings.h"
 
 /* value: for MX "preference name"; NULL: the outcome alone. */

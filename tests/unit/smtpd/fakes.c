@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "ipc/clients.h"
 #include "queue/queue.h"
+#include "services/clients.h"
 
 struct fakes fakes;
 

@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "ipc/clients.h"
-#include "ipc/internal.h"
+#include "ipc/pack.h"
+#include "services/clients.h"
 
 /* cleanup may just be in the middle of being replaced. */
 #define CONNECT_TIME ((msec_t)10000)
@@ -48,7 +48,7 @@ static int submission_start(struct submission *s)
 
 		if (r == 0)
 			return 0;
-		bool was_kept = s->ipc->was_kept;
+		bool was_kept = ipc_was_kept(s->ipc);
 
 		ipc_free(TAKE(s->ipc));
 		/* Each turn takes a kept connection away, so this comes to an end. */
@@ -132,7 +132,7 @@ static int submission_conclude(struct submission *s, struct message *answer)
 		 * The kept connection of a cleanup that was replaced: once more on another. Had that
 		 * cleanup taken the message it would have said so.
 		 */
-		if (!is_whole || s->ipc == NULL || !s->ipc->was_kept ||
+		if (!is_whole || s->ipc == NULL || !ipc_was_kept(s->ipc) ||
 		    (r != -ENODATA && r != -EPIPE))
 			return r;
 		ipc_free(TAKE(s->ipc));

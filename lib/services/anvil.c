@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "ipc/clients.h"
+#include "services/clients.h"
 
 /* A service that does not answer at once is not worth a client's time. */
 #define ANVIL_CONNECT_TIME 2000

@@ -2,8 +2,8 @@
  * The caller's side of the small services, so that each is asked in one way. All wait; all fail
  * softly: the caller decides what "the service does not answer" means.
  */
-#ifndef IPC_CLIENTS_H
-#define IPC_CLIENTS_H
+#ifndef SERVICES_CLIENTS_H
+#define SERVICES_CLIENTS_H
 
 #include "base/str.h"
 #include "ipc/ipc.h"

@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 
 #define SERVICE	     "private/auth"
 #define IDLE_MAX     32

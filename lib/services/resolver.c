@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "ipc/clients.h"
+#include "services/clients.h"
 
 #define SERVICE	     "private/resolver"
 #define IDLE_MAX     16
