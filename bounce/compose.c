@@ -148,7 +148,7 @@ static const char *introduction(uint8_t kind)
 	default:
 		return "Your message could not be delivered to the recipients below, and will "
 		       "not\r\n"
-		       "be tried again. The reason stands behind each address. If an address is\r\n"
+		       "be tried again. The reason stands after each address. If an address is\r\n"
 		       "wrong, send the message again to the right one; otherwise ask the\r\n"
 		       "recipient in some other way, and show this report to your postmaster.\r\n";
 	}

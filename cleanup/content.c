@@ -1,6 +1,6 @@
 /*
  * The content: line ends made CRLF whatever came, the header collected (bounded) and handed to the
- * stages, the body streamed behind it.
+ * stages, the body streamed after it.
  */
 #include <errno.h>
 

@@ -90,7 +90,7 @@ struct header_block {
 	struct block_field *fields;
 	size_t count, size;
 	struct str front; /* put in front of all */
-	struct str added; /* behind all */
+	struct str added; /* after all */
 };
 void header_block_parse(struct header_block *block, struct view header, struct view *rest);
 void header_block_free(struct header_block *block);

@@ -316,6 +316,6 @@ int imap_parse_flags(struct imap_session *s, bool bare, struct imap_flags *flags
 		r = flag_parse(s, flags);
 	while (r == 0 && imap_take(s->parser, ' '));
 	if (r == 0 && parentheses && !imap_take(s->parser, ')'))
-		return imap_syntax_error(s->parser, "Expected ) behind the flags");
+		return imap_syntax_error(s->parser, "Expected ) after the flags");
 	return r;
 }

@@ -3,7 +3,7 @@
 
 #include "session.h"
 
-/* The sequence set and the space behind it. */
+/* The sequence set and the space after it. */
 static int parse_messages(struct imap_session *s, uint32_t **seqs, size_t *count)
 {
 	struct imap_set set = { NULL, 0 };

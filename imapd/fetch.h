@@ -64,7 +64,7 @@ struct opened_message {
 	uint32_t uid; /* 0: none */
 	int fd;
 	uint64_t size;
-	uint64_t body_start; /* behind the header's empty line */
+	uint64_t body_start; /* after the header's empty line */
 	bool has_tree;
 	struct mime_tree tree;
 };

@@ -76,7 +76,7 @@ static int parse_names(struct imap_session *s, struct section *section)
 			break;
 	}
 	if (r == 0 && !imap_take(s->parser, ')'))
-		r = imap_syntax_error(s->parser, "Expected ) behind the header names");
+		r = imap_syntax_error(s->parser, "Expected ) after the header names");
 	return r;
 }
 

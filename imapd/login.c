@@ -113,9 +113,9 @@ static int command_starttls(struct login *l)
 		r = stream_flush(l->io);
 	if (r < 0)
 		return r;
-	/* What came in the clear behind STARTTLS was not written by whom TLS will prove. */
+	/* What came in the clear after STARTTLS was not written by whom TLS will prove. */
 	if (stream_buffered(l->io).len > 0)
-		log_warning("input behind STARTTLS dropped, rip=%s", l->peer->text);
+		log_warning("input after STARTTLS dropped, rip=%s", l->peer->text);
 	stream_discard_input(l->io);
 	r = stream_start_tls_server(l->io, l->tls);
 	if (r < 0)

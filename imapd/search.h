@@ -77,7 +77,7 @@ struct search {
 };
 
 /*
- * search_parse.c: from the space behind SEARCH to the end of the command. -EINVAL: the character set
+ * search_parse.c: from the space after SEARCH to the end of the command. -EINVAL: the character set
  * is none that we know (NO [BADCHARSET]). search_free in every case.
  */
 int search_parse(struct imap_parser *parser, struct search *search);

@@ -313,7 +313,7 @@ void text_decode_header(struct str *out, struct view field_body)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 	struct view rest;
-	size_t after_word = SIZE_MAX; /* length of `out` behind the last encoded word */
+	size_t after_word = SIZE_MAX; /* length of `out` after the last encoded word */
 
 	header_unfold(&line, field_body);
 	rest = str_view(&line);

@@ -139,7 +139,7 @@ static const struct imap_command *find_command(struct view name)
 	return NULL;
 }
 
-/* Reads the name behind UID, if there is that prefix. NULL: answered with BAD by the caller. */
+/* Reads the name after UID, if there is that prefix. NULL: answered with BAD by the caller. */
 static int session_read_command(struct imap_session *s, const struct imap_command **command)
 {
 	struct view name;
@@ -216,7 +216,7 @@ static void settle_all(struct imap_session *s)
 }
 
 /*
- * The answer of a command is held back behind what changed: handlers write the tagged line
+ * The answer of a command is held back after what changed: handlers write the tagged line
  * through imap_ok and its kin, which send the changes first.
  */
 static int imap_session_command(struct imap_session *s)

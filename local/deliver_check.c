@@ -95,7 +95,7 @@ static int stands_in_alias(struct view key, enum token_kind kind, struct view te
 
 /* ---- .forward ---- */
 
-/* What a stranger wrote behind the '+' is no path. */
+/* What a stranger wrote after the '+' is no path. */
 static void append_safely(struct str *out, struct view text)
 {
 	for (size_t i = 0; i < text.len; i++) {

@@ -32,7 +32,7 @@ static void piece_append(struct piece *p, char c, bool quoted)
 		str_append_byte(p->text, c);
 }
 
-/* From behind the opening quote to behind the closing one. */
+/* From after the opening quote to after the closing one. */
 static size_t read_quoted(struct view source, size_t at, struct piece *p)
 {
 	if (p->text->len == 0)
@@ -52,7 +52,7 @@ static size_t read_quoted(struct view source, size_t at, struct piece *p)
 	return at;
 }
 
-/* From behind the opening parenthesis to behind the one that closes it. */
+/* From after the opening parenthesis to after the one that closes it. */
 static size_t token_skip_comment(struct view source, size_t at, struct piece *p)
 {
 	size_t depth = 1;
@@ -121,7 +121,7 @@ static size_t read_piece(struct view source, size_t at, struct piece *p)
 			at = token_read_command(source, at, p);
 		} else {
 			if (p->had_angle)
-				p->problem = "text behind <address>";
+				p->problem = "text after <address>";
 			if (c == '\\' && p->text->len > 0 && at + 1 < source.len &&
 			    source.data[at + 1] != '\n')
 				c = source.data[++at];

@@ -130,7 +130,7 @@ static int socket_hold(const struct plan_socket *s, msec_t deadline, struct erro
 
 int sockets_open(const struct plan *plan, msec_t patience, struct error *err)
 {
-	struct list *last = held.previous; /* what is new comes behind it */
+	struct list *last = held.previous; /* what is new comes after it */
 	msec_t deadline = clock_after(patience);
 	int r = 0;
 

@@ -93,9 +93,9 @@ static int command_stls(struct login *l, struct view argument)
 		r = stream_flush(l->io);
 	if (r < 0)
 		return r;
-	/* What came in the clear behind STLS was not written by whom TLS will prove. */
+	/* What came in the clear after STLS was not written by whom TLS will prove. */
 	if (stream_buffered(l->io).len > 0)
-		log_warning("input behind STLS dropped, rip=%s", l->peer->text);
+		log_warning("input after STLS dropped, rip=%s", l->peer->text);
 	stream_discard_input(l->io);
 	r = stream_start_tls_server(l->io, l->tls);
 	if (r < 0)

@@ -39,7 +39,7 @@ void maildrop_close(struct maildrop *drop)
 	*drop = (struct maildrop){ 0 };
 }
 
-/* One %-sequence behind the '%': 0 and '0', digits, 'X', then the letter. Moves *at. */
+/* One %-sequence after the '%': 0 and '0', digits, 'X', then the letter. Moves *at. */
 static int append_field(struct maildrop *drop, uint32_t number, const char **at, struct str *out)
 {
 	bool zero = false, hex = false;

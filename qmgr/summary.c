@@ -13,7 +13,7 @@
 /* Many messages wait for the same reason; it is kept once. */
 struct reason {
 	size_t users;
-	struct view text; /* behind it */
+	struct view text; /* after it */
 };
 
 struct summary {

@@ -98,7 +98,7 @@ static int parse_srv(struct view bytes, struct rdata *record)
 	return whole_name(bytes, 6, record);
 }
 
-/* One or more strings, each behind its length; joined. */
+/* One or more strings, each after its length; joined. */
 static int parse_txt(struct view bytes, struct rdata *record)
 {
 	if (bytes.len == 0)

@@ -91,7 +91,7 @@ static bool smtp_auth_is_offered(const struct session *s, const char *mechanism)
 	return false;
 }
 
-/* Sends base64 of `secret` behind `prefix` and reads the answer. */
+/* Sends base64 of `secret` after `prefix` and reads the answer. */
 static int send_encoded(struct session *s, const char *prefix, struct view secret)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;

@@ -6,15 +6,15 @@
 
 #define BLOCK_SIZE ((size_t)64 * 1024)
 
-/* Where the next piece of the content begins: behind what? */
+/* Where the next piece of the content begins: after what? */
 struct sender {
 	struct stream *io;
 	char last[2]; /* the two bytes before this block */
 };
 
 /*
- * Writes a block in runs as long as they come: a run ends behind each line feed that a dot
- * follows. Also behind a bare line feed: to some servers that is the end of a line.
+ * Writes a block in runs as long as they come: a run ends after each line feed that a dot
+ * follows. Also after a bare line feed: to some servers that is the end of a line.
  */
 static int content_send_block(struct sender *s, struct view block)
 {
@@ -34,7 +34,7 @@ static int content_send_block(struct sender *s, struct view block)
 	return r;
 }
 
-/* The next piece, at least one byte; `at` is behind it then. `buffer` is made when it is needed. */
+/* The next piece, at least one byte; `at` is after it then. `buffer` is made when it is needed. */
 static int next_block(const struct io_source *content, uint64_t *at, char **buffer,
 		      struct view *block)
 {

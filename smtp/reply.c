@@ -20,7 +20,7 @@ void reply_clear(struct reply *reply)
 	str_clear(&reply->lines);
 }
 
-/* Digits at `at`, at most three; moves behind them. */
+/* Digits at `at`, at most three; moves after them. */
 static bool skip_number(struct view text, size_t *at)
 {
 	size_t start = *at;

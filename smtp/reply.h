@@ -20,7 +20,7 @@ struct reply {
 	int code;		       /* 200 .. 599 */
 	char status[REPLY_STATUS_MAX]; /* of RFC 3463: the server's, or made from the code */
 	struct str text;	       /* "250 2.1.5 Ok": printable, lines joined by spaces */
-	struct str lines;	       /* what stands behind the codes, '\n' after each line */
+	struct str lines;	       /* what stands after the codes, '\n' after each line */
 	size_t count;		       /* lines so far */
 };
 

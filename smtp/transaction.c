@@ -132,7 +132,7 @@ static void append_notify(struct str *line, uint8_t notify)
 	}
 }
 
-/* "rfc822;address", the part behind the semicolon as xtext. */
+/* "rfc822;address", the part after the semicolon as xtext. */
 static void append_orcpt(struct str *line, const struct delivery_recipient *r)
 {
 	struct view orcpt = str_view(&r->orcpt);

@@ -91,7 +91,7 @@ int verb_ehlo(struct session *s, struct view argument)
 	if (announces(EHLO_SMTPUTF8))
 		str_append_cstr(out, "\r\n250-SMTPUTF8");
 
-	/* The last line has a space behind its code. */
+	/* The last line has a space after its code. */
 	out->data[view_find_last_byte(str_view(out), '\n') == VIEW_NOT_FOUND
 			  ? 3
 			  : view_find_last_byte(str_view(out), '\n') + 4] = ' ';

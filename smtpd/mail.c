@@ -4,7 +4,7 @@
 #include "server.h"
 #include "session.h"
 
-/* SMTPUTF8 decides how the address is read, and stands behind it. */
+/* SMTPUTF8 decides how the address is read, and stands after it. */
 static bool wants_utf8(struct view argument)
 {
 	struct view word;

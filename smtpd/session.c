@@ -96,8 +96,8 @@ static int session_refuse_unknown(struct session *s, struct view line, struct vi
 }
 
 /*
- * RFC 2920 3.1: behind EHLO, DATA and such the client has to wait for the answer, and before EHLO
- * behind everything. What does not is made by programs that care for no answer.
+ * RFC 2920 3.1: after EHLO, DATA and such the client has to wait for the answer, and before EHLO
+ * after everything. What does not is made by programs that care for no answer.
  */
 static bool is_improper_pipelining(struct session *s, const struct verb *verb)
 {

@@ -134,7 +134,7 @@ void limit_disconnect(struct session *s);
 /* ---- options.c ---- */
 
 /*
- * Parameters behind the address (ESMTP). 0, or -EINVAL after an error reply has been given.
+ * Parameters after the address (ESMTP). 0, or -EINVAL after an error reply has been given.
  */
 int options_parse_mail(struct session *s, struct view text, struct mail_options *options);
 int options_parse_rcpt(struct session *s, struct view text, struct str *orcpt, uint8_t *notify);
@@ -149,7 +149,7 @@ int session_start_tls(struct session *s);
 typedef int verb_function(struct session *s, struct view argument);
 enum {
 	VERB_JUNK = 1,	     /* counted by smtpd_junk_command_limit */
-	VERB_LAST = 2,	     /* nothing may be pipelined behind it, RFC 2920 3.1 */
+	VERB_LAST = 2,	     /* nothing may be pipelined after it, RFC 2920 3.1 */
 	VERB_BEFORE_TLS = 4, /* allowed where TLS is required and not there yet */
 };
 struct verb {

@@ -53,9 +53,9 @@ int verb_starttls(struct session *s, struct view argument)
 	if (server.tls == NULL || (server.discarded & EHLO_STARTTLS))
 		return reply(s, "502 5.5.1 Error: command not implemented");
 
-	/* Commands behind it were written by somebody who hoped that they would count as secured. */
+	/* Commands after it were written by somebody who hoped that they would count as secured. */
 	if (stream_buffered(s->io).len > 0) {
-		log_warning("%zu bytes of plaintext behind STARTTLS dropped, from %s",
+		log_warning("%zu bytes of plaintext after STARTTLS dropped, from %s",
 			    stream_buffered(s->io).len, str_cstr(&s->who));
 		stream_discard_input(s->io);
 		forget_everything(s);

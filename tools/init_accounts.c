@@ -67,7 +67,7 @@ static int find_account(const char *name, uid_t *uid, gid_t *gid, struct error *
 
 /*
  * Two instances that are made at one time would add the same user, and useradd leaves half of one
- * behind when it meets another. A folder can be locked without making a file.
+ * after when it meets another. A folder can be locked without making a file.
  */
 static int lock_accounts(struct error *err)
 {

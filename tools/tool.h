@@ -38,7 +38,7 @@ void tool_set_directory(const char *directory);
  */
 bool tool_load(const struct conf_override *overrides, size_t count);
 
-/* Whether --help stands behind the verb or the word after it: then prints it. */
+/* Whether --help stands after the verb or the word after it: then prints it. */
 bool tool_help(int argc, char **argv, const char *text);
 /* "posta map: <what>" and where to find help. Returns TOOL_USAGE. */
 int tool_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -45,7 +45,7 @@ static void split_text(struct trace_line *line, struct view text)
 	line->text = text;
 }
 
-/* Where "[123]: " begins, which is behind the program's name. */
+/* Where "[123]: " begins, which is after the program's name. */
 static size_t find_pid(struct view text, struct view *pid)
 {
 	for (size_t at = 0; at < text.len; at++) {

@@ -54,7 +54,7 @@ static bool standard_form(const struct routes *routes, const char *text, struct 
 {
 	_cleanup_(str_free) struct str internal = STR_EMPTY;
 	struct view rest = view_of(text);
-	const char *problem = "text behind the address";
+	const char *problem = "text after the address";
 
 	if (rest.len == 0)
 		return true;

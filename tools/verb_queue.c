@@ -24,7 +24,7 @@ static const char help[] =
 	"       posta queue flush [ID... | --site DOMAIN]\n"
 	"       posta queue hold|release|delete|requeue|expire ID...|ALL|-\n"
 	"\n"
-	"list      what waits, and why; '*' behind the id: under delivery, '!': on hold\n"
+	"list      what waits, and why; '*' after the id: under delivery, '!': on hold\n"
 	"flush     try again now\n"
 	"hold      keep in the queue, untried, until release\n"
 	"requeue   try again now, also what is on hold\n"

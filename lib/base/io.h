@@ -14,7 +14,7 @@
 /* All bytes, or a negative errno. */
 int io_write_all(int fd, const void *data, size_t len);
 int io_pwrite_all(int fd, const void *data, size_t len, off_t offset);
-/* All of the parts, one behind the other; they are used up. At most IOV_MAX of them. */
+/* All of the parts, one after the other; they are used up. At most IOV_MAX of them. */
 struct iovec;
 int io_pwritev_all(int fd, struct iovec *parts, size_t count, off_t offset);
 /* Exactly len bytes; -ENODATA at an earlier end of file. */

@@ -1,5 +1,5 @@
 /*
- * A growing string of bytes. Always NUL-terminated behind its last byte once it has held one, so
+ * A growing string of bytes. Always NUL-terminated after its last byte once it has held one, so
  * that str_cstr can be handed to C functions (which see it end at the first NUL inside).
  *
  *	_cleanup_(str_free) struct str text = STR_EMPTY;
@@ -24,7 +24,7 @@ struct str {
 void str_free(struct str *s);
 /* Empty, memory kept. */
 void str_clear(struct str *s);
-/* Room for `more` bytes behind the end; returns where they go. str_grow then makes them part. */
+/* Room for `more` bytes after the end; returns where they go. str_grow then makes them part. */
 char *str_reserve(struct str *s, size_t more);
 void str_grow(struct str *s, size_t by);
 void str_truncate(struct str *s, size_t len);

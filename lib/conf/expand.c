@@ -80,7 +80,7 @@ static bool take_braces(struct view *rest, struct view *text)
 	return true;
 }
 
-/* "?{a}:{b}", "?a", ":{b}", ":b" behind a name or a comparison. */
+/* "?{a}:{b}", "?a", ":{b}", ":b" after a name or a comparison. */
 static int parse_branches(struct view rest, struct reference *ref, struct error *err)
 {
 	rest = skip_space(rest);
@@ -95,7 +95,7 @@ static int parse_branches(struct view rest, struct reference *ref, struct error 
 			return 0;
 		}
 		if (!take_braces(&rest, &ref->yes))
-			return error_set(err, -EINVAL, "\"{\" without \"}\" behind \"?\"");
+			return error_set(err, -EINVAL, "\"{\" without \"}\" after \"?\"");
 		rest = skip_space(rest);
 		if (rest.len == 0)
 			return 0;
@@ -110,7 +110,7 @@ static int parse_branches(struct view rest, struct reference *ref, struct error 
 		return 0;
 	}
 	if (!take_braces(&rest, &ref->no))
-		return error_set(err, -EINVAL, "\"{\" without \"}\" behind \":\"");
+		return error_set(err, -EINVAL, "\"{\" without \"}\" after \":\"");
 	if (skip_space(rest).len > 0)
 		return error_set(err, -EINVAL, "unexpected text \"%.*s\"",
 				 VIEW_ARG(view_first(skip_space(rest), 40)));
@@ -140,7 +140,7 @@ static int parse_comparison(struct view body, struct reference *ref, struct erro
 				 VIEW_ARG(view_first(ref->operator, 40)));
 	body = view_from(body, len);
 	if (!take_braces(&body, &ref->right))
-		return error_set(err, -EINVAL, "expected {text} behind %.*s",
+		return error_set(err, -EINVAL, "expected {text} after %.*s",
 				 VIEW_ARG(ref->operator));
 	return parse_branches(body, ref, err);
 }
@@ -191,7 +191,7 @@ static int take_reference(struct view *rest, struct reference *ref, struct error
 		len++;
 	if (len == 0)
 		return error_set(err, -EINVAL,
-				 "\"$\" without a name behind it (a dollar sign is written $$)");
+				 "\"$\" without a name after it (a dollar sign is written $$)");
 	ref->name = view_first(v, len);
 	*rest = view_from(v, len);
 	return 1;

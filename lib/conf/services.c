@@ -124,7 +124,7 @@ static int service_add_override(struct service *service, struct view text,
 		view_trim(view_from(text, equals == VIEW_NOT_FOUND ? text.len : equals + 1));
 
 	if (equals == VIEW_NOT_FOUND || name.len == 0)
-		return service_complain(place, "expected name=value behind -o, not", text);
+		return service_complain(place, "expected name=value after -o, not", text);
 	service->overrides = mem_resize(service->overrides, service->override_count + 1,
 					sizeof(*service->overrides));
 	service->overrides[service->override_count++] = (struct conf_override){
@@ -193,7 +193,7 @@ static int parse_arguments(struct view rest, struct service *service, const stru
 		}
 		argument = view_from(argument, 2);
 		if (argument.len == 0 && !next_argument(&rest, &argument, &unbalanced))
-			return service_complain(place, "nothing behind -o", VIEW_NONE);
+			return service_complain(place, "nothing after -o", VIEW_NONE);
 		if (service_add_override(service, argument, place) < 0)
 			r = -EINVAL;
 	}

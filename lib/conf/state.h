@@ -12,7 +12,7 @@ enum {
 
 struct conf_state {
 	char *directory;
-	struct conf_setting *settings; /* in the order of the file, overrides behind them */
+	struct conf_setting *settings; /* in the order of the file, overrides after them */
 	size_t setting_count;
 	struct map *by_name;  /* name -> the setting in force */
 	struct map *computed; /* name -> default that the system gives, malloc'd */

@@ -20,7 +20,7 @@ struct imap_parser {
 	size_t taken; /* bytes of this command's lines and stored literals so far */
 	size_t literals;
 	uint64_t streaming; /* bytes of a literal still to come */
-	bool in_literal;    /* a literal was begun, and the line behind it was not read yet */
+	bool in_literal;    /* a literal was begun, and the line after it was not read yet */
 	bool line_done;	    /* the command's last line was read and parsed past */
 	const char *problem;
 };
@@ -110,7 +110,7 @@ static int parser_keep(struct imap_parser *p, struct view bytes, struct view *ke
 	return 0;
 }
 
-/* Reads the line that follows: the command's first, or what comes behind a literal. */
+/* Reads the line that follows: the command's first, or what comes after a literal. */
 static int command_next_line(struct imap_parser *p)
 {
 	struct view line;

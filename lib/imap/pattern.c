@@ -2,7 +2,7 @@
 
 /*
  * '*' matches anything, '%' anything but the separator. Linear in the product of both lengths: one
- * place to go back to for '*', one for the last '%' behind it.
+ * place to go back to for '*', one for the last '%' after it.
  */
 bool imap_pattern_matches(struct view pattern, struct view name)
 {

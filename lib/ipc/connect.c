@@ -27,7 +27,7 @@ void ipc_set_root(const char *directory)
 		close(root.fd);
 	root.fd = -1;
 	snprintf(root.directory, sizeof(root.directory), "%s", directory);
-	/* A service's name behind it has 63 bytes at most. */
+	/* A service's name after it has 63 bytes at most. */
 	if (strlen(directory) + 1 + 63 >= sizeof(address.sun_path))
 		root.fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }

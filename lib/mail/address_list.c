@@ -130,7 +130,7 @@ static void open_angle(struct list_parser *p)
 	str_clear(&p->domain);
 }
 
-/* "@a,@b:" behind '<'; p->at stands on the first '@'. */
+/* "@a,@b:" after '<'; p->at stands on the first '@'. */
 static void take_route(struct list_parser *p)
 {
 	size_t from = p->at;

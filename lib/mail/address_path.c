@@ -170,7 +170,7 @@ static int parse_path(struct path_parser *p)
 		p->at++;
 	}
 	if (p->at < p->in.len && p->in.data[p->at] != ' ')
-		return bad(p, "text behind the address");
+		return bad(p, "text after the address");
 	return 0;
 }
 

@@ -12,13 +12,13 @@
 
 struct header_field {
 	struct view name;  /* "Subject" */
-	struct view body;  /* behind the colon, folded as it came, without the last CRLF */
+	struct view body;  /* after the colon, folded as it came, without the last CRLF */
 	struct view whole; /* name to CRLF, inclusive */
 };
 
 /*
  * Takes the next field off *rest. 1: a field; 0: the header has ended (*rest then is the body,
- * behind the empty line; also where a line is no field: the body then begins there). Line ends
+ * after the empty line; also where a line is no field: the body then begins there). Line ends
  * may be CR LF or LF.
  */
 int header_next(struct view *rest, struct header_field *field);

@@ -36,7 +36,7 @@ static size_t line_end(struct view content, size_t at)
 
 /*
  * Which open part has this line as its boundary: its place on the stack, or -1. *closing: it is
- * the last one, with "--" behind. RFC 2046 5.1.1: white space may follow.
+ * the last one, with "--" after. RFC 2046 5.1.1: white space may follow.
  */
 static int find_boundary(const struct mime_parser *p, size_t from, size_t end, bool *closing)
 {
@@ -229,7 +229,7 @@ static void close_parts(struct mime_parser *p, size_t keep, size_t end, size_t l
 
 /*
  * A line that is a boundary of the open part at `place`, with `lines` line ends before it; p->at
- * is behind it already.
+ * is after it already.
  */
 static void take_boundary(struct mime_parser *p, size_t place, size_t line_start, size_t lines,
 			  bool closing)

@@ -7,7 +7,7 @@
 struct action {
 	struct evaluation *e;
 	struct subject subject;
-	struct view text; /* behind the first word, trimmed */
+	struct view text; /* after the first word, trimmed */
 	const char *table;
 };
 

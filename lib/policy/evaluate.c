@@ -153,7 +153,7 @@ static enum verdict run_rule(struct evaluation *e, const struct rule *rule)
 	} else {
 		verdict = rule->element->check(e, rule);
 	}
-	/* warn_if_reject holds for the restriction behind it. */
+	/* warn_if_reject holds for the restriction after it. */
 	if (warned && (rule->list != NULL || rule->element->check != policy_warn_if_reject))
 		e->warn_next = false;
 	trail_add(e->why, "%s: %s", rule->list ? rule->list->name : rule->element->name,

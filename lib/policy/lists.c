@@ -290,7 +290,7 @@ bool policy_list_guards(const struct rule_list *list)
 
 		if (element == NULL)
 			continue;
-		/* What stands behind an unconditional permit is never reached. */
+		/* What stands after an unconditional permit is never reached. */
 		if (element->check == policy_permit)
 			return false;
 		/* With warn_if_reject in front it is only a line in the log. */

@@ -177,7 +177,7 @@ static bool is_refused(const struct policy_answer *answer)
 	       !answer->conditional;
 }
 
-/* One restriction by itself, behind the lists. */
+/* One restriction by itself, after the lists. */
 static void ask_one(struct policy *policy, const char *name, rule_function *check,
 		    enum policy_stage stage, const struct policy_question *question,
 		    struct policy_answer *answer)

@@ -81,7 +81,7 @@ void policy_ask_recipient(struct policy *policy, bool delayed,
 /* mynetworks: 1, 0, negative errno. */
 int policy_is_my_network(struct policy *policy, struct view client_address);
 
-/* Names of all restrictions in force, for documentation and checks; NULL behind the last. */
+/* Names of all restrictions in force, for documentation and checks; NULL after the last. */
 const char *policy_element_name(size_t index);
 
 #endif

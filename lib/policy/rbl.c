@@ -22,7 +22,7 @@ static bool rbl_take_number(struct view pattern, size_t *at, uint32_t *number)
 	return *at > start;
 }
 
-/* One octet against "2" or "[2..11;14]" at *at, which moves behind it. */
+/* One octet against "2" or "[2..11;14]" at *at, which moves after it. */
 static bool octet_matches(struct view pattern, size_t *at, uint32_t octet)
 {
 	bool matches = false, bracket = *at < pattern.len && pattern.data[*at] == '[';

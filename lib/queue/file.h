@@ -28,7 +28,7 @@ struct queue_file {
 int queue_file_window(struct queue_file *file, uint64_t offset, size_t len, const char **bytes);
 /* Exactly len bytes; -ENODATA where there are fewer. */
 int queue_file_read(const struct queue_file *file, void *data, size_t len, uint64_t offset);
-/* Writes over what is there (or behind it, in a file of its own). */
+/* Writes over what is there (or after it, in a file of its own). */
 int queue_file_write(struct queue_file *file, const void *bytes, size_t len, uint64_t offset);
 uint64_t queue_file_mark_end(const struct queue_file *file);
 

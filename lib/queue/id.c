@@ -5,7 +5,7 @@
 #include "base/random.h"
 #include "queue/queue.h"
 
-/* No vowels, so that no words come out. 'z' ends the time and is not used behind it. */
+/* No vowels, so that no words come out. 'z' ends the time and is not used after it. */
 static const char digits[] = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
 #define BASE 52
 

@@ -1,6 +1,6 @@
 /*
  * Which local users may do something (authorized_submit_users and its kin), asked by uid on a
- * socket. Opened before the chroot, where the names behind the uids can still be looked up.
+ * socket. Opened before the chroot, where the names after the uids can still be looked up.
  */
 #ifndef QUEUE_PERMIT_H
 #define QUEUE_PERMIT_H

@@ -21,7 +21,7 @@ struct queue_writer {
 	char *buffer; /* grows up to BUFFER_SIZE */
 	size_t used, size;
 	uint64_t written; /* bytes of the file before the buffer */
-	uint32_t crc;	  /* of all behind the head that left the buffer */
+	uint32_t crc;	  /* of all after the head that left the buffer */
 	struct queue_head head;
 	bool content_begun, sealed, committed;
 	struct queue_place place; /* once it is committed */

@@ -12,7 +12,7 @@ static bool has_operator(struct view local)
 }
 
 /*
- * Takes local domains off the end as long as the address asks to be sent on behind them:
+ * Takes local domains off the end as long as the address asks to be sent on after them:
  * user%other@ours is user@other. Whether a stranger may ask for that was decided before
  * (route_is_authorized_destination). 1: what is left is local, 0: it is not.
  */

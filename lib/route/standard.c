@@ -4,7 +4,7 @@
 #include "mail/address.h"
 
 /*
- * What comes behind the colon of "@a,@b:user@host". The part before it must look like a list of
+ * What comes after the colon of "@a,@b:user@host". The part before it must look like a list of
  * domains, or a quoted local part with such bytes would be taken for one.
  */
 static struct view without_source_route(struct view address)

@@ -57,7 +57,7 @@ static bool header_is_listed(struct view name)
 
 /* ---- reading ---- */
 
-/* Where the header ends: behind its empty line; 0: not in these bytes. */
+/* Where the header ends: after its empty line; 0: not in these bytes. */
 static size_t cached_header_end(struct view text, size_t from)
 {
 	for (size_t i = from; i < text.len; i++) {

@@ -33,7 +33,7 @@ static int write_small(const char *directory, const char *name, struct view cont
 
 /* ---- UIDVALIDITY ---- */
 
-/* A number behind a letter, as one word of the line. */
+/* A number after a letter, as one word of the line. */
 static bool letter_number(struct view line, char letter, uint32_t *value)
 {
 	struct view word;
@@ -87,7 +87,7 @@ int uidvalidity_write(const char *directory, uint32_t uidvalidity, uint32_t boun
 	return write_small(directory, "posta-uidvalidity", str_view(&text));
 }
 
-/* "17 W1234 :1275660208.M1P2.host,S=1": extension fields, then the name behind " :". */
+/* "17 W1234 :1275660208.M1P2.host,S=1": extension fields, then the name after " :". */
 static void uidlist_line(struct map *map, struct view line)
 {
 	struct view number = view_first(line, view_find_byte(line, ' '));

@@ -168,7 +168,7 @@ static int sizes_work(struct tx *tx, void *argument)
 	return r < 0 ? r : folder_save(tx, &folder);
 }
 
-/* Counts this message's size and those of the ones behind it, as one who asks will ask for more. */
+/* Counts this message's size and those of the ones after it, as one who asks will ask for more. */
 static int count_sizes(struct mailbox *mailbox, uint32_t seq)
 {
 	_cleanup_free_ struct sizes_work *work = mem_new(struct sizes_work);

@@ -23,7 +23,7 @@ static int name_base64_digit(char c)
 }
 
 /*
- * The UTF-16 behind '&': whole units, zero bits left over, surrogates in pairs, nothing that has a
+ * The UTF-16 after '&': whole units, zero bits left over, surrogates in pairs, nothing that has a
  * shorter form. So two names that look the same are the same.
  */
 static bool utf7_run_is_valid(struct view run)

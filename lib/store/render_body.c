@@ -217,7 +217,7 @@ static void open_part(const struct body *body, const struct mime_part *part)
 	str_append_byte(body->out, ')');
 }
 
-/* What comes behind the parts inside. */
+/* What comes after the parts inside. */
 static void close_part(const struct body *body, const struct mime_part *part)
 {
 	struct view header = header_of(body, part), subtype = VIEW("mixed");

@@ -13,7 +13,7 @@
  *	cur/ new/ tmp/		one file a message; <unique>,S=<bytes>,W=<CRLF bytes>,U=<uid>:2,<flags>
  *	.A.B/{cur,new,tmp}	a folder; `maildirfolder` (empty) marks it for other tools
  *	posta-uidvalidity	per folder: UIDVALIDITY and an upper bound of UIDNEXT, fsynced
- *	posta-keywords		per folder: the keywords behind the letters a..z in file names
+ *	posta-keywords		per folder: the keywords after the letters a..z in file names
  *	subscriptions		names, one a line
  *	posta.index/		the LMDB environment; may be deleted at any time, also while it is in use:
  *				it is built again from the names, UIDs and UIDVALIDITY stay, so that no

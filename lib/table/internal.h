@@ -19,7 +19,7 @@ typedef int table_row(void *argument, struct view key, struct view value);
 struct table_type {
 	const char *name;
 	bool folds; /* keys are folded to lower case before `lookup` sees them */
-	/* `name` is what stands behind "type:". The file's descriptor goes to table_watch(). */
+	/* `name` is what stands after "type:". The file's descriptor goes to table_watch(). */
 	int (*open)(struct table *table, struct view name, struct error *err);
 	/* Appends to *value. */
 	int (*lookup)(struct table *table, struct view key, struct str *value, struct error *err);
@@ -69,7 +69,7 @@ struct network {
 	unsigned prefix;
 	uint8_t address[16];
 };
-/* "10.0.0.0/8", "[2001:db8::]/32", "::1", "[::1]/128". Bits behind the prefix must be 0. */
+/* "10.0.0.0/8", "[2001:db8::]/32", "::1", "[::1]/128". Bits after the prefix must be 0. */
 int network_parse(struct view text, struct network *network, struct error *err);
 /* An address without a prefix; IPv4 inside IPv6 becomes IPv4. False if it is none. */
 bool network_parse_address(struct view text, struct network *address);

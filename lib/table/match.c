@@ -145,7 +145,7 @@ static int match_list_parse(struct matchlist *list, struct view text, struct rea
 			word = view_from(word, 1);
 		}
 		if (word.len == 0)
-			r = error_set(err, -EINVAL, "nothing behind \"!\"");
+			r = error_set(err, -EINVAL, "nothing after \"!\"");
 		else if (word.data[0] == '/')
 			r = push_file(stack, depth, word, negated, err);
 		else

@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "table/internal.h"
 
-/* Values: struct view and the bytes behind it, in one piece. */
+/* Values: struct view and the bytes after it, in one piece. */
 static void memory_put(struct map *map, struct view key, struct view value)
 {
 	struct view *item = mem_new_bytes(sizeof(*item) + value.len);

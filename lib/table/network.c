@@ -84,7 +84,7 @@ int network_parse(struct view text, struct network *network, struct error *err)
 		for (unsigned bit = length; bit < network->prefix; bit++)
 			if (bit_is_set(network->address, bit))
 				return error_set(err, -EINVAL,
-						 "the address has bits behind the prefix: \"%.*s\"",
+						 "the address has bits after the prefix: \"%.*s\"",
 						 VIEW_ARG(view_first(text, 60)));
 		network->prefix = length;
 	}

@@ -16,7 +16,7 @@
 struct rule {
 	void *compiled; /* NULL: an if whose pattern is bad, which never matches */
 	bool negated, is_if;
-	size_t after_if; /* of an if: the rule behind its endif */
+	size_t after_if; /* of an if: the rule after its endif */
 	char *value;
 	size_t groups;
 };
@@ -78,7 +78,7 @@ static int next_group(struct view *rest, struct view *literal, int *group, struc
 	    (close && (len == v.len || v.data[len] != close)))
 		return error_set(
 			err, -EINVAL,
-			"expected the number of a group behind \"$\" (a dollar sign is $$)");
+			"expected the number of a group after \"$\" (a dollar sign is $$)");
 	*group = (int)number;
 	*rest = view_from(v, len + (close != 0));
 	return 0;
@@ -174,7 +174,7 @@ static int parse_rule(struct patterns *p, struct view text, struct error *err)
 		log_warning("ignoring extra text after \"if\": \"%.*s\"",
 			    VIEW_ARG(view_first(rest, 60)));
 	else if (!rule.is_if && rest.len == 0)
-		r = error_set(err, -EINVAL, "no value behind the pattern");
+		r = error_set(err, -EINVAL, "no value after the pattern");
 	else if (!rule.is_if)
 		r = check_value(rest, &rule, err);
 	if (r < 0) {

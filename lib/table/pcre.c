@@ -36,7 +36,7 @@ static int parse_flags(struct view flags, uint32_t *options, struct error *err)
 			f++;
 		if (f == ARRAY_SIZE(flags_known))
 			return error_set(err, -EINVAL,
-					 "unknown flag \"%c\" behind the pattern (i m s x A E U X)",
+					 "unknown flag \"%c\" after the pattern (i m s x A E U X)",
 					 flags.data[i]);
 		*options ^= flags_known[f].option;
 	}

@@ -65,7 +65,7 @@ static int compile_one(struct view *rest, regex_t *regex, struct error *err)
 			break;
 		default:
 			return error_set(err, -EINVAL,
-					 "unknown flag \"%c\" behind the pattern (i, m, x)",
+					 "unknown flag \"%c\" after the pattern (i, m, x)",
 					 flags.data[i]);
 		}
 	}

@@ -133,7 +133,7 @@ static void parse_aliases(struct source *s, int line, struct view text)
 		return source_complain(s, line, "expected name: value, not", text);
 	rest = view_trim(view_from(rest, 1));
 	if (rest.len == 0)
-		return source_complain(s, line, "no value behind", str_view(&name));
+		return source_complain(s, line, "no value after", str_view(&name));
 	if (view_find_byte(str_view(&name), '@') != VIEW_NOT_FOUND)
 		return source_complain(s, line,
 				       "an alias is a local name, without @:", str_view(&name));

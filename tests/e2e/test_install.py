@@ -357,7 +357,7 @@ class Container(unittest.TestCase):
             os.mkdir(mark)
             os.chmod(mark, 0o777)
             with open(script, "w") as file:
-                # Leaves a process behind that has no parent, and one in a session of its own.
+                # Leaves a process after that has no parent, and one in a session of its own.
                 file.write(f"#!/bin/sh\ncat >/dev/null\n(sleep 0.5; echo >{mark}/one) >/dev/null 2>&1 &\n"
                            f"setsid sh -c 'sleep 0.5; echo >{mark}/two; sleep 600' >/dev/null 2>&1 &\n")
             os.chmod(script, 0o755)
@@ -368,7 +368,7 @@ class Container(unittest.TestCase):
             self.wait_ready(suite)
             master = self.master(suite)
             suite.inject("x@outside.test", ["daemon@localhost"], message())
-            # The orphans become process 1's, and leave nothing behind.
+            # The orphans become process 1's, and leave nothing after.
             wait_until(lambda: len(os.listdir(mark)) == 2, 20, "both marks")
             wait_until(lambda: not [p for p in children_of(master) if state_of(p) == "Z"], 5, "no zombies")
             left = [p for p in descendants_of(master) if os.path.basename(os.readlink(f"/proc/{p}/exe")) == "sleep"]

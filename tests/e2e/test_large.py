@@ -187,7 +187,7 @@ class Listing(unittest.TestCase):
             text = suite.posta("queue", "list").text
             self.assertIn("in 303 Requests.", text)
             self.assertEqual(text.count("@far.test"), 1800)
-            self.assertEqual(text.count("\n\n"), 303)  # one empty line behind each
+            self.assertEqual(text.count("\n\n"), 303)  # one empty line after each
             one = suite.posta("queue", "list", queue[151]["queue_id"], "--json").text
             self.assertEqual(len(one.splitlines()), 1)
             self.listed_from_memory(suite, queue)

@@ -106,7 +106,7 @@ class Node:
 
     @staticmethod
     def page_after(page, base, changes):
-        """One page's bytes after some of the changes; zeros behind the end of the file."""
+        """One page's bytes after some of the changes; zeros after the end of the file."""
         start = page * PAGE
         content = bytearray(base[start:start + PAGE].ljust(PAGE, b"\0"))
         for _, at, data in changes:

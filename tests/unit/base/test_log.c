@@ -40,7 +40,7 @@ static const char *logged(void)
 	return line;
 }
 
-/* The text behind "program[pid]: ". */
+/* The text after "program[pid]: ". */
 static const char *message(void)
 {
 	const char *end = strstr(logged(), "]: ");

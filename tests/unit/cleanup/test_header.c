@@ -4,7 +4,7 @@
 struct sample {
 	const char *input;
 	size_t piece;	      /* sent in pieces of this size; 0: at once */
-	const char *expected; /* behind the Received field */
+	const char *expected; /* after the Received field */
 };
 
 static const struct sample strangers[] = {

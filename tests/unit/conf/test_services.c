@@ -64,7 +64,7 @@ static void test_stock(void **state)
 	assert_int_equal(services.items[6].processes, 0);
 	assert_true(services.items[6].private_socket);
 
-	/* What stands behind the first argument that is no option is the command's own. */
+	/* What stands after the first argument that is no option is the command's own. */
 	s = &services.items[7];
 	assert_int_equal(s->override_count, 0);
 	assert_string_equal(s->arguments[3], "-o");
@@ -96,8 +96,8 @@ static void test_errors(void **state)
 		"line 6: column \"wakeup\": expected a number or -, not \"soon\"",
 		"line 7: column \"maxproc\"",
 		"line 8: column \"command\": expected a program's name",
-		"line 9: nothing behind -o",
-		"line 10: expected name=value behind -o, not \"nothing\"",
+		"line 9: nothing after -o",
+		"line 10: expected name=value after -o, not \"nothing\"",
 		"line 11: \"{\" without \"}\"",
 		"line 12: not a service's name",
 	};

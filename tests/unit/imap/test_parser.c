@@ -59,7 +59,7 @@ static const struct row rows[] = {
 	{ "\r\n", ".", "BAD(Invalid tag) " },
 	{ "a* NOOP\r\n", ".", "BAD(Missing command) " },
 	{ "a \xc3\xa4\r\n", ".", "BAD(Missing command) " },
-	/* After an error the literals behind it are skipped. */
+	/* After an error the literals after it are skipped. */
 	{ "A X ( {4+}\r\nB Y\n {2+}\r\nzz\r\n", "a.", "t=A n=X BAD(Expected an atom) " },
 };
 
@@ -274,7 +274,7 @@ static void bounds_of_commands(void *argument)
 	struct str text = STR_EMPTY;
 
 	(void)argument;
-	/* Literals and the lines behind them count together. */
+	/* Literals and the lines after them count together. */
 	str_append_cstr(&text, "a X {50+}\r\n");
 	for (int i = 0; i < 50; i++)
 		str_append_byte(&text, 'x');

@@ -14,7 +14,7 @@ static void append(void *argument, struct view bytes)
 	str_append(argument, bytes);
 }
 
-/* Decodes in pieces of `step` bytes; what is behind the end stays in *rest. */
+/* Decodes in pieces of `step` bytes; what is after the end stays in *rest. */
 static struct dotstream decode(struct view in, size_t step, struct str *out, struct view *rest)
 {
 	struct dotstream ds = DOTSTREAM_START;

@@ -45,7 +45,7 @@ static const struct {
 	{ MP("b") "pre\r\n--b\r\n\r\none\r\n--b\r\nX: "
 		  "y\r\n\r\ntwo\r\nlines\r\n\r\n--b--\r\nepi\r\n--b\r\n",
 	  "0.1M 1.1[one]0 1.2[two\r\nlines\r\n]2 " },
-	/* RFC 2046 5.1.1: an empty part; white space behind a boundary */
+	/* RFC 2046 5.1.1: an empty part; white space after a boundary */
 	{ MP("b") "--b  \r\n\r\n--b\t\r\n\r\nx\r\n--b--", "0.1M 1.1[]0 1.2[x]0 " },
 	/* no closing delimiter; a header without its empty line */
 	{ MP("b") "--b\r\nA: b\r\n--b\r\n\r\nx\r\n", "0.1M 1.1[]0 1.2[x\r\n]1 " },

@@ -91,7 +91,7 @@ static void test_small(void **state)
 	(void)state;
 }
 
-/* SMTP smuggling: no mixture of line ends may leave a lone dot behind a line feed. */
+/* SMTP smuggling: no mixture of line ends may leave a lone dot after a line feed. */
 static void test_no_smuggling(void **state)
 {
 	static const char *const ends[] = { "\r\n", "\n", "\r", "\r\r\n", "\n\r", "" };

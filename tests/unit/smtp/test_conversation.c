@@ -249,7 +249,7 @@ static void test_smtputf8_and_dsn(void **state)
 	(void)state;
 }
 
-/* The whole conversation cut off behind each byte: never a result but by the last byte. */
+/* The whole conversation cut off after each byte: never a result but by the last byte. */
 static void test_end_after_each_byte(void **state)
 {
 	static const char all[] = "220 a\r\n250-mx\r\n250 PIPELINING\r\n250 k\r\n250 k\r\n250 k\r\n"
@@ -315,7 +315,7 @@ static void test_endless_replies(void **state)
 	(void)state;
 }
 
-/* Nothing that the server said in the clear behind its reply to STARTTLS is believed. */
+/* Nothing that the server said in the clear after its reply to STARTTLS is believed. */
 static void test_starttls_injection(void **state)
 {
 	struct conversation c = {

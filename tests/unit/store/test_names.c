@@ -22,7 +22,7 @@ static void folder_names(void **state)
 		{ "&AA-", false },	 /* not a whole unit */
 		{ "&AGE-", false },	 /* 'a' has a shorter form */
 		{ "&AOkAA-", false },	 /* bits left over */
-		{ "&AOl-", false },	 /* bits set behind the last unit */
+		{ "&AOl-", false },	 /* bits set after the last unit */
 		{ "&AOk-&AOk-", false }, /* would be one run */
 		{ "&2D0-", false },	 /* half a pair */
 		{ "&3Ck-", false },	 { "&A,k-", true },	   { "&A/k-", false },

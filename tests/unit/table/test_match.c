@@ -79,12 +79,12 @@ static void test_errors(void **state)
 		enum matchlist_kind kind;
 		const char *list, *reason;
 	} bad[] = {
-		{ MATCH_ADDRESSES, "10.0.0.1/8", "bits behind the prefix" },
+		{ MATCH_ADDRESSES, "10.0.0.1/8", "bits after the prefix" },
 		{ MATCH_ADDRESSES, "10.0.0.0/33", "prefix length" },
 		{ MATCH_ADDRESSES, "10.0.0", "not an address" },
 		{ MATCH_ADDRESSES, "[::1", "not an address" },
 		{ MATCH_ADDRESSES, "[2001:db8::]/129", "prefix length" },
-		{ MATCH_DOMAINS, "a, !", "nothing behind" },
+		{ MATCH_DOMAINS, "a, !", "nothing after" },
 		{ MATCH_DOMAINS, "/nonexistent/list", "/nonexistent/list" },
 		{ MATCH_DOMAINS, "mysql:/x", "no such type" },
 	};

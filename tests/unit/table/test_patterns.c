@@ -13,7 +13,7 @@
 static const char cidr_text[] = "# comment\n"
 				"192.0.2.1/32 host\n"
 				"192.0.2.0/24 net\n"
-				"192.0.2.1/24 bits behind the prefix\n"
+				"192.0.2.1/24 bits after the prefix\n"
 				"2001:db8::/32 six\n"
 				"[2001:db9::]/32 bracketed\n"
 				"::ffff:198.51.100.0/120 mapped\n"

@@ -171,7 +171,7 @@ static void locker(void *argument)
 	note(*(const char *)argument);
 	inside--;
 	task_unlock(&lock);
-	/* First come first served: this one goes behind those that wait. */
+	/* First come first served: this one goes after those that wait. */
 	task_lock(&lock);
 	note(*(const char *)argument);
 	task_unlock(&lock);

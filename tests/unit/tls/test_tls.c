@@ -382,7 +382,7 @@ static void bad_peers(void *unused)
 		assert_int_equal(write(pair[1], first[i], strlen(first[i])), strlen(first[i]));
 		if (i == 1)
 			shutdown(pair[1], SHUT_WR);
-		/* STARTTLS with a command behind it in the same packet. */
+		/* STARTTLS with a command after it in the same packet. */
 		if (i == 3)
 			stream_push_back(io, VIEW("MAIL FROM:<>\r\n"));
 		assert_int_equal(stream_start_tls_server(io, tls), expected[i]);

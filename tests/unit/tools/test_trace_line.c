@@ -70,7 +70,7 @@ static void test_lines(void **state)
 	trace_line_free(&line);
 }
 
-/* No byte behind the end is looked at: each piece is in memory of just its size. */
+/* No byte after the end is looked at: each piece is in memory of just its size. */
 static void test_pieces(void **state)
 {
 	struct trace_line line = { 0 };
