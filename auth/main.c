@@ -21,7 +21,7 @@ static struct daemon_program program = {
 
 static int auth_prepare(struct error *err)
 {
-	int r = users_open(err);
+	int r = users_open_passwords(err);
 
 	if (r == 0)
 		r = system_prepare(err);

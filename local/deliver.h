@@ -56,6 +56,8 @@ void target_free(struct target *target);
 /* ---- deliver_target.c ---- */
 
 int target_prepare(struct error *err);
+/* In a child: closes the tables of users and wipes what they have kept in memory. */
+void target_forget(void);
 /* Reopens what has changed. Before each request. */
 void target_refresh(void);
 /* 0, or -1 with the answer. */

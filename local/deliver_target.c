@@ -44,6 +44,14 @@ int target_prepare(struct error *err)
 	return r < 0 ? r : open_tables(err);
 }
 
+void target_forget(void)
+{
+	users_close();
+	tables_close(TAKE(virtual.mailboxes));
+	tables_close(TAKE(virtual.uids));
+	tables_close(TAKE(virtual.gids));
+}
+
 void target_refresh(void)
 {
 	struct error err = ERROR_NONE;

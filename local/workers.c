@@ -143,6 +143,7 @@ static struct worker *worker_make(enum worker_kind kind, const struct target *ta
 	}
 	if (pid == 0) {
 		task_after_fork();
+		target_forget();
 		close_others(pair[1]);
 		child_serve(pair[1], kind, target);
 	}

@@ -71,7 +71,8 @@ void check_files(void)
 	check_in_conf("main.cf", FORBIDDEN_TO_WRITE, writable);
 	check_in_conf("master.cf", FORBIDDEN_TO_WRITE, writable);
 	check_in_conf("users", FORBIDDEN_TO_WRITE | FORBIDDEN_TO_READ, readable);
-	check_in_conf("users.db", FORBIDDEN_TO_WRITE | FORBIDDEN_TO_READ, readable);
+	check_in_conf("users.db", FORBIDDEN_TO_WRITE, writable);
+	check_in_conf("passwords.db", FORBIDDEN_TO_WRITE | FORBIDDEN_TO_READ, readable);
 	check_mode(param.queue_directory, FORBIDDEN_TO_WRITE, writable);
 	if (param.maillog_file[0] == '/' && strncmp(param.maillog_file, "/dev/", 5) != 0)
 		check_mode(param.maillog_file, S_IWOTH | FORBIDDEN_TO_READ, readable);

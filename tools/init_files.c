@@ -9,6 +9,7 @@
 #include "mail/address.h"
 #include "table/table.h"
 #include "tools/init.h"
+#include "tools/users.h"
 #include "user/user.h"
 
 static const char main_cf[] =
@@ -94,13 +95,25 @@ static int init_compile_table(const struct init *init, const char *name, enum ta
 	return r < 0 ? error_set(err, r, "%.*s", VIEW_ARG(view_trim(str_view(&report)))) : 0;
 }
 
-/* The program that checks passwords reads the users after it has given up root. */
+static int init_users_tables(const struct init *init, struct view text, struct error *err)
+{
+	_cleanup_(str_free) struct str users = STR_EMPTY, passwords = STR_EMPTY, report = STR_EMPTY;
+	int r;
+
+	str_printf(&users, "%s/conf/users", init->directory);
+	str_printf(&passwords, "%s/conf/passwords", init->directory);
+	r = users_build("hash", users.data, passwords.data, text, &report);
+	return r < 0 ? error_set(err, r, "%.*s", VIEW_ARG(view_trim(str_view(&report)))) : 0;
+}
+
+/* The program that checks passwords reads them after it has given up root. */
 static int open_to_auth(const struct init *init, const char *name, struct error *err)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 
 	str_printf(&path, "%s/%s", init->directory, name);
-	if (init->as_root && (chown(path.data, 0, init->auth_gid) < 0))
+	if (init->as_root &&
+	    (chown(path.data, 0, init->auth_gid) < 0 || chmod(path.data, 0640) < 0))
 		return error_errno(err, "give %s its group", path.data);
 	return 0;
 }
@@ -120,13 +133,11 @@ static int write_users(const struct init *init, struct error *err)
 		str_append_cstr(&text, "::::::\n");
 	}
 	if (r == 0)
-		r = init_write(init, "conf/users", str_view(&text), 0640, err);
+		r = init_write(init, "conf/users", str_view(&text), 0600, err);
 	if (r == 0)
-		r = init_compile_table(init, "conf/users", SOURCE_USERS, err);
+		r = init_users_tables(init, str_view(&text), err);
 	if (r == 0)
-		r = open_to_auth(init, "conf/users", err);
-	if (r == 0)
-		r = open_to_auth(init, "conf/users.db", err);
+		r = open_to_auth(init, "conf/passwords.db", err);
 	mem_wipe(text.data, text.len);
 	return r;
 }

@@ -21,8 +21,11 @@
 struct users_file {
 	char type[16];
 	char path[PATH_MAX - 64];
+	char passwords_type[16];
+	char passwords[PATH_MAX - 64];
 	int lock; /* the folder, locked */
 	struct str text;
+	struct str before; /* the text as it was, without passwords; empty: there was none */
 };
 
 static int say(struct str *report, int code, const struct error *err)
@@ -33,33 +36,141 @@ static int say(struct str *report, int code, const struct error *err)
 
 static void users_file_close(struct users_file *file)
 {
+	if (file->text.data != NULL)
+		mem_wipe(file->text.data, file->text.size);
 	str_free(&file->text);
+	str_free(&file->before);
 	if (file->lock >= 0)
 		close(file->lock);
 }
 
-/* "hash:/path" of the first table. */
-static int find_file(struct users_file *file, struct error *err)
+/* ---- the two tables ---- */
+
+/* Root's table of hashes is readable for auth, and for nobody else. */
+static void hand_to_auth(const char *path)
 {
-	struct view rest = view_of(param.mailbox_users), first;
+	const struct passwd *auth = geteuid() == 0 ? getpwnam(param.auth_owner) : NULL;
+
+	if (auth != NULL && chown(path, 0, auth->pw_gid) == 0)
+		(void)!chmod(path, 0640);
+}
+
+static void users_index_path(const char *type, const char *path, char index[PATH_MAX])
+{
+	snprintf(index, PATH_MAX, "%s%s", path, strcmp(type, "lmdb") == 0 ? ".lmdb" : ".db");
+}
+
+/* "x" in place of each password, as in passwd(5). */
+static void users_strip(struct view text, struct str *stripped)
+{
+	struct view line;
+
+	while (view_next(&text, '\n', &line)) {
+		size_t name = view_find_byte(line, ':');
+
+		if (line.len > 0 && line.data[0] != '#' && name != VIEW_NOT_FOUND) {
+			struct view rest = view_from(line, name + 1);
+			size_t end = view_find_byte(rest, ':');
+
+			str_append(stripped, view_first(line, name));
+			str_append(stripped, VIEW(":x"));
+			if (end != VIEW_NOT_FOUND)
+				str_append(stripped, view_from(rest, end));
+		} else {
+			str_append(stripped, line);
+		}
+		str_append_byte(stripped, '\n');
+	}
+}
+
+static int users_build_public(const char *type, const char *path, struct view text,
+			      struct str *report)
+{
+	_cleanup_(str_free) struct str stripped = STR_EMPTY;
+
+	users_strip(text, &stripped);
+	return table_build_text(type, path, str_view(&stripped), 0644, SOURCE_USERS, report);
+}
+
+static int users_build_passwords(const char *type, const char *path, struct view text,
+				 struct str *report)
+{
+	char index[PATH_MAX];
+	int r = table_build_text(type, path, text, 0600, SOURCE_USERS, report);
+
+	if (r < 0)
+		return r;
+	users_index_path(type, path, index);
+	hand_to_auth(index);
+	return 0;
+}
+
+int users_build(const char *type, const char *users, const char *passwords, struct view text,
+		struct str *report)
+{
+	int r = users_build_public(type, users, text, report);
+
+	return r < 0 ? r : table_build_text(type, passwords, text, 0600, SOURCE_USERS, report);
+}
+
+/*
+ * A table that would be the same stays, so that no program has to notice a change of a password;
+ * its source is made to look no newer.
+ */
+static bool users_public_is_same(const struct users_file *file)
+{
+	_cleanup_(str_free) struct str stripped = STR_EMPTY;
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	char index[PATH_MAX];
+	struct stat st;
+
+	users_strip(str_view(&file->text), &stripped);
+	users_index_path(file->type, file->path, index);
+	if (!view_eq(str_view(&stripped), str_view(&file->before)) || stat(index, &st) < 0)
+		return false;
+	times[1] = st.st_mtim;
+	return utimensat(AT_FDCWD, file->path, times, 0) == 0;
+}
+
+/* ---- the file ---- */
+
+/* "hash:/path" of the first table in the parameter. */
+static int users_table_of(const char *parameter, const char *value, char type[16],
+			  char path[PATH_MAX - 64], struct error *err)
+{
+	struct view rest = view_of(value), first;
 	size_t colon;
 
 	if (!conf_next_element(&rest, &first))
-		return error_set(err, -EINVAL, "mailbox_users is empty: there is no file to edit");
+		return error_set(err, -EINVAL, "%s is empty: there is no file to edit", parameter);
 	colon = view_find_byte(first, ':');
 	if (colon == VIEW_NOT_FOUND || (!view_is(view_first(first, colon), "hash") &&
 					!view_is(view_first(first, colon), "btree") &&
 					!view_is(view_first(first, colon), "lmdb")))
 		return error_set(err, -EINVAL,
-				 "mailbox_users begins with %.*s, which is not made from a file "
+				 "%s begins with %.*s, which is not made from a file "
 				 "(hash, btree and lmdb are)",
-				 VIEW_ARG(first));
-	snprintf(file->type, sizeof(file->type), "%.*s", VIEW_ARG(view_first(first, colon)));
+				 parameter, VIEW_ARG(first));
+	snprintf(type, 16, "%.*s", VIEW_ARG(view_first(first, colon)));
 	first = view_from(first, colon + 1);
-	if (first.len >= sizeof(file->path))
-		return error_set(err, -ENAMETOOLONG, "the path of mailbox_users is too long");
-	snprintf(file->path, sizeof(file->path), "%.*s", VIEW_ARG(first));
+	if (first.len >= PATH_MAX - 64)
+		return error_set(err, -ENAMETOOLONG, "the path of %s is too long", parameter);
+	snprintf(path, PATH_MAX - 64, "%.*s", VIEW_ARG(first));
 	return 0;
+}
+
+static int find_file(struct users_file *file, struct error *err)
+{
+	int r = users_table_of("mailbox_users", param.mailbox_users, file->type, file->path, err);
+
+	if (r == 0)
+		r = users_table_of("mailbox_passwords", param.mailbox_passwords,
+				   file->passwords_type, file->passwords, err);
+	if (r == 0 && strcmp(file->path, file->passwords) == 0)
+		return error_set(err, -EINVAL,
+				 "mailbox_passwords and mailbox_users are the same: the passwords "
+				 "would be there for every program");
+	return r;
 }
 
 /* The file itself is replaced by each change, so the lock is on its folder. */
@@ -87,7 +198,10 @@ static int users_file_open(struct users_file *file, bool to_change, struct error
 		return r;
 	if (stat(file->path, &st) < 0 && errno == ENOENT)
 		return 0;
-	return io_read_file(file->path, USERS_FILE_MAX, &file->text, err);
+	r = io_read_file(file->path, USERS_FILE_MAX, &file->text, err);
+	if (r == 0)
+		users_strip(str_view(&file->text), &file->before);
+	return r;
 }
 
 /* Takes the next line that is a user's off the text. */
@@ -136,29 +250,25 @@ static int users_check_line(const struct users_file *file, struct str *report)
 	return wrong;
 }
 
-/* Root's files of hashes are readable for auth, and for nobody else. */
-static void hand_to_auth(const char *path)
+/*
+ * A user exists before he can log in, and cannot any more before he is gone. What a crash leaves
+ * half done, the next start completes (users_complete).
+ */
+static int users_make_tables(const struct users_file *file, bool fewer, struct str *report)
 {
-	const struct passwd *auth = geteuid() == 0 ? getpwnam(param.auth_owner) : NULL;
+	struct view text = str_view(&file->text);
+	int r = 0;
 
-	if (auth != NULL && chown(path, 0, auth->pw_gid) == 0)
-		(void)!chmod(path, 0640);
+	if (fewer)
+		r = users_build_passwords(file->passwords_type, file->passwords, text, report);
+	if (r == 0 && !users_public_is_same(file))
+		r = users_build_public(file->type, file->path, text, report);
+	if (r == 0 && !fewer)
+		r = users_build_passwords(file->passwords_type, file->passwords, text, report);
+	return r;
 }
 
-static int users_make_table(const struct users_file *file, struct str *report)
-{
-	char index[PATH_MAX];
-	int r = table_build(file->type, file->path, SOURCE_USERS, report);
-
-	if (r < 0)
-		return r;
-	snprintf(index, sizeof(index), "%s%s", file->path,
-		 strcmp(file->type, "lmdb") == 0 ? ".lmdb" : ".db");
-	hand_to_auth(index);
-	return 0;
-}
-
-static int users_store(const struct users_file *file, struct str *report)
+static int users_store(const struct users_file *file, bool fewer, struct str *report)
 {
 	struct error err = ERROR_NONE;
 	int r;
@@ -168,8 +278,7 @@ static int users_store(const struct users_file *file, struct str *report)
 	r = io_replace_file(file->path, str_view(&file->text), 0600, &err);
 	if (r < 0)
 		return say(report, r, &err);
-	hand_to_auth(file->path);
-	return users_make_table(file, report);
+	return users_make_tables(file, fewer, report);
 }
 
 /* Where the user's line is in the text; false if there is none. */
@@ -229,7 +338,7 @@ int users_change(enum users_change change, struct view name, struct view line, s
 		str_append(&file.text, line);
 		str_append_byte(&file.text, '\n');
 	}
-	return users_store(&file, report);
+	return users_store(&file, change == USERS_DELETE, report);
 }
 
 int users_compile(struct str *report)
@@ -242,11 +351,37 @@ int users_compile(struct str *report)
 	if (r < 0)
 		return say(report, r, &err);
 	if (stat(file.path, &st) < 0)
-		return users_store(&file, report); /* an empty file */
+		return users_store(&file, false, report); /* an empty file */
 	if (users_check_line(&file, report) > 0)
 		return -EINVAL;
-	hand_to_auth(file.path);
-	return users_make_table(&file, report);
+	/* Nobody knows what the tables were made of. */
+	str_clear(&file.before);
+	return users_make_tables(&file, false, report);
+}
+
+static bool is_older(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+int users_complete(struct str *report)
+{
+	_cleanup_(users_file_close) struct users_file file = { .lock = -1 };
+	struct stat text, users, passwords;
+	char index[PATH_MAX];
+
+	/* Tables of other kinds are somebody else's. */
+	if (find_file(&file, NULL) < 0 || stat(file.path, &text) < 0)
+		return 0;
+	users_index_path(file.type, file.path, index);
+
+	bool whole = stat(index, &users) == 0 && !is_older(&users.st_mtim, &text.st_mtim);
+
+	users_index_path(file.passwords_type, file.passwords, index);
+	/* The time of the text's last change of any kind: its other time may have been set back. */
+	if (whole && stat(index, &passwords) == 0 && !is_older(&passwords.st_ctim, &text.st_ctim))
+		return 0;
+	return users_compile(report);
 }
 
 int users_find(struct view name, struct str *line, struct str *report)

@@ -1,7 +1,8 @@
 /*
  * The file of mailbox users (the first table of mailbox_users, as a rule conf/users): read,
  * checked, edited and compiled. Changes are made under a lock, aside, and put in place as a whole;
- * the compiled table follows at once. main.cf has been read before.
+ * the compiled tables follow at once: mailbox_users without passwords, for every program, and
+ * mailbox_passwords with them, for auth. main.cf has been read before.
  */
 #ifndef TOOLS_USERS_H
 #define TOOLS_USERS_H
@@ -18,6 +19,11 @@ enum users_change { USERS_ADD, USERS_REPLACE, USERS_DELETE };
 int users_change(enum users_change change, struct view name, struct view line, struct str *report);
 /* Checks the file and compiles it. Returns as above. */
 int users_compile(struct str *report);
+/* The same at a start, if a table is older than the file, or is not there. */
+int users_complete(struct str *report);
+/* Both tables out of a text, as `posta init` makes them first. To let auth read is its matter. */
+int users_build(const char *type, const char *users, const char *passwords, struct view text,
+		struct str *report);
 /* The user's line without its end. 1, 0, or a negative errno with a reason. */
 int users_find(struct view name, struct str *line, struct str *report);
 /* Calls `each` for every user's line that is well-formed. A file that is not there is empty. */

@@ -22,14 +22,11 @@ static const char help[] =
 	"  -i       adds entries from standard input to the index; with -r, replaces them\n"
 	"  -w       no warnings about keys that stand twice\n"
 	"  -f       does not fold the key of -q to lower case\n"
-	"  --users  the text is in the form of the users file: the whole line under its first "
-	"field\n"
 	"  --json   shows entries as JSON, one in a line\n"
 	"  -c DIR   folder of main.cf\n"
 	"  -n -N -o -p -u -v are accepted and mean nothing here.\n";
 
 static const struct option options[] = {
-	{ "users", no_argument, NULL, 'U' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'H' },
 	{ 0 },
@@ -73,9 +70,6 @@ int verb_map(int argc, char **argv)
 			break;
 		case 'w':
 			job.quiet_duplicates = true;
-			break;
-		case 'U':
-			job.source = SOURCE_USERS;
 			break;
 		case '?':
 			return tool_usage("map", "wrong option");

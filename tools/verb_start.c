@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "tools/instance.h"
 #include "tools/tool.h"
+#include "tools/users.h"
 
 static const char help[] =
 	"usage: posta [-c CONFDIR] start [--foreground]\n"
@@ -90,6 +91,21 @@ static int start_in_background(const char *master, const char *directory)
 	return status;
 }
 
+/* What a crash has left half done; and an instance made before there were two tables. */
+static void complete_users(void)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY, ignored = STR_EMPTY;
+	struct view rest, line;
+
+	if (conf_load(tool_directory(), NULL, 0, &ignored) < 0)
+		return; /* master says what is wrong */
+	(void)users_complete(&report);
+	rest = str_view(&report);
+	while (view_next(&rest, '\n', &line))
+		if (line.len > 0)
+			fprintf(stderr, "posta start: warning: %.*s\n", VIEW_ARG(line));
+}
+
 int verb_start(int argc, char **argv)
 {
 	static const struct option options[] = { { "foreground", no_argument, NULL, 'f' },
@@ -114,6 +130,7 @@ int verb_start(int argc, char **argv)
 		return tool_fail("start", "%s: %s", tool_directory(), strerror(errno));
 	if (!instance_find_master(master))
 		return tool_fail("start", "there is no libexec/posta/master beside bin/posta");
+	complete_users();
 	if (!foreground)
 		return start_in_background(master, directory);
 	execl(master, "master", "-c", directory, (char *)NULL);

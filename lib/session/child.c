@@ -258,6 +258,9 @@ void child_live(const struct birthright *birth)
 	int r;
 
 	task_after_fork();
+	/* Nothing of other users stays here, neither their lines nor their names. */
+	users_close();
+	children_forget();
 	close_foreign_descriptors(birth->join_fd, birth->watch != NULL ? ipc_fd(birth->watch) : -1);
 	self.program = birth->program;
 	self.watch = birth->watch;

@@ -20,6 +20,8 @@ struct birthright {
 	struct ipc *watch; /* anvil's; NULL: new mail is not signalled */
 };
 
+/* In the child: what the parent knew of its children is wiped. */
+void children_forget(void);
 /* In the child, right after fork; never returns. */
 void child_live(const struct birthright *birth) __attribute__((noreturn));
 

@@ -107,6 +107,12 @@ static void watch_child(void *argument)
 	child_release(child);
 }
 
+void children_forget(void)
+{
+	list_for_each (&parent.children, struct child, link, child)
+		mem_wipe(child->user, strlen(child->user));
+}
+
 static void be_child(const struct session_program *program, const struct user *user, int fd,
 		     struct ipc *watch)
 {

@@ -9,6 +9,7 @@
 #include <db.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,6 +39,17 @@ static void berkeley_take_message(const DB_ENV *env, const char *prefix, const c
 	log_warning("Berkeley DB: %s", text);
 }
 
+/*
+ * What the library gives back, pages of its cache among it, is wiped: a child that has closed the
+ * table keeps nothing of those who stand there.
+ */
+static void berkeley_wipe_and_free(void *memory)
+{
+	if (memory != NULL)
+		mem_wipe(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
 static DBT dbt_of(struct view v)
 {
 	return (DBT){ .data = (void *)(uintptr_t)v.data, .size = (u_int32_t)v.len };
@@ -46,8 +58,14 @@ static DBT dbt_of(struct view v)
 static int open_file(DB **db, const char *path, DBTYPE type, u_int32_t flags, mode_t mode,
 		     u_int32_t cache, struct error *err)
 {
-	int r = db_create(db, NULL, 0);
+	static bool prepared;
+	int r;
 
+	if (!prepared) {
+		db_env_set_func_free(berkeley_wipe_and_free);
+		prepared = true;
+	}
+	r = db_create(db, NULL, 0);
 	if (r != 0) {
 		*db = NULL;
 		return db_error(r, err, "open", path);

@@ -189,11 +189,10 @@ static int write_index(const struct index_writer *writer, const char *index, mod
 	return r;
 }
 
-static int build(const struct index_writer *writer, const char *path, enum table_source source,
-		 const struct stat *st, struct str *report)
+static int build_from_text(const struct index_writer *writer, const char *path, struct view text,
+			   enum table_source source, mode_t mode, struct str *report)
 {
 	struct collection c = { .path = path, .lines = map_new(), .report = report };
-	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct error err = ERROR_NONE;
 	char index[PATH_MAX];
 	int r;
@@ -203,19 +202,50 @@ static int build(const struct index_writer *writer, const char *path, enum table
 	_cleanup_fd_ int lock = lock_index(index);
 
 	(void)lock; /* a first index has none */
-	r = io_read_file(path, TABLE_TEXT_MAX, &text, &err);
-	if (r == 0 &&
-	    source_parse(str_view(&text), path, source, true, build_collect, &c, report) > 0) {
+	if (source_parse(text, path, source, true, build_collect, &c, report) > 0) {
 		str_printf(report, "%s is left as it was\n", index);
 		collection_free(&c);
 		return -EINVAL;
 	}
-	if (r == 0)
-		r = write_index(writer, index, st->st_mode & 0777, &c, &err);
+	r = write_index(writer, index, mode, &c, &err);
 	if (r < 0)
 		str_printf(report, "%s\n", err.text);
 	collection_free(&c);
 	return r;
+}
+
+static int build_from_file(const struct index_writer *writer, const char *path,
+			   enum table_source source, mode_t mode, struct str *report)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int r = io_read_file(path, TABLE_TEXT_MAX, &text, &err);
+
+	if (r < 0)
+		str_printf(report, "%s\n", err.text);
+	else
+		r = build_from_text(writer, path, str_view(&text), source, mode, report);
+	return r;
+}
+
+int table_build_text(const char *type, const char *path, struct view text, mode_t mode,
+		     enum table_source source, struct str *report)
+{
+	struct error err = ERROR_NONE;
+	const struct index_writer *writer = find_writer(type, &err);
+	int r = 0;
+
+	if (writer == NULL)
+		r = -EINVAL;
+	else if (strlen(path) > PATH_MAX - 40)
+		r = error_set(&err, -ENAMETOOLONG, "the path is too long");
+	else if (text.len > TABLE_TEXT_MAX)
+		r = error_set(&err, -EFBIG, "the text of %s is too long", path);
+	if (r < 0) {
+		str_printf(report, "%s\n", err.text);
+		return r;
+	}
+	return build_from_text(writer, path, text, source, mode, report);
 }
 
 int table_build(const char *type, const char *path, enum table_source source, struct str *report)
@@ -238,7 +268,7 @@ int table_build(const char *type, const char *path, enum table_source source, st
 		str_printf(report, "%s\n", err.text);
 		return r;
 	}
-	r = build(writer, path, source, &st, report);
+	r = build_from_file(writer, path, source, st.st_mode & 0777, report);
 	become_again(&before);
 	return r;
 }

@@ -17,6 +17,7 @@
 #define TABLE_TABLE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -76,6 +77,12 @@ enum table_source {
  * made durable, renamed. -EINVAL: bad lines, each named in *report; nothing is replaced then.
  */
 int table_build(const char *type, const char *path, enum table_source source, struct str *report);
+/*
+ * The same of a text that is no file: `path` is only what the index is named after, and `mode` is
+ * that of a new one.
+ */
+int table_build_text(const char *type, const char *path, struct view text, mode_t mode,
+		     enum table_source source, struct str *report);
 /* Edits an index in place of a rebuild (postmap -i, -d, -r): copied aside, changed, renamed. */
 int table_edit(const char *type, const char *path, const struct view *keys,
 	       const struct view *values /* NULL: delete */, size_t count, bool replace,

@@ -14,6 +14,7 @@
 
 static struct {
 	struct tables *users;
+	const char *list; /* mailbox_users, or mailbox_passwords */
 	struct matchlist *destinations;
 	msec_t missing_until; /* no look at the disk for absent tables before that */
 	/* virtual_uid and virtual_gid, once they are known */
@@ -49,7 +50,7 @@ static bool is_missing(struct view table)
  */
 static bool has_users(void)
 {
-	struct view rest = view_of(param.mailbox_users), one;
+	struct view rest = view_of(state.list), one;
 
 	while (conf_next_element(&rest, &one))
 		if (!is_missing(one))
@@ -57,12 +58,12 @@ static bool has_users(void)
 	return false;
 }
 
-int users_open(struct error *err)
+static int users_open_list(struct error *err)
 {
 	struct tables *users = NULL;
 
 	if (has_users()) {
-		users = tables_open(param.mailbox_users, 0, err);
+		users = tables_open(state.list, 0, err);
 		if (users == NULL)
 			return -EINVAL;
 	} else {
@@ -77,6 +78,18 @@ int users_open(struct error *err)
 	tables_close(state.users);
 	state.users = users;
 	return 0;
+}
+
+int users_open(struct error *err)
+{
+	state.list = param.mailbox_users;
+	return users_open_list(err);
+}
+
+int users_open_passwords(struct error *err)
+{
+	state.list = param.mailbox_passwords;
+	return users_open_list(err);
 }
 
 void users_close(void)
@@ -96,8 +109,9 @@ static void reopen_if_changed(void)
 	if (state.users != NULL)
 		wanted = table_any_changed();
 	else
-		wanted = param.mailbox_users[0] != '\0' && clock_now() >= state.missing_until;
-	if (wanted && users_open(&why) < 0)
+		wanted = state.list != NULL && state.list[0] != '\0' &&
+			 clock_now() >= state.missing_until;
+	if (wanted && users_open_list(&why) < 0)
 		log_warning("%s; the old version stays in use", why.text);
 }
 

@@ -2,7 +2,7 @@
  * Mailbox users and system users: who somebody is, where their mail is, as whom it is handled.
  *
  * Mailbox users stand in the table `mailbox_users` (hash:$config_directory/users), compiled from
- * the passwd-file form, one line a user:
+ * the passwd-file form, one line a user, without the hash, which only `mailbox_passwords` has:
  *
  *	address:{SCHEME}hash:uid:gid:gecos:home:shell:extra fields
  *
@@ -27,14 +27,19 @@ struct user {
 	bool system; /* from getpwnam, not from mailbox_users */
 	uid_t uid;
 	gid_t gid;
-	char *home;	/* absolute */
-	char *mail;	/* absolute path of the Maildir (mail_location expanded) */
-	char *password; /* "{SCHEME}hash" or bare crypt; only auth asks for it; NULL for system users */
+	char *home; /* absolute */
+	char *mail; /* absolute path of the Maildir (mail_location expanded) */
+	char *password; /* "{SCHEME}hash" or bare crypt; of mailbox_passwords, else "x"; NULL for system users */
 	char *extra; /* "quota=1G nologin ..." */
 };
 
-/* Opens mailbox_users; before the chroot, or in a program that has none. */
+/*
+ * Opens mailbox_users, which has no passwords; before the chroot, or in a program that has none.
+ * auth opens mailbox_passwords instead, and user_find then gives the hash too.
+ */
 int users_open(struct error *err);
+int users_open_passwords(struct error *err);
+/* Also what the tables have kept in memory goes: a child of a root program becomes one user. */
 void users_close(void);
 /*
  * 1 found (user_free), 0 nobody, negative errno: ask again later. A mailbox user by address

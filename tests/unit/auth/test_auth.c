@@ -40,8 +40,8 @@ static void write_users(const char *alices_password)
 		   "weak@example.test:{MD5}x::::::\n"
 		   "locked@example.test:*::::::\n",
 		   str_cstr(&hash));
-	write_file("users", str_cstr(&text));
-	snprintf(path, sizeof(path), "%s/conf/users", root);
+	write_file("passwords", str_cstr(&text));
+	snprintf(path, sizeof(path), "%s/conf/passwords", root);
 	if (table_build("hash", path, SOURCE_USERS, &report) < 0)
 		fail_msg("%s", str_cstr(&report));
 }
@@ -58,7 +58,7 @@ static int set_up(void **unused)
 	snprintf(path, sizeof(path), "%s/private", root);
 	mkdir(path, 0755);
 	snprintf(text, sizeof(text),
-		 "queue_directory = %s\nmailbox_users = hash:%s/conf/users\n"
+		 "queue_directory = %s\nmailbox_passwords = hash:%s/conf/passwords\n"
 		 "mydestination = local.test\nauth_default_realm = example.test\n"
 		 "mail_owner = nobody\nauth_owner = nobody\nvirtual_uid = 4321\n"
 		 "virtual_gid = 4321\nrecipient_delimiter = +\nauth_system_users = shadow\n"
