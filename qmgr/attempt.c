@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
+#include "mail/outcome.h"
 #include "queue/delivery.h"
 
 /* Larger files are checked by a worker thread. */
@@ -168,19 +169,13 @@ void attempt_forget_kept(struct attempt *a)
 		end_kept(k);
 }
 
-static bool succeeded(uint8_t outcome)
-{
-	return outcome == OUTCOME_DELIVERED || outcome == OUTCOME_RELAYED ||
-	       outcome == OUTCOME_EXPANDED;
-}
-
 /*
  * A success that is to be told to the sender? A server with DSN, which has an address in its name,
  * tells them itself.
  */
 static bool success_wanted(uint8_t notify, uint8_t outcome, struct view remote)
 {
-	return (notify & NOTIFY_SUCCESS) && succeeded(outcome) &&
+	return (notify & NOTIFY_SUCCESS) && outcome_kind_is_success(outcome) &&
 	       (outcome != OUTCOME_DELIVERED || view_find_byte(remote, '[') == VIEW_NOT_FOUND);
 }
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "ipc/content.h"
+#include "mail/outcome.h"
 #include "qmgr.h"
 
 #define CONNECT_TIME ((msec_t)10000)
@@ -111,27 +112,9 @@ static struct lot_recipient *find_recipient(const struct batch *batch, uint32_t 
 	return NULL;
 }
 
-/* RFC 3463: class.subject.detail, with the class that the outcome has. */
-static bool is_status(struct view status, char class)
-{
-	struct view rest = status, part;
-	int parts = 0;
-	uint32_t value;
-
-	while (view_next(&rest, '.', &part)) {
-		if (view_parse_u32(part, 999, &value) < 0)
-			return false;
-		parts++;
-	}
-	return parts == 3 && status.data[0] == class && status.data[1] == '.';
-}
-
 static int courier_take_result(struct courier *c, const struct msg_result *result)
 {
 	struct lot_recipient *r = find_recipient(&c->batch, result->index);
-	char class = result->outcome == OUTCOME_FAILED	   ? '5'
-		     : result->outcome == OUTCOME_DEFERRED ? '4'
-							   : '2';
 	static const char *const otherwise[] = {
 		['2'] = "2.0.0", ['4'] = "4.0.0", ['5'] = "5.0.0"
 	};
@@ -140,8 +123,9 @@ static int courier_take_result(struct courier *c, const struct msg_result *resul
 	    result->outcome > OUTCOME_EXPANDED)
 		return -EBADMSG;
 	struct queue_reason reason = {
-		.status = is_status(result->status, class) ? result->status
-							   : view_of(otherwise[(int)class]),
+		.status = outcome_status_is_valid(result->status, result->outcome)
+				  ? result->status
+				  : view_of(otherwise[(int)outcome_kind_class(result->outcome)]),
 		.remote = result->remote,
 		.diagnostic = result->diagnostic,
 	};

@@ -158,16 +158,16 @@ static int try_cram_md5(struct session *s, const struct login *login)
 	return send_encoded(s, "", str_view(&answer));
 }
 
-static int smtp_auth_fail(struct session *s, const char *status, struct failure *failure,
+static int smtp_auth_fail(struct session *s, const char *status, struct outcome *failure,
 			  const char *why)
 {
-	failure_set(failure, false, status, str_view(&s->relay),
+	outcome_set(failure, OUTCOME_DEFERRED, status, str_view(&s->relay),
 		    "SASL authentication failed; cannot authenticate to server %s: %s",
 		    str_cstr(&s->who), why);
 	return -1;
 }
 
-static int smtp_auth_judge(struct session *s, int r, struct failure *failure)
+static int smtp_auth_judge(struct session *s, int r, struct outcome *failure)
 {
 	if (r < 0) {
 		session_describe(s, r, failure);
@@ -177,7 +177,9 @@ static int smtp_auth_judge(struct session *s, int r, struct failure *failure)
 		s->authenticated = true;
 		return 0;
 	}
-	failure_set(failure, s->reply.code >= 500 && !settings.sasl_auth_soft_bounce,
+	outcome_set(failure,
+		    s->reply.code >= 500 && !settings.sasl_auth_soft_bounce ? OUTCOME_FAILED
+									    : OUTCOME_DEFERRED,
 		    s->reply.code >= 500 && !settings.sasl_auth_soft_bounce ? "5.7.8" : "4.7.8",
 		    str_view(&s->relay), "SASL authentication failed; server %s said: %s",
 		    str_cstr(&s->who), str_cstr(&s->reply.text));
@@ -185,7 +187,7 @@ static int smtp_auth_judge(struct session *s, int r, struct failure *failure)
 }
 
 int session_authenticate(struct session *s, const struct session_wish *wish,
-			 struct failure *failure)
+			 struct outcome *failure)
 {
 	_cleanup_(login_free) struct login login = { 0 };
 	bool plain_allowed = !option_is_set(s, "noplaintext");

@@ -204,11 +204,12 @@ static int compare_preference(const void *a, const void *b)
 }
 
 static int hosts_fail_lookup(const struct destination *d, const char *type, enum found found,
-			     struct view reason, struct failure *failure)
+			     struct view reason, struct outcome *failure)
 {
 	bool permanent = found == FOUND_NOTHING;
 
-	failure_set(failure, permanent, permanent ? "5.4.4" : "4.4.3", VIEW_NONE,
+	outcome_set(failure, permanent ? OUTCOME_FAILED : OUTCOME_DEFERRED,
+		    permanent ? "5.4.4" : "4.4.3", VIEW_NONE,
 		    "Host or domain name not found. Name service error for name=%s type=%s: %.*s",
 		    str_cstr(&d->host), type,
 		    VIEW_ARG(permanent	      ? VIEW("Host not found")
@@ -217,10 +218,11 @@ static int hosts_fail_lookup(const struct destination *d, const char *type, enum
 	return -1;
 }
 
-static int fail_loop(const struct destination *d, struct failure *failure)
+static int fail_loop(const struct destination *d, struct outcome *failure)
 {
-	failure_set(failure, true, "5.4.6", VIEW_NONE, "mail for %s loops back to myself",
+	outcome_set(failure, OUTCOME_FAILED, "5.4.6", VIEW_NONE, "mail for %s loops back to myself",
 		    str_cstr(&d->text));
+	failure->cause = CAUSE_LOOP;
 	return -1;
 }
 
@@ -230,7 +232,7 @@ static int fail_loop(const struct destination *d, struct failure *failure)
  */
 static int take_exchangers(const struct destination *d, const struct own_addresses *own,
 			   size_t limit, const struct dns_answer *answer, struct hosts *hosts,
-			   struct failure *failure)
+			   struct outcome *failure)
 {
 	_cleanup_(str_free) struct str reason = STR_EMPTY;
 	size_t count = MIN(answer->count, (size_t)MX_RECORDS_MAX);
@@ -264,7 +266,7 @@ static int take_exchangers(const struct destination *d, const struct own_address
 }
 
 static int take_addresses(const struct destination *d, const struct own_addresses *own,
-			  struct hosts *hosts, struct failure *failure)
+			  struct hosts *hosts, struct outcome *failure)
 {
 	_cleanup_(str_free) struct str reason = STR_EMPTY;
 	enum found found = FOUND_SOME;
@@ -282,7 +284,7 @@ static int take_addresses(const struct destination *d, const struct own_addresse
 }
 
 static int find_exchangers(const struct destination *d, const struct own_addresses *own,
-			   size_t limit, struct hosts *hosts, struct failure *failure)
+			   size_t limit, struct hosts *hosts, struct outcome *failure)
 {
 	struct dns_answer answer;
 	int r = dns_query(str_view(&d->host), DNS_MX, &answer);
@@ -298,8 +300,9 @@ static int find_exchangers(const struct destination *d, const struct own_address
 		r = take_addresses(d, own, hosts, failure); /* RFC 5321 5.1: an implicit MX */
 	} else if (answer.count == 1 && strcmp(answer.records[0].name, ".") == 0) {
 		/* RFC 7505 */
-		failure_set(failure, true, "5.1.10", VIEW_NONE,
+		outcome_set(failure, OUTCOME_FAILED, "5.1.10", VIEW_NONE,
 			    "Domain %s does not accept mail (nullMX)", str_cstr(&d->host));
+		failure->cause = CAUSE_NULL_MX;
 		r = -1;
 	} else {
 		qsort(answer.records, answer.count, sizeof(*answer.records), compare_preference);
@@ -309,7 +312,7 @@ static int find_exchangers(const struct destination *d, const struct own_address
 	return r;
 }
 
-static int take_path(const struct destination *d, struct hosts *hosts, struct failure *failure)
+static int take_path(const struct destination *d, struct hosts *hosts, struct outcome *failure)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -324,8 +327,8 @@ static int take_path(const struct destination *d, struct hosts *hosts, struct fa
 	}
 	str_append(&path, name);
 	if (path.len >= sizeof(to.sun_path)) {
-		failure_set(failure, false, "4.3.5", VIEW_NONE, "socket path too long: %s",
-			    str_cstr(&path));
+		outcome_set(failure, OUTCOME_DEFERRED, "4.3.5", VIEW_NONE,
+			    "socket path too long: %s", str_cstr(&path));
 		return -1;
 	}
 	memcpy(to.sun_path, str_cstr(&path), path.len + 1);
@@ -338,7 +341,7 @@ static int take_path(const struct destination *d, struct hosts *hosts, struct fa
 }
 
 int hosts_find(const struct destination *d, const struct own_addresses *own, size_t limit,
-	       struct hosts *hosts, struct failure *failure)
+	       struct hosts *hosts, struct outcome *failure)
 {
 	int r;
 

@@ -26,7 +26,7 @@ struct hosts {
 
 /* 0 with at least one host, at most `limit` (0: no limit); or -1 with the failure. */
 int hosts_find(const struct destination *destination, const struct own_addresses *own, size_t limit,
-	       struct hosts *hosts, struct failure *failure);
+	       struct hosts *hosts, struct outcome *failure);
 void hosts_free(struct hosts *hosts);
 /* Where relative paths of LMTP sockets begin: the queue directory, or "" within the chroot. */
 void hosts_set_root(const char *root);

@@ -88,23 +88,25 @@ int session_receive(struct session *s, msec_t timeout)
 	return r;
 }
 
-void session_describe(struct session *s, int error, struct failure *failure)
+void session_describe(struct session *s, int error, struct outcome *failure)
 {
 	const char *who = str_cstr(&s->who);
 	struct view relay = str_view(&s->relay);
 
 	if (error == -ETIMEDOUT)
-		failure_set(failure, false, "4.4.2", relay,
+		outcome_set(failure, OUTCOME_DEFERRED, "4.4.2", relay,
 			    "conversation with %s timed out while %s", who, s->doing);
 	else if (error == -EBADMSG)
-		failure_set(failure, false, "4.5.0", relay, "malformed reply from %s while %s", who,
-			    s->doing);
+		outcome_set(failure, OUTCOME_DEFERRED, "4.5.0", relay,
+			    "malformed reply from %s while %s", who, s->doing);
 	else if (error == -EPROTO)
-		failure_set(failure, false, "4.7.5", relay, "TLS with %s failed while %s: %s", who,
-			    s->doing, stream_error(s->io));
+		outcome_set(failure, OUTCOME_DEFERRED, "4.7.5", relay,
+			    "TLS with %s failed while %s: %s", who, s->doing, stream_error(s->io));
 	else
-		failure_set(failure, false, "4.4.2", relay, "lost connection with %s while %s", who,
-			    s->doing);
+		outcome_set(failure, OUTCOME_DEFERRED, "4.4.2", relay,
+			    "lost connection with %s while %s", who, s->doing);
+	if (error == -EPROTO)
+		failure->cause = CAUSE_TLS;
 	s->unusable = true;
 }
 
@@ -165,13 +167,13 @@ static void name_session(struct session *s, const struct host *host, const struc
 
 /* ---- introductions ---- */
 
-static void session_refuse_all(const struct session *s, struct failure *failure,
+static void session_refuse_all(const struct session *s, struct outcome *failure,
 			       const char *command)
 {
-	failure_from_reply(failure, &s->reply, str_cstr(&s->who), str_view(&s->relay), command);
+	outcome_from_reply(failure, &s->reply, str_cstr(&s->who), str_view(&s->relay), command);
 }
 
-static int read_greeting(struct session *s, struct failure *failure)
+static int read_greeting(struct session *s, struct outcome *failure)
 {
 	int r;
 
@@ -185,7 +187,7 @@ static int read_greeting(struct session *s, struct failure *failure)
 		return 0;
 	session_refuse_all(s, failure, NULL);
 	if (settings.skip_5xx_greeting)
-		failure_soften(failure);
+		outcome_soften(failure);
 	return -1;
 }
 
@@ -240,7 +242,7 @@ static void read_keyword(struct session *s, struct view line)
 }
 
 /* The first word is the server's name; ours there means that we talk to ourselves. */
-static int read_capabilities(struct session *s, struct failure *failure)
+static int read_capabilities(struct session *s, struct outcome *failure)
 {
 	struct view rest = str_view(&s->reply.lines), line, words, name;
 
@@ -251,8 +253,9 @@ static int read_capabilities(struct session *s, struct failure *failure)
 	words = line;
 	if (!settings.lmtp && s->own_port && view_next_word(&words, " \t", &name) &&
 	    view_is_nocase(name, param.myhostname)) {
-		failure_set(failure, true, "5.4.6", str_view(&s->relay),
+		outcome_set(failure, OUTCOME_FAILED, "5.4.6", str_view(&s->relay),
 			    "mail for %s loops back to myself", str_cstr(&s->nexthop));
+		failure->cause = CAUSE_LOOP;
 		return -1;
 	}
 	while (view_next(&rest, '\n', &line))
@@ -261,7 +264,7 @@ static int read_capabilities(struct session *s, struct failure *failure)
 }
 
 /* EHLO (LHLO), or HELO where the server does not know it. */
-static int introduce(struct session *s, struct failure *failure)
+static int introduce(struct session *s, struct outcome *failure)
 {
 	const char *verb = settings.lmtp ? "LHLO" : "EHLO";
 	int r;
@@ -292,14 +295,14 @@ static int introduce(struct session *s, struct failure *failure)
 }
 
 /* Asks for TLS. 1: go ahead with the handshake, 0: go on without, -1 with the failure. */
-static int ask_for_tls(struct session *s, struct failure *failure)
+static int ask_for_tls(struct session *s, struct outcome *failure)
 {
 	int r;
 
 	if (!(s->can & CAN_STARTTLS)) {
 		if (tls_level < TLS_ENCRYPT)
 			return 0;
-		failure_set(failure, false, "4.7.4", str_view(&s->relay),
+		outcome_set(failure, OUTCOME_DEFERRED, "4.7.4", str_view(&s->relay),
 			    "TLS is required, but was not offered by host %s", str_cstr(&s->who));
 		return -1;
 	}
@@ -314,12 +317,12 @@ static int ask_for_tls(struct session *s, struct failure *failure)
 		if (tls_level < TLS_ENCRYPT && s->reply.code != 421)
 			return 0;
 		session_refuse_all(s, failure, "STARTTLS");
-		failure_soften(failure);
+		outcome_soften(failure);
 		return -1;
 	}
 	/* Whatever came in the clear after the reply was put there by somebody in between. */
 	if (stream_buffered(s->io).len > 0) {
-		failure_set(failure, false, "4.7.0", str_view(&s->relay),
+		outcome_set(failure, OUTCOME_DEFERRED, "4.7.0", str_view(&s->relay),
 			    "%s sent bytes in the clear after its reply to STARTTLS",
 			    str_cstr(&s->who));
 		s->unusable = true;
@@ -328,7 +331,7 @@ static int ask_for_tls(struct session *s, struct failure *failure)
 	return 1;
 }
 
-static int secure(struct session *s, const struct session_wish *wish, struct failure *failure)
+static int secure(struct session *s, const struct session_wish *wish, struct outcome *failure)
 {
 	int r;
 
@@ -345,7 +348,7 @@ static int secure(struct session *s, const struct session_wish *wish, struct fai
 }
 
 static int conversation_begin(struct session *s, const struct session_wish *wish,
-			      struct failure *failure)
+			      struct outcome *failure)
 {
 	if (settings.tls_wrappermode && session_handshake(s, wish, failure) < 0)
 		return -1;
@@ -356,7 +359,7 @@ static int conversation_begin(struct session *s, const struct session_wish *wish
 }
 
 struct session *session_start(struct stream *io, const struct host *host,
-			      const struct session_wish *wish, struct failure *failure)
+			      const struct session_wish *wish, struct outcome *failure)
 {
 	struct session *s = mem_new(struct session);
 
@@ -373,7 +376,7 @@ struct session *session_start(struct stream *io, const struct host *host,
 }
 
 struct session *session_open(const struct host *host, const struct session_wish *wish,
-			     struct failure *failure)
+			     struct outcome *failure)
 {
 	int fd = connect_to(host);
 
@@ -381,7 +384,7 @@ struct session *session_open(const struct host *host, const struct session_wish 
 		struct session *s = mem_new(struct session);
 
 		name_session(s, host, wish->destination);
-		failure_set(failure, false, "4.4.1", VIEW_NONE, "connect to %s: %s",
+		outcome_set(failure, OUTCOME_DEFERRED, "4.4.1", VIEW_NONE, "connect to %s: %s",
 			    str_cstr(&s->relay),
 			    fd == -ETIMEDOUT ? "Connection timed out" : strerror(-fd));
 		session_free(s);

@@ -53,10 +53,10 @@ int session_prepare(struct error *err);
 
 /* Connects and introduces itself. NULL with the failure. */
 struct session *session_open(const struct host *host, const struct session_wish *wish,
-			     struct failure *failure);
+			     struct outcome *failure);
 /* The same on a connection that is there already; takes the stream. */
 struct session *session_start(struct stream *io, const struct host *host,
-			      const struct session_wish *wish, struct failure *failure);
+			      const struct session_wish *wish, struct outcome *failure);
 void session_free(struct session *session);
 /* Says QUIT if that makes sense, waits for nothing, and frees. */
 void session_quit(struct session *session);
@@ -67,11 +67,11 @@ int session_send(struct session *session, const char *doing, const char *format,
 /* Reads the next reply into session->reply; the wait in all is `timeout`. */
 int session_receive(struct session *session, msec_t timeout);
 /* What a negative errno from the above means: "lost connection with ... while ...". */
-void session_describe(struct session *session, int error, struct failure *failure);
+void session_describe(struct session *session, int error, struct outcome *failure);
 
 /* The AUTH exchange (auth.c). 0, also where there is nothing to do; -1 with the failure. */
 int session_authenticate(struct session *session, const struct session_wish *wish,
-			 struct failure *failure);
+			 struct outcome *failure);
 int session_auth_prepare(struct error *err);
 
 /* STARTTLS and the handshake (tls.c). */
@@ -80,6 +80,6 @@ extern enum tls_level tls_level;
 int session_tls_prepare(struct error *err);
 /* 0; or -1 with the failure: then the session is unusable. */
 int session_handshake(struct session *session, const struct session_wish *wish,
-		      struct failure *failure);
+		      struct outcome *failure);
 
 #endif

@@ -62,9 +62,9 @@ static bool try_kept(struct work *w, struct view key)
  * Opportunistic TLS that does not work is given up for a message that has been waiting for some
  * time, as Postfix does; at first the trouble may be a passing one.
  */
-static bool may_give_up_tls(const struct work *w, const struct failure *failure)
+static bool may_give_up_tls(const struct work *w, const struct outcome *failure)
 {
-	return tls_level == TLS_MAY && strcmp(failure->status, "4.7.5") == 0 &&
+	return tls_level == TLS_MAY && failure->cause == CAUSE_TLS &&
 	       clock_wall_usec() - w->d->arrival > (int64_t)param.minimal_backoff_time * 1000;
 }
 
@@ -104,9 +104,9 @@ static bool is_recipients_domain(const struct work *w, const struct destination 
 static void delivery_fail_lookup(struct work *w, const struct destination *destination)
 {
 	/* A mistake in the configuration is no reason to return mail; a loop is. */
-	if (w->failure.permanent && !is_recipients_domain(w, destination) &&
-	    strcmp(w->failure.status, "5.4.6") != 0)
-		failure_soften(&w->failure);
+	if (outcome_is_final_failure(&w->failure) && w->failure.cause != CAUSE_LOOP &&
+	    !is_recipients_domain(w, destination))
+		outcome_soften(&w->failure);
 }
 
 static void try_destination(struct work *w, const struct destination *destination)
@@ -147,7 +147,8 @@ static bool check_addresses(struct work *w)
 	struct delivery *d = w->d;
 
 	if (view_has_control(str_view(&d->sender))) {
-		failure_set(&w->failure, true, "5.1.7", VIEW_NONE, "bad sender address syntax");
+		outcome_set(&w->failure, OUTCOME_FAILED, "5.1.7", VIEW_NONE,
+			    "bad sender address syntax");
 		return false;
 	}
 	for (size_t i = 0; i < d->count; i++)
@@ -164,16 +165,15 @@ static void try_destinations(struct work *w)
 	struct error err = ERROR_NONE;
 
 	if (destinations_parse(str_view(&w->d->nexthop), settings.lmtp, usual_port, list, &err) < 0)
-		failure_set(&w->failure, false, "4.3.5", VIEW_NONE, "%s", err.text);
+		outcome_set(&w->failure, OUTCOME_DEFERRED, "4.3.5", VIEW_NONE, "%s", err.text);
 	/* Were checked at start. */
 	if (*settings.fallback_relay != '\0')
 		destinations_parse(view_of(settings.fallback_relay), settings.lmtp, usual_port,
 				   list, NULL);
 	for (size_t i = 0; i < list->count && work_pending(w) > 0; i++) {
 		try_destination(w, &list->items[i]);
-		if (w->failure.is_set && w->failure.permanent &&
-		    (strcmp(w->failure.status, "5.4.6") == 0 ||
-		     strcmp(w->failure.status, "5.1.10") == 0))
+		if (outcome_is_final_failure(&w->failure) &&
+		    (w->failure.cause == CAUSE_LOOP || w->failure.cause == CAUSE_NULL_MX))
 			break; /* no other host makes that good */
 	}
 	destinations_free(list);
@@ -184,19 +184,16 @@ static void try_destinations(struct work *w)
 static void delivery_conclude(struct work *w)
 {
 	for (size_t i = 0; i < w->d->count; i++) {
-		const struct failure *failure = &w->recipients[i].failure;
+		const struct outcome *failure = &w->recipients[i].failure;
 
 		if (!work_is_pending(w, i))
 			continue;
-		if (!failure->is_set)
+		if (!outcome_is_set(failure))
 			failure = &w->failure;
-		if (failure->is_set)
-			delivery_result(w->d, i,
-					failure->permanent ? OUTCOME_FAILED : OUTCOME_DEFERRED,
-					failure->status, str_view(&failure->relay),
-					str_view(&failure->text));
+		if (outcome_is_set(failure))
+			delivery_outcome(w->d, i, failure);
 	}
-	if (w->tried && !w->talked && !w->failure.permanent)
+	if (w->tried && !w->talked && !outcome_is_final_failure(&w->failure))
 		delivery_unreachable(w->d, str_view(&w->failure.text));
 }
 
@@ -209,9 +206,9 @@ static void smtp_deliver(struct delivery *d)
 		try_destinations(&w);
 	delivery_conclude(&w);
 	for (size_t i = 0; i < d->count; i++)
-		failure_free(&w.recipients[i].failure);
+		outcome_free(&w.recipients[i].failure);
 	free(w.recipients);
-	failure_free(&w.failure);
+	outcome_free(&w.failure);
 }
 
 /* ---- the program ---- */

@@ -122,7 +122,7 @@ static void log_handshake(const struct session *s)
 		 info.cipher, info.cipher_bits, info.cipher_bits);
 }
 
-int session_handshake(struct session *s, const struct session_wish *wish, struct failure *failure)
+int session_handshake(struct session *s, const struct session_wish *wish, struct outcome *failure)
 {
 	const char *names[MATCH_NAMES_MAX];
 	_cleanup_(str_free) struct str storage = STR_EMPTY;
@@ -140,9 +140,10 @@ int session_handshake(struct session *s, const struct session_wish *wish, struct
 	r = stream_start_tls_client(s->io, context, &check);
 	if (r < 0) {
 		s->unusable = true;
-		failure_set(failure, false, "4.7.5", str_view(&s->relay),
+		outcome_set(failure, OUTCOME_DEFERRED, "4.7.5", str_view(&s->relay),
 			    "Cannot start TLS with %s: %s", str_cstr(&s->who),
 			    r == -EPROTO ? stream_error(s->io) : "handshake failure");
+		failure->cause = CAUSE_TLS;
 		log_info("SSL_connect error to %s: %s", str_cstr(&s->relay), stream_error(s->io));
 		return -1;
 	}

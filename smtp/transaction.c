@@ -44,16 +44,15 @@ size_t work_pending(const struct work *w)
 /* ---- what becomes of recipients ---- */
 
 /* A failure of one recipient: told at once if it is for good. */
-static void fail_recipient(struct work *w, size_t which, const struct failure *failure)
+static void fail_recipient(struct work *w, size_t which, const struct outcome *failure)
 {
-	if (failure->permanent)
-		delivery_result(w->d, which, OUTCOME_FAILED, failure->status,
-				str_view(&failure->relay), str_view(&failure->text));
+	if (outcome_is_final_failure(failure))
+		delivery_outcome(w->d, which, failure);
 	else
-		failure_copy(&w->recipients[which].failure, failure);
+		outcome_copy(&w->recipients[which].failure, failure);
 }
 
-static void fail_pending(struct work *w, const struct failure *failure, bool only_accepted)
+static void fail_pending(struct work *w, const struct outcome *failure, bool only_accepted)
 {
 	for (size_t i = 0; i < w->d->count; i++)
 		if (work_is_pending(w, i) && (!only_accepted || w->recipients[i].accepted))
@@ -63,7 +62,7 @@ static void fail_pending(struct work *w, const struct failure *failure, bool onl
 /* The conversation broke: nothing is decided for those who are pending. */
 static int fail_broken(struct transaction *t, int error)
 {
-	_cleanup_(failure_free) struct failure failure = { 0 };
+	_cleanup_(outcome_free) struct outcome failure = { 0 };
 
 	session_describe(t->s, error, &failure);
 	fail_pending(t->w, &failure, false);
@@ -208,11 +207,11 @@ static msec_t step_timeout(enum step_kind kind)
 static void judge_step(struct transaction *t, const struct step *step)
 {
 	const struct reply *reply = &t->s->reply;
-	_cleanup_(failure_free) struct failure failure = { 0 };
+	_cleanup_(outcome_free) struct outcome failure = { 0 };
 	bool is_good = step->kind == STEP_DATA ? reply->code == 354 : reply->code / 100 == 2;
 
 	if (!is_good)
-		failure_from_reply(&failure, reply, str_cstr(&t->s->who), str_view(&t->s->relay),
+		outcome_from_reply(&failure, reply, str_cstr(&t->s->who), str_view(&t->s->relay),
 				   step_texts[step->kind].command);
 	switch (step->kind) {
 	case STEP_RSET:
@@ -241,9 +240,9 @@ static void judge_step(struct transaction *t, const struct step *step)
 /* The server said 421: it closes the connection, and that is the reason for all that is left. */
 static int fail_closing(struct transaction *t, const struct step *step)
 {
-	_cleanup_(failure_free) struct failure failure = { 0 };
+	_cleanup_(outcome_free) struct outcome failure = { 0 };
 
-	failure_from_reply(&failure, &t->s->reply, str_cstr(&t->s->who), str_view(&t->s->relay),
+	outcome_from_reply(&failure, &t->s->reply, str_cstr(&t->s->who), str_view(&t->s->relay),
 			   step_texts[step->kind].command);
 	fail_pending(t->w, &failure, false);
 	return 0;
@@ -337,11 +336,11 @@ static void tell_delivered(struct transaction *t, size_t which)
 /* The server's last word about one recipient, or about all (`which` SIZE_MAX). */
 static void judge_end(struct transaction *t, size_t which)
 {
-	_cleanup_(failure_free) struct failure failure = { 0 };
+	_cleanup_(outcome_free) struct outcome failure = { 0 };
 	bool is_good = t->s->reply.code / 100 == 2;
 
 	if (!is_good)
-		failure_from_reply(&failure, &t->s->reply, str_cstr(&t->s->who),
+		outcome_from_reply(&failure, &t->s->reply, str_cstr(&t->s->who),
 				   str_view(&t->s->relay), "end of DATA");
 	for (size_t i = 0; i < t->w->d->count; i++) {
 		if ((which != SIZE_MAX && which != i) || !t->w->recipients[i].accepted)
@@ -359,13 +358,12 @@ static void judge_end(struct transaction *t, size_t which)
  */
 static void end_in_doubt(struct transaction *t, int error)
 {
-	_cleanup_(failure_free) struct failure failure = { 0 };
+	_cleanup_(outcome_free) struct outcome failure = { 0 };
 
 	session_describe(t->s, error, &failure);
 	for (size_t i = 0; i < t->w->d->count; i++)
 		if (work_is_pending(t->w, i) && t->w->recipients[i].accepted)
-			delivery_result(t->w->d, i, OUTCOME_DEFERRED, failure.status,
-					str_view(&failure.relay), str_view(&failure.text));
+			delivery_outcome(t->w->d, i, &failure);
 }
 
 static void read_ends(struct transaction *t)
@@ -391,10 +389,10 @@ static void read_ends(struct transaction *t)
 static void end_broken(struct transaction *t, int error)
 {
 	if (error == -EIO) {
-		_cleanup_(failure_free) struct failure failure = { 0 };
+		_cleanup_(outcome_free) struct outcome failure = { 0 };
 
 		t->s->unusable = true;
-		failure_set(&failure, false, "4.3.0", str_view(&t->s->relay),
+		outcome_set(&failure, OUTCOME_DEFERRED, "4.3.0", str_view(&t->s->relay),
 			    "cannot read the queue file");
 		fail_pending(t->w, &failure, true);
 		return;
@@ -435,22 +433,22 @@ static bool check_wishes(struct transaction *t)
 {
 	const struct session *s = t->s;
 	uint64_t size = t->w->d->content.size;
-	_cleanup_(failure_free) struct failure failure = { 0 };
+	_cleanup_(outcome_free) struct outcome failure = { 0 };
 
 	if ((s->can & CAN_SIZE) && s->size_limit > 0 && size > s->size_limit)
-		failure_set(&failure, true, "5.3.4", str_view(&s->relay),
+		outcome_set(&failure, OUTCOME_FAILED, "5.3.4", str_view(&s->relay),
 			    "message size %llu exceeds size limit %llu of server %s",
 			    (unsigned long long)size, (unsigned long long)s->size_limit,
 			    str_cstr(&s->who));
 	else if (s->can & CAN_SMTPUTF8)
 		t->smtputf8 = (t->w->d->flags & MAIL_FLAG_SMTPUTF8) || needs_smtputf8(t->w);
 	else if (needs_smtputf8(t->w))
-		failure_set(&failure, true, "5.6.7", str_view(&s->relay),
+		outcome_set(&failure, OUTCOME_FAILED, "5.6.7", str_view(&s->relay),
 			    "SMTPUTF8 is required, but was not offered by host %s",
 			    str_cstr(&s->who));
-	if (failure.is_set)
+	if (outcome_is_set(&failure))
 		fail_pending(t->w, &failure, false);
-	return !failure.is_set;
+	return !outcome_is_set(&failure);
 }
 
 int transaction_run(struct session *s, struct work *w)

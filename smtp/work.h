@@ -7,13 +7,13 @@
 #include "session.h"
 
 struct recipient_work {
-	struct failure failure; /* the last; not yet final */
+	struct outcome failure; /* the last; not yet final */
 	bool accepted;		/* in this transaction */
 };
 struct work {
 	struct delivery *d;
 	struct recipient_work *recipients; /* as many as the delivery has */
-	struct failure failure;		   /* the last that concerned all */
+	struct outcome failure;		   /* the last that concerned all */
 	bool tried;			   /* some host was tried ... */
 	bool talked;			   /* ... and one let us begin */
 };

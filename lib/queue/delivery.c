@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "conf/conf.h"
 #include "ipc/content.h"
+#include "mail/outcome.h"
 #include "queue/queue.h"
 
 #define FLUSH_AFTER ((msec_t)100)
@@ -23,20 +24,6 @@ static void append_delay(struct str *out, int64_t usec)
 		str_append(out, seconds < 0.005 ? VIEW("0") : VIEW("0.01"));
 	else
 		str_printf(out, seconds < 9.95 ? "%.2g" : "%.0f", seconds);
-}
-
-static const char *delivery_outcome_word(uint8_t outcome)
-{
-	switch (outcome) {
-	case OUTCOME_DELIVERED:
-	case OUTCOME_RELAYED:
-	case OUTCOME_EXPANDED: /* "sent (forwarded as ID)", as the programs that read logs know it */
-		return "sent";
-	case OUTCOME_FAILED:
-		return "bounced";
-	default:
-		return "deferred";
-	}
 }
 
 void delivery_log(const struct delivery_log *line)
@@ -67,7 +54,7 @@ void delivery_log(const struct delivery_log *line)
 	append_delay(&text, connected - started);
 	str_append_byte(&text, '/');
 	append_delay(&text, now - connected);
-	str_printf(&text, ", dsn=%s, status=%s (", line->dsn, delivery_outcome_word(line->outcome));
+	str_printf(&text, ", dsn=%s, status=%s (", line->dsn, outcome_word(line->outcome));
 	str_append_printable(&text, line->diagnostic);
 	str_append_byte(&text, ')');
 	log_info("%s", str_cstr(&text));

@@ -26,6 +26,7 @@
 #include "base/io.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
+#include "mail/outcome.h"
 
 #define DELIVERY_RECIPIENTS_MAX 10000
 
@@ -59,6 +60,12 @@ void delivery_serve(struct ipc *ipc, void (*deliver)(struct delivery *));
  */
 void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const char *status,
 		     struct view relay, struct view diagnostic);
+/* The same, of an outcome that is set. */
+static inline void delivery_outcome(struct delivery *d, size_t which, const struct outcome *outcome)
+{
+	delivery_result(d, which, outcome->kind, outcome->status, str_view(&outcome->remote),
+			str_view(&outcome->text));
+}
 /* Nobody could be talked to at this destination: qmgr lowers its concurrency or calls it dead. */
 void delivery_unreachable(struct delivery *d, struct view reason);
 

@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "mail/outcome.h"
 #include "queue/file.h"
 #include "queue/journal.h"
 
@@ -63,10 +64,8 @@ bool queue_recipient_wants_report(const struct queue_recipient *recipient, uint8
 		return queue_recipient_is_unfinished(recipient) &&
 		       (notify == 0 || (notify & NOTIFY_DELAY));
 	case REPORT_SUCCESS:
-		return (recipient->outcome == OUTCOME_DELIVERED ||
-			recipient->outcome == OUTCOME_RELAYED ||
-			recipient->outcome == OUTCOME_EXPANDED) &&
-		       !recipient->reported && (notify & NOTIFY_SUCCESS);
+		return outcome_kind_is_success(recipient->outcome) && !recipient->reported &&
+		       (notify & NOTIFY_SUCCESS);
 	default:
 		return false;
 	}

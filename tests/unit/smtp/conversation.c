@@ -120,18 +120,18 @@ static void take_delivery(struct conversation *c, struct delivery *d)
 	}
 }
 
-static void tell_rest(struct conversation *c, const struct work *w, const struct failure *failure)
+static void tell_rest(struct conversation *c, const struct work *w, const struct outcome *failure)
 {
 	for (size_t i = 0; i < w->d->count; i++) {
-		const struct failure *f = &w->recipients[i].failure;
+		const struct outcome *f = &w->recipients[i].failure;
 
 		if (!work_is_pending(w, i))
 			continue;
-		if (!f->is_set)
+		if (!outcome_is_set(f))
 			f = failure;
 		str_printf(&c->results, "%s %s %s %s|", str_cstr(&w->d->recipients[i].address),
-			   f->permanent ? "permanent" : "pending", f->is_set ? f->status : "-",
-			   str_cstr(&f->text));
+			   outcome_is_final_failure(f) ? "permanent" : "pending",
+			   outcome_is_set(f) ? f->status : "-", str_cstr(&f->text));
 		if (view_has_control(str_view(&f->text)))
 			abort();
 	}
@@ -143,7 +143,7 @@ static void forget(struct work *w)
 
 	for (size_t i = 0; i < d->count; i++) {
 		str_free(&d->recipients[i].address);
-		failure_free(&w->recipients[i].failure);
+		outcome_free(&w->recipients[i].failure);
 	}
 	free(d->recipients);
 	free(w->recipients);
@@ -158,7 +158,7 @@ static void talk(void *argument)
 	struct destinations list = { .count = 0 };
 	struct delivery d;
 	struct work w = { .d = &d };
-	struct failure failure = { 0 };
+	struct outcome failure = { 0 };
 	struct host host = { .text = "192.0.2.1", .address.ss_family = AF_INET };
 	int sockets[2];
 
@@ -178,7 +178,7 @@ static void talk(void *argument)
 		session_quit(s);
 	}
 	tell_rest(c, &w, &failure);
-	failure_free(&failure);
+	outcome_free(&failure);
 	str_free(&host.name);
 	destinations_free(&list);
 	forget(&w);

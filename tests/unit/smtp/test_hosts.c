@@ -121,12 +121,13 @@ static void find(bool lmtp, const char *nexthop, size_t limit, struct str *resul
 {
 	struct destinations list = { .count = 0 };
 	struct own_addresses *own = own_addresses_load(NULL);
-	struct failure failure = { 0 };
+	struct outcome failure = { 0 };
 	struct hosts hosts;
 
 	assert_int_equal(destinations_parse(view_of(nexthop), lmtp, 25, &list, NULL), 0);
 	if (hosts_find(&list.items[0], own, limit, &hosts, &failure) < 0) {
-		str_printf(result, "%s %s", failure.permanent ? "permanent" : "temporary",
+		str_printf(result, "%s %s",
+			   outcome_is_final_failure(&failure) ? "permanent" : "temporary",
 			   failure.status);
 		assert_true(failure.text.len > 0);
 	}
@@ -134,7 +135,7 @@ static void find(bool lmtp, const char *nexthop, size_t limit, struct str *resul
 		str_printf(result, "%s%s[%s]", i > 0 ? " " : "", str_cstr(&hosts.items[i].name),
 			   hosts.items[i].text);
 	hosts_free(&hosts);
-	failure_free(&failure);
+	outcome_free(&failure);
 	own_addresses_free(own);
 	destinations_free(&list);
 }
