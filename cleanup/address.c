@@ -72,8 +72,10 @@ static int rewrite_field(struct intake *in, struct block_field *f, enum canonica
 	return w.failure < 0 ? intake_fail_temporarily(in, "map a header address", w.failure) : 0;
 }
 
-int stage_rewrite_addresses(struct intake *in, struct header_block *block)
+static int addresses_header(struct stage *stage, struct header_block *block)
 {
+	struct intake *in = stage->in;
+
 	if (!intake_is_ours(in) || (in->flags & (MAIL_FLAG_NO_MAPPING | MAIL_FLAG_INTERNAL)))
 		return 0;
 	for (size_t i = 0; i < block->count; i++) {
@@ -93,3 +95,5 @@ int stage_rewrite_addresses(struct intake *in, struct header_block *block)
 	}
 	return 0;
 }
+
+const struct content_stage stage_addresses = { .name = "addresses", .header = addresses_header };

@@ -11,11 +11,6 @@
 #include "mail/address.h"
 #include "mail/date.h"
 
-bool intake_is_ours(const struct intake *in)
-{
-	return !(in->flags & MAIL_FLAG_REMOTE) || in->login.len > 0;
-}
-
 /* ---- Date, From, Message-ID, To ---- */
 
 static void add_message_id(struct intake *in, struct header_block *block, const char *prefix)
@@ -87,13 +82,17 @@ static void log_message_id(struct intake *in, const struct header_block *block)
 		 clean.len > 0 ? str_cstr(&clean) : "<>");
 }
 
-int stage_complete(struct intake *in, struct header_block *block)
+static int complete_header(struct stage *stage, struct header_block *block)
 {
+	struct intake *in = stage->in;
+
 	if (intake_is_ours(in) || param.always_add_missing_headers)
 		add_missing(in, block);
 	log_message_id(in, block);
 	return 0;
 }
+
+const struct content_stage stage_complete = { .name = "complete", .header = complete_header };
 
 /* ---- Received ---- */
 
@@ -153,8 +152,10 @@ static void append_received(struct intake *in, struct str *out)
 	str_append(out, VIEW("\r\n"));
 }
 
-int stage_received(struct intake *in, struct header_block *block)
+static int received_header(struct stage *stage, struct header_block *block)
 {
-	append_received(in, &block->front);
+	append_received(stage->in, &block->front);
 	return 0;
 }
+
+const struct content_stage stage_received = { .name = "received", .header = received_header };

@@ -9,20 +9,68 @@
 #include "conf/conf.h"
 #include "intake.h"
 
-/* Content inspection (header and body checks, milters, signatures) finds its place in this list. */
-static const struct content_stage stages[] = {
-	{ "hops", stage_count_hops, NULL, NULL },
-	{ "drop", stage_drop_fields, NULL, NULL },
-	{ "addresses", stage_rewrite_addresses, NULL, NULL },
-	{ "complete", stage_complete, NULL, NULL },
-	{ "received", stage_received, NULL, NULL },
+/* The order in which content passes them. */
+static const struct content_stage *const stages[] = {
+	&stage_hops, &stage_drop, &stage_addresses, &stage_complete, &stage_received,
 };
+
+int content_open(struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		int r = stages[i]->open != NULL ? stages[i]->open(err) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int content_begin(struct intake *in)
+{
+	int r = 0;
+
+	in->stages = mem_new_array(struct stage, ARRAY_SIZE(stages));
+	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		struct stage *stage = &in->stages[i];
+
+		stage->kind = stages[i];
+		stage->in = in;
+		stage->next = i + 1 < ARRAY_SIZE(stages) ? stage + 1 : NULL;
+		if (r == 0 && stage->kind->begin != NULL)
+			r = stage->kind->begin(stage);
+	}
+	return r;
+}
+
+void content_free(struct intake *in)
+{
+	for (size_t i = 0; in->stages != NULL && i < ARRAY_SIZE(stages); i++)
+		if (in->stages[i].state != NULL)
+			in->stages[i].kind->release(in->stages[i].state);
+	free(TAKE(in->stages));
+}
 
 static int content_write(struct intake *in, struct view bytes)
 {
 	int r = queue_writer_content(in->writer, bytes);
 
+	in->has_8bit = in->has_8bit || !view_is_ascii(bytes);
 	return r < 0 ? intake_fail_temporarily(in, "write the queue file", r) : 0;
+}
+
+/* Gives a piece of the body to the first of these stages that looks at it. */
+static int body_give(struct intake *in, struct stage *stage, struct view bytes)
+{
+	while (stage != NULL && stage->kind->body == NULL)
+		stage = stage->next;
+	if (bytes.len == 0)
+		return 0;
+	return stage != NULL ? stage->kind->body(stage, bytes) : content_write(in, bytes);
+}
+
+int stage_pass(struct stage *stage, struct view bytes)
+{
+	return body_give(stage->in, stage->next, bytes);
 }
 
 /* ---- header ---- */
@@ -55,10 +103,7 @@ static int write_header(struct intake *in, const struct header_block *block)
 
 static int body_append(struct intake *in, struct view bytes)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(stages); i++)
-		if (stages[i].body != NULL && stages[i].body(in, bytes) < 0)
-			return -EACCES;
-	return bytes.len > 0 ? content_write(in, bytes) : 0;
+	return body_give(in, in->stages, bytes);
 }
 
 /* The first `end` bytes of what was collected are the header; the body begins at `body`. */
@@ -70,9 +115,9 @@ static int finish_header(struct intake *in, size_t end, size_t body)
 
 	in->in_body = true;
 	header_block_parse(&block, view_first(str_view(&in->header), end), &rest);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(stages); i++)
-		if (stages[i].header != NULL)
-			r = stages[i].header(in, &block);
+	for (struct stage *stage = in->stages; r == 0 && stage != NULL; stage = stage->next)
+		if (stage->kind->header != NULL)
+			r = stage->kind->header(stage, &block);
 	if (r == 0)
 		r = write_header(in, &block);
 	if (r == 0)
@@ -82,6 +127,31 @@ static int finish_header(struct intake *in, size_t end, size_t body)
 		r = body_append(in, view_from(str_view(&in->header), body));
 	str_free(&in->header);
 	return r;
+}
+
+/* "From x Mon Sep 17 ...", as mailbox files and old programs have it in front of a message. */
+static bool is_mailbox_line(struct view line)
+{
+	while (view_starts(line, VIEW(">")))
+		line = view_from(line, 1);
+	return view_starts(line, VIEW("From "));
+}
+
+/* It is no field, and would end the header: it becomes one; sendmail(1) throws it away. */
+static void take_mailbox_line(struct intake *in, size_t length)
+{
+	_cleanup_(str_free) struct str whole = STR_EMPTY;
+	struct view header = str_view(&in->header);
+
+	if (!in->local_submission) {
+		str_printf(&whole, "X-Mailbox-Line: ");
+		str_append(&whole, view_first(view_from(header, in->header_scanned), length));
+	}
+	in->mailbox_lines += whole.len;
+	str_append(&whole, view_from(header, in->header_scanned + length));
+	str_truncate(&in->header, in->header_scanned);
+	str_append(&in->header, str_view(&whole));
+	in->header_scanned = in->mailbox_lines;
 }
 
 /* Looks at the whole lines that have come; hands the header on when it has ended. */
@@ -97,8 +167,12 @@ static int scan_header(struct intake *in)
 
 		if (view_is(line, "\r\n"))
 			return finish_header(in, in->header_scanned, in->header_scanned + line.len);
+		if (in->header_scanned == in->mailbox_lines && is_mailbox_line(line)) {
+			take_mailbox_line(in, line.len);
+			continue;
+		}
 		/* A header must not begin with a folded line, and text ends it. */
-		if (!belongs_to_header(line, in->header_scanned == 0))
+		if (!belongs_to_header(line, in->header_scanned == in->mailbox_lines))
 			return finish_header(in, in->header_scanned, in->header_scanned);
 		in->header_scanned += line.len;
 	}
@@ -110,88 +184,48 @@ static int scan_header(struct intake *in)
 /* ---- line ends ---- */
 
 /* `bytes` have CRLF line ends only (but for a CR at the end, whose LF comes next). */
-static int content_accept(struct intake *in, struct view bytes)
+static int content_accept(void *argument, struct view bytes)
 {
-	if (bytes.len == 0)
-		return 0;
-	in->at_line_start = bytes.data[bytes.len - 1] == '\n';
+	struct intake *in = argument;
+
 	if (in->in_body)
 		return body_append(in, bytes);
 	str_append(&in->header, bytes);
 	return scan_header(in);
 }
 
-/* Length of the part at the front in which CR and LF come as pairs alone. */
-static size_t clean_length(struct view bytes)
-{
-	size_t at = 0;
-
-	while (at < bytes.len) {
-		const char *start = bytes.data + at;
-		size_t left = bytes.len - at;
-		const char *lf = memchr(start, '\n', left);
-		const char *cr = memchr(start, '\r', lf ? (size_t)(lf - start) : left);
-
-		if (lf == NULL)
-			return cr ? (size_t)(cr - bytes.data) : bytes.len;
-		if (cr == NULL || cr + 1 != lf)
-			return (size_t)((cr && cr < lf ? cr : lf) - bytes.data);
-		at = (size_t)(lf - bytes.data) + 1;
-	}
-	return at;
-}
-
 /*
- * The programs that send content have made it CRLF; whether they did is not left to trust, because
- * a bare LF or CR could end a message for the next server (SMTP smuggling). A bare LF becomes CRLF,
- * a bare CR a space.
+ * The programs that send content have made its line ends CR LF; whether they did is not left to
+ * trust, because a bare LF or CR could end a message for the next server.
  */
 int content_append(struct intake *in, struct view bytes)
 {
-	int r = 0;
+	return lineends_feed(&in->line_ends, bytes, content_accept, in);
+}
 
-	if (in->pending_cr && bytes.len > 0) {
-		in->pending_cr = false;
-		if (bytes.data[0] == '\n')
-			bytes = view_from(bytes, 1), r = content_accept(in, VIEW("\r\n"));
-		else
-			r = content_accept(in, VIEW(" "));
-	}
-	while (r == 0 && bytes.len > 0) {
-		size_t clean = clean_length(bytes);
-
-		r = content_accept(in, view_first(bytes, clean));
-		bytes = view_from(bytes, clean);
-		if (r < 0 || bytes.len == 0)
-			break;
-		if (bytes.data[0] == '\n') {
-			r = content_accept(in, VIEW("\r\n"));
-		} else if (bytes.len == 1) {
-			in->pending_cr = true;
-		} else if (bytes.data[1] == '\n') {
-			r = content_accept(in, VIEW("\r\n"));
-			bytes = view_from(bytes, 1);
-		} else {
-			r = content_accept(in, VIEW(" "));
-		}
-		bytes = view_from(bytes, 1);
-	}
-	return r;
+/*
+ * What the message is said to be follows what it is (RFC 6152): 8-bit content whose sender did not
+ * say so, and local submission, which says nothing.
+ */
+static void content_label(struct intake *in)
+{
+	if (in->has_8bit)
+		queue_writer_set_body(in->writer, BODY_8BITMIME);
+	else if (in->local_submission)
+		queue_writer_set_body(in->writer, BODY_7BIT);
 }
 
 int content_end(struct intake *in)
 {
-	int r = 0;
+	int r = lineends_finish(&in->line_ends, content_accept, in);
 
-	if (in->pending_cr)
-		r = content_accept(in, VIEW("\r\n"));
-	else if (!in->at_line_start)
-		r = content_accept(in, VIEW("\r\n"));
 	/* A message that is all header. */
 	if (r == 0 && !in->in_body)
 		r = finish_header(in, in->header.len, in->header.len);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(stages); i++)
-		if (stages[i].end != NULL)
-			r = stages[i].end(in);
+	for (struct stage *stage = in->stages; r == 0 && stage != NULL; stage = stage->next)
+		if (stage->kind->end != NULL)
+			r = stage->kind->end(stage);
+	if (r == 0)
+		content_label(in);
 	return r;
 }

@@ -38,7 +38,7 @@ const struct block_field *header_block_find(const struct header_block *block, co
 	return NULL;
 }
 
-int stage_count_hops(struct intake *in, struct header_block *block)
+static int hops_header(struct stage *stage, struct header_block *block)
 {
 	int64_t hops = 0;
 
@@ -46,18 +46,22 @@ int stage_count_hops(struct intake *in, struct header_block *block)
 		if (view_is_nocase(block->fields[i].field.name, "Received"))
 			hops++;
 	if (hops > param.hopcount_limit)
-		return intake_fail(in, 554, "5.4.0", "Error: too many hops");
+		return intake_fail(stage->in, 554, "5.4.0", "Error: too many hops");
 	return 0;
 }
 
-int stage_drop_fields(struct intake *in, struct header_block *block)
+const struct content_stage stage_hops = { .name = "hops", .header = hops_header };
+
+static int drop_header(struct stage *stage, struct header_block *block)
 {
 	struct view list = view_of(param.message_drop_headers), name;
 
-	(void)in;
+	(void)stage;
 	while (conf_next_element(&list, &name))
 		for (size_t i = 0; i < block->count; i++)
 			if (view_eq_nocase(block->fields[i].field.name, name))
 				block->fields[i].dropped = true;
 	return 0;
 }
+
+const struct content_stage stage_drop = { .name = "drop", .header = drop_header };

@@ -1,13 +1,15 @@
 /*
- * One message on its way through cleanup, and the steps that it takes:
+ * One message on its way through cleanup, and the steps that it takes. Each file uses those before
+ * it only:
  *
- *	session.c	the exchange: mail, rcpt, data, data_end; the verdict
+ *	intake.c	what all report to: the first failure, and the end of an intake
  *	envelope.c	sender and recipients: standard form, canonical maps, virtual aliases, copies
- *	content.c	line ends made CRLF, the header collected, the stages called in order
- *	header.c	stages: hop count, fields to drop; the header block itself
+ *	header.c	the header block; stages: hop count, fields to drop
  *	address.c	stage: addresses in header fields
- *	complete.c	stage: missing fields; the Received field
+ *	complete.c	stages: missing fields; the Received field
+ *	content.c	line ends, the header collected, the stages called in order
  *	announce.c	telling qmgr
+ *	session.c	the exchange: mail, rcpt, data, data_end; the verdict
  *
  * The first thing that goes wrong is kept (intake_fail) and becomes the verdict; what still comes
  * of that message is read and thrown away.
@@ -19,6 +21,7 @@
 #include "base/str.h"
 #include "ipc/ipc.h"
 #include "mail/header.h"
+#include "mail/lineends.h"
 #include "queue/permit.h"
 #include "queue/queue.h"
 #include "route/route.h"
@@ -39,11 +42,13 @@ struct intake {
 	struct map *copies;	   /* blind copies to be made */
 
 	bool content_begun, in_body;
-	bool pending_cr; /* the last piece ended in CR */
-	bool at_line_start;
+	bool has_8bit; /* in what was written */
+	struct lineends line_ends;
 	uint64_t content_size;
+	struct stage *stages;  /* NULL before the content; content.c */
 	struct str header;     /* collected until it is complete */
 	size_t header_scanned; /* whole lines of it that were looked at */
+	size_t mailbox_lines;  /* bytes at its front that were From_ lines */
 
 	uint32_t fail_code; /* 0: nothing went wrong */
 	const char *fail_status;
@@ -58,13 +63,18 @@ struct cleanup {
 };
 extern struct cleanup cleanup;
 
-/* session.c */
-void cleanup_serve(struct ipc *ipc);
-
+/* intake.c */
+void intake_free(struct intake *in);
+void intake_freep(struct intake **in);
 /* Keeps the first failure. Returns -EACCES. */
 int intake_fail(struct intake *in, uint32_t code, const char *status, const char *text);
 /* 451 with a line in the log about what could not be done. */
 int intake_fail_temporarily(struct intake *in, const char *what, int r);
+/* Fields are completed and rewritten: mail of our own users, not of strangers. */
+bool intake_is_ours(const struct intake *in);
+
+/* session.c */
+void cleanup_serve(struct ipc *ipc);
 
 /* envelope.c */
 int envelope_sender(struct intake *in, struct view sender);
@@ -74,8 +84,14 @@ int envelope_recipient(struct intake *in, const struct msg_rcpt *rcpt);
 int envelope_close(struct intake *in);
 
 /* content.c */
+/* Opens what the stages need, before the program is confined. */
+int content_open(struct error *err);
+/* The stages begin: no more recipients come from the client. */
+int content_begin(struct intake *in);
 int content_append(struct intake *in, struct view bytes);
 int content_end(struct intake *in);
+/* What the stages keep for this message. */
+void content_free(struct intake *in);
 
 /*
  * The header under work: fields in order, each as it came, changed, dropped or added. Views into
@@ -98,23 +114,39 @@ void header_block_free(struct header_block *block);
 const struct block_field *header_block_find(const struct header_block *block, const char *name);
 
 /*
- * The stages that content passes, in this order. A stage may have a part for the header, one for
- * pieces of the body and one for the end; each may refuse the message (intake_fail).
+ * What content passes, in the order of the table in content.c. A stage looks at the header when all
+ * of it has come (and may change it), and at the body as it comes; what it hands on is what the next
+ * one sees. Each part may be left out, and each may refuse the message (intake_fail).
+ *
+ * What a stage can only say when it has seen the body (a signature, a result) goes in front of the
+ * header: queue_writer_reserve in header(), queue_writer_fill in end().
  */
+struct stage;
 struct content_stage {
 	const char *name;
-	int (*header)(struct intake *in, struct header_block *block);
-	int (*body)(struct intake *in, struct view bytes);
-	int (*end)(struct intake *in);
+	/* Once, before the program is confined: tables. 0, or a negative errno with a reason. */
+	int (*open)(struct error *err);
+	/* For each message: sets stage->state, if it keeps one; `release` frees it. */
+	int (*begin)(struct stage *stage);
+	int (*header)(struct stage *stage, struct header_block *block);
+	/* Pieces of any length, lines may be split. Hands on with stage_pass. */
+	int (*body)(struct stage *stage, struct view bytes);
+	/* The body has ended; what was held back is handed on first. */
+	int (*end)(struct stage *stage);
+	void (*release)(void *state);
 };
-int stage_count_hops(struct intake *in, struct header_block *block);
-int stage_drop_fields(struct intake *in, struct header_block *block);
-int stage_rewrite_addresses(struct intake *in, struct header_block *block);
-int stage_complete(struct intake *in, struct header_block *block);
-int stage_received(struct intake *in, struct header_block *block);
+/* A stage at work on one message. */
+struct stage {
+	const struct content_stage *kind;
+	struct intake *in;
+	void *state;
+	struct stage *next; /* NULL: what comes now is written */
+};
+/* Hands a piece of the body on. */
+int stage_pass(struct stage *stage, struct view bytes);
 
-/* Fields are completed and rewritten: mail of our own users, not of strangers. */
-bool intake_is_ours(const struct intake *in);
+extern const struct content_stage stage_hops, stage_drop, stage_addresses, stage_complete,
+	stage_received;
 
 /* announce.c: before a message is promised. Waits a moment at most. */
 void announce_prepare(void);

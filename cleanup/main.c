@@ -21,7 +21,7 @@ static int cleanup_prepare(struct error *err)
 		permit_open("authorized_submit_users", param.authorized_submit_users, err);
 	if (cleanup.submitters == NULL)
 		return -EINVAL;
-	return 0;
+	return content_open(err);
 }
 
 static const struct daemon_program program = {

@@ -12,51 +12,6 @@
 /* Local users' programs that say nothing are not waited for as long as our own. */
 #define SUBMIT_TIMEOUT ((msec_t)300 * 1000)
 
-static void intake_free(struct intake *in)
-{
-	queue_writer_free(in->writer);
-	map_free(in->seen);
-	map_free(in->copies);
-	str_free(&in->sender);
-	str_free(&in->envid);
-	str_free(&in->client_address);
-	str_free(&in->client_name);
-	str_free(&in->helo);
-	str_free(&in->protocol);
-	str_free(&in->tls);
-	str_free(&in->login);
-	str_free(&in->only_recipient);
-	str_free(&in->header);
-	str_free(&in->fail_text);
-	free(in);
-}
-
-static void intake_freep(struct intake **in)
-{
-	if (*in != NULL)
-		intake_free(*in);
-}
-
-int intake_fail(struct intake *in, uint32_t code, const char *status, const char *text)
-{
-	if (in->fail_code == 0) {
-		in->fail_code = code;
-		in->fail_status = status;
-		str_set(&in->fail_text, view_of(text));
-	}
-	return -EACCES;
-}
-
-int intake_fail_temporarily(struct intake *in, const char *what, int r)
-{
-	if (in->fail_code == 0)
-		log_warning("%s: %s: %s", in->has_id ? queue_writer_id(in->writer) : "NOQUEUE",
-			    what, strerror(-r));
-	if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG)
-		return intake_fail(in, 452, "4.3.1", "Error: queue file system is full");
-	return intake_fail(in, 451, "4.3.0", "Error: queue file write error");
-}
-
 static int send_verdict(struct intake *in, uint32_t code, const char *status, const char *text)
 {
 	return ipc_send(in->ipc, verdict, .code = code, .status = view_of(status),
@@ -128,7 +83,7 @@ static void intake_begin(struct intake *in, const struct msg_mail *m)
 	in->body = m->body;
 	in->ret = m->ret;
 	in->arrival = clock_wall_usec();
-	in->at_line_start = true;
+	in->line_ends = LINEENDS_START;
 	str_set(&in->envid, m->envid);
 	str_set(&in->client_address, m->client_address);
 	str_set(&in->client_name, m->client_name);
@@ -182,6 +137,8 @@ static void take_content(struct intake *in, struct view bytes)
 			intake_fail(in, 554, "5.5.1", "Error: no valid recipients");
 		if (in->fail_code == 0)
 			envelope_close(in);
+		if (in->fail_code == 0)
+			content_begin(in);
 	}
 	in->content_size += bytes.len;
 	if (in->fail_code == 0 && check_size(in, in->content_size) == 0)

@@ -40,25 +40,6 @@ int verb_helo(struct session *s, struct view argument)
 	return reply(s, "250 %s", param.myhostname);
 }
 
-static bool announces(unsigned keyword)
-{
-	return !(server.discarded & keyword);
-}
-
-static void announce_auth(struct session *s, struct str *out)
-{
-	if (!s->offers_auth || (param.smtpd_tls_auth_only && !s->secured))
-		return;
-
-	struct view names = server_mechanisms(s->secured);
-
-	if (names.len == 0)
-		return;
-	str_printf(out, "\r\n250-AUTH %.*s", VIEW_ARG(names));
-	if (param.broken_sasl_auth_clients)
-		str_printf(out, "\r\n250-AUTH=%.*s", VIEW_ARG(names));
-}
-
 int verb_ehlo(struct session *s, struct view argument)
 {
 	struct str *out = &s->reply;
@@ -70,30 +51,6 @@ int verb_ehlo(struct session *s, struct view argument)
 	if (!greeted(s, argument, "EHLO", &r))
 		return r;
 	str_clear(out);
-	str_printf(out, "250-%s", param.myhostname);
-	if (announces(EHLO_PIPELINING))
-		str_append_cstr(out, "\r\n250-PIPELINING");
-	if (announces(EHLO_SIZE) && param.message_size_limit > 0)
-		str_printf(out, "\r\n250-SIZE %lld", (long long)param.message_size_limit);
-	else if (announces(EHLO_SIZE))
-		str_append_cstr(out, "\r\n250-SIZE");
-	if (announces(EHLO_VRFY))
-		str_append_cstr(out, "\r\n250-VRFY");
-	if (announces(EHLO_STARTTLS) && server.tls != NULL && !s->secured)
-		str_append_cstr(out, "\r\n250-STARTTLS");
-	announce_auth(s, out);
-	if (announces(EHLO_STATUS_CODES))
-		str_append_cstr(out, "\r\n250-ENHANCEDSTATUSCODES");
-	if (announces(EHLO_8BITMIME))
-		str_append_cstr(out, "\r\n250-8BITMIME");
-	if (announces(EHLO_DSN))
-		str_append_cstr(out, "\r\n250-DSN");
-	if (announces(EHLO_SMTPUTF8))
-		str_append_cstr(out, "\r\n250-SMTPUTF8");
-
-	/* The last line has a space after its code. */
-	out->data[view_find_last_byte(str_view(out), '\n') == VIEW_NOT_FOUND
-			  ? 3
-			  : view_find_last_byte(str_view(out), '\n') + 4] = ' ';
+	extensions_announce(s, out);
 	return reply_text(s, str_view(out));
 }

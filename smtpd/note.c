@@ -30,7 +30,7 @@ void note_refusal(struct session *s, const char *what, const char *command, stru
 
 	str_printf(&line, "%s: %s: %s from %s: %.*s;", session_id(s), what, command,
 		   str_cstr(&s->who), VIEW_ARG(text));
-	if (s->state & (STATE_MAIL | STATE_RCPT)) {
+	if (s->state & (STATE_MAIL | STATE_RCPT | STATE_CHUNKS)) {
 		str_append_cstr(&line, " from=<");
 		str_append_printable(&line, str_view(&s->transaction.sender));
 		str_append_cstr(&line, ">");

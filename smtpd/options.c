@@ -10,10 +10,12 @@
 #define ENVID_MAX 100 /* octets, RFC 3461 4.4 */
 #define ORCPT_MAX 500 /* octets, RFC 3461 4.2 */
 
+#define OPTIONS_MAX 8 /* rows of a table below */
+
 struct parse {
 	struct session *s;
 	struct view name, value;
-	unsigned seen; /* bit n: row n of the table was there */
+	struct view seen[OPTIONS_MAX]; /* the value that row n of the table had, data NULL: none */
 	struct mail_options *mail;
 	struct str *orcpt;
 	uint8_t *notify;
@@ -168,9 +170,13 @@ static int option_take(struct parse *p, const struct option *table, const char *
 			continue;
 		if (option->has_value != (p->value.data != NULL))
 			return option_refuse(p, "501 5.5.4 Error: bad parameter syntax");
-		if (p->seen & 1U << i)
-			return option_refuse(p, "501 5.5.4 Error: the same parameter twice");
-		p->seen |= 1U << i;
+		/* Some libraries add their own SIZE= to the one that they were told to send. */
+		if (p->seen[i].data != NULL)
+			return view_eq_nocase(p->seen[i], p->value)
+				       ? 0
+				       : option_refuse(p,
+						       "501 5.5.4 Error: the same parameter twice");
+		p->seen[i] = p->value.data != NULL ? p->value : VIEW("");
 		if (server.discarded & option->keyword)
 			return option_refuse(p, "501 5.7.1 DSN support is disabled");
 		return option->take(p);

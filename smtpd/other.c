@@ -27,7 +27,8 @@ int verb_quit(struct session *s, struct view argument)
 int verb_help(struct session *s, struct view argument)
 {
 	(void)argument;
-	return reply(s, "214 2.0.0 HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY QUIT");
+	return reply(s,
+		     "214 2.0.0 HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT");
 }
 
 int verb_not_implemented(struct session *s, struct view argument)

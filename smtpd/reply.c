@@ -1,5 +1,8 @@
+/* Answers, and the last words to a client. */
+#include <errno.h>
 #include <stdarg.h>
 
+#include "base/log.h"
 #include "conf/conf.h"
 #include "session.h"
 
@@ -62,4 +65,17 @@ int reply_refusal(struct session *s, const char *command, struct view text, stru
 {
 	note_refusal(s, "reject", command, text, recipient);
 	return reply_text(s, text);
+}
+
+/* Gone, silent too long, or we are to stop. */
+void session_leave(struct session *s, int r)
+{
+	if (r == -ETIMEDOUT) {
+		log_info("timeout after %s from %s", s->where, str_cstr(&s->who));
+		reply(s, "421 4.4.2 %s Error: timeout exceeded", param.myhostname);
+	} else if (r == -ESHUTDOWN) {
+		reply(s, "421 4.3.2 %s Service shutting down", param.myhostname);
+	} else {
+		log_info("lost connection after %s from %s", s->where, str_cstr(&s->who));
+	}
 }

@@ -92,48 +92,6 @@ static int read_bare_newline(struct error *err)
 			 param.smtpd_forbid_bare_newline);
 }
 
-static void read_discarded(void)
-{
-	static const struct {
-		const char *word;
-		unsigned keyword;
-	} words[] = { { "pipelining", EHLO_PIPELINING },
-		      { "size", EHLO_SIZE },
-		      { "vrfy", EHLO_VRFY },
-		      { "starttls", EHLO_STARTTLS },
-		      { "auth", EHLO_AUTH },
-		      { "enhancedstatuscodes", EHLO_STATUS_CODES },
-		      { "8bitmime", EHLO_8BITMIME },
-		      { "dsn", EHLO_DSN },
-		      { "smtputf8", EHLO_SMTPUTF8 },
-		      /* Never announced. */
-		      { "silent-discard", 0 },
-		      { "etrn", 0 },
-		      { "chunking", 0 },
-		      { "verp", 0 },
-		      { "xverp", 0 },
-		      { "xclient", 0 },
-		      { "xforward", 0 },
-		      { "requiretls", 0 } };
-	struct view rest = view_of(param.smtpd_discard_ehlo_keywords), word;
-
-	while (conf_next_element(&rest, &word)) {
-		size_t i = 0;
-
-		while (i < sizeof(words) / sizeof(words[0]) && !view_is_nocase(word, words[i].word))
-			i++;
-		if (i == sizeof(words) / sizeof(words[0]))
-			log_warning("smtpd_discard_ehlo_keywords: unknown keyword %.*s",
-				    VIEW_ARG(word));
-		else
-			server.discarded |= words[i].keyword;
-	}
-	if (!param.smtputf8_enable)
-		server.discarded |= EHLO_SMTPUTF8;
-	if (param.disable_vrfy_command)
-		server.discarded |= EHLO_VRFY;
-}
-
 static int open_list(struct matchlist **list, const char *name, const char *value,
 		     enum matchlist_kind kind, struct error *err)
 {
@@ -164,7 +122,7 @@ static int server_open_lists(struct error *err)
 
 int server_open(struct error *err)
 {
-	read_discarded();
+	extensions_read_discarded();
 	if (read_bare_newline(err) < 0 || read_tls_level(err) < 0 || open_tls(err) < 0 ||
 	    server_open_lists(err) < 0 || verbs_open(err) < 0)
 		return -EINVAL;

@@ -103,7 +103,7 @@ static bool is_improper_pipelining(struct session *s, const struct verb *verb)
 {
 	struct view more = stream_buffered(s->io);
 
-	if (more.len == 0 || verb->handle == verb_starttls ||
+	if (more.len == 0 || (verb->flags & VERB_PIPELINED) ||
 	    (s->esmtp && !(verb->flags & VERB_LAST)))
 		return false;
 	s->early_input = true;
@@ -118,16 +118,24 @@ static bool is_improper_pipelining(struct session *s, const struct verb *verb)
 	return true;
 }
 
+/* Refused before its handler saw it: content that follows it would be taken for commands. */
+static int verb_refused(const struct verb *verb, int r)
+{
+	return verb->flags & VERB_CONTENT ? SESSION_DONE : r;
+}
+
 static int session_run_verb(struct session *s, const struct verb *verb, struct view argument)
 {
 	if (is_improper_pipelining(s, verb)) {
 		reply(s, "554 5.5.0 Error: SMTP protocol synchronization");
 		return SESSION_DONE;
 	}
-	if (s->access_denied && verb->handle != verb_quit)
-		return reply(s, "503 5.7.0 Error: access denied for %s", str_cstr(&s->who));
+	if (s->access_denied && !(verb->flags & VERB_DENIED))
+		return verb_refused(
+			verb, reply(s, "503 5.7.0 Error: access denied for %s", str_cstr(&s->who)));
 	if (server.tls_level == TLS_ENCRYPT && !s->secured && !(verb->flags & VERB_BEFORE_TLS))
-		return reply(s, "530 5.7.0 Must issue a STARTTLS command first");
+		return verb_refused(verb,
+				    reply(s, "530 5.7.0 Must issue a STARTTLS command first"));
 	if (!(verb->states & s->state))
 		return reply(s, "%s", verb->misplaced);
 	if ((verb->flags & VERB_JUNK) && s->junk++ > (size_t)param.smtpd_junk_command_limit)
@@ -146,7 +154,8 @@ static int run_line(struct session *s, struct view line)
 	if (!is_garbage(line))
 		verb = verb_find(name);
 	s->where = verb != NULL ? verb->name : "UNKNOWN";
-	if (line.len > (size_t)param.line_length_limit && (!verb || verb->handle != verb_auth))
+	if (line.len > (size_t)param.line_length_limit &&
+	    !(verb != NULL && (verb->flags & VERB_LONG)))
 		r = reply(s, "500 5.5.2 Error: line too long");
 	else if (server.bare_newline == BARE_NEWLINE_REJECT && !stream_line_had_cr(s->io))
 		r = reply(s, "521 5.5.2 %s Error: bare <LF> received", param.myhostname);
@@ -164,19 +173,6 @@ static int run_line(struct session *s, struct view line)
 	count->total++;
 	count->good += !s->failed;
 	return r;
-}
-
-/* Gone, silent too long, or we are to stop. */
-void session_leave(struct session *s, int r)
-{
-	if (r == -ETIMEDOUT) {
-		log_info("timeout after %s from %s", s->where, str_cstr(&s->who));
-		reply(s, "421 4.4.2 %s Error: timeout exceeded", param.myhostname);
-	} else if (r == -ESHUTDOWN) {
-		reply(s, "421 4.3.2 %s Service shutting down", param.myhostname);
-	} else {
-		log_info("lost connection after %s from %s", s->where, str_cstr(&s->who));
-	}
 }
 
 static void smtp_session_converse(struct session *s)

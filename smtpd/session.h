@@ -3,7 +3,7 @@
  *
  * A session is one task; everything in it reads top to bottom: connect.c greets, session.c reads
  * commands and looks them up in the table of verbs.c, each verb has its handler (hello.c, mail.c,
- * rcpt.c, data.c, auth.c, starttls.c, other.c). Handlers answer with reply() and return
+ * rcpt.c, data.c, bdat.c, auth.c, starttls.c, other.c). Handlers answer with reply() and return
  * SESSION_GOES_ON, or SESSION_DONE when the connection is to be closed.
  */
 #ifndef SMTPD_SESSION_H
@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "daemon/daemon.h"
+#include "mail/lineends.h"
 #include "policy/policy.h"
 #include "services/clients.h"
 #include "task/stream.h"
@@ -19,11 +20,12 @@ enum { SESSION_GOES_ON = 0, SESSION_DONE = 1 };
 
 /* Where in RFC 5321 4.1.4 the session stands; one bit each, so that a verb can name several. */
 enum session_state {
-	STATE_NEW = 1,	 /* no HELO or EHLO yet, or forgotten by STARTTLS */
-	STATE_READY = 2, /* greeted, no MAIL */
-	STATE_MAIL = 4,	 /* MAIL accepted, no recipient yet */
-	STATE_RCPT = 8,	 /* at least one recipient accepted */
-	STATE_ANY = 15
+	STATE_NEW = 1,	   /* no HELO or EHLO yet, or forgotten by STARTTLS */
+	STATE_READY = 2,   /* greeted, no MAIL */
+	STATE_MAIL = 4,	   /* MAIL accepted, no recipient yet */
+	STATE_RCPT = 8,	   /* at least one recipient accepted */
+	STATE_CHUNKS = 16, /* a chunk of the content has come, BDAT */
+	STATE_ANY = 31
 };
 
 /* MAIL's parameters. */
@@ -40,6 +42,14 @@ struct recipient {
 	uint8_t notify;
 };
 
+/* The content under way (message.c). */
+struct reception {
+	uint64_t size; /* so far */
+	int failed;    /* cleanup does not take more: negative errno */
+	bool too_big;
+	struct lineends ends; /* of chunks */
+};
+
 struct transaction {
 	struct str sender, sender_given; /* standard form, and as the client wrote it */
 	struct mail_options options;
@@ -50,6 +60,7 @@ struct transaction {
 	struct str queue_id;	       /* empty: NOQUEUE */
 	struct str prepend, redirect;  /* what access maps ask for */
 	bool hold, discard;
+	struct reception reception;
 };
 
 struct verb_count {
@@ -85,9 +96,6 @@ struct session {
 /* Serves the client until it or we are done. */
 void session_serve(struct stream *io, const struct peer *peer);
 
-/* The last words to a client that is gone (r: a negative errno of its stream), or to be left. */
-void session_leave(struct session *s, int r);
-
 /* ---- reply.c ---- */
 
 /*
@@ -99,6 +107,9 @@ int reply(struct session *s, const char *format, ...) __attribute__((format(prin
 int reply_text(struct session *s, struct view text);
 /* Refused by a rule, and logged: "ID: reject: RCPT from name[address]: text; from=<> ..." */
 int reply_refusal(struct session *s, const char *command, struct view text, struct view recipient);
+
+/* The last words to a client that is gone (r: a negative errno of its stream), or to be left. */
+void session_leave(struct session *s, int r);
 
 /* ---- note.c: the log ---- */
 
@@ -123,6 +134,38 @@ int transaction_open(struct session *s);
 void transaction_note_answer(struct session *s, const struct policy_answer *answer);
 /* Questions for the policy are about this session and transaction. */
 void transaction_question(struct session *s, const char *command, struct policy_question *q);
+
+/* ---- message.c: receiving a message, whatever command brings its content ---- */
+
+/*
+ * The restrictions for DATA, and a submission to send it to. True if all is ready, else it has been
+ * answered: return *result.
+ */
+bool message_begin(struct session *s, int *result);
+/* Content with CR LF line ends. */
+void message_add(struct session *s, struct view bytes);
+/* With `more` bytes still to come it is so large that nobody reads it to its end. */
+bool message_is_endless(const struct session *s, uint64_t more);
+/* All of it has come: the answer. */
+int message_end(struct session *s, bool has_bare_lf);
+/* The connection ended in the middle (r: a negative errno, -EFBIG where it is endless). */
+int message_lost(struct session *s, const char *command, int r);
+
+/* Waiting for content, with a deadline that moves on as bytes come. */
+struct content_wait {
+	msec_t begun;
+	uint64_t bytes_before;
+};
+void content_wait_begin(struct session *s, struct content_wait *wait);
+int content_wait_peek(struct session *s, const struct content_wait *wait, struct view *bytes);
+void content_wait_end(struct session *s);
+
+/* ---- extensions.c ---- */
+
+/* The whole reply to EHLO, without its last line end. */
+void extensions_announce(const struct session *s, struct str *out);
+/* smtpd_discard_ehlo_keywords and kin, into server.discarded. */
+void extensions_read_discarded(void);
 
 /* ---- limits.c ---- */
 
@@ -151,6 +194,10 @@ enum {
 	VERB_JUNK = 1,	     /* counted by smtpd_junk_command_limit */
 	VERB_LAST = 2,	     /* nothing may be pipelined after it, RFC 2920 3.1 */
 	VERB_BEFORE_TLS = 4, /* allowed where TLS is required and not there yet */
+	VERB_PIPELINED = 8,  /* what comes after it in one go is dealt with by its handler */
+	VERB_DENIED = 16,    /* answered also where the client is refused as such */
+	VERB_LONG = 32,	     /* may be longer than line_length_limit */
+	VERB_CONTENT = 64,   /* bytes that are no commands follow: refused, it ends the session */
 };
 struct verb {
 	const char *name;
@@ -166,7 +213,7 @@ const struct verb *verb_find(struct view name);
 /* Reads smtpd_forbidden_commands. 0 or a negative errno with a reason. */
 int verbs_open(struct error *err);
 
-verb_function verb_helo, verb_ehlo, verb_mail, verb_rcpt, verb_data, verb_rset, verb_noop,
-	verb_quit, verb_vrfy, verb_help, verb_auth, verb_starttls, verb_not_implemented;
+verb_function verb_helo, verb_ehlo, verb_mail, verb_rcpt, verb_data, verb_bdat, verb_rset,
+	verb_noop, verb_quit, verb_vrfy, verb_help, verb_auth, verb_starttls, verb_not_implemented;
 
 #endif

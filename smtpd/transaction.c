@@ -28,7 +28,7 @@ void transaction_reset(struct session *s)
 	str_clear(&t->options.envid);
 	t->options = (struct mail_options){ .envid = t->options.envid };
 	t->hold = t->discard = false;
-	if (s->state & (STATE_MAIL | STATE_RCPT))
+	if (s->state & (STATE_MAIL | STATE_RCPT | STATE_CHUNKS))
 		s->state = s->helo.len > 0 ? STATE_READY : STATE_NEW;
 }
 
@@ -152,7 +152,7 @@ void transaction_question(struct session *s, const char *command, struct policy_
 		.client_name_temporary = s->name_temporary,
 		.recipient_count = (uint32_t)t->count,
 		.size = t->options.size,
-		.has_sender = (s->state & (STATE_MAIL | STATE_RCPT)) != 0,
+		.has_sender = (s->state & (STATE_MAIL | STATE_RCPT | STATE_CHUNKS)) != 0,
 		.early_input = s->early_input,
 		.sender_given = str_view(&t->sender_given),
 		.note = transaction_note,

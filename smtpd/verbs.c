@@ -1,3 +1,4 @@
+/* The commands: in which states each is allowed, and who handles it. */
 #include "server.h"
 #include "session.h"
 
@@ -11,16 +12,17 @@
 const struct verb verbs[] = {
 	{ "HELO", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_BEFORE_TLS, verb_helo, NULL },
 	{ "EHLO", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_BEFORE_TLS, verb_ehlo, NULL },
-	{ "STARTTLS", STATE_ANY, VERB_BEFORE_TLS, verb_starttls, NULL },
-	{ "AUTH", STATE_NEW | STATE_READY, VERB_LAST, verb_auth, IN_MAIL },
+	{ "STARTTLS", STATE_ANY, VERB_BEFORE_TLS | VERB_PIPELINED, verb_starttls, NULL },
+	{ "AUTH", STATE_NEW | STATE_READY, VERB_LAST | VERB_LONG, verb_auth, IN_MAIL },
 	{ "MAIL", STATE_NEW | STATE_READY, 0, verb_mail, NESTED },
 	{ "RCPT", STATE_MAIL | STATE_RCPT, 0, verb_rcpt, NEED_MAIL },
 	{ "DATA", STATE_MAIL | STATE_RCPT, VERB_LAST, verb_data, NEED_RCPT },
+	{ "BDAT", STATE_ANY, VERB_CONTENT, verb_bdat, NULL },
 	{ "RSET", STATE_ANY, VERB_JUNK, verb_rset, NULL },
 	{ "NOOP", STATE_ANY, VERB_JUNK | VERB_BEFORE_TLS, verb_noop, NULL },
 	{ "VRFY", STATE_ANY, VERB_JUNK | VERB_LAST, verb_vrfy, NULL },
 	{ "HELP", STATE_ANY, VERB_JUNK | VERB_BEFORE_TLS, verb_help, NULL },
-	{ "QUIT", STATE_ANY, VERB_BEFORE_TLS, verb_quit, NULL },
+	{ "QUIT", STATE_ANY, VERB_BEFORE_TLS | VERB_DENIED, verb_quit, NULL },
 	{ "EXPN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
 	{ "ETRN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
 	{ "TURN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },

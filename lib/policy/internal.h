@@ -101,6 +101,9 @@ bool policy_list_guards(const struct rule_list *list);
 /* ---- evaluate.c ---- */
 
 enum verdict policy_run_list(struct evaluation *e, const struct rule_list *list);
+
+/* ---- refusal.c ---- */
+
 /*
  * Sets the reply: "CODE X.Y.Z text". The status' first digit follows the code. Returns REFUSE, or
  * DUNNO where warn_if_reject wants only a line in the log.

@@ -3,9 +3,19 @@
 #include <errno.h>
 #include <zlib.h>
 
+uint64_t queue_recipients_end(const struct queue_head *head)
+{
+	return QUEUE_HEAD_SIZE + head->envelope_size + head->recipients_size;
+}
+
 uint32_t queue_crc(uint32_t crc, const void *data, size_t len)
 {
 	return (uint32_t)crc32_z(crc, data, len);
+}
+
+uint32_t queue_crc_join(uint32_t first, uint32_t second, uint64_t second_len)
+{
+	return (uint32_t)crc32_combine(first, second, (z_off_t)second_len);
 }
 
 void queue_state_pack(char out[static QUEUE_STATE_SIZE], uint32_t flags, int64_t next_attempt)
@@ -42,7 +52,8 @@ static bool sizes_fit(const struct queue_head *head, uint64_t file_size)
 		return false;
 	if (head->recipients_size / QUEUE_RECIPIENT_MIN < head->recipient_count)
 		return false;
-	if (head->content_offset != QUEUE_HEAD_SIZE + head->envelope_size + head->recipients_size)
+	if (head->content_offset < queue_recipients_end(head) ||
+	    head->content_offset - queue_recipients_end(head) > QUEUE_RESERVE_MAX)
 		return false;
 	return head->content_offset + head->content_size + QUEUE_MARK_SIZE <= file_size;
 }

@@ -11,6 +11,7 @@
  * Recipient:	 0 size of the record (u32)
  *		 4 slot: outcome, reported, two zeros (u8), when (i64), reason (u64), CRC (u32)
  *		28 notify (u8), zero (u8), lengths of address, original, orcpt (u16), then these
+ * Room:	zeros, where more was reserved in front of the content than was filled (queue_writer_reserve)
  * Mark:	magic, CRC, zero (u32)
  * Reason:	 0 magic (u32)	4 lengths of status, remote, diagnostic (u16), zero (u16)
  *		12 CRC of 0..11 and the texts (u32), then these
@@ -106,6 +107,10 @@ void queue_slot_pack(char out[static QUEUE_SLOT_SIZE], uint8_t outcome, bool rep
 		     uint64_t reason);
 void queue_slot_unpack(const char in[static QUEUE_SLOT_SIZE], struct queue_recipient *recipient);
 uint32_t queue_crc(uint32_t crc, const void *data, size_t len);
+/* Of two runs of bytes whose CRCs are known, one after the other. */
+uint32_t queue_crc_join(uint32_t first, uint32_t second, uint64_t second_len);
+/* Where the recipient records end. What lies between there and the content was reserved. */
+uint64_t queue_recipients_end(const struct queue_head *head);
 
 static inline void put_u16(char *at, size_t value)
 {

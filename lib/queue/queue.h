@@ -7,6 +7,7 @@
  *	sender record		everything of struct queue_envelope
  *	recipient records	each with a fixed slot (outcome, time, offset of its reason) that is
  *				written in place as results come in
+ *	room			that was reserved in front of the content and not filled (zeros, mostly none)
  *	content			exactly as it goes on the wire (CRLF, dots unstuffed)
  *	completion mark		with a CRC-32 over envelope, content and head (slots as zeros)
  *	reason records		appended while the message waits: status, remote, diagnostic
@@ -129,6 +130,18 @@ void queue_writer_set_id(struct queue_writer *w, struct view id);
 int queue_writer_recipient(struct queue_writer *w, struct view address, struct view original,
 			   struct view orcpt, uint8_t notify);
 int queue_writer_content(struct queue_writer *w, struct view bytes);
+/*
+ * Keeps room for `size` more bytes in front of the content, for what can be known only when all of
+ * it has been seen (signatures, results). Before the first byte of content (-EINVAL after it);
+ * several may reserve, QUEUE_RESERVE_MAX together (-E2BIG). Until the commit, queue_writer_fill puts
+ * text into it, each in front of what was filled before: -ENOSPC if there is no room left. The CRC
+ * covers what was filled, and what was not costs a message in the journal nothing.
+ */
+#define QUEUE_RESERVE_MAX ((size_t)256 * 1024)
+int queue_writer_reserve(struct queue_writer *w, size_t size);
+int queue_writer_fill(struct queue_writer *w, struct view text);
+/* BODY_..., now that the content is known; until the commit. */
+void queue_writer_set_body(struct queue_writer *w, uint8_t body);
 /* Bytes of content so far. */
 uint64_t queue_writer_size(const struct queue_writer *w);
 uint32_t queue_writer_recipient_count(const struct queue_writer *w);

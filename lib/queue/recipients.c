@@ -12,7 +12,7 @@
 int queue_file_next_recipient(struct queue_file *file, struct queue_cursor *cursor,
 			      struct queue_recipient *recipient)
 {
-	uint64_t end = file->head.content_offset;
+	uint64_t end = queue_recipients_end(&file->head);
 	const char *bytes;
 
 	if (cursor->offset == 0)
@@ -181,7 +181,7 @@ int queue_file_set_result(struct queue_file *file, uint64_t recipient_place, uin
 	char slot[QUEUE_SLOT_SIZE];
 
 	if (recipient_place < QUEUE_HEAD_SIZE + file->head.envelope_size ||
-	    recipient_place + QUEUE_RECIPIENT_MIN > file->head.content_offset)
+	    recipient_place + QUEUE_RECIPIENT_MIN > queue_recipients_end(&file->head))
 		return -EINVAL;
 	queue_slot_pack(slot, outcome, reported, when, reason);
 	return queue_file_write(file, slot, sizeof(slot), recipient_place + QUEUE_SLOT_OFFSET);

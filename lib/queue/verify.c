@@ -45,22 +45,22 @@ static int add_recipients(struct queue_file *file, uint32_t *crc)
 int queue_file_verify(struct queue_file *file)
 {
 	_cleanup_free_ char *buffer = mem_resize(NULL, QUEUE_WINDOW_SIZE, 1);
-	uint64_t recipients = file->head.content_offset - file->head.recipients_size;
+	uint64_t end = queue_recipients_end(&file->head);
 	uint64_t mark = queue_file_mark_end(file) - QUEUE_MARK_SIZE;
-	char head[QUEUE_HEAD_SIZE], end[QUEUE_MARK_SIZE];
+	char head[QUEUE_HEAD_SIZE], seal[QUEUE_MARK_SIZE];
 	uint32_t crc = 0;
-	int r = add_range(file, QUEUE_HEAD_SIZE, recipients, buffer, &crc);
+	int r = add_range(file, QUEUE_HEAD_SIZE, end - file->head.recipients_size, buffer, &crc);
 
 	if (r == 0)
 		r = add_recipients(file, &crc);
 	if (r == 0)
-		r = add_range(file, file->head.content_offset, mark, buffer, &crc);
+		r = add_range(file, end, mark, buffer, &crc);
 	if (r == 0)
 		r = queue_file_read(file, head, sizeof(head), 0);
 	if (r == 0)
-		r = queue_file_read(file, end, sizeof(end), mark);
+		r = queue_file_read(file, seal, sizeof(seal), mark);
 	if (r < 0)
 		return r;
 	crc = queue_crc(crc, head + 12, QUEUE_HEAD_FIXED_END - 12);
-	return crc == get_u32(end + QUEUE_MAGIC_SIZE) ? 0 : -EBADMSG;
+	return crc == get_u32(seal + QUEUE_MAGIC_SIZE) ? 0 : -EBADMSG;
 }

@@ -1,3 +1,4 @@
+/* Writing one message: in memory while it is small, else into its file as it comes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +22,14 @@ struct queue_writer {
 	char *buffer; /* grows up to BUFFER_SIZE */
 	size_t used, size;
 	uint64_t written; /* bytes of the file before the buffer */
-	uint32_t crc;	  /* of all after the head that left the buffer */
+	uint32_t
+		crc; /* of all after the head that left the buffer; after the room, if it is in the file */
+	struct {
+		size_t size, at; /* bytes kept; where in the buffer, while it has not left it */
+		uint64_t offset; /* in the file then, 0: not yet */
+		uint32_t crc;	 /* of all between the head and the room */
+		struct str text; /* to be put at its end */
+	} room;
 	struct queue_head head;
 	bool content_begun, sealed, committed;
 	struct queue_place place; /* once it is committed */
@@ -52,18 +60,44 @@ static int writer_create(struct queue_writer *w)
 	return flock(w->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
+static bool room_in_buffer(const struct queue_writer *w)
+{
+	return w->room.size > 0 && w->room.offset == 0;
+}
+
 /* The CRC over what has not left the buffer yet; the head in front is counted at the very end. */
 static void count_buffer(struct queue_writer *w)
 {
 	size_t start = w->written == 0 ? QUEUE_HEAD_SIZE : 0;
 
+	if (room_in_buffer(w)) {
+		w->room.crc = queue_crc(w->crc, w->buffer + start, w->room.at - start);
+		w->crc = 0;
+		start = w->room.at;
+	}
 	w->crc = queue_crc(w->crc, w->buffer + start, w->used - start);
+}
+
+/* The buffer up to the room, and a hole for it. What is left of the buffer comes after it. */
+static int write_front(struct queue_writer *w)
+{
+	int r = io_write_all(w->fd, w->buffer, w->room.at);
+
+	w->room.offset = w->written + w->room.at;
+	if (r == 0 && lseek(w->fd, (off_t)(w->room.offset + w->room.size), SEEK_SET) < 0)
+		r = -errno;
+	w->written = w->room.offset + w->room.size;
+	w->used -= w->room.at;
+	memmove(w->buffer, w->buffer + w->room.at, w->used);
+	return r;
 }
 
 static int write_buffer(struct queue_writer *w)
 {
 	int r = w->fd < 0 ? writer_create(w) : 0;
 
+	if (r == 0 && room_in_buffer(w))
+		r = write_front(w);
 	if (r == 0)
 		r = io_write_all(w->fd, w->buffer, w->used);
 	w->written += w->used;
@@ -201,18 +235,98 @@ int queue_writer_content(struct queue_writer *w, struct view bytes)
 {
 	if (w->failure < 0)
 		return w->failure;
+	if (!w->content_begun)
+		w->room.at = w->used;
 	w->content_begun = true;
 	w->head.content_size += bytes.len;
 	return append(w, bytes.data, bytes.len);
+}
+
+int queue_writer_reserve(struct queue_writer *w, size_t size)
+{
+	if (w->failure < 0)
+		return w->failure;
+	if (w->content_begun)
+		return -EINVAL;
+	if (size > QUEUE_RESERVE_MAX - w->room.size)
+		return -E2BIG;
+	w->room.size += size;
+	return 0;
+}
+
+int queue_writer_fill(struct queue_writer *w, struct view text)
+{
+	struct str whole = STR_EMPTY;
+
+	if (w->failure < 0)
+		return w->failure;
+	if (text.len > w->room.size - w->room.text.len)
+		return -ENOSPC;
+	str_append(&whole, text);
+	str_append(&whole, str_view(&w->room.text));
+	str_free(&w->room.text);
+	w->room.text = whole;
+	w->head.content_size += text.len;
+	return 0;
+}
+
+void queue_writer_set_body(struct queue_writer *w, uint8_t body)
+{
+	w->head.body = body;
+}
+
+/* The room has not left the buffer: there what was filled takes just its own place. */
+static void close_room(struct queue_writer *w)
+{
+	struct view text = str_view(&w->room.text);
+
+	if (!room_in_buffer(w))
+		return;
+	if (!w->content_begun)
+		w->room.at = w->used;
+	writer_make_room(w, text.len);
+	memmove(w->buffer + w->room.at + text.len, w->buffer + w->room.at, w->used - w->room.at);
+	if (text.len > 0)
+		memcpy(w->buffer + w->room.at, text.data, text.len);
+	w->used += text.len;
+	w->room.size = 0;
+}
+
+/* The CRC of the room's bytes: zeros, then what was filled. */
+static uint32_t room_crc(const struct queue_writer *w)
+{
+	static const char zeros[4096];
+	size_t empty = w->room.size - w->room.text.len;
+	uint32_t crc = 0;
+
+	for (; empty > 0; empty -= MIN(empty, sizeof(zeros)))
+		crc = queue_crc(crc, zeros, MIN(empty, sizeof(zeros)));
+	return queue_crc(crc, str_cstr(&w->room.text), w->room.text.len);
+}
+
+/* The CRC of all that follows the head, none of which is in the buffer any more. */
+static void join_crc(struct queue_writer *w)
+{
+	uint64_t behind = w->written + w->used - w->room.offset - w->room.size;
+	uint32_t front = w->room.crc;
+
+	if (w->room.size == 0)
+		return;
+	front = queue_crc_join(front, room_crc(w), w->room.size);
+	w->crc = queue_crc_join(front, w->crc, behind);
 }
 
 /* Mark and head. If the message fits the buffer they are put there, and it is whole: sealed. */
 static void seal(struct queue_writer *w, char head[static QUEUE_HEAD_SIZE],
 		 char mark[static QUEUE_MARK_SIZE])
 {
-	w->head.content_offset = QUEUE_HEAD_SIZE + w->head.envelope_size + w->head.recipients_size;
+	close_room(w);
+	w->head.content_offset = queue_recipients_end(&w->head);
+	if (w->room.size > 0)
+		w->head.content_offset += w->room.size - w->room.text.len;
 	queue_head_pack(head, &w->head);
 	count_buffer(w);
+	join_crc(w);
 	w->crc = queue_crc(w->crc, head + 12, QUEUE_HEAD_FIXED_END - 12);
 	memset(mark, 0, QUEUE_MARK_SIZE);
 	memcpy(mark, QUEUE_MARK_MAGIC, QUEUE_MAGIC_SIZE);
@@ -243,6 +357,9 @@ static int write_end(void *argument, int *fd)
 		r = io_write_all(w->fd, ending->mark, sizeof(ending->mark));
 	if (r == 0 && !w->sealed)
 		r = io_pwrite_all(w->fd, ending->head, sizeof(ending->head), 0);
+	if (r == 0 && w->room.size > 0)
+		r = io_pwrite_all(w->fd, str_cstr(&w->room.text), w->room.text.len,
+				  (off_t)w->head.content_offset);
 	return writer_fail(w, r);
 }
 
@@ -290,6 +407,7 @@ void queue_writer_free(struct queue_writer *w)
 			unlinkat(w->folder_fd, w->id, 0);
 		close(w->fd);
 	}
+	str_free(&w->room.text);
 	free(w->buffer);
 	free(w);
 }

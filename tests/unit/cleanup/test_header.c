@@ -29,6 +29,12 @@ static const struct sample strangers[] = {
 	{ "A: b\r\nno field\r\nC: d\r\n", 0, "A: b\r\n\r\nno field\r\nC: d\r\n" },
 	{ " folded first\r\nC: d\r\n", 0, "\r\n folded first\r\nC: d\r\n" },
 	{ "no field", 1, "\r\nno field\r\n" },
+	/* Lines of a mailbox file in front of a message. */
+	{ "From x Mon Sep 17 1:2:3 2026\r\nA: b\r\n\r\nFrom y\r\n", 3,
+	  "X-Mailbox-Line: From x Mon Sep 17 1:2:3 2026\r\nA: b\r\n\r\nFrom y\r\n" },
+	{ ">From a\nFrom b\nA: b\nFrom c\n", 0,
+	  "X-Mailbox-Line: >From a\r\nX-Mailbox-Line: From b\r\nA: b\r\n\r\nFrom c\r\n" },
+	{ "From a\r\n folded\r\n", 0, "X-Mailbox-Line: From a\r\n\r\n folded\r\n" },
 	{ ": empty name\r\n\r\n", 0, "\r\n: empty name\r\n\r\n" },
 };
 
@@ -126,6 +132,52 @@ static void local_mail(struct ipc *client)
 			    "bob@example.test<bob carol@example.com<carol@example.com ");
 }
 
+static uint8_t body_of(struct ipc *client, const char *sent, uint8_t said, uint8_t flags)
+{
+	_cleanup_(str_free) struct str id = STR_EMPTY;
+	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
+	struct error err = ERROR_NONE;
+
+	test_begin(client,
+		   &(struct msg_mail){ .sender = VIEW("alice"), .flags = flags, .body = said });
+	test_rcpt(client, "bob");
+	ipc_send(client, data, .bytes = view_of(sent));
+	assert_int_equal(test_end(client, &id), 250);
+	if (queue_file_open(cleanup.queue, str_view(&id), NULL, QUEUE_OPEN_VERIFY, &f, &err) < 0)
+		fail_msg("%s", err.text);
+	return queue_file_envelope(f)->body;
+}
+
+/* The label follows the content, and where nothing is said, it is not made up. */
+static void local_label(struct ipc *client)
+{
+	assert_int_equal(body_of(client, "A: b\r\n\r\nx\r\n", BODY_8BITMIME, 0), BODY_7BIT);
+	assert_int_equal(body_of(client, "A: b\r\n\r\n\xc3\xa4\r\n", BODY_7BIT, 0), BODY_8BITMIME);
+	assert_int_equal(body_of(client, "A: \xc3\xa4\r\n\r\nx\r\n", BODY_7BIT, 0), BODY_8BITMIME);
+}
+static void remote_label(struct ipc *client)
+{
+	assert_int_equal(body_of(client, "A: b\r\n\r\nx\r\n", BODY_8BITMIME, MAIL_FLAG_REMOTE),
+			 BODY_8BITMIME);
+	assert_int_equal(body_of(client, "A: b\r\n\r\nx\r\n", BODY_7BIT, MAIL_FLAG_REMOTE),
+			 BODY_7BIT);
+	assert_int_equal(body_of(client, "A: b\r\n\r\n\xe4\r\n", BODY_7BIT, MAIL_FLAG_REMOTE),
+			 BODY_8BITMIME);
+}
+
+static void local_mailbox_line(struct ipc *client)
+{
+	_cleanup_(str_free) struct str content = STR_EMPTY, id = STR_EMPTY;
+
+	test_begin(client, &(struct msg_mail){ .sender = VIEW("alice") });
+	test_rcpt(client, "bob");
+	ipc_send(client, data, .bytes = VIEW("From alice Mon\nSubject: x\n\ny\n"));
+	assert_int_equal(test_end(client, &id), 250);
+	test_read_content(str_view(&id), &content);
+	assert_false(has(&content, "From alice Mon"));
+	assert_true(has(&content, "Subject: x\r\n"));
+}
+
 static void resent_mail(struct ipc *client)
 {
 	_cleanup_(str_free) struct str content = STR_EMPTY, id = STR_EMPTY;
@@ -162,6 +214,22 @@ static void resent_test(void **state)
 	test_with_cleanup("public/submit", "", resent_mail);
 }
 
+static void local_label_test(void **state)
+{
+	(void)state;
+	test_with_cleanup("public/submit", "", local_label);
+}
+static void remote_label_test(void **state)
+{
+	(void)state;
+	test_with_cleanup("private/cleanup", "", remote_label);
+}
+static void local_mailbox_line_test(void **state)
+{
+	(void)state;
+	test_with_cleanup("public/submit", "", local_mailbox_line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +237,9 @@ int main(void)
 		cmocka_unit_test(received_test),
 		cmocka_unit_test(local_test),
 		cmocka_unit_test(resent_test),
+		cmocka_unit_test(local_label_test),
+		cmocka_unit_test(remote_label_test),
+		cmocka_unit_test(local_mailbox_line_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -264,14 +264,86 @@ static void reports(void **state)
 	}
 }
 
+/* Room in front: exact in a small message, a hole in a large one, and the CRC covers what is in it. */
+static void write_reserved(struct test_queue *t, size_t size, bool fill)
+{
+	_cleanup_(queue_writer_freep) struct queue_writer *w = test_message_begin(t);
+	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
+	_cleanup_(str_free) struct str body = STR_EMPTY, got = STR_EMPTY;
+	static const char too_long[999];
+	const char *front = fill ? "First: 1\r\nSecond: 2\r\n" : "";
+	struct error err = ERROR_NONE;
+	struct queue_cursor cursor = { 0 };
+	struct queue_recipient r;
+
+	assert_int_equal(queue_writer_recipient(w, VIEW("a@b"), VIEW("a@b"), VIEW_NONE, 0), 0);
+	assert_int_equal(queue_writer_reserve(w, 1000), 0);
+	assert_int_equal(queue_writer_reserve(w, QUEUE_RESERVE_MAX), -E2BIG);
+	memset(str_reserve(&body, size), 'x', size);
+	str_grow(&body, size);
+	assert_int_equal(queue_writer_content(w, str_view(&body)), 0);
+	assert_int_equal(queue_writer_reserve(w, 1), -EINVAL);
+	if (fill) {
+		assert_int_equal(queue_writer_fill(w, VIEW("Second: 2\r\n")), 0);
+		assert_int_equal(queue_writer_fill(w, VIEW("First: 1\r\n")), 0);
+		assert_int_equal(queue_writer_fill(w, view_make(too_long, sizeof(too_long))),
+				 -ENOSPC);
+	}
+	if (queue_writer_commit(w, &err) < 0)
+		fail_msg("%s", err.text);
+
+	struct view id = view_of(queue_writer_id(w));
+
+	if (queue_file_open(t->queue, id, NULL, QUEUE_OPEN_VERIFY, &f, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(queue_file_next_recipient(f, &cursor, &r), 1);
+	assert_true(view_is(r.address, "a@b"));
+	assert_int_equal(queue_file_content_size(f), strlen(front) + size);
+	size_t len = (size_t)queue_file_content_size(f);
+
+	assert_int_equal(io_pread_all(queue_file_fd(f), str_reserve(&got, len), len,
+				      (off_t)queue_file_content_offset(f)),
+			 0);
+	str_grow(&got, len);
+	assert_true(view_starts(str_view(&got), view_of(front)));
+	assert_true(view_eq(view_from(str_view(&got), strlen(front)), str_view(&body)));
+	if (!fill)
+		return;
+
+	/* A byte of what was filled, changed: found out. */
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	char name[128];
+
+	queue_path(&path, id);
+	snprintf(name, sizeof(name), "%s/%s", t->directory, str_cstr(&path));
+	_cleanup_fd_ int fd = open(name, O_RDWR);
+
+	assert_int_equal(pwrite(fd, "X", 1, (off_t)queue_file_content_offset(f)), 1);
+	assert_int_equal(queue_file_verify(f), -EBADMSG);
+}
+
+static void reserved(struct test_queue *t)
+{
+	static const size_t sizes[] = { 0, 1, 5000, 65000, 65536, 65400, 200000, 1000000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		write_reserved(t, sizes[i], false);
+		write_reserved(t, sizes[i], true);
+	}
+}
+
+static void reserved_test(void **state)
+{
+	(void)state;
+	test_with_queue(reserved);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(write_and_read_test),
-		cmocka_unit_test(results_test),
-		cmocka_unit_test(many_test),
-		cmocka_unit_test(left_test),
-		cmocka_unit_test(reports),
+		cmocka_unit_test(write_and_read_test), cmocka_unit_test(reserved_test),
+		cmocka_unit_test(results_test),	       cmocka_unit_test(many_test),
+		cmocka_unit_test(left_test),	       cmocka_unit_test(reports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

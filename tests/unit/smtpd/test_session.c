@@ -16,7 +16,8 @@
 #define EHLO	    "EHLO x\r\n"
 #define EHLO_REPLY                                                                                 \
 	"250-mx.test\n250-PIPELINING\n250-SIZE "                                                   \
-	"10240000\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250 SMTPUTF8\n"
+	"10240000\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-SMTPUTF8\n250 "   \
+	"CHUNKING\n"
 #define GREETING   "220 mx.test ESMTP Posta\n"
 #define FROM	   "MAIL FROM:<a@b.test>\r\n"
 #define TO	   "RCPT TO:<bob@local.test>\r\n"
@@ -100,7 +101,8 @@ static void wrong_syntax(void **state)
 		{ "MAIL FROM:<a@b> FOO=1\r\n", "555 5.5.4 Unsupported option of MAIL: FOO" },
 		{ "MAIL FROM:<a@b> SIZE\r\n", "501 5.5.4 Error: bad parameter syntax" },
 		{ "MAIL FROM:<a@b> SIZE=x\r\n", "501 5.5.4 Bad message size syntax" },
-		{ "MAIL FROM:<a@b> SIZE=1 SIZE=1\r\n",
+		{ "MAIL FROM:<a@b> SIZE=1 size=1 BODY=7BIT body=7bit\r\n", "250 2.1.0 Ok" },
+		{ "MAIL FROM:<a@b> SIZE=1 SIZE=2\r\n",
 		  "501 5.5.4 Error: the same parameter twice" },
 		{ "MAIL FROM:<a@b> SIZE=10240001\r\n",
 		  "552 5.3.4 Message size exceeds fixed limit" },
@@ -242,6 +244,60 @@ static void disconnects(void **state)
 	assert_int_equal(fakes.begun, 1);
 }
 
+#define CHUNKS GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n"
+
+/* BDAT, RFC 3030: chunks in any pieces, no dots, line ends made CR LF all the same. */
+static void chunks(void **state)
+{
+	(void)state;
+	expect(PIECES(EHLO, FROM, TO, "BDAT 12\r\nSubject: s\r\n", "bdat 6 last\r\n\r\n.\r\n\n",
+		      "NOOP\r\n"),
+	       CHUNKS "250 2.0.0 Ok: 12 bytes\n250 2.0.0 Ok: queued as ID1\n250 2.0.0 Ok\n");
+	assert_string_equal(str_cstr(&fakes.last.content), "Subject: s\r\n\r\n.\r\n\r\n");
+	/* All of it at once, a chunk of nothing at the end, and the next message. */
+	expect(PIECES(EHLO, "5:" FROM TO "BDAT 3\r\na\rbBDAT 1\r\n\nBDAT 0 LAST\r\n",
+		      "3:" FROM TO "BDAT 5 LAST\r\nx\ny\r\n"),
+	       CHUNKS "250 2.0.0 Ok: 3 bytes\n250 2.0.0 Ok: 1 bytes\n"
+		      "250 2.0.0 Ok: queued as ID2\n250 2.1.0 Ok\n250 2.1.5 Ok\n"
+		      "250 2.0.0 Ok: queued as ID3\n");
+	assert_string_equal(str_cstr(&fakes.last.content), "x\r\ny\r\n");
+	assert_int_equal(fakes.committed, 3);
+}
+
+/* The bytes of a chunk are never commands, whatever is wrong with the command before them. */
+static void refused_chunks(void **state)
+{
+	(void)state;
+	expect(PIECES(EHLO, "BDAT 6\r\nRSET\r\n", FROM, "BDAT 6 LAST\r\nRSET\r\n", FROM,
+		      "RCPT TO:<nobody@local.test>\r\n"),
+	       GREETING EHLO_REPLY "503 5.5.1 Error: need RCPT command\n250 2.1.0 Ok\n"
+				   "554 5.5.1 Error: no valid recipients\n250 2.1.0 Ok\n"
+				   "550 5.1.1 <nobody@local.test>: Recipient address rejected: "
+				   "User unknown in local recipient table\n");
+	/* Between chunks nothing but chunks, RSET and such. */
+	expect(PIECES(EHLO, FROM, TO, "BDAT 1\r\nx", TO, "DATA\r\n", FROM, "RSET\r\n",
+		      "BDAT 1 LAST\r\nx", FROM),
+	       CHUNKS "250 2.0.0 Ok: 1 bytes\n503 5.5.1 Error: need MAIL command\n"
+		      "503 5.5.1 Error: need RCPT command\n503 5.5.1 Error: nested MAIL command\n"
+		      "250 2.0.0 Ok\n503 5.5.1 Error: need RCPT command\n250 2.1.0 Ok\n");
+	assert_int_equal(fakes.committed, 0);
+	assert_int_equal(fakes.aborted, 1);
+	expect(PIECES(EHLO, FROM, TO, "BDAT x\r\n"),
+	       CHUNKS "521 5.5.4 Syntax: BDAT count [LAST]\n");
+	expect(PIECES(EHLO, FROM, TO, "BDAT 1 FIRST\r\n"),
+	       CHUNKS "521 5.5.4 Syntax: BDAT count [LAST]\n");
+	expect(PIECES(EHLO, FROM, TO, "BDAT 99999999999 LAST\r\n"),
+	       CHUNKS "552 5.3.4 Error: message file too big\n");
+	/* Gone in the middle of one. */
+	expect(PIECES(EHLO, FROM, TO, "+BDAT 10 LAST\r\nx"), CHUNKS);
+	assert_int_equal(fakes.committed, 0);
+	fakes_forget();
+	fakes.dies_at_data = true;
+	expect(PIECES(EHLO, FROM, TO, "BDAT 1\r\nx", "BDAT 1 LAST\r\nx", "NOOP\r\n"),
+	       CHUNKS "451 4.3.0 Error: queue file write error\n"
+		      "503 5.5.1 Error: need RCPT command\n250 2.0.0 Ok\n");
+}
+
 /* Settings of their own. */
 struct setting_case {
 	const char *settings;
@@ -267,7 +323,7 @@ static void settings(void **state)
 		{ "smtpd_helo_required = yes", PIECES(FROM),
 		  GREETING "503 5.5.1 Error: send HELO/EHLO first\n" },
 		{ "disable_vrfy_command = yes\nsmtpd_discard_ehlo_keywords = dsn, pipelining, "
-		  "smtputf8, enhancedstatuscodes, 8bitmime, size",
+		  "chunking, smtputf8, enhancedstatuscodes, 8bitmime, size",
 		  PIECES(EHLO, "VRFY x\r\n", "MAIL FROM:<a@b> RET=FULL\r\n"),
 		  GREETING "250 mx.test\n502 5.5.1 VRFY command is disabled\n501 5.7.1 DSN support "
 			   "is disabled\n" },
@@ -277,11 +333,11 @@ static void settings(void **state)
 		  "250 2.0.0 Ok: queued as ID1\n" },
 		{ "message_size_limit = 10",
 		  PIECES(EHLO, FROM, TO, "DATA\r\n", "01234567890\r\n.\r\n", "NOOP\r\n"),
-		  GREETING
-		  "250-mx.test\n250-PIPELINING\n250-SIZE "
-		  "10\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250 SMTPUTF8\n"
-		  "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
-		  "552 5.3.4 Error: message file too big\n250 2.0.0 Ok\n" },
+		  GREETING "250-mx.test\n250-PIPELINING\n250-SIZE "
+			   "10\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-"
+			   "SMTPUTF8\n250 CHUNKING\n"
+			   "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+			   "552 5.3.4 Error: message file too big\n250 2.0.0 Ok\n" },
 		{ "smtpd_forbid_bare_newline = reject",
 		  PIECES(EHLO, FROM, TO, "DATA\r\n", "a\nb\r\n.\r\n", "+NOOP\n"),
 		  GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
@@ -308,6 +364,25 @@ static void settings(void **state)
 		{ "smtpd_data_restrictions = reject", PIECES(EHLO, FROM, TO, "DATA\r\n"),
 		  GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n554 5.7.1 <DATA>: Data command "
 				      "rejected: Access denied\n" },
+		{ "smtpd_data_restrictions = reject",
+		  PIECES(EHLO, FROM, TO, "BDAT 6 LAST\r\nRSET\r\n"),
+		  CHUNKS "554 5.7.1 <DATA>: Data command rejected: Access denied\n" },
+		{ "smtpd_discard_ehlo_keywords = chunking",
+		  PIECES(EHLO, FROM, TO, "BDAT 6 LAST\r\nRSET\r\n", "NOOP\r\n"),
+		  GREETING "250-mx.test\n250-PIPELINING\n250-SIZE 10240000\n250-VRFY\n"
+			   "250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250 SMTPUTF8\n"
+			   "250 2.1.0 Ok\n250 2.1.5 Ok\n502 5.5.1 Error: command not implemented\n"
+			   "250 2.0.0 Ok\n" },
+		{ "smtpd_forbid_bare_newline = reject",
+		  PIECES(EHLO, FROM, TO, "BDAT 3 LAST\r\na\nb"),
+		  CHUNKS "550 5.5.2 Error: bare <LF> received\n" },
+		{ "message_size_limit = 10",
+		  PIECES("EHLO x\r\n", FROM, TO, "BDAT 11\r\n01234567890"),
+		  GREETING
+		  "250-mx.test\n250-PIPELINING\n250-SIZE "
+		  "10\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-SMTPUTF8\n"
+		  "250 CHUNKING\n250 2.1.0 Ok\n250 2.1.5 Ok\n"
+		  "552 5.3.4 Error: message file too big\n" },
 		{ "smtpd_end_of_data_restrictions = defer",
 		  PIECES(EHLO, FROM, TO, "DATA\r\n", ".\r\n", TO),
 		  GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
@@ -378,7 +453,7 @@ static void goodbyes(void **state)
 
 #define AUTH_EHLO_REPLY                                                                            \
 	"250-mx.test\n250-PIPELINING\n250-SIZE 10240000\n250-VRFY\n250-AUTH PLAIN "                \
-	"LOGIN\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250 SMTPUTF8\n"
+	"LOGIN\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-SMTPUTF8\n250 CHUNKING\n"
 
 static void authentication(void **state)
 {
@@ -457,6 +532,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_message, begin, end),
+		cmocka_unit_test_setup_teardown(chunks, begin, end),
+		cmocka_unit_test_setup_teardown(refused_chunks, begin, end),
 		cmocka_unit_test_setup_teardown(pipelining, begin, end),
 		cmocka_unit_test_setup_teardown(improper_pipelining, begin, end),
 		cmocka_unit_test_setup_teardown(wrong_syntax, begin, end),

@@ -1,0 +1,57 @@
+/* What every step of a message reports to. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "intake.h"
+
+void intake_free(struct intake *in)
+{
+	content_free(in);
+	queue_writer_free(in->writer);
+	map_free(in->seen);
+	map_free(in->copies);
+	str_free(&in->sender);
+	str_free(&in->envid);
+	str_free(&in->client_address);
+	str_free(&in->client_name);
+	str_free(&in->helo);
+	str_free(&in->protocol);
+	str_free(&in->tls);
+	str_free(&in->login);
+	str_free(&in->only_recipient);
+	str_free(&in->header);
+	str_free(&in->fail_text);
+	free(in);
+}
+
+void intake_freep(struct intake **in)
+{
+	if (*in != NULL)
+		intake_free(*in);
+}
+
+int intake_fail(struct intake *in, uint32_t code, const char *status, const char *text)
+{
+	if (in->fail_code == 0) {
+		in->fail_code = code;
+		in->fail_status = status;
+		str_set(&in->fail_text, view_of(text));
+	}
+	return -EACCES;
+}
+
+int intake_fail_temporarily(struct intake *in, const char *what, int r)
+{
+	if (in->fail_code == 0)
+		log_warning("%s: %s: %s", in->has_id ? queue_writer_id(in->writer) : "NOQUEUE",
+			    what, strerror(-r));
+	if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG)
+		return intake_fail(in, 452, "4.3.1", "Error: queue file system is full");
+	return intake_fail(in, 451, "4.3.0", "Error: queue file write error");
+}
+
+bool intake_is_ours(const struct intake *in)
+{
+	return !(in->flags & MAIL_FLAG_REMOTE) || in->login.len > 0;
+}
