@@ -76,8 +76,6 @@ int main(int argc, char **argv)
 {
 	static const struct daemon_program program = {
 		.name = "anvil",
-		.user = DAEMON_NET,
-		.root = DAEMON_ROOT_EMPTY,
 		.prepare = anvil_prepare,
 		.start = anvil_start,
 		.serve_ipc = anvil_serve_ipc,

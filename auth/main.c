@@ -10,11 +10,8 @@
 static int auth_prepare(struct error *err);
 static void auth_serve(struct ipc *ipc);
 
-static struct daemon_program program = {
+static const struct daemon_program program = {
 	.name = "auth",
-	.user = DAEMON_AUTH,
-	.root = DAEMON_ROOT_NONE,
-	.calls = CALLS_FILES_READ,
 	.prepare = auth_prepare,
 	.serve_ipc = auth_serve,
 };
@@ -29,7 +26,7 @@ static int auth_prepare(struct error *err)
 		r = verify_prepare(err);
 	/* pam_unix runs unix_chkpwd, and modules are loaded when they are needed. */
 	if (r == 0 && system_method() == SYSTEM_PAM)
-		program.calls |= CALLS_EXEC | CALLS_LOAD_CODE;
+		daemon_add_calls(CALLS_EXEC | CALLS_LOAD_CODE);
 	return r;
 }
 

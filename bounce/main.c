@@ -4,8 +4,6 @@
 
 static const struct daemon_program program = {
 	.name = "bounce",
-	.user = DAEMON_MAIL,
-	.root = DAEMON_ROOT_QUEUE,
 	.serve_ipc = bounce_serve,
 };
 

@@ -26,9 +26,6 @@ static int cleanup_prepare(struct error *err)
 
 static const struct daemon_program program = {
 	.name = "cleanup",
-	.user = DAEMON_MAIL,
-	.root = DAEMON_ROOT_QUEUE,
-	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE,
 	.prepare = cleanup_prepare,
 	.serve_ipc = cleanup_serve,
 };

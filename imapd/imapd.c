@@ -40,9 +40,6 @@ static void imap_client_serve(struct stream *io, const struct peer *peer)
 
 static const struct daemon_program program = {
 	.name = "imapd",
-	.user = DAEMON_NET,
-	.root = DAEMON_ROOT_EMPTY,
-	.calls = CALLS_NETWORK,
 	.prepare = imapd_prepare,
 	.serve_client = imap_client_serve,
 };

@@ -84,9 +84,6 @@ static void imap_parent_serve_ipc(struct ipc *ipc)
 
 static const struct daemon_program program = {
 	.name = "imapd-session",
-	.user = DAEMON_PRIVILEGED,
-	.root = DAEMON_ROOT_NONE,
-	.calls = CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
 	.prepare = session_program_prepare,
 	.start = session_start,
 	.serve_ipc = imap_parent_serve_ipc,

@@ -13,8 +13,6 @@
 #include "tokens.h"
 #include "user/user.h"
 
-static uid_t net_uid;
-
 void deliver_answer_free(struct answer *answer)
 {
 	str_free(&answer->text);
@@ -61,10 +59,7 @@ static int deliver_prepare(struct error *err)
 		r = check_prepare(err);
 	if (r == 0)
 		r = daemon_confine_prepare(STORE_CALLS, err);
-	if (r < 0 || !daemon_running_as_root())
-		return r;
-	r = user_id_of(param.net_owner, &net_uid, NULL);
-	return r < 0 ? error_set(err, r, "net_owner: no user \"%s\"", param.net_owner) : 0;
+	return r;
 }
 
 /* ---- requests ---- */
@@ -246,18 +241,7 @@ static int deliver_read_source(struct ipc *ipc, const struct msg_source_read *m)
 	return r;
 }
 
-/* ---- who asks ---- */
-
-static bool may_ask(const struct ipc *ipc)
-{
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
-
-	if (ipc_peer(ipc, &pid, &uid, &gid) < 0)
-		return false;
-	return daemon_running_as_root() ? uid == net_uid || uid == 0 : uid == geteuid();
-}
+/* ---- serving ---- */
 
 static int deliver_answer_request(struct ipc *ipc, struct message *m)
 {
@@ -280,10 +264,6 @@ static void deliver_serve(struct ipc *ipc)
 {
 	struct message m;
 
-	if (!may_ask(ipc)) {
-		log_error("a process that is not local asks for deliveries: refused");
-		return;
-	}
 	while (ipc_next_request(ipc, &m) == 0) {
 		int r = deliver_answer_request(ipc, &m);
 
@@ -298,9 +278,6 @@ static void deliver_serve(struct ipc *ipc)
 
 static const struct daemon_program program = {
 	.name = "local-deliver",
-	.user = DAEMON_PRIVILEGED,
-	.root = DAEMON_ROOT_NONE,
-	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_BECOME | CALLS_EXEC,
 	.prepare = deliver_prepare,
 	.start = workers_start,
 	.serve_ipc = deliver_serve,

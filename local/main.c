@@ -89,8 +89,6 @@ static void local_serve(struct ipc *ipc)
 
 static const struct daemon_program program = {
 	.name = "local",
-	.user = DAEMON_NET,
-	.root = DAEMON_ROOT_EMPTY,
 	.prepare = local_prepare,
 	.serve_ipc = local_serve,
 };

@@ -122,7 +122,7 @@ int folders_make(struct error *err)
 		r = folder_make("sockets", 0755, uid, gid, err);
 	if (r == 0)
 		r = folder_make("sockets/public", 0755, uid, gid, err);
-	/* net_owner and auth_owner have this group beside their own. */
+	/* The users of all programs have this group beside their own. */
 	if (r == 0)
 		r = folder_make("sockets/private", 0750, uid, mail_gid, err);
 	if (r == 0)

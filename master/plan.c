@@ -6,19 +6,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "daemon/programs.h"
 #include "ipc/ipc.h"
 #include "master.h"
-
-/* Programs of which several may share a socket. Of the others one process holds a state. */
-static const char *const many[] = { "smtpd", "cleanup", "smtp", "imapd", "pop3d" };
-
-static bool is_one_of(const char *name, const char *const *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(name, list[i]) == 0)
-			return true;
-	return false;
-}
 
 static size_t core_count(void)
 {
@@ -31,9 +21,10 @@ static size_t core_count(void)
 
 static size_t process_count(const struct service *line)
 {
+	const struct program *program = program_find(line->program);
 	size_t cores = core_count();
 
-	if (!is_one_of(line->program, many, ARRAY_SIZE(many)))
+	if (program == NULL || program->count == PROGRAM_ONE)
 		return 1;
 	/* A process serves thousands: more of them than cores would only cost memory. */
 	return line->processes < 1 ? cores : MIN((size_t)line->processes, cores);
@@ -138,7 +129,7 @@ static void plan_check_program(const struct plan_service *service, const char *f
 {
 	const struct service *line = service->line;
 
-	if (access(service->path, X_OK) == 0)
+	if (program_find(line->program) != NULL && access(service->path, X_OK) == 0)
 		return;
 	if (line->line > 0)
 		str_printf(report, "master.cf, line %d: ", line->line);

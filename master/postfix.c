@@ -1,6 +1,6 @@
 /*
  * A master.cf that was written for Postfix. It is known by a line for a program that only Postfix
- * has. Then:
+ * has, where there is none for a program that only we have. Then:
  *
  *	what another program does here, or qmgr itself, is left out	pickup, tlsmgr, error ...
  *	what has another name gets it					virtual -> local ...
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "daemon/programs.h"
 #include "defaults.h"
 #include "master.h"
 
@@ -47,26 +48,18 @@ static const struct {
 	{ "postscreen", FATE_RENAMED, "smtpd", NULL },
 };
 
-/* What every instance needs, and what a line with the program needs beside it. */
-static const struct {
-	const char *name, *beside; /* NULL: always */
-} needed[] = {
-	{ "cleanup", NULL },
-	{ "submit", NULL },
-	{ "qmgr", NULL },
-	{ "bounce", NULL },
-	{ "resolver", NULL },
-	{ "auth", NULL },
-	{ "anvil", NULL },
-	{ "local-deliver", "local" },
-	{ "imapd-session", "imapd" },
-	{ "pop3d-session", "pop3d" },
-};
+/* Those of Postfix's programs that are here too, or may be one day. */
+static const char *const shared[] = { "smtpd",	"cleanup", "qmgr",     "smtp",	   "local",
+				      "bounce", "anvil",   "proxymap", "postlogd", "spawn",
+				      "pipe",	"showq",   "verify",   "flush" };
 
 static size_t find_program(const char *name)
 {
 	size_t i = 0;
 
+	/* What is here under its own name is nobody else's. */
+	if (program_find(name) != NULL)
+		return ARRAY_SIZE(programs);
 	while (i < ARRAY_SIZE(programs) && strcmp(programs[i].program, name) != 0)
 		i++;
 	return i;
@@ -93,6 +86,14 @@ static void set_text(char **text, const char *value)
 {
 	free(*text);
 	*text = mem_strdup(value);
+}
+
+static bool has_argument(const struct service *line, const char *argument)
+{
+	for (char **at = line->arguments; *at != NULL; at++)
+		if (strcmp(*at, argument) == 0)
+			return true;
+	return false;
 }
 
 static void postfix_add_argument(struct service *line, const char *argument)
@@ -181,7 +182,8 @@ static void adapt_line(struct services *lines, struct service *line,
 	if (line->type != SERVICE_UNIX || ours == NULL)
 		return;
 	for (char **argument = ours->arguments; *argument != NULL; argument++)
-		if (view_starts(view_of(*argument), VIEW("also=")))
+		if (view_starts(view_of(*argument), VIEW("also=")) &&
+		    !has_argument(line, *argument))
 			postfix_add_argument(line, *argument);
 }
 
@@ -212,21 +214,50 @@ static void move_service(struct services *lines, struct service *from)
 	*from = (struct service){ .name = mem_strdup(""), .program = mem_strdup("") };
 }
 
+/* qmgr's agents: which there are is the site's choice. */
+static bool is_transport(const struct program *program)
+{
+	for (const struct program_peer *peer = program->peers; peer->client != NULL; peer++)
+		if (peer->messages[0] == MSG_deliver)
+			return true;
+	return false;
+}
+
+/* Of servers that ask servers: each program is looked at a few times at most. */
+#define NEED_DEPTH 4
+
+/* It is there, anybody may ask for it, or one that is needed does. */
+static bool is_needed(const struct services *lines, const char *name, unsigned depth)
+{
+	const struct program *program = program_find(name);
+
+	if (has_program(lines, name))
+		return true;
+	if (program == NULL || depth == 0 || is_transport(program))
+		return false;
+	for (const struct program_peer *peer = program->peers; peer->client != NULL; peer++)
+		if (strcmp(peer->client, PEER_ANYBODY) == 0 ||
+		    is_needed(lines, peer->client, depth - 1))
+			return true;
+	return false;
+}
+
 /* Adds what is missing, or only names it: a master.cf of ours may be meant to lack something. */
 static void find_missing(struct services *lines, struct services *defaults, bool add,
 			 struct str *notes)
 {
 	_cleanup_(str_free) struct str names = STR_EMPTY;
 
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		struct service *ours = find_service(defaults, SERVICE_UNIX, needed[i].name);
+	for (size_t i = 0; i < defaults->count; i++) {
+		struct service *ours = &defaults->items[i];
 
-		if (ours == NULL || find_service(lines, SERVICE_UNIX, needed[i].name) != NULL ||
-		    (needed[i].beside != NULL && !has_program(lines, needed[i].beside)))
+		if (ours->type != SERVICE_UNIX || is_transport(program_find(ours->program)) ||
+		    !is_needed(lines, ours->program, NEED_DEPTH) ||
+		    find_service(lines, SERVICE_UNIX, ours->name) != NULL)
 			continue;
+		str_printf(&names, "%s%s", names.len > 0 ? ", " : "", ours->name);
 		if (add)
 			move_service(lines, ours);
-		str_printf(&names, "%s%s", names.len > 0 ? ", " : "", needed[i].name);
 	}
 	if (names.len > 0)
 		str_printf(notes, "master.cf %s share/posta/master.cf: %s\n",
@@ -235,12 +266,28 @@ static void find_missing(struct services *lines, struct services *defaults, bool
 			   str_cstr(&names));
 }
 
-static bool is_of_postfix(const struct services *lines)
+static bool is_shared(const char *name)
 {
-	for (size_t i = 0; i < lines->count; i++)
-		if (find_program(lines->items[i].program) < ARRAY_SIZE(programs))
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
+		if (strcmp(shared[i], name) == 0)
 			return true;
 	return false;
+}
+
+/* It has programs that only Postfix has, and none that only we have. */
+static bool is_of_postfix(const struct services *lines)
+{
+	bool theirs = false;
+
+	for (size_t i = 0; i < lines->count; i++) {
+		const char *name = lines->items[i].program;
+
+		if (program_find(name) != NULL && !is_shared(name))
+			return false;
+		if (find_program(name) < ARRAY_SIZE(programs))
+			theirs = true;
+	}
+	return theirs;
 }
 
 void postfix_adapt(struct services *lines, struct str *notes)

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/programs.h"
 #include "master.h"
 #include "task/task.h"
 
@@ -176,33 +177,27 @@ int services_wait_ready(msec_t deadline, struct error *err)
 
 /* ---- the orderly stop ---- */
 
-/*
- * First what strangers talk to, while all that it needs for its last words is there: the session
- * programs with it, for they say good-bye through the network side; then the
- * queue, which waits for the results of the deliveries that it has given out; then the rest.
- */
-enum wave { WAVE_CLIENTS, WAVE_QUEUE, WAVE_REST, WAVE_END };
-
-static enum wave wave_of(const char *key, const char *program)
+static enum program_wave wave_of(const char *name)
 {
-	if (view_ends(view_of(key), VIEW(" inet")) || view_ends(view_of(program), VIEW("-session")))
-		return WAVE_CLIENTS;
-	return strcmp(program, "qmgr") == 0 ? WAVE_QUEUE : WAVE_REST;
+	const struct program *program = program_find(name);
+
+	/* Of a plan before: a program that there is no more. */
+	return program != NULL ? program->wave : WAVE_REST;
 }
 
 bool service_gives_work(const struct plan_service *service)
 {
-	return wave_of(service->key, service->line->program) != WAVE_REST;
+	return wave_of(service->line->program) < WAVE_REST;
 }
 
 /* Signals all of a wave (0: none), and counts them. */
-static size_t signal_wave(enum wave wave, int signal_number)
+static size_t signal_wave(enum program_wave wave, int signal_number)
 {
 	size_t count = 0;
 
 	list_for_each (&services.list, struct running_service, link, service) {
 		list_for_each (&service->processes, struct process, link, p) {
-			if (wave_of(service->key, p->program) != wave)
+			if (wave_of(p->program) != wave)
 				continue;
 			count++;
 			if (signal_number != 0)
@@ -212,7 +207,7 @@ static size_t signal_wave(enum wave wave, int signal_number)
 	return count;
 }
 
-static void wait_for_wave(enum wave wave, msec_t deadline)
+static void wait_for_wave(enum program_wave wave, msec_t deadline)
 {
 	while (signal_wave(wave, 0) > 0 && wait_on(&services.changed, deadline) == 0)
 		;
@@ -220,7 +215,7 @@ static void wait_for_wave(enum wave wave, msec_t deadline)
 
 void services_stop(void)
 {
-	for (enum wave wave = WAVE_CLIENTS; wave < WAVE_END; wave++) {
+	for (enum program_wave wave = WAVE_CLIENTS; wave < WAVE_END; wave++) {
 		size_t left;
 
 		signal_wave(wave, SIGTERM);

@@ -39,9 +39,6 @@ static void pop3_client_serve(struct stream *io, const struct peer *peer)
 
 static const struct daemon_program program = {
 	.name = "pop3d",
-	.user = DAEMON_NET,
-	.root = DAEMON_ROOT_EMPTY,
-	.calls = CALLS_NETWORK,
 	.prepare = pop3d_prepare,
 	.serve_client = pop3_client_serve,
 };

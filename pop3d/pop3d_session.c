@@ -74,9 +74,6 @@ static void pop3_parent_serve_ipc(struct ipc *ipc)
 
 static const struct daemon_program program = {
 	.name = "pop3d-session",
-	.user = DAEMON_PRIVILEGED,
-	.root = DAEMON_ROOT_NONE,
-	.calls = CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
 	.prepare = maildrop_program_prepare,
 	.start = session_start,
 	.serve_ipc = pop3_parent_serve_ipc,

@@ -170,9 +170,6 @@ static void retire(void)
 
 static const struct daemon_program program = {
 	.name = "qmgr",
-	.user = DAEMON_MAIL,
-	.root = DAEMON_ROOT_QUEUE,
-	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_MEMORY_FILES,
 	.prepare = qmgr_prepare,
 	.start = qmgr_start,
 	.serve_ipc = control_serve,

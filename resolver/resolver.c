@@ -163,9 +163,6 @@ static void resolver_serve(struct ipc *ipc)
 
 static const struct daemon_program program = {
 	.name = "resolver",
-	.user = DAEMON_NET,
-	.root = DAEMON_ROOT_EMPTY,
-	.calls = CALLS_NETWORK,
 	.prepare = lookup_prepare,
 	.start = lookup_start,
 	.serve_ipc = resolver_serve,

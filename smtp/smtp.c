@@ -263,9 +263,6 @@ static int smtp_prepare(struct error *err)
 
 static const struct daemon_program program = {
 	.name = "smtp",
-	.user = DAEMON_NET,
-	.root = DAEMON_ROOT_EMPTY,
-	.calls = CALLS_NETWORK,
 	.prepare = smtp_prepare,
 	.serve_ipc = smtp_serve,
 	.retire = cache_clear,

@@ -14,9 +14,6 @@ static int smtpd_prepare(struct error *err)
 
 static const struct daemon_program program = {
 	.name = "smtpd",
-	.user = DAEMON_NET,
-	.root = DAEMON_ROOT_EMPTY,
-	.calls = CALLS_NETWORK,
 	.prepare = smtpd_prepare,
 	.serve_client = session_serve,
 };

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "daemon/programs.h"
 #include "table/table.h"
 #include "task/stream.h"
 #include "tls/tls.h"
@@ -51,15 +52,19 @@ static void check_account(const char *parameter, const char *name)
 		check_error("%s: user %s has the rights of root", parameter, name);
 }
 
+/* Two programs of one user would be one for each other's borders. */
 static void check_accounts(void)
 {
-	check_account("mail_owner", param.mail_owner);
-	check_account("net_owner", param.net_owner);
-	check_account("auth_owner", param.auth_owner);
-	if (strcmp(param.mail_owner, param.net_owner) == 0 ||
-	    strcmp(param.net_owner, param.auth_owner) == 0 ||
-	    strcmp(param.mail_owner, param.auth_owner) == 0)
-		check_error("mail_owner, net_owner and auth_owner are to be three different users");
+	for (enum daemon_user user = 0; user < DAEMON_USERS; user++) {
+		const char *name = program_user_name(user);
+
+		check_account(program_user_parameter(user), name);
+		for (enum daemon_user other = 0; other < user; other++)
+			if (strcmp(name, program_user_name(other)) == 0)
+				check_error("%s and %s are to be different users, not both %s",
+					    program_user_parameter(other),
+					    program_user_parameter(user), name);
+	}
 }
 
 void check_files(void)

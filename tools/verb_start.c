@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "conf/conf.h"
+#include "tools/accounts.h"
 #include "tools/instance.h"
 #include "tools/tool.h"
 #include "tools/users.h"
@@ -106,6 +108,19 @@ static void complete_users(void)
 			fprintf(stderr, "posta start: warning: %.*s\n", VIEW_ARG(line));
 }
 
+/* An instance of an earlier version may lack users that programs have now. */
+static bool start_has_accounts(void)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	/* What is wrong with a configuration, master says better. */
+	if (conf_load(tool_directory(), NULL, 0, &report) < 0 || accounts_add_missing(&err) == 0)
+		return true;
+	tool_fail("start", "%s", err.text);
+	return false;
+}
+
 int verb_start(int argc, char **argv)
 {
 	static const struct option options[] = { { "foreground", no_argument, NULL, 'f' },
@@ -130,6 +145,8 @@ int verb_start(int argc, char **argv)
 		return tool_fail("start", "%s: %s", tool_directory(), strerror(errno));
 	if (!instance_find_master(master))
 		return tool_fail("start", "there is no libexec/posta/master beside bin/posta");
+	if (geteuid() == 0 && !start_has_accounts())
+		return TOOL_NO;
 	complete_users();
 	if (!foreground)
 		return start_in_background(master, directory);

@@ -3,11 +3,13 @@
  *
  *	generate_man conf PARAMS.DEF              posta.conf(5): every parameter
  *	generate_man page FILE.in PARAMS.DEF VERBS.DEF
+ *	generate_man program NAME PARAMS.DEF      posta-NAME(8), of a program without a page of its own
  *	generate_man verb NAME HELP VERBS.DEF     posta-NAME(1), from what posta NAME --help prints
  *
  * writes the page to standard output. In a page's source "@PARAMETERS word@" stands for the
- * parameters of the groups in params.def whose heading has that word ("smtpd", "lib/route"), and
- * "@VERBS@" for the verbs of the administrator's tool.
+ * parameters of the groups in params.def whose heading has that word ("smtpd", "lib/route"),
+ * "@VERBS@" for the verbs of the administrator's tool, and "@PRIVILEGES name@" for what programs.def
+ * says of a program: its user, its root directory, and whose messages it takes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "daemon/programs.h"
 
 enum { SOURCE_MAX = 4 << 20 };
 
@@ -329,6 +332,66 @@ static bool put_verb(const char *wanted, const char *help, const char *verbs)
 	return found;
 }
 
+/* ---- programs ---- */
+
+static void put_peers(const struct program *program)
+{
+	for (const struct program_peer *peer = program->peers; peer->client != NULL; peer++) {
+		printf("On its %s sockets it takes from\n",
+		       peer->socket == SOCKET_PUBLIC ? "public" : "private");
+		if (strcmp(peer->client, PEER_ANYBODY) == 0)
+			printf("anybody on this system:\n");
+		else
+			printf(".BR posta\\-%s (8):\n", peer->client);
+		for (size_t i = 0; peer->messages[i] != MSG_none; i++)
+			printf("%s%s", i > 0 ? ", " : "", message_name(peer->messages[i]));
+		printf(".\n");
+	}
+	if (program->peers->client == NULL)
+		printf("No other program may connect to it.\n");
+}
+
+static void put_privileges(const char *name)
+{
+	const struct program *program = program_find(name);
+	static const char *const roots[] = {
+		[DAEMON_ROOT_EMPTY] = "with a root directory that holds nothing but sockets",
+		[DAEMON_ROOT_QUEUE] = "with the queue as root directory",
+		[DAEMON_ROOT_NONE] = "in the system's root directory",
+	};
+
+	if (program == NULL) {
+		fprintf(stderr, "generate_man: programs.def has no %s\n", name);
+		exit(1);
+	}
+	if (program->user == DAEMON_PRIVILEGED)
+		printf("It runs as root,\n");
+	else
+		printf("It runs as the user\n.B %s\n(by default %s),\n",
+		       program_user_parameter(program->user), program_user_default(program->user));
+	printf("%s.\n", roots[program->root]);
+	put_peers(program);
+}
+
+static void put_program(const char *name, const struct str *params)
+{
+	const struct program *program = program_find(name);
+
+	printf(".TH \"POSTA-");
+	for (const char *c = name; *c != '\0'; c++)
+		putchar(ascii_upper(*c));
+	printf("\" 8 \"\" \"Posta %s\" \"Posta\"\n.SH NAME\nposta\\-%s \\- ", POSTA_VERSION, name);
+	page_put_text(view_of(program != NULL ? program->doc : ""));
+	printf("\n.SH DESCRIPTION\n.BR posta\\-master (8)\n"
+	       "starts this program; it is not started by hand.\n.SH PRIVILEGES\n");
+	put_privileges(name);
+	printf("Like all programs of the suite it is confined by seccomp, cannot gain privileges, "
+	       "and leaves no core file.\n.SH PARAMETERS\n"
+	       "Those of main.cf that concern it most; all are in\n.BR posta.conf (5).\n");
+	put_groups(params, view_of(name));
+	printf(".SH SEE ALSO\n.BR posta (1),\n.BR posta.conf (5),\n.BR posta\\-master.cf (5)\n");
+}
+
 /* ---- pages ---- */
 
 static void put_page(const char *path, const struct str *params, const char *verbs)
@@ -340,6 +403,13 @@ static void put_page(const char *path, const struct str *params, const char *ver
 		if (view_starts(line, VIEW("@PARAMETERS ")) && view_ends(line, VIEW("@"))) {
 			line.len--;
 			put_groups(params, view_from(line, strlen("@PARAMETERS ")));
+		} else if (view_starts(line, VIEW("@PRIVILEGES ")) && view_ends(line, VIEW("@"))) {
+			char name[64];
+
+			snprintf(name, sizeof(name), "%.*s",
+				 (int)(line.len - strlen("@PRIVILEGES @")),
+				 line.data + strlen("@PRIVILEGES "));
+			put_privileges(name);
 		} else if (view_is(line, "@VERBS@")) {
 			put_verbs(verbs);
 		} else if (view_starts(line, VIEW(".TH "))) {
@@ -361,6 +431,9 @@ int main(int argc, char **argv)
 	} else if (argc == 5 && strcmp(argv[1], "page") == 0) {
 		params = page_read_source(argv[3]);
 		put_page(argv[2], &params, argv[4]);
+	} else if (argc == 4 && strcmp(argv[1], "program") == 0) {
+		params = page_read_source(argv[3]);
+		put_program(argv[2], &params);
 	} else if (argc == 5 && strcmp(argv[1], "verb") == 0 &&
 		   put_verb(argv[2], argv[3], argv[4])) {
 		/* done */

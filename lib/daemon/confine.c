@@ -49,13 +49,6 @@ static int confine_find_user(const char *name, uid_t *uid, gid_t *gid, struct er
 	return 0;
 }
 
-static const char *user_name(enum daemon_user user)
-{
-	return user == DAEMON_NET    ? param.net_owner
-	       : user == DAEMON_AUTH ? param.auth_owner
-				     : param.mail_owner;
-}
-
 /* Looks up everything while the system's files can still be read. */
 static int identity_find(enum daemon_user user, struct identity *id, struct error *err)
 {
@@ -64,7 +57,7 @@ static int identity_find(enum daemon_user user, struct identity *id, struct erro
 	const struct group *shadow;
 	int r;
 
-	id->name = user_name(user);
+	id->name = program_user_name(user);
 	id->group_count = 0;
 	r = confine_find_user(id->name, &id->uid, &id->gid, err);
 	if (r < 0)
@@ -175,7 +168,7 @@ static int keep_needed_capabilities(struct error *err)
 
 /* ---- a whole program ---- */
 
-static int enter_root(const struct daemon_program *program, struct str *text, struct error *err)
+static int enter_root(const struct program *program, struct str *text, struct error *err)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 
@@ -200,11 +193,11 @@ static int enter_root(const struct daemon_program *program, struct str *text, st
 	return change_root(path.data, err);
 }
 
-static int switch_user(const struct daemon_program *program, const struct identity *id,
-		       struct str *text, struct error *err)
+static int switch_user(const struct program *program, const struct identity *id, struct str *text,
+		       struct error *err)
 {
 	if (!daemon_running_as_root()) {
-		str_printf(text, " uid=%u", geteuid());
+		str_printf(text, " uid=%u,as-all-programs", geteuid());
 		return 0;
 	}
 	if (program->user == DAEMON_PRIVILEGED) {
@@ -220,8 +213,7 @@ static int switch_user(const struct daemon_program *program, const struct identi
  * nothing to open for those that open nothing, the queue for those that own it, nothing to write
  * for those that only read. The privileged partners limit their children.
  */
-static int limit_program_files(const struct daemon_program *program, struct str *text,
-			       struct error *err)
+static int limit_program_files(const struct program *program, struct str *text, struct error *err)
 {
 	const char *everything[] = { "/", NULL }, *here[] = { ".", NULL }, *nothing[] = { NULL };
 	bool reads = program->calls & CALLS_FILES_READ, writes = program->calls & CALLS_FILES_WRITE;
@@ -247,7 +239,7 @@ static int limit_program_files(const struct daemon_program *program, struct str 
  * Commands that local delivery runs may be set-gid programs (mailing list managers are), which
  * no-new-privileges would break: the filter is then put on while root may do so without it.
  */
-static bool runs_set_id_programs(const struct daemon_program *program)
+static bool runs_set_id_programs(const struct program *program)
 {
 	return program->calls & CALLS_EXEC && program->user == DAEMON_PRIVILEGED &&
 	       daemon_running_as_root();
@@ -283,7 +275,7 @@ int daemon_confine(unsigned calls, struct error *err)
 	return put_on_seccomp(calls, false, &text, err);
 }
 
-int confine_program(const struct daemon_program *program, struct str *text, struct error *err)
+int confine_program(const struct program *program, struct str *text, struct error *err)
 {
 	struct identity id = { 0 };
 	bool early = runs_set_id_programs(program);

@@ -4,11 +4,12 @@
  * A program is a table and its functions:
  *
  *	static const struct daemon_program program = {
- *		.name = "smtpd", .user = DAEMON_NET, .root = DAEMON_ROOT_EMPTY,
- *		.calls = CALLS_NETWORK,
- *		.prepare = open_tables, .serve_client = serve_client,
+ *		.name = "smtpd", .prepare = open_tables, .serve_client = serve_client,
  *	};
  *	int main(int argc, char **argv) { return daemon_main(argc, argv, &program); }
+ *
+ * As whom it runs, in which root directory, with which calls, and whose messages it is given stands
+ * in programs.def (programs.h): nobody else is let in, and nothing else is handed to serve_ipc.
  *
  * Started by master only (it refuses otherwise): listening sockets, the log, the status pipe and
  * the life line to master come as inherited descriptors named in arguments.
@@ -34,21 +35,10 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
+#include "daemon/programs.h"
 #include "ipc/ipc.h"
 #include "task/stream.h"
 #include "task/task.h"
-
-enum daemon_user {
-	DAEMON_NET /* net_owner */,
-	DAEMON_MAIL /* mail_owner */,
-	DAEMON_AUTH /* auth_owner, group shadow */,
-	DAEMON_PRIVILEGED /* root stays */
-};
-enum daemon_root {
-	DAEMON_ROOT_EMPTY /* queue_directory/sockets: nothing but sockets */,
-	DAEMON_ROOT_QUEUE,
-	DAEMON_ROOT_NONE
-};
 
 /* What the program's seccomp list allows beyond memory, time, signals, reading and writing open
  * descriptors, epoll, threads and UNIX sockets. */
@@ -75,9 +65,8 @@ struct peer {
 
 struct daemon_program {
 	const char *name;
-	enum daemon_user user;
-	enum daemon_root root;
-	unsigned calls;
+	/* NULL: the entry of programs.def with this name. Tests have one of their own. */
+	const struct program *entry;
 	/* Before confinement. 0, or a negative errno with a reason: the start fails. */
 	int (*prepare)(struct error *err);
 	/* First task after confinement. May be NULL. */
@@ -107,6 +96,8 @@ void daemon_retire(void);
 void daemon_work_begin(void);
 void daemon_work_end(void);
 bool daemon_running_as_root(void);
+/* For prepare(): calls that this program needs beyond those of programs.def, as configured. */
+void daemon_add_calls(unsigned calls);
 
 /*
  * Drops to a user for good, verified: supplementary groups, gid, uid, no way back. For the

@@ -25,6 +25,7 @@
 #include "base/str.h"
 #include "conf/conf.h"
 #include "daemon/daemon.h"
+#include "daemon/programs.h"
 
 #define LISTEN_MAX    64 /* sockets of one service: addresses of this host, mostly */
 #define OVERRIDES_MAX 256
@@ -50,10 +51,15 @@ struct birth {
 /* Reads the command line (and cuts the -o arguments in two). 0 or -EINVAL with a reason. */
 int arguments_read(int argc, char **argv, struct birth *birth, struct error *err);
 
+/* ---- main.c ---- */
+
+/* What programs.def says of this program, and daemon_add_calls. */
+const struct program *daemon_entry(void);
+
 /* ---- confine.c ---- */
 
 /* Puts everything on, appending to *text what it was. */
-int confine_program(const struct daemon_program *program, struct str *text, struct error *err);
+int confine_program(const struct program *program, struct str *text, struct error *err);
 
 /* ---- seccomp.c ---- */
 

@@ -135,7 +135,7 @@ void life_start(const struct daemon_program *program, const struct birth *birth)
 	task_on_signal(SIGTERM, life_stop, NULL);
 	task_on_signal(SIGHUP, retire_on_signal, NULL);
 	task_spawn("life line", watch_life_line, NULL);
-	if (program->root != DAEMON_ROOT_NONE)
+	if (daemon_entry()->root != DAEMON_ROOT_NONE)
 		task_spawn("tables", watch_tables, NULL);
 }
 

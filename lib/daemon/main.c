@@ -14,6 +14,7 @@
 
 static struct {
 	const struct daemon_program *program;
+	struct program entry;
 	struct birth birth;
 } self;
 
@@ -34,6 +35,16 @@ const char *daemon_service_name(void)
 const char *const *daemon_arguments(void)
 {
 	return self.birth.arguments;
+}
+
+const struct program *daemon_entry(void)
+{
+	return &self.entry;
+}
+
+void daemon_add_calls(unsigned calls)
+{
+	self.entry.calls |= calls;
 }
 
 /* The reason goes to the log, and to master, which tells whoever waits for the start. */
@@ -106,6 +117,19 @@ static void first_task(void *unused)
 		self.program->start();
 }
 
+static int find_entry(struct error *err)
+{
+	const struct program *entry = self.program->entry;
+
+	if (entry == NULL)
+		entry = program_find(self.program->name);
+	if (entry == NULL)
+		return error_set(err, -EINVAL, "programs.def has no program %s",
+				 self.program->name);
+	self.entry = *entry;
+	return program_users_find(daemon_running_as_root(), err);
+}
+
 /* Master's own streams of signals and masks must not be ours. */
 static void reset_signals(void)
 {
@@ -136,8 +160,9 @@ int daemon_main(int argc, char **argv, const struct daemon_program *program)
 		return r;
 	ipc_set_root(param.queue_directory);
 	ipc_set_default_timeout(param.ipc_timeout);
-	if (check_listeners(&err) < 0 || (program->prepare != NULL && program->prepare(&err) < 0) ||
-	    confine_program(program, &text, &err) < 0)
+	if (find_entry(&err) < 0 || check_listeners(&err) < 0 ||
+	    (program->prepare != NULL && program->prepare(&err) < 0) ||
+	    confine_program(&self.entry, &text, &err) < 0)
 		return start_give_up(err.text);
 	life_report(self.birth.status_fd, "ready", str_cstr(&text) + 1);
 	log_gather();

@@ -98,19 +98,44 @@ static void serve_one(void *argument)
 	life_work_end();
 }
 
+/* False: whoever it is has nothing to say here. */
+static bool connection_admit(struct ipc *ipc, const char *socket_name)
+{
+	struct message_set may_send;
+	pid_t pid;
+	uid_t uid = (uid_t)-1;
+	gid_t gid;
+
+	(void)ipc_peer(ipc, &pid, &uid, &gid);
+	if (!program_admits(daemon_entry(), socket_name, uid, &may_send)) {
+		ipc_log_refusal(ipc, "connect");
+		return false;
+	}
+	ipc_limit(ipc, &may_send);
+	return true;
+}
+
 static void connection_start(const struct listener *listener, int fd,
 			     const struct sockaddr_storage *from, socklen_t from_len)
 {
+	struct ipc *ipc = NULL;
+
+	if (from->ss_family == AF_UNIX && serving.program->serve_ipc != NULL) {
+		ipc = ipc_new(fd);
+		ipc_set_socket_name(ipc, listener->name);
+		if (!connection_admit(ipc, listener->name)) {
+			ipc_free(ipc);
+			return;
+		}
+	}
+
 	struct connection *c = mem_new(struct connection);
 
 	c->listener = listener;
 	c->fd = fd;
+	c->ipc = ipc;
 	c->peer.address = *from;
 	c->peer.address_length = from_len;
-	if (from->ss_family == AF_UNIX && serving.program->serve_ipc != NULL) {
-		c->ipc = ipc_new(fd);
-		ipc_set_socket_name(c->ipc, listener->name);
-	}
 	list_push_back(&serving.connections, &c->link);
 	serving.connection_count++;
 	metric_add(METRIC_connections, 1);
@@ -127,7 +152,7 @@ static void connection_start(const struct listener *listener, int fd,
  */
 static bool must_retire(void)
 {
-	if (serving.program->root != DAEMON_ROOT_NONE && table_any_changed())
+	if (daemon_entry()->root != DAEMON_ROOT_NONE && table_any_changed())
 		life_retire();
 	return life_is_retiring();
 }

@@ -25,6 +25,8 @@ struct ipc {
 	int came;   /* a descriptor that belongs to the first message not yet complete, or -1 */
 	int broken; /* what ended this connection, or 0 */
 	struct ucred peer;
+	bool is_limited; /* to may_send */
+	struct message_set may_send;
 	char socket_name[64];
 };
 

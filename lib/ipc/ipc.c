@@ -91,6 +91,31 @@ void ipc_set_socket_name(struct ipc *ipc, const char *name)
 	snprintf(ipc->socket_name, sizeof(ipc->socket_name), "%s", name);
 }
 
+void ipc_limit(struct ipc *ipc, const struct message_set *may_send)
+{
+	ipc->is_limited = true;
+	ipc->may_send = *may_send;
+}
+
+/* Any local user can be refused as often as they like; the log has better things to hold. */
+#define REFUSAL_PAUSE 1000
+
+void ipc_log_refusal(const struct ipc *ipc, const char *what)
+{
+	static unsigned unsaid;
+	static msec_t next;
+
+	metric_add(METRIC_protocol_errors, 1);
+	unsaid++;
+	if (clock_now() < next)
+		return;
+	log_warning("refused: process %d (uid %d) may not %s on %s%s", (int)ipc->peer.pid,
+		    (int)ipc->peer.uid, what, ipc->socket_name[0] ? ipc->socket_name : "a socket",
+		    unsaid > 1 ? "; others since the last such line" : "");
+	next = clock_after(REFUSAL_PAUSE);
+	unsaid = 0;
+}
+
 int ipc_fail(struct ipc *ipc, int code)
 {
 	if (code == -EBADMSG && ipc->broken == 0) {

@@ -170,6 +170,22 @@ enum { PROGRAM_COMMAND, PROGRAM_FILE };
 enum { SOURCE_ALIAS, SOURCE_FORWARD };
 enum { STORE_MAILDIR, STORE_MBOX };
 
+/* Kinds of messages, as a set. */
+struct message_set {
+	uint64_t bits[2];
+};
+_Static_assert(MSG_COUNT <= 128, "a message_set has room for all messages");
+
+static inline void message_set_add(struct message_set *set, enum message_type type)
+{
+	set->bits[type / 64] |= UINT64_C(1) << (type % 64);
+}
+
+static inline bool message_set_has(const struct message_set *set, enum message_type type)
+{
+	return set->bits[type / 64] & (UINT64_C(1) << (type % 64));
+}
+
 struct ipc;
 
 /* Takes a connected UNIX stream socket. */
@@ -201,6 +217,13 @@ void ipc_set_default_timeout(msec_t timeout);
  * this program made (it waits for answers), and not for those that it accepted.
  */
 void ipc_finish_first(struct ipc *ipc, bool finish_first);
+/*
+ * The peer may send these messages only. Another one is not read: it is logged, answered by verdict
+ * 550 5.7.1, and ends the connection with -EACCES.
+ */
+void ipc_limit(struct ipc *ipc, const struct message_set *may_send);
+/* Logs that a peer was refused: a line a second at most, which says how many there were. */
+void ipc_log_refusal(const struct ipc *ipc, const char *what);
 /* Who is at the other end (SO_PEERCRED at connect time). */
 int ipc_peer(const struct ipc *ipc, pid_t *pid, uid_t *uid, gid_t *gid);
 

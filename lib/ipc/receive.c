@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -161,6 +162,18 @@ static int frame_read_head(struct ipc *ipc, msec_t deadline, enum message_type *
 	return 0;
 }
 
+static int message_refuse(struct ipc *ipc, enum message_type type)
+{
+	char what[80];
+
+	snprintf(what, sizeof(what), "send %s", message_name(type));
+	ipc_log_refusal(ipc, what);
+	if (ipc_send(ipc, verdict, .code = 550, .status = VIEW("5.7.1"),
+		     .text = VIEW("not permitted")) == 0)
+		(void)ipc_flush(ipc);
+	return -EACCES;
+}
+
 static int read_message(struct ipc *ipc, struct message *m)
 {
 	msec_t deadline = clock_after(ipc->timeout);
@@ -168,6 +181,8 @@ static int read_message(struct ipc *ipc, struct message *m)
 	size_t body;
 	int r = frame_read_head(ipc, deadline, &type, &body);
 
+	if (r == 0 && ipc->is_limited && !message_set_has(&ipc->may_send, type))
+		r = message_refuse(ipc, type);
 	if (r == 0)
 		r = frame_fill(ipc, IPC_HEAD_SIZE + body, deadline);
 	if (r < 0)

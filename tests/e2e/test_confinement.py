@@ -8,8 +8,8 @@ import unittest
 from posta import AS_ROOT, PLAIN_BUILD, Instance, PASSWORD, message, wait_until
 
 # program: user, or None for root
-USERS = {"smtpd": "postanet", "smtp": "postanet", "local": "postanet", "resolver": "postanet",
-         "anvil": "postanet", "imapd": "postanet", "pop3d": "postanet", "cleanup": "posta",
+USERS = {"smtpd": "postasmtp", "smtp": "postaagent", "local": "postaagent", "resolver": "postainfo",
+         "anvil": "postainfo", "imapd": "postalogin", "pop3d": "postalogin", "cleanup": "posta",
          "qmgr": "posta", "bounce": "posta", "auth": "postaauth", "local-deliver": "root",
          "imapd-session": "root", "pop3d-session": "root"}
 SOCKETS_ONLY = {"smtpd", "smtp", "local", "resolver", "anvil", "imapd", "pop3d"}
@@ -118,7 +118,7 @@ class AsRoot(unittest.TestCase):
         for name, _, item in self.programs:
             if name in SOCKETS_ONLY:
                 self.assertIn("seccomp", item["confinement"])
-                self.assertIn("postanet", item["confinement"])
+                self.assertIn("user=" + USERS[name], item["confinement"])
 
 
 class AsOrdinaryUser(unittest.TestCase):

@@ -60,7 +60,9 @@ static int set_up(void **unused)
 	snprintf(text, sizeof(text),
 		 "queue_directory = %s\nmailbox_passwords = hash:%s/conf/passwords\n"
 		 "mydestination = local.test\nauth_default_realm = example.test\n"
-		 "mail_owner = nobody\nauth_owner = nobody\nvirtual_uid = 4321\n"
+		 "mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\n"
+		 "agent_owner = nobody\ninfo_owner = nobody\nauth_owner = nobody\nvirtual_uid = "
+		 "4321\n"
 		 "virtual_gid = 4321\nrecipient_delimiter = +\nauth_system_users = shadow\n"
 		 "auth_failure_delay = 0\nmyhostname = mx.example.test\n",
 		 root, root);
@@ -285,6 +287,8 @@ static void neighbours(void *unused)
 	rude = ipc_connect("private/auth", clock_after(5000));
 	assert_non_null(rude);
 	assert_int_equal(ipc_send(rude, anvil_new_mail, .user = VIEW("x")), 0);
+	assert_int_equal(ipc_expect(rude, MSG_verdict, &m), 0);
+	assert_int_equal(m.verdict.code, 550);
 	assert_true(ipc_receive(rude, &m) < 0);
 	ipc_free(rude);
 	rude = ipc_connect("private/auth", clock_after(5000));

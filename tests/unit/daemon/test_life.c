@@ -25,6 +25,10 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 
+/* The users that the suite's programs have need not exist where this is built. */
+#define OWNERS                                                                                     \
+	"mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\nagent_owner = nobody\n"  \
+	"info_owner = nobody\nauth_owner = nobody\n"
 #define PATIENCE 10000 /* milliseconds; a busy machine is slow */
 
 static char folder[] = "/tmp/posta-test-life-XXXXXX";
@@ -60,10 +64,17 @@ static void serve_ipc(struct ipc *ipc)
 	}
 }
 
-static const struct daemon_program description = {
+static const struct program entry = {
 	.name = "test",
 	.user = DAEMON_PRIVILEGED,
 	.root = DAEMON_ROOT_NONE,
+	.peers = (const struct program_peer[]){ { SOCKET_PUBLIC, PEER_ANYBODY, { MSG_new_mail } },
+						{ .client = NULL } },
+};
+
+static const struct daemon_program description = {
+	.name = "test",
+	.entry = &entry,
 	.prepare = prepare,
 	.serve_ipc = serve_ipc,
 };
@@ -282,7 +293,8 @@ static int set_up(void **state)
 	if (mkdtemp(folder) == NULL)
 		return -1;
 	snprintf(path, sizeof(path), "%s/main.cf", folder);
-	snprintf(text, sizeof(text), "queue_directory = %s\nmyhostname = test.test\n", folder);
+	snprintf(text, sizeof(text), "queue_directory = %s\nmyhostname = test.test\n" OWNERS,
+		 folder);
 	return io_replace_file(path, view_of(text), 0644, NULL);
 }
 

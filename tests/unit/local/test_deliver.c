@@ -98,7 +98,8 @@ static int set_up(void **unused)
 		&text,
 		"queue_directory = %s\nmailbox_users = hash:%s/conf/users\n"
 		"mydestination = local.test\nmyhostname = mx.example.test\n"
-		"mail_owner = nobody\nnet_owner = nobody\nvirtual_uid = %d\n"
+		"mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\n"
+		"agent_owner = nobody\ninfo_owner = nobody\nauth_owner = nobody\nvirtual_uid = %d\n"
 		"virtual_gid = %d\nvirtual_home = %s/mail/%%d/%%n\nrecipient_delimiter = +\n"
 		"alias_maps = hash:%s/conf/aliases\nvirtual_mailbox_base = %s/mail\n"
 		"virtual_mailbox_maps = inline:{ v@v.test=v/, m@v.test=m.mbox, up@v.test=../x/ }\n"

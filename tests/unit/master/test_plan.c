@@ -231,6 +231,32 @@ static void partial(void **state)
 	plan_free(&plan);
 }
 
+/* A line that was copied from Postfix does not make the whole file one of Postfix's. */
+static void ours_with_lines_of_postfix(void **state)
+{
+	static const char *const expected[] = {
+		"line 4: program pipe is not there yet: no service foo\n",
+		"left out, as others do their work: postlog, showq\n", NULL
+	};
+	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
+	struct plan plan;
+
+	(void)state;
+	if (load("",
+		 "qmgr unix - - - - 1 qmgr also=public/showq\n"
+		 "submit unix n - - - - cleanup\n"
+		 "resolver unix - - - - 1 resolver\n"
+		 "foo unix - n n - - pipe\n"
+		 "postlog unix-dgram n - n - 1 postlogd\n"
+		 "showq unix n - y - - showq\n",
+		 &plan, &report, &notes) < 0)
+		fail_msg("%s", str_cstr(&report));
+	assert_notes(&notes, expected);
+	assert_sockets(find(&plan, "qmgr unix"), "private/qmgr public/showq");
+	assert_sockets(find(&plan, "submit unix"), "public/submit");
+	plan_free(&plan);
+}
+
 /* The folders of Postfix's queue have the names of ours. */
 static void queue_of_postfix(void **state)
 {
@@ -312,6 +338,7 @@ int main(void)
 		cmocka_unit_test(lines_of_postfix),
 		cmocka_unit_test(postscreen),
 		cmocka_unit_test(partial),
+		cmocka_unit_test(ours_with_lines_of_postfix),
 		cmocka_unit_test(queue_of_postfix),
 		cmocka_unit_test(all_errors_at_once),
 		cmocka_unit_test(what_is_wrong),
