@@ -170,6 +170,8 @@ int plan_load(const char *config_directory, struct plan *plan, struct str *repor
 		return -EINVAL;
 	}
 	services_load(config_directory, &plan->lines, report);
+	conf_not_in_force(notes, notes, NULL);
+	services_not_in_force(&plan->lines, notes, notes, NULL);
 	postfix_adapt(&plan->lines, notes);
 	plan->config_directory = mem_strdup(config_directory);
 	plan->queue_directory = mem_strdup(param.queue_directory);

@@ -14,6 +14,8 @@
 /* A finding, on standard output. Errors make the check fail. */
 void check_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void check_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Only with -v. */
+void check_remark(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Ports, addresses, programs and services, as at the start. */
 void check_master(void);

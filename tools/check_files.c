@@ -169,7 +169,8 @@ void check_tables(void)
 {
 	for (size_t i = 0; i < param_table_count; i++) {
 		const struct param_info *info = &param_table[i];
-		const char *value = info->type == PARAM_TYPE_STR ? conf_get(info->name) : NULL;
+		bool has_tables = info->type == PARAM_TYPE_LIST || info->type == PARAM_TYPE_TABLES;
+		const char *value = has_tables ? conf_get(info->name) : NULL;
 		const struct conf_setting *setting = conf_setting(info->name);
 
 		/* A default that names a file of another system is nobody's wish. */

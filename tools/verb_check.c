@@ -11,7 +11,7 @@
 #include "tools/tool.h"
 
 static const char help[] =
-	"usage: posta [-c CONFDIR] check\n"
+	"usage: posta [-c CONFDIR] check [-v]\n"
 	"\n"
 	"Reads main.cf and master.cf as the programs do, and looks for parameters that nothing "
 	"uses or\n"
@@ -19,19 +19,24 @@ static const char help[] =
 	"opened or\n"
 	"are older than their source, and certificates that cannot be read; then asks every SMTP "
 	"service,\n"
-	"as a stranger, to relay. Status 1 if anything is wrong; warnings alone are no failure.\n";
+	"as a stranger, to relay. What is wrong comes first. Status 1 if anything is wrong; "
+	"warnings\n"
+	"alone are no failure. -v also names what is of no consequence here.\n";
 
 static struct {
 	int errors, warnings;
+	bool verbose;
+	struct str error_lines, warning_lines, remark_lines;
 	size_t asked;
 	struct services services;
 } check;
 
-static void finding(const char *kind, const char *format, va_list args)
+/* The worst comes first, whenever it is found. */
+static void add_finding(struct str *to, const char *kind, const char *format, va_list args)
 {
-	printf("%s: ", kind);
-	vprintf(format, args);
-	putchar('\n');
+	str_printf(to, "%s: ", kind);
+	str_vprintf(to, format, args);
+	str_append_byte(to, '\n');
 }
 
 void check_error(const char *format, ...)
@@ -39,7 +44,7 @@ void check_error(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	finding("error", format, args);
+	add_finding(&check.error_lines, "error", format, args);
 	va_end(args);
 	check.errors++;
 }
@@ -49,9 +54,19 @@ void check_warning(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	finding("warning", format, args);
+	add_finding(&check.warning_lines, "warning", format, args);
 	va_end(args);
 	check.warnings++;
+}
+
+void check_remark(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (check.verbose)
+		add_finding(&check.remark_lines, "remark", format, args);
+	va_end(args);
 }
 
 static void each_line(const struct str *report, void (*say)(const char *format, ...))
@@ -66,14 +81,18 @@ static void each_line(const struct str *report, void (*say)(const char *format, 
 
 static bool check_main_cf(void)
 {
-	_cleanup_(str_free) struct str report = STR_EMPTY, unused = STR_EMPTY, later = STR_EMPTY;
+	_cleanup_(str_free) struct str report = STR_EMPTY, unused = STR_EMPTY;
+	_cleanup_(str_free) struct str guards = STR_EMPTY, later = STR_EMPTY, trifles = STR_EMPTY;
 	int r = conf_load(tool_directory(), NULL, 0, &report);
 
+	conf_not_in_force(&guards, &later, &trifles);
+	services_not_in_force(&check.services, &guards, &later, &trifles);
+	each_line(&guards, check_error);
 	each_line(&report, check_error);
 	conf_unused(&unused);
 	each_line(&unused, check_warning);
-	conf_not_in_force(&later);
 	each_line(&later, check_warning);
+	each_line(&trifles, check_remark);
 	return r == 0;
 }
 
@@ -147,10 +166,11 @@ int verb_check(int argc, char **argv)
 {
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
-	if (argc > 1)
+	check.verbose = argc == 2 && strcmp(argv[1], "-v") == 0;
+	if (argc > 1 && !check.verbose)
 		return tool_usage("check", "%s is not understood", argv[1]);
 
-	bool readable = check_main_cf(), services = check_master_cf();
+	bool services = check_master_cf(), readable = check_main_cf();
 
 	if (readable)
 		check_files();
@@ -158,10 +178,12 @@ int verb_check(int argc, char **argv)
 	if (readable && services) {
 		check_master();
 		ipc_set_root(param.queue_directory);
-		fflush(stdout);
 		task_run(check_services, NULL);
 	}
 	services_free(&check.services);
+	fputs(str_cstr(&check.error_lines), stdout);
+	fputs(str_cstr(&check.warning_lines), stdout);
+	fputs(str_cstr(&check.remark_lines), stdout);
 	printf("%d errors, %d warnings; asked %zu times to relay as a stranger\n", check.errors,
 	       check.warnings, check.asked);
 	return check.errors > 0 ? TOOL_NO : TOOL_DONE;

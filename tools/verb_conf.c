@@ -196,6 +196,24 @@ static void explain_type(const struct param_info *info)
 	case PARAM_TYPE_TIME:
 		printf("  type: time; without a unit (s m h d w) in units of \"%c\"\n", info->unit);
 		break;
+	case PARAM_TYPE_ENUM:
+		printf("  type: one of %s\n", info->words + (info->words[0] == '|'));
+		break;
+	case PARAM_TYPE_LIST:
+		printf("  type: list%s%s\n", info->words[0] ? " of " : "", info->words);
+		break;
+	case PARAM_TYPE_TABLES:
+		printf("  type: look-up tables\n");
+		break;
+	case PARAM_TYPE_NEEDLESS:
+		printf("  Postfix has this parameter; it is of no consequence here\n");
+		break;
+	case PARAM_TYPE_GUARD:
+		printf("  Postfix has this parameter; it is not yet in force, and what needs it "
+		       "does "
+		       "not start: %s\n",
+		       info->readers);
+		break;
 	case PARAM_TYPE_LATER:
 		printf("  Postfix has this parameter; Posta knows it, and it is not yet in "
 		       "force\n");

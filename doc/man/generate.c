@@ -77,6 +77,17 @@ static void put_kind(const struct param_info *info)
 			printf("number from %lld to %lld; ", (long long)info->min,
 			       (long long)info->max);
 		break;
+	case PARAM_TYPE_ENUM:
+	case PARAM_TYPE_LIST:
+		if (info->words[0] != '\0') {
+			printf(info->type == PARAM_TYPE_LIST ? "list of " : "");
+			page_put_text(view_of(info->words + (info->words[0] == '|')));
+			printf("; ");
+		}
+		break;
+	case PARAM_TYPE_TABLES:
+		printf("tables; ");
+		break;
 	case PARAM_TYPE_TIME:
 		printf("time, unit %c; ", info->unit);
 		break;
@@ -104,12 +115,13 @@ static void put_parameter(const struct param_info *info)
 
 /* ---- the groups of params.def ---- */
 
-/* The text of a one-line comment. */
+/* PARAM_GROUP("heading", ... */
 static bool is_heading(struct view line, struct view *heading)
 {
-	if (!view_starts(line, VIEW("/*")) || !view_ends(line, VIEW("*/")) || line.len < 5)
+	if (!view_starts(line, VIEW("PARAM_GROUP(\"")))
 		return false;
-	*heading = view_trim(view_first(view_from(line, 2), line.len - 4));
+	line = view_from(line, strlen("PARAM_GROUP(\""));
+	*heading = view_first(line, view_find_byte(line, '"'));
 	return true;
 }
 
@@ -124,7 +136,7 @@ static const struct param_info *parameter_of(struct view line)
 		return NULL;
 	name = view_from(line, open + 1);
 	info = param_find(view_first(name, view_find_byte(name, ',')));
-	return info != NULL && info->type != PARAM_TYPE_LATER ? info : NULL;
+	return info != NULL && !param_is_later(info) ? info : NULL;
 }
 
 static bool is_word_byte(char c)
@@ -183,7 +195,7 @@ static void put_later(void)
 	size_t count = 0;
 
 	for (size_t i = 0; i < param_table_count; i++)
-		if (param_table[i].type == PARAM_TYPE_LATER &&
+		if (param_is_later(&param_table[i]) &&
 		    param_find(view_of(param_table[i].name)) == &param_table[i])
 			later[count++] = &param_table[i];
 	qsort(later, count, sizeof(*later), page_compare_names);

@@ -13,6 +13,17 @@
 #include "conf/state.h"
 
 struct conf_state conf_state;
+static const char *read_for;
+
+void conf_read_for(const char *program)
+{
+	read_for = program;
+}
+
+const char *conf_mistakes_of_others(void)
+{
+	return str_cstr(&conf_state.mistakes_of_others);
+}
 
 const char *conf_directory(void)
 {
@@ -50,6 +61,7 @@ void conf_unload(void)
 	map_free(conf_state.by_name);
 	free_values(conf_state.computed);
 	free_values(conf_state.values);
+	str_free(&conf_state.mistakes_of_others);
 	conf_state = (struct conf_state){ 0 };
 }
 
@@ -211,19 +223,10 @@ struct params param;
 
 /* Where each parameter of param_table has its place; SIZE_MAX: it has none. */
 static const size_t offsets[] = {
-#define PARAM_STR(name, value, help)	       offsetof(struct params, name),
-#define PARAM_RAW(name, value, help)	       offsetof(struct params, name),
-#define PARAM_BOOL(name, value, help)	       offsetof(struct params, name),
-#define PARAM_INT(name, value, min, max, help) offsetof(struct params, name),
-#define PARAM_TIME(name, value, unit, help)    offsetof(struct params, name),
-#define PARAM_LATER(name, value)	       SIZE_MAX,
-#include "conf/params.def"
-#undef PARAM_STR
-#undef PARAM_RAW
-#undef PARAM_BOOL
-#undef PARAM_INT
-#undef PARAM_TIME
-#undef PARAM_LATER
+#define PARAM(type, member, name, value, help, words, min, max, unit) offsetof(struct params, name),
+#define PARAM_KNOWN(type, name, value, words, readers)		      SIZE_MAX,
+#define PARAM_GROUP(heading, readers)
+#include "conf/every_param.h"
 };
 
 static int parse_bool(struct view text, bool *value, struct error *err)
@@ -251,12 +254,36 @@ static int parse_int(struct view text, const struct param_info *info, int64_t *v
 	return 0;
 }
 
+static int check_words(const char *words, struct view list, struct error *err)
+{
+	struct view word;
+
+	while (words[0] != '\0' && conf_next_element(&list, &word))
+		if (!param_has_word(words, word))
+			return error_set(err, -EINVAL, "\"%.*s\" is none of %s",
+					 VIEW_ARG(view_first(word, 60)), words);
+	return 0;
+}
+
 static int parameter_store(const struct param_info *info, void *place, const char *text,
 			   struct error *err)
 {
 	struct view value = view_trim(view_of(text));
 
 	switch (info->type) {
+	case PARAM_TYPE_ENUM:
+		if (!param_has_word(info->words, value))
+			return error_set(err, -EINVAL, "expected %s, not \"%.*s\"",
+					 info->words + (info->words[0] == '|'),
+					 VIEW_ARG(view_first(value, 60)));
+		for (char *c = map_get(conf_state.values, view_of(info->name)); c && *c; c++)
+			*c = ascii_lower(*c); /* so that programs need not fold it */
+		*(const char **)place = text;
+		return 0;
+	case PARAM_TYPE_LIST:
+		*(const char **)place = text;
+		return check_words(info->words, value, err);
+	case PARAM_TYPE_TABLES:
 	case PARAM_TYPE_STR:
 	case PARAM_TYPE_RAW:
 		*(const char **)place = text;
@@ -272,13 +299,20 @@ static int parameter_store(const struct param_info *info, void *place, const cha
 				 "expected a time like 30s, 5m, 2h, 3d or 1w, not \"%.*s\"",
 				 VIEW_ARG(view_first(value, 60)));
 	case PARAM_TYPE_LATER:
+	case PARAM_TYPE_NEEDLESS:
+	case PARAM_TYPE_GUARD:
 		break;
 	}
 	return 0;
 }
 
+/* A mistake in what others read stops them, not this program. */
 static void report_error(const char *name, const struct error *err, struct str *report)
 {
+	const struct param_info *info = param_find(view_of(name));
+
+	if (read_for != NULL && (info == NULL || !param_is_read_by(info, read_for)))
+		report = &conf_state.mistakes_of_others;
 	conf_describe(conf_setting(name), report);
 	str_printf(report, "%s: ", name);
 	str_append_printable(report, view_of(err->text));
@@ -310,7 +344,7 @@ static void parameters_fill(struct str *report)
 		const struct param_info *info = param_find(view_of(name));
 		struct error err = ERROR_NONE;
 
-		if ((info == NULL || info->type == PARAM_TYPE_LATER) &&
+		if ((info == NULL || param_is_later(info)) &&
 		    &conf_state.settings[i] == conf_setting(name) &&
 		    parameter_get(name, &err) == NULL)
 			report_error(name, &err, report);
@@ -371,6 +405,8 @@ int conf_load_text(struct view text, const char *directory, const struct conf_ov
 	conf_compute_defaults();
 	read_origin(report);
 	parameters_fill(report);
+	if (read_for != NULL)
+		conf_check_guards(read_for, report);
 	return report->len > before ? -EINVAL : 0;
 }
 

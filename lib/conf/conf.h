@@ -23,19 +23,10 @@
 #include "base/str.h"
 
 struct params {
-#define PARAM_STR(name, value, help)	       const char *name;
-#define PARAM_RAW(name, value, help)	       const char *name; /* its $names mean something later */
-#define PARAM_BOOL(name, value, help)	       bool name;
-#define PARAM_INT(name, value, min, max, help) int64_t name;
-#define PARAM_TIME(name, value, unit, help)    msec_t name; /* milliseconds */
-#define PARAM_LATER(name, value)
-#include "conf/params.def"
-#undef PARAM_STR
-#undef PARAM_RAW
-#undef PARAM_BOOL
-#undef PARAM_INT
-#undef PARAM_TIME
-#undef PARAM_LATER
+#define PARAM(type, member, name, value, help, words, min, max, unit) member name;
+#define PARAM_KNOWN(type, name, value, words, readers)
+#define PARAM_GROUP(heading, readers)
+#include "conf/every_param.h"
 };
 extern struct params param;
 
@@ -53,6 +44,14 @@ int conf_load(const char *directory, const struct conf_override *overrides, size
 /* The same from memory, for tests; `directory` is then only a name. */
 int conf_load_text(struct view text, const char *directory, const struct conf_override *overrides,
 		   size_t count, struct str *report);
+/*
+ * From now on the configuration is read for this program (NULL: for all, as tools do). A mistake
+ * in what only other programs read is no error for it, but a line of conf_mistakes_of_others(); and
+ * a setting that would filter, restrict or encrypt what this program does and is not in force here
+ * is an error: mail must not pass a filter by.
+ */
+void conf_read_for(const char *program);
+const char *conf_mistakes_of_others(void);
 /* Forgets everything; `param` is not to be used until the next conf_load. */
 void conf_unload(void);
 /* The directory given to conf_load: $config_directory. */
@@ -119,17 +118,30 @@ enum param_type {
 	PARAM_TYPE_BOOL,
 	PARAM_TYPE_INT,
 	PARAM_TYPE_TIME,
-	PARAM_TYPE_LATER,
+	PARAM_TYPE_ENUM,     /* one of words, kept in small letters */
+	PARAM_TYPE_LIST,     /* elements, each one of words unless that is empty */
+	PARAM_TYPE_TABLES,   /* look-up tables */
+	PARAM_TYPE_LATER,    /* known, not in force */
+	PARAM_TYPE_NEEDLESS, /* the same, and of no consequence here */
+	PARAM_TYPE_GUARD, /* the same, and what it asks for filters, restricts or encrypts mail */
 };
 struct param_info {
 	const char *name, *value, *help;
 	enum param_type type;
+	const char *words;   /* "|none|may": an empty one first: may be empty. GUARD: do no harm */
+	const char *readers; /* of a GUARD */
 	int64_t min, max;
 	char unit;
 };
 extern const struct param_info param_table[];
 extern const size_t param_table_count;
 const struct param_info *param_find(struct view name);
+/* Whether `word` is one of the words ("a|b|c"), without regard to case. */
+bool param_has_word(const char *words, struct view word);
+/* Known by name, but nothing acts upon it. */
+bool param_is_later(const struct param_info *info);
+/* Whether this program reads it: by the group that it stands in. */
+bool param_is_read_by(const struct param_info *info, const char *program);
 /* The known name nearest to a misspelt one, or NULL if none is near. */
 const char *param_nearest(struct view name);
 
@@ -150,7 +162,14 @@ const char *conf_default(const char *name);
  * sets, as lines: "main.cf, line 4: unused parameter ...".
  */
 void conf_unused(struct str *report);
-/* Names set in main.cf that are known but not yet in force, as lines. */
-void conf_not_in_force(struct str *report);
+/*
+ * What main.cf and -o set that is known but not yet in force, as lines, also for one transport:
+ * what would filter, restrict or encrypt goes to *errors, what matters otherwise to *warnings, and
+ * what is of no consequence to *trifles. Each may be NULL.
+ */
+void conf_not_in_force(struct str *errors, struct str *warnings, struct str *trifles);
+/* The same for the -o of services, with their lines in master.cf. */
+void services_not_in_force(const struct services *services, struct str *errors,
+			   struct str *warnings, struct str *trifles);
 
 #endif

@@ -8,21 +8,69 @@
 #include "base/mem.h"
 
 const struct param_info param_table[] = {
-#define PARAM_STR(name, value, help)	       { #name, value, help, PARAM_TYPE_STR, 0, 0, 0 },
-#define PARAM_RAW(name, value, help)	       { #name, value, help, PARAM_TYPE_RAW, 0, 0, 0 },
-#define PARAM_BOOL(name, value, help)	       { #name, value, help, PARAM_TYPE_BOOL, 0, 0, 0 },
-#define PARAM_INT(name, value, min, max, help) { #name, value, help, PARAM_TYPE_INT, min, max, 0 },
-#define PARAM_TIME(name, value, unit, help)    { #name, value, help, PARAM_TYPE_TIME, 0, 0, unit },
-#define PARAM_LATER(name, value)	       { #name, value, "", PARAM_TYPE_LATER, 0, 0, 0 },
-#include "conf/params.def"
-#undef PARAM_STR
-#undef PARAM_RAW
-#undef PARAM_BOOL
-#undef PARAM_INT
-#undef PARAM_TIME
-#undef PARAM_LATER
+#define PARAM(type, member, name, value, help, words, min, max, unit)                              \
+	{ #name, value, help, PARAM_TYPE_##type, words, NULL, min, max, unit },
+#define PARAM_KNOWN(type, name, value, words, readers)                                             \
+	{ #name, value, "", PARAM_TYPE_##type, words, readers, 0, 0, 0 },
+#define PARAM_GROUP(heading, readers)
+#include "conf/every_param.h"
 };
 const size_t param_table_count = sizeof(param_table) / sizeof(param_table[0]);
+
+/* Each parameter's number, and with each group the number of the first parameter in it. */
+#define JOIN(a, b)	 JOIN_AGAIN(a, b)
+#define JOIN_AGAIN(a, b) a##b
+enum {
+#define PARAM(type, member, name, value, help, words, min, max, unit) NUMBER_OF_##name,
+#define PARAM_KNOWN(type, name, value, words, readers)		      KNOWN_##name,
+#define PARAM_GROUP(heading, readers)                                                              \
+	JOIN(GROUP_, __LINE__), JOIN(BEFORE_, __LINE__) = JOIN(GROUP_, __LINE__) - 1,
+#include "conf/every_param.h"
+};
+static const struct {
+	const char *readers;
+	size_t first;
+} groups[] = {
+#define PARAM(type, member, name, value, help, words, min, max, unit)
+#define PARAM_KNOWN(type, name, value, words, readers)
+#define PARAM_GROUP(heading, readers) { readers, JOIN(GROUP_, __LINE__) },
+#include "conf/every_param.h"
+};
+
+bool param_is_later(const struct param_info *info)
+{
+	return info->type == PARAM_TYPE_LATER || info->type == PARAM_TYPE_NEEDLESS ||
+	       info->type == PARAM_TYPE_GUARD;
+}
+
+bool param_has_word(const char *words, struct view word)
+{
+	struct view rest = view_of(words), one;
+
+	do {
+		one = view_first(rest, view_find_byte(rest, '|'));
+		if (view_eq_nocase(word, one))
+			return true;
+		rest = view_from(rest, MIN(one.len + 1, rest.len));
+	} while (rest.len > 0);
+	return false;
+}
+
+bool param_is_read_by(const struct param_info *info, const char *program)
+{
+	size_t number = (size_t)(info - param_table), group = 0;
+	struct view rest, reader;
+
+	while (group + 1 < ARRAY_SIZE(groups) && groups[group + 1].first <= number)
+		group++;
+	rest = view_of(info->readers != NULL ? info->readers : groups[group].readers);
+	if (rest.len == 0)
+		return true; /* everybody does */
+	while (view_next_word(&rest, " ", &reader))
+		if (view_is(reader, program))
+			return true;
+	return false;
+}
 
 /* Numbers in param_table, by name: two bytes each, where a map would take a hundred. */
 static uint16_t by_name[ARRAY_SIZE(param_table)];
@@ -35,7 +83,7 @@ static int compare_params(const void *a, const void *b)
 				*y = &param_table[*(const uint16_t *)b];
 	int order = strcmp(x->name, y->name);
 
-	return order != 0 ? order : (x->type == PARAM_TYPE_LATER) - (y->type == PARAM_TYPE_LATER);
+	return order != 0 ? order : param_is_later(x) - param_is_later(y);
 }
 
 const struct param_info *param_find(struct view name)

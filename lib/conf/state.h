@@ -17,11 +17,16 @@ struct conf_state {
 	struct map *by_name;  /* name -> the setting in force */
 	struct map *computed; /* name -> default that the system gives, malloc'd */
 	struct map *values;   /* name -> expanded value, malloc'd */
+	struct str mistakes_of_others;
 };
 extern struct conf_state conf_state;
 
 /* The setting, else the default, unexpanded; NULL if there is neither. */
 const char *conf_lookup_raw(void *unused, struct view name);
+/* slow_destination_rate_delay is default_destination_rate_delay of the transport slow; or NULL. */
+const struct param_info *conf_transport_parameter(struct view name);
+/* Errors for the program that the configuration is read for: it would pass by a filter. */
+void conf_check_guards(const char *program, struct str *report);
 /* Appends "main.cf, line 3: " or "-o name=value: ". */
 void conf_describe(const struct conf_setting *setting, struct str *out);
 /* Puts the defaults that depend on the system into conf_state.computed. */

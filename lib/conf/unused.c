@@ -61,6 +61,22 @@ static void note_classes(struct map *used, const char *value)
 		note_name(used, word);
 }
 
+/* Of a transport's own parameter, the one for all: default_NAME, or by the bare name. */
+const struct param_info *conf_transport_parameter(struct view name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(transport_suffixes); i++) {
+		_cleanup_(str_free) struct str general = STR_EMPTY;
+		const struct param_info *info;
+
+		if (!view_ends(name, view_of(transport_suffixes[i])))
+			continue;
+		str_printf(&general, "default%s", transport_suffixes[i]);
+		info = param_find(str_view(&general));
+		return info != NULL ? info : param_find(view_of(transport_suffixes[i] + 1));
+	}
+	return NULL;
+}
+
 static bool belongs_to_service(struct view name, const struct services *services)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(transport_suffixes); i++) {
@@ -159,7 +175,7 @@ static void check_setting(const struct conf_setting *setting, const struct map *
 	if (info == NULL && map_get(used, name) == NULL && !belongs_to_service(name, services) &&
 	    !belongs_to_table(name, used))
 		report_unused(setting, report);
-	if (info == NULL || (info->type != PARAM_TYPE_RAW && info->type != PARAM_TYPE_LATER))
+	if (info == NULL || (info->type != PARAM_TYPE_RAW && !param_is_later(info)))
 		expand_names(view_of(setting->value), report_undefined, &undefined);
 }
 
@@ -184,18 +200,4 @@ void conf_unused(struct str *report)
 		if (conf_state.settings[i].line > 0)
 			check_setting(&conf_state.settings[i], used, &services, report);
 	services_free(&services);
-}
-
-void conf_not_in_force(struct str *report)
-{
-	for (size_t i = 0; i < conf_state.setting_count; i++) {
-		const struct conf_setting *setting = &conf_state.settings[i];
-		const struct param_info *info = param_find(view_of(setting->name));
-
-		if (info == NULL || info->type != PARAM_TYPE_LATER ||
-		    conf_setting(setting->name) != setting)
-			continue;
-		conf_describe(setting, report);
-		str_printf(report, "%s is known but not yet in force\n", setting->name);
-	}
 }

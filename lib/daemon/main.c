@@ -70,10 +70,14 @@ static int load_configuration(void)
 {
 	_cleanup_(str_free) struct str report = STR_EMPTY;
 	const struct birth *birth = &self.birth;
-	int r = conf_load(birth->config_directory, birth->overrides, birth->override_count,
-			  &report);
-	struct view rest = view_trim(str_view(&report)), line;
+	struct view rest, line;
 	_cleanup_free_ char *first = NULL;
+	int r;
+
+	/* What only others read is their affair; what would pass by a filter here is ours. */
+	conf_read_for(self.program->name);
+	r = conf_load(birth->config_directory, birth->overrides, birth->override_count, &report);
+	rest = view_trim(str_view(&report));
 
 	open_log();
 	if (r == 0)

@@ -107,14 +107,108 @@ static void test_unused(void **state)
 
 static void test_not_in_force(void **state)
 {
+	struct str report = STR_EMPTY, trifles = STR_EMPTY;
+
+	(void)state;
+	load("qmqpd_timeout = 400s\nmydomain = a.test\n", &report);
+	assert_string_equal(str_cstr(&report), "");
+	conf_not_in_force(NULL, &report, NULL);
+	assert_string_equal(str_cstr(&report),
+			    "main.cf, line 1: qmqpd_timeout is known but not yet in force\n");
+	/* Of a transport, and what nobody needs. */
+	load("slow_destination_rate_delay = 3s\nslow_destination_concurrency_limit = 3\n"
+	     "readme_directory = no\n",
+	     &report);
+	conf_not_in_force(&report, &report, &trifles);
+	assert_string_equal(
+		str_cstr(&report),
+		"main.cf, line 1: slow_destination_rate_delay is known but not yet in force\n");
+	assert_string_equal(str_cstr(&trifles),
+			    "main.cf, line 3: readme_directory is known but not yet in force\n");
+	str_free(&report);
+	str_free(&trifles);
+}
+
+/* What would filter, restrict or encrypt keeps its program from starting, and only that. */
+static void test_guards(void **state)
+{
+	static const char text[] = "qmqpd_authorized_clients = 127.0.0.1\n"
+				   "smtp_enforce_tls = no\nsmtp_tls_per_site = hash:/x\n";
+	struct services services;
 	struct str report = STR_EMPTY;
 
 	(void)state;
-	load("qmqpd_timeout = 300s\nmydomain = a.test\n", &report);
+	conf_read_for("smtp");
+	load(text, &report);
+	assert_string_equal(str_cstr(&report), "main.cf, line 3: smtp_tls_per_site is not yet in "
+					       "force, and mail must not go without it\n");
+	load("smtp_tls_per_site =\n", &report);
 	assert_string_equal(str_cstr(&report), "");
-	conf_not_in_force(&report);
-	assert_string_equal(str_cstr(&report),
-			    "main.cf, line 1: qmqpd_timeout is known but not yet in force\n");
+	conf_read_for("bounce");
+	load(text, &report);
+	assert_string_equal(str_cstr(&report), "");
+	conf_read_for(NULL);
+	load(text, &report);
+	assert_string_equal(str_cstr(&report), "");
+	conf_not_in_force(&report, NULL, NULL);
+	assert_string_equal(
+		str_cstr(&report),
+		"main.cf, line 3: smtp_tls_per_site is known but not yet in force: what "
+		"it is for does not start (smtp)\n");
+	str_clear(&report);
+	assert_int_equal(services_parse(VIEW("x unix - - - - - smtp\n -o smtp_enforce_tls=yes\n"
+					     "y unix - - - - - smtp -o smtp_enforce_tls=no\n"),
+					"master.cf", &services, &report),
+			 0);
+	services_not_in_force(&services, &report, NULL, NULL);
+	assert_string_equal(
+		str_cstr(&report),
+		"master.cf, line 1: service x: -o smtp_enforce_tls=yes: smtp_enforce_tls "
+		"is known but not yet in force: what it is for does not start (smtp)\n");
+	services_free(&services);
+	str_free(&report);
+}
+
+/* A mistake stops who reads it. */
+static void test_readers(void **state)
+{
+	struct str report = STR_EMPTY;
+
+	(void)state;
+	conf_read_for("smtp");
+	load("mailbox_size_limit = 0 # none\nipc_timeout = 5s\n", &report);
+	assert_string_equal(str_cstr(&report), "");
+	assert_string_equal(conf_mistakes_of_others(),
+			    "main.cf, line 1: mailbox_size_limit: expected a number from 0 to "
+			    "9223372036854775807, not \"0 # none\"\n");
+	assert_int_equal(param.mailbox_size_limit, 51200000);
+	conf_read_for("local-deliver");
+	load("mailbox_size_limit = 0 # none\n", &report);
+	assert_non_null(strstr(str_cstr(&report), "main.cf, line 1: mailbox_size_limit"));
+	conf_read_for("smtp");
+	load("ipc_timeout = soon\n", &report); /* everybody does */
+	assert_non_null(strstr(str_cstr(&report), "main.cf, line 1: ipc_timeout"));
+	conf_read_for(NULL);
+	str_free(&report);
+}
+
+static void test_words(void **state)
+{
+	struct str report = STR_EMPTY;
+
+	(void)state;
+	load("smtpd_tls_security_level = sometimes\nlog_format = xml\ninet_protocols = ipv4, ipv9\n"
+	     "smtp_tls_security_level = Encrypt\nallow_mail_to_files =\n",
+	     &report);
+	assert_string_equal(
+		str_cstr(&report),
+		"main.cf, line 2: log_format: expected text|json, not \"xml\"\n"
+		"main.cf, line 3: inet_protocols: \"ipv9\" is none of all|ipv4|ipv6\n"
+		"main.cf, line 1: smtpd_tls_security_level: expected none|may|encrypt, not "
+		"\"sometimes\"\n");
+	assert_string_equal(param.smtp_tls_security_level, "encrypt");
+	load("smtpd_tls_security_level =\n", &report);
+	assert_string_equal(str_cstr(&report), "");
 	str_free(&report);
 }
 
@@ -168,8 +262,7 @@ static void test_table_is_sound(void **state)
 			fail_msg("%s stands twice in params.def", info->name ? info->name : "?");
 		if (info->type == PARAM_TYPE_INT)
 			assert_true(info->min <= info->max);
-		if (info->type != PARAM_TYPE_LATER)
-			assert_true(info->help[0] != '\0');
+		assert_true(param_is_later(info) || info->help[0] != '\0');
 	}
 	/* All defaults are valid. */
 	load("", &report);
@@ -225,7 +318,9 @@ int main(void)
 		cmocka_unit_test(test_overrides),    cmocka_unit_test(test_unused),
 		cmocka_unit_test(test_not_in_force), cmocka_unit_test(test_transports),
 		cmocka_unit_test(test_origin_file),  cmocka_unit_test(test_table_is_sound),
-		cmocka_unit_test(test_elements),     cmocka_unit_test(test_times),
+		cmocka_unit_test(test_guards),	     cmocka_unit_test(test_readers),
+		cmocka_unit_test(test_words),	     cmocka_unit_test(test_elements),
+		cmocka_unit_test(test_times),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
