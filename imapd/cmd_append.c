@@ -91,6 +91,12 @@ static int append_conclude(struct imap_session *s, struct append **append,
 	return imap_no_errno(s, r, "Append");
 }
 
+/* message_size_limit = 0: none. */
+static uint64_t append_size_limit(void)
+{
+	return param.message_size_limit > 0 ? (uint64_t)param.message_size_limit : INT64_MAX;
+}
+
 int imap_command_append(struct imap_session *s)
 {
 	struct append *append = NULL;
@@ -110,7 +116,7 @@ int imap_command_append(struct imap_session *s)
 		return imap_no(s, "[TRYCREATE] There is no such mailbox.");
 	if (opened < 0)
 		return imap_no_errno(s, opened, "Append");
-	r = imap_literal_begin(s->parser, (uint64_t)param.message_size_limit, &a.size);
+	r = imap_literal_begin(s->parser, append_size_limit(), &a.size);
 	if (r == 0)
 		r = append_receive(s, append, &a);
 	if (r == 0)

@@ -48,6 +48,7 @@ struct listing {
 	bool return_subscribed, return_children, return_special;
 	unsigned status;   /* items of RETURN (STATUS (...)) */
 	struct map *above; /* RECURSIVEMATCH: names that have a subscribed one below them */
+	struct map *subscribed; /* LSUB: the names that are subscribed */
 	/* LSUB "%": parents of matches that do not match themselves (RFC 3501 6.3.9). */
 	struct str last_parent_name;
 	int result;
@@ -146,9 +147,21 @@ static int send_folder(struct listing *l, const struct folder_info *folder, bool
 	return r;
 }
 
+static int note_subscribed(void *argument, const struct folder_info *folder)
+{
+	struct listing *l = argument;
+
+	if (folder->subscribed)
+		map_put(l->subscribed, folder->name, l);
+	return 0;
+}
+
 static int each_folder(void *argument, const struct folder_info *folder)
 {
 	struct listing *l = argument;
+
+	/* The user's other connections go on meanwhile. */
+	task_yield();
 
 	if (l->select_subscribed && !folder->subscribed && !is_above(l, folder->name))
 		return 0;
@@ -170,6 +183,7 @@ static int each_subscribed(void *argument, const struct folder_info *folder)
 {
 	struct listing *l = argument;
 
+	task_yield();
 	if (!folder->subscribed)
 		return 0;
 	if (matches_any(l, folder->name)) {
@@ -187,7 +201,7 @@ static int each_subscribed(void *argument, const struct folder_info *folder)
 		if (view_eq(str_view(&l->last_parent_name), parent.name))
 			return 0;
 		str_set(&l->last_parent_name, parent.name);
-		if (store_folder_info(l->s->store, parent.name, &parent) == 0 && parent.subscribed)
+		if (map_get(l->subscribed, parent.name) != NULL)
 			return 0;
 		parent.has_children = true;
 		l->result = send_folder(l, &parent, true);
@@ -366,12 +380,17 @@ static int mailbox_list(struct imap_session *s, const char *answer, bool subscri
 			l.above = map_new();
 			store_list(s->store, note_above, &l);
 		}
+		if (subscribed) {
+			l.subscribed = map_new();
+			store_list(s->store, note_subscribed, &l);
+		}
 		store_list(s->store, subscribed ? each_subscribed : each_folder, &l);
 		r = l.result;
 	}
 	str_free(&storage);
 	str_free(&l.last_parent_name);
 	map_free(l.above);
+	map_free(l.subscribed);
 	if (r < 0)
 		return r;
 	return imap_ok(s, "%s completed.", answer);

@@ -94,6 +94,7 @@ bool imap_set_contains(const struct imap_set *resolved, uint32_t number);
 
 /* ---- patterns of LIST (RFC 3501 6.3.8), with '.' between the levels of a name ---- */
 
+#define IMAP_PATTERN_NAME_MAX 1024 /* bytes of a name; a longer one matches nothing */
 bool imap_pattern_matches(struct view pattern, struct view name);
 
 #endif

@@ -1,42 +1,68 @@
+/*
+ * The patterns of LIST against names of folders. Which names there are, and what is told of them, is the
+ * server's matter.
+ */
 #include "imap/parser.h"
 
+/* A literal character of the pattern needs one of the name: how many there are. */
+static size_t pattern_count_literals(struct view pattern)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < pattern.len; i++)
+		count += pattern.data[i] != '*' && pattern.data[i] != '%';
+	return count;
+}
+
 /*
- * '*' matches anything, '%' anything but the separator. Linear in the product of both lengths: one
- * place to go back to for '*', one for the last '%' after it.
+ * One more character of the pattern. reach[n]: the pattern so far matches the first n bytes of the
+ * name. Whether it matches any of them.
+ */
+static bool pattern_step(char c, struct view name, bool *reach)
+{
+	bool any = false;
+
+	if (c == '*' || c == '%') {
+		for (size_t n = 1; n <= name.len; n++)
+			reach[n] |= reach[n - 1] && (c == '*' || name.data[n - 1] != '.');
+		return true;
+	}
+	for (size_t n = name.len; n > 0; n--) {
+		reach[n] = reach[n - 1] && name.data[n - 1] == c;
+		any |= reach[n];
+	}
+	reach[0] = false;
+	return any;
+}
+
+/* A wildcard after another adds nothing, unless it is the wider one. `last`: 0 after a literal. */
+static bool pattern_is_needless(char c, char last)
+{
+	return (c == '*' && last == '*') || (c == '%' && last != '\0');
+}
+
+/*
+ * '*' matches anything, '%' anything but the separator. All places of the name that the pattern can have
+ * come to are kept, so that nothing is tried twice: the product of both lengths at most.
  */
 bool imap_pattern_matches(struct view pattern, struct view name)
 {
-	size_t p = 0, n = 0, star = SIZE_MAX, star_n = 0, percent = SIZE_MAX, percent_n = 0;
+	bool reach[IMAP_PATTERN_NAME_MAX + 1] = { true };
 
-	while (n < name.len || p < pattern.len) {
-		if (p < pattern.len && pattern.data[p] == '*') {
-			star = p++;
-			star_n = n;
-			percent = SIZE_MAX;
-			continue;
-		}
-		if (p < pattern.len && pattern.data[p] == '%') {
-			percent = p++;
-			percent_n = n;
-			continue;
-		}
-		if (p < pattern.len && n < name.len && pattern.data[p] == name.data[n]) {
-			p++;
-			n++;
-			continue;
-		}
-		if (percent != SIZE_MAX && percent_n < name.len && name.data[percent_n] != '.') {
-			n = ++percent_n;
-			p = percent + 1;
-			continue;
-		}
-		if (star != SIZE_MAX && star_n < name.len) {
-			n = ++star_n;
-			p = star + 1;
-			percent = SIZE_MAX;
-			continue;
-		}
+	char last = '\0';
+
+	if (name.len > IMAP_PATTERN_NAME_MAX || pattern_count_literals(pattern) > name.len)
 		return false;
+	for (size_t p = 0; p < pattern.len; p++) {
+		char c = pattern.data[p];
+
+		if (pattern_is_needless(c, last))
+			continue;
+		last = '\0';
+		if (c == '*' || c == '%')
+			last = c;
+		if (!pattern_step(c, name, reach))
+			return false;
 	}
-	return true;
+	return reach[name.len];
 }

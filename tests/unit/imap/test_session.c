@@ -1,5 +1,6 @@
 /* Whole conversations with a session and a real store. */
 #include "client.h"
+#include "conf/conf.h"
 
 #define MESSAGE                                                                                    \
 	"From: Alice <alice@example.test>\n"                                                       \
@@ -249,6 +250,17 @@ static void append(struct imap_client *c)
 	client_expect_has(c, "k APPEND INBOX {3+}\r\nx\r\n\r\n", " EXISTS\n");
 }
 
+static void append_without_limit(struct imap_client *c)
+{
+	int64_t before = param.message_size_limit;
+
+	param.message_size_limit = 10;
+	client_expect_has(c, "a APPEND INBOX {11+}\r\n12345678901\r\n", "a NO [LIMIT]");
+	param.message_size_limit = 0;
+	client_append(c, "INBOX", "", "Subject: x\n\nno limit\n");
+	param.message_size_limit = before;
+}
+
 static void literals(struct imap_client *c)
 {
 	client_send(c, "a LIST {0}\r\n");
@@ -417,6 +429,7 @@ TEST(store_and_expunge)
 TEST(sets_that_are_odd)
 TEST(copy_and_move)
 TEST(append)
+TEST(append_without_limit)
 TEST(literals)
 TEST(idle)
 TEST(idle_and_gone)
@@ -437,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_sets_that_are_odd),
 		cmocka_unit_test(test_copy_and_move),
 		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_append_without_limit),
 		cmocka_unit_test(test_literals),
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_idle_and_gone),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "imap/parser.h"
@@ -168,6 +169,28 @@ static void test_pattern_is_not_slow(void **state)
 	str_free(&name);
 }
 
+/* What is wrong before the end is tried at each place of the name: the product, not its square. */
+static void test_pattern_with_many_ways(void **state)
+{
+	struct str pattern = STR_EMPTY, name = STR_EMPTY;
+
+	(void)state;
+	str_append_cstr(&pattern, "*a%");
+	for (int i = 0; i < 80; i++)
+		str_append_byte(&pattern, 'a');
+	for (int i = 0; i < 240; i++)
+		str_append_cstr(&name, "a");
+	str_append_byte(&pattern, 'x');
+	alarm(60);
+	for (int i = 0; i < 20000; i++)
+		assert_false(imap_pattern_matches(str_view(&pattern), str_view(&name)));
+	alarm(0);
+	str_truncate(&pattern, pattern.len - 1);
+	assert_true(imap_pattern_matches(str_view(&pattern), str_view(&name)));
+	str_free(&pattern);
+	str_free(&name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_set_extremes),
 		cmocka_unit_test(test_patterns_against_model),
 		cmocka_unit_test(test_pattern_is_not_slow),
+		cmocka_unit_test(test_pattern_with_many_ways),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
