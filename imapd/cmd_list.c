@@ -46,8 +46,8 @@ struct listing {
 	bool extended;
 	bool select_subscribed, select_special, select_recursive;
 	bool return_subscribed, return_children, return_special;
-	unsigned status;   /* items of RETURN (STATUS (...)) */
-	struct map *above; /* RECURSIVEMATCH: names that have a subscribed one below them */
+	unsigned status;	/* items of RETURN (STATUS (...)) */
+	struct map *above;	/* RECURSIVEMATCH: names that have a subscribed one below them */
 	struct map *subscribed; /* LSUB: the names that are subscribed */
 	/* LSUB "%": parents of matches that do not match themselves (RFC 3501 6.3.9). */
 	struct str last_parent_name;

@@ -1,6 +1,6 @@
 /*
  * posta mailbox: what its parts share. The store is worked on with the user's own rights; what the
- * administrator names on the command line is opened with the administrator's.
+ * administrator names on the command line is opened and read with those of its owner (tools/place.h).
  */
 #ifndef TOOLS_MAILBOX_H
 #define TOOLS_MAILBOX_H
@@ -18,9 +18,8 @@ struct mailbox_request {
 	bool json;
 };
 
-/* From here on with the user's rights, or the administrator's again. 0 or a negative errno. */
-int mailbox_as_user(const struct user *user);
-int mailbox_as_administrator(void);
+/* From here on with the user's rights. A tool_status. */
+int mailbox_act_as_user(struct mailbox_request *q);
 
 /* A message of the source, to be put into a folder. */
 struct import_message {
@@ -34,7 +33,7 @@ struct import_message {
 int import_put(struct mailbox_request *q, const char *folder, const struct import_message *message);
 int import_make_folder(struct mailbox_request *q, const char *folder);
 
-/* mailbox_import.c: all of --maildir, or of --mbox into q->folders[0]. A tool_status. */
+/* All of --maildir, or of --mbox into q->folders[0]. A tool_status. */
 int import_maildir(struct mailbox_request *q);
 int import_mbox(struct mailbox_request *q);
 

@@ -2,13 +2,13 @@
 #include "tools/mailbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
-#include <grp.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "tools/json.h"
+#include "tools/place.h"
 #include "tools/tool.h"
 
 static const char help[] =
@@ -32,6 +32,9 @@ static const char help[] =
 	"            an mbox file; - is standard input\n"
 	"  export    writes folders (all, if none is named) as one mbox; - is standard output\n"
 	"\n"
+	"A Maildir or mbox file is read with the rights of its owner, without following symbolic\n"
+	"links; what is no message or cannot be read is named and left out.\n"
+	"\n"
 	"  --json    a JSON object for each folder, one in a line\n";
 
 enum { OPTION_MAILDIR = 256, OPTION_MBOX, OPTION_JSON, OPTION_HELP };
@@ -46,20 +49,13 @@ static const struct option options[] = {
 
 /* ---- whose rights ---- */
 
-int mailbox_as_administrator(void)
+int mailbox_act_as_user(struct mailbox_request *q)
 {
-	if (getuid() != 0)
-		return 0;
-	return seteuid(0) < 0 || setegid(0) < 0 ? -errno : 0;
-}
+	struct place place = { q->user.uid, q->user.gid };
+	int r = place_enter(&place);
 
-int mailbox_as_user(const struct user *user)
-{
-	if (getuid() != 0)
-		return 0;
-	if (setgroups(1, &user->gid) < 0 || setegid(user->gid) < 0 || seteuid(user->uid) < 0)
-		return -errno;
-	return 0;
+	return r < 0 ? tool_fail("mailbox", "act as %s: %s", q->user.name, strerror(-r))
+		     : TOOL_DONE;
 }
 
 /* ---- folders ---- */
@@ -237,19 +233,21 @@ static int run_import(struct mailbox_request *q)
 static int run_export(struct mailbox_request *q)
 {
 	FILE *out = stdout;
-	int status, r;
+	int status;
 
 	if (q->mbox == NULL || q->maildir != NULL)
 		return tool_usage("mailbox", "export needs --mbox (the Maildir itself is %s)",
 				  q->user.mail);
 	if (strcmp(q->mbox, "-") != 0) {
-		r = mailbox_as_administrator();
-		out = r == 0 ? fopen(q->mbox, "wx") : NULL;
+		int fd = place_open(q->mbox, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+		out = fd >= 0 ? fdopen(fd, "w") : NULL;
 		if (out == NULL)
-			return tool_fail("mailbox", "create %s: %s", q->mbox, strerror(errno));
-		r = mailbox_as_user(&q->user);
-		if (r < 0)
-			return tool_fail("mailbox", "act as %s: %s", q->user.name, strerror(-r));
+			return tool_fail("mailbox", "create %s: %s", q->mbox,
+					 strerror(fd < 0 ? -fd : errno));
+		status = mailbox_act_as_user(q);
+		if (status != TOOL_DONE)
+			return status;
 	}
 	status = export_mbox(q, out);
 	if ((out == stdout ? fflush(out) : fclose(out)) != 0 && status == TOOL_DONE)
@@ -285,10 +283,8 @@ static int become(struct mailbox_request *q, const char *name)
 		return r == -EPERM ? TOOL_NO : TOOL_LATER;
 	}
 	umask(077);
-	r = mailbox_as_user(&q->user);
-	if (r < 0)
-		return tool_fail("mailbox", "act as %s: %s", name, strerror(-r));
-	return open_store(q);
+	r = mailbox_act_as_user(q);
+	return r != TOOL_DONE ? r : open_store(q);
 }
 
 static int mailbox_run(int (*work)(struct mailbox_request *q), struct mailbox_request *q,

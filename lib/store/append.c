@@ -138,7 +138,7 @@ static int add_keywords(struct tx *tx, const struct folder *folder, const struct
 		int bit = keyword_find(tx, folder->r.id, meta->keywords[i]);
 
 		if (bit == -ENOENT) {
-			if (!keyword_is_valid(meta->keywords[i]))
+			if (!store_keyword_is_valid(meta->keywords[i]))
 				return -EINVAL;
 			bit = keyword_add(tx, folder->r.id, meta->keywords[i]);
 			is_new = true;

@@ -123,18 +123,6 @@ struct map *dovecot_uids_read(const char *directory)
 
 /* ---- keywords ---- */
 
-bool keyword_is_valid(struct view name)
-{
-	if (name.len == 0 || name.len > KEYWORD_LENGTH_MAX || !view_is_ascii(name) ||
-	    view_has_control(name))
-		return false;
-	/* atom of RFC 3501: not ( ) { SP % * " \ ] */
-	for (size_t i = 0; i < name.len; i++)
-		if (strchr("(){ %*\"\\]", name.data[i]) != NULL)
-			return false;
-	return true;
-}
-
 int keywords_restore(struct tx *tx, const struct folder *folder)
 {
 	_cleanup_(str_free) struct str directory = STR_EMPTY, text = STR_EMPTY;
@@ -153,7 +141,7 @@ int keywords_restore(struct tx *tx, const struct folder *folder)
 		struct view name = view_trim(view_from(line, space));
 		uint32_t bit;
 
-		if (space == VIEW_NOT_FOUND || !keyword_is_valid(name) ||
+		if (space == VIEW_NOT_FOUND || !store_keyword_is_valid(name) ||
 		    view_parse_u32(view_first(line, space), LETTERS - 1, &bit) < 0)
 			continue;
 
@@ -174,7 +162,7 @@ int keywords_write(struct tx *tx, const struct folder *folder)
 	for (r = walk_begin(&walk, tx, DB_WORDS, key_view(&prefix), key_view(&prefix)); r > 0;
 	     r = walk_next(&walk)) {
 		if (walk.key.len != KEY_WORD_SIZE || (unsigned char)walk.key.data[4] >= LETTERS ||
-		    !keyword_is_valid(walk.value))
+		    !store_keyword_is_valid(walk.value))
 			continue;
 		str_printf(&text, "%u ", (unsigned char)walk.key.data[4]);
 		str_append(&text, walk.value);

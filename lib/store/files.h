@@ -29,6 +29,4 @@ int keywords_write(struct tx *tx, const struct folder *folder);
 int subscriptions_restore(struct tx *tx);
 int subscriptions_write(struct tx *tx);
 
-bool keyword_is_valid(struct view name);
-
 #endif

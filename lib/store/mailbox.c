@@ -146,7 +146,7 @@ int mailbox_read_words(struct tx *tx, struct mailbox *mailbox)
 		unsigned bit = walk.key.len == KEY_WORD_SIZE ? (unsigned char)walk.key.data[4]
 							     : KEYWORDS_MAX;
 
-		if (bit >= KEYWORDS_MAX || !keyword_is_valid(walk.value))
+		if (bit >= KEYWORDS_MAX || !store_keyword_is_valid(walk.value))
 			continue;
 		found |= 1ULL << bit;
 		if (mailbox->words[bit] == NULL || !view_is(walk.value, mailbox->words[bit]))
@@ -198,7 +198,7 @@ int mailbox_keyword_add(struct mailbox *mailbox, struct view name)
 	uint64_t mask = mailbox_keyword_mask(mailbox, name);
 	int bit;
 
-	if (!keyword_is_valid(name))
+	if (!store_keyword_is_valid(name))
 		return -EINVAL;
 	if (mask != 0)
 		return __builtin_ctzll(mask);

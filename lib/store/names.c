@@ -144,6 +144,18 @@ unsigned store_name_special_use(struct view name)
 	return 0;
 }
 
+bool store_keyword_is_valid(struct view name)
+{
+	if (name.len == 0 || name.len > KEYWORD_LENGTH_MAX || !view_is_ascii(name) ||
+	    view_has_control(name))
+		return false;
+	/* atom of RFC 3501: not ( ) { SP % * " \ ] */
+	for (size_t i = 0; i < name.len; i++)
+		if (strchr("(){ %*\"\\]", name.data[i]) != NULL)
+			return false;
+	return true;
+}
+
 void folder_path_append(struct str *out, const char *maildir, struct view folder)
 {
 	struct view root = view_of(maildir);

@@ -120,6 +120,9 @@ int store_name_normalize(struct view name, struct str *out, struct error *err);
 /* The special use that a name has by itself ("Sent", "Sent Messages", "Junk", "Spam", ...), or 0. */
 unsigned store_name_special_use(struct view name);
 
+/* Can this be a keyword? An atom of at most KEYWORD_LENGTH_MAX bytes. */
+bool store_keyword_is_valid(struct view name);
+
 struct folder_info {
 	struct view name;  /* valid in the callback only */
 	bool exists;	   /* false: only a parent of others, or only subscribed to */
