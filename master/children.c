@@ -20,8 +20,9 @@
 static struct {
 	int null_fd;
 	/*
-	 * Pipes of which programs hold the read end, so that it ends when master does. That of the
-	 * later ones ends only when those that have work for them have gone too.
+	 * Pipes of which programs hold the end for writing, though nobody ever writes: it breaks
+	 * when the ends for reading are gone. Master has one of each. One of the later programs' is
+	 * also with those that have work for them, so that they are outlived.
 	 */
 	int life[2], life_of_later[2];
 	char *environment[ENVIRONMENT_MAX + 1];
@@ -130,10 +131,10 @@ static void compose(struct command *command, const struct plan_service *service,
 			descriptor_add(command, "-L", "%d=%s", s->fd, s->name);
 	}
 	if (service_gives_work(service)) {
-		descriptor_add(command, "-F", "life=%d", children.life[0]);
-		descriptor_add(command, "-F", "later=%d", children.life_of_later[1]);
+		descriptor_add(command, "-F", "life=%d", children.life[1]);
+		descriptor_add(command, "-F", "later=%d", children.life_of_later[0]);
 	} else {
-		descriptor_add(command, "-F", "life=%d", children.life_of_later[0]);
+		descriptor_add(command, "-F", "life=%d", children.life_of_later[1]);
 	}
 	descriptor_add(command, "-F", "status=%d", status_fd);
 	descriptor_add(command, "-F", "log=%d", logfile_fd());
@@ -166,10 +167,10 @@ static void become_program(const struct plan_service *service, char **command, i
 			inherit(s->fd);
 	}
 	if (service_gives_work(service)) {
-		inherit(children.life[0]);
-		inherit(children.life_of_later[1]);
-	} else {
+		inherit(children.life[1]);
 		inherit(children.life_of_later[0]);
+	} else {
+		inherit(children.life_of_later[1]);
 	}
 	inherit(status_fd);
 	inherit(logfile_fd());

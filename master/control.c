@@ -10,6 +10,7 @@
 
 #define CONNECTIONS_MAX 32
 #define TALK_TIMEOUT	60000
+#define ANSWER_TIME	1000 /* that a program has to say that it is alive */
 
 static struct {
 	int fd;
@@ -35,11 +36,16 @@ static int answer_status(struct ipc *ipc)
 
 	if (r < 0)
 		return r;
+	processes_ask();
+	processes_wait_answers(clock_after(ANSWER_TIME));
 
 	list_for_each (services_list(), struct running_service, link, service) {
 		list_for_each (&service->processes, struct process, link, p) {
 			_cleanup_(str_free) struct str state = STR_EMPTY;
 
+			if (process_silence(p) >= ANSWER_TIME)
+				str_printf(&state, "DOES NOT ANSWER (for %lld s) ",
+					   (long long)process_silence(p) / 1000);
 			str_append_cstr(&state, p->state == PROCESS_STARTING ? "starting"
 						: p->state == PROCESS_READY  ? ""
 									     : "finishing ");

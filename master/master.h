@@ -142,11 +142,18 @@ struct process {
 	int status_fd;
 	int64_t started; /* wall clock */
 	msec_t ready_at;
+	msec_t asked;	 /* since when it owes the answer that it is alive; 0: it does not */
 	struct str line; /* of the status pipe, not yet complete */
 	struct str confinement;
 	bool reaped; /* waited for; its reader task frees it */
 };
 
+/* Asks all that serve whether they still do. */
+void processes_ask(void);
+/* Until all have answered; those that have not by then are silent. */
+void processes_wait_answers(msec_t deadline);
+/* For how long this one has owed an answer. */
+msec_t process_silence(const struct process *p);
 void process_new(struct running_service *service, pid_t pid, int status_fd);
 void process_signal(struct process *p, int signal_number);
 /* It has been waited for. */

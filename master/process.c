@@ -12,7 +12,8 @@
 
 #define LINE_MAX_BYTES 4096
 /* A program that lives longer has nothing to do with why the last one ended. */
-#define GOOD_LIFE 10000
+#define GOOD_LIFE    10000
+#define ANSWER_PAUSE 10
 /* One that retires earlier would be replaced in a tight circle. */
 #define SHORT_LIFE 1000
 
@@ -65,6 +66,37 @@ static void heard_retiring(struct process *p)
 	service_fill(service);
 }
 
+/* ---- whether it answers ---- */
+
+void processes_ask(void)
+{
+	list_for_each (services_list(), struct running_service, link, service)
+		list_for_each (&service->processes, struct process, link, p)
+			if (p->state == PROCESS_READY && p->asked == 0 &&
+			    kill(p->pid, SIGUSR1) == 0)
+				p->asked = clock_now();
+}
+
+msec_t process_silence(const struct process *p)
+{
+	return p->asked != 0 ? clock_now() - p->asked : 0;
+}
+
+static bool any_owes_answer(void)
+{
+	list_for_each (services_list(), struct running_service, link, service)
+		list_for_each (&service->processes, struct process, link, p)
+			if (p->asked != 0)
+				return true;
+	return false;
+}
+
+void processes_wait_answers(msec_t deadline)
+{
+	while (any_owes_answer() && clock_now() < deadline)
+		task_sleep(ANSWER_PAUSE);
+}
+
 static void heard_failed(struct process *p, struct view reason)
 {
 	if (failure.len > 0 || p->state != PROCESS_STARTING)
@@ -80,6 +112,8 @@ static void heard(struct process *p, struct view line)
 
 	if (view_is(word, "ready"))
 		heard_ready(p, rest);
+	else if (view_is(word, "alive"))
+		p->asked = 0;
 	else if (view_is(word, "retiring"))
 		heard_retiring(p);
 	else if (view_is(word, "failed"))

@@ -220,19 +220,47 @@ static int limit_program_files(const struct program *program, struct str *text, 
 	int r;
 
 	if (program->calls & (CALLS_BECOME | CALLS_EXEC) ||
-	    (writes && program->root != DAEMON_ROOT_QUEUE)) {
-		str_append_cstr(text, " landlock=no");
+	    (writes && program->root != DAEMON_ROOT_QUEUE))
 		return 0;
-	}
 	if (!reads && !writes)
 		r = daemon_limit_files(nothing, false, err);
 	else if (program->root == DAEMON_ROOT_QUEUE)
 		r = daemon_limit_files(here, writes, err);
 	else
 		r = daemon_limit_files(everything, false, err);
-	if (r >= 0)
-		str_append_cstr(text, r > 0 ? " landlock=yes" : " landlock=not-in-kernel");
+	if (r > 0)
+		str_append_cstr(text, "+files");
 	return r < 0 ? r : 0;
+}
+
+/*
+ * The network and the neighbours. Not where commands are run: they may talk to anybody, and
+ * no-new-privileges, which Landlock wants, is not for them.
+ */
+static int limit_program_reach(const struct program *program, struct str *text, struct error *err)
+{
+	unsigned limits = 0;
+	int r = 0;
+
+	if (!(program->calls & CALLS_EXEC))
+		r = daemon_limit_reach(program->calls & CALLS_NETWORK, &limits, err);
+	if (limits & LIMITS_NETWORK)
+		str_append_cstr(text, "+network");
+	if (limits & LIMITS_SCOPES)
+		str_append_cstr(text, "+scopes");
+	return r;
+}
+
+/* " landlock=files+network+scopes", as much of it as there is; " landlock=none". */
+static int put_on_landlock(const struct program *program, struct str *text, struct error *err)
+{
+	_cleanup_(str_free) struct str parts = STR_EMPTY;
+	int r = limit_program_files(program, &parts, err);
+
+	if (r == 0)
+		r = limit_program_reach(program, &parts, err);
+	str_printf(text, " landlock=%s", parts.len > 0 ? str_cstr(&parts) + 1 : "none");
+	return r;
 }
 
 /*
@@ -292,7 +320,7 @@ int confine_program(const struct program *program, struct str *text, struct erro
 	if (r == 0)
 		r = switch_user(program, &id, text, err);
 	if (r == 0)
-		r = limit_program_files(program, text, err);
+		r = put_on_landlock(program, text, err);
 	if (r == 0 && !early)
 		r = put_on_seccomp(program->calls, false, text, err);
 	return r;

@@ -43,7 +43,8 @@
 /* What the program's seccomp list allows beyond memory, time, signals, reading and writing open
  * descriptors, epoll, threads and UNIX sockets. */
 enum daemon_calls {
-	CALLS_NETWORK = 1,     /* connect and accept TCP, UDP */
+	CALLS_NETWORK = 1,     /* make sockets of the network: TCP to others, UDP. Accepting needs
+				nothing, so a program that only accepts has not even this */
 	CALLS_FILES_READ = 2,  /* open for reading, stat, readdir */
 	CALLS_FILES_WRITE = 4, /* create, rename, link, unlink, mkdir, truncate, chmod, lock */
 	CALLS_BECOME = 8,      /* setuid and kin, chroot, fork, wait: the privileged partners */
@@ -52,6 +53,7 @@ enum daemon_calls {
 	CALLS_LOAD_CODE =
 		32, /* map memory as code: PAM and NSS modules (CALLS_BECOME has it too) */
 	CALLS_MEMORY_FILES = 64, /* memfd_create */
+	CALLS_APPEND_ONLY = 128, /* takes away: a descriptor's O_APPEND stays */
 };
 
 struct peer {
@@ -121,5 +123,13 @@ int daemon_confine_prepare(unsigned calls, struct error *err);
  * kernel lacks it, or a negative errno. Sockets are not files here: connecting still works.
  */
 int daemon_limit_files(const char *const *paths, bool writable, struct error *err);
+/*
+ * Landlock once more, for what a path does not say: without `network` no TCP connection to others
+ * and no port (what is accepted works; a socket that is there already cannot be connected anew),
+ * and neither signals to whom this process has not made nor UNIX sockets that are no files.
+ * *limits says what of it this kernel has: versions 4 and 6 of its interface, Linux 6.7 and 6.12.
+ */
+enum { LIMITS_NETWORK = 1, LIMITS_SCOPES = 2 };
+int daemon_limit_reach(bool network, unsigned *limits, struct error *err);
 
 #endif

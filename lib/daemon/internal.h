@@ -13,11 +13,12 @@
  *
  *	NAME -c CONFDIR -n SERVICE [-o name=value]... -L fd=NAME... -F key=value... [-- argument...]
  *
- * -L is a listening socket: "3=private/cleanup" or "4=127.0.0.1:25". -F is "life=fd" (the read end
- * of a pipe that master holds: its end means that master died), "later=fd" (the write end of the
- * pipe that is the life of the programs that this one gives work to: never touched, so that they
- * outlive it), "status=fd" (the write end of a pipe: lines "ready <confinement>", "retiring",
- * "failed <reason>"), "log=fd" and "sink=file" or "sink=syslog".
+ * -L is a listening socket: "3=private/cleanup" or "4=127.0.0.1:25". -F is "life=fd" (the write end
+ * of a pipe that nobody writes to; master has an end for reading, and so have the programs that
+ * this one is to outlive: it breaks when they have all died), "later=fd" (such an end for reading:
+ * never touched), "status=fd" (the write end of a pipe of its own: lines "ready <confinement>",
+ * "alive" when asked with SIGUSR1, "retiring", "failed <reason>"), "log=fd" and "sink=file" or
+ * "sink=syslog". So no program has an end to write to on which another waits.
  */
 #ifndef DAEMON_INTERNAL_H
 #define DAEMON_INTERNAL_H

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -103,18 +104,32 @@ static void retire_on_signal(void *unused)
 
 /* ---- what begins the end ---- */
 
+/*
+ * Ours is the end of the pipe that is written to, and nobody writes: it breaks when the last end
+ * for reading is gone, whatever else the programs that have such an end do with it.
+ */
+static bool life_line_is_broken(void)
+{
+	struct pollfd line = { .fd = life.life_fd };
+
+	return poll(&line, 1, 0) == 1 && line.revents & POLLERR;
+}
+
 static void watch_life_line(void *unused)
 {
-	char byte;
-
 	(void)unused;
-	while (task_wait_readable(life.life_fd, MSEC_FOREVER) == 0) {
-		if (read(life.life_fd, &byte, 1) != 0)
-			continue;
-		log_warning("master is gone: finishing");
-		life_retire();
-		return;
-	}
+	while (!life_line_is_broken())
+		if (task_wait_readable(life.life_fd, MSEC_FOREVER) < 0)
+			return;
+	log_warning("master is gone: finishing");
+	life_retire();
+}
+
+/* Master asks whether the loop still turns. */
+static void life_answer(void *unused)
+{
+	(void)unused;
+	life_report(life.status_fd, "alive", "");
 }
 
 static void watch_tables(void *unused)
@@ -134,6 +149,7 @@ void life_start(const struct daemon_program *program, const struct birth *birth)
 	life.status_fd = birth->status_fd;
 	task_on_signal(SIGTERM, life_stop, NULL);
 	task_on_signal(SIGHUP, retire_on_signal, NULL);
+	task_on_signal(SIGUSR1, life_answer, NULL);
 	task_spawn("life line", watch_life_line, NULL);
 	if (daemon_entry()->root != DAEMON_ROOT_NONE)
 		task_spawn("tables", watch_tables, NULL);

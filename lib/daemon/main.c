@@ -142,7 +142,8 @@ static void reset_signals(void)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN); /* of a terminal: master's affair */
+	signal(SIGINT, SIG_IGN);  /* of a terminal: master's affair */
+	signal(SIGUSR1, SIG_IGN); /* until the loop can answer it */
 }
 
 int daemon_main(int argc, char **argv, const struct daemon_program *program)

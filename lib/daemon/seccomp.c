@@ -3,7 +3,10 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,6 +23,8 @@
 	 CLONE_NEWCGROUP)
 
 #define ALWAYS 0
+/* A negative process number stands for a group of processes. */
+#define PID_SIGN 0x80000000
 
 /* Calls allowed whatever their arguments, by the flag that asks for them. */
 static const struct call_set {
@@ -28,21 +33,20 @@ static const struct call_set {
 } call_sets[] = {
 	{ ALWAYS,
 	  /* `read` is number 0 on some machines and is added by itself. */
-	  { SCMP_SYS(readv),	 SCMP_SYS(pread64),	   SCMP_SYS(preadv),
-	    SCMP_SYS(write),	 SCMP_SYS(writev),	   SCMP_SYS(pwrite64),
-	    SCMP_SYS(pwritev),	 SCMP_SYS(recvmsg),	   SCMP_SYS(recvfrom),
-	    SCMP_SYS(sendmsg),	 SCMP_SYS(sendto),	   SCMP_SYS(sendfile),
-	    SCMP_SYS(splice),	 SCMP_SYS(close),	   SCMP_SYS(close_range),
-	    SCMP_SYS(shutdown),	 SCMP_SYS(lseek),	   SCMP_SYS(fstat),
-	    SCMP_SYS(fsync),	 SCMP_SYS(fdatasync),	   SCMP_SYS(fcntl),
-	    SCMP_SYS(flock),	 SCMP_SYS(fadvise64),	   SCMP_SYS(pipe2),
-	    SCMP_SYS(dup),	 SCMP_SYS(dup3),	   SCMP_SYS(eventfd2),
-	    SCMP_SYS(signalfd4), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime) } },
+	  { SCMP_SYS(readv),	   SCMP_SYS(pread64),	     SCMP_SYS(preadv),
+	    SCMP_SYS(write),	   SCMP_SYS(writev),	     SCMP_SYS(pwrite64),
+	    SCMP_SYS(pwritev),	   SCMP_SYS(recvmsg),	     SCMP_SYS(recvfrom),
+	    SCMP_SYS(sendfile),	   SCMP_SYS(splice),	     SCMP_SYS(close),
+	    SCMP_SYS(close_range), SCMP_SYS(shutdown),	     SCMP_SYS(lseek),
+	    SCMP_SYS(fstat),	   SCMP_SYS(fsync),	     SCMP_SYS(fdatasync),
+	    SCMP_SYS(flock),	   SCMP_SYS(fadvise64),	     SCMP_SYS(pipe2),
+	    SCMP_SYS(dup),	   SCMP_SYS(dup3),	     SCMP_SYS(eventfd2),
+	    SCMP_SYS(signalfd4),   SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime) } },
 	{ ALWAYS,
 	  { SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
 	    SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(poll), SCMP_SYS(ppoll),
 	    SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(accept), SCMP_SYS(accept4),
-	    SCMP_SYS(connect), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
+	    SCMP_SYS(connect), SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
 	    SCMP_SYS(getpeername) } },
 	{ ALWAYS,
 	  { SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(msync),
@@ -60,7 +64,7 @@ static const struct call_set {
 	  { SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid), SCMP_SYS(getuid),
 	    SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getresuid),
 	    SCMP_SYS(getresgid), SCMP_SYS(getgroups), SCMP_SYS(umask), SCMP_SYS(getcwd) } },
-	{ CALLS_NETWORK, { SCMP_SYS(bind), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg) } },
+	{ CALLS_NETWORK, { SCMP_SYS(bind), SCMP_SYS(recvmmsg) } },
 	{ CALLS_FILES_READ | CALLS_FILES_WRITE,
 	  { SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
 	    SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink),
@@ -109,17 +113,11 @@ static const struct call_set {
 	    SCMP_SYS(vfork),
 	    SCMP_SYS(wait4),
 	    SCMP_SYS(waitid),
-	    SCMP_SYS(kill),
-	    SCMP_SYS(tgkill),
 	    SCMP_SYS(setsid),
 	    SCMP_SYS(setpgid),
-	    SCMP_SYS(prlimit64),
-	    SCMP_SYS(setrlimit),
 	    SCMP_SYS(capget),
 	    SCMP_SYS(capset),
 	    SCMP_SYS(seccomp),
-	    SCMP_SYS(prctl),
-	    SCMP_SYS(clone),
 	    SCMP_SYS(landlock_create_ruleset),
 	    SCMP_SYS(landlock_add_rule),
 	    SCMP_SYS(landlock_restrict_self) } },
@@ -183,6 +181,14 @@ static const int forbidden[] = {
 	SCMP_SYS(io_uring_register),
 	SCMP_SYS(mknod),
 	SCMP_SYS(mknodat),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(process_madvise),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(fanotify_init),
+	SCMP_SYS(quotactl_fd),
+	SCMP_SYS(modify_ldt),
+	SCMP_SYS(uselib),
+	SCMP_SYS(personality),
 };
 
 struct filter {
@@ -190,8 +196,8 @@ struct filter {
 	int count, problem;
 };
 
-static void add(struct filter *f, uint32_t action, int call, unsigned conditions,
-		const struct scmp_arg_cmp *condition)
+static void filter_add(struct filter *f, uint32_t action, int call, unsigned conditions,
+		       const struct scmp_arg_cmp *condition)
 {
 	int r;
 
@@ -205,78 +211,179 @@ static void add(struct filter *f, uint32_t action, int call, unsigned conditions
 		f->count++;
 }
 
-static void allow(struct filter *f, int call)
+static void filter_allow(struct filter *f, int call)
 {
-	add(f, SCMP_ACT_ALLOW, call, 0, NULL);
+	filter_add(f, SCMP_ACT_ALLOW, call, 0, NULL);
 }
 
-static void allow_if(struct filter *f, int call, struct scmp_arg_cmp condition)
+static void filter_allow_if(struct filter *f, int call, struct scmp_arg_cmp condition)
 {
-	add(f, SCMP_ACT_ALLOW, call, 1, &condition);
+	filter_add(f, SCMP_ACT_ALLOW, call, 1, &condition);
+}
+
+/* Only with this value in argument n, all 64 bits of it. */
+static void filter_allow_with(struct filter *f, int call, unsigned n, uint64_t value)
+{
+	filter_allow_if(f, call, SCMP_CMP(n, SCMP_CMP_EQ, value));
 }
 
 /* Only without any of these bits in argument n. */
-static void allow_without(struct filter *f, int call, unsigned n, uint64_t bits)
+static void filter_allow_without(struct filter *f, int call, unsigned n, uint64_t bits)
 {
-	allow_if(f, call, SCMP_CMP(n, SCMP_CMP_MASKED_EQ, bits, 0));
+	filter_allow_if(f, call, SCMP_CMP(n, SCMP_CMP_MASKED_EQ, bits, 0));
 }
 
-static void add_files(struct filter *f, unsigned calls)
+static void filter_add_files(struct filter *f, unsigned calls)
 {
 	const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC;
 
 	if (calls & (CALLS_FILES_READ | CALLS_FILES_WRITE)) {
-		allow_without(f, SCMP_SYS(open), 1, writing);
-		allow_without(f, SCMP_SYS(openat), 2, writing);
+		filter_allow_without(f, SCMP_SYS(open), 1, writing);
+		filter_allow_without(f, SCMP_SYS(openat), 2, writing);
 	}
 	/* fstat() of newer C libraries: about an open descriptor, no path. */
-	allow_if(f, SCMP_SYS(newfstatat),
-		 SCMP_CMP(3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+	filter_allow_if(f, SCMP_SYS(newfstatat),
+			SCMP_CMP(3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 }
 
-static void add_sockets(struct filter *f, unsigned calls)
+/* Flags and locks of descriptors. Not who gets their signals (F_SETOWN, F_SETSIG), no leases. */
+static void filter_add_fcntl(struct filter *f, unsigned calls)
 {
-	allow_if(f, SCMP_SYS(socket), SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX));
-	allow_if(f, SCMP_SYS(socketpair), SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX));
+	static const struct {
+		int command;
+		unsigned flags;
+	} commands[] = {
+		{ F_DUPFD, ALWAYS },
+		{ F_DUPFD_CLOEXEC, ALWAYS },
+		{ F_GETFD, ALWAYS },
+		{ F_SETFD, ALWAYS },
+		{ F_GETFL, ALWAYS },
+		{ F_GETLK, CALLS_FILES_READ | CALLS_FILES_WRITE },
+		{ F_SETLK, CALLS_FILES_READ | CALLS_FILES_WRITE },
+		{ F_SETLKW, CALLS_FILES_READ | CALLS_FILES_WRITE },
+		{ F_ADD_SEALS, CALLS_MEMORY_FILES },
+		{ F_GET_SEALS, CALLS_MEMORY_FILES },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (commands[i].flags == ALWAYS || commands[i].flags & calls)
+			filter_allow_with(f, SCMP_SYS(fcntl), 1, (uint64_t)commands[i].command);
+	/* What is open for appending stays so in the program that has the log. */
+	if (!(calls & CALLS_APPEND_ONLY))
+		filter_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2,
+			   (struct scmp_arg_cmp[]){ SCMP_CMP(1, SCMP_CMP_EQ, F_SETFL),
+						    SCMP_CMP(2, SCMP_CMP_MASKED_EQ, O_ASYNC, 0) });
+}
+
+/*
+ * Options of a connection. None that reaches further: no filter on a socket on which several
+ * programs listen, nothing that wakes code of the kernel's that nobody else uses.
+ */
+static void filter_add_options(struct filter *f, unsigned calls)
+{
+	static const struct {
+		int level, option;
+		unsigned flags;
+	} options[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, ALWAYS },
+		{ SOL_SOCKET, SO_RCVBUF, CALLS_NETWORK },
+		{ SOL_SOCKET, SO_SNDBUF, CALLS_NETWORK },
+		{ SOL_SOCKET, SO_REUSEADDR, CALLS_NETWORK },
+		{ IPPROTO_TCP, TCP_NODELAY, ALWAYS },
+		{ IPPROTO_TCP, TCP_QUICKACK, ALWAYS },
+		{ IPPROTO_TCP, TCP_MAXSEG, CALLS_NETWORK },
+		{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, CALLS_NETWORK },
+		{ IPPROTO_IP, IP_MTU_DISCOVER, CALLS_NETWORK },
+		{ IPPROTO_IPV6, IPV6_V6ONLY, CALLS_NETWORK },
+		{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, CALLS_NETWORK },
+		{ IPPROTO_IPV6, IPV6_MTU, CALLS_NETWORK },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (options[i].flags == ALWAYS || options[i].flags & calls)
+			filter_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+				   (struct scmp_arg_cmp[]){
+					   SCMP_CMP(1, SCMP_CMP_EQ, (scmp_datum_t)options[i].level),
+					   SCMP_CMP(2, SCMP_CMP_EQ,
+						    (scmp_datum_t)options[i].option) });
+}
+
+/*
+ * A program that only accepts makes no socket of the network's; with MSG_FASTOPEN it could connect
+ * one that it has disconnected. (connect() itself it needs for UNIX sockets: Landlock sees to that.)
+ */
+static void filter_add_sockets(struct filter *f, unsigned calls)
+{
+	filter_allow_with(f, SCMP_SYS(socket), 0, AF_UNIX);
+	filter_allow_with(f, SCMP_SYS(socketpair), 0, AF_UNIX);
 	if (calls & CALLS_NETWORK) {
-		allow_if(f, SCMP_SYS(socket), SCMP_CMP(0, SCMP_CMP_EQ, AF_INET));
-		allow_if(f, SCMP_SYS(socket), SCMP_CMP(0, SCMP_CMP_EQ, AF_INET6));
+		filter_allow_with(f, SCMP_SYS(socket), 0, AF_INET);
+		filter_allow_with(f, SCMP_SYS(socket), 0, AF_INET6);
+		filter_allow_without(f, SCMP_SYS(sendmmsg), 3, MSG_FASTOPEN);
 	}
-	allow_if(f, SCMP_SYS(ioctl), SCMP_CMP(1, SCMP_CMP_EQ, FIONREAD));
-	allow_if(f, SCMP_SYS(ioctl), SCMP_CMP(1, SCMP_CMP_EQ, FIONBIO));
+	filter_allow_without(f, SCMP_SYS(sendto), 3, MSG_FASTOPEN);
+	filter_allow_without(f, SCMP_SYS(sendmsg), 2, MSG_FASTOPEN);
+	filter_allow_with(f, SCMP_SYS(ioctl), 1, FIONREAD);
+	filter_allow_with(f, SCMP_SYS(ioctl), 1, FIONBIO);
 }
 
 /* Threads but no processes; memory but no new code; signals to itself only (pid 0: to nobody). */
-static void add_process(struct filter *f, pid_t pid)
+static void filter_add_process(struct filter *f, pid_t pid)
 {
 	/* The C library then falls back to clone, whose flags can be seen. */
-	add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
-	allow_if(f, SCMP_SYS(clone),
-		 SCMP_CMP(0, SCMP_CMP_MASKED_EQ, NAMESPACES | CLONE_THREAD, CLONE_THREAD));
-	allow_without(f, SCMP_SYS(mmap), 2, PROT_EXEC);
-	allow_without(f, SCMP_SYS(mprotect), 2, PROT_EXEC);
-	allow_if(f, SCMP_SYS(prctl), SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_NAME));
+	filter_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
+	filter_allow_if(f, SCMP_SYS(clone),
+			SCMP_CMP(0, SCMP_CMP_MASKED_EQ, NAMESPACES | CLONE_THREAD, CLONE_THREAD));
+	filter_allow_without(f, SCMP_SYS(mmap), 2, PROT_EXEC);
+	filter_allow_without(f, SCMP_SYS(mprotect), 2, PROT_EXEC);
+	filter_allow_with(f, SCMP_SYS(prctl), 0, PR_SET_NAME);
 	/* Reading limits, not setting them. */
-	allow_if(f, SCMP_SYS(prlimit64), SCMP_CMP(2, SCMP_CMP_EQ, 0));
+	filter_allow_with(f, SCMP_SYS(prlimit64), 2, 0);
 	/* abort() and the like. */
 	if (pid > 0)
-		allow_if(f, SCMP_SYS(tgkill), SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)pid));
+		filter_allow_with(f, SCMP_SYS(tgkill), 0, (uint64_t)pid);
 }
 
-static void fill_allowed(struct filter *f, unsigned calls, pid_t pid)
+/* What the privileged partners do with the children that they make: each by its number. */
+static void filter_add_become(struct filter *f)
 {
-	allow(f, SCMP_SYS(read));
+	static const int process_options[] = { PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS,
+					       PR_SET_DUMPABLE,	    PR_GET_SECCOMP,
+					       PR_SET_PDEATHSIG,    PR_CAPBSET_READ,
+					       PR_CAPBSET_DROP,	    PR_SET_SECCOMP };
+	static const int signals[] = { 0, SIGTERM, SIGKILL };
+
+	for (size_t i = 0; i < ARRAY_SIZE(process_options); i++)
+		filter_allow_with(f, SCMP_SYS(prctl), 0, (uint64_t)process_options[i]);
+	/* One process, never a group of them. */
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		filter_add(f, SCMP_ACT_ALLOW, SCMP_SYS(kill), 2,
+			   (struct scmp_arg_cmp[]){
+				   SCMP_CMP(0, SCMP_CMP_MASKED_EQ, PID_SIGN, 0),
+				   SCMP_CMP(1, SCMP_CMP_EQ, (scmp_datum_t)signals[i]) });
+	filter_allow_without(f, SCMP_SYS(clone), 0, NAMESPACES | CLONE_VM);
+	/* Its own limits: what becomes a user has them from here. */
+	filter_allow_with(f, SCMP_SYS(prlimit64), 0, 0);
+}
+
+static void filter_fill(struct filter *f, unsigned calls, pid_t pid)
+{
+	filter_allow(f, SCMP_SYS(read));
 	for (size_t i = 0; i < ARRAY_SIZE(call_sets); i++) {
 		const struct call_set *set = &call_sets[i];
 
 		if (set->flag != ALWAYS && !(set->flag & calls))
 			continue;
 		for (size_t j = 0; j < ARRAY_SIZE(set->calls) && set->calls[j] != 0; j++)
-			allow(f, set->calls[j]);
+			filter_allow(f, set->calls[j]);
 	}
-	add_files(f, calls);
-	add_sockets(f, calls);
-	add_process(f, pid);
+	filter_add_files(f, calls);
+	filter_add_fcntl(f, calls);
+	filter_add_options(f, calls);
+	filter_add_sockets(f, calls);
+	filter_add_process(f, pid);
+	if (calls & CALLS_BECOME)
+		filter_add_become(f);
 }
 
 static uint32_t violation(void)
@@ -286,18 +393,34 @@ static uint32_t violation(void)
 	return SCMP_ACT_ERRNO(EPERM);
 }
 
+/* For what may run anything: all but what is forbidden. */
+static void filter_fill_forbidden(struct filter *f)
+{
+	static const uint64_t namespaces[] = { CLONE_NEWNS,    CLONE_NEWUTS, CLONE_NEWIPC,
+					       CLONE_NEWUSER,  CLONE_NEWPID, CLONE_NEWNET,
+					       CLONE_NEWCGROUP };
+	const uint32_t no = SCMP_ACT_ERRNO(EPERM);
+	struct scmp_arg_cmp terminal = SCMP_CMP(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI);
+
+	for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++)
+		filter_add(f, no, forbidden[i], 0, NULL);
+	/* clone3's flags cannot be seen; the C library does without it. */
+	filter_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
+		filter_add(f, no, SCMP_SYS(clone), 1,
+			   &SCMP_CMP(0, SCMP_CMP_MASKED_EQ, namespaces[i], namespaces[i]));
+	filter_add(f, no, SCMP_SYS(ioctl), 1, &terminal);
+}
+
 static void filter_make(struct filter *f, unsigned calls, pid_t pid)
 {
-	bool anything = calls & CALLS_EXEC;
-
-	f->context = seccomp_init(anything ? SCMP_ACT_ALLOW : violation());
+	f->context = seccomp_init(calls & CALLS_EXEC ? SCMP_ACT_ALLOW : violation());
 	if (f->context == NULL)
 		mem_exhausted();
-	if (anything)
-		for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++)
-			add(f, SCMP_ACT_ERRNO(EPERM), forbidden[i], 0, NULL);
+	if (calls & CALLS_EXEC)
+		filter_fill_forbidden(f);
 	else
-		fill_allowed(f, calls, pid);
+		filter_fill(f, calls, pid);
 }
 
 /* ---- made before it is put on ---- */
@@ -308,7 +431,7 @@ static struct {
 	struct sock_fprog program; /* len 0: none */
 } prepared;
 
-static int export_filter(struct filter *f, struct sock_fprog *program)
+static int filter_export(struct filter *f, struct sock_fprog *program)
 {
 	_cleanup_fd_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
 	off_t size;
@@ -329,7 +452,7 @@ int daemon_confine_prepare(unsigned calls, struct error *err)
 	filter_make(&f, calls, 0);
 	(void)seccomp_attr_set(f.context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (f.problem == 0)
-		f.problem = export_filter(&f, &prepared.program);
+		f.problem = filter_export(&f, &prepared.program);
 	seccomp_release(f.context);
 	if (f.problem < 0)
 		return error_set(err, f.problem, "make a seccomp filter: %s", strerror(-f.problem));

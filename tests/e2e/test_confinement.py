@@ -3,9 +3,12 @@ import json
 import os
 import pwd
 import re
+import signal
 import unittest
 
 from posta import AS_ROOT, PLAIN_BUILD, Instance, PASSWORD, message, wait_until
+
+KERNEL = tuple(int(part) for part in os.uname().release.split(".")[:2])
 
 # program: user, or None for root
 USERS = {"smtpd": "postasmtp", "smtp": "postaagent", "local": "postaagent", "resolver": "postainfo",
@@ -113,6 +116,33 @@ class AsRoot(unittest.TestCase):
                 self.assertEqual(status["NoNewPrivs"].strip(), "1")
                 self.assertEqual(int(status["CapEff"], 16), 0)
                 self.assertNotEqual(os.readlink(f"/proc/{pid}/root"), "/")
+
+    def test_what_connects_has_sockets_of_the_network_and_nobody_else(self):
+        """Landlock's part, where this kernel has it: what it is, is said."""
+        for name, _, item in self.programs:
+            if name in ("master", "local-deliver"):
+                continue
+            limits = re.search(r"landlock=(\S+)", item["confinement"])[1].split("+")
+            with self.subTest(program=name, limits=limits):
+                if name in ("smtp", "resolver"):
+                    self.assertNotIn("network", limits)
+                elif KERNEL >= (6, 7):
+                    self.assertIn("network", limits)
+                if KERNEL >= (6, 12):
+                    self.assertIn("scopes", limits)
+
+    def test_status_names_what_does_not_answer(self):
+        pid = [pid for name, pid, _ in self.programs if name == "bounce"][0]
+
+        def silent():
+            return [name for name, _, item in programs(self.suite)
+                    if "DOES NOT ANSWER" in item["confinement"]]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            self.assertEqual(silent(), ["bounce"])
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: silent() == [], what="an answer of all programs")
 
     def test_status_says_it(self):
         for name, _, item in self.programs:

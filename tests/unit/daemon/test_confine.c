@@ -6,7 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,10 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -216,11 +221,162 @@ static long try_limit_read(void)
 	return sysconf(_SC_OPEN_MAX);
 }
 
+/* Signals to whom one may not send any: the kernel would, for this descriptor's owner. */
+static long try_set_owner(void)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	return fcntl(fd, F_SETOWN, getpid());
+}
+static long try_set_owner_ex(void)
+{
+	struct f_owner_ex owner = { .type = F_OWNER_PID, .pid = getpid() };
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	return fcntl(fd, F_SETOWN_EX, &owner);
+}
+static long try_set_signal(void)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	return fcntl(fd, F_SETSIG, SIGKILL);
+}
+static long try_async(void)
+{
+	int fds[2];
+
+	return pipe2(fds, O_CLOEXEC) < 0 ? -1 : fcntl(fds[0], F_SETFL, O_ASYNC);
+}
+static long try_ioctl_owner(void)
+{
+	int fds[2], pid = getpid();
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 ? -1 : ioctl(fds[0], FIOSETOWN, &pid);
+}
+static long try_lease(void)
+{
+	return fcntl(0, F_SETLEASE, F_UNLCK);
+}
+static long try_pipe_size(void)
+{
+	int fds[2];
+
+	return pipe2(fds, O_CLOEXEC) < 0 ? -1 : fcntl(fds[1], F_SETPIPE_SZ, 4096);
+}
+static long try_not_append(void)
+{
+	int fds[2];
+
+	return pipe2(fds, O_CLOEXEC) < 0 ? -1 : fcntl(fds[1], F_SETFL, 0);
+}
+static long try_type(void)
+{
+	return ioctl(-1, TIOCSTI, "x");
+}
+static long try_socket_filter(void)
+{
+	return setsockopt(-1, SOL_SOCKET, SO_ATTACH_FILTER, NULL, 0);
+}
+static long try_upper_protocol(void)
+{
+	return setsockopt(-1, IPPROTO_TCP, TCP_ULP, "tls", 3);
+}
+static long try_keepalive(void)
+{
+	return setsockopt(-1, SOL_SOCKET, SO_KEEPALIVE, NULL, 0);
+}
+static long try_fast_open(void)
+{
+	return sendto(-1, "x", 1, MSG_FASTOPEN, NULL, 0);
+}
+static long try_user_namespace(void)
+{
+	return syscall(SYS_clone, CLONE_NEWUSER | CLONE_VM, NULL, NULL, NULL, NULL) < 0 &&
+			       errno == EPERM
+		       ? -1
+		       : 0;
+}
+static long try_kill_group(void)
+{
+	return kill(-999999, 0);
+}
+static long try_signal_thread(void)
+{
+	return syscall(SYS_tgkill, getppid(), getppid(), 0);
+}
+static long try_timer(void)
+{
+	return syscall(SYS_timer_create, 9999, NULL, NULL);
+}
+static long try_pidfd(void)
+{
+	return syscall(SYS_pidfd_open, getpid(), 0);
+}
+static long try_take_descriptor(void)
+{
+	return syscall(SYS_pidfd_getfd, -1, 0, 0);
+}
+static long try_limit_of_another(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	return syscall(SYS_prlimit64, 999999999, RLIMIT_CPU, &none, NULL);
+}
+static long try_memory_file(void)
+{
+	return syscall(SYS_memfd_create, "test", 3U);
+}
+static long try_seal(void)
+{
+	int fd = (int)try_memory_file();
+
+	return fd < 0 ? -1 : fcntl(fd, F_ADD_SEALS, 0);
+}
+static long try_lock(void)
+{
+	struct flock lock = { .l_type = F_UNLCK };
+
+	return fcntl(0, F_SETLK, &lock);
+}
+static long try_shared_memory(void)
+{
+	return syscall(SYS_shmget, 0, 4096UL, 0);
+}
+static long try_watch_files(void)
+{
+	return syscall(SYS_inotify_init1, 0);
+}
+static long try_by_handle(void)
+{
+	return syscall(SYS_open_by_handle_at, -1, NULL, 0);
+}
+static long try_node(void)
+{
+	return mknod(NOWHERE, S_IFIFO, 0);
+}
+static long try_fault_handler(void)
+{
+	return syscall(SYS_userfaultfd, 99999);
+}
+static long try_perf(void)
+{
+	return syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0UL);
+}
+static long try_old_layout(void)
+{
+	return syscall(SYS_personality, 0xffffffffUL);
+}
+static long try_timer_slack(void)
+{
+	return prctl(PR_SET_TIMERSLACK, 50000, 0, 0, 0);
+}
+
 #define NETWORK CALLS_NETWORK
 #define FILES	(CALLS_FILES_READ | CALLS_FILES_WRITE)
 #define WRITES	CALLS_FILES_WRITE
 #define BECOME	CALLS_BECOME
 #define EXEC	CALLS_EXEC
+#define MEMORY	CALLS_MEMORY_FILES
 #define CODE	(CALLS_BECOME | CALLS_LOAD_CODE)
 
 static const struct attempt {
@@ -257,6 +413,36 @@ static const struct attempt {
 	{ "io_uring_setup", try_io_uring, NEVER, false },
 	{ "keyctl", try_keyctl, NEVER, false },
 	{ "kill", try_kill, BECOME | EXEC, true },
+	{ "fcntl(F_SETOWN)", try_set_owner, EXEC, false },
+	{ "fcntl(F_SETOWN_EX)", try_set_owner_ex, EXEC, false },
+	{ "fcntl(F_SETSIG)", try_set_signal, EXEC, false },
+	{ "fcntl(F_SETFL, O_ASYNC)", try_async, EXEC, false },
+	{ "ioctl(FIOSETOWN)", try_ioctl_owner, EXEC, false },
+	{ "fcntl(F_SETLEASE)", try_lease, EXEC, false },
+	{ "fcntl(F_SETPIPE_SZ)", try_pipe_size, EXEC, false },
+	{ "fcntl(F_SETLK)", try_lock, FILES | EXEC, false },
+	{ "fcntl(F_ADD_SEALS)", try_seal, MEMORY | EXEC, true },
+	{ "memfd_create", try_memory_file, MEMORY | EXEC, false },
+	{ "ioctl(TIOCSTI)", try_type, NEVER, false },
+	{ "setsockopt(SO_ATTACH_FILTER)", try_socket_filter, EXEC, false },
+	{ "setsockopt(TCP_ULP)", try_upper_protocol, EXEC, false },
+	{ "setsockopt(SO_KEEPALIVE)", try_keepalive, ALWAYS, false },
+	{ "sendto(MSG_FASTOPEN)", try_fast_open, EXEC, false },
+	{ "clone(CLONE_NEWUSER)", try_user_namespace, NEVER, false },
+	{ "kill of a group", try_kill_group, EXEC, true },
+	{ "tgkill of another", try_signal_thread, EXEC, true },
+	{ "timer_create", try_timer, EXEC, false },
+	{ "pidfd_open", try_pidfd, EXEC, false },
+	{ "pidfd_getfd", try_take_descriptor, NEVER, false },
+	{ "prlimit64 of another", try_limit_of_another, EXEC, true },
+	{ "shmget", try_shared_memory, EXEC, false },
+	{ "inotify_init1", try_watch_files, EXEC, false },
+	{ "open_by_handle_at", try_by_handle, NEVER, false },
+	{ "mknod", try_node, NEVER, false },
+	{ "userfaultfd", try_fault_handler, NEVER, false },
+	{ "perf_event_open", try_perf, NEVER, false },
+	{ "personality", try_old_layout, NEVER, true },
+	{ "prctl(PR_SET_TIMERSLACK)", try_timer_slack, EXEC, true },
 	{ "fork", try_fork, BECOME | EXEC, true },
 	{ "mmap of code", try_map_code, CODE | EXEC, true },
 	{ "mprotect to code", try_make_code, CODE | EXEC, true },
@@ -337,6 +523,7 @@ static void every_set_allows_what_it_says(void **state)
 		CALLS_FILES_READ | CALLS_FILES_WRITE,
 		CALLS_NETWORK | CALLS_FILES_READ,
 		CALLS_LOAD_CODE | CALLS_FILES_READ,
+		CALLS_MEMORY_FILES,
 		CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
 		CALLS_EXEC,
 	};
@@ -396,6 +583,57 @@ static void files_are_limited(void)
 	CHECK(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);
 }
 
+/* A socket that was accepted is taken apart and connected anew: the way around socket(). */
+static void reach_is_limited(void)
+{
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_un hidden = { .sun_family = AF_UNIX, .sun_path = "\0posta-test-reach" };
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	char folders[] = "/tmp/posta-test-reach-XXXXXX";
+	socklen_t len = sizeof(here);
+	int listening = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+	int abstract = socket(AF_UNIX, SOCK_STREAM, 0), other = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct error err;
+	unsigned limits;
+	int accepted;
+
+	CHECK(bind(listening, (struct sockaddr *)&here, len) == 0 && listen(listening, 5) == 0);
+	CHECK(getsockname(listening, (struct sockaddr *)&here, &len) == 0);
+	CHECK(connect(client, (struct sockaddr *)&here, len) == 0);
+	accepted = accept(listening, NULL, NULL);
+	CHECK(accepted >= 0);
+	/* It listens for another process: what this one makes itself it may reach. */
+	hidden.sun_path[sizeof(hidden.sun_path) - 1] = (char)('a' + getpid() % 26);
+	CHECK(bind(abstract, (struct sockaddr *)&hidden, sizeof(hidden)) == 0);
+	CHECK(listen(abstract, 5) == 0);
+	CHECK(mkdtemp(folders) != NULL && chdir(folders) == 0);
+	CHECK(mkdir("a", 0700) == 0 && mkdir("b", 0700) == 0 && mkdir("a/file", 0700) == 0);
+	CHECK(daemon_limit_reach(false, &limits, &err) == 0);
+	/* What is moved between folders is none of its business. */
+	CHECK(rename("a/file", "b/file") == 0);
+	CHECK(rmdir("b/file") == 0 && rmdir("a") == 0 && rmdir("b") == 0 && rmdir(folders) == 0);
+	CHECK(connect(accepted, &nobody, sizeof(nobody)) == 0);
+	if (limits & LIMITS_NETWORK)
+		CHECK(connect(accepted, (struct sockaddr *)&here, len) < 0 && errno == EACCES);
+	else
+		CHECK(connect(accepted, (struct sockaddr *)&here, len) == 0);
+	if (limits & LIMITS_SCOPES) {
+		CHECK(connect(other, (struct sockaddr *)&hidden, sizeof(hidden)) < 0 &&
+		      errno == EPERM);
+		CHECK(kill(getppid(), 0) < 0 && errno == EPERM);
+	}
+	CHECK(kill(getpid(), 0) == 0);
+}
+
+static void appending_stays(void)
+{
+	struct error err;
+
+	CHECK(try_not_append() == 0);
+	CHECK(daemon_confine(CALLS_APPEND_ONLY, &err) == 0);
+	CHECK(try_not_append() < 0 && errno == EPERM);
+}
+
 static void becoming_is_for_good(void)
 {
 	struct error err;
@@ -427,6 +665,18 @@ static void test_files(void **state)
 	in_child(files_are_limited);
 }
 
+static void test_reach(void **state)
+{
+	(void)state;
+	in_child(reach_is_limited);
+}
+
+static void test_appending(void **state)
+{
+	(void)state;
+	in_child(appending_stays);
+}
+
 static void test_become(void **state)
 {
 	(void)state;
@@ -439,6 +689,8 @@ int main(void)
 		cmocka_unit_test(every_set_allows_what_it_says),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_appending),
 		cmocka_unit_test(test_become),
 	};
 

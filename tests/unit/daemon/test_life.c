@@ -36,6 +36,7 @@ static char folder[] = "/tmp/posta-test-life-XXXXXX";
 static struct {
 	pid_t pid;
 	int life, status;
+	int neighbour; /* the end of the life line that another program has */
 	FILE *lines;
 } program;
 
@@ -136,14 +137,14 @@ static void start(const char *override)
 	snprintf(text, sizeof(text), "%s", override);
 	program.pid = fork();
 	if (program.pid == 0) {
-		close(life[1]);
+		close(life[0]);
 		close(status[0]);
-		run_program(listen_fd, life[0], status[1], text);
+		run_program(listen_fd, life[1], status[1], text);
 	}
-	close(life[0]);
 	close(status[1]);
 	close(listen_fd);
-	program.life = life[1];
+	program.life = life[0];
+	program.neighbour = life[1];
 	program.status = status[0];
 	program.lines = fdopen(program.status, "r");
 }
@@ -169,6 +170,7 @@ static int end(void)
 			fclose(program.lines);
 			if (program.life >= 0)
 				close(program.life);
+			close(program.neighbour);
 			return status;
 		}
 		usleep(10000);
@@ -273,6 +275,30 @@ static void ends_with_its_master(void **state)
 	assert_int_equal(end(), 0);
 }
 
+/* What a neighbour writes to its own end of the life line, up to the brim, is nobody's business. */
+static void cannot_be_frozen(void **state)
+{
+	char bytes[4096] = { 0 };
+	int fd;
+
+	(void)state;
+	start("syslog_name=posta");
+	expect_line("ready ");
+	fd = connect_here();
+	fcntl(program.neighbour, F_SETFL, O_NONBLOCK);
+	while (write(program.neighbour, bytes, sizeof(bytes)) > 0) {
+		ask(fd, "Q");
+		expect_done(fd);
+	}
+	kill(program.pid, SIGUSR1);
+	expect_line("alive");
+	close(fd);
+	close(program.life);
+	program.life = -1;
+	expect_line("retiring");
+	assert_int_equal(end(), 0);
+}
+
 static void says_why_it_cannot_start(void **state)
 {
 	(void)state;
@@ -313,9 +339,8 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(serves_and_stops),
-		cmocka_unit_test(retires),
-		cmocka_unit_test(ends_with_its_master),
+		cmocka_unit_test(serves_and_stops),	    cmocka_unit_test(retires),
+		cmocka_unit_test(ends_with_its_master),	    cmocka_unit_test(cannot_be_frozen),
 		cmocka_unit_test(says_why_it_cannot_start),
 	};
 
