@@ -63,7 +63,7 @@ static bool is_socket_name(struct view name)
 	       view_find_byte(name, '/') == VIEW_NOT_FOUND;
 }
 
-/* "also=public/showq": a second socket for the same process. Taken out of the arguments. */
+/* "also=private/queue": a second socket for the same process. Taken out of the arguments. */
 static void take_also(struct plan_service *service, struct str *report)
 {
 	char **to = service->line->arguments;

@@ -35,7 +35,6 @@ static const struct {
 	{ "postlogd", FATE_ELSEWHERE, NULL, NULL },
 	{ "error", FATE_ELSEWHERE, NULL, NULL },
 	{ "discard", FATE_ELSEWHERE, NULL, NULL },
-	{ "showq", FATE_ELSEWHERE, NULL, NULL },
 	{ "nbdb_reindexd", FATE_ELSEWHERE, NULL, NULL },
 	{ "verify", FATE_LATER, NULL, NULL },
 	{ "flush", FATE_LATER, NULL, NULL },
@@ -177,8 +176,8 @@ static void adapt_line(struct services *lines, struct service *line,
 
 	if (which < ARRAY_SIZE(programs) && programs[which].fate == FATE_RENAMED)
 		rename_program(lines, line, which, notes);
-	/* Of what Postfix has for everybody, we have only "submit", which it has not. */
-	line->private_socket = line->type == SERVICE_UNIX;
+	/* Of what Postfix has for everybody, only showq is for everybody here. */
+	line->private_socket = line->type == SERVICE_UNIX && strcmp(line->program, "showq") != 0;
 	if (line->type != SERVICE_UNIX || ours == NULL)
 		return;
 	for (char **argument = ours->arguments; *argument != NULL; argument++)

@@ -9,7 +9,7 @@
 #include "mail/address.h"
 
 /* Changes the flags in the file, through the attempt that has it open if there is one. */
-static int change_flags(struct mail *m, uint32_t set, uint32_t clear, bool due_now)
+static int change_flags(struct queued *m, uint32_t set, uint32_t clear, bool due_now)
 {
 	struct queue_file *opened = NULL;
 	struct queue_file *f = m->attempt ? m->attempt->file : NULL;
@@ -18,7 +18,7 @@ static int change_flags(struct mail *m, uint32_t set, uint32_t clear, bool due_n
 
 	/* What is held or waits for longer does not keep a segment of the journal. */
 	if (m->state == MESSAGE_WAITING && m->place.segment != 0)
-		r = settle_waiting(m);
+		r = tofile_waiting(m);
 	if (r == 0 && f == NULL) {
 		r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &opened, &err);
 		f = opened;
@@ -44,7 +44,7 @@ static void act_stop_attempt(struct attempt *a)
 	attempt_continue(a);
 }
 
-static int act_hold(struct mail *m)
+static int act_hold(struct queued *m)
 {
 	int r = change_flags(m, QUEUE_FLAG_HOLD, 0, false);
 
@@ -60,7 +60,7 @@ static int act_hold(struct mail *m)
 	return 0;
 }
 
-static int act_release(struct mail *m)
+static int act_release(struct queued *m)
 {
 	if (m->state != MESSAGE_HELD && !(m->attempt && m->attempt->hold))
 		return -EINVAL;
@@ -77,7 +77,7 @@ static int act_release(struct mail *m)
 	return 0;
 }
 
-static int delete (struct mail *m)
+static int delete (struct queued *m)
 {
 	if (m->attempt != NULL) {
 		log_info("%s: to be deleted by hand, deliveries under way go on", m->id);
@@ -90,7 +90,7 @@ static int delete (struct mail *m)
 	return 0;
 }
 
-static int flush(struct mail *m)
+static int flush(struct queued *m)
 {
 	if (m->state == MESSAGE_HELD)
 		return -EINVAL;
@@ -102,7 +102,7 @@ static int flush(struct mail *m)
 }
 
 /* Each attempt looks up routes afresh, so this is a flush that forgets the hold too. */
-static int requeue(struct mail *m)
+static int requeue(struct queued *m)
 {
 	int r = change_flags(m, 0, QUEUE_FLAG_HOLD, true);
 
@@ -118,7 +118,7 @@ static int requeue(struct mail *m)
 	return 0;
 }
 
-static int act_expire(struct mail *m)
+static int act_expire(struct queued *m)
 {
 	int r = change_flags(m, QUEUE_FLAG_EXPIRED, 0, false);
 
@@ -133,9 +133,9 @@ static int act_expire(struct mail *m)
 	return 0;
 }
 
-int control_act(struct mail *m, uint8_t action)
+int act_on(struct queued *m, uint8_t action)
 {
-	static int (*const actions[])(struct mail * m) = {
+	static int (*const actions[])(struct queued * m) = {
 		[QUEUE_ACT_FLUSH] = flush,	   [QUEUE_ACT_HOLD] = act_hold,
 		[QUEUE_ACT_RELEASE] = act_release, [QUEUE_ACT_DELETE] = delete,
 		[QUEUE_ACT_REQUEUE] = requeue,	   [QUEUE_ACT_EXPIRE] = act_expire,
@@ -147,7 +147,7 @@ int control_act(struct mail *m, uint8_t action)
 	return actions[action](m);
 }
 
-bool control_goes_to(const struct mail *m, struct view domain)
+bool act_goes_to(const struct queued *m, struct view domain)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
 	struct queue_cursor cursor = { 0 };
@@ -170,7 +170,7 @@ static void revive_transport(struct transport *t)
 	t->dead_until = 0;
 }
 
-void control_revive_all(void)
+void act_revive_all(void)
 {
 	schedule_each_transport(qmgr.schedule, revive_transport);
 	schedule_revive(qmgr.schedule, INT64_MAX);

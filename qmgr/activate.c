@@ -46,7 +46,7 @@ void activate_unpark(struct destination *d)
 	if (d->waiting > CROWDED / 2 && !dead)
 		return;
 	for (int i = 0; (dead || i < UNPARK_COUNT) && !list_is_empty(&d->parked); i++) {
-		struct mail *m = LIST_FIRST(&d->parked, struct mail, link);
+		struct queued *m = LIST_FIRST(&d->parked, struct queued, link);
 
 		message_set_due(m, 0);
 		activate_wake();
@@ -54,7 +54,7 @@ void activate_unpark(struct destination *d)
 }
 
 /* A file that is no message: a writer died, or the disk did something. */
-static void handle_incomplete(struct mail *m)
+static void handle_incomplete(struct queued *m)
 {
 	/* In the journal nobody is still writing it: it would not be known. */
 	int64_t age = m->place.segment != 0 ? -ENOENT : queue_file_age(qmgr.queue, view_of(m->id));
@@ -68,7 +68,7 @@ static void handle_incomplete(struct mail *m)
 	message_forget(m);
 }
 
-static void handle_failure(struct mail *m, int r, const struct error *err)
+static void handle_failure(struct queued *m, int r, const struct error *err)
 {
 	switch (r) {
 	case -ENOENT: /* another qmgr was faster, or the administrator */
@@ -91,7 +91,7 @@ static void handle_failure(struct mail *m, int r, const struct error *err)
 	}
 }
 
-static void activate(struct mail *m)
+static void activate(struct queued *m)
 {
 	struct error err = ERROR_NONE;
 	int r = attempt_begin(m, &err);
@@ -106,7 +106,7 @@ static void activate(struct mail *m)
 static bool activate_step(void)
 {
 	struct attempt *a = LIST_FIRST(&activator.refills, struct attempt, refill_link);
-	struct mail *m = message_first_due();
+	struct queued *m = message_first_due();
 	bool due = m != NULL && m->due.key <= clock_wall_usec() && qmgr.active < qmgr.active_limit;
 
 	/* In turn, so that a message with many recipients does not keep the others out. */
@@ -124,7 +124,7 @@ static bool activate_step(void)
 
 static msec_t next_deadline(void)
 {
-	const struct mail *m = message_first_due();
+	const struct queued *m = message_first_due();
 	int64_t wait = m ? (m->due.key - clock_wall_usec()) / 1000 + 1 : LONGEST_WAIT;
 
 	/* Due, but no room: whoever ends an attempt wakes us. */

@@ -20,7 +20,7 @@ static int verify(void *argument)
 	return queue_file_verify(argument);
 }
 
-static int attempt_check(struct mail *m, struct queue_file *file, struct error *err)
+static int attempt_check(struct queued *m, struct queue_file *file, struct error *err)
 {
 	uint64_t size = queue_file_content_offset(file) + queue_file_content_size(file);
 	int r;
@@ -35,7 +35,7 @@ static int attempt_check(struct mail *m, struct queue_file *file, struct error *
 	return 0;
 }
 
-int attempt_begin(struct mail *m, struct error *err)
+int attempt_begin(struct queued *m, struct error *err)
 {
 	struct queue_file *file;
 	int r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, QUEUE_OPEN_LOCK, &file, err);
@@ -179,8 +179,8 @@ static bool success_wanted(uint8_t notify, uint8_t outcome, struct view remote)
 	       (outcome != OUTCOME_DELIVERED || view_find_byte(remote, '[') == VIEW_NOT_FOUND);
 }
 
-bool attempt_settle(struct attempt *a, uint64_t place, uint8_t notify, uint8_t outcome,
-		    const struct queue_reason *reason)
+bool outcome_note(struct attempt *a, uint64_t place, uint8_t notify, uint8_t outcome,
+		  const struct queue_reason *reason)
 {
 	if (outcome == OUTCOME_DEFERRED) {
 		a->any_deferred = true;
@@ -200,7 +200,7 @@ void attempt_result(struct attempt *a, struct lot *lot, struct lot_recipient *r,
 {
 	(void)lot;
 	r->outcome = outcome;
-	r->recorded = attempt_settle(a, r->place, r->notify, outcome, reason);
+	r->recorded = outcome_note(a, r->place, r->notify, outcome, reason);
 }
 
 /* Nothing but this delivery, and all of it well: the file is unlinked in a moment. */
@@ -274,7 +274,7 @@ void attempt_decide(struct attempt *a, const struct queue_recipient *r, uint8_t 
 		    const struct queue_reason *reason)
 {
 	log_own(a, r->address, r->original, outcome, reason);
-	if (!attempt_settle(a, r->place, r->notify, outcome, reason))
+	if (!outcome_note(a, r->place, r->notify, outcome, reason))
 		record(a, r->place, outcome, true, NULL);
 }
 

@@ -1,4 +1,4 @@
-/* Between attempt.c and read.c. */
+/* Between attempt.c and recipients.c. */
 #ifndef QMGR_ATTEMPT_H
 #define QMGR_ATTEMPT_H
 
@@ -21,8 +21,8 @@ void attempt_refuse(struct attempt *a, struct lot *lot, struct lot_recipient *r,
  * Keeps account of an outcome, and records what cannot wait for the end of the delivery. True if it
  * did.
  */
-bool attempt_settle(struct attempt *a, uint64_t place, uint8_t notify, uint8_t outcome,
-		    const struct queue_reason *reason);
+bool outcome_note(struct attempt *a, uint64_t place, uint8_t notify, uint8_t outcome,
+		  const struct queue_reason *reason);
 
 /* Everything that is pending or deferred fails, for the reason that it was deferred for. Waits. */
 void attempt_expire(struct attempt *a);

@@ -1,4 +1,8 @@
-/* The two sockets: cleanup announces messages on one, `posta queue` lists and acts on the other. */
+/*
+ * What others ask of qmgr: cleanup announces messages; showq, and the administrator's tool itself,
+ * list and act on them. Whom showq serves is its own affair: what is not everybody's is done here
+ * for root and the queue's owner only.
+ */
 #include "control.h"
 
 #include <errno.h>
@@ -8,23 +12,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/conf.h"
-#include "queue/permit.h"
+#include "daemon/daemon.h"
 
-#define ADMIN_TIMEOUT ((msec_t)60000)
+/* Whoever asks is given so long to take the answer. */
+#define QUESTION_TIMEOUT ((msec_t)60000)
 /* So long a request waits for the queue to be read after the start. */
 #define START_TIME ((msec_t)5000)
 /* Between two of so many messages the others have a turn. */
 #define YIELD_EVERY 50
-
-static struct permit *mailq_users, *flush_users;
-
-int control_prepare(struct error *err)
-{
-	mailq_users = permit_open("authorized_mailq_users", param.authorized_mailq_users, err);
-	flush_users = permit_open("authorized_flush_users", param.authorized_flush_users, err);
-	return mailq_users && flush_users ? 0 : -EINVAL;
-}
 
 static int control_request_refuse(struct ipc *ipc, uint32_t code, const char *status,
 				  const char *text)
@@ -41,16 +36,6 @@ static bool is_administrator(const struct ipc *ipc)
 	gid_t gid;
 
 	return ipc_peer(ipc, &pid, &uid, &gid) == 0 && (uid == 0 || uid == geteuid());
-}
-
-static bool may(const struct ipc *ipc, const struct permit *permit)
-{
-	pid_t pid;
-	uid_t uid;
-	gid_t gid;
-
-	return is_administrator(ipc) ||
-	       (ipc_peer(ipc, &pid, &uid, &gid) == 0 && permit_ask(permit, uid, NULL) > 0);
 }
 
 /* After 451 the client asks again soon; that does not help while messages are left on disk. */
@@ -70,9 +55,9 @@ static int control_refuse_unknown(struct ipc *ipc)
 }
 
 /* A message that is on disk only, for want of room, becomes known first. */
-static struct mail *queue_id_find(struct view id)
+struct queued *control_find(struct view id)
 {
-	struct mail *m = message_find(id);
+	struct queued *m = message_find(id);
 	struct queue_file *f;
 
 	if (m != NULL || !queue_id_is_valid(id))
@@ -86,34 +71,10 @@ static struct mail *queue_id_find(struct view id)
 	return m;
 }
 
-/* ---- listing ---- */
-
-static int queue_list_answer(struct ipc *ipc, struct view id)
-{
-	if (!may(ipc, mailq_users))
-		return control_request_refuse(ipc, 550, "5.7.1", "you may not list the queue");
-	size_t count = 0;
-	_cleanup_free_ struct message_id *ids = NULL;
-
-	if (id.len == 0) {
-		ids = message_ids(&count);
-	} else if (queue_id_find(id) != NULL) {
-		ids = mem_new(struct message_id);
-		snprintf(ids->text, sizeof(ids->text), "%.*s", VIEW_ARG(id));
-		count = 1;
-	}
-	const char *missing = count == 1 && id.len > 0 ? NULL : scan_what_is_missing();
-	int r = list_messages(ipc, ids, count);
-
-	if (r < 0)
-		return r;
-	return missing != NULL ? refuse_incomplete(ipc, missing) : ipc_send(ipc, done);
-}
-
 /* ---- acting ---- */
 
 /* What "all" means for each action. */
-static bool concerns(const struct mail *m, uint8_t action)
+static bool concerns(const struct queued *m, uint8_t action)
 {
 	switch (action) {
 	case QUEUE_ACT_FLUSH:
@@ -131,13 +92,13 @@ static uint64_t act_on_all(uint8_t action, struct view site)
 {
 	uint64_t acted = 0;
 	size_t count;
-	_cleanup_free_ struct message_id *ids = message_ids(&count);
+	_cleanup_free_ struct queue_id *ids = message_ids(&count);
 
 	for (size_t i = 0; i < count && !qmgr.retiring; i++) {
-		struct mail *m = message_find(view_of(ids[i].text));
+		struct queued *m = message_find(view_of(ids[i].text));
 
-		if (m != NULL && concerns(m, action) &&
-		    (site.len == 0 || control_goes_to(m, site)) && control_act(m, action) == 0)
+		if (m != NULL && concerns(m, action) && (site.len == 0 || act_goes_to(m, site)) &&
+		    act_on(m, action) == 0)
 			acted++;
 		if (i % YIELD_EVERY == YIELD_EVERY - 1)
 			task_yield();
@@ -150,7 +111,8 @@ static int control_act_on(struct ipc *ipc, const struct msg_queue_act *act)
 	_cleanup_(str_free) struct str site = STR_EMPTY;
 	uint64_t acted = 0;
 
-	if (!(act->action == QUEUE_ACT_FLUSH ? may(ipc, flush_users) : is_administrator(ipc)))
+	/* To try again is what showq may ask for. */
+	if (act->action != QUEUE_ACT_FLUSH && !is_administrator(ipc))
 		return control_request_refuse(ipc, 550, "5.7.1",
 					      "you may not do this to the queue");
 	/* What another qmgr may be at is not ours to change. */
@@ -160,13 +122,13 @@ static int control_act_on(struct ipc *ipc, const struct msg_queue_act *act)
 	if (act->action > QUEUE_ACT_EXPIRE)
 		return control_request_refuse(ipc, 501, "5.5.4", "unknown action");
 	if (act->action == QUEUE_ACT_FLUSH)
-		control_revive_all();
+		act_revive_all();
 	if (act->queue_id.len > 0) {
-		struct mail *m = queue_id_find(act->queue_id);
+		struct queued *m = control_find(act->queue_id);
 
 		if (m == NULL && scan_what_is_missing() != NULL)
 			return control_refuse_unknown(ipc);
-		acted = m != NULL && control_act(m, act->action) == 0;
+		acted = m != NULL && act_on(m, act->action) == 0;
 	} else if (scan_is_first()) {
 		return control_request_refuse(ipc, 451, "4.3.2", "the queue is still being read");
 	} else {
@@ -182,7 +144,7 @@ static int open_message(struct ipc *ipc, struct view id)
 
 	if (!is_administrator(ipc))
 		return control_request_refuse(ipc, 550, "5.7.1", "you may not read this message");
-	const struct mail *m = queue_id_find(id);
+	const struct queued *m = control_find(id);
 
 	if (m == NULL || queue_file_open(qmgr.queue, id, &m->place, 0, &f, NULL) < 0)
 		return control_refuse_unknown(ipc);
@@ -195,34 +157,20 @@ static int open_message(struct ipc *ipc, struct view id)
 	return r;
 }
 
-static void serve_administrator(struct ipc *ipc)
+/* The request's views end with the first wait. */
+static int control_list(struct ipc *ipc, const struct msg_queue_page *request)
 {
-	struct message m;
-	int r = 0;
+	char id[QUEUE_ID_LENGTH_MAX] = "", after[QUEUE_ID_LENGTH_MAX] = "";
+	struct msg_queue_page copy = *request;
 
-	ipc_set_timeout(ipc, ADMIN_TIMEOUT);
-	while (r == 0) {
-		r = ipc_next_request(ipc, &m);
-		if (r < 0)
-			return;
-		scan_wait_first(clock_after(START_TIME));
-		switch (m.type) {
-		case MSG_queue_list:
-			r = queue_list_answer(ipc, m.queue_list.queue_id);
-			break;
-		case MSG_queue_act:
-			r = control_act_on(ipc, &m.queue_act);
-			break;
-		case MSG_queue_open:
-			r = open_message(ipc, m.queue_open.queue_id);
-			break;
-		default:
-			message_close_fd(&m);
-			r = -EBADMSG;
-		}
-		if (r == 0)
-			r = ipc_flush(ipc);
-	}
+	if ((copy.queue_id.len > 0 && !queue_id_is_valid(copy.queue_id)) ||
+	    (copy.after.len > 0 && !queue_id_is_valid(copy.after)))
+		return control_request_refuse(ipc, 501, "5.5.4", "no queue id");
+	queue_id_copy(id, copy.queue_id);
+	queue_id_copy(after, copy.after);
+	copy.queue_id = view_of(id);
+	copy.after = view_of(after);
+	return list_page(ipc, &copy);
 }
 
 /* ---- cleanup ---- */
@@ -244,34 +192,54 @@ static int take_announcement(struct ipc *ipc, const struct msg_queued *queued)
 	return ipc_send(ipc, done);
 }
 
-static void serve_cleanup(struct ipc *ipc)
-{
-	struct message m;
-	uint32_t segment = 0;
-	int r = 0;
+/* ---- both ---- */
 
-	while (r == 0) {
-		r = ipc_next_request(ipc, &m);
-		if (r == 0 && m.type == MSG_queued) {
-			r = take_announcement(ipc, &m.queued);
-			/* The one before is full, and will be free when its messages have gone. */
-			if (segment != 0 && m.queued.segment != segment)
-				scan_journal_soon();
-			segment = m.queued.segment;
-		} else if (r == 0) {
-			message_close_fd(&m);
-			r = -EBADMSG;
-		}
+/* *segment: of the journal, that this connection's messages came to be in. */
+static int control_announced(struct ipc *ipc, const struct msg_queued *queued, uint32_t *segment)
+{
+	uint32_t now = queued->segment;
+	int r = take_announcement(ipc, queued);
+
+	/* The one before is full, and will be free when its messages have gone. */
+	if (r == 0 && *segment != 0 && now != *segment)
+		scan_journal_soon();
+	*segment = now;
+	return r;
+}
+
+static int control_answer(struct ipc *ipc, struct message *m, uint32_t *segment)
+{
+	if (m->type == MSG_queued)
+		return control_announced(ipc, &m->queued, segment);
+	scan_wait_first(clock_after(START_TIME));
+	switch (m->type) {
+	case MSG_queue_page:
+		return control_list(ipc, &m->queue_page);
+	case MSG_queue_act:
+		return control_act_on(ipc, &m->queue_act);
+	case MSG_queue_open:
+		return open_message(ipc, m->queue_open.queue_id);
+	default:
+		message_close_fd(m);
+		return -EBADMSG;
 	}
-	/* It may have died with something still to tell. */
-	if (!qmgr.retiring)
-		scan_soon();
 }
 
 void control_serve(struct ipc *ipc)
 {
-	if (view_starts(view_of(ipc_socket_name(ipc)), VIEW("public/")))
-		serve_administrator(ipc);
-	else
-		serve_cleanup(ipc);
+	bool may_announce = true;
+	uint32_t segment = 0;
+	struct message m;
+
+	while (ipc_next_request(ipc, &m) == 0) {
+		if (m.type != MSG_queued) {
+			may_announce = false;
+			ipc_set_timeout(ipc, QUESTION_TIMEOUT);
+		}
+		if (control_answer(ipc, &m, &segment) < 0 || (!may_announce && ipc_flush(ipc) < 0))
+			break;
+	}
+	/* A cleanup may have died with something still to tell. */
+	if (may_announce && !qmgr.retiring)
+		scan_soon();
 }

@@ -4,14 +4,17 @@
 
 #include "qmgr.h"
 
-/* Sends what these messages are, in this order; those that have gone meanwhile are left out. Waits. */
-int list_messages(struct ipc *ipc, const struct message_id *ids, size_t count);
+/* The message, also one that is on disk only for want of room; NULL if there is none. */
+struct queued *control_find(struct view id);
+
+/* Makes a page of a listing and sends it; whatever waits for room, its views must stay valid. */
+int list_page(struct ipc *ipc, const struct msg_queue_page *request);
 
 /* QUEUE_ACT_... on one message. 0, or a negative errno: it is not done. */
-int control_act(struct mail *m, uint8_t action);
+int act_on(struct queued *m, uint8_t action);
 /* Is some recipient that is not finished in that domain? */
-bool control_goes_to(const struct mail *m, struct view domain);
+bool act_goes_to(const struct queued *m, struct view domain);
 /* Dead destinations and transports are tried again at once. */
-void control_revive_all(void);
+void act_revive_all(void);
 
 #endif

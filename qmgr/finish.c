@@ -105,7 +105,7 @@ static void attempt_report_all(struct attempt *a)
 
 static void queue_remove_file(struct attempt *a)
 {
-	struct mail *m = a->message;
+	struct queued *m = a->message;
 	struct queue_file *file = TAKE(a->file);
 
 	attempt_free(a);
@@ -115,7 +115,7 @@ static void queue_remove_file(struct attempt *a)
 /* The time of the next attempt, kept in the file too. */
 static void defer(struct attempt *a)
 {
-	struct mail *m = a->message;
+	struct queued *m = a->message;
 	int64_t wait = finish_backoff(age_of(a), param.minimal_backoff_time / 1000,
 				      param.maximal_backoff_time / 1000);
 	int64_t next = clock_wall() + wait;
@@ -142,7 +142,7 @@ static bool is_left_to_next(const struct attempt *a)
 
 static void put_back(struct attempt *a)
 {
-	struct mail *m = a->message;
+	struct queued *m = a->message;
 	struct destination *crowded = a->crowded;
 	bool park = crowded != NULL && !a->any_deferred && !a->any_failed && !a->any_success;
 
@@ -183,7 +183,7 @@ static bool must_settle(const struct attempt *a)
 /* The disk is full, perhaps: as if it had not been tried, but for what was delivered. */
 static void try_later(struct attempt *a)
 {
-	struct mail *m = a->message;
+	struct queued *m = a->message;
 
 	attempt_free(a);
 	message_set_due(m, clock_wall_usec() + param.minimal_backoff_time * 1000);
@@ -193,7 +193,7 @@ static void attempt_finish_now(void *argument)
 {
 	struct attempt *a = argument;
 
-	if (must_settle(a) && settle_attempt(a) < 0) {
+	if (must_settle(a) && tofile_attempt(a) < 0) {
 		try_later(a);
 		return;
 	}

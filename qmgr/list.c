@@ -1,31 +1,35 @@
 /*
- * Listing: messages of which there is no summary are read in worker threads, a page of them at a time
- * and some pages at once, so that neither a long queue nor a cold cache keeps deliveries waiting. The
- * pages are sent in turn.
+ * Listing, a page at a time: a page is made when somebody who can take it asks for it, so that what
+ * is not read costs nothing here. Messages of which there is no summary are read in a worker thread,
+ * so that neither a long queue nor a cold cache keeps deliveries waiting.
  */
 #include <errno.h>
+#include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "control.h"
 
 #define PAGE_MESSAGES 256
-#define PAGE_BYTES    ((size_t)64 * 1024) /* packed; what is longer goes in several parts */
+/* Packed; one more record may come on top. */
+#define PAGE_BYTES    (IPC_FRAME_MAX - 2 * (IPC_ADDRESS_MAX + IPC_TEXT_MAX))
 #define PAGES_AT_ONCE 4
+/* A new listing may begin with an order of messages that is so old, or ten times what it took. */
+#define ORDER_AGE ((msec_t)1000)
 
-struct listing {
-	struct ipc *ipc;
-	const struct message_id *ids;
-	size_t count, next; /* of the ids */
-	size_t pages, turn; /* pages taken, and those of them that were sent */
-	size_t tasks;
-	int result;
-	struct waitlist progress;
-};
+/* The ids of all messages, the oldest first; shared by all listings. */
+static struct {
+	struct queue_id *ids;
+	size_t count;
+	msec_t fresh_until;
+	bool sorting;
+	size_t pages; /* being made */
+	struct waitlist changed;
+} order = { .changed = WAITLIST_START(order.changed) };
 
 struct page {
-	size_t number;
 	struct {
-		const struct message_id *id;
+		struct queue_id id;
 		struct queue_place place;
 		uint8_t state;
 		size_t packed; /* so much of `summaries`; 0: the file is to be read */
@@ -35,12 +39,13 @@ struct page {
 	size_t summaries_used;
 	struct queue_file *file; /* whose recipients are being read, or NULL */
 	struct queue_cursor cursor;
+	bool continued; /* the first message: its head was in the page before */
 	struct str address, bytes;
 };
 
 /* ---- in worker threads ---- */
 
-/* One recipient. Behind the last the file is closed. */
+/* One recipient. After the last the file is closed. */
 static int pack_recipient(struct page *page)
 {
 	struct queue_reason reason = { 0 };
@@ -48,6 +53,7 @@ static int pack_recipient(struct page *page)
 
 	if (queue_file_next_recipient(page->file, &page->cursor, &r) <= 0) {
 		queue_file_close(TAKE(page->file));
+		page->next++;
 		return 0;
 	}
 	if (!queue_recipient_is_unfinished(&r))
@@ -60,56 +66,115 @@ static int pack_recipient(struct page *page)
 			.reason = reason.diagnostic);
 }
 
-static int pack_message(struct page *page, size_t which)
+static int open_message_file(const struct queue_id *id, const struct queue_place *place,
+			     struct queue_file **file)
 {
+	struct view name = view_of(id->text);
+	int r = queue_file_open(qmgr.queue, name, place, 0, file, NULL);
+
+	/* It has got a file of its own meanwhile. */
+	if (r == -ENOENT && place->segment != 0)
+		r = queue_file_open(qmgr.queue, name, &QUEUE_OWN_FILE, 0, file, NULL);
+	return r;
+}
+
+/* The message, and then its recipients from the page's cursor on. */
+static int pack_message(struct page *page)
+{
+	const size_t which = page->next;
 	size_t packed = page->messages[which].packed;
+	struct queue_file *f;
 
 	if (packed > 0) {
 		str_append(&page->bytes,
 			   view_make(page->summaries.data + page->summaries_used, packed));
 		page->summaries_used += packed;
+		page->next++;
 		return 0;
 	}
-	struct view id = view_of(page->messages[which].id->text);
-	const struct queue_place *place = &page->messages[which].place;
-	struct queue_file *f;
-	int r = queue_file_open(qmgr.queue, id, place, 0, &f, NULL);
-
-	/* It has got a file of its own meanwhile. */
-	if (r == -ENOENT && place->segment != 0)
-		r = queue_file_open(qmgr.queue, id, &QUEUE_OWN_FILE, 0, &f, NULL);
-	if (r < 0)
-		return 0; /* gone, or as good as that */
+	if (open_message_file(&page->messages[which].id, &page->messages[which].place, &f) < 0) {
+		page->next++; /* gone, or as good as that */
+		return 0;
+	}
 	const struct queue_envelope *e = queue_file_envelope(f);
 
 	page->file = f;
-	page->cursor = (struct queue_cursor){ 0 };
-	return ipc_pack(&page->bytes, queue_item, .queue_id = id,
+	if (!queue_file_has_cursor(f, &page->cursor))
+		return -EBADMSG;
+	if (page->continued && which == 0)
+		return 0;
+	return ipc_pack(&page->bytes, queue_item, .queue_id = view_of(queue_file_id(f)),
 			.state = page->messages[which].state, .size = queue_file_content_size(f),
 			.arrival = e->arrival / 1000000, .next = queue_file_next_attempt(f),
+			.expired = (queue_file_flags(f) & QUEUE_FLAG_EXPIRED) != 0,
 			.sender = e->sender);
 }
 
-static bool is_at_end(const struct page *page)
-{
-	return page->file == NULL && page->next == page->count;
-}
-
-/* The next part of the page. */
 static int read_page(void *argument)
 {
 	struct page *page = argument;
 	int r = 0;
 
-	str_clear(&page->bytes);
-	while (r == 0 && page->bytes.len < PAGE_BYTES && !is_at_end(page))
-		r = page->file != NULL ? pack_recipient(page) : pack_message(page, page->next++);
+	while (r == 0 && page->bytes.len < PAGE_BYTES && page->next < page->count) {
+		r = page->file != NULL ? pack_recipient(page) : pack_message(page);
+		if (page->file == NULL)
+			page->cursor = (struct queue_cursor){ 0 };
+	}
 	return r;
+}
+
+static int compare_message_ids(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static int sort_order(void *unused)
+{
+	(void)unused;
+	qsort(order.ids, order.count, sizeof(*order.ids), compare_message_ids);
+	return 0;
+}
+
+/* ---- the order ---- */
+
+static void order_make(void)
+{
+	msec_t began = clock_now();
+
+	while (order.sorting)
+		wait_on(&order.changed, MSEC_FOREVER);
+	if (order.ids != NULL && clock_now() < order.fresh_until)
+		return;
+	order.sorting = true;
+	free(order.ids);
+	order.ids = message_ids(&order.count);
+	if (order.count > 1)
+		task_blocking(sort_order, NULL);
+	order.sorting = false;
+	order.fresh_until = clock_after(MAX(ORDER_AGE, 10 * (clock_now() - began)));
+	wake_all(&order.changed);
+}
+
+/* The first that is not before `id`; or, `beyond`, that is after it. */
+static size_t order_find(struct view id, bool beyond)
+{
+	size_t low = 0, high = order.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int c = view_compare(view_of(order.ids[middle].text), id);
+
+		if (c < 0 || (c == 0 && beyond))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /* ---- in tasks ---- */
 
-static uint8_t state_of(const struct mail *m)
+static uint8_t queue_state_of(const struct queued *m)
 {
 	switch (m->state) {
 	case MESSAGE_ACTIVE:
@@ -122,75 +187,96 @@ static uint8_t state_of(const struct mail *m)
 	}
 }
 
-/* False: none is left, or it has failed. */
-static bool take_page(struct listing *l, struct page *page)
+static int page_take_message(struct page *page, const struct queued *m)
 {
-	if (l->next == l->count || l->result != 0)
-		return false;
-	page->count = page->next = 0;
-	page->summaries_used = 0;
-	str_clear(&page->summaries);
-	while (l->next < l->count && page->count < PAGE_MESSAGES) {
-		const struct message_id *id = &l->ids[l->next++];
-		const struct mail *m = message_find(view_of(id->text));
+	size_t before = page->summaries.len;
+	int r = summary_pack(m, queue_state_of(m), &page->summaries);
 
-		if (m == NULL || m->state == MESSAGE_REMOVING)
-			continue;
-		size_t before = page->summaries.len;
-
-		l->result = summary_pack(m, state_of(m), &page->summaries);
-		if (l->result < 0)
-			return false;
-		page->messages[page->count].id = id;
-		page->messages[page->count].place = m->place;
-		page->messages[page->count].state = state_of(m);
-		page->messages[page->count].packed = page->summaries.len - before;
-		page->count++;
-	}
-	page->number = l->pages++;
-	return true;
+	memcpy(page->messages[page->count].id.text, m->id, sizeof(m->id));
+	page->messages[page->count].place = m->place;
+	page->messages[page->count].state = queue_state_of(m);
+	page->messages[page->count].packed = page->summaries.len - before;
+	page->count++;
+	return r;
 }
 
-static void send_pages(void *argument)
+/* Which messages the page is about. Nothing here waits. */
+static int page_take(struct page *page, const struct msg_queue_page *request)
 {
-	struct listing *l = argument;
-	struct page *page = mem_new(struct page);
+	int r = 0;
 
-	while (take_page(l, page)) {
-		do {
-			int r = task_blocking(read_page, page);
+	if (request->queue_id.len > 0) {
+		const struct queued *m = control_find(request->queue_id);
 
-			while (l->turn != page->number)
-				wait_on(&l->progress, MSEC_FOREVER);
-			if (r == 0 && l->result == 0)
-				r = ipc_send_bytes(l->ipc, str_view(&page->bytes));
-			if (r < 0)
-				l->result = r;
-		} while (l->result == 0 && !is_at_end(page));
-		l->turn++;
-		wake_all(&l->progress);
+		r = m != NULL ? page_take_message(page, m) : 0;
+	} else {
+		for (size_t i = order_find(request->after, !request->within);
+		     r == 0 && i < order.count && page->count < PAGE_MESSAGES; i++) {
+			const struct queued *m = message_find(view_of(order.ids[i].text));
+
+			if (m != NULL && m->state != MESSAGE_REMOVING)
+				r = page_take_message(page, m);
+		}
 	}
+	/* If it is gone, or has a summary now, all of it was told or the next one begins. */
+	if (request->within && page->count > 0 && page->messages[0].packed == 0 &&
+	    view_eq(view_of(page->messages[0].id.text), request->after)) {
+		page->continued = true;
+		page->cursor =
+			(struct queue_cursor){ .offset = request->offset, .index = request->index };
+	}
+	return r;
+}
+
+static int page_send(struct ipc *ipc, const struct page *page, bool one)
+{
+	bool within = page->file != NULL;
+	bool more = page->next < page->count || (!one && page->count == PAGE_MESSAGES);
+	size_t last = within ? page->next : page->next - 1;
+	const char *missing = more || (one && page->count > 0) ? NULL : scan_what_is_missing();
+
+	return ipc_send(ipc, queue_listed, .bytes = str_view(&page->bytes), .more = more,
+			.after = page->count > 0 && more ? view_of(page->messages[last].id.text)
+							 : VIEW_NONE,
+			.within = within, .offset = within ? page->cursor.offset : 0,
+			.index = within ? page->cursor.index : 0,
+			/* 451: ask again soon; that does not help while some are left on disk. */
+			.code = missing == NULL	  ? 250
+				: scan_is_first() ? 451
+						  : 450,
+			.missing = view_of(missing));
+}
+
+static void page_free(struct page *page)
+{
 	queue_file_close(page->file);
 	str_free(&page->summaries);
 	str_free(&page->address);
 	str_free(&page->bytes);
 	free(page);
-	l->tasks--;
-	wake_all(&l->progress);
 }
 
-int list_messages(struct ipc *ipc, const struct message_id *ids, size_t count)
+int list_page(struct ipc *ipc, const struct msg_queue_page *request)
 {
-	struct listing *l = mem_new(struct listing); /* on the heap: the tasks use it */
+	struct page *page;
+	bool one = request->queue_id.len > 0;
 	int r;
 
-	*l = (struct listing){ .ipc = ipc, .ids = ids, .count = count };
-	WAITLIST_INIT(&l->progress);
-	for (; l->tasks < PAGES_AT_ONCE; l->tasks++)
-		task_spawn("a listing", send_pages, l);
-	while (l->tasks > 0)
-		wait_on(&l->progress, MSEC_FOREVER);
-	r = l->result;
-	free(l);
+	while (order.pages >= PAGES_AT_ONCE)
+		wait_on(&order.changed, MSEC_FOREVER);
+	order.pages++;
+	if (!one && (request->after.len == 0 || order.ids == NULL))
+		order_make();
+	while (order.sorting)
+		wait_on(&order.changed, MSEC_FOREVER);
+	page = mem_new(struct page);
+	r = page_take(page, request);
+	if (r == 0)
+		r = task_blocking(read_page, page);
+	if (r == 0)
+		r = page_send(ipc, page, one);
+	page_free(page);
+	order.pages--;
+	wake_all(&order.changed);
 	return r;
 }

@@ -113,8 +113,6 @@ static int qmgr_prepare(struct error *err)
 		r = qmgr.lock_fd = open_lock("qmgr.lock", err);
 	if (r >= 0)
 		r = qmgr.retired_fd = open_lock("qmgr.retired", err);
-	if (r >= 0)
-		r = control_prepare(err);
 	if (r < 0)
 		return r;
 	qmgr.schedule = schedule_new(find_limits);
@@ -145,7 +143,7 @@ static void qmgr_start(void)
 	task_spawn("activate", activate_run, NULL);
 }
 
-static void retire_stop_attempt(struct mail *m, void *unused)
+static void retire_stop_attempt(struct queued *m, void *unused)
 {
 	(void)unused;
 	if (m->place.segment != 0 && m->state != MESSAGE_WAITING)

@@ -9,23 +9,24 @@
 
 static struct {
 	struct slab mails;
-	struct map *by_id; /* the keys are those in struct mail */
+	struct map *by_id; /* the keys are those in struct queued */
 	struct heap due;
 } known;
 
 void messages_init(void)
 {
-	slab_init(&known.mails, sizeof(struct mail));
+	slab_init(&known.mails, sizeof(struct queued));
 	known.by_id = map_new();
 	summaries_init();
 }
 
-struct mail *message_find(struct view id)
+struct queued *message_find(struct view id)
 {
 	return map_get(known.by_id, id);
 }
 
-struct mail *message_add(struct view id, const struct queue_place *place, int64_t due, bool is_new)
+struct queued *message_add(struct view id, const struct queue_place *place, int64_t due,
+			   bool is_new)
 {
 	size_t limit = (size_t)param.qmgr_message_waiting_limit;
 
@@ -36,7 +37,7 @@ struct mail *message_add(struct view id, const struct queue_place *place, int64_
 		scan_note_overflow(due);
 		return NULL;
 	}
-	struct mail *m = slab_new(&known.mails);
+	struct queued *m = slab_new(&known.mails);
 
 	snprintf(m->id, sizeof(m->id), "%.*s", VIEW_ARG(id));
 	list_init(&m->link);
@@ -47,7 +48,7 @@ struct mail *message_add(struct view id, const struct queue_place *place, int64_
 	return m;
 }
 
-void message_set_due(struct mail *m, int64_t due)
+void message_set_due(struct queued *m, int64_t due)
 {
 	list_remove(&m->link);
 	m->state = MESSAGE_WAITING;
@@ -55,7 +56,7 @@ void message_set_due(struct mail *m, int64_t due)
 	heap_set(&known.due, &m->due, due);
 }
 
-static void leave_line(struct mail *m, enum message_state state)
+static void leave_line(struct queued *m, enum message_state state)
 {
 	list_remove(&m->link);
 	heap_remove(&known.due, &m->due);
@@ -63,35 +64,35 @@ static void leave_line(struct mail *m, enum message_state state)
 	m->attempt = NULL;
 }
 
-void message_hold(struct mail *m)
+void message_hold(struct queued *m)
 {
 	leave_line(m, MESSAGE_HELD);
 }
 
-void message_park(struct mail *m, struct destination *d)
+void message_park(struct queued *m, struct destination *d)
 {
 	leave_line(m, MESSAGE_PARKED);
 	list_push_back(&d->parked, &m->link);
 }
 
-void message_activate(struct mail *m, struct attempt *attempt)
+void message_activate(struct queued *m, struct attempt *attempt)
 {
 	leave_line(m, MESSAGE_ACTIVE);
 	summary_drop(m);
 	m->attempt = attempt;
 }
 
-void message_removing(struct mail *m)
+void message_removing(struct queued *m)
 {
 	leave_line(m, MESSAGE_REMOVING);
 }
 
-void message_settling(struct mail *m)
+void message_settling(struct queued *m)
 {
 	leave_line(m, MESSAGE_SETTLING);
 }
 
-void message_forget(struct mail *m)
+void message_forget(struct queued *m)
 {
 	leave_line(m, MESSAGE_WAITING);
 	summary_drop(m);
@@ -99,11 +100,11 @@ void message_forget(struct mail *m)
 	slab_free(&known.mails, m);
 }
 
-struct mail *message_first_due(void)
+struct queued *message_first_due(void)
 {
 	struct heap_node *first = heap_first(&known.due);
 
-	return first ? container_of(first, struct mail, due) : NULL;
+	return first ? container_of(first, struct queued, due) : NULL;
 }
 
 size_t message_count(void)
@@ -111,28 +112,22 @@ size_t message_count(void)
 	return map_count(known.by_id);
 }
 
-void message_each(void (*each)(struct mail *m, void *argument), void *argument)
+void message_each(void (*each)(struct queued *m, void *argument), void *argument)
 {
 	map_for_each (known.by_id, i)
 		each(map_value_at(known.by_id, i), argument);
 }
 
-static int compare_ids(const void *a, const void *b)
+struct queue_id *message_ids(size_t *count)
 {
-	return strcmp(a, b);
-}
-
-struct message_id *message_ids(size_t *count)
-{
-	struct message_id *ids = mem_new_array(struct message_id, map_count(known.by_id) + 1);
+	struct queue_id *ids = mem_new_array(struct queue_id, map_count(known.by_id) + 1);
 	size_t n = 0;
 
 	map_for_each (known.by_id, i) {
-		const struct mail *m = map_value_at(known.by_id, i);
+		const struct queued *m = map_value_at(known.by_id, i);
 
 		memcpy(ids[n++].text, m->id, sizeof(m->id));
 	}
-	qsort(ids, n, sizeof(*ids), compare_ids);
 	*count = n;
 	return ids;
 }

@@ -5,15 +5,15 @@
  *	scan.c		messages found on disk: at start, after a cleanup connection closed, overflow
  *	activate.c	the task that begins attempts, and reads more recipients as they are needed
  *	attempt.c	one attempt: results recorded, what was not given out taken back
- *	read.c		its recipients: resolved and sorted into lots
+ *	recipients.c		its recipients: resolved and sorted into lots
  *	finish.c	the end of an attempt: put off, expired, reported, removed
- *	settle.c	from the journal to a file of its own
+ *	tofile.c	from the journal to a file of its own
  *	report.c	asking bounce for reports
  *	remove.c	unlinking what is finished
  *	schedule.c	which delivery is next (pure)
  *	courier.c	connections to delivery agents, one delivery at a time on each
- *	control.c	the sockets: announcements of cleanup, `posta queue`
- *	list.c		what `posta queue list` is told
+ *	control.c	the sockets: announcements of cleanup, showq and `posta queue`
+ *	list.c		a page of a listing
  *	summary.c	what is known of a message that waits without reading its file
  *	main.c		start, the lock, retirement
  */
@@ -54,12 +54,12 @@ enum message_state {
 	MESSAGE_ACTIVE,
 	MESSAGE_PARKED, /* until a destination has room */
 	MESSAGE_HELD,
-	MESSAGE_SETTLING, /* gets a file of its own (settle.c), and then waits as before */
+	MESSAGE_SETTLING, /* gets a file of its own (tofile.c), and then waits as before */
 	MESSAGE_REMOVING, /* all is done but the unlinking */
 };
 struct attempt;
 struct summary;
-struct mail {
+struct queued {
 	struct heap_node due; /* microseconds, wall clock */
 	struct list link;     /* parked at a destination */
 	char id[QUEUE_ID_LENGTH_MAX];
@@ -73,26 +73,27 @@ struct mail {
 };
 void messages_init(void);
 /* NULL if it is not known. */
-struct mail *message_find(struct view id);
+struct queued *message_find(struct view id);
 /* Makes it known, waiting; NULL if there is no room: it stays on disk until a later scan. */
-struct mail *message_add(struct view id, const struct queue_place *place, int64_t due, bool is_new);
-void message_set_due(struct mail *m, int64_t due);
-void message_hold(struct mail *m);
-void message_park(struct mail *m, struct destination *d);
-void message_activate(struct mail *m, struct attempt *attempt);
-void message_removing(struct mail *m);
-void message_settling(struct mail *m);
+struct queued *message_add(struct view id, const struct queue_place *place, int64_t due,
+			   bool is_new);
+void message_set_due(struct queued *m, int64_t due);
+void message_hold(struct queued *m);
+void message_park(struct queued *m, struct destination *d);
+void message_activate(struct queued *m, struct attempt *attempt);
+void message_removing(struct queued *m);
+void message_settling(struct queued *m);
 /* Forgets it (the file is not touched). */
-void message_forget(struct mail *m);
+void message_forget(struct queued *m);
 /* The one that is due first, or NULL. */
-struct mail *message_first_due(void);
+struct queued *message_first_due(void);
 size_t message_count(void);
-void message_each(void (*each)(struct mail *m, void *argument), void *argument);
-/* Ids of all known messages, sorted (the oldest first); caller frees the array. */
-struct message_id {
+void message_each(void (*each)(struct queued *m, void *argument), void *argument);
+/* Ids of all known messages, in no order; caller frees the array. */
+struct queue_id {
 	char text[QUEUE_ID_LENGTH_MAX];
 };
-struct message_id *message_ids(size_t *count);
+struct queue_id *message_ids(size_t *count);
 
 /* ---- scan.c ---- */
 
@@ -119,10 +120,10 @@ void activate_refill(struct attempt *a);
 /* Messages parked at the destination, a hundred at a time, if it has room. */
 void activate_unpark(struct destination *d);
 
-/* ---- attempt.c, read.c ---- */
+/* ---- attempt.c, recipients.c ---- */
 
 struct attempt {
-	struct mail *message;
+	struct queued *message;
 	struct queue_file *file;
 	struct queue_cursor cursor;
 	struct list refill_link;
@@ -150,7 +151,7 @@ struct attempt_lot {
 };
 
 /* Opens, locks and checks the file. 0, or a negative errno (-EBUSY, -ENODATA, -EBADMSG, ...). */
-int attempt_begin(struct mail *m, struct error *err);
+int attempt_begin(struct queued *m, struct error *err);
 /* Reads some more recipients, and gives what it can to the scheduler. */
 void attempt_read(struct attempt *a);
 /* Something of it is over: reads on, or ends the attempt (and frees it). */
@@ -174,22 +175,22 @@ void finish_if_done(struct attempt *a);
 /* Seconds from now until the next attempt at a message of this age. */
 int64_t finish_backoff(int64_t age, int64_t shortest, int64_t longest);
 
-/* ---- settle.c ---- */
+/* ---- tofile.c ---- */
 
 /*
  * A message in the journal gets a file of its own, as what stays in the queue must. Wait; 0 or a
  * negative errno, logged. The attempt is finishing, or nobody else may end it meanwhile.
  */
-int settle_attempt(struct attempt *a);
+int tofile_attempt(struct attempt *a);
 /* The same for one that waits for its first attempt. */
-int settle_waiting(struct mail *m);
+int tofile_waiting(struct queued *m);
 /* The same for those that wait or are under way, if they are old: they keep segments from being used anew. */
-void settle_old_message(const struct message_id *ids, size_t count);
+void tofile_old(const struct queue_id *ids, size_t count);
 
 /* ---- remove.c ---- */
 
 /* Unlinks and forgets the message, soon. The file (NULL allowed) is taken, and closed after it. */
-void remove_message(struct mail *m, struct queue_file *file);
+void remove_message(struct queued *m, struct queue_file *file);
 
 /* ---- report.c ---- */
 
@@ -207,14 +208,13 @@ bool courier_is_known(const char *transport);
 
 void summaries_init(void);
 /* Whoever has the open file of a message that is to wait, or has changed it, makes the summary anew. */
-void summary_make(struct mail *m, struct queue_file *file);
-void summary_drop(struct mail *m);
+void summary_make(struct queued *m, struct queue_file *file);
+void summary_drop(struct queued *m);
 /* Appends it as IPC messages (queue_item ...); nothing if there is none. 0 or a negative errno. */
-int summary_pack(const struct mail *m, uint8_t state, struct str *bytes);
+int summary_pack(const struct queued *m, uint8_t state, struct str *bytes);
 
 /* ---- control.c ---- */
 
 void control_serve(struct ipc *ipc);
-int control_prepare(struct error *err);
 
 #endif

@@ -16,7 +16,7 @@
 
 struct removal {
 	struct list link;
-	struct mail *message;
+	struct queued *message;
 	struct queue_file *file; /* NULL: removed by hand, not open */
 	char id[QUEUE_ID_LENGTH_MAX];
 	int result;
@@ -45,7 +45,7 @@ static int remove_batch(void *argument)
 	return 0;
 }
 
-static void removal_conclude(struct mail *m, int r)
+static void removal_conclude(struct queued *m, int r)
 {
 	if (r < 0 && r != -ENOENT) {
 		log_error("%s: cannot be removed: %s", m->id, strerror(-r));
@@ -85,7 +85,7 @@ static void removal_run(void *unused)
 }
 
 /* A word in the journal, and nothing to wait for. */
-static void remove_from_journal(struct mail *m, struct queue_file *file)
+static void remove_from_journal(struct queued *m, struct queue_file *file)
 {
 	int r = queue_remove(qmgr.queue, view_of(m->id), &m->place);
 
@@ -93,7 +93,7 @@ static void remove_from_journal(struct mail *m, struct queue_file *file)
 	removal_conclude(m, r);
 }
 
-void remove_message(struct mail *m, struct queue_file *file)
+void remove_message(struct queued *m, struct queue_file *file)
 {
 	struct removal *r;
 

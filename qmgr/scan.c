@@ -77,7 +77,7 @@ void scan_wait_first(msec_t deadline)
 }
 
 struct found_message {
-	struct message_id id;
+	struct queue_id id;
 	struct queue_place place;
 };
 struct found {
@@ -140,7 +140,7 @@ static void scan_take_message(const struct found_message *found)
 		return;
 	if (r == 0 && queue_file_next_attempt(f) != 0)
 		due = queue_file_next_attempt(f) * 1000000;
-	struct mail *m = message_add(id, &found->place, due, false);
+	struct queued *m = message_add(id, &found->place, due, false);
 
 	if (m == NULL || r < 0)
 		return;
@@ -152,7 +152,7 @@ static void scan_take_message(const struct found_message *found)
 }
 
 /*
- * In the journal and in a file of its own: somebody died between the two (settle.c). The file counts
+ * In the journal and in a file of its own: somebody died between the two (tofile.c). The file counts
  * if it is whole, and the journal forgets it; else the journal. Returns the one that does.
  */
 static const struct found_message *choose_twin(const struct found_message *record,
@@ -178,7 +178,7 @@ static void take_found(const struct found *found)
 	for (size_t i = 0; i < found->count; i++) {
 		const struct found_message *m = &found->messages[i];
 		bool twins = i + 1 < found->count && strcmp(m->id.text, m[1].id.text) == 0;
-		const struct mail *known = message_find(view_of(m->id.text));
+		const struct queued *known = message_find(view_of(m->id.text));
 
 		if (known == NULL)
 			scan_take_message(twins ? choose_twin(m, m + 1) : m);
@@ -206,16 +206,16 @@ static bool retired_are_gone(void)
 static void hurry_journal(const struct found *found)
 {
 	size_t count = 0;
-	_cleanup_free_ struct message_id *ids = NULL;
+	_cleanup_free_ struct queue_id *ids = NULL;
 
 	if (found->scan.segments < 2 ||
 	    found->scan.segments < (size_t)param.queue_journal_segments / 2)
 		return;
-	ids = mem_new_array(struct message_id, found->count + 1);
+	ids = mem_new_array(struct queue_id, found->count + 1);
 	for (size_t i = 0; i < found->count; i++)
 		if (found->messages[i].place.segment != 0)
 			ids[count++] = found->messages[i].id;
-	settle_old_message(ids, count);
+	tofile_old(ids, count);
 }
 
 static void scan(void)

@@ -200,7 +200,7 @@ static void revive(struct destination *d)
 	d->window = d->transport->limits.initial;
 }
 
-bool schedule_is_dead(struct schedule *s, struct destination *d, int64_t now)
+bool schedule_is_dead_now(struct schedule *s, struct destination *d, int64_t now)
 {
 	(void)s;
 	if (d->dead_until != 0 && d->dead_until <= now)

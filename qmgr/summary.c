@@ -21,6 +21,7 @@ struct summary {
 	uint64_t size;
 	struct reason *reason;
 	uint16_t sender, address; /* how long they are */
+	bool expired;
 	char text[];
 };
 
@@ -74,7 +75,7 @@ static struct slab *slab_for(size_t text)
 	return which < SIZES ? &kept.slabs[which] : NULL;
 }
 
-void summary_drop(struct mail *m)
+void summary_drop(struct queued *m)
 {
 	struct summary *s = TAKE(m->summary);
 
@@ -84,7 +85,7 @@ void summary_drop(struct mail *m)
 	slab_free(slab_for((size_t)s->sender + s->address), s);
 }
 
-void summary_make(struct mail *m, struct queue_file *file)
+void summary_make(struct queued *m, struct queue_file *file)
 {
 	const struct queue_envelope *e = queue_file_envelope(file);
 	struct queue_cursor cursor = { 0 };
@@ -104,6 +105,7 @@ void summary_make(struct mail *m, struct queue_file *file)
 	*s = (struct summary){ .arrival = e->arrival / 1000000,
 			       .next = queue_file_next_attempt(file),
 			       .size = queue_file_content_size(file),
+			       .expired = (queue_file_flags(file) & QUEUE_FLAG_EXPIRED) != 0,
 			       .sender = (uint16_t)e->sender.len,
 			       .address = (uint16_t)r.address.len };
 	summary_copy(summary_copy(s->text, e->sender), r.address);
@@ -114,7 +116,7 @@ void summary_make(struct mail *m, struct queue_file *file)
 	m->summary = s;
 }
 
-int summary_pack(const struct mail *m, uint8_t state, struct str *bytes)
+int summary_pack(const struct queued *m, uint8_t state, struct str *bytes)
 {
 	const struct summary *s = m->summary;
 
@@ -122,7 +124,7 @@ int summary_pack(const struct mail *m, uint8_t state, struct str *bytes)
 		return 0;
 	int r = ipc_pack(bytes, queue_item, .queue_id = view_of(m->id), .state = state,
 			 .size = s->size, .arrival = s->arrival, .next = s->next,
-			 .sender = view_make(s->text, s->sender));
+			 .expired = s->expired, .sender = view_make(s->text, s->sender));
 
 	if (r < 0)
 		return r;

@@ -295,6 +295,23 @@ static bool is_too_early(int r, const struct message *m)
 	return r == -ENODATA || (r == 0 && m->type == MSG_verdict && m->verdict.code == 451);
 }
 
+/*
+ * What anybody may do is asked of showq; the rest, by those who reach its socket, of the queue
+ * manager itself.
+ */
+static struct ipc *queue_connect(enum job_kind kind)
+{
+	struct ipc *ipc = NULL;
+
+	if (kind != JOB_LIST)
+		ipc = ipc_connect("private/qmgr", clock_after(CONNECT_TIME));
+	if (ipc == NULL && (kind == JOB_LIST || errno == EACCES))
+		ipc = ipc_connect("public/showq", clock_after(CONNECT_TIME));
+	if (ipc != NULL)
+		ipc_set_timeout(ipc, ANSWER_TIME);
+	return ipc;
+}
+
 static int queue_manager_ask(struct ipc **ipc, const struct job *job, struct message *m)
 {
 	msec_t deadline = clock_after(REPLACE_TIME);
@@ -308,11 +325,10 @@ static int queue_manager_ask(struct ipc **ipc, const struct job *job, struct mes
 		if (!is_too_early(r, m) || clock_now() >= deadline)
 			return r;
 		task_sleep(100);
-		struct ipc *next = ipc_connect("public/showq", clock_after(CONNECT_TIME));
+		struct ipc *next = queue_connect(JOB_ACT);
 
 		if (next == NULL)
 			return r;
-		ipc_set_timeout(next, ANSWER_TIME);
 		ipc_free(*ipc);
 		*ipc = next;
 	}
@@ -335,24 +351,31 @@ static int queue_act_on(struct ipc **ipc, const struct job *job)
 	return TOOL_DONE;
 }
 
+static int queue_job_do(const struct job *job)
+{
+	_cleanup_(ipc_freep) struct ipc *ipc = queue_connect(job->kind);
+
+	if (ipc == NULL) {
+		tool_fail("queue", "the mail system does not run: %s", strerror(errno));
+		return TOOL_LATER;
+	}
+	switch (job->kind) {
+	case JOB_LIST:
+		return queue_list(ipc, job->id, job->json);
+	case JOB_SHOW:
+		return queue_show(ipc, job->id, job->parts);
+	default:
+		return queue_act_on(&ipc, job);
+	}
+}
+
 static void queue_work(void *unused)
 {
-	_cleanup_(ipc_freep) struct ipc *ipc =
-		ipc_connect("public/showq", clock_after(CONNECT_TIME));
 	int status = TOOL_DONE;
 
 	(void)unused;
-	if (ipc == NULL) {
-		tool_fail("queue", "the mail system does not run: %s", strerror(errno));
-		task_quit(TOOL_LATER);
-		return;
-	}
-	ipc_set_timeout(ipc, ANSWER_TIME);
 	for (size_t i = 0; i < jobs.count; i++) {
-		const struct job *job = &jobs.items[i];
-		int r = job->kind == JOB_LIST	? queue_list(ipc, job->id, job->json)
-			: job->kind == JOB_SHOW ? queue_show(ipc, job->id, job->parts)
-						: queue_act_on(&ipc, job);
+		int r = queue_job_do(&jobs.items[i]);
 
 		status = status == TOOL_DONE ? r : status;
 	}

@@ -225,6 +225,8 @@ struct queue_cursor {
 };
 int queue_file_next_recipient(struct queue_file *file, struct queue_cursor *cursor,
 			      struct queue_recipient *recipient);
+/* A cursor that came from elsewhere: at the beginning, or within the recipients of this file? */
+bool queue_file_has_cursor(const struct queue_file *file, const struct queue_cursor *cursor);
 /* Is there still something to be done for it? */
 bool queue_recipient_is_unfinished(const struct queue_recipient *recipient);
 /*

@@ -47,6 +47,13 @@ int queue_file_next_recipient(struct queue_file *file, struct queue_cursor *curs
 	return 1;
 }
 
+bool queue_file_has_cursor(const struct queue_file *file, const struct queue_cursor *cursor)
+{
+	return cursor->offset == 0 ||
+	       (cursor->offset <= file->head.content_offset &&
+		cursor->offset >= file->head.content_offset - file->head.recipients_size);
+}
+
 bool queue_recipient_is_unfinished(const struct queue_recipient *recipient)
 {
 	return recipient->outcome == OUTCOME_PENDING || recipient->outcome == OUTCOME_DEFERRED;

@@ -147,7 +147,7 @@ static void assert_notes(const struct str *notes, const char *const *expected)
 static void lines_of_postfix(void **state)
 {
 	static const char *const expected[] = {
-		"left out, as others do their work: pickup, defer, error, showq\n",
+		"left out, as others do their work: pickup, defer, error\n",
 		"line 5: services of type fifo are not used: old\n",
 		"line 10: program pipe is not there yet: no service maildrop\n",
 		"added as in share/posta/master.cf: submit, resolver, auth, anvil, local-deliver\n",
@@ -174,11 +174,12 @@ static void lines_of_postfix(void **state)
 			      &plan, &report, &notes),
 			 0);
 	assert_notes(&notes, expected);
-	assert_int_equal(plan.count, 12);
+	assert_int_equal(plan.count, 13);
 	/* Not where Postfix has them, but where ours look for them. */
 	assert_sockets(find(&plan, "cleanup unix"), "private/cleanup");
 	assert_sockets(find(&plan, "sub-cleanup unix"), "private/sub-cleanup");
-	assert_sockets(find(&plan, "qmgr unix"), "private/qmgr public/showq");
+	assert_sockets(find(&plan, "qmgr unix"), "private/qmgr");
+	assert_sockets(find(&plan, "showq unix"), "public/showq");
 	assert_sockets(find(&plan, "submit unix"), "public/submit");
 	assert_string_equal(program_of(find(&plan, "qmgr unix")), "qmgr");
 	assert_string_equal(program_of(find(&plan, "virtual unix")), "local");
@@ -227,7 +228,7 @@ static void partial(void **state)
 	assert_string_equal(str_cstr(&notes),
 			    "master.cf, line 2: services of type fifo are not used: old\n"
 			    "master.cf lacks services that are in share/posta/master.cf: cleanup, "
-			    "submit, qmgr, bounce, resolver, auth, anvil\n");
+			    "submit, qmgr, showq, bounce, resolver, auth, anvil\n");
 	plan_free(&plan);
 }
 
@@ -236,14 +237,14 @@ static void ours_with_lines_of_postfix(void **state)
 {
 	static const char *const expected[] = {
 		"line 4: program pipe is not there yet: no service foo\n",
-		"left out, as others do their work: postlog, showq\n", NULL
+		"left out, as others do their work: postlog\n", NULL
 	};
 	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
 	struct plan plan;
 
 	(void)state;
 	if (load("",
-		 "qmgr unix - - - - 1 qmgr also=public/showq\n"
+		 "qmgr unix - - - - 1 qmgr\n"
 		 "submit unix n - - - - cleanup\n"
 		 "resolver unix - - - - 1 resolver\n"
 		 "foo unix - n n - - pipe\n"
@@ -252,7 +253,7 @@ static void ours_with_lines_of_postfix(void **state)
 		 &plan, &report, &notes) < 0)
 		fail_msg("%s", str_cstr(&report));
 	assert_notes(&notes, expected);
-	assert_sockets(find(&plan, "qmgr unix"), "private/qmgr public/showq");
+	assert_sockets(find(&plan, "qmgr unix"), "private/qmgr");
 	assert_sockets(find(&plan, "submit unix"), "public/submit");
 	plan_free(&plan);
 }
@@ -309,9 +310,9 @@ static void what_is_wrong(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const programs[] = { "smtpd", "cleanup",	 "qmgr",     "bounce",
-						"local", "smtp",	 "resolver", "auth",
-						"anvil", "local-deliver" };
+	static const char *const programs[] = { "smtpd",  "cleanup", "qmgr",  "showq",
+						"bounce", "local",   "smtp",  "resolver",
+						"auth",	  "anvil",   "showq", "local-deliver" };
 
 	(void)state;
 	if (mkdtemp(folder) == NULL)

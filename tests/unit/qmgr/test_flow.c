@@ -269,7 +269,7 @@ static const struct queue_place *place_of(const char *id, const struct queue_pla
 		struct queue_place place;
 	} known[1000];
 	static size_t count;
-	const struct mail *m = put == NULL ? message_find(view_of(id)) : NULL;
+	const struct queued *m = put == NULL ? message_find(view_of(id)) : NULL;
 
 	if (put != NULL && count < ARRAY_SIZE(known)) {
 		snprintf(known[count].id, sizeof(known[count].id), "%s", id);
@@ -302,7 +302,7 @@ static void put(const char *sender, int64_t age, const struct to *to, size_t cou
 	activate_wake();
 }
 
-static void note_removal(struct mail *m, void *found)
+static void note_removal(struct queued *m, void *found)
 {
 	if (m->state == MESSAGE_REMOVING)
 		*(bool *)found = true;
@@ -320,7 +320,7 @@ static bool is_removing(void)
 static void settle(void)
 {
 	msec_t deadline = clock_after(20000);
-	const struct mail *first;
+	const struct queued *first;
 
 	do {
 		task_sleep(5);
@@ -394,7 +394,7 @@ static void fates(void)
 	/* One report for the one attempt; nobody is told of the null sender's. */
 	assert_int_equal(seen.failures, 1);
 	assert_null(message_find(view_of(all)));
-	const struct mail *m = message_find(view_of(mixed));
+	const struct queued *m = message_find(view_of(mixed));
 
 	assert_int_equal(m->state, MESSAGE_WAITING);
 	int64_t wait = m->due.key / 1000000 - clock_wall();
@@ -710,12 +710,12 @@ static void by_hand(void)
 		expired[QUEUE_ID_LENGTH_MAX];
 
 	PUT("s@x.test", 0, held, { "ok@a.test", 0 });
-	assert_int_equal(control_act(message_find(view_of(held)), QUEUE_ACT_HOLD), 0);
+	assert_int_equal(act_on(message_find(view_of(held)), QUEUE_ACT_HOLD), 0);
 	begin();
 	settle();
 	assert_int_equal(seen.deliveries, 0);
-	assert_int_equal(control_act(message_find(view_of(held)), QUEUE_ACT_FLUSH), -EINVAL);
-	assert_int_equal(control_act(message_find(view_of(held)), QUEUE_ACT_RELEASE), 0);
+	assert_int_equal(act_on(message_find(view_of(held)), QUEUE_ACT_FLUSH), -EINVAL);
+	assert_int_equal(act_on(message_find(view_of(held)), QUEUE_ACT_RELEASE), 0);
 	settle();
 	wait_until_gone(held);
 
@@ -725,8 +725,8 @@ static void by_hand(void)
 	PUT("s@x.test", 0, gone, { "defer@a.test", 0 });
 	while (seen.now < 3)
 		task_sleep(1);
-	assert_int_equal(control_act(message_find(view_of(busy)), QUEUE_ACT_HOLD), 0);
-	assert_int_equal(control_act(message_find(view_of(gone)), QUEUE_ACT_DELETE), 0);
+	assert_int_equal(act_on(message_find(view_of(busy)), QUEUE_ACT_HOLD), 0);
+	assert_int_equal(act_on(message_find(view_of(gone)), QUEUE_ACT_DELETE), 0);
 	settle();
 	wait_until_gone(gone);
 	assert_int_equal(message_find(view_of(busy))->state, MESSAGE_HELD);
@@ -737,13 +737,13 @@ static void by_hand(void)
 
 	PUT("s@x.test", 0, expired, { "defer@a.test", 0 });
 	settle();
-	assert_int_equal(control_act(message_find(view_of(expired)), QUEUE_ACT_EXPIRE), 0);
+	assert_int_equal(act_on(message_find(view_of(expired)), QUEUE_ACT_EXPIRE), 0);
 	settle();
 	assert_int_equal(seen.deliveries, before + 1);
 	assert_int_equal(seen.failures, 1);
 	wait_until_gone(expired);
-	assert_true(control_goes_to(message_find(view_of(busy)), VIEW("B.test")));
-	assert_false(control_goes_to(message_find(view_of(busy)), VIEW("a.test")));
+	assert_true(act_goes_to(message_find(view_of(busy)), VIEW("B.test")));
+	assert_false(act_goes_to(message_find(view_of(busy)), VIEW("a.test")));
 }
 
 /* Retiring: what is under way ends, nothing is started, and nothing is lost. */
@@ -762,7 +762,7 @@ static void retirement(void)
 	qmgr.retiring = true;
 	qmgr.may_start = false;
 	for (int i = 0; i < 50; i++) {
-		struct mail *m = message_find(view_of(ids[i]));
+		struct queued *m = message_find(view_of(ids[i]));
 
 		if (m != NULL && m->attempt != NULL) {
 			attempt_withdraw(m->attempt);

@@ -15,7 +15,7 @@
 /* What is younger will mostly be gone in a moment. */
 #define OLD ((int64_t)5 * 1000000)
 
-int settle_attempt(struct attempt *a)
+int tofile_attempt(struct attempt *a)
 {
 	struct error err = ERROR_NONE;
 	int r = queue_file_settle(a->file, &err);
@@ -30,18 +30,18 @@ int settle_attempt(struct attempt *a)
 }
 
 /* One under way. Nobody ends it meanwhile. */
-static void settle_active(struct attempt *a)
+static void tofile_active(struct attempt *a)
 {
 	if (a->finishing)
 		return; /* it does so by itself, if it stays */
 	a->finishing = true;
-	settle_attempt(a);
+	tofile_attempt(a);
 	a->finishing = false;
 	/* What was asked for while we waited. */
 	attempt_read(a);
 }
 
-int settle_waiting(struct mail *m)
+int tofile_waiting(struct queued *m)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
 	struct error err = ERROR_NONE;
@@ -62,32 +62,32 @@ int settle_waiting(struct mail *m)
 }
 
 struct settling {
-	const struct message_id *ids;
+	const struct queue_id *ids;
 	size_t count, next, tasks;
 	int64_t older_than; /* microseconds */
 	struct waitlist over;
 };
 
-static void settle_some(void *argument)
+static void tofile_some(void *argument)
 {
 	struct settling *s = argument;
 
 	while (s->next < s->count && !qmgr.retiring) {
-		struct mail *m = message_find(view_of(s->ids[s->next++].text));
+		struct queued *m = message_find(view_of(s->ids[s->next++].text));
 
 		if (m == NULL || m->place.segment == 0 ||
 		    queue_id_time(view_of(m->id)) > s->older_than)
 			continue;
 		if (m->attempt != NULL)
-			settle_active(m->attempt);
+			tofile_active(m->attempt);
 		else if (m->state == MESSAGE_WAITING)
-			settle_waiting(m);
+			tofile_waiting(m);
 	}
 	s->tasks--;
 	wake_all(&s->over);
 }
 
-void settle_old_message(const struct message_id *ids, size_t count)
+void tofile_old(const struct queue_id *ids, size_t count)
 {
 	struct settling s = { .ids = ids,
 			      .count = count,
@@ -97,7 +97,7 @@ void settle_old_message(const struct message_id *ids, size_t count)
 	WAITLIST_INIT(&s.over);
 	daemon_work_begin();
 	for (size_t i = s.tasks; i > 0; i--)
-		task_spawn("settle", settle_some, &s);
+		task_spawn("settle", tofile_some, &s);
 	while (s.tasks > 0)
 		wait_on(&s.over, MSEC_FOREVER);
 	daemon_work_end();

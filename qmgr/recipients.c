@@ -152,7 +152,7 @@ static void place(struct reading *reading, const struct queue_recipient *r)
 				schedule_destination(qmgr.schedule, t, str_view(&route.nexthop),
 						     str_view(&route.address));
 
-			if (schedule_is_dead(qmgr.schedule, d, clock_now())) {
+			if (schedule_is_dead_now(qmgr.schedule, d, clock_now())) {
 				attempt_decide(a, r, OUTCOME_DEFERRED,
 					       &(struct queue_reason){
 						       .status = str_view(&d->status),
