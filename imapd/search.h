@@ -60,7 +60,7 @@ enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8 };
 
 struct search {
 	struct search_key *keys; /* postfix */
-	size_t count, size;
+	size_t count;
 	bool extended; /* RETURN was there: the answer is ESEARCH */
 	unsigned returns;
 

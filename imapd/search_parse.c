@@ -84,10 +84,7 @@ static int search_add_key(struct reader *reader, enum search_kind kind, struct s
 
 	if (search->count == SEARCH_KEYS_MAX)
 		return imap_syntax_error(reader->parser, "Too many search keys");
-	if (search->count == search->size) {
-		search->size = search->size ? search->size * 2 : 16;
-		search->keys = mem_resize(search->keys, search->size, sizeof(*search->keys));
-	}
+	array_grow(search->keys, search->count);
 	*key = &search->keys[search->count++];
 	**key = (struct search_key){ .kind = kind };
 	return 0;

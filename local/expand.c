@@ -39,7 +39,7 @@ struct expansion {
 	struct plan *plan;
 	struct verdict *verdict;
 	struct name *names;
-	size_t count, size, at;
+	size_t count, at;
 	struct map *seen;
 	const char *via;     /* the :include: file whose text is being read, or NULL */
 	const char *forward; /* the user whose .forward is being read, or NULL */
@@ -167,10 +167,7 @@ static int push_name(struct expansion *x, struct view key, struct str *value, si
 
 	if (x->count == NAMES_MAX)
 		return expansion_give_up(x, "too many aliases");
-	if (x->count == x->size) {
-		x->size = x->size > 0 ? x->size * 2 : 4;
-		x->names = mem_resize(x->names, x->size, sizeof(struct name));
-	}
+	array_grow(x->names, x->count);
 	name = &x->names[x->count];
 	name->depth = parent == NO_PARENT ? 0 : x->names[parent].depth + 1;
 	if (name->depth > DEPTH_MAX)

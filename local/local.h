@@ -57,7 +57,7 @@ struct action {
 };
 struct plan {
 	struct action *actions;
-	size_t count, size;
+	size_t count;
 };
 void delivery_plan_free(struct plan *plan);
 /* False when there are too many. Strings are copied. */

@@ -17,10 +17,7 @@ bool plan_add(struct plan *plan, enum action_kind kind, struct view text, const 
 {
 	if (plan->count >= PLAN_ACTIONS_MAX)
 		return false;
-	if (plan->count == plan->size) {
-		plan->size = plan->size > 0 ? plan->size * 2 : 8;
-		plan->actions = mem_resize(plan->actions, plan->size, sizeof(struct action));
-	}
+	array_grow(plan->actions, plan->count);
 	plan->actions[plan->count++] = (struct action){
 		.kind = kind,
 		.text = mem_strndup(text.data, text.len),

@@ -31,7 +31,7 @@ static struct host *hosts_add_host(struct hosts *hosts, struct view name)
 {
 	struct host *host;
 
-	hosts->items = mem_resize(hosts->items, hosts->count + 1, sizeof(*hosts->items));
+	array_grow(hosts->items, hosts->count);
 	host = &hosts->items[hosts->count++];
 	*host = (struct host){ 0 };
 	str_append(&host->name, name);

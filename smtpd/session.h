@@ -54,7 +54,7 @@ struct transaction {
 	struct str sender, sender_given; /* standard form, and as the client wrote it */
 	struct mail_options options;
 	struct recipient *recipients;
-	size_t count, size;
+	size_t count;
 	size_t overshoot;	       /* recipients beyond smtpd_recipient_limit */
 	struct submission *submission; /* NULL: not before DATA */
 	struct str queue_id;	       /* empty: NOQUEUE */

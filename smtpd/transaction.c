@@ -95,10 +95,7 @@ int transaction_open(struct session *s)
 
 static struct recipient *append_recipient(struct transaction *t)
 {
-	if (t->count == t->size) {
-		t->size = t->size == 0 ? 4 : t->size * 2;
-		t->recipients = mem_resize(t->recipients, t->size, sizeof(*t->recipients));
-	}
+	array_grow(t->recipients, t->count);
 	t->recipients[t->count] = (struct recipient){ 0 };
 	return &t->recipients[t->count++];
 }

@@ -118,7 +118,7 @@ static int service_add_entry(struct master *master, struct view line, int number
 
 	if (master->count == ENTRIES_MAX)
 		return tool_fail("conf", "%s: more than %d services", master->path, ENTRIES_MAX);
-	master->entries = mem_resize(master->entries, master->count + 1, sizeof(*master->entries));
+	array_grow(master->entries, master->count);
 	entry = &master->entries[master->count++];
 	*entry = (struct entry){ .line = number };
 	service_split_entry(entry, line);

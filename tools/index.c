@@ -191,7 +191,7 @@ struct keys {
 
 static void index_add_key(struct keys *keys, struct view key)
 {
-	keys->items = mem_resize(keys->items, keys->count + 1, sizeof(*keys->items));
+	array_grow(keys->items, keys->count);
 	keys->items[keys->count++] = view_make(mem_strndup(key.data, key.len), key.len);
 }
 

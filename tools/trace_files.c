@@ -18,7 +18,7 @@
 
 static void add_path(struct trace_files *files, const char *path)
 {
-	files->paths = mem_resize(files->paths, files->count + 1, sizeof(char *));
+	array_grow(files->paths, files->count);
 	files->paths[files->count++] = mem_strdup(path);
 }
 

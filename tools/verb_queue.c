@@ -53,7 +53,7 @@ static struct {
 
 static struct job *add_job(enum job_kind kind)
 {
-	jobs.items = mem_resize(jobs.items, jobs.count + 1, sizeof(*jobs.items));
+	array_grow(jobs.items, jobs.count);
 	jobs.items[jobs.count] = (struct job){ .kind = kind };
 	return &jobs.items[jobs.count++];
 }

@@ -32,7 +32,7 @@ static int add_recipient(void *argument, const struct header_address *found)
 		return 0;
 	if (s->recipient_count >= RECIPIENTS_MAX)
 		return 1;
-	s->recipients = mem_resize(s->recipients, s->recipient_count + 1, sizeof(*s->recipients));
+	array_grow(s->recipients, s->recipient_count);
 	to = &s->recipients[s->recipient_count++];
 	*to = STR_EMPTY;
 	str_append(to, found->local);

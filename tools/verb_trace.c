@@ -121,7 +121,7 @@ static void keep_line(struct story *story, const struct trace_line *line)
 	if (line->level.len > 0 && !view_is(line->level, "info"))
 		str_printf(&text, "%.*s: ", VIEW_ARG(line->level));
 	str_append_printable(&text, line->text);
-	story->lines = mem_resize(story->lines, story->count + 1, sizeof(char *));
+	array_grow(story->lines, story->count);
 	story->lines[story->count++] = str_take(&text);
 }
 
@@ -167,7 +167,7 @@ static void trace_tell(void *unused, struct view text)
 		return;
 	}
 	if (story->count == 0) {
-		trace.stories = mem_resize(trace.stories, trace.count + 1, sizeof(struct story *));
+		array_grow(trace.stories, trace.count);
 		trace.stories[trace.count++] = story;
 	}
 	keep_line(story, line);

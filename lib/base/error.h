@@ -21,6 +21,9 @@ struct error {
 int error_set(struct error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int error_errno(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same with an errno at hand, positive or negative. */
+int error_code(struct error *err, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Puts "context: " in front of a reason that is already there. */
 void error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

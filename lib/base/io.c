@@ -195,14 +195,11 @@ int io_replace_file(const char *path, struct view content, mode_t mode, struct e
 		r = -errno;
 	if (r < 0) {
 		unlink(aside);
-		errno = -r;
-		return error_errno(err, "write %s", path);
+		return error_code(err, r, "write %s", path);
 	}
 	r = io_sync_directory(parent_of(path, folder));
-	if (r < 0) {
-		errno = -r;
-		return error_errno(err, "fsync the folder of %s", path);
-	}
+	if (r < 0)
+		return error_code(err, r, "fsync the folder of %s", path);
 	return 0;
 }
 
@@ -234,10 +231,8 @@ int io_make_directories(const char *path, mode_t mode, struct error *err)
 		*at = '\0';
 		int r = make_durable_directory(part, mode);
 
-		if (r < 0) {
-			errno = -r;
-			return error_errno(err, "create folder %s", part);
-		}
+		if (r < 0)
+			return error_code(err, r, "create folder %s", part);
 		*at = was;
 		if (was != '\0')
 			continue;

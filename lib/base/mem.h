@@ -36,6 +36,16 @@ void *mem_new_items(size_t count, size_t size) __attribute__((returns_nonnull));
 /* `old` resized to count * size bytes; what is new is not zeroed. */
 void *mem_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
 /*
+ * Room for one more item in an array that has `count`. It doubles whenever that is a power of two,
+ * so that nobody needs to remember how much room there is. What is new is not zeroed.
+ */
+#define array_grow(items, count)                                                                   \
+	do {                                                                                       \
+		if (((count) & ((count)-1)) == 0)                                                  \
+			(items) = mem_resize((items), (count) ? (size_t)(count)*2 : 1,             \
+					     sizeof(*(items)));                                    \
+	} while (0)
+/*
  * Buffers that are taken and given back with each wait of a connection: some are kept, so that this
  * costs next to nothing. Not zeroed. For one thread only, that of the tasks.
  */

@@ -16,7 +16,7 @@ struct imap_parser {
 	struct str tag, name;
 	/* Literals and unquoted strings live here until the next command. */
 	char **pieces;
-	size_t piece_count, piece_size;
+	size_t piece_count;
 	size_t taken; /* bytes of this command's lines and stored literals so far */
 	size_t literals;
 	uint64_t streaming; /* bytes of a literal still to come */
@@ -45,7 +45,7 @@ static void forget_pieces(struct imap_parser *p)
 	}
 	free(p->pieces);
 	p->pieces = NULL;
-	p->piece_count = p->piece_size = 0;
+	p->piece_count = 0;
 	p->taken = 0;
 }
 
@@ -101,10 +101,7 @@ static int parser_keep(struct imap_parser *p, struct view bytes, struct view *ke
 {
 	if (p->piece_count == PIECES_MAX)
 		return too_large(p, "Command too large");
-	if (p->piece_count == p->piece_size) {
-		p->piece_size = p->piece_size ? p->piece_size * 2 : 8;
-		p->pieces = mem_resize(p->pieces, p->piece_size, sizeof(*p->pieces));
-	}
+	array_grow(p->pieces, p->piece_count);
 	p->pieces[p->piece_count] = mem_strndup(bytes.data, bytes.len);
 	*kept = view_make(p->pieces[p->piece_count++], bytes.len);
 	return 0;

@@ -41,7 +41,6 @@ static int set_range(struct view text, struct imap_range *range)
 int imap_set_parse(struct view text, struct imap_set *set)
 {
 	struct view rest = text, piece;
-	size_t size = 0;
 
 	*set = (struct imap_set){ NULL, 0 };
 	if (text.len == 0)
@@ -51,10 +50,7 @@ int imap_set_parse(struct view text, struct imap_set *set)
 			imap_set_free(set);
 			return -E2BIG;
 		}
-		if (set->count == size) {
-			size = size ? size * 2 : 8;
-			set->ranges = mem_resize(set->ranges, size, sizeof(*set->ranges));
-		}
+		array_grow(set->ranges, set->count);
 		if (set_range(piece, &set->ranges[set->count]) < 0) {
 			imap_set_free(set);
 			return -EINVAL;

@@ -14,11 +14,10 @@ struct mime_parser {
 	struct view content;
 	struct mime_tree *tree;
 	struct open_part open[MIME_DEPTH_MAX + 1];
-	size_t depth;	 /* open parts */
-	int leaf;	 /* the part whose body is being read, or -1 */
-	size_t at;	 /* start of the line to be read */
-	size_t lines;	 /* line ends before `at` */
-	size_t capacity; /* of tree->parts */
+	size_t depth; /* open parts */
+	int leaf;     /* the part whose body is being read, or -1 */
+	size_t at;    /* start of the line to be read */
+	size_t lines; /* line ends before `at` */
 };
 
 /* What a header says about the structure. */
@@ -70,10 +69,7 @@ static int add_part(struct mime_parser *p, int parent)
 		tree->truncated = true;
 		return -1;
 	}
-	if (tree->count == p->capacity) {
-		p->capacity = p->capacity == 0 ? 8 : p->capacity * 2;
-		tree->parts = mem_resize(tree->parts, p->capacity, sizeof(*tree->parts));
-	}
+	array_grow(tree->parts, tree->count);
 
 	struct mime_part *part = &tree->parts[tree->count];
 

@@ -196,16 +196,12 @@ int policy_compile(struct policy *policy, struct view text, enum policy_stage st
 		   struct rule_list *list, struct error *err)
 {
 	struct view word;
-	size_t size = 0;
 
 	while (conf_next_element(&text, &word)) {
 		if (list->count == POLICY_RULES_MAX)
 			return error_set(err, -EINVAL, "%s: more than %d restrictions", list->name,
 					 POLICY_RULES_MAX);
-		if (list->count == size) {
-			size = size == 0 ? 8 : size * 2;
-			list->rules = mem_resize(list->rules, size, sizeof(*list->rules));
-		}
+		array_grow(list->rules, list->count);
 
 		int r = compile_word(policy, word, &text, stage, tables, list, err);
 

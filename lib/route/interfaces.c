@@ -42,7 +42,7 @@ static bool parse_ip(struct view text, struct in6_addr *address)
 
 static void interface_add(struct own_addresses *own, const struct in6_addr *address)
 {
-	own->items = mem_resize(own->items, own->count + 1, sizeof(*own->items));
+	array_grow(own->items, own->count);
 	own->items[own->count++] = *address;
 }
 

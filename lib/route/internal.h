@@ -62,7 +62,7 @@ int route_domain_is_local(const struct routes *routes, struct view domain, const
 /* A growing list of addresses. */
 struct address_vector {
 	struct str *items;
-	size_t count, size;
+	size_t count;
 };
 void address_vector_free(struct address_vector *v);
 void address_vector_add(struct address_vector *v, struct view address);

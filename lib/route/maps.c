@@ -27,7 +27,7 @@ int route_maps_open(struct route_maps *maps, const char *parameter, const char *
 			error_prefix(err, "%s", parameter);
 			return -EINVAL;
 		}
-		maps->items = mem_resize(maps->items, maps->count + 1, sizeof(*maps->items));
+		array_grow(maps->items, maps->count);
 		maps->items[maps->count++] = (struct route_map){
 			.table = table,
 			.pattern = is_pattern_table(element),

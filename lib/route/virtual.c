@@ -16,10 +16,7 @@ void address_vector_free(struct address_vector *v)
 
 void address_vector_add(struct address_vector *v, struct view address)
 {
-	if (v->count == v->size) {
-		v->size = v->size == 0 ? 4 : v->size * 2;
-		v->items = mem_resize(v->items, v->size, sizeof(*v->items));
-	}
+	array_grow(v->items, v->count);
 	v->items[v->count] = STR_EMPTY;
 	str_set(&v->items[v->count++], address);
 }

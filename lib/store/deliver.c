@@ -140,8 +140,7 @@ static int write_temporary(const char *path, const struct mail_source *source, u
 		r = -errno;
 	if (r < 0) {
 		unlink(path);
-		errno = -r;
-		return error_errno(err, "write %s", path);
+		return error_code(err, r, "write %s", path);
 	}
 	return 0;
 }
@@ -172,8 +171,7 @@ static int deliver_into(const char *directory, const struct mail_source *source,
 	if (r < 0) {
 		/* Not known to be durable, so it will be delivered again: do not leave this one. */
 		unlink(str_cstr(&to));
-		errno = -r;
-		return error_errno(err, "fsync %s", str_cstr(&from));
+		return error_code(err, r, "fsync %s", str_cstr(&from));
 	}
 	if (name != NULL)
 		str_append(name, str_view(&unique));

@@ -47,10 +47,8 @@ int store_open(const char *maildir, const struct store_options *options, struct 
 	if (r < 0)
 		return r;
 	r = folders_sync(store);
-	if (r < 0) {
-		errno = -r;
-		return error_errno(err, "read the folders of %s", maildir);
-	}
+	if (r < 0)
+		return error_code(err, r, "read the folders of %s", maildir);
 	/* What a crash left half done comes first in line: files and index agree again from here on. */
 	(void)store_settle(store, STORE_SETTLE_BATCH);
 	*out = TAKE(store);

@@ -98,10 +98,8 @@ static int take_locks(struct mbox *mbox, const char *locks, msec_t deadline, str
 
 		int r = mbox_take_lock(mbox, try, deadline);
 
-		if (r < 0 && !(try == try_dotlock && lock_may_fail(locks, r))) {
-			errno = -r;
-			return error_errno(err, "lock %s (%.*s)", mbox->path, VIEW_ARG(name));
-		}
+		if (r < 0 && !(try == try_dotlock && lock_may_fail(locks, r)))
+			return error_code(err, r, "lock %s (%.*s)", mbox->path, VIEW_ARG(name));
 	}
 	return 0;
 }
@@ -286,9 +284,7 @@ int mbox_deliver(const char *path, mode_t mode, struct view sender, const char *
 			return error_set(err, -EAGAIN, "%s was replaced meanwhile", path);
 	}
 	r = mbox_write_message(&mbox, regular, sender, source);
-	if (r < 0) {
-		errno = -r;
-		return error_errno(err, "write %s", path);
-	}
+	if (r < 0)
+		return error_code(err, r, "write %s", path);
 	return 0;
 }

@@ -287,10 +287,8 @@ static int build_copy_file(int from, const char *to, struct error *err)
 	while ((n = pread(from, buffer, sizeof(buffer), at)) > 0) {
 		int r = io_write_all(out, buffer, (size_t)n);
 
-		if (r < 0) {
-			errno = -r;
-			return error_errno(err, "write %s", to);
-		}
+		if (r < 0)
+			return error_code(err, r, "write %s", to);
 		at += n;
 	}
 	return n < 0 ? error_errno(err, "copy to %s", to) : 0;

@@ -73,9 +73,7 @@ static int add_pattern(struct matchlist *list, struct view text, bool negated, s
 	if (r < 0)
 		return r;
 	pattern.text = mem_strndup(text.data, text.len);
-	if ((list->count & (list->count - 1)) == 0)
-		list->patterns = mem_resize(list->patterns, list->count ? list->count * 2 : 1,
-					    sizeof(*list->patterns));
+	array_grow(list->patterns, list->count);
 	list->patterns[list->count++] = pattern;
 	return 0;
 }

@@ -142,8 +142,7 @@ static void add_rule(struct patterns *p, const struct rule *rule)
 {
 	if (rule->is_if)
 		p->open_ifs[p->depth++] = p->count;
-	if ((p->count & (p->count - 1)) == 0)
-		p->rules = mem_resize(p->rules, p->count ? p->count * 2 : 1, sizeof(*p->rules));
+	array_grow(p->rules, p->count);
 	p->rules[p->count++] = *rule;
 }
 
