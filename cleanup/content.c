@@ -42,14 +42,6 @@ int content_begin(struct intake *in)
 	return r;
 }
 
-void content_free(struct intake *in)
-{
-	for (size_t i = 0; in->stages != NULL && i < ARRAY_SIZE(stages); i++)
-		if (in->stages[i].state != NULL)
-			in->stages[i].kind->release(in->stages[i].state);
-	free(TAKE(in->stages));
-}
-
 static int content_write(struct intake *in, struct view bytes)
 {
 	int r = queue_writer_content(in->writer, bytes);

@@ -5,9 +5,19 @@
 #include "base/log.h"
 #include "intake.h"
 
+struct cleanup cleanup;
+
+static void stages_free(struct stage *stages)
+{
+	for (struct stage *stage = stages; stage != NULL; stage = stage->next)
+		if (stage->state != NULL)
+			stage->kind->release(stage->state);
+	free(stages);
+}
+
 void intake_free(struct intake *in)
 {
-	content_free(in);
+	stages_free(in->stages);
 	queue_writer_free(in->writer);
 	map_free(in->seen);
 	map_free(in->copies);

@@ -90,8 +90,6 @@ int content_open(struct error *err);
 int content_begin(struct intake *in);
 int content_append(struct intake *in, struct view bytes);
 int content_end(struct intake *in);
-/* What the stages keep for this message. */
-void content_free(struct intake *in);
 
 /*
  * The header under work: fields in order, each as it came, changed, dropped or added. Views into

@@ -5,8 +5,6 @@
 #include "daemon/daemon.h"
 #include "intake.h"
 
-struct cleanup cleanup;
-
 static int cleanup_prepare(struct error *err)
 {
 	cleanup.queue = queue_open(param.queue_directory, err);

@@ -9,7 +9,7 @@
 static int smtpd_prepare(struct error *err)
 {
 	server.service = daemon_service_name();
-	return server_open(err);
+	return session_open(err);
 }
 
 static const struct daemon_program program = {

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "services/clients.h"
-#include "session.h"
 
 #define MECHANISMS_KEPT ((msec_t)60 * 1000)
 
@@ -122,9 +121,8 @@ static int server_open_lists(struct error *err)
 
 int server_open(struct error *err)
 {
-	extensions_read_discarded();
 	if (read_bare_newline(err) < 0 || read_tls_level(err) < 0 || open_tls(err) < 0 ||
-	    server_open_lists(err) < 0 || verbs_open(err) < 0)
+	    server_open_lists(err) < 0)
 		return -EINVAL;
 	server.routes = routes_open(err);
 	if (server.routes == NULL)

@@ -202,6 +202,46 @@ static void smtp_session_converse(struct session *s)
 	}
 }
 
+static void append_count(struct str *line, const char *name, struct verb_count count)
+{
+	if (count.total == 0)
+		return;
+	str_append_byte(line, ' ');
+	for (const char *c = name; *c != '\0'; c++)
+		str_append_byte(line, ascii_lower(*c));
+	if (count.good == count.total)
+		str_printf(line, "=%u", count.total);
+	else
+		str_printf(line, "=%u/%u", count.good, count.total);
+}
+
+static void note_disconnect(struct session *s)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+	struct verb_count sum = { 0, 0 };
+
+	str_printf(&line, "disconnect from %s", str_cstr(&s->who));
+	for (size_t i = 0; verbs[i].name != NULL; i++) {
+		append_count(&line, verbs[i].name, s->counts[i]);
+		sum.good += s->counts[i].good;
+		sum.total += s->counts[i].total;
+	}
+	append_count(&line, "unknown", s->counts[VERB_UNKNOWN]);
+	sum.total += s->counts[VERB_UNKNOWN].total;
+	if (sum.total == 0)
+		str_append_cstr(&line, " commands=0/0");
+	append_count(&line, "commands", sum);
+	log_info("%s", str_cstr(&line));
+}
+
+int session_open(struct error *err)
+{
+	int r = server_open(err);
+
+	extensions_read_discarded();
+	return r < 0 ? r : verbs_open(err);
+}
+
 void session_serve(struct stream *io, const struct peer *peer)
 {
 	_cleanup_(session_freep) struct session *s = session_new(io, peer);

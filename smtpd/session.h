@@ -93,6 +93,8 @@ struct session {
 	struct str reply; /* the text being built, memory kept */
 };
 
+/* Opens all that sessions need, before the program is confined. 0 or a negative errno with a reason. */
+int session_open(struct error *err);
 /* Serves the client until it or we are done. */
 void session_serve(struct stream *io, const struct peer *peer);
 
@@ -116,7 +118,6 @@ void session_leave(struct session *s, int r);
 const char *session_id(const struct session *s); /* the queue ID, or "NOQUEUE" */
 void note_refusal(struct session *s, const char *what, const char *command, struct view text,
 		  struct view recipient);
-void note_disconnect(struct session *s);
 const char *session_protocol(const struct session *s, struct str *buffer); /* "ESMTPSA" */
 
 /* ---- connect.c ---- */

@@ -60,7 +60,7 @@ enum verdict policy_sleep(struct evaluation *e, const struct rule *rule)
 
 enum verdict policy_permit_mynetworks(struct evaluation *e, const struct rule *rule)
 {
-	int r = policy_is_my_network(e->policy, e->q->client_address);
+	int r = matchlist_match(e->policy->mynetworks, e->q->client_address, NULL);
 
 	(void)rule;
 	if (r < 0) {

@@ -18,8 +18,6 @@
 #include "intake.h"
 #include "task/task.h"
 
-struct cleanup cleanup;
-
 static char test_directory[64];
 static void (*test_body)(struct ipc *client);
 

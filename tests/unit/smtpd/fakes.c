@@ -229,7 +229,7 @@ void fakes_open(const char *settings)
 	str_printf(&text, MAIN_CF "%s\n", settings);
 	server.service = "smtp";
 	if (conf_load_text(str_view(&text), "/etc/posta", NULL, 0, &report) < 0 ||
-	    server_open(&err) < 0) {
+	    session_open(&err) < 0) {
 		fprintf(stderr, "%s%s\n", str_cstr(&report), err.text);
 		abort();
 	}
