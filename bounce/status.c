@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "mail/address.h"
 #include "mail/date.h"
 
 /* RFC 5322 2.1.1: a line has at most 998 bytes; folded long before. */
@@ -63,7 +64,10 @@ static const char *action(const struct report *report, const struct queue_recipi
 static void append_address(struct str *out, const char *field, struct view address)
 {
 	str_printf(out, "%s: %s; ", field, view_is_ascii(address) ? "rfc822" : "utf-8");
-	append_field_text(out, address);
+	_cleanup_(str_free) struct str quoted = STR_EMPTY;
+
+	address_quote(&quoted, address);
+	append_field_text(out, str_view(&quoted));
 	str_append(out, VIEW("\r\n"));
 }
 

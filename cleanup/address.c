@@ -41,13 +41,16 @@ static int rewrite_address(void *argument, const struct header_address *found)
 	}
 	int r = route_canonical_form(cleanup.routes, str_view(&given), &address);
 
+	bool same = view_eq_nocase(str_view(&given), str_view(&address));
+
 	if (r >= 0)
 		r = route_map_canonical(cleanup.routes, w->kind, &address);
 	if (r < 0) {
 		w->failure = r;
 		return 1;
 	}
-	if (view_eq(str_view(&given), str_view(&address)))
+	/* Not for the case of a domain: signatures cover these bytes. */
+	if (r == 0 && same)
 		return 0;
 	str_append(&w->out, view_make(w->body.data + w->copied, found->start - w->copied));
 	address_quote(&w->out, str_view(&address));

@@ -75,6 +75,11 @@ static int envelope_add(void *argument, struct view address)
 static int refuse_expansion(struct intake *in, struct view address, int r)
 {
 	if (r == -ELOOP || r == -E2BIG)
+		log_warning("%s: %s for <%.*s>: message rejected", queue_writer_id(in->writer),
+			    r == -ELOOP ? "virtual_alias_maps or canonical_maps without end"
+					: "more addresses than virtual_alias_expansion_limit",
+			    VIEW_ARG(address));
+	if (r == -ELOOP || r == -E2BIG)
 		return intake_fail(in, 451, "4.6.0", "Alias expansion error");
 	if (r == -EMSGSIZE)
 		return intake_fail(in, 501, "5.1.3", "Recipient address is too long");

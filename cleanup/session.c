@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "conf/conf.h"
 #include "intake.h"
+#include "mail/address.h"
 
 /* Local users' programs that say nothing are not waited for as long as our own. */
 #define SUBMIT_TIMEOUT ((msec_t)300 * 1000)
@@ -77,6 +78,15 @@ static int check_size(struct intake *in, uint64_t size)
 	return intake_fail(in, 552, "5.3.4", "Error: message file too big");
 }
 
+static void intake_log_sender(const struct intake *in)
+{
+	_cleanup_(str_free) struct str sender = STR_EMPTY;
+
+	address_show(&sender, str_view(&in->sender));
+	log_info("%s: uid=%u from=<%s>", queue_writer_id(in->writer), (unsigned)in->uid,
+		 str_cstr(&sender));
+}
+
 static void intake_begin(struct intake *in, const struct msg_mail *m)
 {
 	in->flags = m->flags;
@@ -114,8 +124,7 @@ static void intake_begin(struct intake *in, const struct msg_mail *m)
 		queue_writer_set_id(in->writer, m->queue_id);
 	in->has_id = true;
 	if (in->local_submission && in->fail_code == 0)
-		log_info("%s: uid=%u from=<%s>", queue_writer_id(in->writer), (unsigned)in->uid,
-			 str_cstr(&in->sender));
+		intake_log_sender(in);
 }
 
 /* ---- the rest ---- */
@@ -172,9 +181,9 @@ static int intake_finish(struct intake *in)
 	if (in->fail_code == 0)
 		intake_commit(in);
 	if (in->fail_code != 0) {
+		address_show(&text, str_view(&in->sender));
 		log_info("%s: message refused from=<%s>: %u %s %s", queue_writer_id(in->writer),
-			 str_cstr(&in->sender), in->fail_code, in->fail_status,
-			 str_cstr(&in->fail_text));
+			 str_cstr(&text), in->fail_code, in->fail_status, str_cstr(&in->fail_text));
 		return send_failure(in);
 	}
 	metric_add(METRIC_messages_received, 1);

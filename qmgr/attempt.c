@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
+#include "mail/address.h"
 #include "mail/outcome.h"
 #include "queue/delivery.h"
 
@@ -68,7 +69,7 @@ int attempt_begin(struct queued *m, struct error *err)
 	a->recorded = queue_file_next_attempt(file) != 0;
 	a->expire = (queue_file_flags(file) & QUEUE_FLAG_EXPIRED) != 0;
 	a->hold = a->hold || (queue_file_flags(file) & QUEUE_FLAG_HOLD) != 0;
-	str_append_printable(&sender, e->sender);
+	address_show(&sender, e->sender);
 	log_info("%s: from=<%s>, size=%llu, nrcpt=%u (queue active)", m->id, str_cstr(&sender),
 		 (unsigned long long)queue_file_content_size(file),
 		 queue_file_recipient_count(file));

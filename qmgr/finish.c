@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "conf/conf.h"
+#include "mail/address.h"
 
 int64_t finish_backoff(int64_t age, int64_t shortest, int64_t longest)
 {
@@ -200,7 +201,7 @@ static void attempt_finish_now(void *argument)
 	if (is_too_old(a)) {
 		_cleanup_(str_free) struct str sender = STR_EMPTY;
 
-		str_append_printable(&sender, queue_file_envelope(a->file)->sender);
+		address_show(&sender, queue_file_envelope(a->file)->sender);
 		log_info("%s: from=<%s>, status=expired, returned to sender", a->message->id,
 			 str_cstr(&sender));
 		attempt_expire(a);

@@ -138,8 +138,11 @@ static void append_orcpt(struct str *line, const struct delivery_recipient *r)
 	size_t semicolon = view_find_byte(orcpt, ';');
 
 	if (orcpt.len == 0 && r->original.len > 0 && view_is_ascii(str_view(&r->original))) {
+		_cleanup_(str_free) struct str quoted = STR_EMPTY;
+
+		address_quote(&quoted, str_view(&r->original));
 		str_append(line, VIEW(" ORCPT=rfc822;"));
-		xtext_encode(line, str_view(&r->original));
+		xtext_encode(line, str_view(&quoted));
 	} else if (semicolon != VIEW_NOT_FOUND && view_is_ascii(orcpt) &&
 		   !view_has_control(orcpt) &&
 		   view_find_byte(view_first(orcpt, semicolon), ' ') == VIEW_NOT_FOUND) {

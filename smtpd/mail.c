@@ -51,6 +51,7 @@ int verb_mail(struct session *s, struct view argument)
 {
 	struct transaction *t = &s->transaction;
 	bool utf8 = wants_utf8(argument);
+	_cleanup_(str_free) struct str given = STR_EMPTY;
 	const char *problem;
 
 	if (s->state == STATE_NEW && param.smtpd_helo_required)
@@ -58,16 +59,16 @@ int verb_mail(struct session *s, struct view argument)
 	if (!take_keyword(&argument))
 		return reply(s, "501 5.5.4 Syntax: MAIL FROM:<address>");
 	transaction_reset(s);
-	if (address_parse_path(&argument, param.strict_rfc821_envelopes, utf8, &t->sender_given,
-			       &problem) < 0)
+	if (address_parse_path(&argument, param.strict_rfc821_envelopes, utf8, &given, &problem) <
+	    0)
 		return reply(s, "501 5.1.7 Bad sender address syntax: %s", problem);
 	if (limit_exceeded(s, ANVIL_MAIL, param.smtpd_client_message_rate_limit,
 			   "Message delivery request"))
 		return reply(s, "450 4.7.1 Error: too much mail from %s", s->peer->text);
 	if (options_parse_mail(s, argument, &t->options) < 0)
 		return SESSION_GOES_ON;
-	if (t->sender_given.len > 0 &&
-	    route_canonical_form(server.routes, str_view(&t->sender_given), &t->sender) < 0)
+	address_quote(&t->sender_given, str_view(&given));
+	if (given.len > 0 && route_canonical_form(server.routes, str_view(&given), &t->sender) < 0)
 		return reply(s, "451 4.3.0 Error: temporary lookup failure");
 	s->state = STATE_MAIL;
 	return mail_ask_policy(s);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "mail/address.h"
 #include "session.h"
 
 const char *session_id(const struct session *s)
@@ -32,12 +33,12 @@ void note_refusal(struct session *s, const char *what, const char *command, stru
 		   str_cstr(&s->who), VIEW_ARG(text));
 	if (s->state & (STATE_MAIL | STATE_RCPT | STATE_CHUNKS)) {
 		str_append_cstr(&line, " from=<");
-		str_append_printable(&line, str_view(&s->transaction.sender));
+		address_show(&line, str_view(&s->transaction.sender));
 		str_append_cstr(&line, ">");
 	}
 	if (recipient.len > 0) {
 		str_append_cstr(&line, " to=<");
-		str_append_printable(&line, recipient);
+		address_show(&line, recipient);
 		str_append_cstr(&line, ">");
 	}
 	str_printf(&line, " proto=%s", s->esmtp ? "ESMTP" : "SMTP");

@@ -40,7 +40,7 @@ int verb_not_implemented(struct session *s, struct view argument)
 int verb_vrfy(struct session *s, struct view argument)
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
-	_cleanup_(str_free) struct str given = STR_EMPTY, address = STR_EMPTY;
+	_cleanup_(str_free) struct str given = STR_EMPTY, address = STR_EMPTY, shown = STR_EMPTY;
 	bool utf8 = view_ends_nocase(argument, VIEW(" SMTPUTF8"));
 	struct policy_question q;
 	const char *problem;
@@ -61,13 +61,11 @@ int verb_vrfy(struct session *s, struct view argument)
 	q.sender = q.sender_given = VIEW_NONE;
 	q.has_sender = false;
 	q.recipient = str_view(&address);
-	q.recipient_given = str_view(&given);
+	address_quote(&shown, str_view(&given));
+	q.recipient_given = str_view(&shown);
 	policy_ask_recipient(server.policy, true, &q, &answer);
 	if (answer.action == POLICY_REJECT || answer.action == POLICY_DEFER)
 		return reply_refusal(s, "VRFY", str_view(&answer.reply), str_view(&address));
 	/* Whether somebody reads it there is not ours to say. */
-	_cleanup_(str_free) struct str shown = STR_EMPTY;
-
-	address_quote(&shown, str_view(&given));
 	return reply(s, "252 2.0.0 %s", str_cstr(&shown));
 }

@@ -62,11 +62,13 @@ static bool rcpt_parse(struct session *s, struct view argument, struct request *
 static bool rcpt_permitted(struct session *s, const struct request *request, int *result)
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
+	_cleanup_(str_free) struct str shown = STR_EMPTY;
 	struct policy_question q;
 
 	transaction_question(s, "RCPT", &q);
 	q.recipient = str_view(&request->address);
-	q.recipient_given = str_view(&request->given);
+	address_quote(&shown, str_view(&request->given));
+	q.recipient_given = str_view(&shown);
 	s->recipient = q.recipient;
 	policy_ask_recipient(server.policy, param.smtpd_delay_reject, &q, &answer);
 	s->recipient = VIEW_NONE;

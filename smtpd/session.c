@@ -35,6 +35,7 @@ static void session_freep(struct session **session)
 	str_free(&s->transaction.queue_id);
 	str_free(&s->transaction.prepend);
 	str_free(&s->transaction.redirect);
+	str_free(&s->transaction.bcc);
 	str_free(&s->name);
 	str_free(&s->reverse_name);
 	str_free(&s->who);
@@ -239,7 +240,15 @@ int session_open(struct error *err)
 	int r = server_open(err);
 
 	extensions_read_discarded();
+	if (r == 0)
+		r = rewrite_open(err);
 	return r < 0 ? r : verbs_open(err);
+}
+
+void session_close(void)
+{
+	rewrite_close();
+	server_close();
 }
 
 void session_serve(struct stream *io, const struct peer *peer)

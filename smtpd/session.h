@@ -59,6 +59,7 @@ struct transaction {
 	struct submission *submission; /* NULL: not before DATA */
 	struct str queue_id;	       /* empty: NOQUEUE */
 	struct str prepend, redirect;  /* what access maps ask for */
+	struct str bcc;		       /* addresses, a line feed after each */
 	bool hold, discard;
 	struct reception reception;
 };
@@ -95,6 +96,7 @@ struct session {
 
 /* Opens all that sessions need, before the program is confined. 0 or a negative errno with a reason. */
 int session_open(struct error *err);
+void session_close(void);
 /* Serves the client until it or we are done. */
 void session_serve(struct stream *io, const struct peer *peer);
 
@@ -160,6 +162,14 @@ struct content_wait {
 void content_wait_begin(struct session *s, struct content_wait *wait);
 int content_wait_peek(struct session *s, const struct content_wait *wait, struct view *bytes);
 void content_wait_end(struct session *s);
+
+/* ---- rewrite.c ---- */
+
+/* Reads local_header_rewrite_clients and opens its tables. 0 or a negative errno with a reason. */
+int rewrite_open(struct error *err);
+void rewrite_close(void);
+/* This client's mail has its header completed and rewritten. */
+bool session_rewrites_headers(const struct session *s);
 
 /* ---- extensions.c ---- */
 

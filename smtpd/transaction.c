@@ -25,6 +25,7 @@ void transaction_reset(struct session *s)
 	str_clear(&t->queue_id);
 	str_clear(&t->prepend);
 	str_clear(&t->redirect);
+	str_clear(&t->bcc);
 	str_clear(&t->options.envid);
 	t->options = (struct mail_options){ .envid = t->options.envid };
 	t->hold = t->discard = false;
@@ -62,23 +63,24 @@ int transaction_open(struct session *s)
 	note_client(s);
 	describe_tls(s, &tls);
 	t->submission = submission_begin(
-		CLEANUP, &(struct msg_mail){
-				 .queue_id = view_of(id),
-				 .sender = str_view(&t->sender),
-				 .flags = (uint8_t)(MAIL_FLAG_REMOTE |
-						    (t->options.utf8 ? MAIL_FLAG_SMTPUTF8 : 0) |
-						    (t->hold ? MAIL_FLAG_HOLD : 0)),
-				 .body = t->options.body,
-				 .ret = t->options.ret,
-				 .envid = str_view(&t->options.envid),
-				 .client_address = view_of(s->peer->text),
-				 .client_name = str_view(&s->name),
-				 .helo = str_view(&s->helo),
-				 .protocol = view_of(session_protocol(s, &protocol)),
-				 .tls = str_view(&tls),
-				 .login = str_view(&s->login),
-				 .size = t->options.size,
-			 });
+		CLEANUP,
+		&(struct msg_mail){
+			.queue_id = view_of(id),
+			.sender = str_view(&t->sender),
+			.flags = (uint8_t)((session_rewrites_headers(s) ? 0 : MAIL_FLAG_REMOTE) |
+					   (t->options.utf8 ? MAIL_FLAG_SMTPUTF8 : 0) |
+					   (t->hold ? MAIL_FLAG_HOLD : 0)),
+			.body = t->options.body,
+			.ret = t->options.ret,
+			.envid = str_view(&t->options.envid),
+			.client_address = view_of(s->peer->text),
+			.client_name = str_view(&s->name),
+			.helo = str_view(&s->helo),
+			.protocol = view_of(session_protocol(s, &protocol)),
+			.tls = str_view(&tls),
+			.login = str_view(&s->login),
+			.size = t->options.size,
+		});
 	for (size_t i = 0; r == 0 && i < t->count; i++) {
 		const struct recipient *to = &t->recipients[i];
 		bool redirected = t->redirect.len > 0;
@@ -90,6 +92,10 @@ int transaction_open(struct session *s)
 				    str_view(redirected ? &t->redirect : &to->address),
 				    str_view(&to->orcpt), to->notify);
 	}
+	for (struct view rest = str_view(&t->bcc), address;
+	     r == 0 && view_next(&rest, '\n', &address);)
+		if (address.len > 0)
+			r = submission_rcpt(t->submission, address, VIEW_NONE, NOTIFY_NEVER);
 	return r;
 }
 
@@ -122,6 +128,10 @@ void transaction_note_answer(struct session *s, const struct policy_answer *answ
 		t->discard = true;
 	if (answer->action == POLICY_HOLD)
 		t->hold = true;
+	if (answer->bcc.len > 0 &&
+	    view_find(str_view(&t->bcc), str_view(&answer->bcc)) == VIEW_NOT_FOUND &&
+	    t->bcc.len + answer->bcc.len <= IPC_TEXT_MAX)
+		str_append(&t->bcc, str_view(&answer->bcc));
 	if (answer->redirect.len > 0)
 		str_set(&t->redirect, str_view(&answer->redirect));
 }

@@ -1,4 +1,6 @@
 #include "mail/address.h"
+
+#include "base/mem.h"
 #include "mail/lex.h"
 
 void address_split(struct view address, struct view *local, struct view *domain)
@@ -75,4 +77,12 @@ bool address_split_extension(struct view local, const char *delimiters, struct v
 		return true;
 	}
 	return false;
+}
+
+void address_show(struct str *out, struct view address)
+{
+	_cleanup_(str_free) struct str quoted = STR_EMPTY;
+
+	address_quote(&quoted, address);
+	str_append_printable(out, str_view(&quoted));
 }

@@ -32,6 +32,11 @@ int address_parse_path(struct view *rest, bool strict, bool utf8, struct str *ad
 void address_split(struct view address, struct view *local, struct view *domain);
 /* Appends the form for the wire: the local part in quotes where it is no dot-atom. */
 void address_quote(struct str *out, struct view address);
+/*
+ * The same for logs, replies and reports: printable, and in quotes where it must be, so that
+ * "x>, status=sent (y"@z cannot be read as anything but an address.
+ */
+void address_show(struct str *out, struct view address);
 /* Splits "user+detail" at the first of the delimiters (not at the very front). */
 bool address_split_extension(struct view local, const char *delimiters, struct view *user,
 			     struct view *extension);

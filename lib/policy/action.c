@@ -151,9 +151,19 @@ static enum verdict do_redirect(struct action *a)
 	return DUNNO;
 }
 
-static enum verdict not_in_force(struct action *a)
+static enum verdict do_bcc(struct action *a)
 {
-	return wrong_value(a, "this action is not in force yet");
+	if (view_find_byte(a->text, '@') == VIEW_NOT_FOUND || a->text.len > ADDRESS_MAX ||
+	    view_has_control(a->text))
+		return wrong_value(a, "BCC needs user@domain");
+	str_append(&a->e->answer->bcc, a->text);
+	str_append_byte(&a->e->answer->bcc, '\n');
+	return DUNNO;
+}
+
+static enum verdict do_filter(struct action *a)
+{
+	return wrong_value(a, "FILTER is not in force here");
 }
 
 static const struct {
@@ -172,8 +182,8 @@ static const struct {
 	{ "DISCARD", do_discard },
 	{ "PREPEND", do_prepend },
 	{ "REDIRECT", do_redirect },
-	{ "FILTER", not_in_force },
-	{ "BCC", not_in_force },
+	{ "FILTER", do_filter },
+	{ "BCC", do_bcc },
 };
 
 static bool is_all_digits(struct view text)

@@ -115,6 +115,7 @@ void policy_answer_free(struct policy_answer *answer)
 	str_free(&answer->reply);
 	str_free(&answer->prepend);
 	str_free(&answer->redirect);
+	str_free(&answer->bcc);
 	str_free(&answer->why.lines);
 	*answer = (struct policy_answer){ 0 };
 }
@@ -127,6 +128,11 @@ bool policy_is_empty(const struct policy *policy, enum policy_stage stage)
 int policy_is_my_network(struct policy *policy, struct view client_address)
 {
 	return matchlist_match(policy->mynetworks, client_address, NULL);
+}
+
+bool policy_is_own_address(const struct policy *policy, struct view address)
+{
+	return own_addresses_match(policy->own, address);
 }
 
 static enum policy_action refusal_of(const struct str *reply)

@@ -35,11 +35,12 @@ struct policy_question {
 	uint32_t recipient_count;
 	uint64_t size;
 
-	bool has_sender;			   /* MAIL was given, maybe with <> */
-	bool early_input;			   /* the client did not wait for our answer */
-	struct view sender_given, recipient_given; /* as the client wrote them, for replies;
+	bool has_sender;  /* MAIL was given, maybe with <> */
+	bool early_input; /* the client did not wait for our answer */
+	struct view sender_given,
+		recipient_given; /* as the client wrote them, in quotes where they must be, for replies;
 							empty: the standard form */
-	bool explain;				   /* fill answer.why; do not sleep */
+	bool explain;		 /* fill answer.why; do not sleep */
 	/* WARN, INFO and warn_if_reject: `what` is "warn", "info", "reject_warning". May be NULL. */
 	void (*note)(void *argument, const char *what, struct view text);
 	void *note_argument;
@@ -52,6 +53,7 @@ struct policy_answer {
 	struct str reply;   /* "554 5.7.1 <x@y>: Relay access denied", for REJECT and DEFER */
 	struct str prepend; /* header lines to put in front, CRLF each */
 	struct str redirect;
+	struct str bcc;	  /* addresses that get a copy, a line feed after each */
 	struct trail why; /* the elements that were looked at and the one that decided */
 };
 void policy_answer_free(struct policy_answer *answer);
@@ -80,6 +82,9 @@ void policy_ask_recipient(struct policy *policy, bool delayed,
 			  const struct policy_question *question, struct policy_answer *answer);
 /* mynetworks: 1, 0, negative errno. */
 int policy_is_my_network(struct policy *policy, struct view client_address);
+
+/* One of this host's own addresses. */
+bool policy_is_own_address(const struct policy *policy, struct view address);
 
 /* Names of all restrictions in force, for documentation and checks; NULL after the last. */
 const char *policy_element_name(size_t index);

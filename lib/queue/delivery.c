@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "conf/conf.h"
 #include "ipc/content.h"
+#include "mail/address.h"
 #include "mail/outcome.h"
 #include "queue/queue.h"
 
@@ -35,11 +36,11 @@ void delivery_log(const struct delivery_log *line)
 
 	str_append_printable(&text, line->queue_id);
 	str_append(&text, VIEW(": to=<"));
-	str_append_printable(&text, line->address);
+	address_show(&text, line->address);
 	str_append(&text, VIEW(">, "));
 	if (line->original.len > 0 && !view_eq(line->original, line->address)) {
 		str_append(&text, VIEW("orig_to=<"));
-		str_append_printable(&text, line->original);
+		address_show(&text, line->original);
 		str_append(&text, VIEW(">, "));
 	}
 	str_append(&text, VIEW("relay="));

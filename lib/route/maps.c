@@ -142,7 +142,12 @@ int route_find_address(const struct address_query *q, struct str *value, struct 
 	if (q->maps->count == 0 || q->address.len == 0)
 		return 0;
 	take_apart(q->address, &parts);
-	r = maps_try_key(q, q->address, KEY_WHOLE, value);
+	/* Tables have addresses as they are written: "a b"@example.org. */
+	address_quote(&key, q->address);
+	r = maps_try_key(q, str_view(&key), KEY_WHOLE, value);
+	if (r == 0 && !view_eq(str_view(&key), q->address))
+		r = maps_try_key(q, q->address, KEY_WHOLE, value);
+	str_clear(&key);
 	if (r == 0 && parts.extension.len > 0) {
 		str_append(&key, parts.user);
 		if (parts.domain.len > 0) {

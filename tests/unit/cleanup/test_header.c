@@ -178,6 +178,22 @@ static void local_mailbox_line(struct ipc *client)
 	assert_true(has(&content, "Subject: x\r\n"));
 }
 
+/* What only differs in case is left as it was written; what is mapped is not. */
+static void header_case(struct ipc *client)
+{
+	_cleanup_(str_free) struct str content = STR_EMPTY, id = STR_EMPTY;
+
+	test_begin(client, &(struct msg_mail){ .sender = VIEW("alice") });
+	test_rcpt(client, "bob");
+	ipc_send(client, data,
+		 .bytes = VIEW("From: Alice <A@Example.TEST>\r\nTo: B@Example.COM, "
+			       "old@Example.TEST\r\n\r\n"));
+	assert_int_equal(test_end(client, &id), 250);
+	test_read_content(str_view(&id), &content);
+	assert_true(has(&content, "From: Alice <A@Example.TEST>\r\n"));
+	assert_true(has(&content, "To: B@Example.COM, new@example.test\r\n"));
+}
+
 static void resent_mail(struct ipc *client)
 {
 	_cleanup_(str_free) struct str content = STR_EMPTY, id = STR_EMPTY;
@@ -230,16 +246,21 @@ static void local_mailbox_line_test(void **state)
 	test_with_cleanup("public/submit", "", local_mailbox_line);
 }
 
+static void header_case_test(void **state)
+{
+	(void)state;
+	test_with_cleanup("public/submit",
+			  "canonical_maps = inline:{ old@example.test=new@example.test }\n",
+			  header_case);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(strangers_test),
-		cmocka_unit_test(received_test),
-		cmocka_unit_test(local_test),
-		cmocka_unit_test(resent_test),
-		cmocka_unit_test(local_label_test),
-		cmocka_unit_test(remote_label_test),
-		cmocka_unit_test(local_mailbox_line_test),
+		cmocka_unit_test(strangers_test),    cmocka_unit_test(received_test),
+		cmocka_unit_test(local_test),	     cmocka_unit_test(header_case_test),
+		cmocka_unit_test(resent_test),	     cmocka_unit_test(local_label_test),
+		cmocka_unit_test(remote_label_test), cmocka_unit_test(local_mailbox_line_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,6 +145,8 @@ static void ask(struct policy *policy, const struct question_case *c, struct str
 	str_append(out, str_view(&answer.reply));
 	str_append(out, str_view(&answer.prepend));
 	str_append(out, str_view(&answer.redirect));
+	if (answer.bcc.len > 0)
+		str_printf(out, "bcc %s", str_cstr(&answer.bcc));
 	if (answer.action == POLICY_DISCARD)
 		str_append_cstr(out, "DISCARD");
 	if (answer.action == POLICY_HOLD)
@@ -398,6 +400,8 @@ static void access_maps(void **state)
 		{ SENDER("DISCARD"),
 		  .expected =
 			  "{discard <s@mx.test>: Sender address triggers DISCARD action} DISCARD" },
+		{ SENDER("BCC a@b.test"), .expected = "bcc a@b.test\n" },
+		{ SENDER("BCC nobody"), .expected = "451 4.3.5 Server configuration error" },
 		{ SENDER("FILTER smtp:x"), .expected = "451 4.3.5 Server configuration error" },
 		{ SENDER("reject_plaintext_session, permit"),
 		  .expected = "450 4.7.1 Session encryption is required" },

@@ -32,7 +32,7 @@ static void test_virtual(void **state)
 		" {copy@us.example=copy, alice}, loop1@us.example=loop2, loop2=loop1,"
 		" @catch.example=@us.example, @all.example=bob, user@v.example=ext@other.example,"
 		" plain=plain@other.example, {quoted@us.example=\"a b\"@other.example},"
-		" {empty@us.example=,}, "
+		" {empty@us.example=,}, {\"c d\"@us.example=bob@other.example}, "
 		"{long@us.example=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		"aaaaaa"
@@ -53,6 +53,7 @@ static void test_virtual(void **state)
 	check_virtual(routes, "plain+x@us.example", 0, "plain+x@other.example");
 	check_virtual(routes, "plain@other.example", 0, "plain@other.example");
 	check_virtual(routes, "quoted@us.example", 0, "a b@other.example");
+	check_virtual(routes, "c d@us.example", 0, "bob@other.example");
 	check_virtual(routes, "empty@us.example", -EBADMSG, "");
 	check_virtual(routes, "long@us.example", -ELOOP, "");
 	check_virtual(routes, "", 0, "");

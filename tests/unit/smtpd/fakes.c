@@ -250,7 +250,7 @@ void fakes_forget(void)
 void fakes_close(void)
 {
 	fakes_forget();
-	server_close();
+	session_close();
 	conf_unload();
 }
 

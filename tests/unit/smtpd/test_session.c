@@ -298,6 +298,19 @@ static void refused_chunks(void **state)
 		      "503 5.5.1 Error: need RCPT command\n250 2.0.0 Ok\n");
 }
 
+/* What looks like more than an address is shown in quotes, so that it cannot be read as more. */
+static void quoted_addresses(void **state)
+{
+	(void)state;
+	expect(PIECES(EHLO, "MAIL FROM:<\"a b\"@b.test>\r\n",
+		      "RCPT TO:<\"x>, status=sent (250 ok) y=<z\"@local.test>\r\n",
+		      "RCPT TO:<\"x>, z=<\"@other.test>\r\n"),
+	       GREETING EHLO_REPLY
+	       "250 2.1.0 Ok\n550 5.1.1 <\"x>, status=sent (250 ok) y=<z\"@local.test>: Recipient "
+	       "address rejected: User unknown in local recipient table\n"
+	       "454 4.7.1 <\"x>, z=<\"@other.test>: Relay access denied\n");
+}
+
 /* Settings of their own. */
 struct setting_case {
 	const char *settings;
@@ -418,6 +431,44 @@ static void rates(void **state)
 	fakes_close();
 }
 
+/* local_header_rewrite_clients: cleanup completes the header of these clients' mail. */
+static void whose_header(void **state)
+{
+	static const struct {
+		const char *settings;
+		bool rewritten;
+	} cases[] = {
+		{ "", false },
+		{ "local_header_rewrite_clients = permit_mynetworks\nmynetworks = 192.0.2.0/24",
+		  true },
+		{ "local_header_rewrite_clients = check_address_map inline:{192.0.2.1=x}", true },
+		{ "local_header_rewrite_clients = inline:{192.0.2.2=x}", false },
+		{ "local_header_rewrite_clients = permit_sasl_authenticated", false },
+		{ "inet_interfaces = 192.0.2.1", true },
+		{ "inet_interfaces = 192.0.2.1\nlocal_header_rewrite_clients =", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fakes_open(cases[i].settings);
+		expect(PIECES(EHLO, FROM, TO, "DATA\r\n", ".\r\n"),
+		       CHUNKS DATA_REPLY "250 2.0.0 Ok: queued as ID1\n");
+		assert_int_equal(fakes.last.flags, cases[i].rewritten ? 0 : MAIL_FLAG_REMOTE);
+		fakes_close();
+	}
+}
+
+static void blind_copy(void **state)
+{
+	(void)state;
+	fakes_open("smtpd_sender_restrictions = inline:{ { b.test = BCC spy@local.test } }");
+	expect(PIECES(EHLO, FROM, TO, "RCPT TO:<carol@local.test>\r\n", "DATA\r\n", ".\r\n"),
+	       CHUNKS "250 2.1.5 Ok\n" DATA_REPLY "250 2.0.0 Ok: queued as ID1\n");
+	assert_string_equal(str_cstr(&fakes.last.recipients),
+			    "bob@local.test carol@local.test spy@local.test ");
+	fakes_close();
+}
+
 /* Silence, in the middle of a line; and a stop of the program. */
 static void say_half(struct stream *io, void *argument)
 {
@@ -533,6 +584,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_message, begin, end),
 		cmocka_unit_test_setup_teardown(chunks, begin, end),
+		cmocka_unit_test_setup_teardown(quoted_addresses, begin, end),
+		cmocka_unit_test(whose_header),
+		cmocka_unit_test(blind_copy),
 		cmocka_unit_test_setup_teardown(refused_chunks, begin, end),
 		cmocka_unit_test_setup_teardown(pipelining, begin, end),
 		cmocka_unit_test_setup_teardown(improper_pipelining, begin, end),
