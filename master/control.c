@@ -9,17 +9,15 @@
 #include "task/task.h"
 
 #define CONNECTIONS_MAX 32
-#define TALK_TIMEOUT	60000
-#define ANSWER_TIME	1000 /* that a program has to say that it is alive */
+#define TALK_TIMEOUT	10000 /* for a question, and to take the answer */
 
 static struct {
 	int fd;
 	size_t connections;
-	int64_t since;
 } control = { .fd = -1 };
 
-/* Anybody may look; only root and whom the instance belongs to may act. */
-static bool may_act(struct ipc *ipc)
+/* Root, and whom the instance belongs to. The socket's mode says so too. */
+static bool may_ask(struct ipc *ipc)
 {
 	pid_t pid;
 	uid_t uid;
@@ -28,38 +26,15 @@ static bool may_act(struct ipc *ipc)
 	return ipc_peer(ipc, &pid, &uid, &gid) == 0 && (uid == 0 || uid == geteuid());
 }
 
+/* Packed as a whole first: while it is sent, what it tells of may end. */
 static int answer_status(struct ipc *ipc)
 {
-	int r = ipc_send(ipc, service_state, .service = VIEW("master"), .program = VIEW("master"),
-			 .pid = (uint32_t)getpid(), .since = control.since,
-			 .confinement = master_is_root() ? VIEW("user=root") : VIEW("not root"));
+	_cleanup_(str_free) struct str bytes = STR_EMPTY;
 
-	if (r < 0)
-		return r;
 	processes_ask();
-	processes_wait_answers(clock_after(ANSWER_TIME));
-
-	list_for_each (services_list(), struct running_service, link, service) {
-		list_for_each (&service->processes, struct process, link, p) {
-			_cleanup_(str_free) struct str state = STR_EMPTY;
-
-			if (process_silence(p) >= ANSWER_TIME)
-				str_printf(&state, "DOES NOT ANSWER (for %lld s) ",
-					   (long long)process_silence(p) / 1000);
-			str_append_cstr(&state, p->state == PROCESS_STARTING ? "starting"
-						: p->state == PROCESS_READY  ? ""
-									     : "finishing ");
-			str_append(&state, str_view(&p->confinement));
-			r = ipc_send(ipc, service_state, .service = view_of(service->key),
-				     .program = view_of(p->program), .pid = (uint32_t)p->pid,
-				     .since = p->started, .restarts = service->restarts,
-				     .confinement = view_first(str_view(&state), IPC_TEXT_MAX));
-			if (r < 0)
-				return r;
-		}
-	}
-	r = ipc_send(ipc, done);
-	return r < 0 ? r : ipc_flush(ipc);
+	processes_wait_answers(clock_after(PROCESS_ANSWER_TIME));
+	publish_pack(&bytes);
+	return ipc_send_bytes(ipc, str_view(&bytes));
 }
 
 static int control_refuse(struct ipc *ipc, uint32_t code, struct view text)
@@ -88,6 +63,7 @@ static int answer_stop(struct ipc *ipc)
 	if (r == 0)
 		r = ipc_flush(ipc);
 	master_stop();
+	services_changed();
 	while (r == 0)
 		task_sleep(1000);
 	return r;
@@ -99,11 +75,9 @@ static int control_answer(struct ipc *ipc, struct message *m)
 	case MSG_master_status:
 		return answer_status(ipc);
 	case MSG_master_reload:
-		return may_act(ipc) ? answer_reload(ipc)
-				    : control_refuse(ipc, 550, VIEW("not permitted"));
+		return answer_reload(ipc);
 	case MSG_master_stop:
-		return may_act(ipc) ? answer_stop(ipc)
-				    : control_refuse(ipc, 550, VIEW("not permitted"));
+		return answer_stop(ipc);
 	default:
 		message_close_fd(m);
 		return -EBADMSG;
@@ -117,9 +91,12 @@ static void control_talk(void *argument)
 
 	ipc_set_socket_name(ipc, "public/master");
 	ipc_set_timeout(ipc, TALK_TIMEOUT);
-	while (ipc_next_request(ipc, &m) == 0)
-		if (control_answer(ipc, &m) < 0)
-			break;
+	if (!may_ask(ipc))
+		ipc_log_refusal(ipc, "connect");
+	else
+		while (ipc_next_request(ipc, &m) == 0)
+			if (control_answer(ipc, &m) < 0)
+				break;
 	ipc_free(ipc);
 	control.connections--;
 }
@@ -144,13 +121,13 @@ static void listen_for_commands(void *unused)
 int control_start(struct error *err)
 {
 	struct plan_socket s = { .name = (char *)"public/master",
-				 .address = { .ss_family = AF_UNIX } };
+				 .address = { .ss_family = AF_UNIX },
+				 .owner_only = true };
 
 	control.fd = socket_listen(&s);
 	if (control.fd < 0)
 		return error_set(err, control.fd, "cannot listen on public/master: %s",
 				 strerror(-control.fd));
-	control.since = clock_wall();
 	task_spawn("control", listen_for_commands, NULL);
 	return 0;
 }

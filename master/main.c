@@ -27,34 +27,10 @@
 #define BIND_PATIENCE 10000
 
 static struct {
-	struct plan plan;
 	const char *config_directory;
 	int report_fd;
-	bool is_root, stopping, only_test;
-	struct waitlist stop;
+	bool only_test;
 } master = { .report_fd = -1 };
-
-struct plan *plan_in_force(void)
-{
-	return &master.plan;
-}
-
-bool master_is_root(void)
-{
-	return master.is_root;
-}
-
-bool master_is_stopping(void)
-{
-	return master.stopping;
-}
-
-void master_stop(void)
-{
-	master.stopping = true;
-	services_changed();
-	wake_all(&master.stop);
-}
 
 /* ---- start ---- */
 
@@ -95,8 +71,8 @@ static int master_prepare(struct error *err)
 	if (r < 0)
 		return r;
 	log_info("start: version %s, configuration %s", POSTA_VERSION,
-		 master.plan.config_directory);
-	if (!master.is_root)
+		 plan_in_force()->config_directory);
+	if (!master_is_root())
 		log_info("not running as root: all programs run as user %d, without chroot; "
 			 "seccomp, Landlock and no-new-privileges are put on",
 			 (int)geteuid());
@@ -105,13 +81,14 @@ static int master_prepare(struct error *err)
 
 static int start_services(struct error *err)
 {
-	int r = sockets_open(&master.plan, pid_file_was_left() ? BIND_PATIENCE : 0, err);
+	int r = sockets_open(plan_in_force(), pid_file_was_left() ? BIND_PATIENCE : 0, err);
 
 	if (r == 0)
 		r = control_start(err);
 	if (r < 0)
 		return r;
-	services_apply(&master.plan);
+	publish_start();
+	services_apply(plan_in_force());
 	return services_wait_ready(clock_after(READY_TIMEOUT), err);
 }
 
@@ -121,6 +98,7 @@ static void stop_on_signal(void *unused)
 {
 	(void)unused;
 	master_stop();
+	services_changed();
 }
 
 static void reload_on_signal(void *unused)
@@ -147,7 +125,6 @@ static void master_run(void *unused)
 	int r;
 
 	(void)unused;
-	WAITLIST_INIT(&master.stop);
 	set_signals();
 	logfile_watch();
 	r = start_services(&err);
@@ -159,12 +136,11 @@ static void master_run(void *unused)
 						  "nothing is logged; maillog_file names a "
 						  "file.");
 		notify("READY=1");
-		while (!master.stopping)
-			wait_on(&master.stop, MSEC_FOREVER);
-	} else if (!master.stopping) {
+		master_wait_stop();
+	} else if (!master_is_stopping()) {
 		log_error("start: %s", err.text);
 	}
-	master.stopping = true;
+	master_stop();
 	notify("STOPPING=1");
 	pid_file_empty();
 	services_stop();
@@ -188,7 +164,7 @@ static void report_print_lines(const char *kind, struct view rest)
 static int read_configuration(struct str *notes)
 {
 	_cleanup_(str_free) struct str problems = STR_EMPTY;
-	int r = plan_load(master.config_directory, &master.plan, &problems, notes);
+	int r = plan_load(master.config_directory, plan_in_force(), &problems, notes);
 
 	if (master.only_test) {
 		report_print_lines("error", str_view(&problems));
@@ -236,7 +212,6 @@ int main(int argc, char **argv)
 	umask(022);
 	if (chdir("/") < 0)
 		return 1;
-	master.is_root = geteuid() == 0;
 	r = read_configuration(&notes);
 	if (r >= 0)
 		return r;

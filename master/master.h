@@ -9,7 +9,9 @@
  *	service.c	services: how many processes there are and should be; back-off
  *	process.c	one process: what it says on its status pipe, and its end
  *	children.c	fork, exec and wait
- *	control.c	public/master: posta status, reload, stop
+ *	control.c	public/master, for root alone: posta status, reload, stop
+ *	publish.c	tells the program "status" what runs, which tells anybody
+ *	state.c		what all of them ask: the plan in force, whether master stops
  *	reload.c	from one plan to the next without losing a connection
  *	folders.c	the queue directory, the pid file
  *	logfile.c	where the log goes
@@ -39,6 +41,7 @@ struct plan_socket {
 	char *name;			 /* "private/cleanup", "127.0.0.1:25", "[::1]:25" */
 	struct sockaddr_storage address; /* ss_family AF_UNIX: the path follows from the name */
 	bool optional;			 /* of a protocol or address that this machine may lack */
+	bool owner_only;		 /* nobody else may connect (AF_UNIX) */
 };
 
 struct plan_service {
@@ -121,6 +124,9 @@ void service_replace_old(struct running_service *service);
 void service_slow_down(struct running_service *service, bool was_ready);
 /* Something became ready, or ended. */
 void services_changed(void);
+/* Counts those calls; waits for the next after that one. */
+unsigned services_change_count(void);
+void services_wait_change(unsigned after);
 /* Orderly stop of everything; returns when all processes have ended. */
 void services_stop(void);
 /* The programs of this service give others work: clients' talk, or the queue's deliveries. */
@@ -148,6 +154,8 @@ struct process {
 	bool reaped; /* waited for; its reader task frees it */
 };
 
+#define PROCESS_ANSWER_TIME 1000 /* that a program has to say that it is alive */
+
 /* Asks all that serve whether they still do. */
 void processes_ask(void);
 /* Until all have answered; those that have not by then are silent. */
@@ -169,6 +177,13 @@ int children_prepare(struct error *err);
 int child_start(struct running_service *service);
 /* For SIGCHLD. Process 1 also inherits other people's children. */
 void children_reap(void *unused);
+
+/* ---- publish.c ---- */
+
+/* Packs a service_state for each process, then done. */
+void publish_pack(struct str *out);
+/* Starts a task that tells "status", where master.cf has it, each time that something changes. */
+void publish_start(void);
 
 /* ---- control.c ---- */
 
@@ -207,13 +222,14 @@ void logfile_watch(void);
 void notify(const char *state);
 void notify_reloading(void);
 
-/* ---- main.c ---- */
+/* ---- state.c ---- */
 
 /* What it points to changes with a reload. */
 struct plan *plan_in_force(void);
 bool master_is_root(void);
 bool master_is_stopping(void);
-/* Begins the orderly stop. */
+/* Begins the orderly stop; services_changed() lets those know who wait for programs. */
 void master_stop(void);
+void master_wait_stop(void);
 
 #endif

@@ -17,6 +17,7 @@
 static struct {
 	struct list list;
 	unsigned generation;
+	unsigned changes;
 	struct waitlist changed;
 } services = { .list = { &services.list, &services.list },
 	       .changed = { { &services.changed.tasks, &services.changed.tasks } } };
@@ -28,7 +29,19 @@ struct list *services_list(void)
 
 void services_changed(void)
 {
+	services.changes++;
 	wake_all(&services.changed);
+}
+
+unsigned services_change_count(void)
+{
+	return services.changes;
+}
+
+void services_wait_change(unsigned after)
+{
+	while (services.changes == after)
+		wait_on(&services.changed, MSEC_FOREVER);
 }
 
 /* ---- how many there are, and should be ---- */

@@ -38,8 +38,8 @@ static void drop(struct held_socket *s)
 	free(s);
 }
 
-/* The folder says who may come here (private: the suite's own users), the socket lets them all. */
-static int bind_unix(int fd, const char *name)
+/* The folder says who may come here (private: the suite's own users), the program whom it lets in. */
+static int bind_unix(int fd, const char *name, bool owner_only)
 {
 	struct sockaddr_un address;
 	mode_t mask;
@@ -49,7 +49,7 @@ static int bind_unix(int fd, const char *name)
 		return r;
 	/* Left by a master that was killed; the lock of the pid file says that it is dead. */
 	unlink(address.sun_path);
-	mask = umask(0111);
+	mask = umask(owner_only ? 0177 : 0111);
 	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	umask(mask);
 	return r;
@@ -75,7 +75,8 @@ int socket_listen(const struct plan_socket *s)
 
 	if (fd < 0)
 		return -errno;
-	r = s->address.ss_family == AF_UNIX ? bind_unix(fd, s->name) : bind_inet(fd, s);
+	r = s->address.ss_family == AF_UNIX ? bind_unix(fd, s->name, s->owner_only)
+					    : bind_inet(fd, s);
 	if (r < 0)
 		return r;
 	return listen(fd, BACKLOG) < 0 ? -errno : TAKE_FD(fd);

@@ -49,9 +49,10 @@ bool instance_find_master(char path[static PATH_MAX])
 struct question {
 	const char *verb;
 	int (*talk)(struct ipc *ipc);
+	const char *otherwise; /* a socket for those whom master does not let in, or NULL */
 };
 
-static struct ipc *connect_to_master(void)
+static struct ipc *connect_to_master(const char *otherwise)
 {
 	msec_t deadline = clock_after(CONNECT_TIME);
 	struct ipc *ipc = ipc_connect("public/master", clock_now());
@@ -59,18 +60,23 @@ static struct ipc *connect_to_master(void)
 	/* It may be about to listen, if there is a socket at all. */
 	while (ipc == NULL && errno == EAGAIN && clock_now() < deadline)
 		ipc = ipc_connect("public/master", deadline);
+	if (ipc == NULL && errno == EACCES && otherwise != NULL)
+		ipc = ipc_connect(otherwise, deadline);
 	return ipc;
 }
 
 static void instance_ask_master(void *argument)
 {
 	const struct question *question = argument;
-	_cleanup_(ipc_freep) struct ipc *ipc = connect_to_master();
+	_cleanup_(ipc_freep) struct ipc *ipc = connect_to_master(question->otherwise);
 
 	if (ipc != NULL)
 		task_quit(question->talk(ipc));
 	else if (errno == ENOENT || errno == ECONNREFUSED)
 		task_quit(tool_fail(question->verb, "not running"));
+	else if (errno == EACCES)
+		task_quit(tool_fail(question->verb, "not permitted: %s belongs to another user",
+				    param.queue_directory));
 	else
 		task_quit(tool_fail(question->verb, "%s/public/master: %s", param.queue_directory,
 				    strerror(errno)));
@@ -78,7 +84,16 @@ static void instance_ask_master(void *argument)
 
 int instance_ask(const char *verb, int (*talk)(struct ipc *ipc))
 {
-	struct question question = { verb, talk };
+	struct question question = { verb, talk, NULL };
+
+	if (!instance_find(verb))
+		return TOOL_NO;
+	return task_run(instance_ask_master, &question);
+}
+
+int instance_ask_status(const char *verb, int (*talk)(struct ipc *ipc))
+{
+	struct question question = { verb, talk, "public/status" };
 
 	if (!instance_find(verb))
 		return TOOL_NO;

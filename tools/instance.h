@@ -19,5 +19,7 @@ bool instance_find_master(char path[static PATH_MAX]);
  * "not running".
  */
 int instance_ask(const char *verb, int (*talk)(struct ipc *ipc));
+/* The same for what anybody may ask: master where we may, else the program "status". */
+int instance_ask_status(const char *verb, int (*talk)(struct ipc *ipc));
 
 #endif

@@ -88,5 +88,5 @@ int verb_status(int argc, char **argv)
 	as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
 	if (argc > 1 && !as_json)
 		return tool_usage("status", "%s is not understood", argv[1]);
-	return instance_ask("status", status_talk);
+	return instance_ask_status("status", status_talk);
 }

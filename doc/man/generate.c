@@ -353,6 +353,8 @@ static void put_peers(const struct program *program)
 		       peer->socket == SOCKET_PUBLIC ? "public" : "private");
 		if (strcmp(peer->client, PEER_ANYBODY) == 0)
 			printf("anybody on this system:\n");
+		else if (strcmp(peer->client, PEER_ROOT) == 0)
+			printf(".BR posta\\-master (8):\n");
 		else
 			printf(".BR posta\\-%s (8):\n", peer->client);
 		for (size_t i = 0; peer->messages[i] != MSG_none; i++)

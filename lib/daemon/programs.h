@@ -53,10 +53,11 @@ enum program_socket { SOCKET_PRIVATE, SOCKET_PUBLIC };
 
 #define PEER_MESSAGES_MAX 15
 #define PEER_ANYBODY	  "anybody"
+#define PEER_ROOT	  "root" /* master; or the one user where nothing runs as root */
 
 struct program_peer {
 	enum program_socket socket;
-	const char *client; /* a program's name, or PEER_ANYBODY; NULL ends the list */
+	const char *client; /* a program's name, or one of the above; NULL ends the list */
 	enum message_type messages[PEER_MESSAGES_MAX + 1]; /* ended by MSG_none */
 };
 

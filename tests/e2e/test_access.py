@@ -122,7 +122,7 @@ class Matrix(unittest.TestCase):
                 allowed = set()
                 for kind, client, said in peers[program]:
                     if path.startswith(kind) and (client == "anybody" or
-                                                  (user_id and users[client] == user_id)):
+                                                  (user_id and users.get(client, "") == user_id)):
                         allowed |= said
                 whole = os.path.join(top, path)
                 if ask(whole, None) is None:

@@ -574,11 +574,13 @@ class Reload(unittest.TestCase):
         wait_until(lambda: all_pids(suite) & pids == {master_pid(suite)}, 20, "the end of the programs of before")
 
     def programs_with(self, name, script):
-        """A folder of the suite's programs and one more."""
+        """A folder of the suite's programs, and one that is not."""
         folder = os.path.join(self.suite.dir, "programs")
         os.mkdir(folder)
         for path in glob.glob(os.path.join(self.suite.build, "libexec", "posta", "*")):
             os.symlink(path, os.path.join(folder, os.path.basename(path)))
+        if os.path.lexists(os.path.join(folder, name)):
+            os.unlink(os.path.join(folder, name))
         with open(os.path.join(folder, name), "w") as file:
             file.write(script)
         os.chmod(os.path.join(folder, name), 0o755)
@@ -586,31 +588,33 @@ class Reload(unittest.TestCase):
 
     def test_a_program_that_crashes_at_once_is_held_back(self):
         suite = self.suite
-        self.programs_with("crasher", f"#!/bin/sh\necho >>{suite.dir}/starts\nkill -SEGV $$\n")
-        self.edit(lambda text: text + "crasher unix - - - - 1 crasher\n")
+        # In the place of a program whose own services are left out.
+        self.edit(lambda text: re.sub(r"(?m)^pop3.*\n(?:    .*\n)*", "", text))
+        self.programs_with("pop3d", f"#!/bin/sh\necho >>{suite.dir}/starts\nkill -SEGV $$\n")
+        self.edit(lambda text: text + "crasher unix - - - - 1 pop3d\n")
         done = suite.posta("reload", check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("service crasher unix: crasher was killed by signal 11", done.text)
+        self.assertIn("service crasher unix: pop3d was killed by signal 11", done.text)
         began = time.monotonic()
-        suite.wait_log(r"warning: service crasher unix: next start of crasher in 0\.8 seconds")
-        pauses = re.findall(r"next start of crasher in (\S+) seconds", suite.log())
+        suite.wait_log(r"warning: service crasher unix: next start of pop3d in 0\.8 seconds")
+        pauses = re.findall(r"next start of pop3d in (\S+) seconds", suite.log())
         self.assertEqual(pauses[:4], ["0.1", "0.2", "0.4", "0.8"])
-        self.assertRegex(suite.log(), r"warning: service crasher unix: crasher\[\d+\] was killed by signal 11")
+        self.assertRegex(suite.log(), r"warning: service crasher unix: pop3d\[\d+\] was killed by signal 11")
         time.sleep(max(0, 3 - (time.monotonic() - began)))
         with open(os.path.join(suite.dir, "starts")) as file:
             self.assertLess(len(file.readlines()), 8)
         # It holds up nothing else, and is at once tried again when the configuration changes.
         suite.inject("x@outside.test", ["bob@example.test"], message(subject="all the same"))
         suite.wait_mail("bob", text="all the same")
-        self.edit(lambda text: text.replace("crasher unix - - - - 1 crasher\n", ""))
+        self.edit(lambda text: text.replace("crasher unix - - - - 1 pop3d\n", ""))
         suite.posta("reload")
         self.assertNotIn("crasher", suite.posta("status").text)
         # A start is refused for it, and leaves nothing running.
-        self.edit(lambda text: text + "crasher unix - - - - 1 crasher\n")
+        self.edit(lambda text: text + "crasher unix - - - - 1 pop3d\n")
         suite.stop()
         done = suite.posta("start", check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("service crasher unix: crasher was killed by signal 11", done.text)
+        self.assertIn("service crasher unix: pop3d was killed by signal 11", done.text)
         self.assertEqual(suite.posta("status", check=False).text, "posta status: not running\n")
 
 

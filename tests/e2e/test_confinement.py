@@ -12,10 +12,10 @@ KERNEL = tuple(int(part) for part in os.uname().release.split(".")[:2])
 
 # program: user, or None for root
 USERS = {"smtpd": "postasmtp", "smtp": "postaagent", "local": "postaagent", "resolver": "postainfo",
-         "anvil": "postainfo", "imapd": "postalogin", "pop3d": "postalogin", "cleanup": "posta",
+         "anvil": "postainfo", "status": "postainfo", "imapd": "postalogin", "pop3d": "postalogin", "cleanup": "posta",
          "qmgr": "posta", "bounce": "posta", "auth": "postaauth", "local-deliver": "root",
          "imapd-session": "root", "pop3d-session": "root"}
-SOCKETS_ONLY = {"smtpd", "smtp", "local", "resolver", "anvil", "imapd", "pop3d"}
+SOCKETS_ONLY = {"smtpd", "smtp", "local", "resolver", "anvil", "status", "imapd", "pop3d"}
 QUEUE_ROOT = {"cleanup", "qmgr", "bounce"}
 
 

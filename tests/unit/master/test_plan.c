@@ -150,7 +150,8 @@ static void lines_of_postfix(void **state)
 		"left out, as others do their work: pickup, defer, error\n",
 		"line 5: services of type fifo are not used: old\n",
 		"line 10: program pipe is not there yet: no service maildrop\n",
-		"added as in share/posta/master.cf: submit, resolver, auth, anvil, local-deliver\n",
+		"added as in share/posta/master.cf: submit, resolver, auth, anvil, status, "
+		"local-deliver\n",
 		NULL
 	};
 	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
@@ -174,7 +175,7 @@ static void lines_of_postfix(void **state)
 			      &plan, &report, &notes),
 			 0);
 	assert_notes(&notes, expected);
-	assert_int_equal(plan.count, 13);
+	assert_int_equal(plan.count, 14);
 	/* Not where Postfix has them, but where ours look for them. */
 	assert_sockets(find(&plan, "cleanup unix"), "private/cleanup");
 	assert_sockets(find(&plan, "sub-cleanup unix"), "private/sub-cleanup");
@@ -228,7 +229,7 @@ static void partial(void **state)
 	assert_string_equal(str_cstr(&notes),
 			    "master.cf, line 2: services of type fifo are not used: old\n"
 			    "master.cf lacks services that are in share/posta/master.cf: cleanup, "
-			    "submit, qmgr, showq, bounce, resolver, auth, anvil\n");
+			    "submit, qmgr, showq, bounce, resolver, auth, anvil, status\n");
 	plan_free(&plan);
 }
 
@@ -310,9 +311,9 @@ static void what_is_wrong(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const programs[] = { "smtpd",  "cleanup", "qmgr",  "showq",
-						"bounce", "local",   "smtp",  "resolver",
-						"auth",	  "anvil",   "showq", "local-deliver" };
+	static const char *const programs[] = { "smtpd",  "cleanup", "qmgr",   "showq",
+						"bounce", "local",   "smtp",   "resolver",
+						"auth",	  "anvil",   "status", "local-deliver" };
 
 	(void)state;
 	if (mkdtemp(folder) == NULL)
