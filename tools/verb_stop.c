@@ -2,12 +2,18 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "base/io.h"
+#include "conf/conf.h"
+#include "daemon/programs.h"
+#include "task/task.h"
 #include "tools/instance.h"
 #include "tools/tool.h"
 
-/* Longer than all of master's own limits together at their defaults. */
-#define STOP_TIME 120000
+/* Beside service_stop_time for each wave: longer than all of master's own limits together. */
+#define STOP_TIME 60000
 
 static const char help[] =
 	"usage: posta [-c CONFDIR] stop\n"
@@ -16,22 +22,39 @@ static const char help[] =
 	"deliveries under way get\n"
 	"service_stop_time to finish; what is queued waits for the next start.\n";
 
+/* Of the process that listens at the other end: readable when it has ended. -1: not to be had. */
+static int master_watch(struct ipc *ipc)
+{
+	pid_t pid = 0;
+	uid_t uid;
+	gid_t gid;
+
+	if (ipc_peer(ipc, &pid, &uid, &gid) < 0 || pid <= 0)
+		return -1;
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 static int stop_talk(struct ipc *ipc)
 {
+	_cleanup_fd_ int master = master_watch(ipc);
+	msec_t patience = (msec_t)WAVE_END * param.service_stop_time + STOP_TIME;
+	msec_t deadline = clock_after(patience);
 	struct message m;
 	int r = ipc_send(ipc, master_stop);
 
-	ipc_set_timeout(ipc, STOP_TIME);
+	ipc_set_timeout(ipc, patience);
 	if (r == 0)
 		r = ipc_receive(ipc, &m);
 	if (r == 0 && m.type == MSG_verdict)
 		return tool_fail("stop", "%.*s", VIEW_ARG(m.verdict.text));
-	/* master holds the connection until its last moment. */
+	/* master holds the connection until its last moment; and then it has not quite ended. */
 	if (r == 0)
 		r = ipc_receive(ipc, &m);
-	if (r == -ENODATA || r == -ECONNRESET)
-		return TOOL_DONE;
-	return tool_fail("stop", "master: %s", strerror(-r));
+	if (r != -ENODATA && r != -ECONNRESET)
+		return tool_fail("stop", "master: %s", strerror(-r));
+	if (master >= 0 && task_wait_readable(master, deadline) < 0)
+		return tool_fail("stop", "master closed the connection, and still runs");
+	return TOOL_DONE;
 }
 
 int verb_stop(int argc, char **argv)

@@ -28,6 +28,8 @@ struct connection {
 	const struct listener *listener;
 	int fd;
 	struct ipc *ipc; /* from another program; else NULL */
+	uid_t uid;	 /* of a stranger at a public socket; else 0 */
+	bool is_served;	 /* it has one of its user's places */
 	struct peer peer;
 };
 
@@ -38,7 +40,8 @@ static struct {
 	struct list connections;
 	size_t connection_count, connection_limit;
 	msec_t limit_noted;
-	struct waitlist slots; /* accepting tasks at the limit */
+	struct waitlist slots;	/* accepting tasks at the limit */
+	struct waitlist places; /* strangers whose user has all its places taken */
 } serving;
 
 /* ---- one connection ---- */
@@ -76,12 +79,61 @@ static void fill_in_peer(struct connection *c)
 	peer_describe(&local, peer->server_text, sizeof(peer->server_text), &peer->server_port);
 }
 
+/* ---- strangers ---- */
+
+/*
+ * Anybody on this system may connect to a public socket, as often as they like. Each user has some
+ * places there, a few times as many may wait for one, and all together leave some connections for
+ * root and the suite itself. What comes beyond is closed, so that nobody stands in another's way.
+ */
+#define WAITING_FACTOR 4
+
+static size_t count_of_user(uid_t uid, bool served_only)
+{
+	size_t count = 0;
+
+	list_for_each (&serving.connections, struct connection, link, c)
+		if (c->uid == uid && (c->is_served || !served_only))
+			count++;
+	return count;
+}
+
+static bool stranger_has_room(uid_t uid)
+{
+	size_t places = (size_t)param.public_socket_connection_limit;
+
+	return serving.connection_count < serving.connection_limit * 3 / 4 &&
+	       count_of_user(uid, false) < places * WAITING_FACTOR;
+}
+
+/* False: its turn did not come in time. */
+static bool stranger_wait_place(const struct connection *c)
+{
+	msec_t deadline = clock_after(param.public_socket_timeout);
+
+	while (count_of_user(c->uid, true) >= (size_t)param.public_socket_connection_limit)
+		if (life_is_retiring() || wait_on(&serving.places, deadline) < 0)
+			return false;
+	return true;
+}
+
+static void serve_program(struct connection *c)
+{
+	if (c->uid != 0) {
+		ipc_set_timeout(c->ipc, param.public_socket_timeout);
+		if (!stranger_wait_place(c))
+			return;
+		c->is_served = true;
+	}
+	serving.program->serve_ipc(c->ipc);
+}
+
 static void serve_one(void *argument)
 {
 	struct connection *c = argument;
 
 	if (c->ipc != NULL) {
-		serving.program->serve_ipc(c->ipc);
+		serve_program(c);
 		ipc_free(c->ipc);
 	} else {
 		struct stream *io = stream_new(c->fd);
@@ -95,11 +147,12 @@ static void serve_one(void *argument)
 	serving.connection_count--;
 	metric_add(METRIC_connections_open, -1);
 	wake_one(&serving.slots);
+	wake_all(&serving.places);
 	life_work_end();
 }
 
-/* False: whoever it is has nothing to say here. */
-static bool connection_admit(struct ipc *ipc, const char *socket_name)
+/* False: whoever it is has nothing to say here, or too much. *stranger is a stranger's uid, or 0. */
+static bool connection_admit(struct ipc *ipc, const char *socket_name, uid_t *stranger)
 {
 	struct message_set may_send;
 	pid_t pid;
@@ -112,18 +165,27 @@ static bool connection_admit(struct ipc *ipc, const char *socket_name)
 		return false;
 	}
 	ipc_limit(ipc, &may_send);
-	return true;
+	*stranger = 0;
+	if (!view_starts(view_of(socket_name), VIEW("public/")) || uid == 0 ||
+	    (!daemon_running_as_root() && uid == geteuid()))
+		return true;
+	*stranger = uid;
+	if (stranger_has_room(uid))
+		return true;
+	ipc_log_refusal(ipc, "have so many connections");
+	return false;
 }
 
 static void connection_start(const struct listener *listener, int fd,
 			     const struct sockaddr_storage *from, socklen_t from_len)
 {
 	struct ipc *ipc = NULL;
+	uid_t stranger = 0;
 
 	if (from->ss_family == AF_UNIX && serving.program->serve_ipc != NULL) {
 		ipc = ipc_new(fd);
 		ipc_set_socket_name(ipc, listener->name);
-		if (!connection_admit(ipc, listener->name)) {
+		if (!connection_admit(ipc, listener->name, &stranger)) {
 			ipc_free(ipc);
 			return;
 		}
@@ -134,6 +196,7 @@ static void connection_start(const struct listener *listener, int fd,
 	c->listener = listener;
 	c->fd = fd;
 	c->ipc = ipc;
+	c->uid = stranger;
 	c->peer.address = *from;
 	c->peer.address_length = from_len;
 	list_push_back(&serving.connections, &c->link);
@@ -245,6 +308,7 @@ void serve_start(const struct daemon_program *program, const struct birth *birth
 	serving.connection_limit = connection_limit();
 	list_init(&serving.connections);
 	WAITLIST_INIT(&serving.slots);
+	WAITLIST_INIT(&serving.places);
 	ipc_set_retire_check(must_retire);
 	for (size_t i = 0; i < birth->listener_count; i++) {
 		struct listener *listener = &serving.listeners[serving.listener_count++];
@@ -261,6 +325,7 @@ void serve_retire(void)
 		if (serving.listeners[i].fd >= 0)
 			task_forget_fd(serving.listeners[i].fd);
 	wake_all(&serving.slots);
+	wake_all(&serving.places);
 	list_for_each (&serving.connections, struct connection, link, c)
 		if (c->ipc != NULL)
 			ipc_wake_idle(c->ipc);

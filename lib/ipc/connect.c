@@ -54,7 +54,9 @@ struct ipc *ipc_connect(const char *service, msec_t deadline)
 	while (fd >= 0) {
 		fd = stream_connect((const struct sockaddr *)&address, sizeof(address), NULL, 0,
 				    deadline);
-		if ((fd != -ECONNREFUSED && fd != -ENOENT) || clock_now() >= deadline)
+		/* EAGAIN: so many stand in line there that the kernel takes no more. */
+		if ((fd != -ECONNREFUSED && fd != -ENOENT && fd != -EAGAIN) ||
+		    clock_now() >= deadline)
 			break;
 		task_sleep(RETRY_PAUSE);
 		fd = 0;
