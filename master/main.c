@@ -30,6 +30,7 @@ static struct {
 	const char *config_directory;
 	int report_fd;
 	bool only_test;
+	struct str warnings; /* for who starts it: what is not as the configuration has it */
 } master = { .report_fd = -1 };
 
 /* ---- start ---- */
@@ -40,7 +41,7 @@ static void failure_report(const char *word, const char *text)
 
 	str_printf(&line, "%s %s\n", word, text);
 	if (master.report_fd < 0) {
-		if (strcmp(word, "ready") != 0)
+		if (text[0] != '\0')
 			fprintf(stderr, "posta: %s\n", text);
 		return;
 	}
@@ -89,7 +90,7 @@ static int start_services(struct error *err)
 		return r;
 	publish_start();
 	services_apply(plan_in_force());
-	return services_wait_ready(clock_after(READY_TIMEOUT), err);
+	return services_wait_ready(clock_after(READY_TIMEOUT), &master.warnings, err);
 }
 
 /* ---- signals ---- */
@@ -130,11 +131,11 @@ static void master_run(void *unused)
 	r = start_services(&err);
 	if (r == 0) {
 		log_info("ready");
-		failure_report("ready", logfile_is_heard()
-						? ""
-						: "There is no syslog daemon (/dev/log), so "
-						  "nothing is logged; maillog_file names a "
-						  "file.");
+		if (!logfile_is_heard())
+			str_append_cstr(&master.warnings,
+					"There is no syslog daemon (/dev/log), so nothing is "
+					"logged; maillog_file names a file.\n");
+		failure_report("ready", str_cstr(&master.warnings));
 		notify("READY=1");
 		master_wait_stop();
 	} else if (!master_is_stopping()) {
@@ -146,8 +147,11 @@ static void master_run(void *unused)
 	services_stop();
 	sockets_close_all();
 	log_info("stopped");
-	if (r < 0)
-		failure_report("failed", err.text);
+	if (r < 0) {
+		str_clear(&master.warnings);
+		str_printf(&master.warnings, "%s%s", conf_mistakes_of_others(), err.text);
+		failure_report("failed", str_cstr(&master.warnings));
+	}
 	/* Who was told to stop before all was ready has done what it was told. */
 	task_quit(r < 0 && r != -ECANCELED ? 1 : 0);
 }
@@ -203,6 +207,7 @@ int main(int argc, char **argv)
 	struct error err = ERROR_NONE;
 	int r;
 
+	conf_read_for("master");
 	if (!master_read_arguments(argc, argv)) {
 		fprintf(stderr, "usage: master -c /CONFDIR; use \"posta start\"\n");
 		return 2;
@@ -221,5 +226,6 @@ int main(int argc, char **argv)
 		return r == -EINVAL ? EXIT_CONFIGURATION : 1;
 	}
 	log_lines(str_view(&notes));
+	str_append(&master.warnings, str_view(&notes));
 	return task_run(master_run, NULL);
 }

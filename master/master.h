@@ -7,6 +7,7 @@
  *	addresses.c	which addresses and ports a service listens on
  *	sockets.c	the listening sockets that master holds
  *	service.c	services: how many processes there are and should be; back-off
+ *	turnaway.c	what has no program: who comes is told so
  *	process.c	one process: what it says on its status pipe, and its end
  *	children.c	fork, exec and wait
  *	control.c	public/master, for root alone: posta status, reload, stop
@@ -47,7 +48,7 @@ struct plan_socket {
 struct plan_service {
 	char *key; /* "smtp inet" */
 	struct service *line;
-	char *path; /* of the program */
+	char *path; /* of the program; NULL: there is none */
 	size_t processes;
 	struct plan_socket sockets[PLAN_SOCKETS_MAX];
 	size_t socket_count;
@@ -72,7 +73,6 @@ void plan_free(struct plan *plan);
 
 /* Leaves out, renames and adds what makes a master.cf of Postfix work; *notes says so. */
 void postfix_adapt(struct services *lines, struct str *notes);
-void postfix_check_queue(const char *queue_directory, struct str *report);
 
 /* ---- addresses.c ---- */
 
@@ -111,6 +111,8 @@ struct running_service {
 	bool pausing; /* a task waits for it */
 	unsigned pause_number;
 	uint32_t restarts;
+	char *failure; /* why its program did not start; NULL: it did, or has not been tried */
+	size_t turning_away; /* tasks that do */
 };
 
 /* Puts a plan in force: starts what it has, and retires what it has not, or not any more so. */
@@ -131,8 +133,21 @@ void services_wait_change(unsigned after);
 void services_stop(void);
 /* The programs of this service give others work: clients' talk, or the queue's deliveries. */
 bool service_gives_work(const struct plan_service *service);
-/* Waits until all are ready. -EINVAL with the reason that a program gave. */
-int services_wait_ready(msec_t deadline, struct error *err);
+/*
+ * Waits until all are ready. -EINVAL with the reason that a program gave; but with `missing`, what
+ * the suite can do without is left out, with its reason as a line there: all but what it needs at
+ * heart, and the last of what clients connect to.
+ */
+int services_wait_ready(msec_t deadline, struct str *missing, struct error *err);
+/* Some process of it is there, be it of an earlier plan. */
+bool service_is_served(const struct running_service *service);
+/* Remembers why its program did not start, and turns away who asks for it until one does. */
+void service_failed(struct running_service *service, struct view reason);
+
+/* ---- turnaway.c ---- */
+
+/* While a service has no program, its sockets close each connection at once. */
+void service_turn_away(struct running_service *service);
 
 /* ---- process.c ---- */
 
@@ -167,8 +182,6 @@ void process_signal(struct process *p, int signal_number);
 /* It has been waited for. */
 void process_ended(struct process *p, int status);
 struct process *process_find(pid_t pid);
-/* Why a program could not start since this was last cleared; empty: none. */
-struct str *process_failure(void);
 
 /* ---- children.c ---- */
 

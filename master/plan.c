@@ -124,13 +124,21 @@ static void check_sockets(const struct plan *plan, const struct plan_service *se
 	}
 }
 
-static void plan_check_program(const struct plan_service *service, const char *folder,
-			       struct str *report)
+/* Without a program of ours the suite is not whole; without one of others it has a service less. */
+static void plan_check_program(struct plan_service *service, const char *folder, struct str *report,
+			       struct str *notes)
 {
 	const struct service *line = service->line;
+	bool is_ours = program_find(line->program) != NULL;
 
-	if (program_find(line->program) != NULL && access(service->path, X_OK) == 0)
+	if (is_ours && access(service->path, X_OK) == 0)
 		return;
+	if (!is_ours) {
+		free(service->path);
+		service->path = NULL;
+		service->processes = 0;
+		report = notes;
+	}
 	if (line->line > 0)
 		str_printf(report, "master.cf, line %d: ", line->line);
 	else
@@ -140,7 +148,7 @@ static void plan_check_program(const struct plan_service *service, const char *f
 }
 
 static void plan_service(struct plan *plan, struct service *line, const char *folder,
-			 struct str *report)
+			 struct str *report, struct str *notes)
 {
 	struct plan_service *service = &plan->services[plan->count++];
 	_cleanup_(str_free) struct str key = STR_EMPTY, path = STR_EMPTY;
@@ -151,7 +159,7 @@ static void plan_service(struct plan *plan, struct service *line, const char *fo
 	service->path = str_take(&path);
 	service->line = line;
 	service->processes = process_count(line);
-	plan_check_program(service, folder, report);
+	plan_check_program(service, folder, report, notes);
 	find_sockets(service, report);
 	check_sockets(plan, service, report);
 }
@@ -167,9 +175,12 @@ int plan_load(const char *config_directory, struct plan *plan, struct str *repor
 		/* Without parameters there is no plan, but all errors are told at once. */
 		services_load(config_directory, &plan->lines, report);
 		services_free(&plan->lines);
+		str_append_cstr(report, conf_mistakes_of_others());
 		return -EINVAL;
 	}
+	str_append_cstr(notes, conf_mistakes_of_others());
 	services_load(config_directory, &plan->lines, report);
+	str_append(notes, str_view(&plan->lines.warnings));
 	conf_not_in_force(notes, notes, NULL);
 	services_not_in_force(&plan->lines, notes, notes, NULL);
 	postfix_adapt(&plan->lines, notes);
@@ -178,11 +189,15 @@ int plan_load(const char *config_directory, struct plan *plan, struct str *repor
 	if (plan->queue_directory[0] != '/')
 		str_printf(report, "main.cf: queue_directory: expected an absolute path, not %s\n",
 			   plan->queue_directory);
-	postfix_check_queue(plan->queue_directory, report);
+	if (conf_is_queue_of_postfix(plan->queue_directory))
+		str_printf(report,
+			   "main.cf: queue_directory: %s is the queue of Postfix: let Postfix "
+			   "deliver what is in it, and name another folder for ours\n",
+			   plan->queue_directory);
 	find_programs(&folder);
 	plan->services = mem_new_array(struct plan_service, plan->lines.count + 1);
 	for (size_t i = 0; i < plan->lines.count; i++)
-		plan_service(plan, &plan->lines.items[i], str_cstr(&folder), report);
+		plan_service(plan, &plan->lines.items[i], str_cstr(&folder), report, notes);
 	if (plan->count == 0 && report->len == before)
 		str_append_cstr(report, "master.cf: no services\n");
 	if (report->len == before)

@@ -47,11 +47,6 @@ static const struct {
 	{ "postscreen", FATE_RENAMED, "smtpd", NULL },
 };
 
-/* Those of Postfix's programs that are here too, or may be one day. */
-static const char *const shared[] = { "smtpd",	"cleanup", "qmgr",     "smtp",	   "local",
-				      "bounce", "anvil",   "proxymap", "postlogd", "spawn",
-				      "pipe",	"showq",   "verify",   "flush" };
-
 static size_t find_program(const char *name)
 {
 	size_t i = 0;
@@ -265,35 +260,11 @@ static void find_missing(struct services *lines, struct services *defaults, bool
 			   str_cstr(&names));
 }
 
-static bool is_shared(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
-		if (strcmp(shared[i], name) == 0)
-			return true;
-	return false;
-}
-
-/* It has programs that only Postfix has, and none that only we have. */
-static bool is_of_postfix(const struct services *lines)
-{
-	bool theirs = false;
-
-	for (size_t i = 0; i < lines->count; i++) {
-		const char *name = lines->items[i].program;
-
-		if (program_find(name) != NULL && !is_shared(name))
-			return false;
-		if (find_program(name) < ARRAY_SIZE(programs))
-			theirs = true;
-	}
-	return theirs;
-}
-
 void postfix_adapt(struct services *lines, struct str *notes)
 {
 	_cleanup_(str_free) struct str report = STR_EMPTY;
 	struct services defaults;
-	bool of_postfix = is_of_postfix(lines);
+	bool of_postfix = services_are_of_postfix(lines);
 
 	if (services_parse(view_of(default_master_cf), "default", &defaults, &report) < 0)
 		abort(); /* a mistake in what we were built from */
@@ -304,26 +275,4 @@ void postfix_adapt(struct services *lines, struct str *notes)
 	if (lines->count > 0)
 		find_missing(lines, &defaults, of_postfix, notes);
 	services_free(&defaults);
-}
-
-/*
- * Postfix has files of another form in folders of the same names: its mail would count as damaged,
- * and ours is nothing to it.
- */
-void postfix_check_queue(const char *queue_directory, struct str *report)
-{
-	static const char *const folders[] = { "maildrop", "active", "deferred" };
-	size_t found = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		_cleanup_(str_free) struct str path = STR_EMPTY;
-
-		str_printf(&path, "%s/%s", queue_directory, folders[i]);
-		found += access(path.data, F_OK) == 0;
-	}
-	if (found == ARRAY_SIZE(folders))
-		str_printf(report,
-			   "main.cf: queue_directory: %s is the queue of Postfix: let Postfix "
-			   "deliver what is in it, and name another folder for ours\n",
-			   queue_directory);
 }

@@ -17,13 +17,6 @@
 /* One that retires earlier would be replaced in a tight circle. */
 #define SHORT_LIFE 1000
 
-static struct str failure;
-
-struct str *process_failure(void)
-{
-	return &failure;
-}
-
 struct process *process_find(pid_t pid)
 {
 	list_for_each (services_list(), struct running_service, link, service)
@@ -47,6 +40,8 @@ static void heard_ready(struct process *p, struct view confinement)
 		return;
 	p->state = PROCESS_READY;
 	p->ready_at = clock_now();
+	free(p->service->failure);
+	p->service->failure = NULL;
 	str_set(&p->confinement, confinement);
 	service_replace_old(p->service);
 }
@@ -99,10 +94,13 @@ void processes_wait_answers(msec_t deadline)
 
 static void heard_failed(struct process *p, struct view reason)
 {
-	if (failure.len > 0 || p->state != PROCESS_STARTING)
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	if (p->state != PROCESS_STARTING)
 		return;
-	str_printf(&failure, "service %s: %s: ", p->service->key, p->program);
-	str_append_printable(&failure, reason);
+	str_printf(&text, "%s: ", p->program);
+	str_append_printable(&text, reason);
+	service_failed(p->service, str_view(&text));
 }
 
 static void heard(struct process *p, struct view line)
@@ -195,8 +193,12 @@ void process_ended(struct process *p, int status)
 	if (p->state == PROCESS_STARTING || p->state == PROCESS_READY) {
 		log_warning("service %s: %s[%d] %s", service->key, p->program, (int)p->pid, how);
 		service->restarts++;
-		if (p->state == PROCESS_STARTING && failure.len == 0)
-			str_printf(&failure, "service %s: %s %s", service->key, p->program, how);
+		if (p->state == PROCESS_STARTING && service->failure == NULL) {
+			_cleanup_(str_free) struct str text = STR_EMPTY;
+
+			str_printf(&text, "%s %s", p->program, how);
+			service_failed(service, str_view(&text));
+		}
 		if (was_ready && clock_now() - p->ready_at >= GOOD_LIFE)
 			service->pause = 0;
 		if (!master_is_stopping() && service->plan != NULL &&

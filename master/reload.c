@@ -26,6 +26,8 @@ static void check_in_child(int report_fd)
 	    strcmp(plan.queue_directory, old->queue_directory) != 0)
 		str_append_cstr(&report,
 				"main.cf: queue_directory: a change needs stop and start\n");
+	/* What would stop a program at the start is a reason to stay with what runs. */
+	str_append_cstr(&report, conf_mistakes_of_others());
 	(void)io_write_all(report_fd, report.data, MIN(report.len, (size_t)REPORT_MAX));
 	_exit(0);
 }
@@ -64,6 +66,14 @@ static int check_first(struct str *report)
 	return r < 0 ? r : report->len > 0 ? -EINVAL : 0;
 }
 
+static void log_reload_notes(const struct str *notes)
+{
+	struct view rest = str_view(notes), line;
+
+	while (view_next_word(&rest, "\n", &line))
+		log_warning("reload: %.*s", VIEW_ARG(line));
+}
+
 static int put_in_force(struct str *report)
 {
 	_cleanup_(str_free) struct str notes = STR_EMPTY;
@@ -90,8 +100,8 @@ static int put_in_force(struct str *report)
 		plan_free(&next);
 		return -EINVAL;
 	}
+	log_reload_notes(&notes);
 	*plan = next;
-	str_clear(process_failure());
 	services_apply(plan);
 	plan_free(&old);
 	sockets_close_unwanted();
@@ -125,7 +135,7 @@ int reload(struct str *report)
 		log_info("reload: version %s, configuration %s", POSTA_VERSION,
 			 plan_in_force()->config_directory);
 		/* The old processes serve until the new ones are ready. */
-		r = services_wait_ready(clock_after(READY_TIMEOUT), &err);
+		r = services_wait_ready(clock_after(READY_TIMEOUT), NULL, &err);
 		if (r < 0)
 			str_printf(report,
 				   "%s\nThe processes of before go on until this is put "

@@ -162,24 +162,87 @@ void services_apply(struct plan *plan)
 		/* What failed may be what the new configuration puts right. */
 		service->pausing = false;
 		service->pause = 0;
+		free(service->failure);
+		service->failure = NULL;
+		if (service->plan != NULL && service->plan->path == NULL)
+			service_failed(service, VIEW("there is no such program"));
 		service_fill(service);
 		service_replace_old(service);
 	}
 }
 
-/* Why the first of them that could not start could not, once one has said so. */
-int services_wait_ready(msec_t deadline, struct error *err)
+bool service_is_served(const struct running_service *service)
+{
+	list_for_each (&service->processes, struct process, link, p)
+		if (p->state == PROCESS_READY)
+			return true;
+	return false;
+}
+
+void service_failed(struct running_service *service, struct view reason)
+{
+	const struct plan_service *plan = service->plan;
+	struct str text = STR_EMPTY;
+
+	if (service->failure != NULL || plan == NULL)
+		return;
+	if (plan->line->line > 0)
+		str_printf(&text, "master.cf, line %d: ", plan->line->line);
+	str_printf(&text, "service %s: %.*s", service->key, VIEW_ARG(reason));
+	service->failure = str_take(&text);
+	service_turn_away(service);
+}
+
+/* The suite takes, keeps and moves mail with these; the others are ways in and out. */
+static bool is_vital(const struct running_service *service)
+{
+	static const char *const vital[] = { "cleanup",	 "qmgr", "bounce",
+					     "resolver", "auth", "anvil" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(vital); i++)
+		if (strcmp(service->plan->line->program, vital[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool is_way_in(const struct running_service *service)
+{
+	return service->plan != NULL && service->plan->line->type == SERVICE_INET;
+}
+
+/* What failed, as lines. -EINVAL if there is no going on without it. */
+static int services_judge(struct str *missing, struct error *err)
+{
+	const struct running_service *worst = NULL;
+	size_t ways_in = 0, ways_failed = 0;
+
+	list_for_each (&services.list, struct running_service, link, service) {
+		bool failed = service->plan != NULL && service->failure != NULL;
+
+		ways_in += is_way_in(service);
+		ways_failed += is_way_in(service) && failed;
+		if (!failed)
+			continue;
+		if (missing == NULL || (service->plan->path != NULL && is_vital(service)))
+			return error_set(err, -EINVAL, "%s", service->failure);
+		str_printf(missing, "%s\n", service->failure);
+		worst = is_way_in(service) ? service : worst;
+	}
+	if (worst != NULL && ways_failed == ways_in)
+		return error_set(err, -EINVAL, "%s", worst->failure);
+	return 0;
+}
+
+int services_wait_ready(msec_t deadline, struct str *missing, struct error *err)
 {
 	for (;;) {
 		const struct running_service *waits_for = NULL;
 
 		list_for_each (&services.list, struct running_service, link, service)
-			if (!is_ready(service))
+			if (!is_ready(service) && service->failure == NULL)
 				waits_for = service;
-		if (process_failure()->len > 0)
-			return error_set(err, -EINVAL, "%s", str_cstr(process_failure()));
 		if (waits_for == NULL)
-			return 0;
+			return services_judge(missing, err);
 		if (master_is_stopping())
 			return error_set(err, -ECANCELED, "told to stop");
 		if (wait_on(&services.changed, deadline) < 0)

@@ -32,6 +32,7 @@ static void drop(struct held_socket *s)
 
 	if (s->is_unix && ipc_socket_address(s->name, &address) == 0)
 		unlink(address.sun_path);
+	task_forget_fd(s->fd);
 	close(s->fd);
 	list_remove(&s->link);
 	free(s->name);

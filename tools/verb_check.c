@@ -32,11 +32,20 @@ static struct {
 } check;
 
 /* The worst comes first, whenever it is found. */
-static void add_finding(struct str *to, const char *kind, const char *format, va_list args)
+static bool add_finding(struct str *to, const char *kind, const char *format, va_list args)
 {
-	str_printf(to, "%s: ", kind);
-	str_vprintf(to, format, args);
-	str_append_byte(to, '\n');
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	str_append_cstr(&text, ": ");
+	str_vprintf(&text, format, args);
+	str_append_byte(&text, '\n');
+	/* master says again what was found in its files before. */
+	if (view_find(str_view(&check.error_lines), str_view(&text)) != VIEW_NOT_FOUND ||
+	    view_find(str_view(to), str_view(&text)) != VIEW_NOT_FOUND)
+		return false;
+	str_append_cstr(to, kind);
+	str_append(to, str_view(&text));
+	return true;
 }
 
 void check_error(const char *format, ...)
@@ -44,9 +53,8 @@ void check_error(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	add_finding(&check.error_lines, "error", format, args);
+	check.errors += add_finding(&check.error_lines, "error", format, args);
 	va_end(args);
-	check.errors++;
 }
 
 void check_warning(const char *format, ...)
@@ -54,9 +62,8 @@ void check_warning(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	add_finding(&check.warning_lines, "warning", format, args);
+	check.warnings += add_finding(&check.warning_lines, "warning", format, args);
 	va_end(args);
-	check.warnings++;
 }
 
 void check_remark(const char *format, ...)
@@ -101,6 +108,7 @@ static bool check_master_cf(void)
 	_cleanup_(str_free) struct str report = STR_EMPTY;
 	int r = services_load(tool_directory(), &check.services, &report);
 
+	each_line(&check.services.warnings, check_warning);
 	each_line(&report, check_error);
 	return r == 0;
 }
@@ -175,8 +183,9 @@ int verb_check(int argc, char **argv)
 	if (readable)
 		check_files();
 	check_tables();
-	if (readable && services) {
+	if (services)
 		check_master();
+	if (readable && services) {
 		ipc_set_root(param.queue_directory);
 		task_run(check_services, NULL);
 	}

@@ -135,12 +135,13 @@ static int show_named(struct json *json, char *const *wanted,
 		const char *near = param_nearest(view_of(*wanted));
 
 		if (conf_setting(*wanted) == NULL && conf_default(*wanted) == NULL) {
+			/* Scripts that call postconf expect it to go on. */
 			if (near != NULL)
-				tool_fail("conf", "unknown parameter: %s (did you mean %s?)",
+				tool_fail("conf",
+					  "warning: unknown parameter: %s (did you mean %s?)",
 					  *wanted, near);
 			else
-				tool_fail("conf", "unknown parameter: %s", *wanted);
-			status = TOOL_NO;
+				tool_fail("conf", "warning: unknown parameter: %s", *wanted);
 		} else if (!options->only_set || conf_setting(*wanted) != NULL) {
 			int r = parameter_show(json, *wanted, options);
 
@@ -433,7 +434,6 @@ static int show_or_explain(struct job *job, char *const *words)
 		fputs(str_cstr(&report), stderr);
 		if (conf_directory()[0] == '\0')
 			return TOOL_NO; /* there is none to read */
-		status = TOOL_NO;
 	}
 	if (words[0] != NULL && strcmp(words[0], "explain") == 0) {
 		if (words[1] == NULL)

@@ -48,7 +48,7 @@ static void run_in_background(const char *master, const char *directory, int rep
 static int read_report(int fd)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
-	struct view rest;
+	struct view rest, line;
 	ssize_t n;
 
 	do {
@@ -59,8 +59,8 @@ static int read_report(int fd)
 	rest = view_trim(str_view(&text));
 	if (view_starts(rest, VIEW("ready"))) {
 		rest = view_trim(view_from(rest, strlen("ready")));
-		if (rest.len > 0)
-			fprintf(stderr, "posta start: warning: %.*s\n", VIEW_ARG(rest));
+		while (view_next(&rest, '\n', &line))
+			fprintf(stderr, "posta start: warning: %.*s\n", VIEW_ARG(line));
 		return TOOL_DONE;
 	}
 	if (view_starts(rest, VIEW("failed ")))

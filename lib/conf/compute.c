@@ -131,6 +131,24 @@ static void append_network(struct str *out, const struct ifaddrs *item, struct v
 		str_printf(out, "%s%s", out->len ? " " : "", network);
 }
 
+/* The users' file is made with the first user. */
+static void compute_users(void)
+{
+	static const char *const names[] = { "users", "users.db" };
+
+	if (conf_setting("mailbox_users") != NULL)
+		return;
+	/* A file of that name in Postfix's folder would be something else. */
+	for (size_t i = 0; !conf_state.of_postfix && i < ARRAY_SIZE(names); i++) {
+		_cleanup_(str_free) struct str path = STR_EMPTY;
+
+		str_printf(&path, "%s/%s", conf_state.directory, names[i]);
+		if (access(str_cstr(&path), F_OK) == 0)
+			return;
+	}
+	conf_set_computed("mailbox_users", "");
+}
+
 static void compute_networks(void)
 {
 	const char *style = conf_get("mynetworks_style");
@@ -160,6 +178,8 @@ void conf_compute_defaults(void)
 {
 	conf_set_computed("config_directory", conf_state.directory);
 	compute_daemon_directory();
+	compute_users();
+	conf_compute_postfix();
 	compute_names();
 	compute_networks();
 }

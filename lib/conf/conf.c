@@ -62,6 +62,7 @@ void conf_unload(void)
 	free_values(conf_state.computed);
 	free_values(conf_state.values);
 	str_free(&conf_state.mistakes_of_others);
+	free(conf_state.own_queue);
 	conf_state = (struct conf_state){ 0 };
 }
 
@@ -159,7 +160,9 @@ const char *conf_default(const char *name)
 		conf_state.computed ? map_get(conf_state.computed, view_of(name)) : NULL;
 	const struct param_info *info = param_find(view_of(name));
 
-	return computed ? computed : info ? info->value : NULL;
+	if (computed != NULL)
+		return computed;
+	return info != NULL ? info->value : conf_transport_default(view_of(name));
 }
 
 const char *conf_lookup_raw(void *unused, struct view name)
@@ -380,14 +383,15 @@ static void read_origin(struct str *report)
 	str_free(&text);
 }
 
-int conf_load_text(struct view text, const char *directory, const struct conf_override *overrides,
-		   size_t count, struct str *report)
+static int conf_load_as(bool of_postfix, struct view text, const char *directory,
+			const struct conf_override *overrides, size_t count, struct str *report)
 {
 	char *own_directory = mem_strdup(directory);
 	size_t before = report->len;
 
 	conf_unload();
 	conf_state.directory = own_directory;
+	conf_state.of_postfix = of_postfix;
 	conf_state.by_name = map_new();
 	conf_state.computed = map_new();
 	conf_state.values = map_new();
@@ -405,9 +409,29 @@ int conf_load_text(struct view text, const char *directory, const struct conf_ov
 	conf_compute_defaults();
 	read_origin(report);
 	parameters_fill(report);
+	conf_adjust_postfix();
 	if (read_for != NULL)
 		conf_check_guards(read_for, report);
 	return report->len > before ? -EINVAL : 0;
+}
+
+int conf_load_text(struct view text, const char *directory, const struct conf_override *overrides,
+		   size_t count, struct str *report)
+{
+	return conf_load_as(false, text, directory, overrides, count, report);
+}
+
+/* Its mistakes are told by who reads it for its own sake. */
+static bool directory_is_of_postfix(const char *directory)
+{
+	_cleanup_(str_free) struct str unused = STR_EMPTY;
+	struct services services;
+	bool answer;
+
+	services_load(directory, &services, &unused);
+	answer = services_are_of_postfix(&services);
+	services_free(&services);
+	return answer;
 }
 
 int conf_load(const char *directory, const struct conf_override *overrides, size_t count,
@@ -424,7 +448,8 @@ int conf_load(const char *directory, const struct conf_override *overrides, size
 		str_printf(report, "%s\n", err.text);
 		return -EINVAL;
 	}
-	return conf_load_text(str_view(&text), directory, overrides, count, report);
+	return conf_load_as(directory_is_of_postfix(directory), str_view(&text), directory,
+			    overrides, count, report);
 }
 
 /* ---- parameters of a transport ---- */

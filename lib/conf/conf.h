@@ -56,6 +56,16 @@ const char *conf_mistakes_of_others(void);
 void conf_unload(void);
 /* The directory given to conf_load: $config_directory. */
 const char *conf_directory(void);
+/*
+ * The site was written for Postfix (its master.cf has programs that only Postfix has): defaults are
+ * those of its compatibility_level, and the queue, programs and owner that it names are Postfix's;
+ * `param` has ours. $queue_directory in values is Postfix's all the same: others' sockets are there.
+ */
+bool conf_is_of_postfix(void);
+/* Folders as in Postfix's queue are below. */
+bool conf_is_queue_of_postfix(const char *path);
+/* Where sockets of other software with relative names are: lmtp:unix:private/dovecot-lmtp. */
+const char *conf_foreign_directory(void);
 /* Expanded value by name, also of people's own names; NULL if nobody set it and it has no default. */
 const char *conf_get(const char *name);
 /*
@@ -101,12 +111,15 @@ struct service {
 struct services {
 	struct service *items;
 	size_t count;
+	struct str warnings; /* lines */
 };
 /* As conf_load: every error as a line in *report. */
 int services_load(const char *directory, struct services *services, struct str *report);
 /* The same from memory; `path` is what the report calls it. */
 int services_parse(struct view text, const char *path, struct services *services,
 		   struct str *report);
+/* Programs that only Postfix has, and none that only we have. */
+bool services_are_of_postfix(const struct services *services);
 void services_free(struct services *services);
 const char *service_type_name(enum service_type type);
 

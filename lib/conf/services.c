@@ -221,22 +221,27 @@ void services_free(struct services *services)
 	for (size_t i = 0; i < services->count; i++)
 		free_service(&services->items[i]);
 	free(services->items);
+	str_free(&services->warnings);
 	*services = (struct services){ 0 };
 }
 
-static int check_twice(const struct services *services, const struct service *service,
-		       const struct place *place)
+/* The last one counts, as in Postfix. */
+static void forget_earlier(struct services *services, const struct service *service)
 {
 	for (size_t i = 0; i < services->count; i++) {
-		const struct service *other = &services->items[i];
-		char what[100];
+		struct service *other = &services->items[i];
 
 		if (other->type != service->type || strcmp(other->name, service->name) != 0)
 			continue;
-		snprintf(what, sizeof(what), "the same service stands in line %d:", other->line);
-		return service_complain(place, what, view_of(service->name));
+		str_printf(&services->warnings,
+			   "master.cf, line %d: service %s stands again in line %d, which is in "
+			   "force\n",
+			   other->line, other->name, service->line);
+		free_service(other);
+		memmove(other, other + 1, (services->count - i - 1) * sizeof(*other));
+		services->count--;
+		return;
 	}
-	return 0;
 }
 
 static int service_parse_line(struct view line, struct service *service, const struct place *place)
@@ -278,11 +283,11 @@ int services_parse(struct view text, const char *path, struct services *services
 			service_complain(&place, "too many services", VIEW_NONE);
 			break;
 		}
-		if (service_parse_line(line, &service, &place) < 0 ||
-		    check_twice(services, &service, &place) < 0) {
+		if (service_parse_line(line, &service, &place) < 0) {
 			free_service(&service);
 			continue;
 		}
+		forget_earlier(services, &service);
 		services->items =
 			mem_resize(services->items, services->count + 1, sizeof(*services->items));
 		services->items[services->count++] = service;

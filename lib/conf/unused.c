@@ -7,24 +7,36 @@
 #include "conf/state.h"
 
 /* Behind a transport's name: parameters that every service of master.cf may have of its own. */
-static const char *const transport_suffixes[] = {
-	"_destination_concurrency_limit",
-	"_destination_recipient_limit",
-	"_destination_rate_delay",
-	"_transport_rate_delay",
-	"_initial_destination_concurrency",
-	"_destination_concurrency_positive_feedback",
-	"_destination_concurrency_negative_feedback",
-	"_destination_concurrency_failed_cohort_limit",
-	"_delivery_slot_cost",
-	"_delivery_slot_loan",
-	"_delivery_slot_discount",
-	"_minimum_delivery_slots",
-	"_recipient_limit",
-	"_extra_recipient_limit",
-	"_recipient_refill_limit",
-	"_recipient_refill_delay",
-	"_time_limit",
+static const struct {
+	const char *suffix, *value;
+} transport_parameters[] = {
+#define TRANSPORT(name)                                                                            \
+	{                                                                                          \
+		"_" name, "$default_" name                                                         \
+	}
+#define TRANSPORT_BARE(name)                                                                       \
+	{                                                                                          \
+		"_" name, "$" name                                                                 \
+	}
+	TRANSPORT("destination_concurrency_limit"),
+	TRANSPORT("destination_recipient_limit"),
+	TRANSPORT("destination_rate_delay"),
+	TRANSPORT("transport_rate_delay"),
+	TRANSPORT_BARE("initial_destination_concurrency"),
+	TRANSPORT("destination_concurrency_positive_feedback"),
+	TRANSPORT("destination_concurrency_negative_feedback"),
+	TRANSPORT("destination_concurrency_failed_cohort_limit"),
+	TRANSPORT("delivery_slot_cost"),
+	TRANSPORT("delivery_slot_loan"),
+	TRANSPORT("delivery_slot_discount"),
+	TRANSPORT("minimum_delivery_slots"),
+	TRANSPORT("recipient_limit"),
+	TRANSPORT("extra_recipient_limit"),
+	TRANSPORT("recipient_refill_limit"),
+	TRANSPORT("recipient_refill_delay"),
+	TRANSPORT("time_limit"),
+#undef TRANSPORT
+#undef TRANSPORT_BARE
 };
 
 /* Types whose old form "type:prefix" reads prefix_name parameters from main.cf. */
@@ -61,26 +73,27 @@ static void note_classes(struct map *used, const char *value)
 		note_name(used, word);
 }
 
-/* Of a transport's own parameter, the one for all: default_NAME, or by the bare name. */
+const char *conf_transport_default(struct view name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(transport_parameters); i++)
+		if (view_ends(name, view_of(transport_parameters[i].suffix)) &&
+		    name.len > strlen(transport_parameters[i].suffix) &&
+		    !view_starts(name, VIEW("default_")))
+			return transport_parameters[i].value;
+	return NULL;
+}
+
 const struct param_info *conf_transport_parameter(struct view name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(transport_suffixes); i++) {
-		_cleanup_(str_free) struct str general = STR_EMPTY;
-		const struct param_info *info;
+	const char *value = conf_transport_default(name);
 
-		if (!view_ends(name, view_of(transport_suffixes[i])))
-			continue;
-		str_printf(&general, "default%s", transport_suffixes[i]);
-		info = param_find(str_view(&general));
-		return info != NULL ? info : param_find(view_of(transport_suffixes[i] + 1));
-	}
-	return NULL;
+	return value != NULL ? param_find(view_of(value + 1)) : NULL;
 }
 
 static bool belongs_to_service(struct view name, const struct services *services)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(transport_suffixes); i++) {
-		struct view suffix = view_of(transport_suffixes[i]), transport;
+	for (size_t i = 0; i < ARRAY_SIZE(transport_parameters); i++) {
+		struct view suffix = view_of(transport_parameters[i].suffix), transport;
 
 		if (!view_ends(name, suffix))
 			continue;

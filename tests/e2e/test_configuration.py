@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import smtplib
 import socket
 import subprocess
 import tempfile
@@ -138,14 +139,20 @@ class Configuration(unittest.TestCase):
         said = self.suite.command(["-c", folder, "check"], check=False).text
         self.assertRegex(said, "relayhots.*relayhost")
 
-    def test_misspelt_restriction_stops_the_start(self):
+    def test_misspelt_restriction_stops_its_service(self):
+        """And no other: submission has restrictions of its own."""
         with open(os.path.join(self.suite.conf, "main.cf")) as file:
             good = file.read()
         folder = self.folder(good + "\nsmtpd_recipient_restrictions = permit_mynetwork, reject_unauth_destination\n")
         done = self.suite.command(["-c", folder, "start"], check=False)
-        self.suite.command(["-c", folder, "stop"], check=False)
-        self.assertNotEqual(done.returncode, 0, done.text)
-        self.assertIn("permit_mynetworks", done.text + self.suite.log())
+        self.addCleanup(self.suite.command, ["-c", folder, "stop"], check=False)
+        self.assertEqual(done.returncode, 0, done.text)
+        self.assertRegex(done.text, "warning: master.cf, line [0-9]+: service smtp inet: smtpd: "
+                         "smtpd_recipient_restrictions: .*did you mean permit_mynetworks")
+        # Who comes is let go at once, and not left waiting.
+        with self.assertRaises(smtplib.SMTPServerDisconnected):
+            self.suite.smtp()
+        self.suite.smtp(587).quit()
 
     def test_master_cf_errors(self):
         folder = self.folder(POSTFIX_SITE)
@@ -271,11 +278,12 @@ class Sites(unittest.TestCase):
                 expected = {f"{kinds[later[name]]}: main.cf, line {line}: {name} is known but not yet in force"
                             for name, line in self.settings(site).items() if name in later}
                 found = {re.sub(": what it is for.*", "", line) for line in said.splitlines()
-                         if re.search("main.cf.*is known but not yet in force", line)}
+                         if re.search(": main.cf.*is known but not yet in force", line)
+                         and "slow_destination_rate_delay" not in line}
                 # Some values do no harm.
                 self.assertLessEqual(found, expected)
                 self.assertLessEqual({line for line in expected if line.startswith("error")} - found, {
-                    line for line in expected if re.search("sasl_.*security_options|ciphers", line)})
+                    line for line in expected if re.search("sasl_.*security_options|ciphers|nested_header_checks", line)})
 
     def test_check_names_what_is_unknown(self):
         said = self.tool("posta", "small", "check", status=None).stdout
@@ -298,11 +306,9 @@ class Sites(unittest.TestCase):
         # Servers that restrictions ask are no tables.
         self.assertNotIn("unix:private/policyd-spf", said)
         self.assertNotIn("quota", self.tool("posta", "relay", "check", status=1).stdout)
-        self.assertRegex(said, r"warning: master\.cf, line \d+: postscreen is not there yet: smtpd serves")
         self.assertRegex(said, r"warning: master\.cf, line \d+: program pipe is not there yet: no service maildrop")
         # Programs of Postfix are not run.
-        self.assertIn("there is no program resolver in /usr/lib/postfix/sbin (daemon_directory)",
-                      self.tool("posta", "relay", "check", status=1).stdout)
+        self.assertNotIn("/usr/lib/postfix/sbin", self.tool("posta", "relay", "check", status=1).stdout)
 
     def test_all_errors_at_once(self):
         """With file and line, by check and by start alike."""
@@ -357,10 +363,18 @@ class PostfixServices(unittest.TestCase):
         with Instance(start=False) as suite:
             shutil.copy(os.path.join(HERE, "sites", "hosting", "master.cf"), os.path.join(suite.conf, "master.cf"))
             suite.set_processes("1")
-            suite.set(mua_client_restrictions="permit_sasl_authenticated,reject", mua_sender_restrictions="",
+            suite.set(compatibility_level="3.6", mua_client_restrictions="permit_sasl_authenticated,reject", mua_sender_restrictions="",
                       mua_relay_restrictions="permit_sasl_authenticated,reject")
+            master_cf = os.path.join(suite.conf, "master.cf")
+            with open(master_cf) as file:
+                text = file.read()
+            self.assertRegex(suite.posta("check", check=False).text,
+                             r"error: master.cf, line \d+: service submission-header-cleanup: -o header_checks=.*"
+                             "not yet in force")
+            with open(master_cf, "w") as file:
+                file.write(re.sub(r"(?m)^\s+-o header_checks=.*\n", "", text))
             said = suite.posta("check").text
-            self.assertIn("services added as in share/posta/master.cf: submit, resolver, auth, local-deliver\n", said)
+            self.assertRegex(said, "services added as in share/posta/master.cf: submit, resolver, auth, local-deliver")
             suite.start()
             self.assertIn("postscreen is not there yet", suite.log())
             suite.inject("x@outside.test", ["bob@example.test"], message(subject="by smtp"))
@@ -555,7 +569,7 @@ class Reload(unittest.TestCase):
         done = suite.posta("reload", check=False)
         self.assertEqual(done.returncode, 1)
         lines = good.count("\n")
-        for offset, what in ((1, "expected 8 columns"), (2, "there is no program nosuch"), (3, '"what" is no port')):
+        for offset, what in ((1, "expected 8 columns"), (3, '"what" is no port')):
             self.assertIn(f"master.cf, line {lines + offset}: {what}", done.text)
         with socket.socket() as other:
             other.bind((suite.address, 0))
@@ -609,13 +623,11 @@ class Reload(unittest.TestCase):
         self.edit(lambda text: text.replace("crasher unix - - - - 1 pop3d\n", ""))
         suite.posta("reload")
         self.assertNotIn("crasher", suite.posta("status").text)
-        # A start is refused for it, and leaves nothing running.
+        # A start goes on without it, and says so.
         self.edit(lambda text: text + "crasher unix - - - - 1 pop3d\n")
         suite.stop()
-        done = suite.posta("start", check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("service crasher unix: pop3d was killed by signal 11", done.text)
-        self.assertEqual(suite.posta("status", check=False).text, "posta status: not running\n")
+        done = suite.posta("start")
+        self.assertRegex(done.text, "warning: master.cf, line [0-9]+: service crasher unix: pop3d was killed by signal 11")
 
 
 class Explain(unittest.TestCase):

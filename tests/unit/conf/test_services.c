@@ -89,7 +89,6 @@ static void test_errors(void **state)
 		     "w unix n - y - - x {open\n../w unix n - y - - x\n"),
 		"master.cf", &services, &report);
 	static const char *const expected[] = {
-		"line 2: the same service stands in line 1: \"smtp\"",
 		"line 3: expected 8 columns",
 		"line 4: column \"type\": expected",
 		"line 5: column \"private\": expected y, n or -, not \"maybe\"",

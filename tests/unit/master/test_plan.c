@@ -295,7 +295,6 @@ static void all_errors_at_once(void **state)
 static void what_is_wrong(void **state)
 {
 	(void)state;
-	bad("", "smtp inet n - - - - nosuch\n", "line 1: there is no program nosuch");
 	bad("", "smpt inet n - - - - smtpd\n", "\"smpt\" is no port");
 	bad("", "0 inet n - - - - smtpd\n", "is no port");
 	bad("", "a/b unix n - - - - cleanup\n", "cannot be the name");
@@ -332,6 +331,28 @@ static int tear_down(void **state)
 	return system(command);
 }
 
+/* A program of others is a service less; it has its sockets, so that who asks learns of it. */
+static void no_program(void **state)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
+	struct plan plan;
+
+	(void)state;
+	assert_int_equal(load("",
+			      "2525 inet n - - - - smtpd\nfoo unix - n n - - nosuch x=y\n"
+			      "2525 inet n - - - - smtpd\n",
+			      &plan, &report, &notes),
+			 0);
+	assert_non_null(strstr(str_cstr(&notes), "line 2: there is no program nosuch"));
+	assert_non_null(strstr(str_cstr(&notes), "line 1: service 2525 stands again in line 3"));
+	assert_int_equal(plan.count, 2);
+	assert_null(plan.services[0].path);
+	assert_int_equal(plan.services[0].processes, 0);
+	assert_sockets(&plan.services[0], "private/foo");
+	assert_int_equal(plan.services[1].line->line, 3);
+	plan_free(&plan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +365,7 @@ int main(void)
 		cmocka_unit_test(queue_of_postfix),
 		cmocka_unit_test(all_errors_at_once),
 		cmocka_unit_test(what_is_wrong),
+		cmocka_unit_test(no_program),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -111,8 +111,8 @@ class Commands(unittest.TestCase):
                          "mail.example.com, localhost.example.com, , localhost\n")
         self.assertEqual(self.run_tool("postconf", "mydomain")[0], "mydomain = example.com\n")
         self.assertEqual(self.run_tool("postconf", "-H", "mydomain")[0], "mydomain\n")
-        self.assertEqual(self.run_tool("postconf", "-d", "append_dot_mydomain")[0],
-                         "append_dot_mydomain = no\n")
+        self.assertEqual(self.run_tool("postconf", "-d", "append_at_myorigin")[0],
+                         "append_at_myorigin = yes\n")
         self.assertEqual(self.run_tool("postconf", "-o", "relayhost=x", "relayhost")[0],
                          "relayhost = x\n")
         self.assertEqual(json.loads(self.run_tool("postconf", "--json", "relayhost")[0]),
@@ -122,7 +122,9 @@ class Commands(unittest.TestCase):
 
     def test_unknown_names(self):
         self.assertIn("did you mean mydestination?",
-                      self.run_tool("postconf", "mydestinaton", status=1)[1])
+                      self.run_tool("postconf", "mydestinaton")[1])
+        self.assertEqual(self.run_tool("postconf", "smtp_destination_rate_delay")[0],
+                         "smtp_destination_rate_delay = $default_destination_rate_delay\n")
         self.write("main.cf", MAIN_CF + "relayhots = x\n")
         self.assertIn("unused parameter: relayhots (did you mean relayhost?)",
                       self.run_tool("postconf", "-n")[1])
