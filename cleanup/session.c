@@ -11,7 +11,8 @@
 #include "mail/address.h"
 
 /* Local users' programs that say nothing are not waited for as long as our own. */
-#define SUBMIT_TIMEOUT ((msec_t)300 * 1000)
+#define SUBMIT_TIMEOUT	((msec_t)300 * 1000)
+#define ENVELOPE_ID_MAX 100 /* octets, RFC 3461 4.4 */
 
 static int send_verdict(struct intake *in, uint32_t code, const char *status, const char *text)
 {
@@ -87,6 +88,14 @@ static void intake_log_sender(const struct intake *in)
 		 str_cstr(&sender));
 }
 
+/* Whoever it comes from: it goes into reports and to other servers. */
+static int check_envelope_id(struct intake *in)
+{
+	if (in->envid.len <= ENVELOPE_ID_MAX && !view_has_control(str_view(&in->envid)))
+		return 0;
+	return intake_fail(in, 501, "5.5.4", "Bad envelope id");
+}
+
 static void intake_begin(struct intake *in, const struct msg_mail *m)
 {
 	in->flags = m->flags;
@@ -104,7 +113,8 @@ static void intake_begin(struct intake *in, const struct msg_mail *m)
 	in->local_submission = view_starts(view_of(ipc_socket_name(in->ipc)), VIEW("public/"));
 	/* What is refused here is refused at the end: the client says all of it in one go. */
 	if ((!in->local_submission || check_submitter(in, m) == 0) &&
-	    check_size(in, m->size) == 0 && check_space(in, m->size) == 0)
+	    check_size(in, m->size) == 0 && check_space(in, m->size) == 0 &&
+	    check_envelope_id(in) == 0)
 		envelope_sender(in, m->sender);
 	in->writer = queue_writer_new(
 		cleanup.queue,

@@ -28,6 +28,7 @@ struct worker {
 	pid_t pid; /* 0: it has ended */
 	struct ipc *ipc;
 	bool busy;
+	char *user; /* for whom it is busy; many may share an uid */
 	msec_t idle_since;
 };
 
@@ -41,6 +42,7 @@ static void worker_end(struct worker *worker)
 {
 	list_remove(&worker->link);
 	workers.count[worker->kind]--;
+	free(worker->user);
 	ipc_free(worker->ipc); /* the end of its input ends the child */
 	wake_all(&workers.places[worker->kind]);
 	free(worker);
@@ -176,6 +178,19 @@ static struct worker *find_idle(enum worker_kind kind, const struct target *targ
 	return NULL;
 }
 
+/* Whoever has a lot of slow commands leaves the rest of the places to others. */
+static bool has_its_share(enum worker_kind kind, const struct target *target)
+{
+	size_t limit = (size_t)MIN(param.local_deliver_user_limit,
+				   MAX(param.local_deliver_children / 2, 1));
+	size_t count = 0;
+
+	list_for_each (&workers.all, struct worker, link, worker)
+		count += worker->kind == kind && worker->busy && worker->uid == target->uid &&
+			 strcmp(worker->user, target->name) == 0;
+	return count >= limit;
+}
+
 struct worker *worker_take(enum worker_kind kind, const struct target *target, struct error *err)
 {
 	msec_t deadline = clock_after(PLACE_TIMEOUT), another = clock_after(PATIENCE);
@@ -183,18 +198,20 @@ struct worker *worker_take(enum worker_kind kind, const struct target *target, s
 	struct worker *worker;
 
 	for (;;) {
-		bool busy;
+		bool busy, share = has_its_share(kind, target);
 
 		worker = find_idle(kind, target, &busy);
-		if (worker != NULL)
+		if (worker != NULL && !share)
 			break;
+		worker = NULL;
 		/* To wait for one of the user's own costs less than to make another. */
 		bool patient = busy && clock_now() < another;
 
 		/* Somebody else's idle one makes room, but not for a second one. */
-		if (workers.count[kind] >= limit && !busy && (worker = longest_idle(kind)) != NULL)
+		if (workers.count[kind] >= limit && !busy && !share &&
+		    (worker = longest_idle(kind)) != NULL)
 			worker_end(worker);
-		if (workers.count[kind] < limit && !patient) {
+		if (workers.count[kind] < limit && !patient && !share) {
 			worker = worker_make(kind, target, err);
 			break;
 		}
@@ -207,6 +224,7 @@ struct worker *worker_take(enum worker_kind kind, const struct target *target, s
 	if (worker == NULL)
 		return NULL;
 	worker->busy = true;
+	worker->user = mem_strdup(target->name);
 	list_remove(&worker->link);
 	list_push_front(&workers.all, &worker->link);
 	return worker;
@@ -220,6 +238,7 @@ struct ipc *worker_ipc(struct worker *worker)
 void worker_give_back(struct worker *worker, bool healthy)
 {
 	worker->busy = false;
+	free(TAKE(worker->user));
 	worker->idle_since = clock_now();
 	if (!healthy || worker->pid == 0) {
 		worker_end(worker);

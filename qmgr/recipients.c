@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "mail/address.h"
 
 /* A recipient that goes to a destination, until all of this run are sorted into lots. */
 struct sorted {
@@ -132,7 +133,21 @@ static void note_crowded(struct attempt *a, struct destination *d)
 	}
 }
 
-static void place(struct reading *reading, const struct queue_recipient *r)
+/* For a transport whose destinations are users, user+1 and user+2 are one. */
+static struct destination *destination_of(struct transport *t, const struct route *route)
+{
+	_cleanup_(str_free) struct str user = STR_EMPTY;
+	struct view local, domain, extension;
+
+	address_split(str_view(&route->address), &local, &domain);
+	address_split_extension(local, param.recipient_delimiter, &local, &extension);
+	str_append(&user, local);
+	str_append_byte(&user, '@');
+	str_append(&user, domain);
+	return schedule_destination(qmgr.schedule, t, str_view(&route->nexthop), str_view(&user));
+}
+
+static void recipient_place(struct reading *reading, const struct queue_recipient *r)
 {
 	struct attempt *a = reading->attempt;
 	struct route route = { 0 };
@@ -148,9 +163,7 @@ static void place(struct reading *reading, const struct queue_recipient *r)
 		struct transport *t = schedule_transport(qmgr.schedule, str_view(&route.transport));
 
 		if (!decide_by_transport(a, r, t)) {
-			struct destination *d =
-				schedule_destination(qmgr.schedule, t, str_view(&route.nexthop),
-						     str_view(&route.address));
+			struct destination *d = destination_of(t, &route);
 
 			if (schedule_is_dead_now(qmgr.schedule, d, clock_now())) {
 				attempt_decide(a, r, OUTCOME_DEFERRED,
@@ -247,7 +260,7 @@ static void recipient_take(struct reading *reading, const struct queue_recipient
 		if (a->expire)
 			recipient_expire(a, r);
 		else
-			place(reading, r);
+			recipient_place(reading, r);
 		break;
 	case OUTCOME_FAILED:
 		a->any_failed = a->any_failed || !r->reported;

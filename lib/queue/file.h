@@ -17,7 +17,8 @@ struct queue_file {
 	struct queue_head head;
 	char *envelope_bytes;
 	struct queue_envelope envelope;
-	char *window; /* the part of the file read last, or NULL */
+	char *window;		/* the part of the file read last, or NULL */
+	size_t window_capacity; /* bytes that there is room for in it */
 	uint64_t window_offset;
 	size_t window_size;
 	uint64_t last_reason; /* what was appended last, to be shared; 0: nothing */

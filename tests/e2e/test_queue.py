@@ -1,6 +1,7 @@
 """The queue as people see it: listing that costs the queue manager nothing, and the old commands' forms."""
 import contextlib
 import glob
+import json
 import os
 import re
 import socket
@@ -90,6 +91,25 @@ class Unread(unittest.TestCase):
             self.assertEqual(sorted(ones), sorted(f"one-{number}@later.test" for number in range(300)))
             large = [[to["address"] for to in item["recipients"]] for item in found if len(item["recipients"]) > 1]
             self.assertEqual(large, [[f"{'y' * 60}{number}@later.test" for number in range(999)]])
+
+
+class SlowCommands(unittest.TestCase):
+    @unittest.skipUnless(AS_ROOT, "commands run as other users")
+    def test_one_users_commands_leave_room_for_others(self):
+        """A hundred sleeping commands of slow+1, slow+2, ... keep neither fast's mail nor a mailbox waiting."""
+        with Instance(main={"recipient_delimiter": "+", "local_deliver_children": "30"}, start=False) as suite:
+            done = os.path.join(suite.dir, "done")
+            os.mkdir(done)
+            os.chmod(done, 0o777)
+            with open(os.path.join(suite.conf, "aliases"), "a") as file:
+                file.write(f'slow: "|sleep 11"\nfast: "|touch {done}/fast"\n')
+            suite.posta("alias", "hash:" + os.path.join(suite.conf, "aliases"))
+            suite.start()
+            suite.inject("x@outside.test", [f"slow+{number}@localhost" for number in range(100)], message())
+            suite.inject("x@outside.test", ["fast@localhost", "bob@example.test"], message(subject="not kept"))
+            wait_until(lambda: os.listdir(done) == ["fast"], 8, "the other command")
+            suite.wait_mail("bob", text="not kept", seconds=8)
+            self.assertIn("slow+", json.dumps(suite.queue()))
 
 
 if __name__ == "__main__":

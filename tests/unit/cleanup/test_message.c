@@ -198,6 +198,9 @@ static void local_lies(struct ipc *client)
 	test_begin(client, &(struct msg_mail){ .sender = VIEW("a\r\nRCPT") });
 	test_rcpt(client, "u@example.test");
 	assert_int_equal(test_end(client, NULL), 501);
+	test_begin(client, &(struct msg_mail){ .sender = VIEW("a"), .envid = VIEW("x\r\nRCPT") });
+	test_rcpt(client, "u@example.test");
+	assert_int_equal(test_end(client, NULL), 501);
 	/* Somebody else as the sender is usual; a queue id of their own they do not get. */
 	queue_id_new(given);
 	test_begin(client, &(struct msg_mail){ .sender = VIEW("list-owner@example.test"),

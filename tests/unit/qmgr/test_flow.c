@@ -841,6 +841,43 @@ static void journal_recovery_test(void **state)
 	in_journal = true;
 	run_child("", journal_recovery);
 }
+static void single_limits(const char *transport, struct schedule_limits *out)
+{
+	(void)transport;
+	*out = (struct schedule_limits){ 100, 1, 2, 1, 1 };
+}
+
+/* A hundred extensions of one user are one destination: the next user need not wait for them. */
+static void extensions(void)
+{
+	char slow[QUEUE_ID_LENGTH_MAX], other[QUEUE_ID_LENGTH_MAX];
+	struct to to[100];
+	char addresses[100][40];
+
+	schedule_free(qmgr.schedule);
+	qmgr.schedule = schedule_new(single_limits);
+	seen.pause = 20;
+	begin();
+	for (size_t i = 0; i < 100; i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), "user+%zu@a.test", i);
+		to[i] = (struct to){ addresses[i], 0 };
+	}
+	put("s@x.test", 0, to, 100, slow);
+	PUT("s@x.test", 0, other, { "other@a.test", 0 });
+	wait_until_gone(other);
+	assert_true(exists(slow));
+	assert_in_range(seen.most, 1, 4);
+	seen.pause = 0;
+	wait_until_gone(slow);
+	assert_in_range(seen.most, 1, 4);
+}
+
+static void extensions_test(void **state)
+{
+	(void)state;
+	with_qmgr("recipient_delimiter = +\n", extensions);
+}
+
 static void no_agent_test(void **state)
 {
 	(void)state;
@@ -862,13 +899,21 @@ static void retirement_test(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fates_test),	   cmocka_unit_test(second_attempt_test),
-		cmocka_unit_test(wishes_test),	   cmocka_unit_test(bounce_test),
-		cmocka_unit_test(old_mail_test),   cmocka_unit_test(large_test),
-		cmocka_unit_test(dead_test),	   cmocka_unit_test(bad_agents_test),
-		cmocka_unit_test(recovery_test),   cmocka_unit_test(journal_recovery_test),
-		cmocka_unit_test(no_agent_test),   cmocka_unit_test(by_hand_test),
-		cmocka_unit_test(retirement_test), cmocka_unit_test(unreadable_folder_test),
+		cmocka_unit_test(fates_test),
+		cmocka_unit_test(second_attempt_test),
+		cmocka_unit_test(wishes_test),
+		cmocka_unit_test(bounce_test),
+		cmocka_unit_test(old_mail_test),
+		cmocka_unit_test(large_test),
+		cmocka_unit_test(dead_test),
+		cmocka_unit_test(bad_agents_test),
+		cmocka_unit_test(recovery_test),
+		cmocka_unit_test(journal_recovery_test),
+		cmocka_unit_test(no_agent_test),
+		cmocka_unit_test(by_hand_test),
+		cmocka_unit_test(retirement_test),
+		cmocka_unit_test(extensions_test),
+		cmocka_unit_test(unreadable_folder_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,6 +184,36 @@ static void removed_ones_are_gone(struct test_queue *t)
 	queue_close(later);
 }
 
+/* What was read into a buffer of the record's size grows when it has a file of its own. */
+static void settled_ones_grow(struct test_queue *t)
+{
+	char text[IPC_TEXT_MAX];
+	struct error err = ERROR_NONE;
+	struct written a;
+	uint64_t where[3];
+
+	queue_use_journal(t->queue, 2, SEGMENT_SIZE);
+	write_message(t, 1, 0, VIEW("A: b\r\n\r\nbody\r\n"), &a);
+
+	_cleanup_(queue_file_closep) struct queue_file *f = open_it(t, &a);
+
+	assert_int_equal(queue_file_settle(f, &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
+		struct queue_reason reason = { VIEW("4.0.0"), VIEW_NONE,
+					       view_make(text, sizeof(text)) };
+
+		memset(text, 'a' + (int)i, sizeof(text));
+		assert_int_equal(queue_file_add_reason(f, &reason, &where[i]), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
+		struct queue_reason reason;
+
+		assert_int_equal(queue_file_reason(f, where[i], &reason), 0);
+		assert_int_equal(reason.diagnostic.len, sizeof(text));
+		assert_int_equal(reason.diagnostic.data[sizeof(text) - 1], 'a' + (int)i);
+	}
+}
+
 static void settled_ones_are_files(struct test_queue *t)
 {
 	struct written a;
@@ -350,6 +380,7 @@ static void damaged_segments(struct test_queue *t)
 TEST(small_ones_are_appended)
 TEST(others_are_files)
 TEST(removed_ones_are_gone)
+TEST(settled_ones_grow)
 TEST(settled_ones_are_files)
 TEST(segments_are_used_again)
 TEST(two_writers_do_not_meet)
@@ -362,6 +393,7 @@ int main(void)
 		cmocka_unit_test(small_ones_are_appended_test),
 		cmocka_unit_test(others_are_files_test),
 		cmocka_unit_test(removed_ones_are_gone_test),
+		cmocka_unit_test(settled_ones_grow_test),
 		cmocka_unit_test(settled_ones_are_files_test),
 		cmocka_unit_test(segments_are_used_again_test),
 		cmocka_unit_test(two_writers_do_not_meet_test),
