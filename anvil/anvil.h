@@ -4,6 +4,7 @@
  *
  *	main.c		requests
  *	counts.c	connections and rates by service and client
+ *	logins.c	what failed logins cost
  *	watch.c		new-mail signals
  */
 #ifndef ANVIL_ANVIL_H

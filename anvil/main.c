@@ -2,8 +2,10 @@
 
 #include "anvil.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/daemon.h"
+#include "logins.h"
 #include "task/task.h"
 
 static void counts_sweep_task(void *unused)
@@ -24,6 +26,7 @@ static int anvil_prepare(struct error *err)
 {
 	(void)err;
 	counts_open();
+	logins_open();
 	watch_open();
 	return 0;
 }
@@ -36,11 +39,50 @@ static int answer_event(struct ipc *ipc, struct reporter *reporter, const struct
 	return ipc_send(ipc, anvil_counts, .connections = connections, .rate = rate);
 }
 
+/* ---- logins ---- */
+
+static int answer_login(struct ipc *ipc, const struct msg_anvil_login *m)
+{
+	struct login_turn turn;
+
+	logins_ask(m->client, m->account, &turn);
+	return ipc_send(ipc, anvil_turn, .wait = (uint32_t)MIN(turn.wait, (msec_t)UINT32_MAX),
+			.failures = turn.failures, .refused = turn.refused, .tell = turn.tell);
+}
+
+static int answer_login_end(struct ipc *ipc, const struct msg_anvil_login_end *m)
+{
+	logins_end(m->client, m->account, m->right != 0);
+	return ipc_send(ipc, done);
+}
+
+#define HELD_MAX 1000 /* shown at once */
+
+static int answer_held_list(struct ipc *ipc)
+{
+	_cleanup_free_ struct login_held *held = mem_new_array(struct login_held, HELD_MAX);
+	_cleanup_(str_free) struct str names = STR_EMPTY;
+	size_t count = logins_held(held, HELD_MAX, &names);
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = ipc_send(ipc, anvil_held, .is_account = held[i].is_account,
+			     .name = held[i].name, .failures = held[i].failures,
+			     .wait = (uint32_t)held[i].wait);
+	return r < 0 ? r : ipc_send(ipc, done);
+}
+
 static int event_answer(struct ipc *ipc, struct reporter *reporter, struct message *m)
 {
 	switch (m->type) {
 	case MSG_anvil_event:
 		return answer_event(ipc, reporter, &m->anvil_event);
+	case MSG_anvil_login:
+		return answer_login(ipc, &m->anvil_login);
+	case MSG_anvil_login_end:
+		return answer_login_end(ipc, &m->anvil_login_end);
+	case MSG_anvil_held_list:
+		return answer_held_list(ipc);
 	case MSG_anvil_new_mail:
 		watch_signal(m->anvil_new_mail.user, m->anvil_new_mail.folder);
 		return ipc_send(ipc, done);

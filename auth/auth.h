@@ -8,7 +8,7 @@
  *	verify.c	name and password to a verdict; the same for all mechanisms
  *	system.c	system users: PAM, shadow
  *	cache.c		passwords that were right a moment ago
- *	client.c	how a client's failures slow down its further ones
+ *	turn.c		when a check may be made, after earlier failures
  *	cookie.c	proofs of a login, for the session programs
  *
  * Whatever comes is hostile: names and responses are checked before anything looks at them, a
@@ -74,18 +74,18 @@ enum verdict system_pam_check(const char *name, struct view password, const char
 bool cache_knows(const char *user, const char *stored, struct view password);
 void cache_remember(const char *user, const char *stored, struct view password);
 
-/* ---- client.c ---- */
+/* ---- turn.c ---- */
 
-/* An address's record. Held between client_enter and client_leave. */
-struct client;
+/* The right to make one check of a password. */
+struct turn;
 /*
- * Waits for a place among the password checks of this client, so that one address cannot keep all
- * processors hashing. NULL: it took too long.
+ * Waits until this account's password may be checked for this client: after its other checks, and
+ * after the penalty of earlier failures of the client and the account. NULL with the reason: not
+ * now, nothing may be checked.
  */
-struct client *client_enter(struct view address);
-void client_leave(struct client *client);
-/* Notes a failure; the time that its answer has to wait. */
-msec_t client_failed(struct view address);
+struct turn *turn_take(struct view client, struct view name, struct error *why);
+/* Tells what came of it. NULL is allowed. */
+void turn_end(struct turn *turn, enum verdict verdict);
 
 /* ---- cookie.c ---- */
 

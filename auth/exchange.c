@@ -176,7 +176,7 @@ static int exchange_fail(struct ipc *ipc, const struct attempt *attempt, struct 
 	}
 	metric_add(METRIC_login_failures, 1);
 	log_info("login failed (%s): %s", why->text, str_cstr(&who));
-	wait_until(attempt->started + client_failed(str_view(&attempt->client_address)));
+	wait_until(attempt->started + param.auth_failure_delay);
 	if (verdict == LOGIN_DISABLED)
 		return exchange_refuse(ipc, AUTH_FAIL_DISABLED, "This account is disabled");
 	return exchange_refuse(ipc, AUTH_FAIL_CREDENTIALS, "Wrong user name or password");
@@ -218,7 +218,11 @@ static int exchange_step(struct ipc *ipc, const struct mechanism *mechanism,
 		return exchange_fail(ipc, attempt, said.name, LOGIN_WRONG, &why);
 	if (r < 0)
 		return r;
-	verdict = verify_password(attempt, said.name, said.password, &user, &why);
+	struct turn *turn = turn_take(str_view(&attempt->client_address), said.name, &why);
+
+	verdict = turn != NULL ? verify_password(attempt, said.name, said.password, &user, &why)
+			       : LOGIN_TEMPORARY;
+	turn_end(turn, verdict);
 	if (verdict == LOGIN_RIGHT)
 		return succeed(ipc, attempt, str_view(&user));
 	return exchange_fail(ipc, attempt, said.name, verdict, &why);

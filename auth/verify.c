@@ -37,50 +37,38 @@ static int check_in_worker(void *argument)
 	return password_check(check->password, check->hash, &check->err);
 }
 
-/* As password_check, for a client that must wait in line with its other attempts. -EBUSY. */
-static int check_hash(const struct attempt *attempt, struct view password, const char *hash,
-		      struct error *why)
+/* As password_check, beside the other tasks. */
+static int check_hash(struct view password, const char *hash, struct error *why)
 {
 	struct check check = { .password = password, .hash = hash };
-	struct client *client = client_enter(str_view(&attempt->client_address));
-	int r;
+	int r = task_blocking(check_in_worker, &check);
 
-	if (client == NULL)
-		return error_set(why, -EBUSY, "too many attempts of this client at one time");
-	r = task_blocking(check_in_worker, &check);
-	client_leave(client);
 	if (r < 0)
 		*why = check.err;
 	return r;
 }
 
-static enum verdict refuse_slowly(const struct attempt *attempt, struct view password,
-				  struct error *why)
+static enum verdict refuse_slowly(struct view password)
 {
 	struct error ignored = ERROR_NONE;
 
-	if (check_hash(attempt, password, str_cstr(&nobody_hash), &ignored) == -EBUSY) {
-		*why = ignored;
-		return LOGIN_TEMPORARY;
-	}
+	(void)check_hash(password, str_cstr(&nobody_hash), &ignored);
 	return LOGIN_WRONG;
 }
 
 /* ---- against a stored hash ---- */
 
-static enum verdict check_stored(const struct attempt *attempt, const char *user,
-				 const char *stored, struct view password, struct error *why)
+static enum verdict check_stored(const char *user, const char *stored, struct view password,
+				 struct error *why)
 {
 	int r;
 
 	if (cache_knows(user, stored, password))
 		return LOGIN_RIGHT;
-	r = check_hash(attempt, password, stored, why);
-	if (r == -EBUSY)
-		return LOGIN_TEMPORARY;
+	r = check_hash(password, stored, why);
 	if (r < 0) {
 		log_warning("user %s cannot log in: %s", user, why->text);
-		return refuse_slowly(attempt, password, why);
+		return refuse_slowly(password);
 	}
 	if (r == 0) {
 		error_set(why, 0, "wrong password");
@@ -95,33 +83,25 @@ static enum verdict check_system(const struct attempt *attempt, const struct use
 {
 	_cleanup_(str_free) struct str hash = STR_EMPTY;
 	enum verdict verdict, account;
-	struct client *client;
 
 	switch (system_method()) {
 	case SYSTEM_PAM:
-		client = client_enter(str_view(&attempt->client_address));
-		if (client == NULL) {
-			error_set(why, 0, "too many attempts of this client at one time");
-			return LOGIN_TEMPORARY;
-		}
-		verdict = system_pam_check(user->name, password, str_cstr(&attempt->client_address),
-					   why);
-		client_leave(client);
-		return verdict;
+		return system_pam_check(user->name, password, str_cstr(&attempt->client_address),
+					why);
 	case SYSTEM_SHADOW:
 		account = system_shadow_hash(user->name, &hash, why);
 		if (account == LOGIN_TEMPORARY)
 			return account;
 		if (account == LOGIN_WRONG)
-			return refuse_slowly(attempt, password, why);
-		verdict = check_stored(attempt, user->name, str_cstr(&hash), password, why);
+			return refuse_slowly(password);
+		verdict = check_stored(user->name, str_cstr(&hash), password, why);
 		if (verdict == LOGIN_RIGHT && account == LOGIN_DISABLED)
 			error_set(why, 0, "the account has expired");
 		mem_wipe(hash.data, hash.size);
 		return verdict == LOGIN_RIGHT ? account : verdict;
 	default:
 		error_set(why, 0, "system users cannot log in (auth_system_users)");
-		return refuse_slowly(attempt, password, why);
+		return refuse_slowly(password);
 	}
 }
 
@@ -190,15 +170,15 @@ enum verdict verify_password(const struct attempt *attempt, struct view name, st
 	}
 	r = verify_find_user(name, &user, why);
 	if (r == -EPERM) /* uid 0: never, and not by waiting either */
-		return refuse_slowly(attempt, password, why);
+		return refuse_slowly(password);
 	if (r < 0)
 		return LOGIN_TEMPORARY;
 	if (r == 0) {
 		error_set(why, 0, "unknown user");
-		return refuse_slowly(attempt, password, why);
+		return refuse_slowly(password);
 	}
 	verdict = user.system ? check_system(attempt, &user, password, why)
-			      : check_stored(attempt, user.name, user.password, password, why);
+			      : check_stored(user.name, user.password, password, why);
 	if (verdict == LOGIN_RIGHT && user_extra(&user, "nologin", &value)) {
 		error_set(why, 0, "nologin");
 		return LOGIN_DISABLED;

@@ -198,6 +198,10 @@ static int imap_login_converse(struct login *l)
 		r = imap_login_command(l);
 		if (r < 0)
 			return r;
+		if (r != LOGIN_END && l->failures >= param.auth_failures_max) {
+			stream_printf(l->io, "* BYE Too many failed logins.\r\n");
+			return LOGIN_END;
+		}
 		if (r == LOGIN_BAD && ++l->bad_commands >= param.imap_login_bad_commands_max) {
 			stream_printf(l->io, "* BYE Too many invalid commands.\r\n");
 			return LOGIN_END;

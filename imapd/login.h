@@ -16,7 +16,7 @@ struct login {
 	struct imap_parser *parser;
 	struct tls_context *tls; /* NULL: none is configured */
 	bool secured;
-	unsigned bad_commands;
+	unsigned bad_commands, failures;
 	struct str log_user; /* for the log: the name that was tried last */
 };
 

@@ -14,6 +14,7 @@
 static int imap_answer_failure(struct login *l, const struct auth_answer *answer)
 {
 	metric_add(METRIC_login_failures, 1);
+	l->failures += answer->why != AUTH_FAIL_MECHANISM;
 	switch (answer->why) {
 	case AUTH_FAIL_TEMPORARY:
 		return login_reply(l, "NO [UNAVAILABLE] Temporary authentication failure.");

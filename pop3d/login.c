@@ -167,6 +167,8 @@ static int pop3_login_converse(struct login *l)
 		r = pop3_login_command(l);
 		if (r < 0)
 			return r;
+		if (r != LOGIN_END && l->failures >= param.auth_failures_max)
+			return LOGIN_END;
 		if (r == LOGIN_BAD && ++l->bad_commands >= param.pop3_bad_commands_max) {
 			(void)login_reply(l, "-ERR Too many invalid commands.");
 			return LOGIN_END;

@@ -22,7 +22,7 @@ struct login {
 	bool has_user;
 	struct str user;      /* of USER */
 	struct str last_user; /* for the log */
-	unsigned bad_commands;
+	unsigned bad_commands, failures;
 };
 
 /* What a command's handler returns beside a negative errno (the connection is over). */

@@ -17,6 +17,7 @@
 static int pop3_answer_failure(struct login *l, const struct auth_answer *answer)
 {
 	metric_add(METRIC_login_failures, 1);
+	l->failures += answer->why != AUTH_FAIL_MECHANISM;
 	switch (answer->why) {
 	case AUTH_FAIL_TEMPORARY:
 		return login_refuse(l, "[SYS/TEMP] Temporary authentication failure.");

@@ -88,6 +88,9 @@ static int auth_refuse(struct session *s, struct view mechanism, const struct au
 		    VIEW_ARG(mechanism), str_cstr(&answer->text),
 		    answer->user.len > 0 ? ", sasl_username=" : "", str_cstr(&answer->user));
 	metric_add(METRIC_login_failures, 1);
+	s->failed_logins += answer->why != AUTH_FAIL_MECHANISM;
+	if (s->failed_logins >= (unsigned)param.auth_failures_max)
+		return reply(s, "421 4.7.0 %s Error: too many failed logins", param.myhostname);
 	switch (answer->why) {
 	case AUTH_FAIL_TEMPORARY:
 		return reply(s, "454 4.7.0 Temporary authentication failure");

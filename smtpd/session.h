@@ -84,6 +84,7 @@ struct session {
 	bool secured;		       /* TLS */
 	bool early_input;	       /* the client has sent commands before it might */
 	struct str login, sasl_method; /* after AUTH */
+	unsigned failed_logins;	       /* AUTH commands */
 	bool access_denied;	       /* the client is refused as such: only QUIT is answered */
 	struct view recipient;	       /* that the policy is being asked about, or empty */
 	const char *where;	       /* the last command, for "lost connection after RCPT" */

@@ -52,16 +52,23 @@ struct question {
 	const char *otherwise; /* a socket for those whom master does not let in, or NULL */
 };
 
-static struct ipc *connect_to_master(const char *otherwise)
+struct ipc *instance_connect(const char *service)
 {
 	msec_t deadline = clock_after(CONNECT_TIME);
-	struct ipc *ipc = ipc_connect("public/master", clock_now());
+	struct ipc *ipc = ipc_connect(service, clock_now());
 
 	/* It may be about to listen, if there is a socket at all. */
 	while (ipc == NULL && errno == EAGAIN && clock_now() < deadline)
-		ipc = ipc_connect("public/master", deadline);
+		ipc = ipc_connect(service, deadline);
+	return ipc;
+}
+
+static struct ipc *connect_to_master(const char *otherwise)
+{
+	struct ipc *ipc = instance_connect("public/master");
+
 	if (ipc == NULL && errno == EACCES && otherwise != NULL)
-		ipc = ipc_connect(otherwise, deadline);
+		ipc = instance_connect(otherwise);
 	return ipc;
 }
 

@@ -41,6 +41,41 @@ int anvil_event(uint8_t kind, struct view service, struct view client, uint32_t 
 	return 0;
 }
 
+int anvil_login_ask(struct view client, struct view account, struct anvil_turn *turn)
+{
+	struct ipc *ipc;
+	struct message m;
+	int r = ipc_exchange(anvil_pool(), clock_after(ANVIL_CONNECT_TIME), &ipc, &m, anvil_login,
+			     .client = client, .account = account);
+
+	if (r < 0)
+		return r;
+	if (m.type == MSG_anvil_turn)
+		*turn = (struct anvil_turn){ .wait = m.anvil_turn.wait,
+					     .failures = m.anvil_turn.failures,
+					     .refused = m.anvil_turn.refused != 0,
+					     .tell = m.anvil_turn.tell != 0 };
+	else
+		r = -EBADMSG;
+	ipc_pool_put(anvil_pool(), ipc, r == 0);
+	return r;
+}
+
+int anvil_login_end(struct view client, struct view account, bool right)
+{
+	struct ipc *ipc;
+	struct message m;
+	int r = ipc_exchange(anvil_pool(), clock_after(ANVIL_CONNECT_TIME), &ipc, &m,
+			     anvil_login_end, .client = client, .account = account, .right = right);
+
+	if (r < 0)
+		return r;
+	if (m.type != MSG_done)
+		r = -EBADMSG;
+	ipc_pool_put(anvil_pool(), ipc, r == 0);
+	return r;
+}
+
 int anvil_new_mails(const struct view *users, size_t count, struct view folder)
 {
 	struct ipc *ipc;

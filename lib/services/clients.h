@@ -48,6 +48,14 @@ int dns_client_name(struct view address, struct str *name, struct str *unverifie
 /* Counts; 0 or a negative errno, in which case counts are 0 and the client is let through. */
 int anvil_event(uint8_t kind, struct view service, struct view client, uint32_t *connections,
 		uint32_t *rate);
+/* When auth may check a password; see anvil/logins.h. 0, or a negative errno: *turn is untouched. */
+struct anvil_turn {
+	msec_t wait;
+	unsigned failures;
+	bool refused, tell;
+};
+int anvil_login_ask(struct view client, struct view account, struct anvil_turn *turn);
+int anvil_login_end(struct view client, struct view account, bool right);
 int anvil_new_mail(struct view user, struct view folder);
 /* For many users (at least one) in one go. */
 int anvil_new_mails(const struct view *users, size_t count, struct view folder);

@@ -79,6 +79,8 @@ static inline int program_stop(struct program *program)
 {
 	int status = 0;
 
+	if (program->pid <= 0)
+		return status; /* it never was started */
 	kill(program->pid, SIGTERM);
 	close(program->life);
 	waitpid(program->pid, &status, 0);

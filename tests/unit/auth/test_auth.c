@@ -16,7 +16,7 @@
 #include "user/user.h"
 
 static char root[] = "/tmp/posta-auth-XXXXXX";
-static struct program program;
+static struct program program, anvil;
 
 static void write_file(const char *name, const char *text)
 {
@@ -57,20 +57,23 @@ static int set_up(void **unused)
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/private", root);
 	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/sockets", root);
+	mkdir(path, 0755);
 	snprintf(text, sizeof(text),
 		 "queue_directory = %s\nmailbox_passwords = hash:%s/conf/passwords\n"
 		 "mydestination = local.test\nauth_default_realm = example.test\n"
 		 "mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\n"
-		 "agent_owner = nobody\ninfo_owner = nobody\nauth_owner = nobody\nvirtual_uid = "
-		 "4321\n"
-		 "virtual_gid = 4321\nrecipient_delimiter = +\nauth_system_users = shadow\n"
+		 "agent_owner = nobody\ninfo_owner = nobody\nauth_owner = nobody\n"
+		 "virtual_uid = 4321\nvirtual_gid = 4321\nrecipient_delimiter = +\n"
+		 "auth_system_users = shadow\n"
 		 "auth_failure_delay = 0\nmyhostname = mx.example.test\n",
 		 root, root);
 	write_file("main.cf", text);
 	write_users("secret");
 	snprintf(path, sizeof(path), "%s/conf", root);
 	ipc_set_root(root);
-	if (!program_start(&program, AUTH_PROGRAM, "auth", path, root))
+	if (!program_start(&anvil, ANVIL_PROGRAM, "anvil", path, root) ||
+	    !program_start(&program, AUTH_PROGRAM, "auth", path, root))
 		return -1;
 	return 0;
 }
@@ -81,6 +84,7 @@ static int tear_down(void **unused)
 
 	(void)unused;
 	program_stop(&program);
+	program_stop(&anvil);
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	return system(command);
 }

@@ -12,6 +12,7 @@
 #include "auth.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "services/clients.h"
 
 static int set_up(void **unused)
 {
@@ -92,53 +93,100 @@ static void cookies_are_bounded(void **unused)
 	assert_string_equal(str_cstr(&user), "last");
 }
 
-static void delays(void **unused)
+/* ---- turns; what anvil says stands here ---- */
+
+static struct anvil_turn anvil_says;
+static int told_right, told_wrong;
+
+int anvil_login_ask(struct view client, struct view account, struct anvil_turn *turn)
 {
-	(void)unused;
-	assert_int_equal(client_failed(VIEW("192.0.2.1")), 2000);
-	assert_int_equal(client_failed(VIEW("192.0.2.1")), 4000);
-	assert_int_equal(client_failed(VIEW("192.0.2.1")), 8000);
-	assert_int_equal(client_failed(VIEW("192.0.2.1")), 15000);
-	assert_int_equal(client_failed(VIEW("192.0.2.1")), 15000);
-	assert_int_equal(client_failed(VIEW("192.0.2.2")), 2000);
-	/* A host of IPv6 has many addresses. */
-	assert_int_equal(client_failed(VIEW("2001:db8::1")), 2000);
-	assert_int_equal(client_failed(VIEW("2001:db8::2:3")), 4000);
-	assert_int_equal(client_failed(VIEW("2001:db8:0:1::1")), 2000);
-	assert_int_equal(client_failed(VIEW("")), 2000);
+	assert_true(view_is(client, "192.0.2.77"));
+	assert_true(view_is(account, "alice@example.test"));
+	*turn = anvil_says;
+	return 0;
 }
 
-/* ---- places ---- */
+int anvil_login_end(struct view client, struct view account, bool right)
+{
+	(void)client;
+	(void)account;
+	told_right += right;
+	told_wrong += !right;
+	return 0;
+}
 
-static int inside, most, done;
+static int inside, most, done, turned_away;
 
 static void check(void *unused)
 {
-	struct client *client = client_enter(VIEW("192.0.2.77"));
+	struct error why = ERROR_NONE;
+	struct turn *turn = turn_take(VIEW("192.0.2.77"), VIEW("Alice"), &why);
 
 	(void)unused;
-	assert_non_null(client);
+	done++;
+	if (turn == NULL) {
+		turned_away++;
+		return;
+	}
 	inside++;
 	most = MAX(most, inside);
 	task_sleep(5);
 	inside--;
-	client_leave(client);
-	done++;
+	turn_end(turn, LOGIN_RIGHT);
 }
 
-static void many(void *unused)
+static void checks(void *number)
 {
-	(void)unused;
-	for (int i = 0; i < 20; i++)
+	inside = most = done = turned_away = told_right = told_wrong = 0;
+	param.auth_default_realm = "example.test";
+	for (int i = 0; i < *(int *)number; i++)
 		task_spawn("check", check, NULL);
 }
 
 static void places(void **unused)
 {
+	int few = 20, many = 200;
+
 	(void)unused;
-	task_run(many, NULL);
+	anvil_says = (struct anvil_turn){ .tell = true };
+	task_run(checks, &few);
 	assert_int_equal(done, 20);
 	assert_int_equal(most, 4);
+	assert_int_equal(told_right, 20);
+	/* After a failure, one at a time; and a line that has an end. */
+	anvil_says = (struct anvil_turn){ .failures = 1 };
+	task_run(checks, &few);
+	assert_int_equal(done, 20);
+	assert_in_range(most, 1, 2);
+	assert_int_equal(told_right, 0);
+	task_run(checks, &many);
+	assert_int_equal(done, 200);
+	assert_true(turned_away > 100 && turned_away < 200);
+	/* Nothing is checked that anvil refuses. */
+	anvil_says = (struct anvil_turn){ .refused = true };
+	task_run(checks, &few);
+	assert_int_equal(turned_away, 20);
+}
+
+static void wrong_one(void *unused)
+{
+	struct error why = ERROR_NONE;
+
+	(void)unused;
+	turn_end(turn_take(VIEW("192.0.2.77"), VIEW("alice"), &why), LOGIN_WRONG);
+	turn_end(turn_take(VIEW("192.0.2.77"), VIEW("alice"), &why), LOGIN_TEMPORARY);
+	turn_end(turn_take(VIEW("192.0.2.77"), VIEW("alice"), &why), LOGIN_DISABLED);
+	turn_end(NULL, LOGIN_WRONG);
+}
+
+static void what_is_told(void **unused)
+{
+	(void)unused;
+	anvil_says = (struct anvil_turn){ .wait = 1 };
+	told_right = told_wrong = 0;
+	task_run(wrong_one, NULL);
+	assert_int_equal(told_wrong, 1);
+	assert_int_equal(told_right, 0);
 }
 
 int main(void)
@@ -149,8 +197,8 @@ int main(void)
 		cmocka_unit_test(cache_is_bounded),
 		cmocka_unit_test(cookie_expires),
 		cmocka_unit_test(cookies_are_bounded),
-		cmocka_unit_test(delays),
 		cmocka_unit_test(places),
+		cmocka_unit_test(what_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -47,6 +47,9 @@ static const struct {
 	{ MSG_session, U(LOGIN) },
 	{ MSG_resolve, U(SMTPD) | U(AGENT) },
 	{ MSG_anvil_event, U(SMTPD) | U(LOGIN) },
+	{ MSG_anvil_login, U(AUTH) },
+	{ MSG_anvil_login_end, U(AUTH) },
+	{ MSG_anvil_held_list, U(AUTH) },
 	{ MSG_anvil_new_mail, U(AGENT) },
 };
 

@@ -1,0 +1,89 @@
+/*
+ * posta who: which users are logged in, and from where; with --held, which clients and accounts
+ * have to wait before each further check of a password. The programs that know it are asked.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "task/task.h"
+#include "tools/instance.h"
+#include "tools/json.h"
+#include "tools/tool.h"
+
+static const char help[] = "usage: posta [-c CONFDIR] who --held [--json]\n"
+			   "\n"
+			   "Shows which clients and accounts have failed to log in so often that "
+			   "each further check of a\n"
+			   "password has to wait, how often, and for how long. An account that is "
+			   "held is not locked:\n"
+			   "from addresses that have logged in to it before, nobody waits for it.\n"
+			   "--json: one object in a line.\n";
+
+static bool as_json;
+
+static void held_show(const struct msg_anvil_held *m)
+{
+	const char *kind = m->is_account ? "account" : "address";
+	struct json json = JSON_START;
+
+	if (!as_json) {
+		printf("%-8s %-40.*s %8u %6u.%us\n", kind, VIEW_ARG(m->name), m->failures,
+		       m->wait / 1000, m->wait % 1000 / 100);
+		return;
+	}
+	json_object(&json, NULL);
+	json_string(&json, "held", view_of(kind));
+	json_string(&json, "name", m->name);
+	json_number(&json, "failures", m->failures);
+	json_number(&json, "wait", m->wait);
+	json_end(&json);
+	json_print(&json);
+}
+
+static int held_ask(struct ipc *ipc)
+{
+	struct message m;
+	int r = ipc_send(ipc, anvil_held_list);
+
+	if (!as_json)
+		printf("%-8s %-40s %8s %8s\n", "HELD", "NAME", "FAILURES", "WAIT");
+	while (r == 0 && (r = ipc_receive(ipc, &m)) == 0) {
+		if (m.type == MSG_done)
+			return TOOL_DONE;
+		if (m.type != MSG_anvil_held)
+			return tool_fail("who", "unexpected answer");
+		held_show(&m.anvil_held);
+	}
+	return tool_fail("who", "anvil: %s", strerror(-r));
+}
+
+static void who_is_held(void *unused)
+{
+	_cleanup_(ipc_freep) struct ipc *ipc = instance_connect("private/anvil");
+
+	(void)unused;
+	task_quit(ipc != NULL ? held_ask(ipc) : tool_fail("who", "anvil: %s", strerror(errno)));
+}
+
+int verb_who(int argc, char **argv)
+{
+	bool held = false;
+
+	if (tool_help(argc, argv, help))
+		return TOOL_DONE;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--held") == 0)
+			held = true;
+		else if (strcmp(argv[i], "--json") == 0)
+			as_json = true;
+		else
+			return tool_usage("who", "%s is not understood", argv[i]);
+	}
+	if (!held)
+		return tool_usage("who", "--held is missing");
+	if (!instance_find("who"))
+		return TOOL_NO;
+	return task_run(who_is_held, NULL);
+}
