@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,7 +113,8 @@ static void command_free(struct command *command)
 	free(command->items);
 }
 
-static void compose(struct command *command, const struct plan_service *service, int status_fd)
+static void compose(struct command *command, const struct plan_service *service, int status_fd,
+		    int metrics_fd)
 {
 	const struct service *line = service->line;
 
@@ -137,6 +139,8 @@ static void compose(struct command *command, const struct plan_service *service,
 		descriptor_add(command, "-F", "life=%d", children.life_of_later[1]);
 	}
 	descriptor_add(command, "-F", "status=%d", status_fd);
+	if (metrics_fd >= 0)
+		descriptor_add(command, "-F", "metrics=%d", metrics_fd);
 	descriptor_add(command, "-F", "log=%d", logfile_fd());
 	descriptor_add(command, "-F", "sink=%s", logfile_is_syslog() ? "syslog" : "file");
 	descriptor_add(command, "--", "%s", line->arguments[0] != NULL ? line->arguments[0] : "");
@@ -153,7 +157,8 @@ static void inherit(int fd)
 }
 
 /* In the child. All other descriptors close themselves. */
-static void become_program(const struct plan_service *service, char **command, int status_fd)
+static void become_program(const struct plan_service *service, char **command, int status_fd,
+			   int metrics_fd)
 {
 	sigset_t none;
 
@@ -173,6 +178,8 @@ static void become_program(const struct plan_service *service, char **command, i
 		inherit(children.life_of_later[1]);
 	}
 	inherit(status_fd);
+	if (metrics_fd >= 0)
+		inherit(metrics_fd);
 	inherit(logfile_fd());
 	/* What a library or a sanitizer prints belongs into the log. */
 	dup2(children.null_fd, STDIN_FILENO);
@@ -186,7 +193,8 @@ static void become_program(const struct plan_service *service, char **command, i
 int child_start(struct running_service *service)
 {
 	struct command command = { 0 };
-	int status[2];
+	struct metrics_page *metrics = NULL;
+	int status[2], metrics_fd;
 	pid_t pid;
 
 	if (pipe2(status, O_CLOEXEC) < 0) {
@@ -194,18 +202,25 @@ int child_start(struct running_service *service)
 		return -EMFILE;
 	}
 	fcntl(status[0], F_SETFL, O_NONBLOCK);
-	compose(&command, service->plan, status[1]);
+	metrics_fd = metrics_page_new(&metrics);
+	if (metrics_fd < 0)
+		log_warning("service %s: it will not be counted: no memory: %s", service->key,
+			    strerror(-metrics_fd));
+	compose(&command, service->plan, status[1], metrics_fd);
 	pid = fork();
 	if (pid == 0)
-		become_program(service->plan, command.items, status[1]);
+		become_program(service->plan, command.items, status[1], metrics_fd);
 	command_free(&command);
 	close(status[1]);
+	if (metrics_fd >= 0)
+		close(metrics_fd);
 	if (pid < 0) {
 		log_error("service %s: fork: %m", service->key);
 		close(status[0]);
+		metrics_page_free(metrics);
 		return -EAGAIN;
 	}
-	process_new(service, pid, status[0]);
+	process_new(service, pid, status[0], metrics);
 	return 0;
 }
 

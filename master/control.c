@@ -37,6 +37,18 @@ static int answer_status(struct ipc *ipc)
 	return ipc_send_bytes(ipc, str_view(&bytes));
 }
 
+static int answer_metrics(struct ipc *ipc)
+{
+	_cleanup_(str_free) struct str bytes = STR_EMPTY;
+
+	list_for_each (services_list(), struct running_service, link, service)
+		for (enum metric m = 0; m < METRIC_COUNT; m++)
+			(void)ipc_pack(&bytes, metric, .service = view_of(service->key),
+				       .number = m, .value = metrics_of_service(service, m));
+	(void)ipc_pack(&bytes, done);
+	return ipc_send_bytes(ipc, str_view(&bytes));
+}
+
 static int control_refuse(struct ipc *ipc, uint32_t code, struct view text)
 {
 	int r = ipc_send(ipc, verdict, .code = code, .text = view_first(text, IPC_TEXT_MAX));
@@ -74,6 +86,8 @@ static int control_answer(struct ipc *ipc, struct message *m)
 	switch (m->type) {
 	case MSG_master_status:
 		return answer_status(ipc);
+	case MSG_master_metrics:
+		return answer_metrics(ipc);
 	case MSG_master_reload:
 		return answer_reload(ipc);
 	case MSG_master_stop:

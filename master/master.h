@@ -14,6 +14,7 @@
  *	publish.c	tells the program "status" what runs, which tells anybody
  *	state.c		what all of them ask: the plan in force, whether master stops
  *	reload.c	from one plan to the next without losing a connection
+ *	metrics.c	the counters of the programs
  *	folders.c	the queue directory, the pid file
  *	logfile.c	where the log goes
  *	notify.c	what systemd wants to hear
@@ -30,6 +31,7 @@
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "base/metrics.h"
 #include "base/str.h"
 #include "conf/conf.h"
 #include "ipc/ipc.h"
@@ -112,7 +114,8 @@ struct running_service {
 	unsigned pause_number;
 	uint32_t restarts;
 	char *failure; /* why its program did not start; NULL: it did, or has not been tried */
-	size_t turning_away; /* tasks that do */
+	size_t turning_away;	   /* tasks that do */
+	struct metrics_page ended; /* counters of its processes that have ended */
 };
 
 /* Puts a plan in force: starts what it has, and retires what it has not, or not any more so. */
@@ -166,7 +169,8 @@ struct process {
 	msec_t asked;	 /* since when it owes the answer that it is alive; 0: it does not */
 	struct str line; /* of the status pipe, not yet complete */
 	struct str confinement;
-	bool reaped; /* waited for; its reader task frees it */
+	struct metrics_page *metrics; /* what it counts; NULL: none could be made */
+	bool reaped;		      /* waited for; its reader task frees it */
 };
 
 #define PROCESS_ANSWER_TIME 1000 /* that a program has to say that it is alive */
@@ -177,7 +181,9 @@ void processes_ask(void);
 void processes_wait_answers(msec_t deadline);
 /* For how long this one has owed an answer. */
 msec_t process_silence(const struct process *p);
-void process_new(struct running_service *service, pid_t pid, int status_fd);
+/* Takes the page. */
+void process_new(struct running_service *service, pid_t pid, int status_fd,
+		 struct metrics_page *metrics);
 void process_signal(struct process *p, int signal_number);
 /* It has been waited for. */
 void process_ended(struct process *p, int status);
@@ -197,6 +203,16 @@ void children_reap(void *unused);
 void publish_pack(struct str *out);
 /* Starts a task that tells "status", where master.cf has it, each time that something changes. */
 void publish_start(void);
+
+/* ---- metrics.c ---- */
+
+/* A page for a process: mapped for reading at *page, and the descriptor to be handed to it. */
+int metrics_page_new(struct metrics_page **page);
+void metrics_page_free(struct metrics_page *page);
+/* A process of the service has ended: its counters stay, its gauges go. */
+void metrics_keep(struct running_service *service, const struct metrics_page *page);
+/* Of all processes that it has and had. */
+int64_t metrics_of_service(const struct running_service *service, enum metric which);
 
 /* ---- control.c ---- */
 

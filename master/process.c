@@ -156,7 +156,8 @@ static void follow(void *argument)
 	free(p);
 }
 
-void process_new(struct running_service *service, pid_t pid, int status_fd)
+void process_new(struct running_service *service, pid_t pid, int status_fd,
+		 struct metrics_page *metrics)
 {
 	struct process *p = mem_new(struct process);
 
@@ -165,6 +166,7 @@ void process_new(struct running_service *service, pid_t pid, int status_fd)
 	p->pid = pid;
 	p->generation = service->generation;
 	p->status_fd = status_fd;
+	p->metrics = metrics;
 	p->started = clock_wall();
 	list_push_back(&service->processes, &p->link);
 	task_spawn("process", follow, p);
@@ -190,6 +192,8 @@ void process_ended(struct process *p, int status)
 	listen_to(p);
 	describe_end(status, how, sizeof(how));
 	list_remove(&p->link);
+	metrics_keep(service, p->metrics);
+	metrics_page_free(TAKE(p->metrics));
 	if (p->state == PROCESS_STARTING || p->state == PROCESS_READY) {
 		log_warning("service %s: %s[%d] %s", service->key, p->program, (int)p->pid, how);
 		service->restarts++;

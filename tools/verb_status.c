@@ -5,18 +5,20 @@
 #include "base/mem.h"
 #include "tools/instance.h"
 #include "tools/json.h"
+#include "tools/status.h"
 #include "tools/tool.h"
 
 #define STATUS_TIME 30000
 
 static const char help[] =
-	"usage: posta [-c CONFDIR] status [--json]\n"
+	"usage: posta [-c CONFDIR] status [--json | --metrics]\n"
 	"\n"
 	"Shows each process: service, program, process id, how long it has run, how often its "
 	"service\n"
 	"was started again after a failure, and what it is confined to. Status 1 if the instance "
 	"does not\n"
-	"run. --json: one object in a line.\n";
+	"run. --json: one object in a line.\n"
+	"--metrics (for root): what was counted, in the text form that Prometheus reads.\n";
 
 static bool as_json;
 
@@ -85,6 +87,8 @@ int verb_status(int argc, char **argv)
 {
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
+	if (argc == 2 && strcmp(argv[1], "--metrics") == 0)
+		return instance_ask("status", status_metrics);
 	as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
 	if (argc > 1 && !as_json)
 		return tool_usage("status", "%s is not understood", argv[1]);

@@ -66,6 +66,8 @@ static bool read_flag(struct birth *birth, const char *text)
 		return read_fd(view_of(value), &birth->later_fd);
 	if (view_is(key, "status"))
 		return read_fd(view_of(value), &birth->status_fd);
+	if (view_is(key, "metrics"))
+		return read_fd(view_of(value), &birth->metrics_fd);
 	if (view_is(key, "log"))
 		return read_fd(view_of(value), &birth->log_fd);
 	if (view_is(key, "sink")) {
@@ -110,7 +112,9 @@ int arguments_read(int argc, char **argv, struct birth *birth, struct error *err
 {
 	int i = 1;
 
-	*birth = (struct birth){ .life_fd = -1, .later_fd = -1, .status_fd = -1, .log_fd = -1 };
+	*birth = (struct birth){
+		.life_fd = -1, .later_fd = -1, .status_fd = -1, .log_fd = -1, .metrics_fd = -1
+	};
 	for (; i < argc && argv[i][0] == '-' && strcmp(argv[i], "--") != 0; i += 2)
 		if (argv[i][1] == '\0' || argv[i][2] != '\0' || i + 1 >= argc ||
 		    !read_option(birth, argv[i][1], argv[i + 1]))

@@ -17,7 +17,8 @@
  * of a pipe that nobody writes to; master has an end for reading, and so have the programs that
  * this one is to outlive: it breaks when they have all died), "later=fd" (such an end for reading:
  * never touched), "status=fd" (the write end of a pipe of its own: lines "ready <confinement>",
- * "alive" when asked with SIGUSR1, "retiring", "failed <reason>"), "log=fd" and "sink=file" or
+ * "alive" when asked with SIGUSR1, "retiring", "failed <reason>"), "metrics=fd"
+ * (a page of memory to count in, metrics.h), "log=fd" and "sink=file" or
  * "sink=syslog". So no program has an end to write to on which another waits.
  */
 #ifndef DAEMON_INTERNAL_H
@@ -42,7 +43,7 @@ struct birth {
 	size_t listener_count;
 	struct conf_override overrides[OVERRIDES_MAX];
 	size_t override_count;
-	int life_fd, later_fd, status_fd, log_fd;
+	int life_fd, later_fd, status_fd, log_fd, metrics_fd;
 	bool log_is_syslog;
 	const char *const *arguments;
 };

@@ -2,11 +2,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "daemon/internal.h"
 
 /* sysexits.h: a configuration error. */
@@ -146,6 +148,21 @@ static void reset_signals(void)
 	signal(SIGUSR1, SIG_IGN); /* until the loop can answer it */
 }
 
+/* Counts go to the page that master reads. Without one they are lost when the process ends. */
+static void open_metrics(int fd)
+{
+	struct metrics_page *page;
+
+	if (fd < 0)
+		return;
+	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		log_warning("this process is not counted: map the page of counters: %m");
+	else
+		metrics_use(page);
+	close(fd);
+}
+
 int daemon_main(int argc, char **argv, const struct daemon_program *program)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
@@ -163,6 +180,7 @@ int daemon_main(int argc, char **argv, const struct daemon_program *program)
 	r = load_configuration();
 	if (r != 0)
 		return r;
+	open_metrics(self.birth.metrics_fd);
 	ipc_set_root(param.queue_directory);
 	ipc_set_default_timeout(param.ipc_timeout);
 	if (find_entry(&err) < 0 || check_listeners(&err) < 0 ||
