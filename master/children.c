@@ -18,6 +18,9 @@
 
 #define ENVIRONMENT_MAX 32
 
+/* Those that give others work, the others, and what all need until their end. */
+#define LIFE_LINES 3
+
 static struct {
 	int null_fd;
 	/*
@@ -25,7 +28,7 @@ static struct {
 	 * when the ends for reading are gone. Master has one of each. One of the later programs' is
 	 * also with those that have work for them, so that they are outlived.
 	 */
-	int life[2], life_of_later[2];
+	int life[LIFE_LINES][2];
 	char *environment[ENVIRONMENT_MAX + 1];
 } children;
 
@@ -76,9 +79,11 @@ int children_prepare(struct error *err)
 		return 0;
 	raise_file_limit();
 	children.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (children.null_fd < 0 || pipe2(children.life, O_CLOEXEC) < 0 ||
-	    pipe2(children.life_of_later, O_CLOEXEC) < 0)
-		return error_errno(err, "open /dev/null and pipes");
+	if (children.null_fd < 0)
+		return error_errno(err, "open /dev/null");
+	for (size_t i = 0; i < LIFE_LINES; i++)
+		if (pipe2(children.life[i], O_CLOEXEC) < 0)
+			return error_errno(err, "make a pipe");
 	return 0;
 }
 
@@ -113,8 +118,14 @@ static void command_free(struct command *command)
 	free(command->items);
 }
 
+/* Which of the life lines. */
+static size_t line_of(const struct plan_service *service)
+{
+	return service_gives_work(service) ? 0 : service_writes_log(service) ? 2 : 1;
+}
+
 static void compose(struct command *command, const struct plan_service *service, int status_fd,
-		    int metrics_fd)
+		    int metrics_fd, int log_fd)
 {
 	const struct service *line = service->line;
 
@@ -132,17 +143,20 @@ static void compose(struct command *command, const struct plan_service *service,
 		if (s != NULL) /* else this machine lacks the protocol */
 			descriptor_add(command, "-L", "%d=%s", s->fd, s->name);
 	}
-	if (service_gives_work(service)) {
-		descriptor_add(command, "-F", "life=%d", children.life[1]);
-		descriptor_add(command, "-F", "later=%d", children.life_of_later[0]);
-	} else {
-		descriptor_add(command, "-F", "life=%d", children.life_of_later[1]);
-	}
+	descriptor_add(command, "-F", "life=%d", children.life[line_of(service)][1]);
+	for (size_t i = line_of(service) + 1; i < LIFE_LINES; i++)
+		descriptor_add(command, "-F", "later=%d", children.life[i][0]);
 	descriptor_add(command, "-F", "status=%d", status_fd);
 	if (metrics_fd >= 0)
 		descriptor_add(command, "-F", "metrics=%d", metrics_fd);
-	descriptor_add(command, "-F", "log=%d", logfile_fd());
-	descriptor_add(command, "-F", "sink=%s", logfile_is_syslog() ? "syslog" : "file");
+	descriptor_add(command, "-F", "log=%d", log_fd);
+	if (service_writes_log(service)) {
+		descriptor_add(command, "-F", "sink=%s", logfile_is_syslog() ? "syslog" : "file");
+		descriptor_add(command, "-F", "lines=%d", logfile_lines_fd());
+		descriptor_add(command, "-F", "state=%d", logfile_state_fd());
+	} else {
+		descriptor_add(command, "-F", "sink=program");
+	}
 	descriptor_add(command, "--", "%s", line->arguments[0] != NULL ? line->arguments[0] : "");
 	if (line->arguments[0] == NULL)
 		free(command->items[--command->count]);
@@ -158,7 +172,7 @@ static void inherit(int fd)
 
 /* In the child. All other descriptors close themselves. */
 static void become_program(const struct plan_service *service, char **command, int status_fd,
-			   int metrics_fd)
+			   int metrics_fd, int log_fd)
 {
 	sigset_t none;
 
@@ -171,32 +185,53 @@ static void become_program(const struct plan_service *service, char **command, i
 		if (s != NULL)
 			inherit(s->fd);
 	}
-	if (service_gives_work(service)) {
-		inherit(children.life[1]);
-		inherit(children.life_of_later[0]);
-	} else {
-		inherit(children.life_of_later[1]);
-	}
+	inherit(children.life[line_of(service)][1]);
+	for (size_t i = line_of(service) + 1; i < LIFE_LINES; i++)
+		inherit(children.life[i][0]);
 	inherit(status_fd);
 	if (metrics_fd >= 0)
 		inherit(metrics_fd);
-	inherit(logfile_fd());
+	inherit(log_fd);
+	if (service_writes_log(service)) {
+		inherit(logfile_lines_fd());
+		inherit(logfile_state_fd());
+	}
 	/* What a library or a sanitizer prints belongs into the log. */
 	dup2(children.null_fd, STDIN_FILENO);
-	dup2(logfile_is_syslog() ? children.null_fd : logfile_fd(), STDOUT_FILENO);
+	dup2(service_writes_log(service) && logfile_is_syslog() ? children.null_fd : log_fd,
+	     STDOUT_FILENO);
 	dup2(STDOUT_FILENO, STDERR_FILENO);
 	execve(command[0], command, children.environment);
 	log_error("run %s: %m", command[0]);
 	_exit(127);
 }
 
-int child_start(struct running_service *service)
+/* Forks with what is ready; the process number, or a negative errno. */
+static pid_t child_fork(struct running_service *service, int status_fd, int metrics_fd, int log_fd)
 {
 	struct command command = { 0 };
+	pid_t pid;
+
+	compose(&command, service->plan, status_fd, metrics_fd, log_fd);
+	pid = fork();
+	if (pid == 0)
+		become_program(service->plan, command.items, status_fd, metrics_fd, log_fd);
+	command_free(&command);
+	return pid < 0 ? -errno : pid;
+}
+
+int child_start(struct running_service *service)
+{
+	bool writes_log = service_writes_log(service->plan);
+	_cleanup_fd_ int own = writes_log ? -1 : logfile_connect();
 	struct metrics_page *metrics = NULL;
 	int status[2], metrics_fd;
 	pid_t pid;
 
+	if (!writes_log && own < 0) {
+		log_error("service %s: no socket for the log: %s", service->key, strerror(-own));
+		return own;
+	}
 	if (pipe2(status, O_CLOEXEC) < 0) {
 		log_error("service %s: no pipe: %m", service->key);
 		return -EMFILE;
@@ -206,16 +241,12 @@ int child_start(struct running_service *service)
 	if (metrics_fd < 0)
 		log_warning("service %s: it will not be counted: no memory: %s", service->key,
 			    strerror(-metrics_fd));
-	compose(&command, service->plan, status[1], metrics_fd);
-	pid = fork();
-	if (pid == 0)
-		become_program(service->plan, command.items, status[1], metrics_fd);
-	command_free(&command);
+	pid = child_fork(service, status[1], metrics_fd, writes_log ? logfile_fd() : own);
 	close(status[1]);
 	if (metrics_fd >= 0)
 		close(metrics_fd);
 	if (pid < 0) {
-		log_error("service %s: fork: %m", service->key);
+		log_error("service %s: fork: %s", service->key, strerror((int)-pid));
 		close(status[0]);
 		metrics_page_free(metrics);
 		return -EAGAIN;

@@ -146,6 +146,7 @@ static void master_run(void *unused)
 	pid_file_empty();
 	services_stop();
 	sockets_close_all();
+	logfile_close();
 	log_info("stopped");
 	if (r < 0) {
 		str_clear(&master.warnings);

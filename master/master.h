@@ -125,6 +125,8 @@ struct list *services_list(void);
 void service_fill(struct running_service *service);
 /* Tells processes of older generations to retire once the new ones are all ready. */
 void service_replace_old(struct running_service *service);
+/* One of them is ready: others may wait for it, or be replaced by it. */
+void services_heard_ready(struct running_service *service);
 /* A process ended that was not asked to, or could not start: the next one waits. */
 void service_slow_down(struct running_service *service, bool was_ready);
 /* Something became ready, or ended. */
@@ -135,6 +137,10 @@ void services_wait_change(unsigned after);
 /* Orderly stop of everything; returns when all processes have ended. */
 void services_stop(void);
 /* The programs of this service give others work: clients' talk, or the queue's deliveries. */
+/* It is the program that writes the log. */
+bool service_writes_log(const struct plan_service *service);
+/* Its place is taken by one that opens the log anew. */
+void services_replace_log(void);
 bool service_gives_work(const struct plan_service *service);
 /*
  * Waits until all are ready. -EINVAL with the reason that a program gave; but with `missing`, what
@@ -240,6 +246,13 @@ void pid_file_empty(void);
 int logfile_open(struct error *err);
 int logfile_fd(void);
 bool logfile_is_syslog(void);
+/* What postlogd reads lines from, and the counts that outlive it. */
+int logfile_lines_fd(void);
+int logfile_state_fd(void);
+/* A socket of its own for a program, connected to what postlogd reads; or a negative errno. */
+int logfile_connect(void);
+/* Removes the socket's file. */
+void logfile_close(void);
 /* False: it goes to syslog, and nobody listens there (yet). */
 bool logfile_is_heard(void);
 /* Starts a task that connects to a syslog daemon that starts later, or anew. */

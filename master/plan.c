@@ -91,6 +91,9 @@ static void find_sockets(struct plan_service *service, struct str *report)
 	struct service *line = service->line;
 	char name[200];
 
+	/* Its socket is master's, with both ends. */
+	if (strcmp(line->program, "postlogd") == 0)
+		return;
 	if (line->type == SERVICE_INET) {
 		addresses_find(service, report);
 		return;
@@ -164,6 +167,23 @@ static void plan_service(struct plan *plan, struct service *line, const char *fo
 	check_sockets(plan, service, report);
 }
 
+/* The log is written, whether or not a line of master.cf says so. */
+static void plan_add_log(struct services *lines)
+{
+	struct service *log;
+
+	for (size_t i = 0; i < lines->count; i++)
+		if (strcmp(lines->items[i].program, "postlogd") == 0)
+			return;
+	lines->items = mem_resize(lines->items, lines->count + 1, sizeof(*log));
+	log = &lines->items[lines->count++];
+	*log = (struct service){ .name = mem_strdup("postlog"),
+				 .type = SERVICE_DATAGRAM,
+				 .processes = 1,
+				 .program = mem_strdup("postlogd"),
+				 .arguments = mem_new_array(char *, 1) };
+}
+
 int plan_load(const char *config_directory, struct plan *plan, struct str *report,
 	      struct str *notes)
 {
@@ -195,6 +215,8 @@ int plan_load(const char *config_directory, struct plan *plan, struct str *repor
 			   "deliver what is in it, and name another folder for ours\n",
 			   plan->queue_directory);
 	find_programs(&folder);
+	if (plan->lines.count > 0)
+		plan_add_log(&plan->lines);
 	plan->services = mem_new_array(struct plan_service, plan->lines.count + 1);
 	for (size_t i = 0; i < plan->lines.count; i++)
 		plan_service(plan, &plan->lines.items[i], str_cstr(&folder), report, notes);

@@ -32,7 +32,6 @@ static const struct {
 	{ "tlsproxy", FATE_ELSEWHERE, NULL, NULL },
 	{ "dnsblog", FATE_ELSEWHERE, NULL, NULL },
 	{ "scache", FATE_ELSEWHERE, NULL, NULL },
-	{ "postlogd", FATE_ELSEWHERE, NULL, NULL },
 	{ "error", FATE_ELSEWHERE, NULL, NULL },
 	{ "discard", FATE_ELSEWHERE, NULL, NULL },
 	{ "nbdb_reindexd", FATE_ELSEWHERE, NULL, NULL },

@@ -43,7 +43,7 @@ static void heard_ready(struct process *p, struct view confinement)
 	free(p->service->failure);
 	p->service->failure = NULL;
 	str_set(&p->confinement, confinement);
-	service_replace_old(p->service);
+	services_heard_ready(p->service);
 }
 
 /* Its table changed: another takes its place at once. */

@@ -18,6 +18,7 @@ static struct {
 	struct list list;
 	unsigned generation;
 	unsigned changes;
+	bool has_log; /* once */
 	struct waitlist changed;
 } services = { .list = { &services.list, &services.list },
 	       .changed = { { &services.changed.tasks, &services.changed.tasks } } };
@@ -67,21 +68,62 @@ static bool is_ready(const struct running_service *service)
 	return service->plan == NULL || count_current(service, true) >= service->plan->processes;
 }
 
+/* At the start nobody has anything to say before somebody listens. */
+static bool may_fill(const struct running_service *service)
+{
+	if (services.has_log || service->plan == NULL || service_writes_log(service->plan))
+		return true;
+	list_for_each (&services.list, struct running_service, link, other)
+		if (other->plan != NULL && service_writes_log(other->plan) && !is_ready(other))
+			return false;
+	services.has_log = true;
+	return true;
+}
+
+static void services_fill(void)
+{
+	list_for_each (&services.list, struct running_service, link, service)
+		service_fill(service);
+}
+
+void services_heard_ready(struct running_service *service)
+{
+	if (!services.has_log && service->plan != NULL && service_writes_log(service->plan))
+		services_fill();
+	service_replace_old(service);
+}
+
+void services_replace_log(void)
+{
+	list_for_each (&services.list, struct running_service, link, service)
+		if (service->plan != NULL && service_writes_log(service->plan))
+			list_for_each (&service->processes, struct process, link, p)
+				if (p->state == PROCESS_READY)
+					process_signal(p, SIGHUP);
+	services_fill();
+}
+
 void service_fill(struct running_service *service)
 {
+	if (!may_fill(service))
+		return;
 	while (service->plan != NULL && !service->pausing && !master_is_stopping() &&
 	       count_current(service, false) < service->plan->processes)
 		if (child_start(service) < 0)
 			service_slow_down(service, false);
 }
 
-void service_replace_old(struct running_service *service)
+static void service_retire_old(struct running_service *service)
 {
-	if (!is_ready(service))
-		return;
 	list_for_each (&service->processes, struct process, link, p)
 		if (p->generation != service->generation && p->state == PROCESS_READY)
 			process_signal(p, SIGHUP);
+}
+
+void service_replace_old(struct running_service *service)
+{
+	if (is_ready(service))
+		service_retire_old(service);
 }
 
 /* ---- back-off ---- */
@@ -166,6 +208,9 @@ void services_apply(struct plan *plan)
 		service->failure = NULL;
 		if (service->plan != NULL && service->plan->path == NULL)
 			service_failed(service, VIEW("there is no such program"));
+		/* Two would write at the same time: the old one goes before the new one reads. */
+		if (service->plan != NULL && service_writes_log(service->plan))
+			service_retire_old(service);
 		service_fill(service);
 		service_replace_old(service);
 	}
@@ -264,6 +309,11 @@ static enum program_wave wave_of(const char *name)
 bool service_gives_work(const struct plan_service *service)
 {
 	return wave_of(service->line->program) < WAVE_REST;
+}
+
+bool service_writes_log(const struct plan_service *service)
+{
+	return wave_of(service->line->program) == WAVE_LAST;
 }
 
 /* Signals all of a wave (0: none), and counts them. */

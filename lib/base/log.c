@@ -1,3 +1,7 @@
+/*
+ * The log as every program sees it: lines are made, gathered for a turn of the loop, and given to
+ * the sink. How a line looks and travels is in logline.c.
+ */
 #include "base/log.h"
 
 #include <errno.h>
@@ -10,15 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/logline.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-#define SYSLOG_FACILITY_MAIL (2 << 3)
-/* Lines of one turn that are written together. */
-#define LOG_GATHER_MAX 32768
-
 static struct {
-	char tag[64];
+	char tag[LOG_TAG_MAX + 1];
 	char host[64];
 	int fd;
 	enum log_sink sink;
@@ -26,15 +27,15 @@ static struct {
 	bool json;
 	pid_t pid; /* 0: to be asked for */
 	bool gathers;
-	size_t gathered;
-	char lines[LOG_GATHER_MAX];
+	/* Lines of one turn that are written together: as text, or as a datagram. */
+	size_t gathered, gathered_lines;
+	char bytes[LOG_DATAGRAM_MAX];
+	size_t lost; /* lines that were not taken, of which nobody has been told yet */
 } log_state = { .tag = "posta", .fd = STDERR_FILENO, .lowest = LOG_INFO_LEVEL };
-
-static const char *const level_names[] = { "debug", "info", "warning", "error", "fatal" };
-static const int syslog_severities[] = { 7, 6, 4, 3, 2 };
 
 void log_open(const char *tag, int fd, enum log_sink sink, bool json)
 {
+	log_flush();
 	snprintf(log_state.tag, sizeof(log_state.tag), "%s", tag);
 	log_state.fd = fd;
 	log_state.sink = sink;
@@ -42,6 +43,8 @@ void log_open(const char *tag, int fd, enum log_sink sink, bool json)
 	if (gethostname(log_state.host, sizeof(log_state.host) - 1) < 0)
 		snprintf(log_state.host, sizeof(log_state.host), "localhost");
 	log_state.host[strcspn(log_state.host, ".")] = '\0';
+	if (log_state.host[0] == '\0')
+		snprintf(log_state.host, sizeof(log_state.host), "localhost");
 	/* The time zone's file cannot be read any more inside a chroot. */
 	tzset();
 }
@@ -51,119 +54,129 @@ int log_descriptor(void)
 	return log_state.fd;
 }
 
+enum log_sink log_sink_kind(void)
+{
+	return log_state.sink;
+}
+
+const char *log_host(void)
+{
+	return log_state.host;
+}
+
 void log_set_level(enum log_level lowest)
 {
 	log_state.lowest = lowest;
 }
 
-/* "4XyZ...: text": the identifier in front of a line about a message or a session. */
-static struct view leading_id(struct view text)
+static struct log_line line_make(enum log_level level, struct view text)
 {
-	size_t at = view_find_byte(text, ':');
-
-	if (at == VIEW_NOT_FOUND || at < 6 || at > 40 || at + 1 >= text.len ||
-	    text.data[at + 1] != ' ')
-		return VIEW_NONE;
-	for (size_t i = 0; i < at; i++)
-		if (!ascii_is_alnum(text.data[i]))
-			return VIEW_NONE;
-	return view_first(text, at);
+	return (struct log_line){ .host = view_of(log_state.host),
+				  .tag = view_of(log_state.tag),
+				  .pid = log_state.pid,
+				  .time = log_line_now(),
+				  .level = level,
+				  .text = text };
 }
 
-static void append_json(struct str *line, const char *name, struct view v)
-{
-	_cleanup_(str_free) struct str printable = STR_EMPTY;
+/* ---- to the program that writes the log ---- */
 
-	str_append_printable(&printable, v);
-	str_printf(line, "\"%s\":\"", name);
-	for (size_t i = 0; i < printable.len; i++) {
-		if (printable.data[i] == '"' || printable.data[i] == '\\')
-			str_append_byte(line, '\\');
-		str_append_byte(line, printable.data[i]);
+/* In front of what comes next, so that it stands where the lines would have. */
+static bool loss_told(void)
+{
+	char text[100], datagram[LOG_TAG_MAX + sizeof(text) + 50];
+	struct log_line line;
+	size_t length;
+	int n = snprintf(text, sizeof(text),
+			 "%zu lines of the log were lost: they were not taken in time",
+			 log_state.lost);
+
+	line = line_make(LOG_WARNING_LEVEL, view_make(text, (size_t)n));
+	length = log_pack_head(datagram, line.tag);
+	length = log_pack_line(datagram, length, &line);
+	if (send(log_state.fd, datagram, length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return false;
+	log_state.lost = 0;
+	return true;
+}
+
+/*
+ * The socket waits a while for a reader that has fallen behind or is being replaced. Once that was
+ * in vain there is no waiting until a line gets through again: mail comes first.
+ */
+static void send_gathered(void)
+{
+	if (log_state.lost > 0 && !loss_told())
+		log_state.lost += log_state.gathered_lines;
+	else if (log_state.gathered > 0 &&
+		 send(log_state.fd, log_state.bytes, log_state.gathered, MSG_NOSIGNAL) < 0)
+		log_state.lost += log_state.gathered_lines;
+	log_state.gathered = log_state.gathered_lines = 0;
+}
+
+static void pack(const struct log_line *line)
+{
+	size_t length = 0;
+
+	if (log_state.gathered > 0)
+		length = log_pack_line(log_state.bytes, log_state.gathered, line);
+	if (length == 0) {
+		send_gathered();
+		length = log_pack_head(log_state.bytes, line->tag);
+		length = log_pack_line(log_state.bytes, length, line);
 	}
-	str_append_byte(line, '"');
+	log_state.gathered = length;
+	log_state.gathered_lines++;
 }
 
-static void format_json(struct str *line, enum log_level level, struct view text)
-{
-	struct timespec now;
-	struct tm tm;
-	struct view id = leading_id(text);
+/* ---- to a file, or to the syslog daemon ---- */
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	str_printf(line, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ\",", tm.tm_year + 1900,
-		   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000);
-	append_json(line, "host", view_of(log_state.host));
-	str_append_byte(line, ',');
-	append_json(line, "program", view_of(log_state.tag));
-	str_printf(line, ",\"pid\":%d,\"level\":\"%s\",", (int)log_state.pid, level_names[level]);
-	if (id.len > 0) {
-		append_json(line, "id", id);
-		str_append_byte(line, ',');
+static void write_gathered(void)
+{
+	if (log_state.gathered > 0)
+		(void)!write(log_state.fd, log_state.bytes, log_state.gathered);
+	log_state.gathered = 0;
+}
+
+static void write_or_gather(const struct log_line *line, bool now)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	log_line_format(&text, line, LOG_SINK_FILE, log_state.json);
+	if (now || text.len > LOG_DATAGRAM_MAX - log_state.gathered)
+		write_gathered();
+	if (now || text.len > LOG_DATAGRAM_MAX) {
+		(void)!write(log_state.fd, text.data, text.len);
+		return;
 	}
-	append_json(line, "message", text);
-	str_append_byte(line, '}');
+	memcpy(log_state.bytes + log_state.gathered, text.data, text.len);
+	log_state.gathered += text.len;
 }
 
-/* "Nov 21 18:37:00": made anew when the second is another. */
-static const char *time_of_day(void)
+static void send_to_syslog(const struct log_line *line)
 {
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-					    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	static time_t made_at;
-	static char text[32];
-	time_t now = time(NULL);
-	struct tm tm;
+	_cleanup_(str_free) struct str text = STR_EMPTY;
 
-	if (now == made_at)
-		return text;
-	localtime_r(&now, &tm);
-	snprintf(text, sizeof(text), "%s %2d %02d:%02d:%02d", months[tm.tm_mon], tm.tm_mday,
-		 tm.tm_hour, tm.tm_min, tm.tm_sec);
-	made_at = now;
-	return text;
+	log_line_format(&text, line, LOG_SINK_SYSLOG, log_state.json);
+	/* The socket has a limit for how long it waits for a daemon that has fallen behind. */
+	(void)!send(log_state.fd, text.data, text.len, MSG_NOSIGNAL);
 }
 
-/* What stands in front of the text: for syslog(3) with the priority, RFC 3164 section 4.1. */
-static void format_front(struct str *line, enum log_level level)
-{
-	if (log_state.sink == LOG_SINK_SYSLOG)
-		str_printf(line, "<%d>", SYSLOG_FACILITY_MAIL | syslog_severities[level]);
-	str_append_cstr(line, time_of_day());
-	str_append_byte(line, ' ');
-	if (log_state.sink == LOG_SINK_FILE)
-		str_printf(line, "%s ", log_state.host[0] ? log_state.host : "localhost");
-	str_printf(line, "%s[%d]: ", log_state.tag, (int)log_state.pid);
-}
-
-static void format_line(struct str *line, enum log_level level, struct view text)
-{
-	if (!log_state.json || log_state.sink == LOG_SINK_SYSLOG)
-		format_front(line, level);
-	if (log_state.json) {
-		format_json(line, level, text);
-	} else {
-		if (level != LOG_INFO_LEVEL)
-			str_printf(line, "%s: ", level_names[level]);
-		str_append(line, text);
-	}
-	if (log_state.sink == LOG_SINK_FILE)
-		str_append_byte(line, '\n');
-}
+/* ---- any sink ---- */
 
 void log_flush(void)
 {
-	if (log_state.gathered > 0)
-		(void)!write(log_state.fd, log_state.lines, log_state.gathered);
-	log_state.gathered = 0;
+	if (log_state.sink == LOG_SINK_PROGRAM)
+		send_gathered();
+	else
+		write_gathered();
 }
 
 /* What was gathered is the parent's to write. */
 static void forget_parent(void)
 {
 	log_state.pid = 0;
-	log_state.gathered = 0;
+	log_state.gathered = log_state.gathered_lines = log_state.lost = 0;
 }
 
 static void follow_forks(void)
@@ -180,48 +193,30 @@ void log_gather(void)
 	atexit(log_flush);
 }
 
-static void log_write_line(struct view line)
+static void log_say(enum log_level level, const char *format, va_list args)
 {
-	log_flush();
-	(void)!write(log_state.fd, line.data, line.len);
-}
-
-static void gather(struct view line)
-{
-	if (line.len > LOG_GATHER_MAX - log_state.gathered)
-		log_flush();
-	if (line.len > LOG_GATHER_MAX) {
-		log_write_line(line);
-		return;
-	}
-	memcpy(log_state.lines + log_state.gathered, line.data, line.len);
-	log_state.gathered += line.len;
-}
-
-static void log_line(enum log_level level, const char *format, va_list args)
-{
+	bool now = !log_state.gathers || level >= LOG_WARNING_LEVEL;
 	char raw[LOG_LINE_MAX];
-	struct str text = STR_EMPTY, line = STR_EMPTY;
+	struct log_line line;
 	int saved = errno;
 
 	if (level < log_state.lowest)
 		return;
 	vsnprintf(raw, sizeof(raw), format, args);
-	str_append_printable(&text, view_of(raw));
 	if (log_state.pid == 0) {
 		log_state.pid = getpid();
 		follow_forks();
 	}
-	format_line(&line, level, str_view(&text));
-	/* The socket has a limit for how long it waits for a daemon that has fallen behind. */
-	if (log_state.sink == LOG_SINK_SYSLOG)
-		(void)!send(log_state.fd, line.data, line.len, MSG_NOSIGNAL);
-	else if (log_state.gathers && level < LOG_WARNING_LEVEL)
-		gather(str_view(&line));
-	else
-		log_write_line(str_view(&line));
-	str_free(&text);
-	str_free(&line);
+	line = line_make(level, view_of(raw));
+	if (log_state.sink == LOG_SINK_SYSLOG) {
+		send_to_syslog(&line);
+	} else if (log_state.sink == LOG_SINK_FILE) {
+		write_or_gather(&line, now);
+	} else {
+		pack(&line);
+		if (now)
+			send_gathered();
+	}
 	errno = saved;
 }
 
@@ -230,7 +225,7 @@ static void log_line(enum log_level level, const char *format, va_list args)
 	{                                                                                          \
 		va_list args;                                                                      \
 		va_start(args, format);                                                            \
-		log_line(level, format, args);                                                     \
+		log_say(level, format, args);                                                      \
 		va_end(args);                                                                      \
 	}
 
@@ -244,7 +239,7 @@ void log_fatal(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	log_line(LOG_FATAL_LEVEL, format, args);
+	log_say(LOG_FATAL_LEVEL, format, args);
 	va_end(args);
 	exit(1);
 }

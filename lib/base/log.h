@@ -3,10 +3,14 @@
  *
  *	Nov 21 23:58:21 mx posta/smtpd[123]: 4XyZ...: client=...
  *
- * or, with log_format = json, one JSON object a line. Lines go to one descriptor that was opened
- * before the program was confined (a file opened for appending, standard error or the syslog
- * socket); one write is one line, so that many processes share a file. Control bytes in a line
- * become '?'. Passwords, tokens and message bodies never go in.
+ * or, with log_format = json, one JSON object a line. The programs send their lines to postlogd, the
+ * only one but master that has the log open; master, postlogd and the tool write to a descriptor
+ * (a file opened for appending, standard error or the syslog socket). Control bytes in a line become
+ * '?'. Passwords, tokens and message bodies never go in.
+ *
+ * Order: a line is on its way before any message to another program that is sent after it
+ * (lib/ipc flushes), so lines about one mail are in the log in the order in which things happened.
+ * Lines that nobody takes in time are counted, and the count is told as soon as one gets through.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -24,8 +28,9 @@ enum log_level {
 };
 
 enum log_sink {
-	LOG_SINK_FILE,	 /* time and host in front */
-	LOG_SINK_SYSLOG, /* a connected /dev/log datagram socket: RFC 3164 form */
+	LOG_SINK_FILE,	  /* time and host in front */
+	LOG_SINK_SYSLOG,  /* a connected /dev/log datagram socket: RFC 3164 form */
+	LOG_SINK_PROGRAM, /* a datagram socket that postlogd reads: logline.h */
 };
 
 /*
@@ -35,6 +40,9 @@ enum log_sink {
 void log_open(const char *tag, int fd, enum log_sink sink, bool json);
 /* The descriptor, for a child process that closes all others. */
 int log_descriptor(void);
+enum log_sink log_sink_kind(void);
+/* This machine, as lines name it. */
+const char *log_host(void);
 /* The lowest level that is written; info at first. */
 void log_set_level(enum log_level lowest);
 

@@ -63,7 +63,12 @@ static bool read_flag(struct birth *birth, const char *text)
 	if (view_is(key, "life"))
 		return read_fd(view_of(value), &birth->life_fd);
 	if (view_is(key, "later"))
-		return read_fd(view_of(value), &birth->later_fd);
+		return birth->later_count < LATER_MAX &&
+		       read_fd(view_of(value), &birth->later_fds[birth->later_count++]);
+	if (view_is(key, "lines"))
+		return read_fd(view_of(value), &birth->inherited[INHERITED_LINES]);
+	if (view_is(key, "state"))
+		return read_fd(view_of(value), &birth->inherited[INHERITED_STATE]);
 	if (view_is(key, "status"))
 		return read_fd(view_of(value), &birth->status_fd);
 	if (view_is(key, "metrics"))
@@ -71,7 +76,9 @@ static bool read_flag(struct birth *birth, const char *text)
 	if (view_is(key, "log"))
 		return read_fd(view_of(value), &birth->log_fd);
 	if (view_is(key, "sink")) {
-		birth->log_is_syslog = strcmp(value, "syslog") == 0;
+		birth->sink = strcmp(value, "syslog") == 0    ? LOG_SINK_SYSLOG
+			      : strcmp(value, "program") == 0 ? LOG_SINK_PROGRAM
+							      : LOG_SINK_FILE;
 		return true;
 	}
 	return false;
@@ -100,8 +107,11 @@ static bool read_option(struct birth *birth, char option, char *value)
 static void keep_from_children(const struct birth *birth)
 {
 	fcntl(birth->life_fd, F_SETFD, FD_CLOEXEC);
-	if (birth->later_fd >= 0)
-		fcntl(birth->later_fd, F_SETFD, FD_CLOEXEC);
+	for (size_t i = 0; i < birth->later_count; i++)
+		fcntl(birth->later_fds[i], F_SETFD, FD_CLOEXEC);
+	for (size_t i = 0; i < INHERITED_COUNT; i++)
+		if (birth->inherited[i] >= 0)
+			fcntl(birth->inherited[i], F_SETFD, FD_CLOEXEC);
 	fcntl(birth->status_fd, F_SETFD, FD_CLOEXEC);
 	fcntl(birth->log_fd, F_SETFD, FD_CLOEXEC);
 	for (size_t i = 0; i < birth->listener_count; i++)
@@ -112,9 +122,12 @@ int arguments_read(int argc, char **argv, struct birth *birth, struct error *err
 {
 	int i = 1;
 
-	*birth = (struct birth){
-		.life_fd = -1, .later_fd = -1, .status_fd = -1, .log_fd = -1, .metrics_fd = -1
-	};
+	*birth = (struct birth){ .life_fd = -1,
+				 .status_fd = -1,
+				 .log_fd = -1,
+				 .metrics_fd = -1,
+				 .sink = LOG_SINK_FILE,
+				 .inherited = { -1, -1 } };
 	for (; i < argc && argv[i][0] == '-' && strcmp(argv[i], "--") != 0; i += 2)
 		if (argv[i][1] == '\0' || argv[i][2] != '\0' || i + 1 >= argc ||
 		    !read_option(birth, argv[i][1], argv[i + 1]))

@@ -98,6 +98,9 @@ void daemon_retire(void);
 void daemon_work_begin(void);
 void daemon_work_end(void);
 bool daemon_running_as_root(void);
+/* What only one program is given: the ends and the counts of the log. -1: not given. */
+enum daemon_inherited { INHERITED_LINES, INHERITED_STATE, INHERITED_COUNT };
+int daemon_inherited(enum daemon_inherited what);
 /* For prepare(): calls that this program needs beyond those of programs.def, as configured. */
 void daemon_add_calls(unsigned calls);
 

@@ -18,12 +18,15 @@
  * this one is to outlive: it breaks when they have all died), "later=fd" (such an end for reading:
  * never touched), "status=fd" (the write end of a pipe of its own: lines "ready <confinement>",
  * "alive" when asked with SIGUSR1, "retiring", "failed <reason>"), "metrics=fd"
- * (a page of memory to count in, metrics.h), "log=fd" and "sink=file" or
- * "sink=syslog". So no program has an end to write to on which another waits.
+ * (a page of memory to count in, metrics.h), "log=fd" and "sink=program" (the datagram socket that
+ * postlogd reads), "sink=file" or "sink=syslog". postlogd is given "lines=fd" (the other end of that
+ * socket) and "state=fd" (memory that outlives it) too. So no program has an end to write to on
+ * which another waits.
  */
 #ifndef DAEMON_INTERNAL_H
 #define DAEMON_INTERNAL_H
 
+#include "base/log.h"
 #include "base/str.h"
 #include "conf/conf.h"
 #include "daemon/daemon.h"
@@ -31,6 +34,7 @@
 
 #define LISTEN_MAX    64 /* sockets of one service: addresses of this host, mostly */
 #define OVERRIDES_MAX 256
+#define LATER_MAX     4
 
 struct listener {
 	int fd;
@@ -43,8 +47,11 @@ struct birth {
 	size_t listener_count;
 	struct conf_override overrides[OVERRIDES_MAX];
 	size_t override_count;
-	int life_fd, later_fd, status_fd, log_fd, metrics_fd;
-	bool log_is_syslog;
+	int life_fd, status_fd, log_fd, metrics_fd;
+	int later_fds[LATER_MAX];
+	size_t later_count;
+	int inherited[INHERITED_COUNT];
+	enum log_sink sink;
 	const char *const *arguments;
 };
 

@@ -39,6 +39,11 @@ const char *const *daemon_arguments(void)
 	return self.birth.arguments;
 }
 
+int daemon_inherited(enum daemon_inherited what)
+{
+	return self.birth.inherited[what];
+}
+
 const struct program *daemon_entry(void)
 {
 	return &self.entry;
@@ -63,8 +68,7 @@ static void open_log(void)
 
 	str_printf(&tag, "%s/%s", param.syslog_name ? param.syslog_name : "posta",
 		   self.program->name);
-	log_open(tag.data, self.birth.log_fd,
-		 self.birth.log_is_syslog ? LOG_SINK_SYSLOG : LOG_SINK_FILE,
+	log_open(tag.data, self.birth.log_fd, self.birth.sink,
 		 param.log_format != NULL && strcmp(param.log_format, "json") == 0);
 }
 

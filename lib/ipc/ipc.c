@@ -169,6 +169,8 @@ static int send_all(struct ipc *ipc, struct iovec *parts, size_t count, int fd)
 
 	if (ipc->broken < 0)
 		return ipc->broken;
+	/* What we have logged stands in the log before what others log because of this. */
+	log_flush();
 	if (fd >= 0)
 		attach_fd(&header, control.bytes, sizeof(control.bytes), fd);
 	frame_advance(&header, 0);

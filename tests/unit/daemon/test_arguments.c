@@ -47,7 +47,7 @@ static void a_whole_line(void **state)
 	assert_int_equal(birth.life_fd, 50);
 	assert_int_equal(birth.status_fd, 51);
 	assert_int_equal(birth.log_fd, 52);
-	assert_true(birth.log_is_syslog);
+	assert_int_equal(birth.sink, LOG_SINK_SYSLOG);
 	assert_int_equal(birth.override_count, 2);
 	assert_string_equal(birth.overrides[0].name, "a");
 	assert_string_equal(birth.overrides[0].value, "b=c");

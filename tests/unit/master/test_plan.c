@@ -84,7 +84,9 @@ static void services_and_sockets(void **state)
 	     "submit unix n - - - - cleanup\n"
 	     "qmgr unix - - - - 5 qmgr x also=public/showq y\n",
 	     &plan);
-	assert_int_equal(plan.count, 5);
+	assert_int_equal(plan.count, 6); /* and the log */
+	assert_string_equal(plan.services[5].key, "postlog unix-dgram");
+	assert_int_equal(plan.services[5].socket_count, 0);
 	assert_string_equal(plan.services[0].key, "smtp inet");
 	assert_sockets(&plan.services[0], "127.0.0.1:25");
 	assert_int_equal(plan.services[0].processes, 1);
@@ -175,7 +177,7 @@ static void lines_of_postfix(void **state)
 			      &plan, &report, &notes),
 			 0);
 	assert_notes(&notes, expected);
-	assert_int_equal(plan.count, 14);
+	assert_int_equal(plan.count, 15);
 	/* Not where Postfix has them, but where ours look for them. */
 	assert_sockets(find(&plan, "cleanup unix"), "private/cleanup");
 	assert_sockets(find(&plan, "sub-cleanup unix"), "private/sub-cleanup");
@@ -225,7 +227,7 @@ static void partial(void **state)
 	assert_int_equal(load("", "smtp inet n - - - - smtpd\nold fifo n - - - - smtpd\n", &plan,
 			      &report, &notes),
 			 0);
-	assert_int_equal(plan.count, 1);
+	assert_int_equal(plan.count, 2);
 	assert_string_equal(str_cstr(&notes),
 			    "master.cf, line 2: services of type fifo are not used: old\n"
 			    "master.cf lacks services that are in share/posta/master.cf: cleanup, "
@@ -237,8 +239,7 @@ static void partial(void **state)
 static void ours_with_lines_of_postfix(void **state)
 {
 	static const char *const expected[] = {
-		"line 4: program pipe is not there yet: no service foo\n",
-		"left out, as others do their work: postlog\n", NULL
+		"line 4: program pipe is not there yet: no service foo\n", NULL
 	};
 	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
 	struct plan plan;
@@ -310,9 +311,10 @@ static void what_is_wrong(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const programs[] = { "smtpd",  "cleanup", "qmgr",   "showq",
-						"bounce", "local",   "smtp",   "resolver",
-						"auth",	  "anvil",   "status", "local-deliver" };
+	static const char *const programs[] = { "smtpd",   "cleanup", "qmgr",	"showq",
+						"bounce",  "local",   "smtp",	"resolver",
+						"auth",	   "anvil",   "status", "local-deliver",
+						"postlogd" };
 
 	(void)state;
 	if (mkdtemp(folder) == NULL)
@@ -345,7 +347,7 @@ static void no_program(void **state)
 			 0);
 	assert_non_null(strstr(str_cstr(&notes), "line 2: there is no program nosuch"));
 	assert_non_null(strstr(str_cstr(&notes), "line 1: service 2525 stands again in line 3"));
-	assert_int_equal(plan.count, 2);
+	assert_int_equal(plan.count, 3);
 	assert_null(plan.services[0].path);
 	assert_int_equal(plan.services[0].processes, 0);
 	assert_sockets(&plan.services[0], "private/foo");
