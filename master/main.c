@@ -23,6 +23,8 @@
 
 #define EXIT_CONFIGURATION 78
 #define READY_TIMEOUT	   60000
+#define QMGR_SOCKET	   "private/qmgr"
+#define QMGR_TIMEOUT	   30000
 /* For addresses that the programs of a master that was killed are about to let go. */
 #define BIND_PATIENCE 10000
 
@@ -80,6 +82,27 @@ static int master_prepare(struct error *err)
 	return children_prepare(err);
 }
 
+/* A process that is ready may still hang: mail goes nowhere without this one. */
+static int hear_qmgr(struct error *err)
+{
+	_cleanup_(ipc_freep) struct ipc *ipc = NULL;
+	struct message m;
+	int r;
+
+	if (socket_find(QMGR_SOCKET) == NULL)
+		return 0;
+	ipc = ipc_connect(QMGR_SOCKET, clock_after(QMGR_TIMEOUT));
+	r = ipc == NULL ? -errno : 0;
+	if (r == 0) {
+		ipc_set_timeout(ipc, QMGR_TIMEOUT);
+		/* No such id can be: it is answered without looking. */
+		r = ipc_send(ipc, queue_page, .queue_id = VIEW("?"));
+	}
+	if (r == 0)
+		r = ipc_expect(ipc, MSG_verdict, &m);
+	return r < 0 ? error_set(err, r, "service qmgr does not answer: %s", strerror(-r)) : 0;
+}
+
 static int start_services(struct error *err)
 {
 	int r = sockets_open(plan_in_force(), pid_file_was_left() ? BIND_PATIENCE : 0, err);
@@ -90,7 +113,8 @@ static int start_services(struct error *err)
 		return r;
 	publish_start();
 	services_apply(plan_in_force());
-	return services_wait_ready(clock_after(READY_TIMEOUT), &master.warnings, err);
+	r = services_wait_ready(clock_after(READY_TIMEOUT), &master.warnings, err);
+	return r < 0 ? r : hear_qmgr(err);
 }
 
 /* ---- signals ---- */

@@ -129,6 +129,8 @@ void service_replace_old(struct running_service *service);
 void services_heard_ready(struct running_service *service);
 /* A process ended that was not asked to, or could not start: the next one waits. */
 void service_slow_down(struct running_service *service, bool was_ready);
+/* A process retired soon after it began: the next one waits a moment for what else may change. */
+void service_gather(struct running_service *service);
 /* Something became ready, or ended. */
 void services_changed(void);
 /* Counts those calls; waits for the next after that one. */

@@ -14,7 +14,7 @@
 /* A program that lives longer has nothing to do with why the last one ended. */
 #define GOOD_LIFE    10000
 #define ANSWER_PAUSE 10
-/* One that retires earlier would be replaced in a tight circle. */
+/* One that retires earlier: more changes may follow. */
 #define SHORT_LIFE 1000
 
 struct process *process_find(pid_t pid)
@@ -56,8 +56,9 @@ static void heard_retiring(struct process *p)
 	p->state = PROCESS_RETIRING;
 	log_info("service %s: %s[%d] finishes and is replaced", service->key, p->program,
 		 (int)p->pid);
+	/* No failure; but what changes one thing after the other is taken together. */
 	if (clock_now() - p->ready_at < SHORT_LIFE)
-		service_slow_down(service, true);
+		service_gather(service);
 	service_fill(service);
 }
 

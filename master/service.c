@@ -11,8 +11,9 @@
 
 #define FIRST_PAUSE 100 /* before the first new start after a failure */
 #define CRASH_PAUSE_MAX                                                                            \
-	2000		/* for a program that had been ready: it may have met one bad message */
-#define KILL_PAUSE 5000 /* what SIGKILL may take */
+	2000		  /* for a program that had been ready: it may have met one bad message */
+#define GATHER_PAUSE 100  /* for what else may change */
+#define KILL_PAUSE   5000 /* what SIGKILL may take */
 
 static struct {
 	struct list list;
@@ -131,6 +132,7 @@ void service_replace_old(struct running_service *service)
 struct pause {
 	struct running_service *service;
 	unsigned number;
+	msec_t duration;
 };
 
 /* A reload may have ended it before its time; another may have begun since. */
@@ -139,13 +141,24 @@ static void end_pause(void *argument)
 	struct pause *pause = argument;
 	struct running_service *service = pause->service;
 
-	task_sleep(service->pause);
+	task_sleep(pause->duration);
 	if (service->pausing && service->pause_number == pause->number) {
 		service->pausing = false;
 		service_fill(service);
 		services_changed();
 	}
 	free(pause);
+}
+
+static void service_begin_pause(struct running_service *service, msec_t duration)
+{
+	struct pause *pause = mem_new(struct pause);
+
+	service->pausing = true;
+	pause->service = service;
+	pause->number = ++service->pause_number;
+	pause->duration = duration;
+	task_spawn("pause", end_pause, pause);
 }
 
 void service_slow_down(struct running_service *service, bool was_ready)
@@ -158,13 +171,13 @@ void service_slow_down(struct running_service *service, bool was_ready)
 	log_warning("service %s: next start of %s in %.1f seconds", service->key,
 		    service->plan ? service->plan->line->program : "its program",
 		    (double)service->pause / 1000);
-	service->pausing = true;
+	service_begin_pause(service, service->pause);
+}
 
-	struct pause *pause = mem_new(struct pause);
-
-	pause->service = service;
-	pause->number = ++service->pause_number;
-	task_spawn("pause", end_pause, pause);
+void service_gather(struct running_service *service)
+{
+	if (!service->pausing)
+		service_begin_pause(service, GATHER_PAUSE);
 }
 
 /* ---- plans ---- */

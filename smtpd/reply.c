@@ -11,7 +11,7 @@ static void slow_down(struct session *s)
 {
 	if (s->errors > (size_t)param.smtpd_soft_error_limit) {
 		stream_flush(s->io);
-		task_sleep(param.smtpd_error_sleep_time);
+		(void)task_pause(param.smtpd_error_sleep_time);
 	}
 }
 

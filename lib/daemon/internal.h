@@ -84,6 +84,8 @@ void serve_retire(void);
 
 /* ---- life.c ---- */
 
+/* Before the program is confined, and after its prepare(). */
+void life_prepare(void);
 void life_start(const struct daemon_program *program, const struct birth *birth);
 void life_retire(void);
 /* For serve.c: a connection or other work begins or ends. */

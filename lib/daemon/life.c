@@ -9,13 +9,16 @@
 #include "daemon/internal.h"
 #include "table/table.h"
 
-/* How often tables are looked at while no request comes that would look at them. */
-#define TABLE_CHECK_PAUSE 1000
+/* How often tables are looked at while no request comes, where the system does not tell. */
+#define TABLE_CHECK_PAUSE 10000
+/* After it told: what changes together is taken together. */
+#define TABLE_GATHER_PAUSE 50
 
 static struct {
 	const struct daemon_program *program;
 	int life_fd, status_fd;
-	size_t work; /* connections and other things that must end before this program does */
+	int tables_fd; /* tells of changes; -ENODATA: there is nothing to change; else: look */
+	size_t work;   /* connections and other things that must end before this program does */
 	bool retiring, stopping;
 } life;
 
@@ -142,6 +145,25 @@ static void watch_tables(void *unused)
 	}
 }
 
+static void hear_of_tables(void *unused)
+{
+	char events[4096];
+
+	(void)unused;
+	while (task_wait_readable(life.tables_fd, MSEC_FOREVER) == 0) {
+		task_sleep(TABLE_GATHER_PAUSE);
+		while (read(life.tables_fd, events, sizeof(events)) > 0)
+			;
+		if (table_any_changed())
+			life_retire();
+	}
+}
+
+void life_prepare(void)
+{
+	life.tables_fd = daemon_entry()->root != DAEMON_ROOT_NONE ? table_notify_fd() : -ENODATA;
+}
+
 void life_start(const struct daemon_program *program, const struct birth *birth)
 {
 	life.program = program;
@@ -151,7 +173,9 @@ void life_start(const struct daemon_program *program, const struct birth *birth)
 	task_on_signal(SIGHUP, retire_on_signal, NULL);
 	task_on_signal(SIGUSR1, life_answer, NULL);
 	task_spawn("life line", watch_life_line, NULL);
-	if (daemon_entry()->root != DAEMON_ROOT_NONE)
+	if (life.tables_fd >= 0)
+		task_spawn("tables", hear_of_tables, NULL);
+	else if (life.tables_fd != -ENODATA)
 		task_spawn("tables", watch_tables, NULL);
 }
 

@@ -188,8 +188,10 @@ int daemon_main(int argc, char **argv, const struct daemon_program *program)
 	ipc_set_root(param.queue_directory);
 	ipc_set_default_timeout(param.ipc_timeout);
 	if (find_entry(&err) < 0 || check_listeners(&err) < 0 ||
-	    (program->prepare != NULL && program->prepare(&err) < 0) ||
-	    confine_program(&self.entry, &text, &err) < 0)
+	    (program->prepare != NULL && program->prepare(&err) < 0))
+		return start_give_up(err.text);
+	life_prepare();
+	if (confine_program(&self.entry, &text, &err) < 0)
 		return start_give_up(err.text);
 	life_report(self.birth.status_fd, "ready", str_cstr(&text) + 1);
 	log_gather();

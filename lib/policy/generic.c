@@ -54,7 +54,7 @@ enum verdict policy_warn_if_reject(struct evaluation *e, const struct rule *rule
 enum verdict policy_sleep(struct evaluation *e, const struct rule *rule)
 {
 	if (!e->q->explain)
-		task_sleep(rule->seconds * 1000);
+		(void)task_pause(rule->seconds * 1000);
 	return DUNNO;
 }
 

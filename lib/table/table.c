@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "table/internal.h"
 
@@ -179,6 +182,27 @@ bool table_any_changed(void)
 	}
 	looked = clock_now();
 	return changed;
+}
+
+int table_notify_fd(void)
+{
+	_cleanup_fd_ int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	size_t count = 0;
+
+	if (fd < 0)
+		return -errno;
+	list_for_each (&open_tables, struct table, link, table) {
+		char path[40];
+
+		if (table->watched < 0)
+			continue;
+		/* The file that is open, whatever its name has come to mean since. */
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", table->watched);
+		if (inotify_add_watch(fd, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF) < 0)
+			return -errno;
+		count++;
+	}
+	return count > 0 ? TAKE_FD(fd) : -ENODATA;
 }
 
 int table_dump(const char *specification, table_row *row, void *argument, struct error *err)

@@ -64,6 +64,12 @@ int matchlist_match(struct matchlist *list, struct view subject, const char **by
  */
 #define TABLE_LOOK_PAUSE 10
 bool table_any_changed(void);
+/*
+ * A descriptor that becomes readable when the file of a table that is open now may have changed
+ * (inotify), so that nobody need look now and then. -ENODATA: no table has a file; another negative
+ * errno: this system cannot tell. Before the program is confined; the caller's to close.
+ */
+int table_notify_fd(void);
 
 /* ---- building (postmap, postalias, posta user) ---- */
 

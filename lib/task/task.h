@@ -53,6 +53,8 @@ void task_dump(void);
 /* Lets the others have a turn. */
 void task_yield(void);
 void task_sleep(msec_t duration);
+/* The same for a client's penalty, which ends when the program shuts down: -ESHUTDOWN, else 0. */
+int task_pause(msec_t duration);
 
 /*
  * 0 when ready (the descriptor should be non-blocking all the same); -ETIMEDOUT; -ECANCELED when

@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-from posta import BUILD, HERE, TOP, Instance, Talk, message, wait_until
+from posta import BUILD, HERE, PASSWORD, TOP, Instance, Talk, message, wait_until
 
 POSTFIX_SITE = r"""
 # `postconf -n` of a usual Postfix site
@@ -628,6 +628,95 @@ class Reload(unittest.TestCase):
         suite.stop()
         done = suite.posta("start")
         self.assertRegex(done.text, "warning: master.cf, line [0-9]+: service crasher unix: pop3d was killed by signal 11")
+
+
+class Life(unittest.TestCase):
+    """Programs are replaced when they must be, and sleep when there is nothing to do."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.suite = Instance()
+        time.sleep(1)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.suite.close()
+
+    def pids(self, *names):
+        found = {}
+        for line in self.suite.posta("status", "--json").text.splitlines():
+            item = json.loads(line)
+            if item["program"] in names and "finishing" not in item["confinement"]:
+                found.setdefault(item["program"], set()).add(item["pid"])
+        return found
+
+    def test_idle_programs_sleep(self):
+        before = self.switches()
+        time.sleep(2.5)
+        after = self.switches()
+        self.assertEqual({program for program in before if before[program] != after.get(program)}, set())
+
+    def switches(self):
+        """{(program, process): how often it has waited}; without posta status, which wakes them all."""
+        counts = {}
+        for path in glob.glob("/proc/[0-9]*/status"):
+            try:
+                with open(path) as file:
+                    text = file.read()
+                with open(os.path.join(os.path.dirname(path), "cmdline")) as file:
+                    words = file.read().split("\0")
+            except OSError:
+                continue
+            if self.suite.conf in words and os.path.basename(words[0]) in (
+                    "smtpd", "cleanup", "smtp", "local", "bounce", "imapd", "pop3d", "anvil", "showq"):
+                counts[words[0], path] = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1]
+        self.assertGreater(len(counts), 8)
+        return counts
+
+    def test_a_changed_table_is_noticed_without_a_client(self):
+        before = self.pids("cleanup")["cleanup"]
+        with open(os.path.join(self.suite.conf, "virtual"), "a") as file:
+            file.write("idle@example.test alice@example.test\n")
+        self.suite.posta("map", "hash:" + os.path.join(self.suite.conf, "virtual"))
+        wait_until(lambda: not self.pids("cleanup").get("cleanup", before) & before, 20, "the next cleanup")
+
+    def test_retiring_is_no_crash(self):
+        """Users are added one after the other, with a client each: no start is held back."""
+        for number in range(6):
+            self.suite.posta("user", "add", f"new{number}@example.test", "--password", PASSWORD)
+            with smtplib.SMTP(self.suite.address, self.suite.base + 25) as client:
+                client.noop()
+        self.assertNotRegex(self.suite.log(), r"warning: service \S+ \S+: next start of")
+
+    def test_a_new_password_replaces_nobody(self):
+        names = ("smtpd", "cleanup", "qmgr", "imapd", "local")
+        wait_until(lambda: len(self.pids(*names)) == len(names), 20, "all programs")
+        time.sleep(0.3)
+        before = self.pids(*names)
+        self.suite.posta("user", "passwd", "alice@example.test", "--password", PASSWORD)
+        with smtplib.SMTP(self.suite.address, self.suite.base + 25) as client:
+            client.noop()
+        self.assertEqual(self.pids(*names), before)
+
+
+class Penalty(unittest.TestCase):
+    def test_stop_does_not_wait_for_a_penalty(self):
+        suite = Instance(main={"smtpd_error_sleep_time": "300s", "smtpd_soft_error_limit": "1",
+                               "service_stop_time": "100s"})
+        try:
+            client = socket.create_connection((suite.address, suite.base + 25), 30)
+            client.recv(4096)
+            client.sendall(b"EHLO a.test\r\n" + b"NOSUCH\r\n" * 3)
+            client.recv(4096)
+            time.sleep(1)
+            began = time.monotonic()
+            self.assertEqual(suite.posta("stop", timeout=60).returncode, 0)
+            # Not the penalty, and not the longest time for a good-bye either.
+            self.assertNotIn("have not ended within", suite.log())
+            self.assertLess(time.monotonic() - began, 50)
+            client.close()
+        finally:
+            suite.close()
 
 
 class Explain(unittest.TestCase):
