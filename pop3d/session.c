@@ -321,16 +321,8 @@ static void pop3_session_goodbye(struct pop3 *p, int why)
  */
 static int maildrop_take_lock(struct pop3 *p, int *lock)
 {
-	_cleanup_(str_free) struct str path = STR_EMPTY;
-
 	*lock = -1;
-	if (!param.pop3_lock_session)
-		return 0;
-	str_printf(&path, "%s/posta.index/pop3.lock", store_path(p->store));
-	*lock = open(str_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (*lock < 0)
-		return -errno;
-	return flock(*lock, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	return param.pop3_lock_session ? store_lock_session(p->store, lock) : 0;
 }
 
 static int log_in(struct pop3 *p, int *lock)

@@ -47,17 +47,6 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-/* ---- whose rights ---- */
-
-int mailbox_act_as_user(struct mailbox_request *q)
-{
-	struct place place = { q->user.uid, q->user.gid };
-	int r = place_enter(&place);
-
-	return r < 0 ? tool_fail("mailbox", "act as %s: %s", q->user.name, strerror(-r))
-		     : TOOL_DONE;
-}
-
 /* ---- folders ---- */
 
 static const char *use_name(unsigned use)

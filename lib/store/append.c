@@ -8,9 +8,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "store/files.h"
-#include "store/follow.h"
-#include "store/index.h"
-#include "store/sync.h"
+#include "store/folders.h"
 
 struct append {
 	struct store *store;
@@ -207,25 +205,31 @@ static int find_folder_again(struct append *append)
 	return r;
 }
 
-int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
-		  uint32_t *uidvalidity, uint32_t *uids)
+static int append_write_all(struct append_work *work)
 {
-	struct append_work work = { appends, metas, count, 0, uids, 0 };
+	struct append **appends = work->appends;
 	int r = 0;
 
-	for (size_t i = 0; i < count && r == 0; i++)
+	for (size_t i = 0; i < work->count && r == 0; i++)
 		r = find_folder_again(appends[i]);
-	if (count > 0)
-		work.generation = appends[0]->store->generation;
-
-	for (size_t i = 0; i < count && r == 0; i++) {
+	work->generation = appends[0]->store->generation;
+	for (size_t i = 0; i < work->count && r == 0; i++) {
 		if (appends[i]->folder != appends[0]->folder)
 			r = -EINVAL;
 		else if (!appends[i]->complete)
 			r = append_complete(appends[i]);
 	}
-	if (r == 0 && count > 0)
-		r = store_write(appends[0]->store, WRITE_DURABLE, append_work, &work);
+	return r < 0 ? r : store_write(appends[0]->store, WRITE_DURABLE, append_work, work);
+}
+
+int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
+		  uint32_t *uidvalidity, uint32_t *uids)
+{
+	struct append_work work = { appends, metas, count, 0, uids, 0 };
+	int r = count > 0 ? -EAGAIN : 0;
+
+	for (int i = 0; i < FOLLOW_TRIES && r == -EAGAIN; i++)
+		r = append_write_all(&work);
 	*uidvalidity = work.uidvalidity;
 	for (size_t i = 0; i < count; i++) {
 		/* It is the index's now. */

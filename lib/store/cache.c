@@ -5,10 +5,9 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "store/message.h"
+#include "store/pending.h"
 #include "store/render.h"
 
-#define PENDING_BYTES_MAX  ((size_t)4 << 20)
-#define PENDING_COUNT_MAX  2000
 #define CACHED_RECORD_MAX  65536 /* a message with more than this is rendered each time */
 #define CACHED_HEADERS_MAX 8192
 #define HEADER_BLOCK	   16384
@@ -191,67 +190,20 @@ static int render_from_file(struct mailbox *mailbox, uint32_t seq, bool whole, s
 
 /* ---- keeping ---- */
 
-struct pending {
-	size_t len;
-	char data[];
-};
-
-static int flush_work(struct tx *tx, void *argument)
-{
-	/* Not what it was before another index was followed to: the numbers are of this one. */
-	const struct map *pending = tx->store->pending;
-	int r = 0;
-
-	(void)argument;
-
-	map_for_each (pending, i) {
-		const struct pending *p = map_value_at(pending, i);
-
-		r = tx_put(tx, DB_CACHE, map_key_at(pending, i), view_make(p->data, p->len));
-		if (r < 0)
-			break;
-	}
-	return r;
-}
-
-int mailbox_flush_cache(struct mailbox *mailbox)
-{
-	struct store *store = mailbox->store;
-	int r = 0;
-
-	if (map_count(store->pending) == 0)
-		return 0;
-	r = store_write(store, WRITE_LAZY, flush_work, NULL);
-	map_for_each (store->pending, i)
-		free(map_value_at(store->pending, i));
-	map_free(store->pending);
-	store->pending = map_new();
-	store->pending_bytes = 0;
-	return r;
-}
-
 static void header_keep(struct mailbox *mailbox, uint64_t content, const struct rendered *r)
 {
 	_cleanup_(str_free) struct str value = STR_EMPTY;
-	struct store *store = mailbox->store;
-	struct key key = key_serial(content);
 	struct cache_record record = { str_view(&r->envelope), str_view(&r->body),
 				       str_view(&r->bodystructure), str_view(&r->headers) };
 
 	cache_record_encode(&value, &record);
-	if (value.len > CACHED_RECORD_MAX)
-		return;
+	if (value.len <= CACHED_RECORD_MAX)
+		cache_put(mailbox->store, content, str_view(&value));
+}
 
-	struct pending *p = mem_new_bytes(sizeof(*p) + value.len);
-
-	p->len = value.len;
-	memcpy(p->data, value.data, value.len);
-	free(map_put(store->pending, key_view(&key), p));
-	store->pending_bytes += value.len;
-	/* A cache that cannot be written is only slower. */
-	if (store->pending_bytes > PENDING_BYTES_MAX ||
-	    map_count(store->pending) > PENDING_COUNT_MAX)
-		(void)mailbox_flush_cache(mailbox);
+int mailbox_flush_cache(struct mailbox *mailbox)
+{
+	return cache_flush(mailbox->store);
 }
 
 static void copy_record(struct rendered *r, const struct cache_record *record)
@@ -266,14 +218,13 @@ static void copy_record(struct rendered *r, const struct cache_record *record)
 static int cache_look_up(struct store *store, uint64_t content, struct rendered *r)
 {
 	struct key key = key_serial(content);
-	const struct pending *p = map_get(store->pending, key_view(&key));
 	struct cache_record record;
 	struct view value;
 	struct tx tx;
 	int result = 0;
 
-	if (p != NULL) {
-		if (cache_record_decode(view_make(p->data, p->len), &record) == 0)
+	if (cache_get_pending(store, content, &value)) {
+		if (cache_record_decode(value, &record) == 0)
 			copy_record(r, &record);
 		return 0;
 	}

@@ -8,9 +8,9 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "store/files.h"
-#include "store/mailbox.h"
+#include "store/folders.h"
+#include "store/mailbox_folder.h"
 #include "store/owed.h"
-#include "store/sync.h"
 
 struct copy_work {
 	struct mailbox *mailbox;
@@ -38,7 +38,7 @@ static int translate_bit(struct copy *copy, unsigned bit)
 	struct key key = key_word(copy->from->r.id, (uint8_t)bit);
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 	struct view found;
-	int r = tx_get(copy->tx, DB_WORDS, key_view(&key), &found);
+	int r = tx_get(copy->tx, DB_KEYWORDS, key_view(&key), &found);
 
 	if (r < 0)
 		return r == -ENOENT ? -1 : r;
@@ -250,7 +250,7 @@ static int try_copy(struct copy_work *work)
 	struct folder folder;
 	int r = folder_prepare(store, work->target, &folder);
 
-	return r < 0 ? r : store_write(store, WRITE_DURABLE, copy_all, work);
+	return r < 0 ? r : mailbox_write(work->mailbox, WRITE_DURABLE, copy_all, work);
 }
 
 int mailbox_copy(struct mailbox *mailbox, const uint32_t *seqs, size_t count, struct view target,

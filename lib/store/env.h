@@ -1,14 +1,14 @@
 /*
- * The LMDB environment of a store: opening, growing, transactions. Of lib/store only. No LMDB code
- * goes further than this file's functions: they all return 0 or a negative errno.
+ * LMDB, and nothing else: an environment of twelve databases, its transactions and items. Of lib/store
+ * only; no other file knows LMDB.
  *
- * Work in a write transaction is a function, because it is done again from the start when the map had
- * to grow in the middle of it: it must not change what it cannot change twice.
+ * Functions return 0 or a negative errno. What went wrong with the transaction itself, whatever the
+ * function in the middle makes of it, stands in tx->result: write.c grows the map and begins again, and
+ * what does many pieces in one transaction can tell a piece that failed from a transaction that cannot go on.
  */
 #ifndef STORE_ENV_H
 #define STORE_ENV_H
 
-#include <lmdb.h>
 #include <sys/types.h>
 
 #include "base/list.h"
@@ -16,12 +16,17 @@
 #include "store/names.h"
 #include "store/records.h"
 
+struct store;
+struct MDB_env;
+struct MDB_txn;
+struct MDB_cursor;
+
 enum db {
 	DB_META,
 	DB_NAMES,
 	DB_FOLDERS,
-	DB_WANTED,
-	DB_WORDS,
+	DB_SUBSCRIPTIONS,
+	DB_KEYWORDS,
 	DB_STATES,
 	DB_MAILS,
 	DB_CHANGES,
@@ -40,61 +45,50 @@ struct file_id {
 
 /* An LMDB environment that is open. */
 struct environment {
-	MDB_env *mdb;
-	MDB_txn *reader; /* reset between calls */
-	MDB_dbi db[DB_COUNT];
+	const char *directory; /* the owner's */
+	uint64_t limit;	       /* bytes that the map may grow to */
+	struct MDB_env *mdb;
+	struct MDB_txn *reader; /* reset between calls */
+	unsigned db[DB_COUNT];
 	struct file_id data, lock;
+	int mark;	/* where a crash is noted (store/mark.h), or -1 */
+	bool condemned; /* damage was found in it: to be left for another */
 };
 
-struct store {
-	char *path;		     /* of the Maildir, without a slash at the end: "" for "/" */
-	char *index;		     /* its posta.index */
-	char *data_file, *lock_file; /* in it */
-	struct environment env;
-	uint64_t limit;
-	/*
-	 * Goes up when another index than before was opened: numbers of folders and contents, which
-	 * are an index's own, must be looked up again.
-	 */
-	unsigned generation;
-	bool following;	       /* store_follow is at work */
-	struct list mailboxes; /* that are open */
-	struct map *pending;   /* cache records that are not yet in the index, by content */
-	size_t pending_bytes;
+enum tx_result {
+	TX_GOOD,
+	TX_MAP_FULL, /* nothing is wrong but that: once more with a larger one */
+	TX_BROKEN,   /* the index is damaged, or LMDB refuses to go on */
 };
 
 /* A transaction. */
 struct tx {
 	struct store *store;
-	MDB_txn *txn;
+	struct environment *env;
+	struct MDB_txn *txn;
+	enum tx_result result;
+	int mark_before;
 };
 
-int env_open(struct store *store, struct error *err);
-void env_close(struct store *store);
-/*
- * The files that are open are those that others open. Not so when somebody deleted the index, which
- * is allowed at any time. Two calls of stat().
- */
-bool env_is_current(const struct store *store);
-
-typedef int store_work(struct tx *tx, void *argument);
-/*
- * Opens the index that is there now, or makes one. Before that, `last` is run as a transaction in the
- * old one, with a bool: nobody has made a new one yet. If no other can be opened the old one stays
- * open, for reading at least.
- */
-int env_renew(struct store *store, store_work *last, struct error *err);
-
 enum { WRITE_DURABLE, WRITE_LAZY /* in order, but a power cut may undo the last ones */ };
-/*
- * 0 or more: what `work` returned, committed; negative: nothing happened. Follows (store/follow.h) to
- * another index before the work is done, so that it may find another generation of it.
- */
-int store_write(struct store *store, int how, store_work *work, void *argument);
 
-/* A read transaction; never held over a return to the user of lib/store. */
-int store_read(struct store *store, struct tx *tx);
+/* In `directory`, which exists. On failure the caller closes it. -EUCLEAN: it is damaged. */
+int environment_open(struct environment *env, const char *directory, uint64_t limit);
+void environment_close(struct environment *env);
+/* Doubles the map. -ENOSPC: the limit is reached. No transaction may be open. */
+int environment_grow(struct environment *env);
+
+/* It is damaged, and nobody can mend it: it is to be left, and made again (store/follow.h). */
+void environment_condemn(struct environment *env);
+
+int tx_begin(struct tx *tx, struct store *store, struct environment *env);
+int tx_commit(struct tx *tx, int how);
+void tx_abort(struct tx *tx);
+/* For reading; tx_end ends it. */
+int tx_begin_reading(struct tx *tx, struct store *store, struct environment *env);
 void tx_end(struct tx *tx);
+/* A record that makes no sense: logs it, condemns the index, and returns -EUCLEAN. */
+int tx_damaged(struct tx *tx, const char *what);
 
 /* What comes back is valid until the next write in the same transaction, or its end. */
 int tx_get(struct tx *tx, enum db db, struct view key, struct view *value);
@@ -111,7 +105,8 @@ int tx_delete(struct tx *tx, enum db db, struct view key);
  * r: 1 an item, 0 no more, negative errno. While walking only walk_delete may write to that database.
  */
 struct walk {
-	MDB_cursor *cursor;
+	struct tx *tx;
+	struct MDB_cursor *cursor;
 	struct view prefix, key, value;
 };
 int walk_begin(struct walk *walk, struct tx *tx, enum db db, struct view prefix, struct view from);

@@ -1,7 +1,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "store/mailbox.h"
+#include "store/mailbox_folder.h"
 
 struct expunge_work {
 	struct mailbox *mailbox;
@@ -45,7 +45,7 @@ static int expunge(struct expunge_work *work)
 		return -EPERM;
 	if (work->seqs == NULL)
 		work->count = work->mailbox->count;
-	return store_write(work->mailbox->store, WRITE_DURABLE, expunge_work, work);
+	return mailbox_write(work->mailbox, WRITE_DURABLE, expunge_work, work);
 }
 
 int mailbox_expunge(struct mailbox *mailbox, const uint32_t *seqs, size_t count, size_t *count_out)

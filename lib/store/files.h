@@ -11,19 +11,9 @@
 
 #include "store/index.h"
 
-/* -ENOENT: there is none, or it makes no sense. Dovecot's dovecot-uidlist is asked next. */
-int uidvalidity_read(const char *directory, uint32_t *uidvalidity, uint32_t *bound);
-int uidvalidity_write(const char *directory, uint32_t uidvalidity, uint32_t bound);
-
-/*
- * UIDs that Dovecot gave to files, by the part of the name in front of ":2,": a map of names to
- * (void *)(uintptr_t)uid. NULL: no usable dovecot-uidlist.
- */
-struct map *dovecot_uids_read(const char *directory);
-
-/* Into DB_WORDS of a folder that has none yet. */
+/* Into DB_KEYWORDS of a folder that has none yet. */
 int keywords_restore(struct tx *tx, const struct folder *folder);
-/* From DB_WORDS. */
+/* From DB_KEYWORDS. */
 int keywords_write(struct tx *tx, const struct folder *folder);
 
 int subscriptions_restore(struct tx *tx);

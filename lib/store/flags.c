@@ -1,7 +1,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "store/mailbox.h"
+#include "store/mailbox_folder.h"
 
 /* What the snapshot gets once the transaction is durable. */
 struct update {
@@ -109,7 +109,7 @@ int mailbox_change_flags(struct mailbox *mailbox, const uint32_t *seqs, size_t c
 	result->changed = mem_new_array(uint32_t, count + 1);
 	result->others = mem_new_array(uint32_t, count + 1);
 	result->modified = mem_new_array(uint32_t, count + 1);
-	r = store_write(mailbox->store, WRITE_DURABLE, flag_work, &work);
+	r = mailbox_write(mailbox, WRITE_DURABLE, flag_work, &work);
 	if (r < 0) {
 		flag_result_free(result);
 		return r;

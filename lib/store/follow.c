@@ -1,11 +1,15 @@
+/*
+ * Going on with another index. How its files are found and made is index_files.c's matter, what it has to
+ * be told of the files, that of folders.c and sync.c.
+ */
 #include "store/follow.h"
 
 #include <errno.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/index_files.h"
 #include "store/owed.h"
-#include "store/sync.h"
 
 /* The last transaction in an index that was deleted. */
 static int follow_settle_old(struct tx *tx, void *argument)
@@ -20,7 +24,7 @@ static int follow_settle_old(struct tx *tx, void *argument)
 }
 
 /* What is known by numbers of the old index. */
-static void forget_contents(struct store *store)
+static void follow_forget_contents(struct store *store)
 {
 	map_for_each (store->pending, i)
 		free(map_value_at(store->pending, i));
@@ -29,26 +33,10 @@ static void forget_contents(struct store *store)
 	store->pending_bytes = 0;
 }
 
-/*
- * The folder of an open mailbox, read from its files. If that is not possible now, whoever uses the
- * mailbox next tries again, or learns that the folder is gone.
- */
-static void find_again(struct store *store, struct mailbox *mailbox)
-{
-	int r = mailbox_find_folder(mailbox);
-
-	if (r == 0)
-		r = folder_sync(store, mailbox->id);
-	if (r == 0)
-		r = mailbox_read_words_now(mailbox);
-	if (r < 0 && r != -ENOENT && r != -EAGAIN)
-		log_warning("folder %s in %s: %s", mailbox->name, store->path, strerror(-r));
-}
-
-static int renew(struct store *store)
+static int follow_once(struct store *store)
 {
 	struct error err = ERROR_NONE;
-	int r = env_renew(store, follow_settle_old, &err);
+	int r = index_renew(store, follow_settle_old, &err);
 
 	if (r < 0) {
 		log_error("%s", err.text);
@@ -58,14 +46,7 @@ static int renew(struct store *store)
 	log_info("mailbox index %s was deleted, or made again by another process: opened anew",
 		 store->index);
 	store->generation++;
-	forget_contents(store);
-	list_for_each (&store->mailboxes, struct mailbox, link, mailbox)
-		mailbox_forget_folder(mailbox);
-	r = folders_read(store);
-	if (r < 0)
-		return r;
-	list_for_each (&store->mailboxes, struct mailbox, link, mailbox)
-		find_again(store, mailbox);
+	follow_forget_contents(store);
 	return 0;
 }
 
@@ -73,11 +54,25 @@ int store_follow(struct store *store)
 {
 	int r = 0;
 
-	if (store->following)
-		return -EAGAIN;
-	store->following = true;
-	for (int i = 0; i < FOLLOW_TRIES && !env_is_current(store); i++)
-		r = renew(store);
-	store->following = false;
+	for (int i = 0; i < FOLLOW_TRIES && !index_is_current(store); i++)
+		r = follow_once(store);
 	return r;
+}
+
+int store_write(struct store *store, int how, store_work *work, void *argument)
+{
+	unsigned generation = store->generation;
+	int followed = 0, r = write_here(store, how, index_is_current, work, argument);
+
+	if (r == -EAGAIN && index_is_current(store))
+		return r; /* the work's own */
+	/*
+	 * What was written into an index that was deleted just then is lost, unless the files follow
+	 * it at once.
+	 */
+	if (r == -EAGAIN || r == -EUCLEAN || (r >= 0 && how == WRITE_DURABLE))
+		followed = store_follow(store);
+	if (followed < 0)
+		return followed;
+	return r == -EUCLEAN && store->generation != generation ? -EAGAIN : r;
 }

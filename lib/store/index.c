@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/files.h"
+#include "store/uidlist.h"
 
 /* UIDs promised to be unused so far, beyond those given out: one fsync for so many messages. */
 #define UID_RESERVE 1000
@@ -14,12 +14,6 @@
 #define TOMBSTONES_MAX 100000
 
 /* ---- folders ---- */
-
-static int damaged(struct tx *tx, const char *what)
-{
-	log_error("mailbox index %s: a %s record is damaged", tx->store->index, what);
-	return -EUCLEAN;
-}
 
 int folder_load(struct tx *tx, uint32_t id, struct folder *folder)
 {
@@ -30,7 +24,7 @@ int folder_load(struct tx *tx, uint32_t id, struct folder *folder)
 	if (r < 0)
 		return r;
 	if (folder_record_decode(value, &folder->r) < 0 || folder->r.id != id)
-		return damaged(tx, "folder");
+		return tx_damaged(tx, "folder");
 	memcpy(folder->name, folder->r.name.data, folder->r.name.len);
 	folder->name[folder->r.name.len] = '\0';
 	folder->r.name.data = folder->name;
@@ -46,10 +40,10 @@ int folder_find(struct tx *tx, struct view name, struct folder *folder)
 	if (r < 0)
 		return r;
 	if (value.len != sizeof(id))
-		return damaged(tx, "name");
+		return tx_damaged(tx, "name");
 	memcpy(&id, value.data, sizeof(id));
 	r = folder_load(tx, id, folder);
-	return r == -ENOENT ? damaged(tx, "name") : r;
+	return r == -ENOENT ? tx_damaged(tx, "name") : r;
 }
 
 int folder_save(struct tx *tx, const struct folder *folder)
@@ -144,7 +138,7 @@ static int release_mail(struct tx *tx, struct view value)
 int folder_erase(struct tx *tx, const struct folder *folder)
 {
 	struct key key = key_folder(folder->r.id);
-	static const enum db others[] = { DB_STATES, DB_CHANGES, DB_TIDY, DB_WORDS };
+	static const enum db others[] = { DB_STATES, DB_CHANGES, DB_TIDY, DB_KEYWORDS };
 	int r = erase_items(tx, DB_MAILS, folder->r.id, release_mail);
 
 	for (size_t i = 0; i < ARRAY_SIZE(others) && r >= 0; i++)
@@ -204,7 +198,7 @@ int state_load(struct tx *tx, uint32_t folder, uint32_t uid, struct state_record
 	int r = tx_get(tx, DB_STATES, key_view(&key), &value);
 
 	if (r == 0 && state_record_decode(value, state) < 0)
-		return damaged(tx, "state");
+		return tx_damaged(tx, "state");
 	return r;
 }
 
@@ -227,7 +221,7 @@ int mail_load(struct tx *tx, uint32_t folder, uint32_t uid, struct mail *mail)
 	if (r < 0)
 		return r;
 	if (mail_record_decode(value, &mail->r) < 0)
-		return damaged(tx, "message");
+		return tx_damaged(tx, "message");
 	memcpy(mail->file, mail->r.file.data, mail->r.file.len);
 	mail->file[mail->r.file.len] = '\0';
 	mail->r.file.data = mail->file;
@@ -478,7 +472,7 @@ int keyword_find(struct tx *tx, uint32_t folder, struct view name)
 	struct walk walk;
 	int r, found = -ENOENT;
 
-	for (r = walk_begin(&walk, tx, DB_WORDS, key_view(&prefix), key_view(&prefix)); r > 0;
+	for (r = walk_begin(&walk, tx, DB_KEYWORDS, key_view(&prefix), key_view(&prefix)); r > 0;
 	     r = walk_next(&walk))
 		if (walk.key.len == KEY_WORD_SIZE && view_eq_nocase(walk.value, name)) {
 			found = (unsigned char)walk.key.data[4];
@@ -499,7 +493,7 @@ int keyword_add(struct tx *tx, uint32_t folder, struct view name)
 
 	if (r != -ENOENT)
 		return r;
-	for (r = walk_begin(&walk, tx, DB_WORDS, key_view(&prefix), key_view(&prefix)); r > 0;
+	for (r = walk_begin(&walk, tx, DB_KEYWORDS, key_view(&prefix), key_view(&prefix)); r > 0;
 	     r = walk_next(&walk))
 		if (walk.key.len == KEY_WORD_SIZE && (unsigned char)walk.key.data[4] == next)
 			next++;
@@ -511,6 +505,6 @@ int keyword_add(struct tx *tx, uint32_t folder, struct view name)
 
 	struct key key = key_word(folder, (uint8_t)next);
 
-	r = tx_put(tx, DB_WORDS, key_view(&key), name);
+	r = tx_put(tx, DB_KEYWORDS, key_view(&key), name);
 	return r < 0 ? r : (int)next;
 }

@@ -4,7 +4,7 @@
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H
 
-#include "store/env.h"
+#include "store/handle.h"
 
 /* Copies, so that they outlive the next write of the transaction. */
 struct folder {

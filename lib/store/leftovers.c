@@ -1,3 +1,6 @@
+/* Files in tmp/ that nobody will come back to. What is there because a rename is owed stays. */
+#include "store/leftovers.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -6,7 +9,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/owed.h"
-#include "store/sync.h"
 
 /* maildir(5): what is in tmp/ for 36 hours was given up. */
 #define TMP_AGE (36 * 3600)

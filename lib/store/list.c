@@ -1,7 +1,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "store/sync.h"
+#include "store/folders.h"
 
 struct item {
 	char *name;
@@ -52,7 +52,7 @@ static int folders_collect(struct tx *tx, struct items *items)
 		struct folder_record folder;
 
 		if (folder_record_decode(walk.value, &folder) < 0) {
-			r = -EUCLEAN;
+			r = tx_damaged(tx, "folder");
 			break;
 		}
 
@@ -66,7 +66,7 @@ static int folders_collect(struct tx *tx, struct items *items)
 	walk_end(&walk);
 	if (r < 0)
 		return r;
-	for (r = walk_begin(&walk, tx, DB_WANTED, VIEW_NONE, VIEW_NONE); r > 0;
+	for (r = walk_begin(&walk, tx, DB_SUBSCRIPTIONS, VIEW_NONE, VIEW_NONE); r > 0;
 	     r = walk_next(&walk))
 		add_item(items, walk.key)->subscribed = true;
 	walk_end(&walk);

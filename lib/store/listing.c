@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "store/files.h"
+#include "store/uidlist.h"
 
 void listing_free(struct listing *list)
 {

@@ -1,3 +1,4 @@
+/* An open mailbox: the snapshot in memory, and how it comes about. How it is brought up to date: refresh.c. */
 #include "store/mailbox.h"
 
 #include <errno.h>
@@ -5,9 +6,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/files.h"
-#include "store/follow.h"
-#include "store/owed.h"
+#include "store/folders.h"
+#include "store/mailbox_folder.h"
+#include "store/pending.h"
 #include "store/recent.h"
+#include "store/settle.h"
 #include "store/sync.h"
 
 /* ---- looking at the snapshot ---- */
@@ -141,7 +144,7 @@ int mailbox_read_words(struct tx *tx, struct mailbox *mailbox)
 	struct walk walk;
 	int r;
 
-	for (r = walk_begin(&walk, tx, DB_WORDS, key_view(&prefix), key_view(&prefix)); r > 0;
+	for (r = walk_begin(&walk, tx, DB_KEYWORDS, key_view(&prefix), key_view(&prefix)); r > 0;
 	     r = walk_next(&walk)) {
 		unsigned bit = walk.key.len == KEY_WORD_SIZE ? (unsigned char)walk.key.data[4]
 							     : KEYWORDS_MAX;
@@ -157,18 +160,6 @@ int mailbox_read_words(struct tx *tx, struct mailbox *mailbox)
 	for (unsigned bit = 0; bit < KEYWORDS_MAX && r == 0; bit++)
 		if (mailbox->words[bit] != NULL && !(found >> bit & 1))
 			keyword_set(mailbox, bit, NULL);
-	return r;
-}
-
-int mailbox_read_words_now(struct mailbox *mailbox)
-{
-	struct tx tx;
-	int r = store_read(mailbox->store, &tx);
-
-	if (r < 0)
-		return r;
-	r = mailbox_read_words(&tx, mailbox);
-	tx_end(&tx);
 	return r;
 }
 
@@ -204,7 +195,7 @@ int mailbox_keyword_add(struct mailbox *mailbox, struct view name)
 		return __builtin_ctzll(mask);
 	if (mailbox->mode != MAILBOX_READ_WRITE)
 		return -EPERM;
-	bit = store_write(mailbox->store, WRITE_DURABLE, keyword_work, &work);
+	bit = mailbox_write(mailbox, WRITE_DURABLE, keyword_work, &work);
 	if (bit >= 0 && mailbox->words[bit] == NULL)
 		mailbox->words[bit] = mem_strndup(name.data, name.len);
 	if (bit >= 0)
@@ -247,43 +238,17 @@ void mailbox_append_message(struct mailbox *mailbox, uint32_t uid, const struct 
 
 /* ---- opening ---- */
 
-static bool is_other_folder(const struct mailbox *mailbox, const struct folder *folder)
-{
-	return mailbox->uidvalidity != 0 && folder->r.uidvalidity != mailbox->uidvalidity;
-}
-
-void mailbox_forget_folder(struct mailbox *mailbox)
-{
-	mailbox->id = 0;
-	mailbox->found_again = true;
-}
-
-int mailbox_find_folder(struct mailbox *mailbox)
-{
-	struct folder folder;
-	struct tx tx;
-	int r;
-
-	if (mailbox->id != 0)
-		return 0;
-	r = store_read(mailbox->store, &tx);
-	if (r < 0)
-		return r;
-	r = folder_find(&tx, view_of(mailbox->name), &folder);
-	tx_end(&tx);
-	if (r == 0 && is_other_folder(mailbox, &folder))
-		return -ESTALE;
-	if (r == 0)
-		mailbox->id = folder.r.id;
-	return r;
-}
-
 static int sync_once(struct mailbox *mailbox)
 {
+	struct tx tx;
 	int r = store_follow(mailbox->store);
 
 	if (r == 0)
-		r = mailbox_find_folder(mailbox);
+		r = store_read(mailbox->store, &tx);
+	if (r < 0)
+		return r;
+	r = mailbox_find_folder(&tx, mailbox);
+	tx_end(&tx);
 	return r == 0 ? folder_sync(mailbox->store, mailbox->id) : r;
 }
 
@@ -291,8 +256,11 @@ int mailbox_sync(struct mailbox *mailbox)
 {
 	int r = sync_once(mailbox);
 
-	if (r == -EAGAIN)
-		r = sync_once(mailbox);
+	for (int i = 0; i < FOLLOW_TRIES && r == -EAGAIN; i++) {
+		r = folders_sync(mailbox->store);
+		if (r == 0)
+			r = sync_once(mailbox);
+	}
 	if (r == 0)
 		mailbox->behind = false;
 	if (r != -ENOSPC && r != -EDQUOT)
@@ -304,13 +272,31 @@ int mailbox_sync(struct mailbox *mailbox)
 	return 0;
 }
 
-int mailbox_load_folder(struct tx *tx, struct mailbox *mailbox, struct folder *folder)
+int mailbox_write(struct mailbox *mailbox, int how, store_work *work, void *argument)
 {
-	int r = folder_load(tx, mailbox->id, folder);
+	int r = store_write(mailbox->store, how, work, argument);
 
-	if (r == -ENOENT || (r == 0 && is_other_folder(mailbox, folder)))
-		return -ESTALE;
-	return r == 0 && folder->r.adopt ? -EAGAIN : r;
+	for (int i = 0; i < FOLLOW_TRIES && r == -EAGAIN; i++) {
+		r = mailbox_sync(mailbox);
+		if (r == 0)
+			r = store_write(mailbox->store, how, work, argument);
+	}
+	return r;
+}
+
+int mailbox_read(struct mailbox *mailbox, struct tx *tx)
+{
+	int r = store_read(mailbox->store, tx);
+
+	if (r < 0)
+		return r;
+	r = mailbox_find_folder(tx, mailbox);
+	if (r < 0)
+		tx_end(tx);
+	if (r != -EAGAIN)
+		return r;
+	r = mailbox_sync(mailbox);
+	return r < 0 ? r : store_read(mailbox->store, tx);
 }
 
 static int read_states(struct tx *tx, struct mailbox *mailbox, uint32_t first_recent)
@@ -326,7 +312,7 @@ static int read_states(struct tx *tx, struct mailbox *mailbox, uint32_t first_re
 
 		if (key_uid_decode(walk.key, &folder, &uid) < 0 ||
 		    state_record_decode(walk.value, &state) < 0) {
-			r = -EUCLEAN;
+			r = tx_damaged(tx, "state");
 			break;
 		}
 		mailbox_append_message(mailbox, uid, &state, uid >= first_recent);
@@ -376,6 +362,18 @@ static int open_snapshot(struct mailbox *mailbox)
 	return r;
 }
 
+/* Of a folder that may have been made by another program just now. */
+static int mailbox_sync_new(struct mailbox *mailbox)
+{
+	int r = mailbox_sync(mailbox);
+
+	if (r != -ENOENT && r != -ESTALE)
+		return r;
+	mailbox->id = 0;
+	r = folders_sync(mailbox->store);
+	return r < 0 ? r : mailbox_sync(mailbox);
+}
+
 int mailbox_open(struct store *store, struct view name, enum mailbox_mode mode,
 		 struct mailbox **out)
 {
@@ -389,15 +387,20 @@ int mailbox_open(struct store *store, struct view name, enum mailbox_mode mode,
 	if (r < 0)
 		return r;
 	memcpy(mailbox->name, str_cstr(&normal), normal.len + 1);
-	r = mailbox_sync(mailbox);
-	if (r == -ENOENT) {
-		mailbox->id = 0;
-		r = folders_sync(store);
-		if (r == 0)
-			r = mailbox_sync(mailbox);
+	r = mailbox_sync_new(mailbox);
+	/* There is always an INBOX: an index without one is damaged. */
+	if ((r == -ENOENT || r == -ESTALE) && view_is(str_view(&normal), "INBOX")) {
+		environment_condemn(&store->env);
+		r = mailbox_sync_new(mailbox);
 	}
 	if (r == 0)
 		r = open_snapshot(mailbox);
+	/* Damage was found: once more, in the index that comes after it. */
+	if (r == -EUCLEAN) {
+		r = mailbox_sync_new(mailbox);
+		if (r == 0)
+			r = open_snapshot(mailbox);
+	}
 	if (r == -EAGAIN && mailbox->behind) /* the index has nothing of it yet */
 		return -ENOSPC;
 	if (r < 0)
@@ -411,7 +414,7 @@ void mailbox_close(struct mailbox *mailbox)
 {
 	if (mailbox == NULL)
 		return;
-	(void)mailbox_flush_cache(mailbox);
+	(void)cache_flush(mailbox->store);
 	if (mailbox->claimed != 0)
 		(void)store_settle_recent(mailbox->store);
 	list_remove(&mailbox->link);

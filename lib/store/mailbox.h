@@ -3,13 +3,15 @@
 #define STORE_MAILBOX_H
 
 #include "store/index.h"
+#include "store/write.h"
 
 struct mailbox {
 	struct store *store;
-	struct list link; /* in the store's */
-	uint32_t id;	  /* 0: to be looked up by name */
-	bool behind;	  /* the disk had no room to note what has changed in the folder */
-	bool found_again; /* in another index: the snapshot has not been compared with it yet */
+	struct list link;    /* in the store's */
+	uint32_t id;	     /* 0: to be looked up by name */
+	unsigned generation; /* of the index that the number is of */
+	bool behind;	     /* the disk had no room to note what has changed in the folder */
+	bool found_again;    /* in another index: the snapshot has not been compared with it yet */
 	enum mailbox_mode mode;
 	char name[STORE_NAME_MAX + 1];
 	uint32_t uidvalidity, uidnext;
@@ -30,21 +32,15 @@ struct mailbox {
 /* In flags: expunged, but still in the snapshot. */
 #define GONE 64
 
-/* The index is another: its number of the folder is not known, nor what it knows of the messages. */
-void mailbox_forget_folder(struct mailbox *mailbox);
-/* Its folder's number, if that is not known. 0, -ENOENT, -ESTALE: of that name is another one now. */
-int mailbox_find_folder(struct mailbox *mailbox);
 /*
  * Finds the folder, in another index if there is one, and syncs it. A full disk or index is no failure:
  * what the index has can be read, and `behind` says that it is not all.
  */
 int mailbox_sync(struct mailbox *mailbox);
-/*
- * Reads the folder's record; -ESTALE when it is not what it was, -EAGAIN when the index is new and the
- * folder could not be read yet.
- */
-int mailbox_load_folder(struct tx *tx, struct mailbox *mailbox, struct folder *folder);
-int mailbox_read_words_now(struct mailbox *mailbox);
+/* store_write (store/follow.h), once more where the index had to be followed. */
+int mailbox_write(struct mailbox *mailbox, int how, store_work *work, void *argument);
+/* store_read, with mailbox->id being of that index. */
+int mailbox_read(struct mailbox *mailbox, struct tx *tx);
 int mailbox_read_words(struct tx *tx, struct mailbox *mailbox);
 void mailbox_set_keywords(struct mailbox *mailbox, uint32_t seq, uint64_t keywords);
 void mailbox_append_message(struct mailbox *mailbox, uint32_t uid, const struct state_record *state,

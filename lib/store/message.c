@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "store/mailbox_folder.h"
 #include "store/owed.h"
 
 #define READ_BLOCK  65536
@@ -19,7 +20,7 @@ int message_record(struct mailbox *mailbox, uint32_t seq, struct mail *mail)
 {
 	uint32_t uid = mailbox_uid(mailbox, seq);
 	struct tx tx;
-	int r = uid != 0 ? store_read(mailbox->store, &tx) : -ENOENT;
+	int r = uid != 0 ? mailbox_read(mailbox, &tx) : -ENOENT;
 
 	if (r < 0)
 		return r;
@@ -190,7 +191,7 @@ static int count_sizes(struct mailbox *mailbox, uint32_t seq)
 		work->uids[work->count] = mailbox_uid(mailbox, seq);
 		work->sizes[work->count++] = wire_size;
 	}
-	return store_write(mailbox->store, WRITE_LAZY, sizes_work, work);
+	return mailbox_write(mailbox, WRITE_LAZY, sizes_work, work);
 }
 
 int mailbox_info(struct mailbox *mailbox, uint32_t seq, struct message_info *info)
@@ -208,7 +209,7 @@ int mailbox_info(struct mailbox *mailbox, uint32_t seq, struct message_info *inf
 			r = message_record(mailbox, seq, &mail);
 	}
 	if (r == 0)
-		r = store_read(mailbox->store, &tx);
+		r = mailbox_read(mailbox, &tx);
 	if (r < 0)
 		return r;
 	r = state_load(&tx, mailbox->id, uid, &state);

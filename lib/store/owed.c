@@ -1,3 +1,7 @@
+/*
+ * The file work that transactions have left to do: renames, removals. Also where to look for a file that is
+ * not where it should be, since both are about the same thing: a name that is not up to date.
+ */
 #include "store/owed.h"
 
 #include <dirent.h>
@@ -10,11 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/recent.h"
-#include "store/sync.h"
-
-/* The longest that a session is kept from its clients by one round of store_settle. */
-#define SETTLE_TIME ((msec_t)100)
+#include "store/directory.h"
 
 /*
  * A directory that was changed. What was not changed by anybody since it was last read need not be
@@ -239,8 +239,7 @@ static int settle_tidy(struct run *run)
 
 		if (done == 0)
 			done = tidy(run, folder, uid);
-		/* LMDB's own: the transaction cannot go on. */
-		if (done < -4095 || done == -EUCLEAN || done == -EIO) {
+		if (run->tx->result != TX_GOOD) {
 			r = done;
 			break;
 		}
@@ -349,7 +348,7 @@ static int settle_gone(struct run *run)
 			done = gone.part != PART_DIRECTORY ? owed_remove_file(run, &gone)
 			       : run->keep_folders	   ? 0
 							   : remove_folder(run, gone.file, serial);
-		if (done == -EUCLEAN || done == -EIO) {
+		if (run->tx->result != TX_GOOD) {
 			r = done;
 			break;
 		}
@@ -367,7 +366,7 @@ static int settle_gone(struct run *run)
 	return r;
 }
 
-static int owed_settle_one(struct run *run)
+static int owed_run(struct run *run)
 {
 	int tidy_more = settle_tidy(run), gone_more = 0, r = tidy_more;
 
@@ -377,23 +376,23 @@ static int owed_settle_one(struct run *run)
 	}
 	if (r >= 0)
 		r = sync_touched(run);
-	if (r < 0)
-		return r;
-	return run->failure < 0 ? run->failure : tidy_more > 0 || gone_more > 0;
+	return r < 0 ? r : tidy_more > 0 || gone_more > 0;
 }
 
-int owed_settle(struct tx *tx, size_t max, msec_t deadline)
+int owed_settle(struct tx *tx, size_t max, msec_t deadline, int *failure)
 {
 	_cleanup_(run_free) struct run run = { .tx = tx, .left = max, .deadline = deadline };
+	int r = owed_run(&run);
 
-	return owed_settle_one(&run);
+	*failure = run.failure;
+	return r;
 }
 
 int owed_settle_all(struct tx *tx)
 {
-	int r = owed_settle(tx, SIZE_MAX, MSEC_FOREVER);
+	int failure, r = owed_settle(tx, SIZE_MAX, MSEC_FOREVER, &failure);
 
-	return MIN(r, 0);
+	return r < 0 ? r : failure;
 }
 
 int owed_settle_last(struct tx *tx, bool folders)
@@ -401,7 +400,7 @@ int owed_settle_last(struct tx *tx, bool folders)
 	_cleanup_(run_free) struct run run = {
 		.tx = tx, .left = SIZE_MAX, .deadline = MSEC_FOREVER, .keep_folders = !folders
 	};
-	int r = owed_settle_one(&run);
+	int r = owed_run(&run);
 
 	return MIN(r, 0);
 }
@@ -464,74 +463,5 @@ int owed_files(struct tx *tx, uint32_t folder, struct map *known)
 			note_file(known, gone.part, gone.file);
 	}
 	walk_end(&walk);
-	return r;
-}
-
-/* ---- from outside ---- */
-
-static int settle_work(struct tx *tx, void *argument)
-{
-	size_t *max = argument;
-	int r = recent_settle(tx);
-
-	if (r < 0)
-		return r;
-	r = owed_settle(tx, *max, clock_after(SETTLE_TIME));
-	/* What was done is to be written down, even if something else could not be done. */
-	if (r < 0 && r > -4095 && r != -EUCLEAN && r != -EIO)
-		return 2;
-	return r;
-}
-
-static int is_anything_owed(struct store *store)
-{
-	static const enum db owed[] = { DB_TIDY, DB_GONE };
-	struct tx tx;
-	int r;
-
-	if (recent_is_owed(store))
-		return 1;
-	r = store_read(store, &tx);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(owed) && r == 0; i++) {
-		struct walk walk;
-
-		r = walk_begin(&walk, &tx, owed[i], VIEW_NONE, VIEW_NONE);
-		walk_end(&walk);
-	}
-	tx_end(&tx);
-	return r;
-}
-
-bool store_owes(struct store *store)
-{
-	return is_anything_owed(store) > 0;
-}
-
-int store_settle(struct store *store, size_t max)
-{
-	int r = is_anything_owed(store);
-
-	if (r <= 0)
-		return r;
-	r = store_write(store, WRITE_LAZY, settle_work, &max);
-	if (r >= 0)
-		recent_settled(store);
-	return r == 2 ? -EACCES : r;
-}
-
-static int recent_work(struct tx *tx, void *argument)
-{
-	(void)argument;
-	return recent_settle(tx);
-}
-
-int store_settle_recent(struct store *store)
-{
-	int r = store_write(store, WRITE_LAZY, recent_work, NULL);
-
-	if (r >= 0)
-		recent_settled(store);
 	return r;
 }

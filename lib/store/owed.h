@@ -8,14 +8,13 @@
 #include "store/index.h"
 
 /*
- * Does up to `max` pieces in the caller's transaction, until the deadline. 0: nothing is left; 1: there is more; negative:
- * something could not be done (the rest was).
+ * Does up to `max` pieces in the caller's transaction, until the deadline. 0: nothing is left; 1: there
+ * is more; negative: the transaction cannot go on. *failure: 0, or why a piece could not be done (the rest
+ * was, and is to be written down).
  */
-int owed_settle(struct tx *tx, size_t max, msec_t deadline);
+int owed_settle(struct tx *tx, size_t max, msec_t deadline, int *failure);
 /* For changes of folders themselves: nothing in them may be owed. */
 int owed_settle_all(struct tx *tx);
-/* The claims of \Recent alone. */
-int store_settle_recent(struct store *store);
 /* For an index that nobody will have open any more. Without `folders` no folder is removed. */
 int owed_settle_last(struct tx *tx, bool folders);
 /*

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 
+#include "store/mailbox_folder.h"
+
 uint32_t recent_first(const struct store *store, const struct folder *folder)
 {
 	uint32_t first = folder->r.first_recent;
 
 	list_for_each (&store->mailboxes, const struct mailbox, link, mailbox)
-		if (mailbox->id == folder->r.id)
+		if (mailbox->id == folder->r.id && mailbox->generation == store->generation)
 			first = MAX(first, mailbox->claimed);
 	return first;
 }

@@ -1,8 +1,8 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "store/mailbox_folder.h"
 #include "store/recent.h"
-#include "store/sync.h"
 
 /* A growing array of numbers. */
 struct numbers {
@@ -55,7 +55,7 @@ static int walk_changes(struct tx *tx, uint32_t folder, uint64_t since,
 		uint64_t modseq;
 
 		if (key_change_decode(walk.key, &id, &modseq, &uid) < 0 || walk.value.len != 1) {
-			r = -EUCLEAN;
+			r = tx_damaged(tx, "change");
 			break;
 		}
 
@@ -85,7 +85,7 @@ static int mark_lost(struct tx *tx, struct mailbox *mailbox)
 		uint32_t folder, uid;
 
 		if (key_uid_decode(walk.key, &folder, &uid) < 0) {
-			r = -EUCLEAN;
+			r = tx_damaged(tx, "change");
 			break;
 		}
 		for (; i < mailbox->count && mailbox->uids[i] < uid; i++)
@@ -313,7 +313,7 @@ static int list_since(struct mailbox *mailbox, uint64_t modseq, bool expunged, u
 {
 	struct since since = { .expunged = expunged };
 	struct tx tx;
-	int r = store_read(mailbox->store, &tx);
+	int r = mailbox_read(mailbox, &tx);
 
 	if (r == 0) {
 		r = walk_changes(&tx, mailbox->id, modseq, note_since, &since);

@@ -5,8 +5,8 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "store/deliver.h"
+#include "store/folders.h"
 #include "store/owed.h"
-#include "store/sync.h"
 
 /* One folder with its new name. */
 struct step {
@@ -164,9 +164,7 @@ int store_rename(struct store *store, struct view from, struct view to, struct e
 		return error_set(err, target.len == source.len ? -EEXIST : -EINVAL,
 				 "A folder cannot be put into itself");
 	work = (struct rename_work){ str_view(&source), str_view(&target), err };
-	r = folders_sync(store);
-	if (r == 0)
-		r = store_write(store, WRITE_DURABLE, rename_work, &work);
+	r = folders_write(store, rename_work, &work);
 	if (r < 0 && err->text[0] == '\0')
 		error_set(err, r, "%s",
 			  r == -ENOENT	 ? "No such folder"

@@ -18,6 +18,8 @@
  *	posta.index/		the LMDB environment; may be deleted at any time, also while it is in use:
  *				it is built again from the names, UIDs and UIDVALIDITY stay, so that no
  *				client notices
+ *	posta.index.damaged/	one that made a session crash, or could not be read: kept for a look at it;
+ *				once an hour at most
  *
  * The index decides: a change of flags, a copy, a move, an expunge, an append is one transaction, and
  * durable when the function returns. What files must still follow (rename, unlink) is "owed": written
@@ -97,7 +99,11 @@ int store_open(const char *maildir, const struct store_options *options, struct 
 /* Settles what is owed (bounded), then closes. Mailboxes of it must have been closed before. */
 void store_close(struct store *store);
 void store_closep(struct store **store);
-const char *store_path(const struct store *store);
+/*
+ * For protocols that want one session at a time (POP3): *lock is a descriptor that holds the lock until it
+ * is closed. -EAGAIN: another session has it.
+ */
+int store_lock_session(struct store *store, int *lock);
 
 /*
  * Does up to `max` pieces of owed file work, for a tenth of a second at most. Returns 0 when nothing is owed any more, 1 when there is

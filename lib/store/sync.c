@@ -1,3 +1,7 @@
+/*
+ * One folder: what was delivered, and what other programs did in its directories, goes into the index. The
+ * list of folders is folders.c's matter.
+ */
 #include "store/sync.h"
 
 #include <dirent.h>
@@ -11,31 +15,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/deliver.h"
+#include "store/directory.h"
 #include "store/files.h"
+#include "store/follow.h"
+#include "store/leftovers.h"
 #include "store/listing.h"
 #include "store/owed.h"
-
-static int64_t to_ns(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-int64_t directory_time(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) < 0 ? 0 : to_ns(st.st_mtim);
-}
-
-int64_t directory_stable_time(const char *path)
-{
-	struct timespec tick;
-	int64_t time;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
-	time = directory_time(path);
-	return time < to_ns(tick) ? time : 0;
-}
 
 static int64_t part_time(const struct store *store, const struct folder *folder, enum part part,
 			 int64_t (*get)(const char *path))
@@ -77,8 +62,8 @@ static int read_words(struct scan *scan)
 	struct walk walk;
 	int r;
 
-	for (r = walk_begin(&walk, scan->tx, DB_WORDS, key_view(&prefix), key_view(&prefix)); r > 0;
-	     r = walk_next(&walk))
+	for (r = walk_begin(&walk, scan->tx, DB_KEYWORDS, key_view(&prefix), key_view(&prefix));
+	     r > 0; r = walk_next(&walk))
 		if (walk.key.len == KEY_WORD_SIZE && (unsigned char)walk.key.data[4] < KEYWORDS_MAX)
 			scan->words |= 1ULL << (unsigned char)walk.key.data[4];
 	walk_end(&walk);
@@ -243,7 +228,7 @@ static int compare_with_index(struct scan *scan, struct listing *list, struct di
 
 		if (key_uid_decode(walk.key, &folder, &uid) < 0 ||
 		    mail_record_decode(walk.value, &mail) < 0) {
-			r = -EUCLEAN;
+			r = tx_damaged(scan->tx, "message");
 			break;
 		}
 
@@ -407,6 +392,7 @@ static int scan_directories(struct scan *scan)
 struct sync_work {
 	uint32_t id;
 	unsigned generation; /* of the index that gave the number */
+	bool removed;
 };
 
 static int sync_work(struct tx *tx, void *argument)
@@ -417,14 +403,15 @@ static int sync_work(struct tx *tx, void *argument)
 	int r = tx->store->generation == work->generation ? folder_load(tx, work->id, &folder)
 							  : -EAGAIN;
 
+	work->removed = false;
 	if (r < 0)
 		return r;
 	r = check_directories(tx, &folder);
 	if (r == -ENOENT) {
 		log_info("folder %s in %s was removed by another program", folder.name,
 			 tx->store->path);
-		r = folder_erase(tx, &folder);
-		return r < 0 ? r : 1;
+		work->removed = true;
+		return folder_erase(tx, &folder);
 	}
 	if (r == 0 && folder.r.adopt)
 		r = keywords_restore(tx, &folder);
@@ -435,7 +422,7 @@ static int sync_work(struct tx *tx, void *argument)
 
 int folder_sync(struct store *store, uint32_t id)
 {
-	struct sync_work work = { id, store->generation };
+	struct sync_work work = { .id = id, .generation = store->generation };
 	struct folder folder;
 	struct tx tx;
 	int r = store_read(store, &tx);
@@ -450,5 +437,7 @@ int folder_sync(struct store *store, uint32_t id)
 	    part_is_unchanged(store, &folder, PART_CUR))
 		return 0;
 	r = store_write(store, WRITE_DURABLE, sync_work, &work);
-	return r == 1 ? -ENOENT : r;
+	if (r >= 0 && store->generation != work.generation)
+		return -EAGAIN;
+	return r >= 0 && work.removed ? -ENOENT : r;
 }

@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "store/listing.h"
-#include "store/sync.h"
+#include "store/write.h"
 
 struct verify {
 	struct tx *tx;

@@ -1,0 +1,171 @@
+/*
+ * The list of folders: what other programs made or removed goes into the index. What is in a folder is
+ * sync.c's matter.
+ */
+#include "store/folders.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/directory.h"
+#include "store/files.h"
+#include "store/owed.h"
+#include "store/sync.h"
+
+static bool is_folder_directory(const struct store *store, const char *entry)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, normal = STR_EMPTY;
+	struct view name = view_from(view_of(entry), 1);
+	struct stat st;
+
+	/* A name that has a nicer form would be found under that one only. */
+	if (entry[0] != '.' || store_name_normalize(name, &normal, NULL) < 0 ||
+	    !view_eq(str_view(&normal), name) || view_is(name, "INBOX"))
+		return false;
+	str_printf(&path, "%s/%s/cur", store->path, entry);
+	return stat(str_cstr(&path), &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int add_missing_folders(struct tx *tx, struct map *seen)
+{
+	DIR *directory = opendir(store_path(tx->store));
+	struct dirent *entry;
+	struct folder folder;
+	size_t count = 0;
+	int r = folder_find(tx, VIEW("INBOX"), &folder);
+
+	if (r == -ENOENT)
+		r = folder_insert(tx, VIEW("INBOX"), &folder);
+	if (directory == NULL)
+		return -errno;
+	map_put(seen, VIEW("INBOX"), seen);
+	while (r == 0 && (entry = readdir(directory)) != NULL && count < STORE_FOLDERS_MAX) {
+		if (!is_folder_directory(tx->store, entry->d_name))
+			continue;
+
+		struct view name = view_of(entry->d_name + 1);
+
+		count++;
+		map_put(seen, name, seen);
+		r = folder_find(tx, name, &folder);
+		if (r == -ENOENT)
+			r = folder_insert(tx, name, &folder);
+	}
+	closedir(directory);
+	return r;
+}
+
+static int erase_lost_folders(struct tx *tx, const struct map *seen)
+{
+	_cleanup_(str_free) struct str lost = STR_EMPTY;
+	struct view rest, name;
+	struct walk walk;
+	int r;
+
+	for (r = walk_begin(&walk, tx, DB_NAMES, VIEW_NONE, VIEW_NONE); r > 0; r = walk_next(&walk))
+		if (map_get(seen, walk.key) == NULL) {
+			str_append(&lost, walk.key);
+			str_append_byte(&lost, '\n');
+		}
+	walk_end(&walk);
+	rest = view_first(str_view(&lost), lost.len > 0 ? lost.len - 1 : 0);
+	while (r >= 0 && lost.len > 0 && view_next(&rest, '\n', &name)) {
+		struct folder folder;
+
+		r = folder_find(tx, name, &folder);
+		if (r == 0)
+			r = folder_erase(tx, &folder);
+	}
+	return MIN(r, 0);
+}
+
+static int folders_work(struct tx *tx, void *argument)
+{
+	_cleanup_(map_freep) struct map *seen = map_new();
+	int64_t now = directory_stable_time(store_path(tx->store));
+	uint64_t before;
+	int r = meta_get(tx, "root_time", &before);
+
+	(void)argument;
+	if (r == 0)
+		r = owed_settle_all(tx);
+	/* The index is new: what people subscribed to stands in a file. */
+	if (r == 0 && before == 0)
+		r = subscriptions_restore(tx);
+	if (r == 0)
+		r = add_missing_folders(tx, seen);
+	if (r == 0)
+		r = erase_lost_folders(tx, seen);
+	/* 1: has been read, but must be again. */
+	return r < 0 ? r : meta_put(tx, "root_time", now != 0 ? (uint64_t)now : 1);
+}
+
+static int folders_read(struct store *store)
+{
+	unsigned generation = store->generation;
+	uint64_t before;
+	struct tx tx;
+	int r = store_read(store, &tx);
+
+	if (r < 0)
+		return r;
+	r = meta_get(&tx, "root_time", &before);
+	tx_end(&tx);
+	if (r < 0 || (before > 1 && (uint64_t)directory_stable_time(store_path(store)) == before))
+		return r;
+	r = store_write(store, WRITE_DURABLE, folders_work, NULL);
+	/* They were read into an index that has been left already. */
+	return r >= 0 && store->generation != generation ? -EAGAIN : r;
+}
+
+int folders_sync(struct store *store)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < FOLLOW_TRIES && r == -EAGAIN; i++) {
+		r = store_follow(store);
+		if (r == 0)
+			r = folders_read(store);
+	}
+	return r;
+}
+
+static int folder_prepare_once(struct store *store, struct view name, struct folder *folder)
+{
+	struct tx tx;
+	int r = folders_sync(store);
+
+	if (r == 0)
+		r = store_read(store, &tx);
+	if (r < 0)
+		return r;
+	r = folder_find(&tx, name, folder);
+	tx_end(&tx);
+	return r == 0 && folder->r.adopt ? folder_sync(store, folder->r.id) : r;
+}
+
+int folder_prepare(struct store *store, struct view name, struct folder *folder)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < FOLLOW_TRIES && r == -EAGAIN; i++)
+		r = folder_prepare_once(store, name, folder);
+	return r;
+}
+
+int folders_write(struct store *store, store_work *work, void *argument)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < FOLLOW_TRIES && r == -EAGAIN; i++) {
+		r = folders_sync(store);
+		if (r == 0)
+			r = store_write(store, WRITE_DURABLE, work, argument);
+	}
+	return r;
+}

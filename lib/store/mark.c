@@ -1,0 +1,86 @@
+/*
+ * The mark that a crash leaves in the index' directory. What becomes of a marked index is decided in
+ * index_files.c.
+ */
+#include "store/mark.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+/* SIGBUS: the file is shorter than LMDB believes. SIGABRT: one of LMDB's assertions. */
+static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
+
+/* All that a signal handler can look at. */
+static volatile sig_atomic_t at_fault = -1;
+static struct sigaction actions_before[ARRAY_SIZE(signals)];
+
+void mark_write(int fd)
+{
+	if (fd >= 0 && write(fd, "x", 1) < 0)
+		return; /* a full disk: the index is not set aside, and nothing is lost by that */
+}
+
+/* Notes it, and lets the signal do what it would have done. */
+static void mark_on_signal(int number)
+{
+	mark_write(at_fault);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signals[i] == number)
+			sigaction(number, &actions_before[i], NULL);
+	raise(number);
+}
+
+static void mark_catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = mark_on_signal, .sa_flags = SA_ONSTACK }, now;
+
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		if (sigaction(signals[i], NULL, &now) < 0 || now.sa_handler == mark_on_signal)
+			continue;
+		sigaction(signals[i], &action, &actions_before[i]);
+	}
+}
+
+static void mark_path(struct str *out, const char *directory)
+{
+	str_printf(out, "%s/" MARK_FILE, directory);
+}
+
+int mark_open(const char *directory)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
+	mark_catch_signals();
+	mark_path(&path, directory);
+	return open(str_cstr(&path),
+		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+}
+
+int mark_begin(int fd)
+{
+	int before = at_fault;
+
+	at_fault = fd;
+	return before;
+}
+
+void mark_end(int before)
+{
+	at_fault = before;
+}
+
+bool mark_is_set(const char *directory)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct stat st;
+
+	mark_path(&path, directory);
+	return stat(str_cstr(&path), &st) == 0 && st.st_size > 0;
+}
