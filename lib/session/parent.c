@@ -79,9 +79,13 @@ static void session_children_reap(void *unused)
 static void watch_child(void *argument)
 {
 	struct child *child = argument;
+	struct message_set may_send = { 0 };
 	struct message m;
 	int r;
 
+	/* What comes with anything else, a descriptor too, ends with the connection. */
+	message_set_add(&may_send, MSG_done);
+	ipc_limit(child->join, &may_send);
 	ipc_set_timeout(child->join, CHILD_READY_TIME);
 	ipc_finish_first(child->join, true);
 	r = ipc_receive(child->join, &m);

@@ -374,7 +374,7 @@ class PostfixServices(unittest.TestCase):
             with open(master_cf, "w") as file:
                 file.write(re.sub(r"(?m)^\s+-o header_checks=.*\n", "", text))
             said = suite.posta("check").text
-            self.assertRegex(said, "services added as in share/posta/master.cf: submit, resolver, auth, local-deliver")
+            self.assertRegex(said, "services added as in share/posta/master.cf: submit, resolver, auth, status, local-deliver")
             suite.start()
             self.assertIn("postscreen is not there yet", suite.log())
             suite.inject("x@outside.test", ["bob@example.test"], message(subject="by smtp"))

@@ -594,13 +594,53 @@ static void test_connect(void **state)
 	run(long_path);
 }
 
+/* ---- what a peer may send ---- */
+
+static void refused_messages(void *unused)
+{
+	struct ipc *client, *server;
+	struct message_set may_send = { 0 };
+	struct message m;
+	size_t open_before;
+
+	(void)unused;
+	pair(&client, &server);
+	message_set_add(&may_send, MSG_done);
+	ipc_limit(server, &may_send);
+	assert_int_equal(ipc_send(client, done), 0);
+	assert_int_equal(ipc_flush(client), 0);
+	assert_int_equal(ipc_expect(server, MSG_done, &m), 0);
+	/* Another one is answered, ends the connection, and leaves its descriptor nowhere. */
+	open_before = count_open_files();
+	assert_int_equal(ipc_send(client, queue_opened, .file = 1), 0);
+	assert_int_equal(ipc_receive(server, &m), -EACCES);
+	assert_int_equal(ipc_expect(client, MSG_verdict, &m), 0);
+	assert_int_equal(m.verdict.code, 550);
+	assert_int_equal(ipc_receive(server, &m), -EACCES);
+	ipc_free(server);
+	assert_int_equal(ipc_receive(client, &m), -ENODATA);
+	ipc_free(client);
+	assert_int_equal(count_open_files(), open_before - 2);
+}
+
+static void test_refused_messages(void **state)
+{
+	(void)state;
+	run(refused_messages);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),	      cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_descriptors),   cmocka_unit_test(test_hostile_descriptors),
-		cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_waits),
-		cmocka_unit_test(test_pool),	      cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_hostile_descriptors),
+		cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_refused_messages),
+		cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_connect),
 	};
 
 	/* The complaints about hostile peers are what is tested, not what is read. */
