@@ -40,27 +40,6 @@ static int reply_failure(struct ipc *ipc, int code, const struct error *err)
 
 /* ---- storing ---- */
 
-/* An mbox that is another's is left alone; one that would grow beyond its limit is full. */
-static int check_mbox(const char *path, const struct msg_work_store *m, struct ipc *ipc)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
-		return 0; /* the store decides */
-	if (param.strict_mailbox_ownership && m->check.len == 0 && st.st_uid != geteuid()) {
-		child_reply(ipc, OUTCOME_DEFERRED, "4.2.0",
-			    "destination %s is not owned by recipient", path);
-		return -EPERM;
-	}
-	if (m->limit > 0 && (uint64_t)st.st_size + m->content_size + m->headers.len > m->limit) {
-		child_reply(ipc, OUTCOME_FAILED, "5.2.2",
-			    "mailbox is full: the limit is %llu bytes",
-			    (unsigned long long)m->limit);
-		return -EFBIG;
-	}
-	return 0;
-}
-
 static int child_store(struct ipc *ipc, struct msg_work_store *m)
 {
 	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
@@ -80,11 +59,21 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 	if (m->format == STORE_MAILDIR) {
 		r = maildir_deliver(path, m->folder, false, &source, NULL, &err);
 	} else {
-		if (check_mbox(path, m, ipc) < 0)
-			return 0;
-		r = mbox_deliver(path, 0600, m->sender, param.mailbox_delivery_lock,
-				 clock_after(LOCK_TIMEOUT), &source, &err);
+		struct mbox_options options = {
+			.mode = 0600,
+			/* A file that an alias names may belong to anybody. */
+			.owner = param.strict_mailbox_ownership && m->check.len == 0
+					 ? geteuid()
+					 : MBOX_ANY_OWNER,
+			.limit = m->limit,
+			.locks = param.mailbox_delivery_lock,
+			.deadline = clock_after(LOCK_TIMEOUT),
+		};
+
+		r = mbox_deliver(path, &options, m->sender, &source, &err);
 	}
+	if (r == -EFBIG)
+		return child_reply(ipc, OUTCOME_FAILED, "5.2.2", "%s", err.text);
 	if (r < 0)
 		return reply_failure(ipc, r, &err);
 	if (m->target.len > 0)

@@ -235,8 +235,12 @@ static void become_command(struct run *run, int input, int output)
 	    dup2(output, STDERR_FILENO) < 0)
 		_exit(EX_TEMPFAIL);
 	close_range(3, ~0U, 0);
-	if (chdir(directory) < 0 && chdir("/") < 0)
+	/* One that was asked for must do; a home that is not there does not keep mail away. */
+	if (chdir(directory) < 0 &&
+	    (param.command_execution_directory[0] != '\0' || chdir("/") < 0)) {
+		dprintf(STDERR_FILENO, "change to folder %s: %s", directory, strerror(errno));
 		_exit(EX_TEMPFAIL);
+	}
 	if (needs_shell(text)) {
 		execve("/bin/sh", shell, environment);
 	} else {
@@ -246,7 +250,8 @@ static void become_command(struct run *run, int input, int output)
 		execvpe(words[0], words, environment);
 		dprintf(STDERR_FILENO, "%s: %s", words[0], strerror(errno));
 	}
-	_exit(errno == ENOENT || errno == EACCES ? EX_UNAVAILABLE : EX_TEMPFAIL);
+	/* The administrator can mend that; nobody else is told. */
+	_exit(EX_TEMPFAIL);
 }
 
 /* 0 or a negative errno. */
@@ -279,24 +284,101 @@ static int command_start(struct run *run)
 
 /* ---- the end ---- */
 
+/* sysexits.h and RFC 3463, as local(8) and pipe(8) have them. */
 static const struct exit_status {
 	int code;
-	uint8_t outcome;
-	const char *status;
+	const char *status, *meaning;
 } exit_statuses[] = {
-	{ EX_NOUSER, OUTCOME_FAILED, "5.1.1" },	 { EX_NOHOST, OUTCOME_FAILED, "5.1.2" },
-	{ EX_DATAERR, OUTCOME_FAILED, "5.6.0" }, { EX_NOPERM, OUTCOME_FAILED, "5.7.0" },
-	{ EX_OSERR, OUTCOME_DEFERRED, "4.3.0" }, { EX_TEMPFAIL, OUTCOME_DEFERRED, "4.3.0" },
+	{ EX_USAGE, "5.3.0", "command line usage error" },
+	{ EX_DATAERR, "5.6.0", "data format error" },
+	{ EX_NOINPUT, "5.3.0", "cannot open input" },
+	{ EX_NOUSER, "5.1.1", "user unknown" },
+	{ EX_NOHOST, "5.1.2", "host name unknown" },
+	{ EX_UNAVAILABLE, "5.3.0", "service unavailable" },
+	{ EX_SOFTWARE, "5.3.0", "internal software error" },
+	{ EX_OSERR, "4.3.0", "system resource problem" },
+	{ EX_OSFILE, "5.3.0", "critical OS file missing" },
+	{ EX_CANTCREAT, "5.2.0", "cannot create user output file" },
+	{ EX_IOERR, "5.3.0", "input/output error" },
+	{ EX_TEMPFAIL, "4.3.0", "temporary failure" },
+	{ EX_PROTOCOL, "5.5.0", "remote error in protocol" },
+	{ EX_NOPERM, "5.7.0", "permission denied" },
+	{ EX_CONFIG, "5.3.5", "local configuration error" },
 };
+
+static const struct exit_status *exit_status_find(int code)
+{
+	static const struct exit_status unknown = { 0, "5.3.0", NULL };
+
+	for (size_t i = 0; i < ARRAY_SIZE(exit_statuses); i++)
+		if (exit_statuses[i].code == code)
+			return &exit_statuses[i];
+	return &unknown;
+}
+
+/* "4.2.2 over quota": takes the status code off the front. False: there is none. */
+static bool take_leading_status(struct view *said, char status[static IPC_STATUS_MAX + 1])
+{
+	struct view rest = *said, word;
+	size_t digits = 0, part = 0;
+
+	if (!view_next_word(&rest, " ", &word) || word.len > 9 ||
+	    strchr("245", word.data[0]) == NULL)
+		return false;
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.data[i] == '.' && digits > 0 && part < 2) {
+			part++;
+			digits = 0;
+		} else if (ascii_is_digit(word.data[i]) && ++digits <= (part == 0 ? 1 : 3)) {
+			continue;
+		} else {
+			return false;
+		}
+	}
+	if (part != 2 || digits == 0)
+		return false;
+	memcpy(status, word.data, word.len);
+	status[word.len] = '\0';
+	*said = view_trim(rest);
+	return true;
+}
+
+/* A status code that the command prints says more than its exit status; one for success does not. */
+static int report_status(struct ipc *ipc, struct run *run, struct view said)
+{
+	const struct exit_status *e = exit_status_find(WEXITSTATUS(command.status));
+	char status[IPC_STATUS_MAX + 1];
+	char number[40];
+
+	if (!take_leading_status(&said, status) || status[0] == '2')
+		snprintf(status, sizeof(status), "%s", e->status);
+	snprintf(number, sizeof(number), "exit status %d", WEXITSTATUS(command.status));
+	if (said.len == 0)
+		said = view_of(e->meaning != NULL ? e->meaning : number);
+	return child_reply(ipc, status[0] == '4' ? OUTCOME_DEFERRED : OUTCOME_FAILED, status,
+			   "%s. Command output: %.*s (\"%.*s\")",
+			   e->meaning != NULL ? e->meaning : number, VIEW_ARG(said),
+			   VIEW_ARG(run->m->command));
+}
+
+/* In one line: line ends and tabs become spaces. */
+static void take_output(const struct run *run, struct str *said)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+
+	str_set(&line, view_trim(str_view(&run->said)));
+	for (size_t i = 0; i < line.len; i++)
+		if (ascii_is_space(line.data[i]))
+			line.data[i] = ' ';
+	str_append_printable(said, str_view(&line));
+}
 
 static int command_report(struct ipc *ipc, struct run *run, bool too_long)
 {
 	_cleanup_(str_free) struct str said = STR_EMPTY;
 	int status = command.status;
 
-	str_append_printable(&said, view_trim(str_view(&run->said)));
-	if (said.len == 0)
-		str_append_cstr(&said, "no output");
+	take_output(run, &said);
 	if (too_long)
 		return child_reply(ipc, OUTCOME_FAILED, "5.3.0",
 				   "command time limit exceeded: \"%.*s\": %s",
@@ -308,15 +390,7 @@ static int command_report(struct ipc *ipc, struct run *run, bool too_long)
 	if (WEXITSTATUS(status) == 0)
 		return child_reply(ipc, OUTCOME_DELIVERED, "2.0.0", "delivered to command: %.*s",
 				   VIEW_ARG(run->m->command));
-	for (size_t i = 0; i < ARRAY_SIZE(exit_statuses); i++)
-		if (exit_statuses[i].code == WEXITSTATUS(status))
-			return child_reply(ipc, exit_statuses[i].outcome, exit_statuses[i].status,
-					   "command exited with status %d: \"%.*s\": %s",
-					   WEXITSTATUS(status), VIEW_ARG(run->m->command),
-					   str_cstr(&said));
-	return child_reply(ipc, OUTCOME_FAILED, "5.3.0",
-			   "command exited with status %d: \"%.*s\": %s", WEXITSTATUS(status),
-			   VIEW_ARG(run->m->command), str_cstr(&said));
+	return report_status(ipc, run, str_view(&said));
 }
 
 /* True when it had to be killed. */

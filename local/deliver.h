@@ -83,6 +83,10 @@ int check_source(const struct msg_source_read *m, struct target *target, struct 
 void check_environment(const struct msg_program_deliver *m, const struct target *target,
 		       struct str *environment);
 
+/* Where it runs: command_execution_directory, or the home of whom it runs as. */
+void check_directory(const struct msg_program_deliver *m, const struct target *target,
+		     struct str *directory);
+
 /* ---- workers.c ---- */
 
 enum worker_kind {

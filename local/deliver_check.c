@@ -95,32 +95,55 @@ static int stands_in_alias(struct view key, enum token_kind kind, struct view te
 
 /* ---- .forward ---- */
 
-/* What a stranger wrote after the '+' is no path. */
-static void append_safely(struct str *out, struct view text)
+/* What a stranger wrote: each byte that is not in the filter becomes '_'. */
+static void append_filtered(struct str *out, struct view text, const char *filter)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.data[i];
 
-		str_append_byte(out, ascii_is_alnum(c) || strchr("_-=@+.", c) != NULL ? c : '_');
+		str_append_byte(out, c != '\0' && strchr(filter, c) != NULL ? c : '_');
 	}
 }
 
-static void append_variable(struct str *out, struct view name, const struct target *target,
-			    struct view extension)
+/* What patterns of paths may name. */
+struct path_names {
+	const struct target *target;
+	struct view recipient, extension; /* recipient: empty where there is none */
+	const char *filter;
+};
+
+/* The text for one name of a path: as a step of it, it cannot lead anywhere else. */
+static void append_step(struct str *out, struct view text, const char *filter)
 {
+	size_t from = out->len;
+
+	append_filtered(out, text, filter);
+	for (size_t i = from; i < out->len; i++)
+		if (out->data[i] == '/')
+			out->data[i] = '_';
+}
+
+static void append_variable(struct str *out, struct view name, const struct path_names *names)
+{
+	struct view local, domain;
+
+	address_split(names->recipient, &local, &domain);
 	if (view_is(name, "home"))
-		str_append_cstr(out, target->home);
+		str_append_cstr(out, names->target->home);
 	else if (view_is(name, "user") || view_is(name, "local"))
-		append_safely(out, view_of(target->name));
+		append_step(out, view_of(names->target->name), names->filter);
 	else if (view_is(name, "extension"))
-		append_safely(out, extension);
-	else if (view_is(name, "recipient_delimiter") && extension.len > 0)
-		append_safely(out, view_first(view_of(param.recipient_delimiter), 1));
+		append_step(out, names->extension, names->filter);
+	else if (view_is(name, "recipient"))
+		append_step(out, names->recipient, names->filter);
+	else if (view_is(name, "domain"))
+		append_step(out, domain, names->filter);
+	else if (view_is(name, "recipient_delimiter") && names->extension.len > 0)
+		append_step(out, view_first(view_of(param.recipient_delimiter), 1), names->filter);
 }
 
 /* $name, ${name}, $(name) */
-static void expand_pattern(struct view pattern, const struct target *target, struct view extension,
-			   struct str *out)
+static void expand_pattern(struct view pattern, const struct path_names *names, struct str *out)
 {
 	for (size_t at = 0; at < pattern.len; at++) {
 		size_t start = at + 1, end;
@@ -136,8 +159,7 @@ static void expand_pattern(struct view pattern, const struct target *target, str
 		for (end = start; end < pattern.len &&
 				  (ascii_is_alnum(pattern.data[end]) || pattern.data[end] == '_');)
 			end++;
-		append_variable(out, view_first(view_from(pattern, start), end - start), target,
-				extension);
+		append_variable(out, view_first(view_from(pattern, start), end - start), names);
 		at = close != '\0' && end < pattern.len && pattern.data[end] == close ? end
 										      : end - 1;
 	}
@@ -148,10 +170,13 @@ static void forward_paths(const struct target *target, struct view extension, st
 {
 	struct view rest = view_of(param.forward_path), pattern;
 	_cleanup_(str_free) struct str path = STR_EMPTY, last = STR_EMPTY;
+	const struct path_names names = { .target = target,
+					  .extension = extension,
+					  .filter = param.forward_expansion_filter };
 
 	while (conf_next_element(&rest, &pattern)) {
 		str_clear(&path);
-		expand_pattern(pattern, target, extension, &path);
+		expand_pattern(pattern, &names, &path);
 		if (path.len == 0 || path.data[0] != '/' ||
 		    view_eq(str_view(&path), str_view(&last)))
 			continue;
@@ -246,6 +271,14 @@ static void add_variable(struct str *environment, const char *name, struct view 
 	str_append_byte(environment, '\0');
 }
 
+static void add_filtered(struct str *environment, const char *name, struct view value)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	append_filtered(&text, value, param.command_expansion_filter);
+	add_variable(environment, name, str_view(&text));
+}
+
 void check_environment(const struct msg_program_deliver *m, const struct target *target,
 		       struct str *environment)
 {
@@ -257,10 +290,25 @@ void check_environment(const struct msg_program_deliver *m, const struct target 
 	add_variable(environment, "HOME", view_of(target->home));
 	add_variable(environment, "LOGNAME", view_of(target->name));
 	add_variable(environment, "USER", view_of(target->name));
-	add_variable(environment, "SENDER", m->sender);
-	add_variable(environment, "RECIPIENT", m->recipient);
-	add_variable(environment, "ORIGINAL_RECIPIENT", m->original);
-	add_variable(environment, "LOCAL", local);
-	add_variable(environment, "DOMAIN", domain);
-	add_variable(environment, "EXTENSION", m->extension);
+	/* A command may hand these to a shell: strangers' bytes pass a filter. */
+	add_filtered(environment, "SENDER", m->sender);
+	add_filtered(environment, "RECIPIENT", m->recipient);
+	add_filtered(environment, "ORIGINAL_RECIPIENT", m->original);
+	add_filtered(environment, "LOCAL", local);
+	add_filtered(environment, "DOMAIN", domain);
+	add_filtered(environment, "EXTENSION", m->extension);
+}
+
+void check_directory(const struct msg_program_deliver *m, const struct target *target,
+		     struct str *directory)
+{
+	const struct path_names names = { .target = target,
+					  .recipient = m->recipient,
+					  .extension = m->extension,
+					  .filter = param.execution_directory_expansion_filter };
+
+	if (param.command_execution_directory[0] != '\0')
+		expand_pattern(view_of(param.command_execution_directory), &names, directory);
+	else
+		str_append_cstr(directory, target->home);
 }

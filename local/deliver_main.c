@@ -167,7 +167,7 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 	_cleanup_(target_free) struct target target = { .limit = 0 };
 	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
 	_cleanup_(str_free) struct str headers = STR_EMPTY, check = STR_EMPTY;
-	_cleanup_(str_free) struct str environment = STR_EMPTY;
+	_cleanup_(str_free) struct str environment = STR_EMPTY, directory = STR_EMPTY;
 	bool command = m->kind == PROGRAM_COMMAND;
 	struct worker *worker;
 	int r = 0;
@@ -185,8 +185,9 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 		return r;
 	if (command) {
 		check_environment(m, &target, &environment);
+		check_directory(m, &target, &directory);
 		r = ipc_send(worker_ipc(worker), work_run, .command = m->target,
-			     .check = str_view(&check), .directory = view_of(target.home),
+			     .check = str_view(&check), .directory = str_view(&directory),
 			     .environment = str_view(&environment), .headers = str_view(&headers),
 			     .sender = m->sender, CONTENT_SENT(&content));
 	} else {

@@ -193,6 +193,16 @@ static int find_alias(struct expansion *x, struct view local, struct view *key, 
 	return alias_look_up(x, user, value);
 }
 
+/* "alice: alice, copy" means her mailbox; one that leads back over others may mean no mailbox. */
+static int expansion_add_own_mailbox(struct expansion *x, struct view name)
+{
+	int r = expansion_add_action(x, ACTION_MAILBOX, name);
+
+	if (r == 0 && !view_eq(view_of(x->names[x->at].key), name))
+		x->plan->actions[x->plan->count - 1].circle = true;
+	return r;
+}
+
 /* A name of this system inside an alias. */
 static int expand_local_name(struct expansion *x, struct view local, struct view address)
 {
@@ -201,14 +211,14 @@ static int expand_local_name(struct expansion *x, struct view local, struct view
 	int r;
 
 	if (is_in_progress(x, local))
-		return expansion_add_action(x, ACTION_MAILBOX, local);
+		return expansion_add_own_mailbox(x, local);
 	r = find_alias(x, local, &key, &value);
 	if (r < 0)
 		return r;
 	if (r == 0)
 		return expansion_add_address(x, address, true);
 	if (is_in_progress(x, key))
-		return expansion_add_action(x, ACTION_MAILBOX, key);
+		return expansion_add_own_mailbox(x, key);
 	r = has_owner(x, key, &owner, &ignored);
 	if (r != 0)
 		return r < 0 ? r : expansion_add_address(x, address, false);
@@ -255,6 +265,23 @@ static int expand_mailbox(struct expansion *x, struct view address)
 	return expansion_add_action(x, ACTION_MAILBOX, local);
 }
 
+/* A part of a list: whom it was meant for is not known, and better late than never. */
+static int expansion_not_understood(struct expansion *x, const char *problem)
+{
+	_cleanup_(str_free) struct str where = STR_EMPTY;
+
+	if (x->forward != NULL)
+		str_printf(&where, "the forwarding file of %s", x->forward);
+	else if (x->via != NULL)
+		str_printf(&where, "%s, which the alias %s includes", x->via, x->names[x->at].key);
+	else
+		str_printf(&where, "the alias %s", x->names[x->at].key);
+	log_warning("%s: %s: %s", str_cstr(&x->job->d->queue_id), str_cstr(&where), problem);
+	verdict_set(x->verdict, OUTCOME_DEFERRED, "4.3.5", "%s cannot be understood: %s",
+		    str_cstr(&where), problem);
+	return -EINVAL;
+}
+
 static int expand_text(struct expansion *x, struct view text);
 
 static int expand_include(struct expansion *x, struct view path)
@@ -263,11 +290,8 @@ static int expand_include(struct expansion *x, struct view path)
 	_cleanup_free_ char *via = mem_strndup(path.data, path.len);
 	int r;
 
-	if (x->via != NULL || x->forward != NULL) {
-		log_warning("%s: :include: inside %s is not followed",
-			    str_cstr(&x->job->d->queue_id), x->via != NULL ? x->via : "a .forward");
-		return 0;
-	}
+	if (x->via != NULL || x->forward != NULL)
+		return expansion_not_understood(x, ":include: is followed in aliases only");
 	r = agent_source(x->job, SOURCE_ALIAS, x->names[x->at].key, via, &text, x->verdict);
 	if (r == 0) {
 		verdict_set(x->verdict, OUTCOME_DEFERRED, "4.3.5",
@@ -283,11 +307,17 @@ static int expand_include(struct expansion *x, struct view path)
 	return r;
 }
 
+/* The other members get theirs all the same; plan_execute reports this one. */
 static int refuse_action(struct expansion *x, struct view text, const char *parameter)
 {
-	verdict_set(x->verdict, OUTCOME_FAILED, "5.7.1", "mail to \"%.*s\" is not allowed by %s",
-		    VIEW_ARG(text), parameter);
-	return -EPERM;
+	_cleanup_(str_free) struct str reason = STR_EMPTY;
+
+	str_append_cstr(&reason, "mail to \"");
+	str_append_printable(&reason, text);
+	str_printf(&reason, "\" is not allowed by %s", parameter);
+	if (x->via != NULL)
+		str_printf(&reason, " (it stands in %s)", x->via);
+	return expansion_add_action(x, ACTION_REFUSED, str_view(&reason));
 }
 
 static int expand_token(struct expansion *x, enum token_kind kind, struct view text)
@@ -321,13 +351,8 @@ static int expand_text(struct expansion *x, struct view text)
 	int r = 0;
 
 	while (r >= 0 && (r = token_next(&text, &piece, &kind, &err)) != 0) {
-		if (r == -EINVAL) {
-			log_warning("%s: in the expansion of %.*s: %s: skipped",
-				    str_cstr(&x->job->d->queue_id), VIEW_ARG(x->job->address),
-				    err.text);
-			r = 0;
-			continue;
-		}
+		if (r == -EINVAL)
+			return expansion_not_understood(x, err.text);
 		r = expand_token(x, kind, str_view(&piece));
 	}
 	return r;
@@ -389,6 +414,6 @@ int expand_forward(struct job *job, struct view user, struct plan *plan, struct 
 	r = expand_text(x, str_view(&text));
 	if (r < 0)
 		return r;
-	/* An empty file, or one of comments or mistakes only: as if it were not there. */
+	/* An empty file, or one of comments only: as if it were not there. */
 	return plan->count > 0 ? 1 : 0;
 }

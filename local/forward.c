@@ -90,3 +90,35 @@ void forward_submit(const struct plan *plan, struct job *job, struct verdict *ve
 	}
 	forward_commit(s, verdict);
 }
+
+/* From the null sender: a notice about a notice would help nobody. */
+void forward_tell_owner(struct job *job, const char *reason, struct verdict *verdict)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct msg_mail mail = { .flags = MAIL_FLAG_INTERNAL };
+	struct submission *s = submission_begin("private/cleanup", &mail);
+	int r = submission_rcpt(s, str_view(&job->sender), VIEW_NONE, NOTIFY_NEVER);
+
+	str_printf(&text,
+		   "From: MAILER-DAEMON@%s (Mail Delivery System)\r\nTo: ", param.myhostname);
+	address_quote(&text, str_view(&job->sender));
+	str_append_cstr(&text, "\r\nSubject: A member of a list was passed over\r\n"
+			       "Auto-Submitted: auto-generated\r\n\r\n"
+			       "Mail to ");
+	address_quote(&text, str_view(&job->recipient->address));
+	str_printf(&text,
+		   " did not reach one of its members:\r\n\r\n    %s\r\n\r\n"
+		   "The others have got it. Queue ID of the message: %s\r\n",
+		   reason, str_cstr(&job->d->queue_id));
+	if (r == 0)
+		r = submission_data(s, str_view(&text));
+	if (r < 0) {
+		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "cannot tell the owner: %s",
+			    strerror(-r));
+		submission_abort(s);
+		return;
+	}
+	forward_commit(s, verdict);
+	if (verdict->outcome == OUTCOME_FAILED)
+		verdict_set(verdict, OUTCOME_FAILED, "5.7.1", "%s", reason);
+}

@@ -46,13 +46,20 @@ struct job {
 
 #define PLAN_ACTIONS_MAX ((size_t)100000)
 
-enum action_kind { ACTION_COMMAND, ACTION_FILE, ACTION_MAILBOX, ACTION_ADDRESS };
+enum action_kind {
+	ACTION_COMMAND,
+	ACTION_FILE,
+	ACTION_MAILBOX,
+	ACTION_REFUSED, /* nothing is done; `text` says why */
+	ACTION_ADDRESS,
+};
 struct action {
 	enum action_kind kind;
-	char *text;   /* command, path, user, address */
+	char *text;   /* command, path, user, address, reason */
 	char *owner;  /* key of the alias, or user of the .forward; NULL for addresses */
 	char *via;    /* :include: file, or NULL */
 	bool forward; /* it stood in a .forward */
+	bool circle;  /* ACTION_MAILBOX: the alias `owner` led back to this name */
 	bool leaf;    /* ACTION_ADDRESS: a user of this system, for whom there is no alias */
 };
 struct plan {
@@ -81,6 +88,8 @@ int expand_forward(struct job *job, struct view user, struct plan *plan, struct 
 
 /* One new message with all ACTION_ADDRESS of the plan as recipients. */
 void forward_submit(const struct plan *plan, struct job *job, struct verdict *verdict);
+/* A message to job->sender, the owner of the alias, that a member was passed over, and why. */
+void forward_tell_owner(struct job *job, const char *reason, struct verdict *verdict);
 
 /* ---- loop.c ---- */
 

@@ -18,9 +18,6 @@ struct piece {
 
 static void piece_append(struct piece *p, char c, bool quoted)
 {
-	/* "Carol Smith <carol@...>": words are joined until the bracket tells that they are a name */
-	if (p->gap && p->text->len > 0)
-		str_append_byte(p->text, ' ');
 	p->gap = false;
 	if (!quoted && p->was_quoted)
 		p->after_quoted = true;
@@ -30,6 +27,45 @@ static void piece_append(struct piece *p, char c, bool quoted)
 		p->problem = "a piece has a control character";
 	else
 		str_append_byte(p->text, c);
+}
+
+/*
+ * White space came after a word. "Carol Smith <carol@...>": a bracket before the comma or line end
+ * tells that the words are a name. Else each is a piece of its own, as in "alice bob". No name is
+ * longer than a piece may be, so nobody looks further.
+ */
+static bool is_display_name(struct view source, size_t at)
+{
+	size_t end = MIN(source.len, at + TOKEN_TEXT_MAX);
+	bool quoted = false;
+
+	for (; at < end; at++) {
+		char c = source.data[at];
+
+		if (c == '\n' || (!quoted && c == ','))
+			return false;
+		if (c == '\\')
+			at++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (c == '<' && !quoted)
+			return true;
+	}
+	return false;
+}
+
+/* The word at `at` belongs to what came before the white space in front of it. */
+static bool word_goes_on(struct view source, size_t at, const struct piece *p)
+{
+	struct view text = str_view(p->text);
+
+	if (p->had_angle)
+		return false;
+	if (text.len == 0 || p->in_angle || source.data[at] == '@' || view_ends(text, VIEW("@")))
+		return true;
+	if (!p->was_quoted && (view_is_nocase(text, ":include:") || view_is(text, "\\")))
+		return true;
+	return is_display_name(source, at);
 }
 
 /* From after the opening quote to after the closing one. */
@@ -100,7 +136,7 @@ static size_t read_bracket(size_t at, char c, struct piece *p)
 	return at + 1;
 }
 
-/* Reads to the comma or line end that ends the piece. */
+/* Reads to the comma, line end or white space that ends the piece. */
 static size_t read_piece(struct view source, size_t at, struct piece *p)
 {
 	while (at < source.len) {
@@ -111,10 +147,12 @@ static size_t read_piece(struct view source, size_t at, struct piece *p)
 		if (c == ' ' || c == '\t' || c == '\r') {
 			p->gap = true;
 			at++;
-		} else if (c == '"') {
-			at = read_quoted(source, at + 1, p);
 		} else if (c == '(') {
 			at = token_skip_comment(source, at + 1, p);
+		} else if (p->gap && !word_goes_on(source, at, p)) {
+			break;
+		} else if (c == '"') {
+			at = read_quoted(source, at + 1, p);
 		} else if (c == '<' || c == '>') {
 			at = read_bracket(at, c, p);
 		} else if (c == '|' && p->text->len == 0 && !p->was_quoted) {
@@ -170,33 +208,33 @@ static int classify(const struct piece *p, enum token_kind *kind, struct error *
 			*kind = TOKEN_MAILBOX;
 			drop_front(p->text, 1);
 		}
-		if (!p->was_quoted && view_find_byte(str_view(p->text), ' ') != VIEW_NOT_FOUND)
-			return error_set(err, -EINVAL, "\"%.*s\": a comma is missing",
-					 VIEW_ARG(str_view(p->text)));
 	}
 	if (p->text->len == 0)
 		return error_set(err, -EINVAL, "a piece without content");
 	return 0;
 }
 
-/* White space, empty pieces and comment lines. `rest` is always at the beginning of a piece. */
+/*
+ * White space, empty pieces and comments: from '#' at the beginning of a line, or after white space,
+ * to the line's end. `source` is always at the beginning of a piece or at what ended the last one.
+ */
 static size_t skip_to_piece(struct view source)
 {
 	size_t at = 0;
-	bool line_start = true;
+	bool may_comment = true;
 
 	for (; at < source.len; at++) {
 		char c = source.data[at];
 
-		if (c == '#' && line_start) {
+		if (c == '#' && may_comment) {
 			while (at + 1 < source.len && source.data[at + 1] != '\n')
 				at++;
-		} else if (c == '\n') {
-			line_start = true;
-		} else if (c != ' ' && c != '\t' && c != '\r' && c != ',') {
-			break;
+		} else if (c == '\n' || c == ' ' || c == '\t' || c == '\r') {
+			may_comment = true;
 		} else if (c == ',') {
-			line_start = false;
+			may_comment = false;
+		} else {
+			break;
 		}
 	}
 	return at;

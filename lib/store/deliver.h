@@ -40,12 +40,19 @@ int maildir_create(const char *maildir, struct view folder, struct error *err);
 
 /*
  * Appends to an mbox file (mboxrd quoting of From_ lines, LF line ends), made with `mode` if it is
- * missing. `sender` is for the From_ line ("": MAILER-DAEMON). `locks` as mailbox_delivery_lock:
- * "fcntl", "flock", "dotlock", several with commas; tried until `deadline`. Refuses what is not a
- * regular file with one link, and symbolic links: -EPERM. /dev/null and other character devices are
- * written without locks. On failure the file is cut back to its former length.
+ * not there. Its folder may be one that others can write to: all is asked of what was opened. -EPERM,
+ * with the name, for links, several names, and an owner other than `owner`; -EFBIG beyond `limit`;
+ * -EAGAIN when others hold the lock for too long. Not a regular file (/dev/null): no locks, no limit.
  */
-int mbox_deliver(const char *path, mode_t mode, struct view sender, const char *locks,
-		 msec_t deadline, const struct mail_source *source, struct error *err);
+#define MBOX_ANY_OWNER ((uid_t)-1)
+struct mbox_options {
+	mode_t mode;
+	uid_t owner;
+	uint64_t limit;	   /* bytes that it may have afterwards, 0: any */
+	const char *locks; /* "fcntl, dotlock" */
+	msec_t deadline;   /* for the locks */
+};
+int mbox_deliver(const char *path, const struct mbox_options *options, struct view sender,
+		 const struct mail_source *source, struct error *err);
 
 #endif

@@ -20,6 +20,7 @@ struct mbox {
 	const char *path;
 	int fd;
 	bool dotlocked;
+	uid_t foreign; /* whose dotlock is in the way, after -EPERM of try_dotlock */
 	struct str dotlock;
 };
 
@@ -49,7 +50,14 @@ static int try_dotlock(struct mbox *mbox)
 	}
 	if (errno != EEXIST)
 		return -errno;
-	if (lstat(path, &st) == 0 && clock_wall() - st.st_mtime > DOTLOCK_STALE)
+	if (lstat(path, &st) < 0)
+		return -EAGAIN;
+	/* We could not take it away, and who made it may not be a mail program at all. */
+	if (st.st_uid != geteuid()) {
+		mbox->foreign = st.st_uid;
+		return -EPERM;
+	}
+	if (clock_wall() - st.st_mtime > DOTLOCK_STALE)
 		unlink(path);
 	return -EAGAIN;
 }
@@ -98,6 +106,9 @@ static int take_locks(struct mbox *mbox, const char *locks, msec_t deadline, str
 
 		int r = mbox_take_lock(mbox, try, deadline);
 
+		if (r == -EPERM && try == try_dotlock)
+			return error_set(err, -EPERM, "%s belongs to uid %u",
+					 str_cstr(&mbox->dotlock), (unsigned)mbox->foreign);
 		if (r < 0 && !(try == try_dotlock && lock_may_fail(locks, r)))
 			return error_code(err, r, "lock %s (%.*s)", mbox->path, VIEW_ARG(name));
 	}
@@ -108,11 +119,13 @@ static int take_locks(struct mbox *mbox, const char *locks, msec_t deadline, str
  * A name in a directory that others may write to may be anything by the time that it is opened:
  * what was opened is looked at, not what the name was.
  */
-static int open_mbox(struct mbox *mbox, mode_t mode, struct stat *st, struct error *err)
+static int open_mbox(struct mbox *mbox, const struct mbox_options *options, struct stat *st,
+		     struct error *err)
 {
-	mbox->fd = open(
-		mbox->path,
-		O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode);
+	mbox->fd =
+		open(mbox->path,
+		     O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+		     options->mode);
 	if (mbox->fd < 0 && errno == ELOOP)
 		return error_set(err, -EPERM, "%s is a symbolic link", mbox->path);
 	if (mbox->fd < 0 || fstat(mbox->fd, st) < 0)
@@ -123,6 +136,10 @@ static int open_mbox(struct mbox *mbox, mode_t mode, struct stat *st, struct err
 		return error_set(err, -EPERM, "%s is not a regular file", mbox->path);
 	if (st->st_nlink != 1)
 		return error_set(err, -EPERM, "%s has more than one name", mbox->path);
+	if (options->owner != MBOX_ANY_OWNER && st->st_uid != options->owner)
+		return error_set(err, -EPERM,
+				 "destination %s is not owned by recipient: it belongs to uid %u",
+				 mbox->path, (unsigned)st->st_uid);
 	return 0;
 }
 
@@ -260,28 +277,32 @@ static int mbox_write_message(struct mbox *mbox, bool regular, struct view sende
 	return r;
 }
 
-int mbox_deliver(const char *path, mode_t mode, struct view sender, const char *locks,
-		 msec_t deadline, const struct mail_source *source, struct error *err)
+int mbox_deliver(const char *path, const struct mbox_options *options, struct view sender,
+		 const struct mail_source *source, struct error *err)
 {
 	_cleanup_(mbox_close) struct mbox mbox = { .path = path, .fd = -1 };
 	struct stat st, again;
+	bool regular;
 	int r;
 
 	str_printf(&mbox.dotlock, "%s.lock", path);
-	r = open_mbox(&mbox, mode, &st, err);
+	r = open_mbox(&mbox, options, &st, err);
 	if (r < 0)
 		return r;
-
-	bool regular = S_ISREG(st.st_mode);
-
+	regular = S_ISREG(st.st_mode);
 	if (regular) {
-		r = take_locks(&mbox, locks, deadline, err);
+		r = take_locks(&mbox, options->locks, options->deadline, err);
 		if (r < 0)
 			return r;
 		/* A mail reader may have put another file in place while we waited. */
 		if (lstat(path, &again) < 0 || again.st_ino != st.st_ino ||
 		    again.st_dev != st.st_dev)
 			return error_set(err, -EAGAIN, "%s was replaced meanwhile", path);
+		if (options->limit > 0 &&
+		    (uint64_t)again.st_size + source->prefix.len + source->content.size >
+			    options->limit)
+			return error_set(err, -EFBIG, "mailbox is full: the limit is %llu bytes",
+					 (unsigned long long)options->limit);
 	}
 	r = mbox_write_message(&mbox, regular, sender, source);
 	if (r < 0)

@@ -71,6 +71,10 @@ static void write_aliases(void)
 	      "cmd: \"|cat > %s/out/cmd; echo hello; exit $EXTENSION\"\n"
 	      "plain: \"|/bin/cat /etc/hostname\"\n"
 	      "env: \"|env > %s/out/env; id -u >> %s/out/env\"\n"
+	      "quota: \"|echo 4.2.2 over quota; exit 69\"\n"
+	      "moved: \"|echo 5.1.6 gone; echo to sea; exit 75\"\n"
+	      "noform: \"|echo 4.2.2x; exit 73\"\n"
+	      "absent: \"|/nonexistent\"\n"
 	      "slow: \"|echo begun; sleep 30\"\n"
 	      "held: \"|until test -e %s/out/go; do sleep 0.02; done\"\n"
 	      "file: %s/out/mbox, %s/out/dir/\n"
@@ -349,6 +353,22 @@ static void commands(void *unused)
 	expect(OUTCOME_DEFERRED, "4.3.0", "hello");
 	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", command, "3");
 	expect(OUTCOME_FAILED, "5.3.0", "status 3");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", command, "73");
+	expect(OUTCOME_FAILED, "5.2.0", "hello");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", command, "76");
+	expect(OUTCOME_FAILED, "5.5.0", "hello");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", command, "78");
+	expect(OUTCOME_FAILED, "5.3.5", "hello");
+	/* A status code that it prints says more than its exit status. */
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "quota", "", "echo 4.2.2 over quota; exit 69", "");
+	expect(OUTCOME_DEFERRED, "4.2.2", "over quota");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "moved", "", "echo 5.1.6 gone; echo to sea; exit 75",
+	    "");
+	expect(OUTCOME_FAILED, "5.1.6", "gone to sea");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "noform", "", "echo 4.2.2x; exit 73", "");
+	expect(OUTCOME_FAILED, "5.2.0", "4.2.2x");
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "absent", "", "/nonexistent", "");
+	expect(OUTCOME_DEFERRED, "4.3.0", "/nonexistent");
 	run(PROGRAM_COMMAND, SOURCE_ALIAS, "cmd", "", command, "67");
 	expect(OUTCOME_FAILED, "5.1.1", "hello");
 	/* It need not read its input. */
@@ -382,7 +402,7 @@ static void environment(void *unused)
 	assert_non_null(strstr(str_cstr(&text), "RECIPIENT=cmd@local.test\n"));
 	assert_non_null(strstr(str_cstr(&text), "LOCAL=cmd\n"));
 	assert_non_null(strstr(str_cstr(&text), "DOMAIN=local.test\n"));
-	assert_non_null(strstr(str_cstr(&text), "EXTENSION=a'b $(x)\n"));
+	assert_non_null(strstr(str_cstr(&text), "EXTENSION=a_b___x_\n"));
 	assert_null(strstr(str_cstr(&text), "OLDPWD"));
 	assert_null(strstr(str_cstr(&text), "TERM="));
 	snprintf(uid, sizeof(uid), "\n%u\n", (unsigned)as(65534));

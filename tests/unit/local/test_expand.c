@@ -30,6 +30,11 @@ static const char *const aliases[][2] = {
 	{ "missing", ":include:/lists/none" },
 	{ "later", ":include:/lists/later" },
 	{ "evil", ":include:/lists/evil" },
+	{ "mixed", ":include:/lists/mixed" },
+	{ "owner-mixed", "admin@elsewhere.test" },
+	{ "blanks", "a@d2.test b@d2.test, c@d2.test" },
+	{ "broken", "alice, <bob" },
+	{ "nests", ":include:/lists/nests" },
 	{ "loop1", "loop2" },
 	{ "loop2", "loop1, alice" },
 	{ "twice", "alice, root, postmaster, ALICE@local.test" },
@@ -74,6 +79,11 @@ int agent_source(const struct job *job, uint8_t source, const char *owner, const
 		str_append_cstr(text, "one@elsewhere.test\n# comment\ntwo\none@elsewhere.test\n");
 	else if (strcmp(via, "/lists/evil") == 0)
 		str_append_cstr(text, "|/bin/evil\n");
+	else if (strcmp(via, "/lists/mixed") == 0)
+		str_append_cstr(text,
+				"one@elsewhere.test\n|/bin/evil\ntwo@elsewhere.test # a remark\n");
+	else if (strcmp(via, "/lists/nests") == 0)
+		str_append_cstr(text, "one@elsewhere.test\n:include:/lists/a\n");
 	else if (strcmp(via, "/lists/later") == 0)
 		return verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "later"), -EAGAIN;
 	else
@@ -86,7 +96,10 @@ void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct
 {
 	(void)job;
 	(void)kind;
-	verdict_set(verdict, OUTCOME_DELIVERED, "2.0.0", "mailbox %.*s", VIEW_ARG(user));
+	if (view_is(user, "loop1"))
+		verdict_set(verdict, OUTCOME_FAILED, "5.1.1", "unknown user");
+	else
+		verdict_set(verdict, OUTCOME_DELIVERED, "2.0.0", "mailbox %.*s", VIEW_ARG(user));
 }
 
 void agent_program(const struct job *job, const struct action *action, struct verdict *verdict)
@@ -108,6 +121,16 @@ void forward_submit(const struct plan *plan, struct job *job, struct verdict *ve
 	(void)job;
 	forwarded++;
 	verdict_set(verdict, OUTCOME_EXPANDED, "2.0.0", "forwarded");
+}
+
+static int told_owner;
+
+void forward_tell_owner(struct job *job, const char *reason, struct verdict *verdict)
+{
+	(void)job;
+	assert_non_null(strstr(reason, "not allowed"));
+	told_owner++;
+	verdict_set(verdict, OUTCOME_EXPANDED, "2.0.0", "told");
 }
 
 static int set_up(void **unused)
@@ -154,7 +177,7 @@ static void begin(struct fixture *f, const char *address, const char *sender)
 
 static const char *describe(struct fixture *f)
 {
-	static const char *const kinds[] = { "command", "file", "mailbox", "address" };
+	static const char *const kinds[] = { "command", "file", "mailbox", "refused", "address" };
 
 	for (size_t i = 0; i < f->plan.count; i++)
 		str_printf(&f->described, "%s%s %s%s", i > 0 ? ", " : "",
@@ -196,7 +219,18 @@ static void alias_results(void **unused)
 		  "address list@local.test, address alice@local.test (leaf)" },
 		{ "missing@local.test", -ENOENT, "" },
 		{ "later@local.test", -EAGAIN, "" },
-		{ "evil@local.test", -EPERM, "" },
+		{ "evil@local.test", 1,
+		  "refused mail to \"/bin/evil\" is not allowed by allow_mail_to_commands (it "
+		  "stands "
+		  "in /lists/evil)" },
+		{ "mixed@local.test", 1,
+		  "address one@elsewhere.test, refused mail to \"/bin/evil\" is not allowed by "
+		  "allow_mail_to_commands (it stands in /lists/mixed), address "
+		  "two@elsewhere.test" },
+		{ "blanks@local.test", 1,
+		  "address a@d2.test, address b@d2.test, address c@d2.test" },
+		{ "broken@local.test", -EINVAL, "" },
+		{ "nests@local.test", -EINVAL, "" },
 		{ "loop1@local.test", 1, "mailbox loop1, address alice@local.test (leaf)" },
 		{ "twice@local.test", 1, "address alice@local.test (leaf)" },
 		{ "plus+x@local.test", 1, "address plus-x@elsewhere.test" },
@@ -258,8 +292,9 @@ static void forwards(void **unused)
 		{ "Alice", 1, "mailbox alice" },
 		{ "\\bob", 1, "address bob@local.test" },
 		{ "~/x", 1, "address ~/x@local.test" },
-		{ ":include:/etc/x", 0, "" },
-		{ "two words", 0, "" },
+		{ ":include:/etc/x", -EINVAL, "" },
+		{ "\"open", -EINVAL, "" },
+		{ "two words", 1, "address two@local.test, address words@local.test" },
 	};
 
 	(void)unused;
@@ -327,12 +362,54 @@ static void execution(void **unused)
 	}
 }
 
+/* A member that is not allowed keeps nothing from the others; the list's owner hears of it. */
+static void refused_members(void **unused)
+{
+	struct fixture f;
+
+	(void)unused;
+	told_owner = forwarded = 0;
+	begin(&f, "mixed@local.test", "sender@elsewhere.test");
+	assert_int_equal(expand_alias(&f.job, &f.plan, &f.verdict), 1);
+	plan_execute(&f.plan, &f.job, &f.verdict);
+	assert_int_equal(f.verdict.outcome, OUTCOME_EXPANDED);
+	assert_int_equal(told_owner, 1);
+	assert_int_equal(forwarded, 1);
+	end(&f);
+	/* Where nobody answers for the list the sender hears of it. */
+	begin(&f, "evil@local.test", "sender@elsewhere.test");
+	assert_int_equal(expand_alias(&f.job, &f.plan, &f.verdict), 1);
+	plan_add(&f.plan, ACTION_ADDRESS, VIEW("x@y.test"), NULL, NULL, false);
+	plan_execute(&f.plan, &f.job, &f.verdict);
+	assert_int_equal(f.verdict.outcome, OUTCOME_FAILED);
+	assert_string_equal(f.verdict.status, "5.7.1");
+	assert_int_equal(told_owner, 1);
+	assert_int_equal(forwarded, 2);
+	end(&f);
+}
+
+/* "unknown user" would send people to look in the wrong place. */
+static void circle_of_aliases(void **unused)
+{
+	struct fixture f;
+
+	(void)unused;
+	begin(&f, "loop1@local.test", "sender@elsewhere.test");
+	assert_int_equal(expand_alias(&f.job, &f.plan, &f.verdict), 1);
+	plan_execute(&f.plan, &f.job, &f.verdict);
+	assert_int_equal(f.verdict.outcome, OUTCOME_FAILED);
+	assert_string_equal(f.verdict.status, "5.4.6");
+	assert_non_null(strstr(str_cstr(&f.verdict.text), "loop2 and loop1"));
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(alias_results), cmocka_unit_test(owners),
-		cmocka_unit_test(forwards),	 cmocka_unit_test(too_many),
-		cmocka_unit_test(execution),
+		cmocka_unit_test(alias_results),     cmocka_unit_test(owners),
+		cmocka_unit_test(forwards),	     cmocka_unit_test(too_many),
+		cmocka_unit_test(execution),	     cmocka_unit_test(refused_members),
+		cmocka_unit_test(circle_of_aliases),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

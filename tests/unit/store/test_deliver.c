@@ -72,17 +72,23 @@ static void maildir_failures_leave_nothing(void **state)
 	fclose(mail.file);
 }
 
+static struct error said; /* by the last deliver_mbox */
+
 static int deliver_mbox(struct fixture *f, const char *name, const char *prefix, const char *text)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
-	struct error err = ERROR_NONE;
+	struct mbox_options options = { .mode = 0600,
+					.owner = geteuid(),
+					.limit = 1000,
+					.locks = "fcntl, dotlock",
+					.deadline = clock_after(300) };
 	struct mail mail;
 	int r;
 
 	str_printf(&path, "%s/%s", f->path, name);
 	mail_open(&mail, prefix, text);
-	r = mbox_deliver(str_cstr(&path), 0600, VIEW("se nder@x"), "fcntl, dotlock",
-			 clock_after(300), &mail.source, &err);
+	said = ERROR_NONE;
+	r = mbox_deliver(str_cstr(&path), &options, VIEW("se nder@x"), &mail.source, &said);
 	fclose(mail.file);
 	return r;
 }
@@ -140,6 +146,37 @@ static void mbox_refuses(void **state)
 	fixture_file(f, "taken.lock", "");
 	assert_int_equal(deliver_mbox(f, "taken", "", "x\r\n"), -EAGAIN);
 	assert_mbox(f, "taken", "|");
+	fixture_file(f, "full", "From x\n");
+	_cleanup_(str_free) struct str large = STR_EMPTY;
+
+	for (int i = 0; i < 100; i++)
+		str_append_cstr(&large, "0123456789\r\n");
+	assert_int_equal(deliver_mbox(f, "full", "", str_cstr(&large)), -EFBIG);
+}
+
+/* In a spool that everybody may write to, somebody else can have made a file of any name first. */
+static void mbox_of_somebody_else(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str path = STR_EMPTY, lock = STR_EMPTY;
+
+	if (geteuid() != 0)
+		skip();
+	fixture_file(f, "theirs", "");
+	str_printf(&path, "%s/theirs", f->path);
+	assert_int_equal(chown(str_cstr(&path), 12345, 12345), 0);
+	assert_int_equal(deliver_mbox(f, "theirs", "", "x\r\n"), -EPERM);
+	assert_non_null(strstr(said.text, str_cstr(&path)));
+	assert_non_null(strstr(said.text, "12345"));
+	assert_mbox(f, "theirs", "|");
+	assert_int_equal(chown(str_cstr(&path), 0, 0), 0);
+	fixture_file(f, "theirs.lock", "");
+	str_printf(&lock, "%s/theirs.lock", f->path);
+	assert_int_equal(chown(str_cstr(&lock), 12345, 12345), 0);
+	assert_int_equal(deliver_mbox(f, "theirs", "", "x\r\n"), -EPERM);
+	assert_non_null(strstr(said.text, str_cstr(&lock)));
+	assert_int_equal(unlink(str_cstr(&lock)), 0);
+	assert_int_equal(deliver_mbox(f, "theirs", "", "x\r\n"), 0);
 }
 
 static void an_mbox_that_fails_is_cut_back(void **state)
@@ -152,8 +189,12 @@ static void an_mbox_that_fails_is_cut_back(void **state)
 	str_printf(&path, "%s/mbox", f->path);
 	mail_open(&mail, "", "text\r\n");
 	mail.source.content.size = 100000;
-	assert_int_equal(mbox_deliver(str_cstr(&path), 0600, VIEW(""), "fcntl", clock_after(300),
-				      &mail.source, NULL),
+	struct mbox_options options = { .mode = 0600,
+					.owner = MBOX_ANY_OWNER,
+					.locks = "fcntl",
+					.deadline = clock_after(300) };
+
+	assert_int_equal(mbox_deliver(str_cstr(&path), &options, VIEW(""), &mail.source, NULL),
 			 -EIO);
 	fclose(mail.file);
 	assert_mbox(f, "mbox", "From x|old|||");
@@ -164,8 +205,12 @@ static void an_mbox_that_fails_is_cut_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(maildir),	    TEST(maildir_failures_leave_nothing), TEST(mbox),
-		TEST(mbox_refuses), TEST(an_mbox_that_fails_is_cut_back),
+		TEST(maildir),
+		TEST(maildir_failures_leave_nothing),
+		TEST(mbox),
+		TEST(mbox_refuses),
+		TEST(mbox_of_somebody_else),
+		TEST(an_mbox_that_fails_is_cut_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
