@@ -15,6 +15,7 @@
 #include "policy/policy.h"
 #include "services/clients.h"
 #include "task/stream.h"
+#include "tls/tls.h"
 
 enum { SESSION_GOES_ON = 0, SESSION_DONE = 1 };
 
@@ -59,6 +60,7 @@ struct transaction {
 	struct submission *submission; /* NULL: not before DATA */
 	struct str queue_id;	       /* empty: NOQUEUE */
 	struct str prepend, redirect;  /* what access maps ask for */
+	struct str instance;	       /* for policy servers; empty until one is asked */
 	struct str bcc;		       /* addresses, a line feed after each */
 	bool hold, discard;
 	struct reception reception;
@@ -92,7 +94,8 @@ struct session {
 	bool failed; /* the command under way got an error reply */
 	struct verb_count counts[SESSION_VERBS_MAX];
 	struct transaction transaction;
-	struct str reply; /* the text being built, memory kept */
+	struct tls_info tls; /* of the connection, when somebody asked last */
+	struct str reply;    /* the text being built, memory kept */
 };
 
 /* Opens all that sessions need, before the program is confined. 0 or a negative errno with a reason. */

@@ -1,6 +1,8 @@
 /* The mail transaction: its recipients, and the submission to cleanup. */
 #include <errno.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "queue/queue.h"
@@ -26,6 +28,7 @@ void transaction_reset(struct session *s)
 	str_clear(&t->prepend);
 	str_clear(&t->redirect);
 	str_clear(&t->bcc);
+	str_clear(&t->instance);
 	str_clear(&t->options.envid);
 	t->options = (struct mail_options){ .envid = t->options.envid };
 	t->hold = t->discard = false;
@@ -143,6 +146,27 @@ static void transaction_note(void *argument, const char *what, struct view text)
 	note_refusal(s, what, s->where, text, s->recipient);
 }
 
+/* Unique among all transactions of all smtpd: policy servers know a message again by it. */
+static struct view transaction_instance(struct session *s)
+{
+	static unsigned counter;
+	struct str *instance = &s->transaction.instance;
+
+	if (instance->len == 0)
+		str_printf(instance, "%x.%llx.%x.0", (unsigned)getpid(),
+			   (unsigned long long)clock_wall_usec(), counter++);
+	return str_view(instance);
+}
+
+static void question_about_tls(struct session *s, struct policy_question *q)
+{
+	if (!s->secured || !stream_tls_info(s->io, &s->tls))
+		return;
+	q->tls_protocol = view_of(s->tls.protocol);
+	q->tls_cipher = view_of(s->tls.cipher);
+	q->tls_bits = (uint32_t)MAX(s->tls.cipher_bits, 0);
+}
+
 void transaction_question(struct session *s, const char *command, struct policy_question *q)
 {
 	const struct transaction *t = &s->transaction;
@@ -164,5 +188,15 @@ void transaction_question(struct session *s, const char *command, struct policy_
 		.sender_given = str_view(&t->sender_given),
 		.note = transaction_note,
 		.note_argument = s,
+		.state = view_of(command),
+		.protocol = view_of(s->esmtp ? "ESMTP" : "SMTP"),
+		.queue_id = str_view(&t->queue_id),
+		.instance = transaction_instance(s),
+		.only_recipient = t->count == 1 ? str_view(&t->recipients[0].address) : VIEW_NONE,
+		.login_method = str_view(&s->sasl_method),
+		.server_address = view_of(s->peer->server_text),
+		.client_port = s->peer->port,
+		.server_port = s->peer->server_port,
 	};
+	question_about_tls(s, q);
 }

@@ -55,17 +55,26 @@ static enum verdict do_defer(struct action *a)
 
 static enum verdict do_defer_if_permit(struct action *a)
 {
-	policy_defer_if_permit(a->e, a->subject, "4.7.1",
+	_cleanup_(str_free) struct str status = STR_EMPTY;
+
+	if (!action_take_status(&a->text, 450, &status))
+		str_append_cstr(&status, "4.7.1");
+	policy_defer_if_permit(a->e, a->subject, str_cstr(&status),
 			       a->text.len > 0 ? a->text : VIEW("Service unavailable"));
 	return DUNNO;
 }
 
 static enum verdict do_defer_if_reject(struct action *a)
 {
-	if (a->e->defer_if_reject.len == 0)
-		str_printf(&a->e->defer_if_reject, "450 4.7.1 <%.*s>: %s rejected: %.*s",
-			   VIEW_ARG(a->subject.name), a->subject.what,
-			   VIEW_ARG(a->text.len > 0 ? a->text : VIEW("Service unavailable")));
+	_cleanup_(str_free) struct str status = STR_EMPTY;
+
+	if (a->e->defer_if_reject.len > 0)
+		return DUNNO;
+	if (!action_take_status(&a->text, 450, &status))
+		str_append_cstr(&status, "4.7.1");
+	str_printf(&a->e->defer_if_reject, "450 %s <%.*s>: %s rejected: %.*s", str_cstr(&status),
+		   VIEW_ARG(a->subject.name), a->subject.what,
+		   VIEW_ARG(a->text.len > 0 ? a->text : VIEW("Service unavailable")));
 	return DUNNO;
 }
 

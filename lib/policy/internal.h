@@ -25,7 +25,13 @@ struct rule;
 typedef enum verdict rule_function(struct evaluation *e, const struct rule *rule);
 
 /* What may follow a restriction's name. */
-enum element_argument { NO_ARGUMENT, TABLE_ARGUMENT, RBL_ARGUMENT, TIME_ARGUMENT };
+enum element_argument {
+	NO_ARGUMENT,
+	TABLE_ARGUMENT,
+	RBL_ARGUMENT,
+	TIME_ARGUMENT,
+	SERVICE_ARGUMENT
+};
 
 struct element {
 	const char *name;
@@ -46,12 +52,14 @@ struct rbl {
 	struct str filter; /* empty: any answer */
 };
 
+struct policy_service;
 struct rule_list;
 struct rule {
 	const struct element *element;
 	const struct rule_list *list; /* a restriction class instead of an element */
 	struct access_table table;
 	struct rbl rbl;
+	struct policy_service *service;
 	int64_t seconds;
 };
 struct rule_list {
@@ -133,6 +141,17 @@ enum verdict policy_apply_action(struct evaluation *e, struct subject subject, s
 				 const char *table);
 rule_function policy_check_client_access, policy_check_helo_access, policy_check_sender_access,
 	policy_check_recipient_access;
+
+/* ---- service.c ---- */
+
+rule_function policy_check_service;
+/* "inet:host:port" or what stands in { } . *service is set also on failure; it has to be freed. */
+int policy_service_parse(struct view text, const char *where, struct policy_service **service,
+			 struct error *err);
+void policy_service_free(struct policy_service *service);
+/* The question, for the server: name=value lines. */
+void policy_service_attributes(const struct policy_question *q, enum policy_stage stage,
+			       struct view context, struct str *out);
 
 /* ---- the rest of the restrictions, by what they look at ---- */
 

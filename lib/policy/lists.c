@@ -136,6 +136,8 @@ static int take_argument(struct rule *rule, struct view argument, const char *wh
 			str_append(&rule->rbl.filter, view_from(argument, equals + 1));
 		return 0;
 	}
+	case SERVICE_ARGUMENT:
+		return policy_service_parse(argument, where, &rule->service, err);
 	case TIME_ARGUMENT: {
 		uint32_t seconds;
 
@@ -266,6 +268,7 @@ void policy_list_free(struct rule_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		table_close(list->rules[i].table.table);
+		policy_service_free(list->rules[i].service);
 		str_free(&list->rules[i].rbl.domain);
 		str_free(&list->rules[i].rbl.filter);
 	}

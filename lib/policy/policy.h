@@ -35,6 +35,15 @@ struct policy_question {
 	uint32_t recipient_count;
 	uint64_t size;
 
+	/* For policy servers. */
+	struct view state, protocol;	/* "RCPT", "ESMTP" */
+	struct view queue_id, instance; /* instance: the same for all of one message */
+	struct view only_recipient;	/* the accepted one, if there is just one */
+	struct view login_method, server_address;
+	struct view tls_protocol, tls_cipher;
+	uint32_t tls_bits;
+	uint16_t client_port, server_port;
+
 	bool has_sender;  /* MAIL was given, maybe with <> */
 	bool early_input; /* the client did not wait for our answer */
 	struct view sender_given,

@@ -66,6 +66,14 @@ int anvil_new_mails(const struct view *users, size_t count, struct view folder);
  */
 struct ipc *anvil_watch(struct view user);
 
+/* ---- filter ---- */
+
+/*
+ * What a policy server says about these attributes; waits, as long as the question allows. 0 with
+ * the action appended, or a negative errno: nothing usable came.
+ */
+int filter_policy_ask(const struct msg_policy_ask *question, struct str *action);
+
 /* ---- auth ---- */
 
 struct auth_answer {

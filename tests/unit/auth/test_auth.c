@@ -63,7 +63,8 @@ static int set_up(void **unused)
 		 "queue_directory = %s\nmailbox_passwords = hash:%s/conf/passwords\n"
 		 "mydestination = local.test\nauth_default_realm = example.test\n"
 		 "mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\n"
-		 "agent_owner = nobody\ninfo_owner = nobody\nauth_owner = nobody\n"
+		 "agent_owner = nobody\ninfo_owner = nobody\nfilter_owner = nobody\nauth_owner = "
+		 "nobody\n"
 		 "virtual_uid = 4321\nvirtual_gid = 4321\nrecipient_delimiter = +\n"
 		 "auth_system_users = shadow\n"
 		 "auth_failure_delay = 0\nmyhostname = mx.example.test\n",

@@ -28,7 +28,7 @@
 /* The users that the suite's programs have need not exist where this is built. */
 #define OWNERS                                                                                     \
 	"mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\nagent_owner = nobody\n"  \
-	"info_owner = nobody\nauth_owner = nobody\n"
+	"info_owner = nobody\nfilter_owner = nobody\nauth_owner = nobody\n"
 #define PATIENCE 10000 /* milliseconds; a busy machine is slow */
 
 static char folder[] = "/tmp/posta-test-life-XXXXXX";
@@ -312,7 +312,7 @@ static void says_why_it_cannot_start(void **state)
 
 static int set_up(void **state)
 {
-	char path[100], text[200];
+	char path[100], text[300];
 
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);

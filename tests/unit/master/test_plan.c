@@ -152,7 +152,7 @@ static void lines_of_postfix(void **state)
 		"left out, as others do their work: pickup, defer, error\n",
 		"line 5: services of type fifo are not used: old\n",
 		"line 10: program pipe is not there yet: no service maildrop\n",
-		"added as in share/posta/master.cf: submit, resolver, auth, anvil, status, "
+		"added as in share/posta/master.cf: submit, resolver, filter, auth, anvil, status, "
 		"local-deliver\n",
 		NULL
 	};
@@ -177,7 +177,7 @@ static void lines_of_postfix(void **state)
 			      &plan, &report, &notes),
 			 0);
 	assert_notes(&notes, expected);
-	assert_int_equal(plan.count, 15);
+	assert_int_equal(plan.count, 16);
 	/* Not where Postfix has them, but where ours look for them. */
 	assert_sockets(find(&plan, "cleanup unix"), "private/cleanup");
 	assert_sockets(find(&plan, "sub-cleanup unix"), "private/sub-cleanup");
@@ -231,7 +231,7 @@ static void partial(void **state)
 	assert_string_equal(str_cstr(&notes),
 			    "master.cf, line 2: services of type fifo are not used: old\n"
 			    "master.cf lacks services that are in share/posta/master.cf: cleanup, "
-			    "submit, qmgr, showq, bounce, resolver, auth, anvil, status\n");
+			    "submit, qmgr, showq, bounce, resolver, filter, auth, anvil, status\n");
 	plan_free(&plan);
 }
 
@@ -311,10 +311,10 @@ static void what_is_wrong(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const programs[] = { "smtpd",   "cleanup", "qmgr",	"showq",
-						"bounce",  "local",   "smtp",	"resolver",
-						"auth",	   "anvil",   "status", "local-deliver",
-						"postlogd" };
+	static const char *const programs[] = { "smtpd",    "cleanup", "qmgr",	 "showq",
+						"bounce",   "local",   "smtp",	 "resolver",
+						"auth",	    "anvil",   "status", "local-deliver",
+						"postlogd", "filter" };
 
 	(void)state;
 	if (mkdtemp(folder) == NULL)

@@ -12,6 +12,26 @@
 #include "policy/policy.h"
 #include "services/clients.h"
 
+/* ---- policy servers, by the port of their name ---- */
+
+static struct str asked; /* the attributes of the last question */
+static struct msg_policy_ask asked_with;
+
+int filter_policy_ask(const struct msg_policy_ask *question, struct str *action)
+{
+	str_set(&asked, question->attributes);
+	asked_with = *question;
+	if (view_is(question->server, "unix:private/greylist"))
+		str_append_cstr(action, "defer_if_permit Greylisted");
+	else if (view_is(question->server, "inet:[::1]:2"))
+		str_append_cstr(action, "PREPEND X-Policy: yes");
+	else if (view_is(question->server, "inet:localhost:3"))
+		str_append_cstr(action, "nonsense");
+	else
+		return -EAGAIN;
+	return 0;
+}
+
 /* ---- a DNS of a few names ---- */
 
 static const struct {
@@ -363,6 +383,7 @@ static void combinators(void **state)
 	run_cases(cases, ARRAY_SIZE(cases));
 }
 
+#define SERVICE(server) "smtpd_sender_restrictions = check_policy_service " server
 #define SENDER(value)                                                                              \
 	"smtpd_sender_restrictions = check_sender_access inline:{ { s@mx.test = " value " } }"
 
@@ -388,6 +409,10 @@ static void access_maps(void **state)
 		  .expected = "550 5.7.1 <s@mx.test>: Sender address rejected: Access denied" },
 		{ SENDER("DEFER_IF_PERMIT x"),
 		  .expected = "450 4.7.1 <s@mx.test>: Sender address rejected: x" },
+		{ SENDER("DEFER_IF_PERMIT 4.2.0 x"),
+		  .expected = "450 4.2.0 <s@mx.test>: Sender address rejected: x" },
+		{ SENDER("DEFER_IF_REJECT 4.2.1 x") ", reject",
+		  .expected = "450 4.2.1 <s@mx.test>: Sender address rejected: x" },
 		{ SENDER("WARN look"), .expected = "{warn <s@mx.test>: Sender address look} " },
 		{ SENDER("INFO"),
 		  .expected = "{info <s@mx.test>: Sender address triggers INFO action} " },
@@ -402,6 +427,18 @@ static void access_maps(void **state)
 			  "{discard <s@mx.test>: Sender address triggers DISCARD action} DISCARD" },
 		{ SENDER("BCC a@b.test"), .expected = "bcc a@b.test\n" },
 		{ SENDER("BCC nobody"), .expected = "451 4.3.5 Server configuration error" },
+		{ SERVICE("unix:private/greylist"),
+		  .expected = "450 4.7.1 <s@mx.test>: Sender address rejected: Greylisted" },
+		{ SERVICE("inet:[::1]:2"), .expected = "X-Policy: yes\r\n" },
+		{ SERVICE("inet:localhost:3"), .expected = "451 4.3.5 Server configuration error" },
+		{ SERVICE("inet:localhost:9"),
+		  .expected =
+			  "451 4.3.5 <s@mx.test>: Sender address rejected: Server configuration "
+			  "problem" },
+		{ SERVICE("{ inet:localhost:9, timeout=5s, try_limit=1, default_action=DUNNO }"),
+		  .expected = "" },
+		{ SERVICE("{ inet:localhost:9 { default_action = 550 5.7.9 no } }"),
+		  .expected = "550 5.7.9 <s@mx.test>: Sender address rejected: no" },
 		{ SENDER("FILTER smtp:x"), .expected = "451 4.3.5 Server configuration error" },
 		{ SENDER("reject_plaintext_session, permit"),
 		  .expected = "450 4.7.1 Session encryption is required" },
@@ -495,8 +532,14 @@ static const struct {
 	  "smtpd_client_restrictions: \"reject_rlb_client\" is no restriction; did you mean "
 	  "reject_rbl_client?" },
 	{ "smtpd_client_restrictions = permit_my_networks", "did you mean permit_mynetworks?" },
-	{ "smtpd_client_restrictions = check_policy_service unix:x",
-	  "check_policy_service is not in force yet" },
+	{ "smtpd_recipient_restrictions = reject, check_policy_service",
+	  "check_policy_service needs a server" },
+	{ "smtpd_recipient_restrictions = reject, check_policy_service 10023",
+	  "check_policy_service needs a server" },
+	{ "smtpd_recipient_restrictions = reject, check_policy_service { inet:x:1, timeout=soon }",
+	  "expected a setting like timeout=10s, not \"timeout=soon\"" },
+	{ "smtpd_recipient_restrictions = reject, check_policy_service { inet:x:1, limit=5 }",
+	  "not \"limit=5\"" },
 	{ "smtpd_recipient_restrictions = reject_unverified_recipient", "is not in force yet" },
 	{ "smtpd_client_restrictions = check_client_access", "check_client_access needs a table" },
 	{ "smtpd_client_restrictions = check_client_access nonsense:/x",
@@ -553,6 +596,48 @@ static void explanations(void **state)
 	close_world(&w);
 }
 
+/* All of Postfix's attributes, in its order, and nothing in a value that could begin another. */
+static void service_attributes(void **state)
+{
+	struct world w = { 0 };
+	struct policy_question q = stranger;
+	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
+
+	(void)state;
+	open_world(&w,
+		   "smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service "
+		   "{ inet:localhost:9, max_idle=3s, policy_context=ctx, default_action=OK }\n"
+		   "compatibility_level = 3.11\nmail_version = 9");
+	assert_non_null(w.policy);
+	q.state = VIEW("RCPT");
+	q.protocol = VIEW("ESMTP");
+	q.helo = VIEW("x\naction=evil\r");
+	q.client_port = 4025;
+	q.server_address = VIEW("192.0.2.9");
+	q.server_port = 25;
+	q.instance = VIEW("1.2.3.0");
+	q.size = 12345;
+	q.recipient_count = 7;
+	policy_ask(w.policy, POLICY_RECIPIENT, &q, &answer);
+	assert_int_equal(answer.action, POLICY_PERMIT);
+	assert_string_equal(
+		str_cstr(&asked),
+		"request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\n"
+		"client_address=192.0.2.2\nclient_name=host.client.test\nclient_port=4025\n"
+		"reverse_client_name=host.client.test\nserver_address=192.0.2.9\nserver_port=25\n"
+		"helo_name=x?action=evil?\nsender=s@mx.test\nrecipient=alice@local.test\n"
+		"recipient_count=0\nqueue_id=\ninstance=1.2.3.0\nsize=12345\netrn_domain=\n"
+		"stress=\nsasl_method=\nsasl_username=\nsasl_sender=\nccert_subject=\n"
+		"ccert_issuer=\nccert_fingerprint=\nccert_pubkey_fingerprint=\n"
+		"encryption_protocol=\nencryption_cipher=\nencryption_keysize=0\n"
+		"policy_context=ctx\ncompatibility_level=3.11\nmail_version=9\n");
+	assert_int_equal(asked_with.max_idle, 3000);
+	assert_int_equal(asked_with.timeout, 100000);
+	assert_int_equal(asked_with.try_limit, 2);
+	str_free(&asked);
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -564,6 +649,7 @@ int main(void)
 		cmocka_unit_test(logins),
 		cmocka_unit_test(wrong_configurations),
 		cmocka_unit_test(explanations),
+		cmocka_unit_test(service_attributes),
 	};
 
 	log_set_level(LOG_FATAL_LEVEL);

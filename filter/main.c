@@ -1,0 +1,58 @@
+/*
+ * filter: speaks with other people's servers that judge clients and mail, so that no other program
+ * reads what those say. It holds no secret and decides nothing.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/daemon.h"
+#include "endpoint.h"
+#include "policy.h"
+
+static int answer_policy(struct ipc *ipc, const struct msg_policy_ask *question)
+{
+	_cleanup_(str_free) struct str action = STR_EMPTY, server = STR_EMPTY,
+				       attributes = STR_EMPTY;
+	struct msg_policy_ask copy = *question;
+
+	/* Asking waits; the message is valid until the connection is used again. */
+	str_append(&server, question->server);
+	str_append(&attributes, question->attributes);
+	copy.server = str_view(&server);
+	copy.attributes = str_view(&attributes);
+
+	bool ok = policy_server_ask(&copy, &action) == 0;
+
+	return ipc_send(ipc, policy_answered, .answered = ok,
+			.action = ok ? str_view(&action) : VIEW_NONE);
+}
+
+static void filter_serve(struct ipc *ipc)
+{
+	struct message m;
+
+	while (ipc_next_request(ipc, &m) == 0) {
+		if (m.type != MSG_policy_ask) {
+			log_warning("a client sent %s, which is no question", message_name(m.type));
+			message_close_fd(&m);
+			return;
+		}
+		if (answer_policy(ipc, &m.policy_ask) < 0 || ipc_flush(ipc) < 0)
+			return;
+	}
+}
+
+static int filter_prepare(struct error *err)
+{
+	return endpoints_load(err);
+}
+
+static const struct daemon_program program = {
+	.name = "filter",
+	.prepare = filter_prepare,
+	.serve_ipc = filter_serve,
+};
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &program);
+}

@@ -1,0 +1,36 @@
+/* The caller's side of filter: questions to other people's policy servers. */
+#include <errno.h>
+
+#include "services/clients.h"
+
+#define FILTER_CONNECT_TIME ((msec_t)10000)
+#define FILTER_IDLE_MAX	    20
+/* Beyond what the question itself may take. */
+#define FILTER_PATIENCE ((msec_t)30000)
+
+int filter_policy_ask(const struct msg_policy_ask *question, struct str *action)
+{
+	static struct ipc_pool *pool;
+	struct ipc *ipc;
+	struct message m;
+
+	if (pool == NULL)
+		pool = ipc_pool_new("private/filter", FILTER_IDLE_MAX);
+	ipc_pool_set_timeout(pool,
+			     FILTER_PATIENCE + (msec_t)question->try_limit *
+						       (question->timeout + question->retry_delay));
+
+	int r = ipc_exchange_message(pool, clock_after(FILTER_CONNECT_TIME), &ipc, &m,
+				     MSG_policy_ask, question);
+
+	if (r < 0)
+		return r;
+	if (m.type != MSG_policy_answered || m.policy_answered.answered > 1)
+		r = -EBADMSG;
+	else if (!m.policy_answered.answered)
+		r = -EAGAIN;
+	else
+		str_append(action, m.policy_answered.action);
+	ipc_pool_put(pool, ipc, r != -EBADMSG);
+	return r;
+}
