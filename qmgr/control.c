@@ -73,8 +73,13 @@ struct queued *control_find(struct view id)
 
 /* ---- acting ---- */
 
+static bool is_in_states(const struct queued *m, uint8_t states)
+{
+	return states == 0 || (states & (1u << message_queue_state(m))) != 0;
+}
+
 /* What "all" means for each action. */
-static bool concerns(const struct queued *m, uint8_t action)
+static bool action_concerns(const struct queued *m, uint8_t action)
 {
 	switch (action) {
 	case QUEUE_ACT_FLUSH:
@@ -88,7 +93,7 @@ static bool concerns(const struct queued *m, uint8_t action)
 	}
 }
 
-static uint64_t act_on_all(uint8_t action, struct view site)
+static uint64_t act_on_all(uint8_t action, struct view site, uint8_t states)
 {
 	uint64_t acted = 0;
 	size_t count;
@@ -97,8 +102,8 @@ static uint64_t act_on_all(uint8_t action, struct view site)
 	for (size_t i = 0; i < count && !qmgr.retiring; i++) {
 		struct queued *m = message_find(view_of(ids[i].text));
 
-		if (m != NULL && concerns(m, action) && (site.len == 0 || act_goes_to(m, site)) &&
-		    act_on(m, action) == 0)
+		if (m != NULL && action_concerns(m, action) && is_in_states(m, states) &&
+		    (site.len == 0 || act_goes_to(m, site)) && act_on(m, action) == 0)
 			acted++;
 		if (i % YIELD_EVERY == YIELD_EVERY - 1)
 			task_yield();
@@ -128,12 +133,12 @@ static int control_act_on(struct ipc *ipc, const struct msg_queue_act *act)
 
 		if (m == NULL && scan_what_is_missing() != NULL)
 			return control_refuse_unknown(ipc);
-		acted = m != NULL && act_on(m, act->action) == 0;
+		acted = m != NULL && is_in_states(m, act->states) && act_on(m, act->action) == 0;
 	} else if (scan_is_first()) {
 		return control_request_refuse(ipc, 451, "4.3.2", "the queue is still being read");
 	} else {
 		str_set(&site, act->site);
-		acted = act_on_all(act->action, str_view(&site));
+		acted = act_on_all(act->action, str_view(&site), act->states);
 	}
 	return ipc_send(ipc, queue_acted, .count = acted);
 }

@@ -174,27 +174,14 @@ static size_t order_find(struct view id, bool beyond)
 
 /* ---- in tasks ---- */
 
-static uint8_t queue_state_of(const struct queued *m)
-{
-	switch (m->state) {
-	case MESSAGE_ACTIVE:
-	case MESSAGE_PARKED:
-		return QUEUE_STATE_ACTIVE;
-	case MESSAGE_HELD:
-		return QUEUE_STATE_HOLD;
-	default:
-		return m->deferred ? QUEUE_STATE_DEFERRED : QUEUE_STATE_INCOMING;
-	}
-}
-
 static int page_take_message(struct page *page, const struct queued *m)
 {
 	size_t before = page->summaries.len;
-	int r = summary_pack(m, queue_state_of(m), &page->summaries);
+	int r = summary_pack(m, message_queue_state(m), &page->summaries);
 
 	memcpy(page->messages[page->count].id.text, m->id, sizeof(m->id));
 	page->messages[page->count].place = m->place;
-	page->messages[page->count].state = queue_state_of(m);
+	page->messages[page->count].state = message_queue_state(m);
 	page->messages[page->count].packed = page->summaries.len - before;
 	page->count++;
 	return r;

@@ -100,6 +100,19 @@ void message_forget(struct queued *m)
 	slab_free(&known.mails, m);
 }
 
+uint8_t message_queue_state(const struct queued *m)
+{
+	switch (m->state) {
+	case MESSAGE_ACTIVE:
+	case MESSAGE_PARKED:
+		return QUEUE_STATE_ACTIVE;
+	case MESSAGE_HELD:
+		return QUEUE_STATE_HOLD;
+	default:
+		return m->deferred ? QUEUE_STATE_DEFERRED : QUEUE_STATE_INCOMING;
+	}
+}
+
 struct queued *message_first_due(void)
 {
 	struct heap_node *first = heap_first(&known.due);

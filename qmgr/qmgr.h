@@ -77,6 +77,8 @@ struct queued *message_find(struct view id);
 /* Makes it known, waiting; NULL if there is no room: it stays on disk until a later scan. */
 struct queued *message_add(struct view id, const struct queue_place *place, int64_t due,
 			   bool is_new);
+/* What people call its state: QUEUE_STATE_... */
+uint8_t message_queue_state(const struct queued *m);
 void message_set_due(struct queued *m, int64_t due);
 void message_hold(struct queued *m);
 void message_park(struct queued *m, struct destination *d);

@@ -237,7 +237,8 @@ static int serve_request(struct ipc *client, uid_t uid, struct message *m)
 		r = serve_flush(client, uid,
 				&(struct msg_queue_act){ .action = m->queue_act.action,
 							 .queue_id = str_view(&id),
-							 .site = str_view(&site) });
+							 .site = str_view(&site),
+							 .states = m->queue_act.states });
 	if (r == 0)
 		r = ipc_flush(client);
 	seat_leave(&seat);

@@ -1,10 +1,12 @@
-/* posta queue, and mailq, postqueue, postsuper, postcat: one code, several old names. */
+/*
+ * posta queue, and mailq, postqueue, postsuper, postcat, qshape: one code, several old names. What
+ * was asked for is read in verb_queue_parse.c; here it is done.
+ */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "queue/queue.h"
 #include "task/task.h"
@@ -12,271 +14,39 @@
 #include "tools/tool.h"
 #include "tools/verb_queue.h"
 
-#define CONNECT_TIME ((msec_t)5000)
-#define ANSWER_TIME  ((msec_t)600000)
 #define REPLACE_TIME ((msec_t)10000)
-#define JOBS_MAX     100000
 
 static const char help[] =
-	"usage: posta [-c CONFDIR] queue list [--json] [ID]\n"
+	"usage: posta [-c CONFDIR] queue list [--json] [--site DOMAIN] [--sender ADDRESS]\n"
+	"             [--recipient ADDRESS] [--age TIME] [--reason TEXT] [ID]\n"
+	"       posta queue top\n"
 	"       posta queue show [-e] [-h] [-b] ID       envelope, header, body; all without "
 	"option\n"
 	"       posta queue flush [ID... | --site DOMAIN]\n"
 	"       posta queue hold|release|delete|requeue|expire ID...|ALL|-\n"
 	"\n"
-	"list      what waits, and why; '*' after the id: under delivery, '!': on hold\n"
+	"list      what waits, and why; '*' after the id: under delivery, '!': on hold, '#': "
+	"expired;\n"
+	"          with options what is in the domain, from or to the address (or @domain), has\n"
+	"          waited for that time (30m, 2h, 1d), or for a reason with that text in it\n"
+	"top       how much waits, and most of it for which sites, senders and reasons\n"
 	"flush     try again now\n"
 	"hold      keep in the queue, untried, until release\n"
 	"requeue   try again now, also what is on hold\n"
 	"expire    return to the sender now\n"
 	"-         reads the ids from standard input\n"
 	"\n"
-	"mailq, postqueue -p|-j|-f|-s DOMAIN|-i ID, postsuper -h|-H|-d|-r|-e|-f ID and postcat -q "
-	"ID\n"
-	"work as Postfix's. Status 1: there is no such message; 75: the mail system does not "
-	"run,\n"
-	"or the queue has not been read to its end yet.\n";
+	"mailq, postqueue -p|-j|-f|-s DOMAIN|-i ID, postsuper -h|-H|-d|-r|-e|-f ID, postcat [-q] "
+	"and\n"
+	"qshape work as Postfix's. What is listed or shown while the mail system is down is read "
+	"from\n"
+	"the disk, by those who may. Status 1: there is no such message; 75 (postqueue: 69): the "
+	"mail\n"
+	"system does not run, or the queue has not been read to its end yet.\n";
 
-enum job_kind { JOB_LIST, JOB_SHOW, JOB_ACT };
-struct job {
-	enum job_kind kind;
-	uint8_t action; /* QUEUE_ACT_... */
-	unsigned parts; /* SHOW_... */
-	bool json;
-	char *id;   /* NULL: all */
-	char *site; /* flush */
-};
-static struct {
-	struct job *items;
-	size_t count;
-} jobs;
-
-static struct job *add_job(enum job_kind kind)
-{
-	array_grow(jobs.items, jobs.count);
-	jobs.items[jobs.count] = (struct job){ .kind = kind };
-	return &jobs.items[jobs.count++];
-}
-
-/* ---- what was asked for ---- */
-
-static int add_action_for(uint8_t action, const char *id)
-{
-	struct job *job;
-
-	if (jobs.count >= JOBS_MAX)
-		return tool_fail("queue", "more than %d messages: use ALL", JOBS_MAX);
-	if (strcmp(id, "ALL") != 0 && !queue_id_is_valid(view_of(id)))
-		return tool_usage("queue", "%s is no queue id", id);
-	job = add_job(JOB_ACT);
-	job->action = action;
-	job->id = strcmp(id, "ALL") == 0 ? NULL : mem_strdup(id);
-	return TOOL_DONE;
-}
-
-static int queue_add_action(uint8_t action, const char *id)
-{
-	char line[256];
-	int status = TOOL_DONE;
-
-	if (strcmp(id, "-") != 0)
-		return add_action_for(action, id);
-	while (status == TOOL_DONE && fgets(line, sizeof(line), stdin) != NULL) {
-		line[strcspn(line, " \t\r\n")] = '\0';
-		if (line[0] != '\0')
-			status = add_action_for(action, line);
-	}
-	return status;
-}
-
-static int parse_postqueue(int argc, char **argv)
-{
-	int option;
-
-	while ((option = getopt(argc, argv, "c:fi:jps:v")) != -1) {
-		switch (option) {
-		case 'c':
-			tool_set_directory(optarg);
-			break;
-		case 'f':
-			queue_add_action(QUEUE_ACT_FLUSH, "ALL");
-			break;
-		case 'i':
-			if (queue_add_action(QUEUE_ACT_FLUSH, optarg) != TOOL_DONE)
-				return TOOL_USAGE;
-			break;
-		case 's':
-			add_job(JOB_ACT)->site = mem_strdup(optarg);
-			break;
-		case 'j':
-		case 'p':
-			add_job(JOB_LIST)->json = option == 'j';
-			break;
-		case 'v':
-			break;
-		default:
-			return tool_usage("queue", "postqueue: unknown option");
-		}
-	}
-	return jobs.count > 0 ? TOOL_DONE
-			      : tool_usage("queue", "postqueue: one of -p, -j, -f, -s, -i");
-}
-
-static int parse_postsuper(int argc, char **argv)
-{
-	static const struct {
-		char option;
-		uint8_t action;
-	} actions[] = { { 'd', QUEUE_ACT_DELETE },
-			{ 'e', QUEUE_ACT_EXPIRE },
-			{ 'h', QUEUE_ACT_HOLD },
-			{ 'H', QUEUE_ACT_RELEASE },
-			{ 'r', QUEUE_ACT_REQUEUE } };
-	int option, status = TOOL_DONE;
-
-	while ((option = getopt(argc, argv, "c:d:e:f:h:H:r:psSv")) != -1) {
-		if (option == '?')
-			return tool_usage("queue", "postsuper: unknown option");
-		if (option == 'c')
-			tool_set_directory(optarg);
-		for (size_t i = 0; i < ARRAY_SIZE(actions) && status == TOOL_DONE; i++)
-			if (actions[i].option == option)
-				status = queue_add_action(actions[i].action, optarg);
-		/* Returned to the sender even if it is on hold. */
-		if (option == 'f' && status == TOOL_DONE)
-			status = queue_add_action(QUEUE_ACT_EXPIRE, optarg);
-		if (option == 'f' && status == TOOL_DONE)
-			status = queue_add_action(QUEUE_ACT_RELEASE, optarg);
-		if (status != TOOL_DONE)
-			return status;
-	}
-	/* -p and -s put Postfix's queue in order: qmgr does that by itself here. */
-	return TOOL_DONE;
-}
-
-static int parse_show(int argc, char **argv)
-{
-	unsigned parts = 0;
-	int option;
-
-	while ((option = getopt(argc, argv, "c:behqv")) != -1) {
-		if (option == '?')
-			return tool_usage("queue", "%s: unknown option", argv[0]);
-		if (option == 'c')
-			tool_set_directory(optarg);
-		parts |= option == 'e'	 ? SHOW_ENVELOPE
-			 : option == 'h' ? SHOW_HEADER
-			 : option == 'b' ? SHOW_BODY
-					 : 0u;
-	}
-	if (optind == argc)
-		return tool_usage("queue", "show which message?");
-	for (; optind < argc; optind++) {
-		struct job *job = add_job(JOB_SHOW);
-
-		job->id = mem_strdup(argv[optind]);
-		job->parts = parts ? parts : SHOW_ENVELOPE | SHOW_HEADER | SHOW_BODY;
-	}
-	return TOOL_DONE;
-}
-
-static int queue_list_parse(int argc, char **argv)
-{
-	struct job *job = add_job(JOB_LIST);
-
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			job->json = true;
-		else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
-			tool_set_directory(argv[++i]);
-		else if (argv[i][0] == '-' || job->id != NULL)
-			return tool_usage("queue", "%s is not understood", argv[i]);
-		else
-			job->id = mem_strdup(argv[i]);
-	}
-	return TOOL_DONE;
-}
-
-static int parse_flush(int argc, char **argv)
-{
-	if (argc == 3 && strcmp(argv[1], "--site") == 0) {
-		add_job(JOB_ACT)->site = mem_strdup(argv[2]);
-		return TOOL_DONE;
-	}
-	if (argc == 1)
-		return queue_add_action(QUEUE_ACT_FLUSH, "ALL");
-	for (int i = 1; i < argc; i++)
-		if (queue_add_action(QUEUE_ACT_FLUSH, argv[i]) != TOOL_DONE)
-			return TOOL_USAGE;
-	return TOOL_DONE;
-}
-
-static int parse_act(uint8_t action, int argc, char **argv)
-{
-	if (argc == 1)
-		return tool_usage("queue", "%s which messages? ID, ALL or -", argv[0]);
-	for (int i = 1; i < argc; i++) {
-		int status = queue_add_action(action, argv[i]);
-
-		if (status != TOOL_DONE)
-			return status;
-	}
-	return TOOL_DONE;
-}
-
-static int parse_words(int argc, char **argv)
-{
-	static const struct {
-		const char *name;
-		uint8_t action;
-	} actions[] = { { "hold", QUEUE_ACT_HOLD },
-			{ "release", QUEUE_ACT_RELEASE },
-			{ "delete", QUEUE_ACT_DELETE },
-			{ "requeue", QUEUE_ACT_REQUEUE },
-			{ "expire", QUEUE_ACT_EXPIRE } };
-
-	if (argc < 2)
-		return tool_usage("queue", "what is to be done?");
-	if (strcmp(argv[1], "list") == 0)
-		return queue_list_parse(argc - 1, argv + 1);
-	if (strcmp(argv[1], "show") == 0)
-		return parse_show(argc - 1, argv + 1);
-	if (strcmp(argv[1], "flush") == 0)
-		return parse_flush(argc - 1, argv + 1);
-	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-		if (strcmp(argv[1], actions[i].name) == 0)
-			return parse_act(actions[i].action, argc - 1, argv + 1);
-	return tool_usage("queue", "%s is not understood", argv[1]);
-}
-
-static int queue_parse_options(int argc, char **argv)
-{
-	static const struct {
-		const char *name;
-		int (*parse)(int argc, char **argv);
-	} names[] = { { "mailq", queue_list_parse },
-		      { "postqueue", parse_postqueue },
-		      { "postsuper", parse_postsuper },
-		      { "postcat", parse_show } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(argv[0], names[i].name) == 0)
-			return names[i].parse(argc, argv);
-	return parse_words(argc, argv);
-}
-
-/* ---- doing it ---- */
-
-int queue_failure(int r, const struct message *m)
-{
-	if (r < 0)
-		return tool_fail("queue", "the queue manager does not answer: %s", strerror(-r));
-	if (m->type == MSG_verdict) {
-		tool_fail("queue", "%.*s", VIEW_ARG(m->verdict.text));
-		return m->verdict.code / 100 == 4 ? TOOL_LATER : TOOL_NO;
-	}
-	return tool_fail("queue", "unexpected answer of the queue manager");
-}
+static const struct queue_orders *orders;
+/* By QUEUE_ACT_...: messages. */
+static uint64_t done[QUEUE_ACT_EXPIRE + 1];
 
 static const char *done_word(uint8_t action)
 {
@@ -297,53 +67,85 @@ static bool is_too_early(int r, const struct message *m)
 
 /*
  * What anybody may do is asked of showq; the rest, by those who reach its socket, of the queue
- * manager itself.
+ * manager itself. Kept for the next.
  */
-static struct ipc *queue_connect(enum job_kind kind)
-{
-	struct ipc *ipc = NULL;
+static struct ipc *manager;
 
-	if (kind != JOB_LIST)
-		ipc = ipc_connect("private/qmgr", clock_after(CONNECT_TIME));
-	if (ipc == NULL && (kind == JOB_LIST || errno == EACCES))
-		ipc = ipc_connect("public/showq", clock_after(CONNECT_TIME));
-	if (ipc != NULL)
-		ipc_set_timeout(ipc, ANSWER_TIME);
-	return ipc;
+static struct ipc *manager_connect(void)
+{
+	static const char *const services[] = { "private/qmgr", "public/showq", NULL };
+
+	if (manager != NULL)
+		return manager;
+	manager = queue_connect(services);
+	return manager;
 }
 
-static int queue_manager_ask(struct ipc **ipc, const struct job *job, struct message *m)
+static int manager_act(const struct queue_job *job, struct message *m)
 {
 	msec_t deadline = clock_after(REPLACE_TIME);
 	int r;
 
 	for (;;) {
-		r = ipc_send(*ipc, queue_act, .action = job->action, .queue_id = view_of(job->id),
-			     .site = view_of(job->site));
+		if (manager_connect() == NULL)
+			return -errno;
+		r = ipc_send(manager, queue_act, .action = job->action,
+			     .queue_id = view_of(job->id), .site = view_of(job->site),
+			     .states = orders->states);
 		if (r == 0)
-			r = ipc_receive(*ipc, m);
+			r = ipc_receive(manager, m);
 		if (!is_too_early(r, m) || clock_now() >= deadline)
 			return r;
+		ipc_free(TAKE(manager));
 		task_sleep(100);
-		struct ipc *next = queue_connect(JOB_ACT);
-
-		if (next == NULL)
-			return r;
-		ipc_free(*ipc);
-		*ipc = next;
 	}
 }
 
-static int queue_act_on(struct ipc **ipc, const struct job *job)
+static int queue_is_down(int reason)
 {
-	struct message m;
-	int r = queue_manager_ask(ipc, job, &m);
+	if (queue_failure_is_postqueue()) {
+		queue_fail("Cannot flush mail queue - mail system is down");
+		return QUEUE_UNAVAILABLE;
+	}
+	queue_fail("the mail system does not run: %s", strerror(reason));
+	return TOOL_LATER;
+}
 
+static void super_tell(const struct queue_job *job)
+{
+	static const char *const words[] = {
+		[QUEUE_ACT_HOLD] = "placed on hold", [QUEUE_ACT_RELEASE] = "released from hold",
+		[QUEUE_ACT_DELETE] = "removed",	     [QUEUE_ACT_REQUEUE] = "requeued",
+		[QUEUE_ACT_EXPIRE] = "expired",
+	};
+
+	if (job->id != NULL && words[job->action] != NULL && orders->asked[job->action])
+		fprintf(stderr, "postsuper: %s: %s\n", job->id, words[job->action]);
+}
+
+static int queue_act_on(const struct queue_job *job)
+{
+	bool as_postfix = queue_failure_as_postfix();
+	struct message m;
+
+	/* All the folders that were named are such as have nothing here. */
+	if (orders->has_states && orders->states == 0)
+		return TOOL_DONE;
+	int r = manager_act(job, &m);
+
+	if (r == -ECONNREFUSED || r == -ENOENT || r == -EACCES)
+		return queue_is_down(-r);
 	if (r < 0 || m.type != MSG_queue_acted)
 		return queue_failure(r, &m);
+	done[job->action] += m.queue_acted.count;
+	if (as_postfix) {
+		if (m.queue_acted.count > 0)
+			super_tell(job);
+		return TOOL_DONE;
+	}
 	if (job->id != NULL && m.queue_acted.count == 0)
-		return tool_fail("queue", "%s: there is no such message that could be %s", job->id,
-				 done_word(job->action));
+		return queue_fail("%s: there is no such message that could be %s", job->id,
+				  done_word(job->action));
 	if (job->action != QUEUE_ACT_FLUSH)
 		fprintf(stderr, "posta queue: %s: %llu message%s\n", done_word(job->action),
 			(unsigned long long)m.queue_acted.count,
@@ -351,21 +153,44 @@ static int queue_act_on(struct ipc **ipc, const struct job *job)
 	return TOOL_DONE;
 }
 
-static int queue_job_do(const struct job *job)
+/* In postsuper's order. */
+static void super_sum_up(void)
 {
-	_cleanup_(ipc_freep) struct ipc *ipc = queue_connect(job->kind);
+	static const struct {
+		uint8_t action;
+		const char *word;
+	} sums[] = { { QUEUE_ACT_REQUEUE, "Requeued" },
+		     { QUEUE_ACT_DELETE, "Deleted" },
+		     { QUEUE_ACT_EXPIRE, "Force-expired" },
+		     { QUEUE_ACT_HOLD, "Placed on hold" },
+		     { QUEUE_ACT_RELEASE, "Released from hold" } };
 
-	if (ipc == NULL) {
-		tool_fail("queue", "the mail system does not run: %s", strerror(errno));
-		return TOOL_LATER;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(sums); i++)
+		if (orders->asked[sums[i].action])
+			fprintf(stderr, "postsuper: %s: %llu message%s\n", sums[i].word,
+				(unsigned long long)done[sums[i].action],
+				done[sums[i].action] == 1 ? "" : "s");
+}
+
+static int queue_job_do(const struct queue_job *job)
+{
+	struct queue_source source = { .id = job->id,
+				       .down_status = queue_failure_as_postfix() ? QUEUE_UNAVAILABLE
+										 : TOOL_LATER };
+
 	switch (job->kind) {
 	case JOB_LIST:
-		return queue_list(ipc, job->id, job->json);
+		return queue_list(&source, &orders->filter, job->form);
+	case JOB_TOP:
+		return queue_top(&source);
+	case JOB_SHAPE:
+		return queue_shape(&source, &orders->shape);
 	case JOB_SHOW:
-		return queue_show(ipc, job->id, job->parts);
+		return queue_show(manager_connect(), job->id, job->parts);
+	case JOB_SHOW_FILE:
+		return queue_show_file(job->id, job->parts);
 	default:
-		return queue_act_on(&ipc, job);
+		return queue_act_on(job);
 	}
 }
 
@@ -374,11 +199,12 @@ static void queue_work(void *unused)
 	int status = TOOL_DONE;
 
 	(void)unused;
-	for (size_t i = 0; i < jobs.count; i++) {
-		int r = queue_job_do(&jobs.items[i]);
+	for (size_t i = 0; i < orders->count; i++) {
+		int r = queue_job_do(&orders->items[i]);
 
 		status = status == TOOL_DONE ? r : status;
 	}
+	ipc_free(TAKE(manager));
 	task_quit(status);
 }
 
@@ -386,18 +212,18 @@ int verb_queue(int argc, char **argv)
 {
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
-	int status = queue_parse_options(argc, argv);
+	/* mailq is postqueue -p. */
+	queue_failure_set_command(strcmp(argv[0], "mailq") == 0 ? "postqueue" : argv[0]);
+	int status;
+
+	orders = queue_parse(argc, argv, &status);
 
 	if (status != TOOL_DONE)
 		return status;
 	if (!instance_find("queue"))
 		return TOOL_NO;
 	status = task_run(queue_work, NULL);
-	for (size_t i = 0; i < jobs.count; i++) {
-		free(jobs.items[i].id);
-		free(jobs.items[i].site);
-	}
-	free(TAKE(jobs.items));
-	jobs.count = 0;
+	if (strcmp(argv[0], "postsuper") == 0)
+		super_sum_up();
 	return status;
 }

@@ -1,157 +1,179 @@
-/* posta queue list: mailq's form, or JSON. */
+/*
+ * posta queue list, mailq, postqueue -p and -j: what waits, in Postfix's forms to the byte, and
+ * which of it is asked for.
+ */
 #include <stdio.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
-#include "tools/json.h"
+#include "mail/address.h"
 #include "tools/tool.h"
 #include "tools/verb_queue.h"
 
-#define ID_WIDTH      20
-#define OUTPUT_BUFFER ((size_t)64 * 1024) /* what a pipe holds */
-#define TIME_WIDTH    20
+/* As Postfix prints long queue IDs. */
+#define TEXT_FORMAT  "%-17s %8s %-19s %s\n"
+#define WIDTH	     76 /* reasons end here */
+#define NULL_SENDER  VIEW("MAILER-DAEMON")
+#define OUTPUT_BYTES ((size_t)64 * 1024) /* what a pipe holds */
 
-static struct {
+struct listing {
+	const struct queue_filter *filter;
+	enum queue_form form;
 	uint64_t messages, bytes;
-	bool json;
-	struct json object;
-	bool in_item; /* its recipients may come */
 	struct str clean;
-	/* Messages come in bursts: many have the time of the one before. */
-	int64_t arrival;
-	char when[TIME_WIDTH + 1];
-} listing;
+};
 
-static const char *queue_name(uint8_t state)
+/* ---- which ---- */
+
+static bool address_is_wanted(struct view address, const char *wanted)
 {
-	static const char *const names[] = { "incoming", "active", "deferred", "hold" };
+	struct view local, domain, name = view_of(wanted);
 
-	return names[state <= QUEUE_STATE_HOLD ? state : QUEUE_STATE_DEFERRED];
+	if (view_eq_nocase(address, name) || (name.len == 0 && address.len == 0))
+		return true;
+	address_split(address, &local, &domain);
+	/* "@example.org" is everybody there. */
+	return name.len > 1 && name.data[0] == '@' && view_eq_nocase(domain, view_from(name, 1));
 }
 
-static void print_clean(struct view text)
+static bool recipient_is_wanted(const struct queue_filter *f, const struct queue_entry *e,
+				size_t which)
 {
-	str_clear(&listing.clean);
-	str_append_printable(&listing.clean, text);
-	fwrite(listing.clean.data, 1, listing.clean.len, stdout);
+	struct view address = queue_entry_address(e, which), local, domain;
+
+	address_split(address, &local, &domain);
+	return (f->recipient == NULL || address_is_wanted(address, f->recipient)) &&
+	       (f->site == NULL || view_eq_nocase(domain, view_of(f->site))) &&
+	       (f->reason == NULL || view_find_nocase(queue_entry_reason(e, which),
+						      view_of(f->reason)) != VIEW_NOT_FOUND);
 }
 
-static const char *time_text(int64_t arrival)
+bool queue_filter_takes(const struct queue_filter *f, const struct queue_entry *e)
 {
-	time_t t = (time_t)arrival;
+	struct view sender = str_view(&e->sender);
+
+	if ((f->sender != NULL && !address_is_wanted(sender, f->sender) &&
+	     !(sender.len == 0 && strcmp(f->sender, "<>") == 0)) ||
+	    clock_wall() - e->arrival < f->age)
+		return false;
+	if (f->recipient == NULL && f->site == NULL && f->reason == NULL)
+		return true;
+	for (size_t i = 0; i < e->count; i++)
+		if (recipient_is_wanted(f, e, i))
+			return true;
+	return false;
+}
+
+/* ---- how ---- */
+
+static const char *clean(struct listing *l, struct view text)
+{
+	str_clear(&l->clean);
+	str_append_printable(&l->clean, text);
+	return str_cstr(&l->clean);
+}
+
+static void list_as_text(struct listing *l, const struct queue_entry *e)
+{
+	static const struct view none = VIEW("reason unavailable");
+	char id[QUEUE_ID_LENGTH_MAX + 2], when[32];
+	struct view last = VIEW_NONE;
+	time_t arrival = (time_t)e->arrival;
 	struct tm tm;
 
-	if (listing.when[0] == '\0' || listing.arrival != arrival) {
-		localtime_r(&t, &tm);
-		strftime(listing.when, sizeof(listing.when), "%a %b %d %H:%M:%S", &tm);
-		listing.arrival = arrival;
-	}
-	return listing.when;
-}
+	if (l->messages == 0)
+		printf(TEXT_FORMAT, "----Queue ID-----", "--Size--", "---Arrival Time----",
+		       "--Sender/Recipient------");
+	localtime_r(&arrival, &tm);
+	strftime(when, sizeof(when), "%a %b %e %H:%M:%S", &tm);
+	snprintf(id, sizeof(id), "%s%s%s", e->id,
+		 e->state == QUEUE_STATE_ACTIVE ? "*"
+		 : e->state == QUEUE_STATE_HOLD ? "!"
+						: "",
+		 e->expired ? "#" : "");
+	printf("%-17s %8llu %19.19s %s\n", id, (unsigned long long)e->size, when,
+	       clean(l, e->sender.len > 0 ? str_view(&e->sender) : NULL_SENDER));
+	for (size_t i = 0; i < e->count; i++) {
+		struct view reason = queue_entry_reason(e, i);
 
-static void end_item(void)
-{
-	if (!listing.in_item)
-		return;
-	listing.in_item = false;
-	if (listing.json) {
-		json_end(&listing.object);
-		json_end(&listing.object);
-		json_print(&listing.object);
-	} else {
-		putchar('\n');
-	}
-}
+		/* Once for all that have the same, one after the other. */
+		if (!view_eq(reason, last)) {
+			const char *text = clean(l, reason.len > 0 ? reason : none);
 
-static void show_item(const struct msg_queue_item *item)
-{
-	char id[64];
-
-	end_item();
-	listing.in_item = true;
-	if (listing.messages++ == 0 && !listing.json)
-		printf("%-*s --Size-- ----Arrival Time---- -Sender/Recipient-------\n",
-		       ID_WIDTH + 1, "-Queue ID-");
-	listing.bytes += item->size;
-	if (listing.json) {
-		listing.object = JSON_START;
-		json_object(&listing.object, NULL);
-		json_string(&listing.object, "queue_name", view_of(queue_name(item->state)));
-		json_string(&listing.object, "queue_id", item->queue_id);
-		json_number(&listing.object, "arrival_time", item->arrival);
-		json_number(&listing.object, "message_size", (int64_t)item->size);
-		json_number(&listing.object, "next_attempt", item->next);
-		json_string(&listing.object, "sender", item->sender);
-		json_array(&listing.object, "recipients");
-	} else {
-		snprintf(id, sizeof(id), "%.*s%s", VIEW_ARG(item->queue_id),
-			 item->state == QUEUE_STATE_ACTIVE ? "*"
-			 : item->state == QUEUE_STATE_HOLD ? "!"
-							   : "");
-		printf("%-*s %8llu %*s  ", ID_WIDTH + 1, id, (unsigned long long)item->size,
-		       TIME_WIDTH, time_text(item->arrival));
-		print_clean(item->sender.len > 0 ? item->sender : VIEW("MAILER-DAEMON"));
-		putchar('\n');
-	}
-}
-
-static void list_show_recipient(const struct msg_queue_item_rcpt *rcpt)
-{
-	if (listing.json) {
-		json_object(&listing.object, NULL);
-		json_string(&listing.object, "address", rcpt->address);
-		if (rcpt->reason.len > 0)
-			json_string(&listing.object, "delay_reason", rcpt->reason);
-		json_end(&listing.object);
-	} else {
-		if (rcpt->reason.len > 0) {
-			printf("%*s(", MAX(0, ID_WIDTH + 32 - (int)MIN(rcpt->reason.len, 1000u)),
-			       "");
-			print_clean(rcpt->reason);
-			puts(")");
+			printf("%*s(%s)\n", MAX(0, WIDTH - (int)MIN(l->clean.len, (size_t)WIDTH)),
+			       "", text);
+			last = reason;
 		}
-		printf("%*s", ID_WIDTH + 33, "");
-		print_clean(rcpt->address);
-		putchar('\n');
+		printf(TEXT_FORMAT, "", "", "", clean(l, queue_entry_address(e, i)));
 	}
+	putchar('\n');
 }
 
-static void show_total(void)
+static void json_text(struct listing *l, const char *name, struct view text)
 {
-	end_item();
-	if (listing.json)
-		return;
-	if (listing.messages == 0)
-		puts("Mail queue is empty");
+	printf("\"%s\": \"", name);
+	for (const char *at = clean(l, text); *at != '\0'; at++) {
+		if (*at == '"' || *at == '\\')
+			putchar('\\');
+		putchar(*at);
+	}
+	putchar('"');
+}
+
+static void list_as_json(struct listing *l, const struct queue_entry *e)
+{
+	printf("{\"queue_name\": \"%s\", \"queue_id\": \"%s\", \"arrival_time\": %lld, "
+	       "\"message_size\": %llu, \"forced_expire\": %s, ",
+	       queue_entry_state_name(e), e->id, (long long)e->arrival, (unsigned long long)e->size,
+	       e->expired ? "true" : "false");
+	/* What Postfix does not know. */
+	if (l->form == QUEUE_AS_OUR_JSON)
+		printf("\"next_attempt\": %lld, ", (long long)e->next);
+	json_text(l, "sender",
+		  e->sender.len > 0 || l->form == QUEUE_AS_OUR_JSON ? str_view(&e->sender)
+								    : NULL_SENDER);
+	printf(", \"recipients\": [");
+	for (size_t i = 0; i < e->count; i++) {
+		printf("%s{", i > 0 ? ", " : "");
+		json_text(l, "address", queue_entry_address(e, i));
+		if (e->recipients[i].reason_size > 0) {
+			printf(", ");
+			json_text(l, "delay_reason", queue_entry_reason(e, i));
+		}
+		putchar('}');
+	}
+	puts("]}");
+}
+
+static int list_entry(void *argument, const struct queue_entry *e)
+{
+	struct listing *l = argument;
+
+	if (!queue_filter_takes(l->filter, e))
+		return 0;
+	if (l->form == QUEUE_AS_TEXT)
+		list_as_text(l, e);
 	else
-		printf("-- %llu Kbytes in %llu Request%s.\n",
-		       (unsigned long long)(listing.bytes + 1023) / 1024,
-		       (unsigned long long)listing.messages, listing.messages == 1 ? "" : "s");
+		list_as_json(l, e);
+	l->messages++;
+	l->bytes += e->size;
+	return 0;
 }
 
-int queue_list(struct ipc *ipc, const char *id, bool as_json)
+int queue_list(const struct queue_source *source, const struct queue_filter *filter,
+	       enum queue_form form)
 {
-	struct message m;
-	int r = ipc_send(ipc, queue_list, .queue_id = view_of(id));
+	struct listing l = { .filter = filter, .form = form };
+	int status;
 
-	setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER);
-	listing.json = as_json;
-	listing.messages = listing.bytes = 0;
-	listing.in_item = false;
-	while (r == 0 && (r = ipc_receive(ipc, &m)) == 0) {
-		if (m.type == MSG_queue_item) {
-			show_item(&m.queue_item);
-		} else if (m.type == MSG_queue_item_rcpt && listing.in_item) {
-			list_show_recipient(&m.queue_item_rcpt);
-		} else if (m.type == MSG_done) {
-			if (id != NULL && listing.messages == 0)
-				return tool_fail("queue", "%s: there is no such message", id);
-			show_total();
-			return TOOL_DONE;
-		} else {
-			break;
-		}
-	}
-	end_item();
-	return queue_failure(r, &m);
+	setvbuf(stdout, NULL, _IOFBF, OUTPUT_BYTES);
+	status = queue_entries(source, list_entry, &l);
+	if (status == TOOL_DONE && form == QUEUE_AS_TEXT && l.messages == 0)
+		puts("Mail queue is empty");
+	else if (status == TOOL_DONE && form == QUEUE_AS_TEXT)
+		printf("-- %llu Kbytes in %llu Request%s.\n", (unsigned long long)l.bytes / 1024,
+		       (unsigned long long)l.messages, l.messages == 1 ? "" : "s");
+	str_free(&l.clean);
+	return status;
 }

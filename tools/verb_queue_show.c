@@ -1,5 +1,6 @@
 /* posta queue show: the queue file, from the descriptor that qmgr hands over. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -132,6 +133,35 @@ static int show_content(struct queue_file *f, unsigned parts)
 	return 0;
 }
 
+static int show_opened(struct queue_file *f, unsigned parts)
+{
+	int r;
+
+	if (parts & SHOW_ENVELOPE)
+		show_envelope(f);
+	if ((parts & SHOW_ENVELOPE) && (parts & ~(unsigned)SHOW_ENVELOPE))
+		printf("*** MESSAGE CONTENTS %s ***\n", queue_file_id(f));
+	r = parts & ~(unsigned)SHOW_ENVELOPE ? show_content(f, parts) : 0;
+	if (parts & SHOW_ENVELOPE)
+		printf("*** MESSAGE FILE END %s ***\n", queue_file_id(f));
+	return r < 0 ? queue_fail("%s: %s", queue_file_id(f), strerror(-r)) : TOOL_DONE;
+}
+
+static int show_from_disk(const char *id, unsigned parts)
+{
+	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
+	struct error err = ERROR_NONE;
+	struct queue *queue;
+	int r = queue_entry_open(id, &queue, &f, &err);
+
+	if (r < 0)
+		return queue_fail("open queue file %s: %s", id, strerror(-r));
+	r = show_opened(f, parts);
+	queue_file_close(TAKE(f));
+	queue_close(queue);
+	return r;
+}
+
 int queue_show(struct ipc *ipc, const char *id, unsigned parts)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
@@ -139,25 +169,33 @@ int queue_show(struct ipc *ipc, const char *id, unsigned parts)
 	struct message m;
 
 	if (!queue_id_is_valid(view_of(id)))
-		return tool_usage("queue", "%s is no queue id", id);
+		return queue_fail("bad mail queue ID: %s", id);
+	if (ipc == NULL)
+		return show_from_disk(id, parts);
 	int r = ipc_send(ipc, queue_open, .queue_id = view_of(id));
 
 	if (r == 0)
 		r = ipc_receive(ipc, &m);
 	if (r < 0 || m.type != MSG_queue_opened) {
 		if (r == 0 && m.type == MSG_verdict)
-			return tool_fail("queue", "%s: %.*s", id, VIEW_ARG(m.verdict.text));
+			return queue_fail("open queue file %s: %.*s", id, VIEW_ARG(m.verdict.text));
 		return queue_failure(r, &m);
 	}
 	r = queue_file_from_fd(m.queue_opened.file, view_of(id), &f, &err);
-	if (r < 0)
-		return tool_fail("queue", "%s", err.text);
-	if (parts & SHOW_ENVELOPE)
-		show_envelope(f);
-	if ((parts & SHOW_ENVELOPE) && (parts & ~(unsigned)SHOW_ENVELOPE))
-		printf("*** MESSAGE CONTENTS %s ***\n", id);
-	r = parts & ~(unsigned)SHOW_ENVELOPE ? show_content(f, parts) : 0;
-	if (parts & SHOW_ENVELOPE)
-		printf("*** MESSAGE FILE END %s ***\n", id);
-	return r < 0 ? tool_fail("queue", "%s: %s", id, strerror(-r)) : TOOL_DONE;
+	return r < 0 ? queue_fail("%s", err.text) : show_opened(f, parts);
+}
+
+int queue_show_file(const char *path, unsigned parts)
+{
+	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
+	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+	struct error err = ERROR_NONE;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return queue_fail("open %s: %s", path, strerror(errno));
+	/* The descriptor is taken in any case. */
+	if (queue_file_from_fd(fd, view_of(name), &f, &err) < 0)
+		return queue_fail("%s: input is not a valid queue file", path);
+	return show_opened(f, parts);
 }

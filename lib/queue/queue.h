@@ -87,7 +87,8 @@ struct queue_scan {
 	int (*each)(void *argument, const char *id, const struct queue_place *place);
 	void *argument;
 	bool only_journal;
-	bool busy_too; /* also records that a queue manager marked as busy, because it is gone */
+	bool look_only; /* makes no segment free */
+	bool busy_too;	/* also records that a queue manager marked as busy, because it is gone */
 	/* Set: */
 	size_t busy;	 /* such records that were passed over */
 	size_t segments; /* in use */

@@ -191,7 +191,7 @@ static int scan_segment(struct queue *queue, uint32_t number, struct queue_scan 
 
 	if (r == 0 && head.state == SEGMENT_USED) {
 		r = segment_walk(fd, number, head.generation, scan, &pending);
-		if (r == 0 && unowned && pending == 0)
+		if (r == 0 && unowned && pending == 0 && !scan->look_only)
 			r = make_free(fd, &head, (uint64_t)size);
 		else if (r == 0)
 			scan->segments++;
