@@ -38,7 +38,7 @@ static int change_flags(struct queued *m, uint32_t set, uint32_t clear, bool due
 /* Lets the attempt end as soon as the deliveries under way have. */
 static void act_stop_attempt(struct attempt *a)
 {
-	if (a->finishing)
+	if (attempt_is_in_hand(a))
 		return; /* it looks at the flags when the report is made */
 	attempt_withdraw(a);
 	attempt_continue(a);

@@ -32,9 +32,8 @@ void activate_wake(void)
 
 void activate_refill(struct attempt *a)
 {
-	if (a->wants_refill)
+	if (!list_is_empty(&a->refill_link))
 		return;
-	a->wants_refill = true;
 	list_push_back(&activator.refills, &a->refill_link);
 	activate_wake();
 }
@@ -113,7 +112,6 @@ static bool activate_step(void)
 	activator.refill_next = !activator.refill_next;
 	if (a != NULL && (activator.refill_next || !due)) {
 		list_remove(&a->refill_link);
-		a->wants_refill = false;
 		attempt_read(a);
 		return true;
 	}

@@ -6,6 +6,7 @@
 
 #include "attempt.h"
 #include "base/clock.h"
+#include "base/invariant.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
@@ -36,6 +37,57 @@ static int attempt_check(struct queued *m, struct queue_file *file, struct error
 	return 0;
 }
 
+/* ---- states ---- */
+
+static bool attempt_state_may_follow(enum attempt_state from, enum attempt_state to)
+{
+	static const unsigned next[] = {
+		[ATTEMPT_OPENING] = 1 << ATTEMPT_READING,
+		[ATTEMPT_READING] = 1 << ATTEMPT_READING | 1 << ATTEMPT_DELIVERING |
+				    1 << ATTEMPT_SETTLING | 1 << ATTEMPT_FINISHING,
+		[ATTEMPT_DELIVERING] = 1 << ATTEMPT_READING | 1 << ATTEMPT_DELIVERING |
+				       1 << ATTEMPT_SETTLING | 1 << ATTEMPT_FINISHING,
+		[ATTEMPT_SETTLING] = 1 << ATTEMPT_READING,
+		[ATTEMPT_FINISHING] = 0,
+	};
+
+	return (next[from] & (1u << to)) != 0;
+}
+
+/* What is so in every state, and what the present one says. */
+static void attempt_invariant(const struct attempt *a)
+{
+	invariant(a->message->attempt == a);
+	invariant(a->message->state == MESSAGE_ACTIVE);
+	invariant(a->file != NULL);
+	invariant(qmgr.active > 0);
+	invariant(qmgr.recipients >= a->in_memory);
+	/* A delivery has at least one recipient. */
+	invariant(a->in_flight <= a->in_memory);
+	if (a->state == ATTEMPT_SETTLING)
+		invariant(list_is_empty(&a->refill_link));
+	if (a->state == ATTEMPT_FINISHING) {
+		invariant(a->all_read);
+		invariant(a->in_memory == 0);
+		invariant(list_is_empty(&a->lots));
+		invariant(list_is_empty(&a->refill_link));
+	}
+}
+
+void attempt_enter(struct attempt *a, enum attempt_state state)
+{
+	invariant(attempt_state_may_follow((enum attempt_state)a->state, state));
+	a->state = (uint8_t)state;
+	attempt_invariant(a);
+}
+
+bool attempt_is_in_hand(const struct attempt *a)
+{
+	return a->state != ATTEMPT_READING && a->state != ATTEMPT_DELIVERING;
+}
+
+/* ---- the beginning and the end ---- */
+
 int attempt_begin(struct queued *m, struct error *err)
 {
 	struct queue_file *file;
@@ -55,10 +107,7 @@ int attempt_begin(struct queued *m, struct error *err)
 	list_init(&a->refill_link);
 	qmgr.active++;
 	daemon_work_begin();
-	/* Whoever wants to end it while the check waits leaves that to attempt_read. */
-	a->finishing = true;
 	r = attempt_check(m, file, err);
-	a->finishing = false;
 	if (r < 0) {
 		attempt_free(a);
 		return r;
@@ -78,6 +127,7 @@ int attempt_begin(struct queued *m, struct error *err)
 
 void attempt_free(struct attempt *a)
 {
+	invariant(a->in_memory == 0 && a->in_flight == 0 && list_is_empty(&a->lots));
 	list_remove(&a->refill_link);
 	attempt_forget_kept(a);
 	queue_file_close(a->file);
@@ -339,5 +389,4 @@ void attempt_withdraw(struct attempt *a)
 		a->any_left = true;
 	}
 	list_remove(&a->refill_link);
-	a->wants_refill = false;
 }

@@ -217,9 +217,10 @@ static void attempt_finish_now(void *argument)
 
 void finish_if_done(struct attempt *a)
 {
-	if (!a->all_read || a->in_memory > 0 || a->in_flight > 0 || a->finishing || a->wants_refill)
+	if (!a->all_read || a->in_memory > 0 || a->in_flight > 0 || attempt_is_in_hand(a))
 		return;
-	a->finishing = true;
+	list_remove(&a->refill_link);
+	attempt_enter(a, ATTEMPT_FINISHING);
 	/* What waits for bounce or the disk needs a task of its own. */
 	if (a->any_failed || a->any_success || is_too_old(a) || delay_is_due(a) || must_settle(a))
 		task_spawn("finish", attempt_finish_now, a);

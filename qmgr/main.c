@@ -148,7 +148,7 @@ static void retire_stop_attempt(struct queued *m, void *unused)
 	(void)unused;
 	if (m->place.segment != 0 && m->state != MESSAGE_WAITING)
 		queue_mark(qmgr.queue, &m->place, QUEUE_RECORD_BUSY);
-	if (m->attempt == NULL || m->attempt->finishing)
+	if (m->attempt == NULL || attempt_is_in_hand(m->attempt))
 		return;
 	attempt_withdraw(m->attempt);
 	finish_if_done(m->attempt);

@@ -124,27 +124,62 @@ void activate_unpark(struct destination *d);
 
 /* ---- attempt.c, recipients.c ---- */
 
+/*
+ * The life of an attempt. attempt_enter() is the only way from one state to the next: a step that is
+ * not drawn here, or a state that is not what it says, ends the program with its name.
+ *
+ *	attempt_begin
+ *	     |
+ *	  OPENING ----- damaged, locked, gone ----> freed
+ *	     |
+ *	     | attempt_read
+ *	     v
+ *	  READING <---------+    some recipients at a time, sorted into lots
+ *	     |              |
+ *	     | attempt_     | room for more, or
+ *	     | continue     | SETTLING is over
+ *	     v              |
+ *	 DELIVERING --------+    lots wait or are with couriers
+ *	     |      \       |
+ *	     |       \ tofile_old (from READING too)
+ *	     |        v     |
+ *	     |      SETTLING+    it gets a file of its own; results may come meanwhile
+ *	     |
+ *	     | finish_if_done: all read, nothing in memory
+ *	     v
+ *	 FINISHING ---- reported, put off, held, parked, removed ----> freed
+ *
+ * In OPENING, SETTLING and FINISHING somebody waits, and goes on with the attempt after that:
+ * others only leave a word in it (deleted, hold).
+ */
+enum attempt_state {
+	ATTEMPT_OPENING,
+	ATTEMPT_READING,
+	ATTEMPT_DELIVERING,
+	ATTEMPT_SETTLING,
+	ATTEMPT_FINISHING,
+};
+
 struct attempt {
 	struct queued *message;
+	uint8_t state; /* ATTEMPT_... */
 	struct queue_file *file;
 	struct queue_cursor cursor;
-	struct list refill_link;
-	struct list lots; /* by struct attempt_lot */
+	struct list refill_link; /* in the line for READING, or empty */
+	struct list lots;	 /* by struct attempt_lot */
 	struct list kept; /* results with a reason, until the message has a file of its own */
 	int64_t started;  /* microseconds */
 	size_t in_memory; /* recipients in lots, given out or not */
 	size_t in_flight; /* deliveries */
 	bool all_read;
-	bool wants_refill;
 	/* What is known of the recipients so far. */
-	bool any_deferred;  /* to be tried again later */
-	bool any_left;	    /* not tried: no room at their destination, or we retire */
-	bool any_failed;    /* and not reported */
-	bool any_success;   /* to be reported, not reported yet */
-	bool recorded;	    /* something was written to the file */
-	bool expire;	    /* by hand: what is pending fails now */
-	bool deleted, hold; /* by hand: at the end of the attempt */
-	bool finishing;
+	bool any_deferred;	     /* to be tried again later */
+	bool any_left;		     /* not tried: no room at their destination, or we retire */
+	bool any_failed;	     /* and not reported */
+	bool any_success;	     /* to be reported, not reported yet */
+	bool recorded;		     /* something was written to the file */
+	bool expire;		     /* by hand: what is pending fails now */
+	bool deleted, hold;	     /* by hand: at the end of the attempt */
 	struct destination *crowded; /* the first that had no room (kept) */
 };
 struct attempt_lot {
@@ -152,6 +187,9 @@ struct attempt_lot {
 	struct lot lot;
 };
 
+void attempt_enter(struct attempt *a, enum attempt_state state);
+/* Somebody waits with it in hand. */
+bool attempt_is_in_hand(const struct attempt *a);
 /* Opens, locks and checks the file. 0, or a negative errno (-EBUSY, -ENODATA, -EBADMSG, ...). */
 int attempt_begin(struct queued *m, struct error *err);
 /* Reads some more recipients, and gives what it can to the scheduler. */

@@ -165,7 +165,7 @@ static void recipient_place(struct reading *reading, const struct queue_recipien
 		if (!decide_by_transport(a, r, t)) {
 			struct destination *d = destination_of(t, &route);
 
-			if (schedule_is_dead_now(qmgr.schedule, d, clock_now())) {
+			if (schedule_still_dead(qmgr.schedule, d, clock_now())) {
 				attempt_decide(a, r, OUTCOME_DEFERRED,
 					       &(struct queue_reason){
 						       .status = str_view(&d->status),
@@ -318,6 +318,7 @@ static void recipients_read_some(struct attempt *a)
 
 void attempt_read(struct attempt *a)
 {
+	attempt_enter(a, ATTEMPT_READING);
 	if (qmgr.retiring || a->deleted || a->hold)
 		attempt_withdraw(a);
 	else if (!a->all_read)
@@ -329,8 +330,13 @@ void attempt_continue(struct attempt *a)
 {
 	bool room = qmgr.recipients < (size_t)param.qmgr_message_recipient_limit;
 
-	if (!a->all_read && (a->in_memory == 0 || (room && a->in_memory < READ_AT_ONCE / 2)))
+	if (attempt_is_in_hand(a))
+		return;
+	if (!a->all_read && (a->in_memory == 0 || (room && a->in_memory < READ_AT_ONCE / 2))) {
+		attempt_enter(a, ATTEMPT_READING);
 		activate_refill(a);
-	else
+	} else {
+		attempt_enter(a, ATTEMPT_DELIVERING);
 		finish_if_done(a);
+	}
 }

@@ -1,5 +1,6 @@
 #include "schedule.h"
 
+#include "base/invariant.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -132,6 +133,7 @@ bool schedule_take(struct transport *t, struct batch *batch)
 	batch->count = MIN(lot->count - lot->next, t->limits.recipients);
 	lot->next += batch->count;
 	lot->unfinished++;
+	invariant(batch->count > 0 && d->waiting >= batch->count);
 	d->waiting -= batch->count;
 	/* To the end of both lines. */
 	list_remove(&lot->link);
@@ -148,6 +150,7 @@ void schedule_withdraw(struct lot *lot)
 {
 	struct destination *d = lot->destination;
 
+	invariant(lot->next <= lot->count && d->waiting >= lot->count - lot->next);
 	d->waiting -= lot->count - lot->next;
 	list_remove(&lot->link);
 	update_ready(d);
@@ -182,6 +185,7 @@ bool schedule_finish(struct schedule *s, struct destination *d, enum schedule_ou
 {
 	bool died = false;
 
+	invariant(d->busy > 0 && d->transport->busy > 0);
 	d->busy--;
 	d->transport->busy--;
 	if (outcome == SCHEDULE_REACHED)
@@ -200,7 +204,7 @@ static void revive(struct destination *d)
 	d->window = d->transport->limits.initial;
 }
 
-bool schedule_is_dead_now(struct schedule *s, struct destination *d, int64_t now)
+bool schedule_still_dead(struct schedule *s, struct destination *d, int64_t now)
 {
 	(void)s;
 	if (d->dead_until != 0 && d->dead_until <= now)

@@ -106,8 +106,8 @@ enum schedule_outcome { SCHEDULE_REACHED, SCHEDULE_UNREACHABLE, SCHEDULE_UNKNOWN
  */
 bool schedule_finish(struct schedule *s, struct destination *d, enum schedule_outcome outcome,
 		     int64_t dead_until);
-/* Is it dead? One whose time is over comes back to life, as if it were new. */
-bool schedule_is_dead_now(struct schedule *s, struct destination *d, int64_t now);
+/* Is it still dead? One whose time is over comes back to life, as if it were new. */
+bool schedule_still_dead(struct schedule *s, struct destination *d, int64_t now);
 /* All that are dead come back to life; `now` INT64_MAX, or those whose time is over. */
 void schedule_revive(struct schedule *s, int64_t now);
 size_t schedule_destination_count(const struct schedule *s);

@@ -32,11 +32,11 @@ int tofile_attempt(struct attempt *a)
 /* One under way. Nobody ends it meanwhile. */
 static void tofile_active(struct attempt *a)
 {
-	if (a->finishing)
+	if (attempt_is_in_hand(a))
 		return; /* it does so by itself, if it stays */
-	a->finishing = true;
+	list_remove(&a->refill_link);
+	attempt_enter(a, ATTEMPT_SETTLING);
 	tofile_attempt(a);
-	a->finishing = false;
 	/* What was asked for while we waited. */
 	attempt_read(a);
 }

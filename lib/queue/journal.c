@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/invariant.h"
 #include "base/io.h"
 #include "base/mem.h"
 
@@ -170,6 +171,9 @@ static int write_run(struct journal *journal, struct commit_job *const *jobs, si
 	char heads[RUN_MAX][RECORD_HEAD_SIZE];
 	uint64_t offset = journal->tail;
 
+	/* A record begins where the one before ends, never in the head. */
+	invariant(offset >= SEGMENT_HEAD_SIZE && offset % RECORD_ALIGN == 0);
+
 	for (size_t i = 0; i < count; i++) {
 		struct commit_job *job = jobs[i];
 		struct record_head head = { .size = (uint32_t)job->image.len,
@@ -237,5 +241,6 @@ void journal_append(struct queue *queue, struct commit_job *const *jobs, size_t 
 		}
 		journal->tail =
 			jobs[i + run - 1]->place.offset + record_span(jobs[i + run - 1]->image.len);
+		invariant(journal->tail <= journal->size);
 	}
 }

@@ -147,12 +147,12 @@ static void failures_of_a_whole_window_are_death(void **state)
 	}
 	assert_int_equal(failures, 4); /* 1/5 + 1/4 + 1/3 + 1/2 */
 	assert_false(schedule_take(d->transport, &batch));
-	assert_true(schedule_is_dead_now(s, d, 999));
+	assert_true(schedule_still_dead(s, d, 999));
 	schedule_withdraw(lot);
 	/* It is remembered though nothing waits for it, until its time has come. */
 	schedule_release(s, d);
 	assert_int_equal(schedule_destination_count(s), 1);
-	assert_false(schedule_is_dead_now(s, d, 1000));
+	assert_false(schedule_still_dead(s, d, 1000));
 	assert_int_equal(d->window, 5);
 	schedule_release(s, d);
 	assert_int_equal(schedule_destination_count(s), 0);
@@ -175,7 +175,7 @@ static void success_makes_up_for_failures(void **state)
 				s, d, k ? SCHEDULE_REACHED : SCHEDULE_UNREACHABLE, 1000));
 		}
 	}
-	assert_false(schedule_is_dead_now(s, d, 0));
+	assert_false(schedule_still_dead(s, d, 0));
 	schedule_withdraw(lot);
 	schedule_free(s);
 	free(lot);

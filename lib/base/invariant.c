@@ -1,0 +1,13 @@
+/* The end of a program that has lost its way. */
+#include "base/invariant.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+void invariant_broken(const char *what, const char *function)
+{
+	log_error("broken invariant in %s: %s", function, what);
+	log_flush();
+	abort();
+}
