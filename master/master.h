@@ -45,6 +45,7 @@ struct plan_socket {
 	struct sockaddr_storage address; /* ss_family AF_UNIX: the path follows from the name */
 	bool optional;			 /* of a protocol or address that this machine may lack */
 	bool owner_only;		 /* nobody else may connect (AF_UNIX) */
+	bool shares_port;		 /* with a service of ours on another address */
 };
 
 struct plan_service {

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,21 +110,37 @@ static void find_sockets(struct plan_service *service, struct str *report)
 	take_also(service, report);
 }
 
+static uint16_t socket_port(const struct plan_socket *s)
+{
+	return s->address.ss_family == AF_INET6
+		       ? ((const struct sockaddr_in6 *)(const void *)&s->address)->sin6_port
+		       : ((const struct sockaddr_in *)(const void *)&s->address)->sin_port;
+}
+
+static void note_shared_port(struct plan_socket *a, struct plan_socket *b)
+{
+	if (a->address.ss_family == AF_UNIX || a->address.ss_family != b->address.ss_family ||
+	    socket_port(a) != socket_port(b) || strcmp(a->name, b->name) == 0)
+		return;
+	a->shares_port = b->shares_port = true;
+}
+
 /* Two services cannot share a socket: nobody could say who gets a connection. */
-static void check_sockets(const struct plan *plan, const struct plan_service *service,
-			  struct str *report)
+static void check_sockets(struct plan *plan, struct plan_service *service, struct str *report)
 {
 	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_service *other = &plan->services[i];
+		struct plan_service *other = &plan->services[i];
 
 		for (size_t j = 0; other != service && j < other->socket_count; j++)
-			for (size_t k = 0; k < service->socket_count; k++)
+			for (size_t k = 0; k < service->socket_count; k++) {
+				note_shared_port(&other->sockets[j], &service->sockets[k]);
 				if (strcmp(other->sockets[j].name, service->sockets[k].name) == 0)
 					str_printf(report,
 						   "master.cf, line %d: %s is the socket of the "
 						   "service in line %d\n",
 						   service->line->line, service->sockets[k].name,
 						   other->line->line);
+			}
 	}
 }
 

@@ -63,6 +63,9 @@ static int bind_inet(int fd, const struct plan_socket *s)
 							 : sizeof(struct sockaddr_in);
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* 0.0.0.0:25 beside 127.0.0.1:25: the nearer address gets the connection. */
+	if (s->shares_port)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (s->address.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	return bind(fd, (const struct sockaddr *)&s->address, len) < 0 ? -errno : 0;

@@ -65,6 +65,9 @@ static bool rcpt_permitted(struct session *s, const struct request *request, int
 	_cleanup_(str_free) struct str shown = STR_EMPTY;
 	struct policy_question q;
 
+	/* RFC 5321 4.5.1: for that name alone there is always somebody. */
+	if (view_is_nocase(str_view(&request->given), "postmaster"))
+		return true;
 	transaction_question(s, "RCPT", &q);
 	q.recipient = str_view(&request->address);
 	address_quote(&shown, str_view(&request->given));

@@ -23,6 +23,8 @@ void check_files(void);
 /* Tables that parameters name; certificates of one service, as `param` has it now. */
 void check_tables(void);
 void check_certificates(const char *service);
+/* Networks in mynetworks that are too wide to be anybody's own. */
+void check_networks(const char *place);
 /*
  * Asks, as a stranger, for recipients elsewhere in every way in which an address can hide one.
  * `param` has the parameters of this smtpd service. Called as a task. Returns how many were asked.

@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <limits.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "tools/check.h"
 #include "tools/tool.h"
 
+#define CERTIFICATE_DAYS   14 /* before its end, somebody should look at it */
 #define FORBIDDEN_TO_WRITE (S_IWGRP | S_IWOTH)
 #define FORBIDDEN_TO_READ  S_IROTH
 
@@ -179,7 +182,56 @@ void check_tables(void)
 	}
 }
 
+/* ---- networks ---- */
+
+enum { SHORTEST_IPV4 = 8, SHORTEST_IPV6 = 16 };
+
+/* Half the Internet is nobody's own network: "0.0.0.0/1 128.0.0.0/1" is all of it. */
+void check_networks(const char *place)
+{
+	struct view rest = view_of(param.mynetworks), network;
+
+	while (conf_next_element(&rest, &network)) {
+		size_t slash = view_find_byte(network, '/');
+		bool ipv6 = network.len > 0 && network.data[0] == '[';
+		uint32_t prefix;
+
+		if (slash == VIEW_NOT_FOUND || (!ipv6 && !ascii_is_digit(network.data[0])) ||
+		    view_parse_u32(view_from(network, slash + 1), 128, &prefix) < 0)
+			continue;
+		if (prefix < (ipv6 ? SHORTEST_IPV6 : SHORTEST_IPV4))
+			check_error("%s: mynetworks: %.*s holds strangers: whoever is in it may "
+				    "relay",
+				    place, VIEW_ARG(network));
+	}
+}
+
 /* ---- certificates ---- */
+
+/* The chain's first certificate: whose it is, and until when. */
+static void check_certificate_file(const char *service, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	X509 *certificate = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+	int days = 0, seconds = 0;
+
+	if (file != NULL)
+		fclose(file);
+	if (certificate == NULL)
+		return; /* what is wrong with it is told by who opens it */
+	if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)) || days < 0 ||
+	    seconds < 0)
+		check_error("service %s: the certificate in %s has expired", service, path);
+	else if (days < CERTIFICATE_DAYS)
+		check_warning("service %s: the certificate in %s expires in %d days", service, path,
+			      days);
+	if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+		check_error("service %s: the certificate in %s is not valid yet", service, path);
+	if (X509_check_host(certificate, param.myhostname, 0, 0, NULL) != 1)
+		check_warning("service %s: the certificate in %s is not for %s (myhostname)",
+			      service, path, param.myhostname);
+	X509_free(certificate);
+}
 
 static const char *or_null(const char *text)
 {
@@ -212,4 +264,12 @@ void check_certificates(const char *service)
 	if (tls == NULL)
 		check_error("service %s: %s", service, err.text);
 	tls_context_free(tls);
+	if (options.cert_file != NULL)
+		check_certificate_file(service, options.cert_file);
+	for (struct view rest = view_of(param.smtpd_tls_chain_files), path;
+	     conf_next_element(&rest, &path);) {
+		_cleanup_free_ char *name = mem_strndup(path.data, path.len);
+
+		check_certificate_file(service, name);
+	}
 }

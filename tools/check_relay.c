@@ -110,10 +110,12 @@ static void try_one(struct attempt *a, struct view sender, const char *form)
 	policy_answer_free(&answer);
 }
 
-static const char *find_stranger(struct policy *policy)
+/* One of that family who is in none of our networks. */
+static const char *find_stranger(struct policy *policy, bool ipv6)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(strangers); i++)
-		if (policy_is_my_network(policy, view_of(strangers[i])) == 0)
+		if ((strchr(strangers[i], ':') != NULL) == ipv6 &&
+		    policy_is_my_network(policy, view_of(strangers[i])) == 0)
 			return strangers[i];
 	return NULL;
 }
@@ -154,11 +156,15 @@ size_t check_relay(const char *service)
 		check_error("service %s: %s", service, err.text);
 	} else {
 		a.ours = find_ours(routes);
-		a.client = find_stranger(policy);
-		if (a.client == NULL)
-			check_error("service %s: everybody is in mynetworks", service);
-		else
-			try_all(&a);
+		for (int ipv6 = 0; ipv6 <= 1; ipv6++) {
+			a.client = find_stranger(policy, ipv6);
+			if (a.client == NULL)
+				check_error("service %s: everybody with %s is in mynetworks: an "
+					    "open relay",
+					    service, ipv6 ? "IPv6" : "IPv4");
+			else
+				try_all(&a);
+		}
 	}
 	policy_close(policy);
 	routes_close(routes);

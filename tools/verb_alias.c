@@ -13,7 +13,7 @@ static const char help[] =
 	"\n"
 	"Makes the index of each alias file (aliases(5): \"name: value, value...\") anew; without "
 	"a FILE\n"
-	"those of alias_database. A bad line is named, and the old index stays.\n"
+	"those of alias_database. A bad line is named and left out.\n"
 	"\n"
 	"  -q NAME  shows the value of NAME; -q -: names from standard input. Status 1: not found\n"
 	"  -s       lists all entries\n"

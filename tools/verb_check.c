@@ -158,6 +158,12 @@ static void check_service(const struct service *service)
 	for (size_t i = 0; i < ARRAY_SIZE(with_tls); i++)
 		if (strcmp(service->program, with_tls[i]) == 0)
 			check_certificates(service->name);
+	if (strcmp(service->program, "smtpd") == 0) {
+		_cleanup_(str_free) struct str place = STR_EMPTY;
+
+		str_printf(&place, "service %s", service->name);
+		check_networks(str_cstr(&place));
+	}
 	if (strcmp(service->program, "smtpd") == 0)
 		check.asked += check_relay(service->name);
 }
@@ -187,6 +193,7 @@ int verb_check(int argc, char **argv)
 		check_master();
 	if (readable && services) {
 		ipc_set_root(param.queue_directory);
+		ipc_be_impatient();
 		task_run(check_services, NULL);
 	}
 	services_free(&check.services);

@@ -11,7 +11,7 @@ static const char help[] =
 	"\n"
 	"Without -q, -s, -d or -i: makes the index of each text file (FILE.db, FILE.lmdb) anew. A "
 	"bad\n"
-	"line is named, and the old index stays. The text has a key, white space and a value in "
+	"line is named and left out. The text has a key, white space and a value in "
 	"each\n"
 	"line. Types with an index: hash, btree, lmdb; without a type: default_database_type.\n"
 	"\n"

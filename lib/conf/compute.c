@@ -156,7 +156,8 @@ static void compute_networks(void)
 	struct str networks = STR_EMPTY;
 	int count = 0;
 
-	if (is_set("mynetworks"))
+	/* Set to nothing, it is nobody. */
+	if (conf_setting("mynetworks") != NULL)
 		return;
 	if (getifaddrs(&all) == 0) {
 		for (struct ifaddrs *i = all; i != NULL && count < NETWORKS_MAX; i = i->ifa_next) {

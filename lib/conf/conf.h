@@ -64,6 +64,8 @@ const char *conf_directory(void);
 bool conf_is_of_postfix(void);
 /* Folders as in Postfix's queue are below. */
 bool conf_is_queue_of_postfix(const char *path);
+/* smtpd_sasl_type says that another software's server knows the passwords: ours do not count. */
+bool conf_sasl_is_elsewhere(void);
 /* Where sockets of other software with relative names are: lmtp:unix:private/dovecot-lmtp. */
 const char *conf_foreign_directory(void);
 /* Expanded value by name, also of people's own names; NULL if nobody set it and it has no default. */

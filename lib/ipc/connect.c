@@ -46,6 +46,13 @@ int ipc_socket_address(const char *service, struct sockaddr_un *address)
 	return n < 0 || (size_t)n >= sizeof(address->sun_path) ? -ENAMETOOLONG : 0;
 }
 
+static bool impatient;
+
+void ipc_be_impatient(void)
+{
+	impatient = true;
+}
+
 struct ipc *ipc_connect(const char *service, msec_t deadline)
 {
 	struct sockaddr_un address;
@@ -55,7 +62,7 @@ struct ipc *ipc_connect(const char *service, msec_t deadline)
 		fd = stream_connect((const struct sockaddr *)&address, sizeof(address), NULL, 0,
 				    deadline);
 		/* EAGAIN: so many stand in line there that the kernel takes no more. */
-		if ((fd != -ECONNREFUSED && fd != -ENOENT && fd != -EAGAIN) ||
+		if (impatient || (fd != -ECONNREFUSED && fd != -ENOENT && fd != -EAGAIN) ||
 		    clock_now() >= deadline)
 			break;
 		task_sleep(RETRY_PAUSE);

@@ -190,6 +190,8 @@ struct ipc;
 
 /* Takes a connected UNIX stream socket. */
 struct ipc *ipc_new(int fd);
+/* From now on ipc_connect does not wait for a service that is not there: for tools. */
+void ipc_be_impatient(void);
 /*
  * Connects to a service's socket: "private/cleanup", below the queue directory (inside the chroot
  * or not: the path was fixed by ipc_set_root at start). NULL with errno set: ECONNREFUSED and

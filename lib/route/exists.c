@@ -58,6 +58,19 @@ static int in_class_maps(const struct routes *routes, struct view address,
 	return r;
 }
 
+/* Names that every host has: what mail for them needs is not asked at the door. */
+static bool is_required_name(struct view address)
+{
+	static const char *const names[] = { "postmaster", "double-bounce", "mailer-daemon" };
+	struct view local, domain;
+
+	address_split(address, &local, &domain);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (view_is_nocase(local, names[i]))
+			return true;
+	return false;
+}
+
 int route_recipient_exists(const struct routes *routes, struct view address,
 			   enum address_class address_class, struct trail *why)
 {
@@ -72,6 +85,8 @@ int route_recipient_exists(const struct routes *routes, struct view address,
 		if (r != 0)
 			return r;
 	}
+	if (address_class == CLASS_LOCAL && is_required_name(address))
+		return 1;
 	return in_class_maps(routes, address, address_class, why);
 }
 

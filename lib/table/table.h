@@ -80,7 +80,8 @@ enum table_source {
 };
 /*
  * Compiles the text file `path` into its index ("path.db", "path.lmdb") beside it: built aside,
- * made durable, renamed. -EINVAL: bad lines, each named in *report; nothing is replaced then.
+ * made durable, renamed. Bad lines are named in *report and left out; but with one in a users'
+ * file, nothing is replaced (-EINVAL).
  */
 int table_build(const char *type, const char *path, enum table_source source, struct str *report);
 /*

@@ -359,6 +359,20 @@ class Sites(unittest.TestCase):
 class PostfixServices(unittest.TestCase):
     """A master.cf of Postfix runs: with what it lacks, and without what has no work here."""
 
+    def test_passwords_of_another_server(self):
+        """The system's passwords are no answer where the site says that Dovecot knows them."""
+        with Instance(main={"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}) as suite:
+            with suite.smtp(587) as client:
+                client.starttls(context=suite.tls_context())
+                client.ehlo()
+                self.assertFalse(client.has_extn("auth"))
+                self.assertEqual(client.docmd("AUTH PLAIN")[0], 503)
+            with suite.smtp() as client:
+                client.ehlo()
+                client.mail("x@outside.test")
+                # There is always a postmaster, whatever the tables say.
+                self.assertEqual(client.rcpt("<postmaster>")[0], 250)
+
     def test_hosting(self):
         with Instance(start=False) as suite:
             shutil.copy(os.path.join(HERE, "sites", "hosting", "master.cf"), os.path.join(suite.conf, "master.cf"))
@@ -374,7 +388,7 @@ class PostfixServices(unittest.TestCase):
             with open(master_cf, "w") as file:
                 file.write(re.sub(r"(?m)^\s+-o header_checks=.*\n", "", text))
             said = suite.posta("check").text
-            self.assertRegex(said, "services added as in share/posta/master.cf: submit, resolver, auth, status, local-deliver")
+            self.assertRegex(said, "services added as in share/posta/master.cf: .*local-deliver")
             suite.start()
             self.assertIn("postscreen is not there yet", suite.log())
             suite.inject("x@outside.test", ["bob@example.test"], message(subject="by smtp"))

@@ -207,8 +207,12 @@ static void test_words(void **state)
 		"main.cf, line 1: smtpd_tls_security_level: expected none|may|encrypt, not "
 		"\"sometimes\"\n");
 	assert_string_equal(param.smtp_tls_security_level, "encrypt");
-	load("smtpd_tls_security_level =\n", &report);
+	load("smtpd_tls_security_level =\nmynetworks =\n", &report);
 	assert_string_equal(str_cstr(&report), "");
+	/* Nobody; not set, it would be this host's own. */
+	assert_string_equal(param.mynetworks, "");
+	load("", &report);
+	assert_true(param.mynetworks[0] != '\0');
 	str_free(&report);
 }
 

@@ -333,6 +333,22 @@ static int tear_down(void **state)
 	return system(command);
 }
 
+/* 0.0.0.0:25 and 127.0.0.1:25 are two sockets that the kernel takes as one unless told otherwise. */
+static void shared_port(void **state)
+{
+	struct plan plan;
+
+	(void)state;
+	good("",
+	     "2525 inet n - - - - smtpd\n127.0.0.1:2525 inet n - - - - smtpd\n"
+	     "127.0.0.1:2626 inet n - - - - smtpd\n",
+	     &plan);
+	assert_true(plan.services[0].sockets[0].shares_port);
+	assert_true(plan.services[1].sockets[0].shares_port);
+	assert_false(plan.services[2].sockets[0].shares_port);
+	plan_free(&plan);
+}
+
 /* A program of others is a service less; it has its sockets, so that who asks learns of it. */
 static void no_program(void **state)
 {
@@ -368,6 +384,7 @@ int main(void)
 		cmocka_unit_test(all_errors_at_once),
 		cmocka_unit_test(what_is_wrong),
 		cmocka_unit_test(no_program),
+		cmocka_unit_test(shared_port),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -75,14 +75,19 @@ static void test_build(void **state)
 		assert_int_equal(table_dump(spec_of(types[i], "map"), count_rows, &rows, NULL), 0);
 		assert_int_equal(rows, 2);
 
-		/* A bad line: named, and the old index stays. */
+		/* A bad line: named, and the others make the index. */
 		int files = count_files();
 
 		write_file("map", "alice three\nbad\n");
-		assert_int_equal(table_build(types[i], in_folder("map"), SOURCE_MAP, &report),
-				 -EINVAL);
+		assert_int_equal(table_build(types[i], in_folder("map"), SOURCE_MAP, &report), 0);
 		assert_non_null(strstr(str_cstr(&report), "map, line 2: expected a key"));
-		expect(types[i], "map", "alice", "one");
+		expect(types[i], "map", "alice", "three");
+		expect(types[i], "map", "bob", NULL);
+		/* But with one in a users' file the old index stays. */
+		write_file("map", "alice:x\nbad\n");
+		assert_int_equal(table_build(types[i], in_folder("map"), SOURCE_USERS, &report),
+				 -EINVAL);
+		expect(types[i], "map", "alice", "three");
 		assert_int_equal(count_files(), files);
 
 		/* The first of two is in force. */
