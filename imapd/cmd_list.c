@@ -263,7 +263,7 @@ static int parse_option(struct listing *l, bool returns)
 	return 0;
 }
 
-/* Behind "(". */
+/* After "(". */
 static int list_parse_options(struct listing *l, bool returns)
 {
 	int r = 0;

@@ -99,7 +99,7 @@ static int parse_section_text(struct imap_session *s, struct section *section)
 	return imap_syntax_error(s->parser, "Unknown section");
 }
 
-/* Behind "[", up to and with "]". */
+/* After "[", up to and with "]". */
 static int parse_section(struct imap_session *s, struct section *section)
 {
 	int r = 0;

@@ -231,7 +231,7 @@ static int imap_session_command(struct imap_session *s)
 		r = imap_bad(s, "%s.", imap_parser_problem(s->parser));
 	if (r == IMAP_DONE)
 		r = imap_command_skip(s->parser);
-	/* Behind the answer, so that the client need not wait for it. */
+	/* After the answer, so that the client need not wait for it. */
 	if (r == IMAP_DONE && stream_buffered(s->io).len == 0) {
 		r = stream_flush(s->io);
 		if (r == 0)

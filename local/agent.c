@@ -8,7 +8,7 @@
 #include "conf/conf.h"
 #include "ipc/content.h"
 #include "services/clients.h"
-#include "tokens.h"
+#include "table/tokens.h"
 
 #define IDLE_MAX	64
 #define CONNECT_TIME	((msec_t)30 * 1000)

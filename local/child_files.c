@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "tokens.h"
+#include "table/tokens.h"
 
 /*
  * The file decides what is run as its user, so nobody else may have written it. It is looked at

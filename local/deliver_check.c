@@ -8,7 +8,7 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "mail/address.h"
-#include "tokens.h"
+#include "table/tokens.h"
 #include "user/user.h"
 
 #define COMMAND_PATH "/usr/local/bin:/usr/bin:/bin"

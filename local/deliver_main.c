@@ -10,7 +10,7 @@
 #include "daemon/daemon.h"
 #include "ipc/content.h"
 #include "mail/address.h"
-#include "tokens.h"
+#include "table/tokens.h"
 #include "user/user.h"
 
 void deliver_answer_free(struct answer *answer)

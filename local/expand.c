@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/address.h"
-#include "tokens.h"
+#include "table/tokens.h"
 
 #define NAMES_MAX 1000
 #define DEPTH_MAX 50

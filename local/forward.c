@@ -9,7 +9,7 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 #include "services/clients.h"
-#include "tokens.h"
+#include "table/tokens.h"
 
 #define COPY_BLOCK ((size_t)32768)
 

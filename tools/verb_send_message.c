@@ -45,7 +45,7 @@ static int add_recipient(void *argument, const struct header_address *found)
 
 void send_add_recipients(struct sending *s, struct view text)
 {
-	address_list_parse(text, add_recipient, s);
+	address_list_parse_all(text, add_recipient, s);
 }
 
 static void add_from_fields(struct sending *s, struct view header, const char *const *names)

@@ -6,7 +6,7 @@
 #include "conf/expand.h"
 #include "conf/state.h"
 
-/* Behind a transport's name: parameters that every service of master.cf may have of its own. */
+/* After a transport's name: parameters that every service of master.cf may have of its own. */
 static const struct {
 	const char *suffix, *value;
 } transport_parameters[] = {

@@ -66,5 +66,12 @@ struct header_address {
 };
 int address_list_parse(struct view body, int (*each)(void *argument, const struct header_address *),
 		       void *argument);
+/*
+ * The same for a list of recipients, of which none may be passed over: white space alone separates
+ * too ("a@x b@y", "alice bob"), as in Postfix. Words in front of '<' are a name.
+ */
+int address_list_parse_all(struct view body,
+			   int (*each)(void *argument, const struct header_address *),
+			   void *argument);
 
 #endif

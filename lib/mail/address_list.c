@@ -2,6 +2,8 @@
 #include "mail/address.h"
 #include "mail/lex.h"
 
+#include <string.h>
+
 struct list_parser {
 	struct view body;
 	size_t at;
@@ -15,6 +17,8 @@ struct list_parser {
 	struct view route, comment;
 	bool in_angle, closed, seen_at, is_phrase, after_dot, has_words;
 	bool in_group;
+	bool separates;		/* address_list_parse_all */
+	size_t looked, bracket; /* up to where '<' was looked for, and where it was, or SIZE_MAX */
 };
 
 static void begin_address(struct list_parser *p)
@@ -80,6 +84,36 @@ static void note_piece(struct list_parser *p, size_t from)
 	p->end = p->at;
 	if (!p->in_angle)
 		p->phrase_end = p->at;
+}
+
+/* A '<' comes before what ends this address: the words until there are a name. */
+static bool bracket_follows(struct list_parser *p)
+{
+	size_t at = p->at;
+
+	if (p->looked > at)
+		return p->bracket != SIZE_MAX;
+	p->bracket = SIZE_MAX;
+	while (at < p->body.len && strchr(",;<", p->body.data[at]) == NULL) {
+		if (p->body.data[at] == '"')
+			lex_quoted_string(p->body, &at, NULL);
+		else if (p->body.data[at] == '(')
+			lex_skip_space(p->body, &at, NULL);
+		else
+			at++;
+	}
+	p->looked = at;
+	if (at < p->body.len && p->body.data[at] == '<')
+		p->bracket = at;
+	return p->bracket != SIZE_MAX;
+}
+
+/* Where white space alone may stand between addresses: this word begins another one. */
+static bool begins_another(struct list_parser *p)
+{
+	if (!p->separates || p->in_angle)
+		return false;
+	return p->closed || (!p->after_dot && p->has_words && !bracket_follows(p));
 }
 
 static void take_word(struct list_parser *p)
@@ -179,10 +213,10 @@ static int take_special(struct list_parser *p, char c)
 	return r;
 }
 
-int address_list_parse(struct view body, int (*each)(void *argument, const struct header_address *),
-		       void *argument)
+static int list_parse(struct list_parser parser)
 {
-	struct list_parser p = { .body = body, .each = each, .argument = argument };
+	struct list_parser p = parser;
+	struct view body = p.body;
 	int r = 0;
 
 	begin_address(&p);
@@ -192,8 +226,13 @@ int address_list_parse(struct view body, int (*each)(void *argument, const struc
 			break;
 
 		char c = body.data[p.at];
+		bool word = c == '"' || lex_is_atext(c);
 
-		if (c == '"' || lex_is_atext(c))
+		if ((word && begins_another(&p)) || (c == '<' && p.closed && p.separates))
+			r = finish_address(&p);
+		if (r != 0)
+			break;
+		if (word)
 			take_word(&p);
 		else if (c == '[')
 			take_literal(&p);
@@ -207,4 +246,18 @@ int address_list_parse(struct view body, int (*each)(void *argument, const struc
 	str_free(&p.local);
 	str_free(&p.domain);
 	return r;
+}
+
+int address_list_parse(struct view body, int (*each)(void *argument, const struct header_address *),
+		       void *argument)
+{
+	return list_parse((struct list_parser){ .body = body, .each = each, .argument = argument });
+}
+
+int address_list_parse_all(struct view body,
+			   int (*each)(void *argument, const struct header_address *),
+			   void *argument)
+{
+	return list_parse((struct list_parser){
+		.body = body, .each = each, .argument = argument, .separates = true });
 }

@@ -7,7 +7,7 @@ bool lex_is_atext(char c)
 	return c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL;
 }
 
-/* Behind the comment that begins at `at`; depth is counted, so nothing recurses. */
+/* After the comment that begins at `at`; depth is counted, so nothing recurses. */
 static size_t lex_skip_comment(struct view text, size_t at)
 {
 	size_t depth = 0;

@@ -96,7 +96,7 @@ int route_map_address(const struct routes *routes, const struct route_maps *maps
 		put_user_before(address, str_view(&extension), list, &text);
 		list = str_view(&text);
 	}
-	address_list_parse(list, take_address, &reader);
+	address_list_parse_all(list, take_address, &reader);
 	if (reader.too_many) {
 		log_warning("%s: %.*s becomes more than %lld addresses", maps->parameter,
 			    VIEW_ARG(address), (long long)param.virtual_alias_expansion_limit);

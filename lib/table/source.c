@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "conf/lines.h"
 #include "table/internal.h"
+#include "table/tokens.h"
 
 struct source {
 	const char *path;
@@ -113,6 +114,26 @@ static bool quotes_are_balanced(struct view text)
 	return !inside;
 }
 
+/*
+ * A member that cannot be understood is told here, with its line. The alias stands all the same: its
+ * mail waits until somebody has mended it, where a name that is not there would be refused.
+ */
+static void check_members(struct source *s, int line, struct view name, struct view value)
+{
+	_cleanup_(str_free) struct str piece = STR_EMPTY, what = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	enum token_kind kind;
+	int r;
+
+	while ((r = token_next(&value, &piece, &kind, &err)) != 0) {
+		if (r > 0)
+			continue;
+		str_printf(&what, "%s, in the alias", err.text);
+		source_complain(s, line, str_cstr(&what), name);
+		return;
+	}
+}
+
 /* aliases(5): "name: value, value"; a name that is no plain word stands in double quotes. */
 static void parse_aliases(struct source *s, int line, struct view text)
 {
@@ -142,6 +163,7 @@ static void parse_aliases(struct source *s, int line, struct view text)
 	if (text.data[0] != '"' && !is_atom(str_view(&name)))
 		return source_complain(s, line,
 				       "such a name must stand in double quotes:", str_view(&name));
+	check_members(s, line, str_view(&name), rest);
 	give(s, line, str_view(&name), rest);
 }
 

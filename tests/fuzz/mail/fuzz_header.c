@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		seen += field.whole.len;
 		header_unfold(&text, field.body);
 		address_list_parse(field.body, check_address, &field.body);
+		address_list_parse_all(field.body, check_address, &field.body);
 		mime_value_parse(field.body, &value);
 		mime_value_free(&value);
 		date_parse_rfc5322(field.body, &when, &zone);

@@ -76,6 +76,34 @@ static void lists(void **state)
 	}
 }
 
+/* Lists of recipients: nobody is passed over. */
+static void recipients(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} all[] = {
+		{ "a@x b@y", "[||a|x] [||b|y] " },
+		{ "a@d2.test b@d2.test, c@d2.test", "[||a|d2.test] [||b|d2.test] [||c|d2.test] " },
+		{ "a@x, foo bar", "[||a|x] [||foo|] [||bar|] " },
+		{ "John Doe <j@x> k@y", "[John Doe||j|x] [||k|y] " },
+		{ "<a@x> <b@y>", "[||a|x] [||b|y] " },
+		{ "<a@x> Bob B <b@y>; c", "[||a|x] [Bob B||b|y] [||c|] " },
+		{ "\"x <y\" z <b@y> w", "[\"x <y\" z||b|y] [||w|] " },
+		{ "a@x (one) b@y (<two>) c", "[one||a|x] [<two>||b|y] [||c|] " },
+		{ "john . doe @ x . y b@y", "[||john.doe|x.y] [||b|y] " },
+		{ "Group: a b; c", "{Group [||a|] [||b|] } [||c|] " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		_cleanup_(str_free) struct str out = STR_EMPTY;
+
+		assert_int_equal(address_list_parse_all(view_of(all[i].in), collect, &out), 0);
+		if (strcmp(str_cstr(&out), all[i].out) != 0)
+			fail_msg("%s: %s", all[i].in, str_cstr(&out));
+	}
+}
+
 static int check_place(void *argument, const struct header_address *a)
 {
 	struct view body = *(struct view *)argument;
@@ -100,7 +128,8 @@ static void places(void **state)
 /* A megabyte of anything takes no time to speak of: the test's time limit is the check. */
 static void hostile_input_is_linear(void **state)
 {
-	static const char *const pieces[] = { "(", "<", "\"", "a@b,", "@", "a:", "[", "\\", ")(" };
+	static const char *const pieces[] = { "(", "<",	 "\"", "a@b,", "@",    "a:",
+					      "[", "\\", ")(", "a ",   "a@b ", "\"a\" (" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
@@ -109,6 +138,7 @@ static void hostile_input_is_linear(void **state)
 		while (in.len < 1000000)
 			str_append_cstr(&in, pieces[i]);
 		address_list_parse(str_view(&in), collect, &out);
+		address_list_parse_all(str_view(&in), collect, &out);
 	}
 }
 
@@ -116,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists),
+		cmocka_unit_test(recipients),
 		cmocka_unit_test(places),
 		cmocka_unit_test(hostile_input_is_linear),
 	};

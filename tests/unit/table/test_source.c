@@ -31,6 +31,8 @@ static const struct {
 	{ SOURCE_ALIASES, "\"Joe : X\" : /var/mail/x,\n\t:include:/etc/list\n",
 	  "1<joe : x></var/mail/x,\t:include:/etc/list>", NULL },
 	{ SOURCE_ALIASES, "no colon here\n", "", "t, line 1: expected name: value" },
+	{ SOURCE_ALIASES, "bad: alice, <bob\nfine: a b\n", "1<bad><alice, <bob>2<fine><a b>",
+	  "t, line 1: unbalanced <>, in the alias \"bad\"" },
 	{ SOURCE_ALIASES, "empty:\n", "", "t, line 1: no value after \"empty\"" },
 	{ SOURCE_ALIASES, "a@b.c: d\n", "", "t, line 1: an alias is a local name" },
 	{ SOURCE_ALIASES, "two words: d\n", "", "t, line 1: such a name must stand in double" },

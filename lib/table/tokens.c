@@ -1,4 +1,4 @@
-#include "tokens.h"
+#include "table/tokens.h"
 
 #include <errno.h>
 #include <sys/stat.h>

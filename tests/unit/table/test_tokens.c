@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "tokens.h"
+#include "table/tokens.h"
 
 /* "A<x> M<y> ..." of all pieces; "!" for one that makes no sense. */
 static void describe(struct view source, struct str *out)

@@ -11,8 +11,8 @@
  *
  * A pull parser: nothing recurses, one pass, each piece bounded.
  */
-#ifndef LOCAL_TOKENS_H
-#define LOCAL_TOKENS_H
+#ifndef TABLE_TOKENS_H
+#define TABLE_TOKENS_H
 
 #include "base/error.h"
 #include "base/str.h"
