@@ -262,7 +262,7 @@ static int send_messages(struct imap_session *s, struct fetch *fetch, const uint
 	size_t next_seen = 0;
 	bool heavy = has_item(fetch, FETCH_SECTION) || has_item(fetch, FETCH_BODYSTRUCTURE) ||
 		     has_item(fetch, FETCH_ENVELOPE) || has_item(fetch, FETCH_BODY);
-	int r = 0;
+	int r = imap_send_new_keywords(s);
 
 	for (size_t i = 0; i < count && r == 0; i++) {
 		bool tell_flags =

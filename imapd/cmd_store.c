@@ -56,25 +56,6 @@ static int keyword_bits(struct imap_session *s, const struct imap_flags *flags, 
 	return 0;
 }
 
-static int send_flags(struct imap_session *s, const uint32_t *seqs, size_t count)
-{
-	struct str line = STR_EMPTY;
-	int r = 0;
-
-	for (size_t i = 0; i < count && r == 0; i++) {
-		str_clear(&line);
-		str_printf(&line, "* %u FETCH (", seqs[i]);
-		if (s->uid)
-			str_printf(&line, "UID %u ", mailbox_uid(s->mailbox, seqs[i]));
-		str_append_cstr(&line, "FLAGS ");
-		imap_append_flags(s, seqs[i], &line);
-		str_append_cstr(&line, ")\r\n");
-		r = stream_write(s->io, str_view(&line));
-	}
-	str_free(&line);
-	return r;
-}
-
 static int flags_change(struct imap_session *s, const uint32_t *seqs, size_t count,
 			const struct flag_change *what, bool silent)
 {
@@ -84,7 +65,10 @@ static int flags_change(struct imap_session *s, const uint32_t *seqs, size_t cou
 	if (r < 0)
 		return imap_no_errno(s, r, "Store");
 	/* Not silent: all that were named, changed or not, so that the client knows. */
-	r = silent ? send_flags(s, result.others, result.others_count) : send_flags(s, seqs, count);
+	r = imap_send_new_keywords(s);
+	if (r == 0)
+		r = silent ? imap_send_flags(s, result.others, result.others_count)
+			   : imap_send_flags(s, seqs, count);
 	flag_result_free(&result);
 	return r < 0 ? r : imap_ok(s, "Store completed.");
 }

@@ -16,35 +16,38 @@ void opened_message_close(struct opened_message *message)
 	*message = (struct opened_message){ 0 };
 }
 
-/*
- * Finds the empty line that ends the header, reading pieces until it is there. A message without
- * one is all header.
- */
+int opened_message_map(const struct opened_message *message, struct view *content)
+{
+	void *map;
+
+	*content = VIEW("");
+	if (message->size == 0)
+		return 0;
+	map = mmap(NULL, (size_t)message->size, PROT_READ, MAP_PRIVATE, message->fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	*content = view_make(map, (size_t)message->size);
+	return 0;
+}
+
+void opened_message_unmap(struct view content)
+{
+	if (content.len > 0)
+		munmap((void *)(uintptr_t)content.data, content.len);
+}
+
+/* A message without an empty line is all header. */
 static int find_body(struct opened_message *message)
 {
-	char piece[8192];
-	uint64_t at = 0;
-	bool line_start = true;
+	struct view content;
+	size_t end;
+	int r = opened_message_map(message, &content);
 
-	message->body_start = message->size;
-	while (at < message->size) {
-		size_t len = (size_t)MIN((uint64_t)sizeof(piece), message->size - at);
-		int r = io_pread_all(message->fd, piece, len, (off_t)at);
-
-		if (r < 0)
-			return r;
-		for (size_t i = 0; i < len; i++) {
-			if (piece[i] == '\n' && line_start) {
-				message->body_start = at + i + 1;
-				return 0;
-			}
-			if (piece[i] == '\n')
-				line_start = true;
-			else if (piece[i] != '\r')
-				line_start = false;
-		}
-		at += len;
-	}
+	if (r < 0)
+		return r;
+	end = header_find_end(content, 0);
+	message->body_start = end == VIEW_NOT_FOUND ? message->size : end;
+	opened_message_unmap(content);
 	return 0;
 }
 
@@ -66,26 +69,6 @@ int opened_message_get(struct imap_session *s, uint32_t seq, struct opened_messa
 	if (r < 0)
 		opened_message_close(opened);
 	return r;
-}
-
-int opened_message_map(const struct opened_message *message, struct view *content)
-{
-	void *map;
-
-	*content = VIEW("");
-	if (message->size == 0)
-		return 0;
-	map = mmap(NULL, (size_t)message->size, PROT_READ, MAP_PRIVATE, message->fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	*content = view_make(map, (size_t)message->size);
-	return 0;
-}
-
-void opened_message_unmap(struct view content)
-{
-	if (content.len > 0)
-		munmap((void *)(uintptr_t)content.data, content.len);
 }
 
 const struct mime_tree *opened_message_tree(struct opened_message *message, struct view content)

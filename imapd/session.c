@@ -8,10 +8,6 @@
 #include "conf/conf.h"
 #include "fetch.h"
 
-const char imap_capabilities[] = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN "
-				 "UIDPLUS UNSELECT MOVE SPECIAL-USE "
-				 "LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH WITHIN";
-
 /* All connections of this user; there are few. */
 static struct list sessions = { &sessions, &sessions };
 
@@ -23,121 +19,7 @@ void imap_session_new_mail(void)
 	}
 }
 
-void imap_close_mailbox(struct imap_session *s)
-{
-	opened_message_close(s->message);
-	mailbox_close(TAKE(s->mailbox));
-}
-
-/* ---- commands that need no file of their own ---- */
-
-static int session_command_capability(struct imap_session *s)
-{
-	int r = imap_end(s->parser);
-
-	if (r < 0)
-		return r;
-	r = stream_printf(s->io, "* CAPABILITY %s\r\n", imap_capabilities);
-	return r < 0 ? r : imap_ok(s, "Capability completed.");
-}
-
-static int session_command_noop(struct imap_session *s)
-{
-	int r = imap_end(s->parser);
-
-	return r < 0 ? r : imap_ok(s, "NOOP completed.");
-}
-
-static int session_command_logout(struct imap_session *s)
-{
-	int r = imap_end(s->parser);
-
-	if (r < 0)
-		return r;
-	/* Nothing more is told of it. */
-	imap_close_mailbox(s);
-	r = stream_printf(s->io, "* BYE Logging out\r\n");
-	if (r == 0)
-		r = imap_ok(s, "Logout completed.");
-	return r < 0 ? r : IMAP_LOGOUT;
-}
-
-/* RFC 2971; whatever the client says of itself is skipped. */
-static int session_command_id(struct imap_session *s)
-{
-	int r = stream_printf(s->io, "* ID (\"name\" \"%s\")\r\n", param.mail_name);
-
-	return r < 0 ? r : imap_ok(s, "ID completed.");
-}
-
-/* RFC 5161: nothing that is there needs to be enabled; names that are unknown are passed over. */
-static int command_enable(struct imap_session *s)
-{
-	struct view name;
-	int r;
-
-	do {
-		r = imap_space(s->parser);
-		if (r == 0)
-			r = imap_atom(s->parser, &name);
-		if (r < 0)
-			return r;
-	} while (!imap_at_end(s->parser));
-	r = imap_end(s->parser);
-	if (r == 0)
-		r = stream_printf(s->io, "* ENABLED\r\n");
-	return r < 0 ? r : imap_ok(s, "Enabled.");
-}
-
-static int command_login(struct imap_session *s)
-{
-	return imap_bad(s, "Already logged in.");
-}
-
-const struct imap_command imap_commands[] = {
-	{ "CAPABILITY", STATE_ANY, false, true, session_command_capability },
-	{ "NOOP", STATE_ANY, false, true, session_command_noop },
-	{ "LOGOUT", STATE_ANY, false, false, session_command_logout },
-	{ "ID", STATE_ANY, false, true, session_command_id },
-	{ "ENABLE", STATE_ANY, false, true, command_enable },
-	{ "LOGIN", STATE_ANY, false, true, command_login },
-	{ "AUTHENTICATE", STATE_ANY, false, true, command_login },
-	{ "STARTTLS", STATE_ANY, false, true, command_login },
-	{ "SELECT", STATE_ANY, false, true, imap_command_select },
-	{ "EXAMINE", STATE_ANY, false, true, imap_command_examine },
-	{ "CREATE", STATE_ANY, false, true, imap_command_create },
-	{ "DELETE", STATE_ANY, false, true, imap_command_delete },
-	{ "RENAME", STATE_ANY, false, true, imap_command_rename },
-	{ "SUBSCRIBE", STATE_ANY, false, true, imap_command_subscribe },
-	{ "UNSUBSCRIBE", STATE_ANY, false, true, imap_command_unsubscribe },
-	{ "LIST", STATE_ANY, false, true, imap_command_list },
-	{ "XLIST", STATE_ANY, false, true, imap_command_list },
-	{ "LSUB", STATE_ANY, false, true, imap_command_lsub },
-	{ "NAMESPACE", STATE_ANY, false, true, imap_command_namespace },
-	{ "STATUS", STATE_ANY, false, true, imap_command_status },
-	{ "APPEND", STATE_ANY, false, true, imap_command_append },
-	{ "IDLE", STATE_ANY, false, true, imap_command_idle },
-	{ "CHECK", STATE_SELECTED, false, true, session_command_noop },
-	{ "CLOSE", STATE_SELECTED, false, true, imap_command_close },
-	{ "UNSELECT", STATE_SELECTED, false, true, imap_command_unselect },
-	{ "EXPUNGE", STATE_SELECTED, true, true, imap_command_expunge },
-	{ "SEARCH", STATE_SELECTED, true, false, imap_command_search },
-	{ "FETCH", STATE_SELECTED, true, false, imap_command_fetch },
-	{ "STORE", STATE_SELECTED, true, false, imap_command_store },
-	{ "COPY", STATE_SELECTED, true, true, imap_command_copy },
-	{ "MOVE", STATE_SELECTED, true, true, imap_command_move },
-};
-const size_t imap_command_count = ARRAY_SIZE(imap_commands);
-
 /* ---- the loop ---- */
-
-static const struct imap_command *find_command(struct view name)
-{
-	for (size_t i = 0; i < imap_command_count; i++)
-		if (view_is_nocase(name, imap_commands[i].name))
-			return &imap_commands[i];
-	return NULL;
-}
 
 /* Reads the name after UID, if there is that prefix. NULL: answered with BAD by the caller. */
 static int session_read_command(struct imap_session *s, const struct imap_command **command)
@@ -158,8 +40,19 @@ static int session_read_command(struct imap_session *s, const struct imap_comman
 		if (r < 0)
 			return r;
 	}
-	*command = find_command(name);
+	*command = imap_command_find(name);
 	return 0;
+}
+
+/* What this connection did, the user's others tell at once if they idle. */
+static void wake_others(const struct imap_session *s)
+{
+	list_for_each (&sessions, struct imap_session, link, other) {
+		if (other == s)
+			continue;
+		other->mail_came = true;
+		wake_all(&other->new_mail);
+	}
 }
 
 static int run_command(struct imap_session *s, const struct imap_command *command)
@@ -171,7 +64,12 @@ static int run_command(struct imap_session *s, const struct imap_command *comman
 	if (!(command->states & state))
 		return imap_bad(s, "Select a mailbox first.");
 	s->expunge_allowed = command->expunge_allowed || (s->uid && command->may_be_uid);
-	return command->handle(s);
+
+	int r = command->handle(s);
+
+	if (command->changes)
+		wake_others(s);
+	return r;
 }
 
 /*
@@ -259,6 +157,7 @@ static void imap_session_goodbye(struct imap_session *s, int why)
 void imap_session_serve(struct stream *io, const struct session_client *client, struct store *store)
 {
 	struct opened_message message = { 0 };
+	struct str capabilities = STR_EMPTY;
 	struct imap_session s = { .io = io, .client = client, .store = store, .message = &message };
 	struct imap_limits limits = { .line = (size_t)param.imap_max_line_length,
 				      .command = (size_t)param.imap_max_line_length * 2,
@@ -268,13 +167,16 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	WAITLIST_INIT(&s.new_mail);
 	list_push_back(&sessions, &s.link);
 	s.parser = imap_parser_new(io, &limits);
+	imap_append_capabilities(&capabilities);
+	s.capabilities = str_cstr(&capabilities);
 	r = stream_printf(io, "%.*s OK [CAPABILITY %s] Logged in.\r\n", VIEW_ARG(client->tag),
-			  imap_capabilities);
+			  s.capabilities);
 	while (r == IMAP_DONE)
 		r = imap_session_command(&s);
 	imap_session_goodbye(&s, r == IMAP_LOGOUT ? 0 : r);
 	imap_close_mailbox(&s);
 	imap_parser_free(s.parser);
+	str_free(&capabilities);
 	settle_all(&s);
 	list_remove(&s.link);
 }

@@ -32,6 +32,7 @@ struct imap_session {
 	struct opened_message *message; /* read last, kept open for the next piece (fetch.h) */
 	bool uid;			/* the present command has the prefix UID */
 	bool expunge_allowed;		/* at the end of the present command (RFC 3501 7.4.1) */
+	const char *capabilities;	/* after login, as CAPABILITY tells them */
 	unsigned bad_commands;
 	struct list link;	  /* among all connections of this process */
 	struct waitlist new_mail; /* IDLE waits here too */
@@ -43,8 +44,10 @@ struct imap_command {
 	const char *name;
 	unsigned states;
 	bool may_be_uid;
-	bool expunge_allowed;
+	bool expunge_allowed; /* EXPUNGE answers (RFC 3501 7.4.1) */
+	bool changes;	      /* mailboxes: the user's other connections are woken */
 	int (*handle)(struct imap_session *s);
+	const char *capabilities; /* that it brings, with spaces between them; NULL: none */
 };
 
 /* session.c */
@@ -52,8 +55,11 @@ void imap_session_serve(struct stream *io, const struct session_client *client,
 			struct store *store);
 /* Wakes those who idle: mail came (any folder). */
 void imap_session_new_mail(void);
-extern const struct imap_command imap_commands[];
-extern const size_t imap_command_count;
+
+/* commands.c: NULL: there is no such command. */
+const struct imap_command *imap_command_find(struct view name);
+/* What the table brings, without "CAPABILITY" in front. */
+void imap_append_capabilities(struct str *out);
 
 /* Leaves the selected mailbox, if there is one. */
 void imap_close_mailbox(struct imap_session *s);
@@ -64,13 +70,17 @@ int imap_no(struct imap_session *s, const char *format, ...) __attribute__((form
 int imap_bad(struct imap_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* NO with the response code (RFC 5530) and words for an error of the store. */
 int imap_no_errno(struct imap_session *s, int error, const char *doing);
-/* Capabilities after login, without "CAPABILITY" in front. */
-extern const char imap_capabilities[];
 /*
  * Tells what changed in the selected mailbox: expunges (if allowed), EXISTS, RECENT, FLAGS of
  * others. 0 or a stream error; a mailbox that is gone is closed with a BYE (-ESTALE).
  */
 int imap_send_changes(struct imap_session *s, bool may_expunge);
+/* FLAGS and PERMANENTFLAGS, if there is a keyword that the client has not been told of: before any FETCH. */
+int imap_send_new_keywords(struct imap_session *s);
+/* A FETCH answer with the flags of each. */
+int imap_send_flags(struct imap_session *s, const uint32_t *seqs, size_t count);
+/* FLAG_... of a system flag's name without the backslash; 0: there is none. */
+unsigned imap_system_flag(struct view name);
 /* FLAGS and PERMANENTFLAGS of the selected mailbox. */
 int imap_send_flag_lists(struct imap_session *s);
 /* The set of the present command (UIDs if s->uid) as sequence numbers, ascending. Frees `set`. */
@@ -97,6 +107,12 @@ int imap_parse_mailbox(struct imap_session *s, struct str *name);
 void imap_append_mailbox(struct str *out, struct view name);
 
 /* One file for each group of commands. */
+int imap_command_capability(struct imap_session *s);
+int imap_command_noop(struct imap_session *s);
+int imap_command_logout(struct imap_session *s);
+int imap_command_id(struct imap_session *s);
+int imap_command_enable(struct imap_session *s);
+int imap_command_refused(struct imap_session *s); /* LOGIN and its kin, after login */
 int imap_command_select(struct imap_session *s);
 int imap_command_examine(struct imap_session *s);
 int imap_command_close(struct imap_session *s);

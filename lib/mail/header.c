@@ -1,3 +1,4 @@
+/* Fields of a header block, and where it ends. What they say is read elsewhere (address_list.c, mime_value.c). */
 #include "mail/header.h"
 
 /* Length of the line at the front, its LF included. */
@@ -26,33 +27,56 @@ static size_t find_colon(struct view line, size_t *name_length)
 	return *name_length > 0 && i < line.len && line.data[i] == ':' ? i : VIEW_NOT_FOUND;
 }
 
-int header_next(struct view *rest, struct header_field *field)
+int header_step(struct view *rest, struct header_field *field)
 {
 	size_t end = line_length(*rest), name_length;
 	struct view line = view_first(*rest, end);
 
 	if (line.len == 0)
-		return 0;
+		return HEADER_END;
 	if (is_empty_line(line)) {
 		*rest = view_from(*rest, end);
-		return 0;
+		return HEADER_END;
 	}
 
 	size_t colon = find_colon(line, &name_length);
 
-	if (colon == VIEW_NOT_FOUND)
-		return 0;
-	while (end < rest->len && (rest->data[end] == ' ' || rest->data[end] == '\t'))
-		end += line_length(view_from(*rest, end));
+	if (colon != VIEW_NOT_FOUND)
+		while (end < rest->len && (rest->data[end] == ' ' || rest->data[end] == '\t'))
+			end += line_length(view_from(*rest, end));
 	field->whole = view_first(*rest, end);
-	field->name = view_first(*rest, name_length);
+	*rest = view_from(*rest, end);
+	if (colon == VIEW_NOT_FOUND)
+		return HEADER_JUNK;
+	field->name = view_first(field->whole, name_length);
 	field->body = view_from(field->whole, colon + 1);
 	if (view_ends(field->body, VIEW("\n")))
 		field->body.len--;
 	if (view_ends(field->body, VIEW("\r")))
 		field->body.len--;
-	*rest = view_from(*rest, end);
-	return 1;
+	return HEADER_FIELD;
+}
+
+int header_next(struct view *rest, struct header_field *field)
+{
+	int r;
+
+	do
+		r = header_step(rest, field);
+	while (r == HEADER_JUNK);
+	return r;
+}
+
+size_t header_find_end(struct view text, size_t from)
+{
+	while (from < text.len) {
+		size_t end = from + line_length(view_from(text, from));
+
+		if (is_empty_line(view_make(text.data + from, end - from)))
+			return end;
+		from = end;
+	}
+	return VIEW_NOT_FOUND;
 }
 
 bool header_find(struct view header, const char *name, struct header_field *field)

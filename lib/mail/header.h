@@ -17,11 +17,22 @@ struct header_field {
 };
 
 /*
- * Takes the next field off *rest. 1: a field; 0: the header has ended (*rest then is the body,
- * after the empty line; also where a line is no field: the body then begins there). Line ends
- * may be CR LF or LF.
+ * A header ends with the first empty line, and with nothing else. What stands in it and is no field (an
+ * mbox From_ line, broken folding, a byte order mark, a name with a blank in it) is passed over: what
+ * follows it counts.
+ *
+ * Takes the next field off *rest. 1: a field; 0: the header has ended (*rest then is the body, after the
+ * empty line). Line ends may be CR LF or LF.
  */
 int header_next(struct view *rest, struct header_field *field);
+/* The same line by line, for those to whom a line that is no field matters: field->whole is that line. */
+enum { HEADER_END, HEADER_FIELD, HEADER_JUNK };
+int header_step(struct view *rest, struct header_field *field);
+/*
+ * Where the body begins: after the first empty line from the line that begins at `from` on.
+ * VIEW_NOT_FOUND: there is no empty line in this text.
+ */
+size_t header_find_end(struct view text, size_t from);
 /* First field of that name (case ignored) in a header block; false if there is none. */
 bool header_find(struct view header, const char *name, struct header_field *field);
 /* Body with folding undone and outer white space removed, appended. */

@@ -114,7 +114,7 @@ static size_t count_lines(struct view text)
 }
 
 /*
- * Reads a part's header, up to its empty line, a boundary of an open part or what is no field.
+ * Reads a part's header, up to its empty line or a boundary of an open part.
  * Leaves p->at at the body.
  */
 static void part_read_header(struct mime_parser *p, struct part_kind *kind)
@@ -128,13 +128,18 @@ static void part_read_header(struct mime_parser *p, struct part_kind *kind)
 
 		if (rest.len > 0 && find_boundary(p, at, line_end(p->content, at), &closing) >= 0)
 			break;
-		if (header_next(&rest, &field) == 0) {
+
+		int kind_of_line = header_step(&rest, &field);
+
+		if (kind_of_line == HEADER_END) {
 			size_t body = p->content.len - rest.len;
 
 			p->lines += body > at; /* the empty line */
 			break;
 		}
 		p->lines += count_lines(field.whole);
+		if (kind_of_line == HEADER_JUNK)
+			continue;
 		if (!typed && view_is_nocase(field.name, "Content-Type")) {
 			note_content_type(kind, field.body);
 			typed = true;

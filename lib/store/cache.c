@@ -56,23 +56,6 @@ static bool header_is_listed(struct view name)
 
 /* ---- reading ---- */
 
-/* Where the header ends: after its empty line; 0: not in these bytes. */
-static size_t cached_header_end(struct view text, size_t from)
-{
-	for (size_t i = from; i < text.len; i++) {
-		const char *lf = memchr(text.data + i, '\n', text.len - i);
-
-		if (lf == NULL)
-			return 0;
-		i = (size_t)(lf - text.data);
-		if (i + 1 < text.len && text.data[i + 1] == '\n')
-			return i + 2;
-		if (i + 2 < text.len && text.data[i + 1] == '\r' && text.data[i + 2] == '\n')
-			return i + 3;
-	}
-	return 0;
-}
-
 static int message_read_header(int fd, uint64_t size, struct str *header)
 {
 	uint64_t limit = MIN(size, (uint64_t)STORE_HEADER_MAX);
@@ -80,14 +63,14 @@ static int message_read_header(int fd, uint64_t size, struct str *header)
 
 	while (header->len < limit) {
 		size_t want = (size_t)MIN((uint64_t)HEADER_BLOCK, limit - header->len);
-		size_t from = header->len > 2 ? header->len - 2 : 0;
+		size_t from = view_find_last_byte(str_view(header), '\n');
 		int r = io_pread_all(fd, str_reserve(header, want), want, (off_t)header->len);
 
 		if (r < 0)
 			return r == -ENODATA ? -EIO : r;
 		str_grow(header, want);
-		end = cached_header_end(str_view(header), from);
-		if (end > 0) {
+		end = header_find_end(str_view(header), from == VIEW_NOT_FOUND ? 0 : from + 1);
+		if (end != VIEW_NOT_FOUND) {
 			str_truncate(header, end);
 			return 0;
 		}

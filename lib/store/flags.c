@@ -79,6 +79,19 @@ static int change_one(struct tx *tx, struct flag_work *work, struct folder *fold
 	return message_change(tx, folder, uid, &state, &now);
 }
 
+/* Another session may have given a message a keyword that this one has not heard of. */
+static int learn_keywords(struct tx *tx, struct flag_work *work)
+{
+	uint64_t used = 0;
+
+	for (size_t i = 0; i < work->update_count; i++)
+		used |= work->updates[i].keywords;
+	for (; used != 0; used &= used - 1)
+		if (mailbox_keyword_name(work->mailbox, (unsigned)__builtin_ctzll(used)) == NULL)
+			return mailbox_read_words(tx, work->mailbox);
+	return 0;
+}
+
 static int flag_work(struct tx *tx, void *argument)
 {
 	struct flag_work *work = argument;
@@ -91,6 +104,8 @@ static int flag_work(struct tx *tx, void *argument)
 	work->update_count = 0;
 	for (size_t i = 0; i < work->count && r == 0; i++)
 		r = change_one(tx, work, &folder, work->seqs[i]);
+	if (r == 0)
+		r = learn_keywords(tx, work);
 	if (r < 0 || result->modseq == 0)
 		return r;
 	return folder_save(tx, &folder);

@@ -203,6 +203,14 @@ int mailbox_keyword_add(struct mailbox *mailbox, struct view name)
 	return bit;
 }
 
+bool mailbox_take_new_keywords(struct mailbox *mailbox)
+{
+	bool changed = mailbox->words_changed;
+
+	mailbox->words_changed = false;
+	return changed;
+}
+
 /* ---- the arrays ---- */
 
 void mailbox_set_keywords(struct mailbox *mailbox, uint32_t seq, uint64_t keywords)

@@ -211,6 +211,8 @@ const char *mailbox_keyword_name(const struct mailbox *mailbox, unsigned bit);
  */
 uint64_t mailbox_keyword_mask(const struct mailbox *mailbox, struct view name);
 int mailbox_keyword_add(struct mailbox *mailbox, struct view name);
+/* Are there keywords that were not there when this was asked last (or mailbox_refresh told of them)? */
+bool mailbox_take_new_keywords(struct mailbox *mailbox);
 
 /*
  * What changed since the snapshot, by anybody (this mailbox's own expunges too, but not its own

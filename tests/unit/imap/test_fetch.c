@@ -262,6 +262,30 @@ static void large(struct imap_client *c)
 	str_free(&text);
 }
 
+/* A header ends at its empty line, in everything that is told of it. */
+static void lines_that_are_no_fields(struct imap_client *c)
+{
+	client_append(c, "INBOX", "",
+		      "From bob Mon Sep 17 00:00:00 2001\n"
+		      "From: Alice <alice@example.test>\n"
+		      "Broken Name: x\n"
+		      "gr\xc3\xbc\xc3\x9f: y\n"
+		      "Subject: after the junk\n"
+		      "no field\n"
+		      "Content-Type: text/plain; charset=utf-8\n"
+		      "\n"
+		      "Body.\n");
+	client_ask(c, "s SELECT INBOX\r\n");
+	client_expect_has(c, "a FETCH 1 ENVELOPE\r\n", "NIL \"after the junk\" ((\"Alice\" NIL");
+	client_expect_has(c, "b FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]\r\n",
+			  "{27}\nSubject: after the junk\n\n)");
+	client_expect_has(c, "c FETCH 1 BODYSTRUCTURE\r\n", "(\"charset\" \"utf-8\")");
+	client_expect_has(c, "d FETCH 1 BODY.PEEK[1]\r\n", "BODY[1] {7}\nBody.\n)");
+	client_expect_has(c, "e FETCH 1 BODY.PEEK[TEXT]\r\n", "BODY[TEXT] {7}\nBody.\n)");
+	client_expect(c, "f SEARCH SUBJECT \"after the\"\r\n",
+		      "* SEARCH 1\nf OK Search completed.\n");
+}
+
 #define TEST(name)                                                                                 \
 	static void test_##name(void **state)                                                      \
 	{                                                                                          \
@@ -274,13 +298,18 @@ TEST(pieces)
 TEST(seen)
 TEST(malformed)
 TEST(large)
+TEST(lines_that_are_no_fields)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sections),  cmocka_unit_test(test_plain_message),
-		cmocka_unit_test(test_pieces),	  cmocka_unit_test(test_seen),
-		cmocka_unit_test(test_malformed), cmocka_unit_test(test_large),
+		cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_plain_message),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_seen),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_lines_that_are_no_fields),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

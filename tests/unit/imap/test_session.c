@@ -149,11 +149,11 @@ static void store_and_expunge(struct imap_client *c)
 	client_ask(c, "s SELECT INBOX\r\n"); /* nothing is \Recent any more */
 	client_expect(
 		c, "a STORE 1:2 +FLAGS (\\Deleted $Work)\r\n",
-		"* 1 FETCH (FLAGS (\\Deleted $Work))\n"
-		"* 2 FETCH (FLAGS (\\Deleted $Work))\n"
 		"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work)\n"
 		"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Work \\*)] "
 		"Flags permitted.\n"
+		"* 1 FETCH (FLAGS (\\Deleted $Work))\n"
+		"* 2 FETCH (FLAGS (\\Deleted $Work))\n"
 		"a OK Store completed.\n");
 	client_expect(c, "b UID STORE 2 -FLAGS.SILENT $Work\r\n", "b OK Store completed.\n");
 	client_expect(c, "c UID STORE 2 FLAGS \\Deleted\r\n",
@@ -248,6 +248,59 @@ static void append(struct imap_client *c)
 	client_expect_has(c, "j APPEND INBOX {0+}\r\n\r\n", "j ");
 	/* In the selected mailbox it is told at once. */
 	client_expect_has(c, "k APPEND INBOX {3+}\r\nx\r\n\r\n", " EXISTS\n");
+}
+
+/* What one connection does, another that idles tells at once, not when it looks by itself. */
+static void idle_tells_of_other_connections(struct imap_client *c)
+{
+	struct imap_client other;
+
+	client_append(c, "INBOX", "", MESSAGE);
+	client_ask(c, "s SELECT INBOX\r\n");
+	client_connect(&other, c->maildir);
+	client_ask(&other, "s SELECT INBOX\r\n");
+	client_send(&other, "i IDLE\r\n");
+	client_read_until(&other, "+ idling");
+	client_append(c, "INBOX", "", MESSAGE);
+	client_read_until(&other, "* 2 EXISTS");
+	client_ask(c, "a STORE 1 +FLAGS (\\Flagged)\r\n");
+	client_read_until(&other, "* 1 FETCH (FLAGS (\\Flagged");
+	client_ask(c, "b COPY 1 INBOX\r\n");
+	client_read_until(&other, "* 3 EXISTS");
+	client_ask(c, "c STORE 1 +FLAGS.SILENT (\\Deleted)\r\n");
+	client_read_until(&other, "* 1 FETCH (FLAGS (\\Flagged \\Deleted");
+	client_ask(c, "d EXPUNGE\r\n");
+	client_read_until(&other, "* 1 EXPUNGE");
+	client_send(&other, "DONE\r\n");
+	client_read_until(&other, "i OK");
+	client_disconnect(&other);
+}
+
+/* A keyword is told with FLAGS and PERMANENTFLAGS before the first answer that has it. */
+static void keyword_of_another_connection(struct imap_client *c)
+{
+	struct imap_client other;
+	const char *answer;
+
+	client_append(c, "INBOX", "", MESSAGE);
+	client_ask(c, "s SELECT INBOX\r\n");
+	client_connect(&other, c->maildir);
+	client_ask(&other, "s SELECT INBOX\r\n");
+	client_ask(&other, "a STORE 1 +FLAGS.SILENT (kwnew)\r\n");
+	answer = client_ask(c, "b STORE 1 +FLAGS (\\Answered)\r\n");
+	if (strstr(answer, "* FLAGS (") == NULL || strstr(answer, "kwnew))") == NULL ||
+	    strstr(answer, "kwnew))") < strstr(answer, "* FLAGS ("))
+		fail_msg("%s", answer);
+	client_ask(&other, "c STORE 1 +FLAGS.SILENT (kwsecond)\r\n");
+	answer = client_ask(c, "d FETCH 1 BODY[TEXT]\r\n");
+	if (strstr(answer, "* FLAGS (") == NULL || strstr(answer, "kwsecond))") == NULL ||
+	    strstr(answer, "kwsecond))") < strstr(answer, "PERMANENTFLAGS"))
+		fail_msg("%s", answer);
+	answer = client_ask(c, "e STORE 1 +FLAGS (own)\r\n");
+	if (strstr(answer, "own))") == NULL || strstr(answer, "* FLAGS (") == NULL ||
+	    strstr(answer, "own))") < strstr(answer, "PERMANENTFLAGS"))
+		fail_msg("%s", answer);
+	client_disconnect(&other);
 }
 
 static void append_without_limit(struct imap_client *c)
@@ -429,6 +482,8 @@ TEST(store_and_expunge)
 TEST(sets_that_are_odd)
 TEST(copy_and_move)
 TEST(append)
+TEST(idle_tells_of_other_connections)
+TEST(keyword_of_another_connection)
 TEST(append_without_limit)
 TEST(literals)
 TEST(idle)
@@ -450,6 +505,8 @@ int main(void)
 		cmocka_unit_test(test_sets_that_are_odd),
 		cmocka_unit_test(test_copy_and_move),
 		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_idle_tells_of_other_connections),
+		cmocka_unit_test(test_keyword_of_another_connection),
 		cmocka_unit_test(test_append_without_limit),
 		cmocka_unit_test(test_literals),
 		cmocka_unit_test(test_idle),

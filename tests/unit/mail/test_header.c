@@ -29,32 +29,39 @@ static void fields(void **state)
 	assert_true(view_is(rest, "body"));
 }
 
-static void what_is_no_field_begins_the_body(void **state)
+static void what_is_no_field_is_passed_over(void **state)
 {
-	static const char *const bodies[] = { "From alice Sat Nov 21\r\n",
-					      " a: b\r\n",
-					      ": x\r\n",
-					      "no colon\r\n",
-					      "a b: c\r\n",
-					      "\x01:x\r\n",
-					      "" };
+	static const char *const lines[] = { "From alice Sat Nov 21\r\n",
+					     ": x\r\n",
+					     "no colon\r\n",
+					     "a b: c\r\n folded\r\n",
+					     "gr\xc3\xbc\xc3\x9f: x\r\n",
+					     "\xef\xbb\xbfX: y\r\n",
+					     "\x01:x\r\n",
+					     "" };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		_cleanup_(str_free) struct str text = STR_EMPTY;
 		struct header_field f;
 
-		str_printf(&text, "A: b\r\n%s", bodies[i]);
+		str_printf(&text, "%sA: b\r\n%sC: d\n%s\r\nE: f\r\n", lines[i], lines[i], lines[i]);
 
 		struct view rest = str_view(&text);
 
-		/* A line that begins with a space belongs to the field before it. */
 		assert_int_equal(header_next(&rest, &f), 1);
-		if (bodies[i][0] == ' ')
-			continue;
+		assert_true(view_is(f.name, "A"));
+		assert_true(view_is(f.whole, "A: b\r\n"));
+		assert_int_equal(header_next(&rest, &f), 1);
+		assert_true(view_is(f.name, "C"));
 		assert_int_equal(header_next(&rest, &f), 0);
-		assert_true(view_is(rest, bodies[i]));
+		assert_true(view_is(rest, "E: f\r\n"));
+		assert_int_equal(header_find_end(str_view(&text), 0),
+				 text.len - strlen("E: f\r\n"));
 	}
+	assert_int_equal(header_find_end(VIEW("\r\nA: b"), 0), 2);
+	assert_true(header_find_end(VIEW("A: b\r\nno end"), 0) == VIEW_NOT_FOUND);
+	assert_true(header_find_end(VIEW(""), 0) == VIEW_NOT_FOUND);
 }
 
 static void finding_and_unfolding(void **state)
@@ -148,7 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields),
-		cmocka_unit_test(what_is_no_field_begins_the_body),
+		cmocka_unit_test(what_is_no_field_is_passed_over),
 		cmocka_unit_test(finding_and_unfolding),
 		cmocka_unit_test(values),
 		cmocka_unit_test(parameters_are_bounded),

@@ -40,7 +40,15 @@ static const struct {
 	{ "A: b\r\n\r\nbody", "0.1[body]0 " },
 	{ "A: b\r\n", "0.1[]0 " },
 	{ "", "0.1[]0 " },
-	{ "no header", "0.1[no header]0 " },
+	/* A header ends with its empty line; what is no field in it is passed over. */
+	{ "no header", "0.1[]0 " },
+	{ "no header\r\n\r\nbody", "0.1[body]0 " },
+	{ "From x Mon Sep 17\r\nBroken Name: y\r\n" MP(
+		  "b") "--b\r\njunk\r\nContent-Type: "
+		       "message/rfc822\r\n\r\n>From z\r\n" MP(
+			       "i") "--i\r\n\r\nx\r\n--i--\r\n--b--\r\n",
+	  "0.1M 1.1R 2.1M 3.1[x]0 " },
+	{ MP("b") "--b\r\njunk\r\n--b\r\n\r\nx\r\n--b--", "0.1M 1.1[]0 1.2[x]0 " },
 	{ "A: b\n\nx\ny\n", "0.1[x\ny\n]2 " },
 	{ MP("b") "pre\r\n--b\r\n\r\none\r\n--b\r\nX: "
 		  "y\r\n\r\ntwo\r\nlines\r\n\r\n--b--\r\nepi\r\n--b\r\n",
@@ -67,7 +75,7 @@ static const struct {
 	{ "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nUzogeA==\r\n",
 	  "0.1[UzogeA==\r\n]1 " },
 	{ "Content-Type: multipart/mixed\r\n\r\n--x\r\n\r\n", "0.1[--x\r\n\r\n]2 " },
-	{ MP("b") "--b\nA: x\nC", "0.1M 1.1[C]0 " },
+	{ MP("b") "--b\nA: x\nC", "0.1M 1.1[]0 " },
 	{ MP("b") "--b\nA: x\nC:", "0.1M 1.1[]0 " },
 	{ MP("b") "nothing\r\n", "0.1M[nothing\r\n]1 " },
 };

@@ -1,4 +1,4 @@
-/* Answers: tagged lines, what changed, flags, sets. */
+/* Replies: tagged lines, what changed in the selected mailbox, flags, sets. Arguments are read in args.c. */
 #include <errno.h>
 #include <stdarg.h>
 
@@ -14,6 +14,14 @@ static const struct {
 	{ FLAG_DELETED, "\\Deleted" },	 { FLAG_SEEN, "\\Seen" },
 	{ FLAG_DRAFT, "\\Draft" },	 { FLAG_RECENT, "\\Recent" },
 };
+
+unsigned imap_system_flag(struct view name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(system_flags); i++)
+		if (view_is_nocase(name, system_flags[i].name + 1))
+			return system_flags[i].bit;
+	return 0;
+}
 
 static int tagged(struct imap_session *s, const char *kind, const char *format, va_list args)
 {
@@ -176,20 +184,23 @@ int imap_send_flag_lists(struct imap_session *s)
 	return r;
 }
 
-static int send_flag_changes(struct imap_session *s, const struct mailbox_changes *changes)
+int imap_send_new_keywords(struct imap_session *s)
+{
+	return mailbox_take_new_keywords(s->mailbox) ? imap_send_flag_lists(s) : 0;
+}
+
+int imap_send_flags(struct imap_session *s, const uint32_t *seqs, size_t count)
 {
 	struct str line = STR_EMPTY;
 	int r = 0;
 
-	for (size_t i = 0; i < changes->flags_count && r == 0; i++) {
-		uint32_t seq = changes->flags[i];
-
+	for (size_t i = 0; i < count && r == 0; i++) {
 		str_clear(&line);
-		str_printf(&line, "* %u FETCH (", seq);
+		str_printf(&line, "* %u FETCH (", seqs[i]);
 		if (s->uid)
-			str_printf(&line, "UID %u ", mailbox_uid(s->mailbox, seq));
+			str_printf(&line, "UID %u ", mailbox_uid(s->mailbox, seqs[i]));
 		str_append_cstr(&line, "FLAGS ");
-		imap_append_flags(s, seq, &line);
+		imap_append_flags(s, seqs[i], &line);
 		str_append_cstr(&line, ")\r\n");
 		r = stream_write(s->io, str_view(&line));
 	}
@@ -219,103 +230,7 @@ int imap_send_changes(struct imap_session *s, bool may_expunge)
 	if (r >= 0 && changes.keywords)
 		r = imap_send_flag_lists(s);
 	if (r >= 0)
-		r = send_flag_changes(s, &changes);
+		r = imap_send_flags(s, changes.flags, changes.flags_count);
 	mailbox_changes_free(&changes);
 	return r < 0 ? r : 0;
-}
-
-/* ---- arguments that many commands have ---- */
-
-int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **seqs, size_t *count)
-{
-	struct mailbox *box = s->mailbox;
-	uint32_t total = mailbox_count(box);
-	size_t found = 0;
-
-	/* Never NULL, which means "all" to some functions of the store. */
-	*seqs = mem_new_array(uint32_t, 1);
-	*count = 0;
-	imap_set_resolve(set, s->uid ? (total ? mailbox_uid(box, total) : 0) : total);
-	for (size_t i = 0; i < set->count; i++) {
-		uint32_t first = set->ranges[i].first, last = set->ranges[i].last;
-
-		if (s->uid) {
-			first = mailbox_find_from(box, first);
-			last = last == UINT32_MAX ? total : mailbox_find_from(box, last + 1) - 1;
-		}
-		first = MAX(first, 1);
-		last = MIN(last, total);
-		if (first > last)
-			continue;
-		*seqs = mem_resize(*seqs, found + (last - first) + 1, sizeof(**seqs));
-		for (uint32_t seq = first; seq <= last; seq++)
-			(*seqs)[found++] = seq;
-	}
-	*count = found;
-	imap_set_free(set);
-	return 0;
-}
-
-int imap_parse_mailbox(struct imap_session *s, struct str *name)
-{
-	struct error err = ERROR_NONE;
-	struct view text;
-	int r = imap_space(s->parser);
-
-	if (r == 0)
-		r = imap_astring(s->parser, &text);
-	if (r < 0)
-		return r;
-	/* Some clients leave the separator at the end, meaning "and things below it". */
-	if (text.len > 1 && text.data[text.len - 1] == '.')
-		text.len--;
-	if (store_name_normalize(text, name, &err) < 0) {
-		imap_no(s, "[CANNOT] %s.", err.text);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int flag_parse(struct imap_session *s, struct imap_flags *flags)
-{
-	struct view name;
-	int r;
-
-	if (!imap_take(s->parser, '\\')) {
-		if (flags->keyword_count == KEYWORDS_MAX)
-			return imap_syntax_error(s->parser, "Too many keywords");
-		r = imap_atom(s->parser, &name);
-		if (r == 0)
-			flags->keywords[flags->keyword_count++] = name;
-		return r;
-	}
-	r = imap_atom(s->parser, &name);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(system_flags); i++) {
-		if (view_is_nocase(name, system_flags[i].name + 1)) {
-			flags->system |= system_flags[i].bit & FLAGS_SYSTEM;
-			return 0;
-		}
-	}
-	return imap_syntax_error(s->parser, "Unknown system flag");
-}
-
-int imap_parse_flags(struct imap_session *s, bool bare, struct imap_flags *flags)
-{
-	bool parentheses = imap_take(s->parser, '(');
-	int r = 0;
-
-	flags->system = 0;
-	flags->keyword_count = 0;
-	if (!parentheses && !bare)
-		return imap_syntax_error(s->parser, "Expected a list of flags");
-	if (parentheses && imap_take(s->parser, ')'))
-		return 0;
-	do
-		r = flag_parse(s, flags);
-	while (r == 0 && imap_take(s->parser, ' '));
-	if (r == 0 && parentheses && !imap_take(s->parser, ')'))
-		return imap_syntax_error(s->parser, "Expected ) after the flags");
-	return r;
 }

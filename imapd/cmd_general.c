@@ -1,0 +1,66 @@
+/* CAPABILITY, NOOP, LOGOUT, ID, ENABLE: what needs no mailbox; and leaving the selected one. */
+#include "conf/conf.h"
+#include "fetch.h"
+
+int imap_command_capability(struct imap_session *s)
+{
+	int r = imap_end(s->parser);
+
+	if (r < 0)
+		return r;
+	r = stream_printf(s->io, "* CAPABILITY %s\r\n", s->capabilities);
+	return r < 0 ? r : imap_ok(s, "Capability completed.");
+}
+
+int imap_command_noop(struct imap_session *s)
+{
+	int r = imap_end(s->parser);
+
+	return r < 0 ? r : imap_ok(s, "NOOP completed.");
+}
+
+int imap_command_logout(struct imap_session *s)
+{
+	int r = imap_end(s->parser);
+
+	if (r < 0)
+		return r;
+	/* Nothing more is told of it. */
+	imap_close_mailbox(s);
+	r = stream_printf(s->io, "* BYE Logging out\r\n");
+	if (r == 0)
+		r = imap_ok(s, "Logout completed.");
+	return r < 0 ? r : IMAP_LOGOUT;
+}
+
+/* RFC 2971; whatever the client says of itself is skipped. */
+int imap_command_id(struct imap_session *s)
+{
+	int r = stream_printf(s->io, "* ID (\"name\" \"%s\")\r\n", param.mail_name);
+
+	return r < 0 ? r : imap_ok(s, "ID completed.");
+}
+
+/* RFC 5161: nothing that is there needs to be enabled; names that are unknown are passed over. */
+int imap_command_enable(struct imap_session *s)
+{
+	struct view name;
+	int r;
+
+	do {
+		r = imap_space(s->parser);
+		if (r == 0)
+			r = imap_atom(s->parser, &name);
+		if (r < 0)
+			return r;
+	} while (!imap_at_end(s->parser));
+	r = imap_end(s->parser);
+	if (r == 0)
+		r = stream_printf(s->io, "* ENABLED\r\n");
+	return r < 0 ? r : imap_ok(s, "Enabled.");
+}
+
+int imap_command_refused(struct imap_session *s)
+{
+	return imap_bad(s, "Already logged in.");
+}

@@ -1,0 +1,58 @@
+/*
+ * The table of commands, each with the capabilities that it brings. A new command is a line here and a
+ * function in a file of its group.
+ */
+#include "session.h"
+
+enum { NO_UID = 0, UID = 1, QUIET = 0, EXPUNGES = 1, READS = 0, CHANGES = 1 };
+
+static const struct imap_command commands[] = {
+	{ "CAPABILITY", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_capability,
+	  "IMAP4rev1 LITERAL+" },
+	{ "NOOP", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_noop, NULL },
+	{ "LOGOUT", STATE_ANY, NO_UID, QUIET, READS, imap_command_logout, NULL },
+	{ "ID", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_id, "ID" },
+	{ "ENABLE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_enable, "ENABLE" },
+	{ "LOGIN", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_refused, NULL },
+	{ "AUTHENTICATE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_refused, "SASL-IR" },
+	{ "STARTTLS", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_refused, NULL },
+	{ "SELECT", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_select, NULL },
+	{ "EXAMINE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_examine, NULL },
+	{ "CREATE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_create, NULL },
+	{ "DELETE", STATE_ANY, NO_UID, EXPUNGES, CHANGES, imap_command_delete, NULL },
+	{ "RENAME", STATE_ANY, NO_UID, EXPUNGES, CHANGES, imap_command_rename, NULL },
+	{ "SUBSCRIBE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_subscribe, NULL },
+	{ "UNSUBSCRIBE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_unsubscribe, NULL },
+	{ "LIST", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_list,
+	  "CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS" },
+	{ "XLIST", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_list, NULL },
+	{ "LSUB", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_lsub, NULL },
+	{ "NAMESPACE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_namespace, "NAMESPACE" },
+	{ "STATUS", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_status, "STATUS=SIZE" },
+	{ "APPEND", STATE_ANY, NO_UID, EXPUNGES, CHANGES, imap_command_append, NULL },
+	{ "IDLE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_idle, "IDLE" },
+	{ "CHECK", STATE_SELECTED, NO_UID, EXPUNGES, READS, imap_command_noop, NULL },
+	{ "CLOSE", STATE_SELECTED, NO_UID, EXPUNGES, CHANGES, imap_command_close, NULL },
+	{ "UNSELECT", STATE_SELECTED, NO_UID, EXPUNGES, READS, imap_command_unselect, "UNSELECT" },
+	{ "EXPUNGE", STATE_SELECTED, UID, EXPUNGES, CHANGES, imap_command_expunge, "UIDPLUS" },
+	{ "SEARCH", STATE_SELECTED, UID, QUIET, READS, imap_command_search, "ESEARCH WITHIN" },
+	{ "FETCH", STATE_SELECTED, UID, QUIET, CHANGES, imap_command_fetch, NULL },
+	{ "STORE", STATE_SELECTED, UID, QUIET, CHANGES, imap_command_store, NULL },
+	{ "COPY", STATE_SELECTED, UID, EXPUNGES, CHANGES, imap_command_copy, NULL },
+	{ "MOVE", STATE_SELECTED, UID, EXPUNGES, CHANGES, imap_command_move, "MOVE" },
+};
+
+const struct imap_command *imap_command_find(struct view name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (view_is_nocase(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+void imap_append_capabilities(struct str *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (commands[i].capabilities != NULL)
+			str_printf(out, "%s%s", i > 0 ? " " : "", commands[i].capabilities);
+}
