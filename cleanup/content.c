@@ -11,7 +11,8 @@
 
 /* The order in which content passes them. */
 static const struct content_stage *const stages[] = {
-	&stage_hops, &stage_drop, &stage_addresses, &stage_complete, &stage_received,
+	&stage_inspect,	  &stage_hops,	   &stage_drop,
+	&stage_addresses, &stage_complete, &stage_received,
 };
 
 int content_open(struct error *err)
@@ -84,7 +85,8 @@ static int write_header(struct intake *in, const struct header_block *block)
 	for (size_t i = 0; r == 0 && i < block->count; i++) {
 		const struct block_field *f = &block->fields[i];
 
-		if (!f->dropped)
+		r = content_write(in, str_view(&f->before));
+		if (r == 0 && !f->dropped)
 			r = content_write(in, f->changed.len > 0 ? str_view(&f->changed)
 								 : f->field.whole);
 	}

@@ -164,3 +164,53 @@ int envelope_close(struct intake *in)
 	}
 	return 0;
 }
+
+int envelope_late_copy(struct intake *in, struct view address)
+{
+	if (in->late == NULL)
+		in->late = map_new();
+	if (map_count(in->late) >= COPIES_MAX)
+		return intake_fail(in, 451, "4.3.0", "Error: too many copies");
+	map_put(in->late, address, in);
+	return 0;
+}
+
+static int add_late_copies(struct intake *in)
+{
+	if (in->late == NULL)
+		return 0;
+	map_for_each (in->late, i) {
+		_cleanup_(str_free) struct str address = STR_EMPTY;
+		struct view given = map_key_at(in->late, i);
+		struct adding adding = { in, given, VIEW_NONE, NOTIFY_NEVER };
+
+		str_append(&address, given);
+		if (envelope_expand(in, &address, &adding) < 0)
+			return -EACCES;
+	}
+	return 0;
+}
+
+/* Recipients stand in front of the content: the message is written once more. */
+int envelope_finish(struct intake *in)
+{
+	struct queue_envelope envelope = intake_envelope(in);
+	struct view redirect = str_view(&in->redirect);
+	struct queue_writer *old = in->writer;
+	int r;
+
+	if (redirect.len == 0 && in->late == NULL)
+		return 0;
+	in->writer = queue_writer_again(old, &envelope);
+	if (redirect.len > 0) {
+		r = queue_writer_recipient(in->writer, redirect, redirect, VIEW_NONE, 0);
+	} else {
+		r = queue_writer_take_recipients(in->writer, old);
+		if (r == 0)
+			r = add_late_copies(in);
+	}
+	if (r == 0)
+		r = queue_writer_take_content(in->writer, old);
+	queue_writer_free(old);
+	return r < 0 ? intake_fail_temporarily(in, "write the queue file", r) : 0;
+}

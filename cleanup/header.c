@@ -23,11 +23,27 @@ void header_block_parse(struct header_block *block, struct view header, struct v
 
 void header_block_free(struct header_block *block)
 {
-	for (size_t i = 0; i < block->count; i++)
+	for (size_t i = 0; i < block->count; i++) {
 		str_free(&block->fields[i].changed);
+		str_free(&block->fields[i].before);
+		str_free(&block->fields[i].own);
+	}
 	free(block->fields);
 	str_free(&block->front);
 	str_free(&block->added);
+}
+
+void header_block_replace(struct block_field *f, struct view text)
+{
+	struct str own = STR_EMPTY;
+	struct view rest;
+
+	str_append(&own, text);
+	str_append(&own, VIEW("\r\n"));
+	rest = str_view(&own);
+	header_next(&rest, &f->field);
+	str_free(&f->own);
+	f->own = own;
 }
 
 const struct block_field *header_block_find(const struct header_block *block, const char *name)

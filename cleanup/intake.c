@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "intake.h"
 
 struct cleanup cleanup;
@@ -21,6 +22,9 @@ void intake_free(struct intake *in)
 	queue_writer_free(in->writer);
 	map_free(in->seen);
 	map_free(in->copies);
+	map_free(in->late);
+	str_free(&in->redirect);
+	str_free(&in->fail_status_text);
 	str_free(&in->sender);
 	str_free(&in->envid);
 	str_free(&in->client_address);
@@ -64,4 +68,27 @@ int intake_fail_temporarily(struct intake *in, const char *what, int r)
 bool intake_is_ours(const struct intake *in)
 {
 	return !(in->flags & MAIL_FLAG_REMOTE) || in->login.len > 0;
+}
+
+int intake_discard(struct intake *in)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	str_printf(&text, "Ok: queued as %s", queue_writer_id(in->writer));
+	return intake_fail(in, 250, "2.0.0", str_cstr(&text));
+}
+
+struct queue_envelope intake_envelope(const struct intake *in)
+{
+	return (struct queue_envelope){ .sender = str_view(&in->sender),
+					.envid = str_view(&in->envid),
+					.client_address = str_view(&in->client_address),
+					.client_name = str_view(&in->client_name),
+					.helo = str_view(&in->helo),
+					.protocol = str_view(&in->protocol),
+					.login = str_view(&in->login),
+					.flags = in->flags,
+					.body = in->body,
+					.ret = in->ret,
+					.arrival = in->arrival };
 }

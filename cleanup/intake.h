@@ -7,6 +7,9 @@
  *	header.c	the header block; stages: hop count, fields to drop
  *	address.c	stage: addresses in header fields
  *	complete.c	stages: missing fields; the Received field
+ *	checks.c	what a table of header_checks or body_checks says about one line
+ *	mimewalk.c	MIME structure, line by line
+ *	inspect.c	stage: header_checks and kin
  *	content.c	line ends, the header collected, the stages called in order
  *	announce.c	telling qmgr
  *	session.c	the exchange: mail, rcpt, data, data_end; the verdict
@@ -50,8 +53,11 @@ struct intake {
 	size_t header_scanned; /* whole lines of it that were looked at */
 	size_t mailbox_lines;  /* bytes at its front that were From_ lines */
 
-	uint32_t fail_code; /* 0: nothing went wrong */
+	struct str redirect; /* whom it goes to instead; empty: to its recipients */
+	struct map *late;    /* who gets a copy, by what was found in the content */
+	uint32_t fail_code;  /* 0: nothing went wrong; 250: thrown away, and the client hears Ok */
 	const char *fail_status;
+	struct str fail_status_text; /* where it is not a literal */
 	struct str fail_text;
 };
 
@@ -70,6 +76,10 @@ void intake_freep(struct intake **in);
 int intake_fail(struct intake *in, uint32_t code, const char *status, const char *text);
 /* 451 with a line in the log about what could not be done. */
 int intake_fail_temporarily(struct intake *in, const char *what, int r);
+/* The message is thrown away, and its client hears that it was taken. Returns -EACCES. */
+int intake_discard(struct intake *in);
+/* For the queue file. */
+struct queue_envelope intake_envelope(const struct intake *in);
 /* Fields are completed and rewritten: mail of our own users, not of strangers. */
 bool intake_is_ours(const struct intake *in);
 
@@ -82,6 +92,10 @@ int envelope_sender(struct intake *in, struct view sender);
 int envelope_recipient(struct intake *in, const struct msg_rcpt *rcpt);
 /* No more recipients come: adds the copies. */
 int envelope_close(struct intake *in);
+/* One more blind copy, which the content asks for. 0, or -EACCES after intake_fail. */
+int envelope_late_copy(struct intake *in, struct view address);
+/* The content is written: recipients that it asked for. */
+int envelope_finish(struct intake *in);
 
 /* content.c */
 /* Opens what the stages need, before the program is confined. */
@@ -98,6 +112,8 @@ int content_end(struct intake *in);
 struct block_field {
 	struct header_field field; /* as it came */
 	struct str changed;	   /* the whole field, if it is not empty */
+	struct str before;	   /* lines in front of it */
+	struct str own;		   /* what `field` refers to, if it was replaced */
 	bool dropped;
 };
 struct header_block {
@@ -108,6 +124,8 @@ struct header_block {
 };
 void header_block_parse(struct header_block *block, struct view header, struct view *rest);
 void header_block_free(struct header_block *block);
+/* Another field takes its place, and is looked at by the stages that follow. */
+void header_block_replace(struct block_field *f, struct view text);
 /* The first field of that name that is not dropped, or NULL. */
 const struct block_field *header_block_find(const struct header_block *block, const char *name);
 
@@ -143,8 +161,8 @@ struct stage {
 /* Hands a piece of the body on. */
 int stage_pass(struct stage *stage, struct view bytes);
 
-extern const struct content_stage stage_hops, stage_drop, stage_addresses, stage_complete,
-	stage_received;
+extern const struct content_stage stage_inspect, stage_hops, stage_drop, stage_addresses,
+	stage_complete, stage_received;
 
 /* announce.c: before a message is promised. Waits a moment at most. */
 void announce_prepare(void);

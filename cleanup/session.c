@@ -116,19 +116,9 @@ static void intake_begin(struct intake *in, const struct msg_mail *m)
 	    check_size(in, m->size) == 0 && check_space(in, m->size) == 0 &&
 	    check_envelope_id(in) == 0)
 		envelope_sender(in, m->sender);
-	in->writer = queue_writer_new(
-		cleanup.queue,
-		&(struct queue_envelope){ .sender = str_view(&in->sender),
-					  .envid = str_view(&in->envid),
-					  .client_address = str_view(&in->client_address),
-					  .client_name = str_view(&in->client_name),
-					  .helo = str_view(&in->helo),
-					  .protocol = str_view(&in->protocol),
-					  .login = str_view(&in->login),
-					  .flags = in->flags,
-					  .body = in->body,
-					  .ret = in->ret,
-					  .arrival = in->arrival });
+	struct queue_envelope envelope = intake_envelope(in);
+
+	in->writer = queue_writer_new(cleanup.queue, &envelope);
 	/* Those who want to log before we answer choose the id; local users do not. */
 	if (!in->local_submission && queue_id_is_valid(m->queue_id))
 		queue_writer_set_id(in->writer, m->queue_id);
@@ -189,7 +179,11 @@ static int intake_finish(struct intake *in)
 	if (in->fail_code == 0)
 		content_end(in);
 	if (in->fail_code == 0)
+		envelope_finish(in);
+	if (in->fail_code == 0)
 		intake_commit(in);
+	if (in->fail_code == 250)
+		return send_failure(in);
 	if (in->fail_code != 0) {
 		address_show(&text, str_view(&in->sender));
 		log_info("%s: message refused from=<%s>: %u %s %s", queue_writer_id(in->writer),

@@ -141,6 +141,16 @@ int queue_writer_content(struct queue_writer *w, struct view bytes);
 #define QUEUE_RESERVE_MAX ((size_t)256 * 1024)
 int queue_writer_reserve(struct queue_writer *w, size_t size);
 int queue_writer_fill(struct queue_writer *w, struct view text);
+/*
+ * The same message once more, with another envelope: a new writer under the same id, to which
+ * recipients and content of the old one can be given. The old one is then only to be freed.
+ */
+struct queue_writer *queue_writer_again(struct queue_writer *old,
+					const struct queue_envelope *envelope);
+int queue_writer_take_recipients(struct queue_writer *w, struct queue_writer *old);
+int queue_writer_take_content(struct queue_writer *w, struct queue_writer *old);
+/* To be put on hold; until the commit. */
+void queue_writer_hold(struct queue_writer *w);
 /* BODY_..., now that the content is known; until the commit. */
 void queue_writer_set_body(struct queue_writer *w, uint8_t body);
 /* Bytes of content so far. */

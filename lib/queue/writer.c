@@ -32,6 +32,7 @@ struct queue_writer {
 	} room;
 	struct queue_head head;
 	bool content_begun, sealed, committed;
+	bool superseded;	  /* another writer has its id, and its file's name */
 	struct queue_place place; /* once it is committed */
 	int failure;		  /* the first error; everything later fails with it */
 };
@@ -275,6 +276,67 @@ void queue_writer_set_body(struct queue_writer *w, uint8_t body)
 	w->head.body = body;
 }
 
+void queue_writer_hold(struct queue_writer *w)
+{
+	w->head.state_flags |= QUEUE_FLAG_HOLD;
+}
+
+struct queue_writer *queue_writer_again(struct queue_writer *old,
+					const struct queue_envelope *envelope)
+{
+	struct queue_writer *w = queue_writer_new(old->queue, envelope);
+
+	queue_writer_set_id(w, view_of(old->id));
+	w->head.state_flags = old->head.state_flags;
+	w->head.body = old->head.body;
+	writer_fail(w, old->failure);
+	/* Its name is needed; what is in it can still be read. */
+	if (old->fd >= 0 && unlinkat(old->folder_fd, old->id, 0) < 0)
+		writer_fail(w, -errno);
+	old->superseded = true;
+	return w;
+}
+
+/* Appends bytes `at` to `end` of what the other one has written. */
+static int writer_copy(struct queue_writer *w, const struct queue_writer *from, uint64_t at,
+		       uint64_t end)
+{
+	_cleanup_free_ char *block = mem_resize(NULL, BUFFER_SIZE, 1);
+	int r = w->failure;
+
+	while (r == 0 && at < MIN(end, from->written)) {
+		size_t piece = (size_t)MIN(MIN(end, from->written) - at, BUFFER_SIZE);
+
+		r = io_pread_all(from->fd, block, piece, (off_t)at);
+		if (r == 0)
+			r = append(w, block, piece);
+		at += piece;
+	}
+	if (r == 0 && at < end)
+		r = append(w, from->buffer + (at - from->written), (size_t)(end - at));
+	return writer_fail(w, r);
+}
+
+int queue_writer_take_recipients(struct queue_writer *w, struct queue_writer *old)
+{
+	uint64_t end = queue_recipients_end(&old->head);
+
+	w->head.recipient_count = old->head.recipient_count;
+	w->head.recipients_size = old->head.recipients_size;
+	return writer_copy(w, old, end - old->head.recipients_size, end);
+}
+
+int queue_writer_take_content(struct queue_writer *w, struct queue_writer *old)
+{
+	bool spilled = old->room.offset > 0;
+	uint64_t start =
+		spilled ? old->room.offset + old->room.size : queue_recipients_end(&old->head);
+	int r = queue_writer_content(w, str_view(&old->room.text));
+
+	w->head.content_size = old->head.content_size;
+	return r < 0 ? r : writer_copy(w, old, start, old->written + old->used);
+}
+
 /* The room has not left the buffer: there what was filled takes just its own place. */
 static void close_room(struct queue_writer *w)
 {
@@ -403,7 +465,7 @@ void queue_writer_free(struct queue_writer *w)
 		return;
 	if (w->fd >= 0) {
 		/* Removed while it is locked: qmgr cannot have taken it for a message. */
-		if (!w->committed)
+		if (!w->committed && !w->superseded)
 			unlinkat(w->folder_fd, w->id, 0);
 		close(w->fd);
 	}

@@ -105,11 +105,13 @@ const char *table_name(const struct table *table)
 
 int table_lookup(struct table *table, struct view key, struct str *value, struct error *err)
 {
+	size_t longest = table->flags & TABLE_LONG_KEYS ? TABLE_LONG_KEY_MAX : TABLE_KEY_MAX;
 	int r;
 
 	str_clear(value);
+
 	/* No table holds such a key, and none is asked with the end of one in it. */
-	if (key.len == 0 || key.len > TABLE_KEY_MAX || view_find_byte(key, '\0') != VIEW_NOT_FOUND)
+	if (key.len == 0 || key.len > longest || view_find_byte(key, '\0') != VIEW_NOT_FOUND)
 		return 0;
 	if (table->type->folds && !(table->flags & TABLE_CASE_SENSITIVE)) {
 		str_clear(&table->folded);

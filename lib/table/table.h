@@ -25,7 +25,11 @@
 #define TABLE_KEY_MAX	4096
 #define TABLE_VALUE_MAX 65536
 
-enum { TABLE_CASE_SENSITIVE = 1 };
+#define TABLE_LONG_KEY_MAX (1 << 20)
+enum {
+	TABLE_CASE_SENSITIVE = 1,
+	TABLE_LONG_KEYS = 2 /* up to TABLE_LONG_KEY_MAX: lines of mail, not names */
+};
 
 struct table;
 

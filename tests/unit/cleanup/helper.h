@@ -73,6 +73,8 @@ static inline void test_with_cleanup(const char *socket_name, const char *main_c
 		permit_open("authorized_submit_users", param.authorized_submit_users, &err);
 	if (cleanup.submitters == NULL || cleanup.queue == NULL || cleanup.routes == NULL)
 		fail_msg("%s", err.text);
+	if (content_open(&err) < 0)
+		fail_msg("%s", err.text);
 	ipc_set_root(test_directory);
 	test_body = body;
 	task_run(test_main, (void *)(uintptr_t)socket_name);
