@@ -254,8 +254,8 @@ void service_failed(struct running_service *service, struct view reason)
 /* The suite takes, keeps and moves mail with these; the others are ways in and out. */
 static bool is_vital(const struct running_service *service)
 {
-	static const char *const vital[] = { "cleanup",	 "qmgr", "bounce",
-					     "resolver", "auth", "anvil" };
+	static const char *const vital[] = { "cleanup", "qmgr",	 "bounce", "resolver",
+					     "auth",	"anvil", "keys" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(vital); i++)
 		if (strcmp(service->plan->line->program, vital[i]) == 0)
@@ -326,7 +326,7 @@ bool service_gives_work(const struct plan_service *service)
 
 bool service_writes_log(const struct plan_service *service)
 {
-	return wave_of(service->line->program) == WAVE_LAST;
+	return strcmp(service->line->program, "postlogd") == 0;
 }
 
 /* Signals all of a wave (0: none), and counts them. */

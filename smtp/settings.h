@@ -52,6 +52,8 @@
 	X(const char *, tls_security_level, smtp_tls_security_level, lmtp_tls_security_level)      \
 	X(const char *, tls_CAfile, smtp_tls_CAfile, lmtp_tls_CAfile)                              \
 	X(const char *, tls_CApath, smtp_tls_CApath, lmtp_tls_CApath)                              \
+	X(const char *, tls_eccert_file, smtp_tls_eccert_file, lmtp_tls_eccert_file)               \
+	X(const char *, tls_eckey_file, smtp_tls_eckey_file, lmtp_tls_eckey_file)                  \
 	X(const char *, tls_cert_file, smtp_tls_cert_file, lmtp_tls_cert_file)                     \
 	X(const char *, tls_key_file, smtp_tls_key_file, lmtp_tls_key_file)                        \
 	X(const char *, tls_chain_files, smtp_tls_chain_files, lmtp_tls_chain_files)               \

@@ -4,8 +4,10 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "services/clients.h"
 #include "session.h"
 #include "settings.h"
+#include "table/table.h"
 #include "tls/tls.h"
 
 #define MATCH_NAMES_MAX 16
@@ -61,6 +63,9 @@ int session_tls_prepare(struct error *err)
 		.chain_files = tls_setting_or_null(settings.tls_chain_files),
 		.cert_file = tls_setting_or_null(settings.tls_cert_file),
 		.key_file = tls_setting_or_null(settings.tls_key_file),
+		.ec_cert_file = tls_setting_or_null(settings.tls_eccert_file),
+		.ec_key_file = tls_setting_or_null(settings.tls_eckey_file),
+		.sign = keys_sign_as_client,
 		.ca_file = tls_setting_or_null(settings.tls_CAfile),
 		.ca_path = tls_setting_or_null(settings.tls_CApath),
 		.protocols = tls_level >= TLS_ENCRYPT ? settings.tls_mandatory_protocols
@@ -68,7 +73,8 @@ int session_tls_prepare(struct error *err)
 	};
 
 	context = tls_context_new(&options, err);
-	return context == NULL ? -EINVAL : 0;
+	return context == NULL ? -EINVAL
+			       : table_watch_files(TLS_FILES(&options), TLS_CERTIFICATE_FILES, err);
 }
 
 /* smtp_tls_verify_cert_match and its kin: hostname, nexthop, dot-nexthop, or names. */

@@ -4,6 +4,7 @@
  */
 #include "daemon/daemon.h"
 #include "server.h"
+#include "services/clients.h"
 #include "session.h"
 
 static int smtpd_prepare(struct error *err)
@@ -12,9 +13,16 @@ static int smtpd_prepare(struct error *err)
 	return session_open(err);
 }
 
+static void smtpd_start(void)
+{
+	if (server.tls != NULL)
+		keys_connect();
+}
+
 static const struct daemon_program program = {
 	.name = "smtpd",
 	.prepare = smtpd_prepare,
+	.start = smtpd_start,
 	.serve_client = session_serve,
 };
 

@@ -45,6 +45,9 @@ static int open_tls(struct error *err)
 		.chain_files = none_if_empty(param.smtpd_tls_chain_files),
 		.cert_file = none_if_empty(param.smtpd_tls_cert_file),
 		.key_file = none_if_empty(param.smtpd_tls_key_file),
+		.ec_cert_file = none_if_empty(param.smtpd_tls_eccert_file),
+		.ec_key_file = none_if_empty(param.smtpd_tls_eckey_file),
+		.sign = keys_sign_as_server,
 		.ca_file = none_if_empty(param.smtpd_tls_CAfile),
 		.ca_path = none_if_empty(param.smtpd_tls_CApath),
 		.protocols = none_if_empty(server.tls_level == TLS_ENCRYPT
@@ -65,7 +68,9 @@ static int open_tls(struct error *err)
 		return 0;
 	}
 	server.tls = tls_context_new(&options, err);
-	return server.tls == NULL ? -EINVAL : 0;
+	return server.tls == NULL
+		       ? -EINVAL
+		       : table_watch_files(TLS_FILES(&options), TLS_CERTIFICATE_FILES, err);
 }
 
 static int read_bare_newline(struct error *err)

@@ -245,6 +245,8 @@ void check_certificates(const char *service)
 		.chain_files = or_null(param.smtpd_tls_chain_files),
 		.cert_file = or_null(param.smtpd_tls_cert_file),
 		.key_file = or_null(param.smtpd_tls_key_file),
+		.ec_cert_file = or_null(param.smtpd_tls_eccert_file),
+		.ec_key_file = or_null(param.smtpd_tls_eckey_file),
 		.ca_file = or_null(param.smtpd_tls_CAfile),
 		.ca_path = or_null(param.smtpd_tls_CApath),
 		.protocols = or_null(param.smtpd_tls_protocols),

@@ -54,7 +54,11 @@ struct sockaddr_un;
 #define IPC_COOKIE_MAX	 64
 #define IPC_RDATA_MAX	 16384
 #define IPC_TAG_MAX	 256
-#define IPC_CONTENT_MAX	 16384 /* of a mail; what is larger stays in its file */
+/* As lib/tls/sign.h has them: TLS_KEY_NAME_SIZE, TLS_SIGN_INPUT_MAX, TLS_SIGNATURE_MAX. */
+#define IPC_KEY_NAME_MAX  32
+#define IPC_SIGN_MAX	  32768
+#define IPC_SIGNATURE_MAX 1024
+#define IPC_CONTENT_MAX	  16384 /* of a mail; what is larger stays in its file */
 
 /* clang-format off */
 enum message_type {
@@ -163,6 +167,7 @@ enum {
 	AUTH_FAIL_DISABLED,
 	AUTH_FAIL_PROTOCOL
 };
+enum { KEY_UNKNOWN, KEY_SCHEME, KEY_INPUT, KEY_FAILED };
 enum { RESOLVE_OK, RESOLVE_NODATA, RESOLVE_NXDOMAIN, RESOLVE_TEMPORARY, RESOLVE_BOGUS };
 enum { ANVIL_CONNECT, ANVIL_DISCONNECT, ANVIL_MAIL, ANVIL_RCPT, ANVIL_AUTH, ANVIL_TLS };
 enum { MAILBOX_SYSTEM_USER, MAILBOX_VIRTUAL_USER };

@@ -105,6 +105,20 @@ int auth_mechanisms(struct view service, bool secured, struct str *names);
 /* For session programs: whom does the cookie stand for? 0, -EACCES, or a negative errno. */
 int auth_redeem(struct view cookie, struct view service, struct str *user);
 
+/* ---- keys ---- */
+
+/*
+ * For tls_options.sign (lib/tls/sign.h): signatures of a handshake's server and client. 0, or a
+ * negative errno, which has been logged.
+ */
+int keys_sign_as_server(struct view key, unsigned scheme, struct view input, struct str *signature);
+int keys_sign_as_client(struct view key, unsigned scheme, struct view input, struct str *signature);
+/*
+ * At the start of a server: a connection for later, which is to the keys of its own certificate
+ * when both have been renewed since.
+ */
+void keys_connect(void);
+
 /* ---- cleanup ---- */
 
 /*

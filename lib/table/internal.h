@@ -119,4 +119,14 @@ struct index_writer {
 };
 extern const struct index_writer berkeley_hash_writer, berkeley_btree_writer, lmdb_writer;
 
+/* ---- what tells that a file is another one, or has other content ---- */
+
+struct stat;
+bool stat_has_changed(const struct stat *seen, const struct stat *now);
+/* Has inotify tell of changes of an open file. 0 or a negative errno. */
+int notify_add(int notify_fd, int watched_fd);
+/* watched.c, for table_any_changed() and table_notify_fd(): how many there are, or an errno. */
+bool watched_any_changed(void);
+int watched_notify(int notify_fd);
+
 #endif

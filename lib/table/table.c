@@ -152,6 +152,12 @@ static bool same_time(struct timespec a, struct timespec b)
  * A file that was replaced by rename has lost its name, which shows in its link count and in the
  * time of its last status change; one that was moved away shows in the latter.
  */
+bool stat_has_changed(const struct stat *seen, const struct stat *now)
+{
+	return now->st_nlink == 0 || now->st_size != seen->st_size ||
+	       !same_time(now->st_mtim, seen->st_mtim) || !same_time(now->st_ctim, seen->st_ctim);
+}
+
 static bool has_changed(const struct table *table)
 {
 	struct stat now;
@@ -160,9 +166,7 @@ static bool has_changed(const struct table *table)
 		return false;
 	if (fstat(table->watched, &now) < 0)
 		return true;
-	return now.st_nlink == 0 || now.st_size != table->seen.st_size ||
-	       !same_time(now.st_mtim, table->seen.st_mtim) ||
-	       !same_time(now.st_ctim, table->seen.st_ctim);
+	return stat_has_changed(&table->seen, &now);
 }
 
 /*
@@ -176,32 +180,39 @@ bool table_any_changed(void)
 
 	if (!changed && looked != 0 && clock_now() - looked < TABLE_LOOK_PAUSE)
 		return false;
-	changed = false;
-	list_for_each (&open_tables, struct table, link, table) {
-		changed = has_changed(table);
-		if (changed)
-			break;
-	}
+	changed = watched_any_changed();
+	list_for_each (&open_tables, struct table, link, table)
+		changed = changed || has_changed(table);
 	looked = clock_now();
 	return changed;
+}
+
+int notify_add(int notify_fd, int watched_fd)
+{
+	char path[40];
+
+	/* The file that is open, whatever its name has come to mean since. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", watched_fd);
+	return inotify_add_watch(notify_fd, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF) < 0 ? -errno
+											    : 0;
 }
 
 int table_notify_fd(void)
 {
 	_cleanup_fd_ int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	size_t count = 0;
+	int count, r;
 
 	if (fd < 0)
 		return -errno;
+	count = watched_notify(fd);
+	if (count < 0)
+		return count;
 	list_for_each (&open_tables, struct table, link, table) {
-		char path[40];
-
 		if (table->watched < 0)
 			continue;
-		/* The file that is open, whatever its name has come to mean since. */
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", table->watched);
-		if (inotify_add_watch(fd, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF) < 0)
-			return -errno;
+		r = notify_add(fd, table->watched);
+		if (r < 0)
+			return r;
 		count++;
 	}
 	return count > 0 ? TAKE_FD(fd) : -ENODATA;

@@ -69,11 +69,16 @@ int matchlist_match(struct matchlist *list, struct view subject, const char **by
 #define TABLE_LOOK_PAUSE 10
 bool table_any_changed(void);
 /*
- * A descriptor that becomes readable when the file of a table that is open now may have changed
- * (inotify), so that nobody need look now and then. -ENODATA: no table has a file; another negative
- * errno: this system cannot tell. Before the program is confined; the caller's to close.
+ * A descriptor that becomes readable when the file of a table that is open now, or a watched one,
+ * may have changed (inotify), so that nobody need look now and then. -ENODATA: there are no files;
+ * another negative errno: this system cannot tell. Before the program is confined; the caller's to close.
  */
 int table_notify_fd(void);
+/*
+ * Beside the tables: files (each a list of paths, or NULL) of which the program must know when they
+ * are replaced, over symbolic links too.
+ */
+int table_watch_files(const char *const *lists, size_t count, struct error *err);
 
 /* ---- building (postmap, postalias, posta user) ---- */
 

@@ -23,14 +23,6 @@ const char *tls_take_reason(void)
 	return reason;
 }
 
-/* The failure of an OpenSSL call about `what`. */
-static int context_failed(struct error *err, const char *action, const char *what)
-{
-	const char *reason = tls_take_reason();
-
-	return error_set(err, -EINVAL, "%s %s: %s", action, what, reason ? reason : "failed");
-}
-
 /* ---- protocol versions ---- */
 
 static const struct version {
@@ -93,157 +85,48 @@ static int set_protocols(SSL_CTX *ctx, const char *text, struct error *err)
 	SSL_CTX_set_options(ctx, unwanted);
 	if (!SSL_CTX_set_min_proto_version(ctx, lowest) ||
 	    !SSL_CTX_set_max_proto_version(ctx, highest))
-		return context_failed(err, "TLS protocol versions", text);
+		return tls_failed(err, "TLS protocol versions", text);
 	return 0;
 }
 
 /* ---- certificates ---- */
 
-/* A key and its certificates, being collected from a row of PEM files. */
-struct identity {
-	EVP_PKEY *key;
-	X509 *cert;
-	STACK_OF(X509) * chain;
+struct identity_use {
+	SSL_CTX *ctx;
+	bool remote; /* somebody else has the keys */
 };
 
-static void identity_clear(struct identity *id)
+static int context_use_identity(void *argument, struct tls_identity *id, const char *path,
+				struct error *err)
 {
-	EVP_PKEY_free(id->key);
-	X509_free(id->cert);
-	sk_X509_pop_free(id->chain, X509_free);
-	*id = (struct identity){ NULL, NULL, NULL };
-}
+	const struct identity_use *use = argument;
 
-/* Gives what is complete to the context. */
-static int identity_use(struct identity *id, SSL_CTX *ctx, const char *path, struct error *err)
-{
-	int r = 0;
-
-	if (id->key != NULL && id->cert == NULL)
-		r = error_set(err, -EINVAL, "%s: a private key without a certificate", path);
-	else if (id->key != NULL &&
-		 SSL_CTX_use_cert_and_key(ctx, id->cert, id->key, id->chain, 1) != 1)
-		r = context_failed(err, "use the certificate of", path);
-	identity_clear(id);
-	return r;
-}
-
-/* One object of a PEM file. What is neither key nor certificate (parameters) is passed over. */
-static int identity_add(struct identity *id, const char *type, const unsigned char *der, long len,
-			SSL_CTX *ctx, const char *path, struct error *err)
-{
-	X509 *cert;
-
-	if (strcmp(type, PEM_STRING_PKCS8) == 0)
-		return error_set(err, -EINVAL, "%s: the private key needs a passphrase", path);
-	if (view_ends(view_of(type), VIEW("PRIVATE KEY"))) {
-		int r = identity_use(id, ctx, path, err);
-
-		if (r < 0)
-			return r;
-		id->key = d2i_AutoPrivateKey(NULL, &der, len);
-		return id->key ? 0 : context_failed(err, "read the private key in", path);
+	if (use->remote) {
+		id->key = remote_key_of(id->cert);
+		if (id->key == NULL)
+			return error_set(err, -EINVAL, "%s: a key of this type is not used for TLS",
+					 path);
 	}
-	if (strcmp(type, PEM_STRING_X509) != 0 && strcmp(type, PEM_STRING_X509_OLD) != 0)
-		return 0;
-	if (id->key == NULL)
-		return error_set(err, -EINVAL, "%s: a certificate that no private key precedes",
-				 path);
-	cert = d2i_X509(NULL, &der, len);
-	if (cert == NULL)
-		return context_failed(err, "read a certificate in", path);
-	if (id->cert == NULL) {
-		id->cert = cert;
-		return 0;
-	}
-	if (id->chain == NULL)
-		id->chain = sk_X509_new_null();
-	if (id->chain == NULL || !sk_X509_push(id->chain, cert))
-		mem_exhausted();
+	if (SSL_CTX_use_cert_and_key(use->ctx, id->cert, id->key, id->chain, 1) != 1)
+		return tls_failed(err, "use the certificate of", path);
 	return 0;
 }
 
-/* One file of keys and certificates in this order. */
-static int read_chain_file(struct identity *id, SSL_CTX *ctx, const char *path, struct error *err)
+static int context_use_files(SSL_CTX *ctx, const struct tls_options *options, struct error *err)
 {
-	BIO *file = BIO_new_file(path, "r");
-	char *type, *header;
-	unsigned char *der;
-	long len;
-	int r = 0;
+	struct identity_use use = { .ctx = ctx, .remote = options->sign != NULL };
+	int r = use.remote ? remote_key_open(options->sign, err) : 0;
 
-	if (file == NULL)
-		return context_failed(err, "open", path);
-	while (r == 0 && PEM_read_bio(file, &type, &header, &der, &len)) {
-		/* The old way to encrypt a key is told by a header line. */
-		if (strstr(header, "ENCRYPTED") != NULL)
-			r = error_set(err, -EINVAL, "%s: the private key needs a passphrase", path);
-		else
-			r = identity_add(id, type, der, len, ctx, path, err);
-		OPENSSL_free(type);
-		OPENSSL_free(header);
-		OPENSSL_clear_free(der, (size_t)len);
-	}
-	BIO_free(file);
-	/* Nothing more to begin is how a good file ends. */
-	if (r == 0 && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		r = context_failed(err, "read", path);
-	ERR_clear_error();
-	return r;
-}
-
-static int use_chain_files(SSL_CTX *ctx, const char *files, struct error *err)
-{
-	struct view rest = view_of(files), word;
-	struct identity id = { NULL, NULL, NULL };
-	int r = 0;
-
-	while (r == 0 && view_next_word(&rest, " ,\t\r\n", &word)) {
-		_cleanup_free_ char *path = mem_strndup(word.data, word.len);
-
-		r = read_chain_file(&id, ctx, path, err);
-	}
 	if (r == 0)
-		r = identity_use(&id, ctx, files, err);
-	identity_clear(&id);
-	return r;
-}
-
-static int no_passphrase(char *buffer, int size, int writing, void *unused)
-{
-	(void)buffer, (void)size, (void)writing, (void)unused;
-	return 0;
-}
-
-static int use_cert_file(SSL_CTX *ctx, const char *cert, const char *key, struct error *err)
-{
-	if (key == NULL)
-		key = cert;
-	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
-		return context_failed(err, "read the certificate", cert);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		return context_failed(err, "read the private key", key);
-	return 0;
-}
-
-static int use_files(SSL_CTX *ctx, const struct tls_options *options, struct error *err)
-{
-	int r = 0;
-
-	if (options->chain_files != NULL)
-		r = use_chain_files(ctx, options->chain_files, err);
-	else if (options->cert_file != NULL)
-		r = use_cert_file(ctx, options->cert_file, options->key_file, err);
+		r = identities_read(options, !use.remote, context_use_identity, &use, err);
 	if (r < 0)
 		return r;
 	if (options->server && SSL_CTX_get0_certificate(ctx) == NULL)
 		return error_set(err, -EINVAL, "a TLS server needs a certificate");
 	if (options->ca_file != NULL && !SSL_CTX_load_verify_file(ctx, options->ca_file))
-		return context_failed(err, "read the trusted certificates in", options->ca_file);
+		return tls_failed(err, "read the trusted certificates in", options->ca_file);
 	if (options->ca_path != NULL && !SSL_CTX_load_verify_dir(ctx, options->ca_path))
-		return context_failed(err, "use the folder of trusted certificates",
-				      options->ca_path);
+		return tls_failed(err, "use the folder of trusted certificates", options->ca_path);
 	return 0;
 }
 
@@ -295,6 +178,13 @@ static void set_session_context(struct tls_context *tls)
 	SSL_CTX_set_session_id_context(tls->ctx, digest, sizeof(digest));
 }
 
+/* What a client shows is looked at afterwards; the handshake goes on in any case. */
+static int context_accept_certificate(int fine, X509_STORE_CTX *store)
+{
+	(void)fine, (void)store;
+	return 1;
+}
+
 static int configure(struct tls_context *tls, const struct tls_options *options, struct error *err)
 {
 	const char *protocols = options->protocols ? options->protocols : ">=TLSv1.2";
@@ -311,14 +201,16 @@ static int configure(struct tls_context *tls, const struct tls_options *options,
 					      SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_dh_auto(tls->ctx, 1);
+	if (options->server && options->ask_certificate)
+		SSL_CTX_set_verify(tls->ctx, SSL_VERIFY_PEER, context_accept_certificate);
 	if (!tls->server && SSL_CTX_dane_enable(tls->ctx) <= 0)
-		return context_failed(err, "enable DANE in", "OpenSSL");
+		return tls_failed(err, "enable DANE in", "OpenSSL");
 	r = set_protocols(tls->ctx, protocols, err);
 	if (r == 0 && options->cipher_list != NULL &&
 	    !SSL_CTX_set_cipher_list(tls->ctx, options->cipher_list))
-		r = context_failed(err, "TLS cipher list", options->cipher_list);
+		r = tls_failed(err, "TLS cipher list", options->cipher_list);
 	if (r == 0)
-		r = use_files(tls->ctx, options, err);
+		r = context_use_files(tls->ctx, options, err);
 	if (r == 0 && options->alpn != NULL)
 		r = set_alpn(tls, options->alpn, err);
 	if (r == 0)
@@ -334,7 +226,7 @@ struct tls_context *tls_context_new(const struct tls_options *options, struct er
 	tls->server = options->server;
 	tls->ctx = SSL_CTX_new(options->server ? TLS_server_method() : TLS_client_method());
 	if (tls->ctx == NULL) {
-		context_failed(err, "start", "OpenSSL");
+		tls_failed(err, "start", "OpenSSL");
 		free(tls);
 		return NULL;
 	}

@@ -9,14 +9,20 @@
 #define TLS_TLS_H
 
 #include "task/stream.h"
+#include "tls/sign.h"
 
 struct tls_context;
 
 struct tls_options {
 	bool server;
-	const char *chain_files; /* "key+chain.pem, ..." as smtpd_tls_chain_files; or NULL */
-	const char *cert_file;	 /* PEM chain, or NULL */
-	const char *key_file;	 /* NULL: in cert_file */
+	const char *chain_files;  /* "key+chain.pem, ..." as smtpd_tls_chain_files; or NULL */
+	const char *cert_file;	  /* PEM chain, or NULL */
+	const char *key_file;	  /* NULL: in cert_file */
+	const char *ec_cert_file; /* a second pair, for a key of another type; or NULL */
+	const char *ec_key_file;
+	/* Who signs: the private keys in the files are then not looked at. NULL: we do. */
+	tls_sign_function *sign;
+	bool ask_certificate;	 /* of clients: they may show one, which nobody has to trust */
 	const char *ca_file;	 /* NULL: none */
 	const char *ca_path;	 /* NULL: none */
 	const char *protocols;	 /* ">=TLSv1.2", "!TLSv1, !TLSv1.1"; NULL: >=TLSv1.2 */
@@ -24,6 +30,18 @@ struct tls_options {
 	const char *alpn;	 /* one protocol ("smtp", "imap", "pop3"): a client that offers only
 	                              others is refused (ALPACA); NULL: none */
 };
+
+/* The files with certificates, then those with keys alone; each a list of paths or NULL. */
+#define TLS_FILES(o)                                                                               \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		(o)->chain_files, (o)->chain_files ? NULL : (o)->cert_file,                        \
+			(o)->chain_files ? NULL : (o)->ec_cert_file,                               \
+			(o)->chain_files ? NULL : (o)->key_file,                                   \
+			(o)->chain_files ? NULL : (o)->ec_key_file                                 \
+	}
+#define TLS_CERTIFICATE_FILES 3
+#define TLS_ALL_FILES	      5
 
 /* Reads the files; call it before the chroot. NULL with a reason in err. */
 struct tls_context *tls_context_new(const struct tls_options *options, struct error *err);

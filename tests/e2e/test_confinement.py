@@ -15,9 +15,9 @@ USERS = {"postlogd": "postalog", "smtpd": "postasmtp", "smtp": "postaagent",
          "local": "postaagent", "resolver": "postainfo", "filter": "postafilter", "anvil": "postainfo",
          "status": "postainfo", "imapd": "postalogin", "pop3d": "postalogin", "cleanup": "posta",
          "qmgr": "posta", "showq": "postainfo", "bounce": "posta", "auth": "postaauth", "local-deliver": "root",
-         "imapd-session": "root", "pop3d-session": "root"}
+         "imapd-session": "root", "pop3d-session": "root", "keys": "postakeys"}
 SOCKETS_ONLY = {"postlogd", "smtpd", "smtp", "local", "resolver", "anvil", "status", "imapd",
-                "pop3d"}
+                "pop3d", "keys"}
 QUEUE_ROOT = {"cleanup", "qmgr", "bounce"}
 
 

@@ -47,6 +47,8 @@ static const struct {
 	{ MSG_session, U(LOGIN) },
 	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) },
 	{ MSG_policy_ask, U(SMTPD) },
+	{ MSG_server_sign, U(SMTPD) | U(LOGIN) },
+	{ MSG_client_sign, U(AGENT) },
 	{ MSG_anvil_event, U(SMTPD) | U(LOGIN) },
 	{ MSG_anvil_login, U(AUTH) },
 	{ MSG_anvil_login_end, U(AUTH) },

@@ -327,6 +327,7 @@ static void test_starttls_injection(void **state)
 	param.smtp_tls_security_level = "may";
 	param.smtp_tls_CAfile = param.smtp_tls_CApath = param.smtp_tls_cert_file =
 		param.smtp_tls_key_file = param.smtp_tls_chain_files = "";
+	param.smtp_tls_eccert_file = param.smtp_tls_eckey_file = "";
 	param.smtp_tls_protocols = ">=TLSv1.2";
 	param.smtp_tls_servername = param.smtp_tls_verify_cert_match = "";
 	conversation_prepare_tls();

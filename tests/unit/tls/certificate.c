@@ -21,15 +21,14 @@ static void add_extension(X509 *cert, const char *name, const char *value)
 	X509_EXTENSION_free(extension);
 }
 
-struct identity identity_make(const char *common_name, const char *names,
-			      const struct identity *issuer, bool rsa)
+static struct identity identity_certify(EVP_PKEY *key, const char *common_name, const char *names,
+					const struct identity *issuer)
 {
 	static long serial;
-	struct identity made = { .cert = X509_new() };
+	struct identity made = { .cert = X509_new(), .key = key };
+	bool own_digest;
 	X509_NAME *subject;
 
-	made.key = rsa ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048)
-		       : EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 	must(made.key != NULL && made.cert != NULL);
 	X509_set_version(made.cert, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(made.cert), ++serial);
@@ -44,8 +43,23 @@ struct identity identity_make(const char *common_name, const char *names,
 		add_extension(made.cert, "subjectAltName", names);
 	else
 		add_extension(made.cert, "basicConstraints", "critical,CA:TRUE");
-	must(X509_sign(made.cert, issuer ? issuer->key : made.key, EVP_sha256()) > 0);
+	own_digest = EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448");
+	must(X509_sign(made.cert, issuer ? issuer->key : made.key,
+		       own_digest ? NULL : EVP_sha256()) > 0);
 	return made;
+}
+
+struct identity identity_make(const char *common_name, const char *names,
+			      const struct identity *issuer, bool rsa)
+{
+	return identity_certify(rsa ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048)
+				    : EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256"),
+				common_name, names, issuer);
+}
+
+struct identity identity_make_of(EVP_PKEY *key, const char *common_name, const char *names)
+{
+	return identity_certify(key, common_name, names, NULL);
 }
 
 void identity_free(struct identity *identity)

@@ -18,6 +18,8 @@ struct identity {
  */
 struct identity identity_make(const char *common_name, const char *names,
 			      const struct identity *issuer, bool rsa);
+/* Of any key, which then belongs to it; signed by itself. */
+struct identity identity_make_of(EVP_PKEY *key, const char *common_name, const char *names);
 void identity_free(struct identity *identity);
 /* Adds key and certificate (either may be left out) to a PEM file. */
 void identity_write(const struct identity *identity, const char *path, bool key, bool cert);

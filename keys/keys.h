@@ -1,0 +1,44 @@
+/*
+ * keys: the only program that has private keys. Servers and the SMTP client have certificates; in
+ * a handshake they ask it for the one signature that proves the key, and so code that a stranger
+ * brings to run in one of them can use a key while it runs there, and never take it away.
+ *
+ *	load.c		which keys: all that main.cf and the services in master.cf name
+ *	answer.c	a request: which key, is this something that is signed in a handshake
+ *
+ * A key is named by the SHA-256 of its public half, never by a path. A server's key signs only
+ * what servers sign, for programs that serve (programs.def says which those are); a client's only
+ * what clients sign.
+ *
+ * What an attacker in a server still can do: be that server, for as long as he is in it. Of TLS
+ * 1.3 keys sees that it signs 64 blanks, the words of RFC 8446 and a hash; of TLS 1.2 two random
+ * values and parameters of a key exchange, in their form. Neither is a certificate, a mail or any
+ * other thing that one would sign; but whose connection it is for, keys cannot see.
+ */
+#ifndef KEYS_KEYS_H
+#define KEYS_KEYS_H
+
+#include "base/error.h"
+#include "ipc/ipc.h"
+#include "tls/keys.h"
+
+enum { KEY_FOR_SERVERS = 1, KEY_FOR_CLIENTS = 2 };
+
+/* ---- load.c ---- */
+
+/* Before confinement: reads all keys. 0, or a negative errno with a reason: the start fails. */
+int keys_load(const char *config_directory, struct error *err);
+void keys_unload(void);
+size_t keys_count(void);
+/* NULL: there is none of that name for that use. */
+const struct tls_key *keys_find(struct view name, unsigned use);
+
+/* ---- answer.c ---- */
+
+/* What was asked for, judged and made. 0 with the signature, or why not: 1 + KEY_UNKNOWN ... */
+int keys_signature(unsigned use, struct view name, unsigned scheme, struct view input,
+		   struct str *signature);
+/* A request of any type: answers it. 0 or a negative errno: the connection ends. */
+int keys_answer(struct ipc *ipc, struct message *m);
+
+#endif

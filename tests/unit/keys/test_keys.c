@@ -1,0 +1,221 @@
+/* keys: which keys are read for whom, and what it signs with them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "certificate.h"
+#include "conf/conf.h"
+#include "keys.h"
+
+enum { MAIN, SUBMISSION, CLIENT, UNUSED, IDENTITIES };
+static struct identity identities[IDENTITIES];
+static char names[IDENTITIES][TLS_KEY_NAME_SIZE];
+static char folder[] = "/tmp/test_keysXXXXXX";
+
+static struct view name_of(int which)
+{
+	return view_make(names[which], TLS_KEY_NAME_SIZE);
+}
+
+static void write_conf(const char *name, const char *text)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_int_equal(io_replace_file(path, view_of(text), 0644, NULL), 0);
+}
+
+static int load(const char *main_cf, const char *master_cf, struct error *err)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+
+	write_conf("main.cf", main_cf);
+	write_conf("master.cf", master_cf);
+	assert_int_equal(conf_load(folder, NULL, 0, &report), 0);
+	return keys_load(folder, err);
+}
+
+/* ---- which ---- */
+
+static const char master_cf[] = "smtp inet n - - - - smtpd\n"
+				"submission inet n - - - - smtpd\n"
+				" -o smtpd_tls_cert_file=$here/1\n"
+				"other inet n - - - - smtpd\n"
+				" -o smtpd_tls_cert_file=$here/nonexistent\n"
+				" -o smtpd_tls_security_level=none\n"
+				"smtp unix - - - - - smtp\n";
+
+static void test_which(void **state)
+{
+	_cleanup_(str_free) struct str main_cf = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	(void)state;
+	str_printf(&main_cf,
+		   "myhostname = a.test\nhere = %s\nsmtpd_tls_security_level = may\n"
+		   "smtpd_tls_cert_file = $here/0\nsmtp_tls_security_level = may\n"
+		   "smtp_tls_chain_files = $here/2\nlmtp_tls_chain_files = $here/3\n",
+		   folder);
+	if (load(main_cf.data, master_cf, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(keys_count(), 3);
+	assert_non_null(keys_find(name_of(MAIN), KEY_FOR_SERVERS));
+	assert_null(keys_find(name_of(MAIN), KEY_FOR_CLIENTS));
+	assert_non_null(keys_find(name_of(SUBMISSION), KEY_FOR_SERVERS));
+	assert_non_null(keys_find(name_of(CLIENT), KEY_FOR_CLIENTS));
+	assert_null(keys_find(name_of(CLIENT), KEY_FOR_SERVERS));
+	assert_null(keys_find(name_of(UNUSED), KEY_FOR_CLIENTS));
+	assert_null(keys_find(view_first(name_of(MAIN), 31), KEY_FOR_SERVERS));
+	keys_unload();
+	/* A service without its certificate will not start; one without its key must not. */
+	assert_int_equal(load(main_cf.data,
+			      "smtp inet n - - - - smtpd\n -o smtpd_tls_cert_file=/nonexistent\n",
+			      &err),
+			 0);
+	assert_int_equal(keys_count(), 0);
+	keys_unload();
+	assert_true(load(main_cf.data,
+			 "smtp inet n - - - - smtpd\n -o smtpd_tls_key_file=/nonexistent\n",
+			 &err) < 0);
+	assert_non_null(strstr(err.text, "/nonexistent"));
+	keys_unload();
+	assert_true(load(main_cf.data,
+			 "smtp inet n - - - - smtpd\n -o smtpd_tls_key_file=$here/1\n", &err) < 0);
+	assert_non_null(strstr(err.text, "not that of the certificate"));
+	keys_unload();
+}
+
+/* ---- what ---- */
+
+static void verify_input(struct str *input, const char *side)
+{
+	str_truncate(input, 0);
+	for (int i = 0; i < 64; i++)
+		str_append_byte(input, ' ');
+	str_printf(input, "TLS 1.3, %s CertificateVerify", side);
+	str_append_byte(input, '\0');
+	str_append(input, VIEW("0123456789abcdef0123456789abcdef"));
+}
+
+static bool is_signed(int which, struct view input, struct view signature)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	bool good = EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL,
+					 identities[which].key) == 1 &&
+		    EVP_DigestVerify(context, (const unsigned char *)signature.data, signature.len,
+				     (const unsigned char *)input.data, input.len) == 1;
+
+	EVP_MD_CTX_free(context);
+	return good;
+}
+
+static void refused(int why, unsigned use, struct view name, unsigned scheme, struct view input)
+{
+	_cleanup_(str_free) struct str signature = STR_EMPTY;
+
+	assert_int_equal(keys_signature(use, name, scheme, input, &signature), 1 + why);
+	assert_int_equal(signature.len, 0);
+}
+
+static void test_what(void **state)
+{
+	_cleanup_(str_free) struct str main_cf = STR_EMPTY, signature = STR_EMPTY,
+				       input = STR_EMPTY;
+	_cleanup_free_ char *large = mem_new_bytes(TLS_SIGN_INPUT_MAX + 1);
+	struct error err = ERROR_NONE;
+
+	(void)state;
+	str_printf(&main_cf,
+		   "myhostname = a.test\nhere = %s\nsmtpd_tls_security_level = may\n"
+		   "smtpd_tls_cert_file = $here/0\nsmtp_tls_security_level = may\n"
+		   "smtp_tls_chain_files = $here/2\n",
+		   folder);
+	assert_int_equal(load(main_cf.data, master_cf, &err), 0);
+	verify_input(&input, "server");
+	assert_int_equal(keys_signature(KEY_FOR_SERVERS, name_of(MAIN), 0x0403, str_view(&input),
+					&signature),
+			 0);
+	assert_true(is_signed(MAIN, str_view(&input), str_view(&signature)));
+	refused(KEY_UNKNOWN, KEY_FOR_SERVERS, name_of(UNUSED), 0x0403, str_view(&input));
+	refused(KEY_UNKNOWN, KEY_FOR_CLIENTS, name_of(MAIN), 0x0403, str_view(&input));
+	refused(KEY_SCHEME, KEY_FOR_SERVERS, name_of(MAIN), 0x0804, str_view(&input)); /* of RSA */
+	refused(KEY_SCHEME, KEY_FOR_SERVERS, name_of(MAIN), 0x0203, str_view(&input)); /* SHA-1 */
+	/* What is not signed in a handshake, or not on this side of it. */
+	refused(KEY_INPUT, KEY_FOR_CLIENTS, name_of(CLIENT), 0x0403, str_view(&input));
+	refused(KEY_INPUT, KEY_FOR_SERVERS, name_of(MAIN), 0x0403,
+		VIEW("0123456789abcdef0123456789abcdef"));
+	refused(KEY_INPUT, KEY_FOR_SERVERS, name_of(MAIN), 0x0403, VIEW_NONE);
+	memset(large, 1, TLS_SIGN_INPUT_MAX + 1);
+	refused(KEY_INPUT, KEY_FOR_CLIENTS, name_of(CLIENT), 0x0403,
+		view_make(large, TLS_SIGN_INPUT_MAX + 1));
+	verify_input(&input, "client");
+	refused(KEY_INPUT, KEY_FOR_SERVERS, name_of(MAIN), 0x0403, str_view(&input));
+	str_truncate(&signature, 0);
+	assert_int_equal(keys_signature(KEY_FOR_CLIENTS, name_of(CLIENT), 0x0403, str_view(&input),
+					&signature),
+			 0);
+	assert_true(is_signed(CLIENT, str_view(&input), str_view(&signature)));
+	keys_unload();
+}
+
+/* ---- files ---- */
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	for (int i = 0; i < IDENTITIES; i++) {
+		unsigned char *der = NULL;
+		char path[100];
+		int len;
+
+		identities[i] = identity_make("key", "DNS:a.test", NULL, false);
+		snprintf(path, sizeof(path), "%s/%d", folder, i);
+		identity_write(&identities[i], path, true, true);
+		len = i2d_PUBKEY(identities[i].key, &der);
+		SHA256(der, (size_t)len, (unsigned char *)names[i]);
+		OPENSSL_free(der);
+	}
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char path[100];
+
+	(void)state;
+	for (int i = 0; i < IDENTITIES; i++) {
+		snprintf(path, sizeof(path), "%s/%d", folder, i);
+		unlink(path);
+		identity_free(&identities[i]);
+	}
+	snprintf(path, sizeof(path), "%s/main.cf", folder);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/master.cf", folder);
+	unlink(path);
+	rmdir(folder);
+	conf_unload();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_which),
+		cmocka_unit_test(test_what),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
