@@ -163,12 +163,18 @@ static bool has_room(const struct journal *journal, const struct commit_job *job
 	return journal->fd >= 0 && record_span(job->image.len) <= journal->size - journal->tail;
 }
 
+struct run_parts {
+	struct iovec parts[3 * RUN_MAX];
+	char heads[RUN_MAX][RECORD_HEAD_SIZE];
+};
+
 /* Written in one piece, from the tail on. */
 static int write_run(struct journal *journal, struct commit_job *const *jobs, size_t count)
 {
 	static const char zeros[RECORD_ALIGN];
-	struct iovec parts[3 * RUN_MAX], *at = parts;
-	char heads[RUN_MAX][RECORD_HEAD_SIZE];
+	/* Too large for the stack of a task. */
+	_cleanup_free_ struct run_parts *run = mem_new(struct run_parts);
+	struct iovec *at = run->parts;
 	uint64_t offset = journal->tail;
 
 	/* A record begins where the one before ends, never in the head. */
@@ -181,8 +187,8 @@ static int write_run(struct journal *journal, struct commit_job *const *jobs, si
 		size_t span = (size_t)record_span(job->image.len);
 
 		memcpy(head.id, job->id, sizeof(head.id));
-		record_head_pack(heads[i], &head);
-		*at++ = (struct iovec){ heads[i], RECORD_HEAD_SIZE };
+		record_head_pack(run->heads[i], &head);
+		*at++ = (struct iovec){ run->heads[i], RECORD_HEAD_SIZE };
 		*at++ = (struct iovec){ (void *)(uintptr_t)job->image.data, job->image.len };
 		*at++ = (struct iovec){ (void *)(uintptr_t)zeros,
 					span - RECORD_HEAD_SIZE - job->image.len };
@@ -191,7 +197,8 @@ static int write_run(struct journal *journal, struct commit_job *const *jobs, si
 						   .offset = offset };
 		offset += span;
 	}
-	return io_pwritev_all(journal->fd, parts, (size_t)(at - parts), (off_t)journal->tail);
+	return io_pwritev_all(journal->fd, run->parts, (size_t)(at - run->parts),
+			      (off_t)journal->tail);
 }
 
 /*

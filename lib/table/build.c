@@ -280,7 +280,7 @@ int table_build(const char *type, const char *path, enum table_source source, st
 static int build_copy_file(int from, const char *to, struct error *err)
 {
 	_cleanup_fd_ int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	char buffer[65536];
+	char buffer[8192];
 	off_t at = 0;
 	ssize_t n;
 

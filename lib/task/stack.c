@@ -1,6 +1,7 @@
 /*
- * Stacks: mapped memory with a guard page below, so that running over the end is a crash and not a
- * silent overwrite. The kernel gives pages as they are touched. Some free stacks are kept, because
+ * Stacks: mapped memory with a guard below, so that running over the end is a crash and not a
+ * silent overwrite; it is wider than any frame, so that none steps over it. The kernel gives pages
+ * as they are touched. Some free stacks are kept, because
  * mapping one costs two system calls and page faults.
  */
 #include "task/internal.h"
@@ -23,6 +24,8 @@
 #endif
 
 #define POOL_MAX 64
+/* A multiple of every page size that there is. */
+#define GUARD_SIZE ((size_t)64 * 1024)
 
 static struct stack pool[POOL_MAX];
 static size_t pool_count;
@@ -47,18 +50,17 @@ struct stack stack_take(void)
 		return stack;
 	}
 
-	size_t guard = page_size();
-	char *memory = mmap(NULL, guard + TASK_STACK_SIZE, PROT_READ | PROT_WRITE,
+	char *memory = mmap(NULL, GUARD_SIZE + TASK_STACK_SIZE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
 	/* The limit is vm.max_map_count: two mappings a task, so 30,000 tasks with its default. */
-	if (memory == MAP_FAILED || mprotect(memory, guard, PROT_NONE) < 0)
+	if (memory == MAP_FAILED || mprotect(memory, GUARD_SIZE, PROT_NONE) < 0)
 		mem_exhausted();
 
-	struct stack stack = { .bottom = memory + guard };
+	struct stack stack = { .bottom = memory + GUARD_SIZE };
 
-	stack.valgrind_id = (unsigned)VALGRIND_STACK_REGISTER(memory + guard,
-							      memory + guard + TASK_STACK_SIZE - 1);
+	stack.valgrind_id = (unsigned)VALGRIND_STACK_REGISTER(
+		memory + GUARD_SIZE, memory + GUARD_SIZE + TASK_STACK_SIZE - 1);
 #ifdef POSTA_SANITIZE
 	/* What only a stack points to is not lost. */
 	ASAN_UNPOISON_MEMORY_REGION(stack.bottom, TASK_STACK_SIZE);
@@ -73,7 +75,7 @@ static void stack_unmap(struct stack stack)
 	__lsan_unregister_root_region(stack.bottom, TASK_STACK_SIZE);
 #endif
 	VALGRIND_STACK_DEREGISTER(stack.valgrind_id);
-	munmap((char *)stack.bottom - page_size(), page_size() + TASK_STACK_SIZE);
+	munmap((char *)stack.bottom - GUARD_SIZE, GUARD_SIZE + TASK_STACK_SIZE);
 }
 
 void stack_give_back(struct stack stack)

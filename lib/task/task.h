@@ -13,7 +13,7 @@
  * Every wait has a deadline: a time of the monotonic clock in milliseconds (clock_after()), or
  * MSEC_FOREVER where somebody else ends the wait.
  *
- * Nothing recurses on input: a stack has TASK_STACK_SIZE bytes and a guard page below them.
+ * Nothing recurses on input: a stack has TASK_STACK_SIZE bytes and a guard below them.
  */
 #ifndef TASK_TASK_H
 #define TASK_TASK_H

@@ -297,6 +297,16 @@ class Systemd(unittest.TestCase):
             self.assertNotIn({"READY": "1"}, said)
             self.assertIn("/nonexistent/cert.pem", suite.said())
 
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "needs systemd-analyze")
+    def test_unit_is_hardened(self):
+        with tempfile.TemporaryDirectory() as folder:
+            unit = os.path.join(folder, "posta.service")
+            with open(os.path.join(TOP, "conf", "posta.service")) as source, open(unit, "w") as copy:
+                copy.write(source.read().replace("@POSTA_COMMAND@", "/bin/true"))
+            said = subprocess.run(["systemd-analyze", "security", "--offline=yes", unit],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+        self.assertLess(float(re.search(r"exposure level for posta.service: ([0-9.]+)", said)[1]), 4)
+
     def test_wrong_configuration_is_not_tried_again(self):
         with Foreground(start=False) as suite:
             with open(os.path.join(suite.conf, "main.cf"), "a") as file:
