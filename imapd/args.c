@@ -3,6 +3,21 @@
 
 #include "session.h"
 
+/* RFC 3501 9, seq-number: one that is not in use is an error. A range may reach beyond the last message. */
+static bool set_is_in_use(const struct imap_set *set, uint32_t total)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		uint32_t first = set->ranges[i].first, last = set->ranges[i].last;
+		bool single_star = first == IMAP_STAR && last == IMAP_STAR;
+
+		if ((single_star && total == 0) ||
+		    (first != IMAP_STAR && last != IMAP_STAR && MIN(first, last) > total &&
+		     !(total == 0 && MIN(first, last) == 1 && first != last)))
+			return false;
+	}
+	return true;
+}
+
 int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **seqs, size_t *count)
 {
 	struct mailbox *box = s->mailbox;
@@ -12,6 +27,10 @@ int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **se
 	/* Never NULL, which means "all" to some functions of the store. */
 	*seqs = mem_new_array(uint32_t, 1);
 	*count = 0;
+	if (!s->uid && !set_is_in_use(set, total)) {
+		imap_set_free(set);
+		return imap_syntax_error(s->parser, "Invalid message sequence number");
+	}
 	imap_set_resolve(set, s->uid ? (total ? mailbox_uid(box, total) : 0) : total);
 	for (size_t i = 0; i < set->count; i++) {
 		uint32_t first = set->ranges[i].first, last = set->ranges[i].last;

@@ -33,7 +33,7 @@ static int append_parse_options(struct imap_session *s, struct appending *a)
 	return r;
 }
 
-/* Bare LFs and CRs of sloppy clients become CRLF: what is stored is what goes on the wire. */
+/* Bare LFs of sloppy clients become CRLF: what is stored is what goes on the wire. A bare CR is kept. */
 static int write_crlf(struct append *append, struct view piece, char *last)
 {
 	size_t start = 0;
@@ -42,10 +42,10 @@ static int write_crlf(struct append *append, struct view piece, char *last)
 	for (size_t i = 0; i < piece.len && r == 0; i++) {
 		char c = piece.data[i];
 
-		if ((c == '\n' && *last != '\r') || (*last == '\r' && c != '\n')) {
+		if (c == '\n' && *last != '\r') {
 			r = append_write(append, view_make(piece.data + start, i - start));
 			if (r == 0)
-				r = append_write(append, c == '\n' ? VIEW("\r") : VIEW("\n"));
+				r = append_write(append, VIEW("\r"));
 			start = i;
 		}
 		*last = c;
@@ -64,8 +64,6 @@ static int append_receive(struct imap_session *s, struct append *append, struct 
 	while ((r = imap_literal_read(s->parser, &piece)) > 0)
 		if (a->failed == 0 && append != NULL)
 			a->failed = write_crlf(append, piece, &last);
-	if (r == 0 && a->failed == 0 && last == '\r')
-		a->failed = append_write(append, VIEW("\n"));
 	return r;
 }
 
@@ -100,7 +98,7 @@ static uint64_t append_size_limit(void)
 int imap_command_append(struct imap_session *s)
 {
 	struct append *append = NULL;
-	struct appending a = { .date = 0 };
+	struct appending a = { .date = APPEND_NOW };
 	struct str name = STR_EMPTY;
 	int opened = 0, r = imap_parse_mailbox(s, &name);
 

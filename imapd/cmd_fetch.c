@@ -207,8 +207,10 @@ static int fetch_send_message(struct imap_session *s, uint32_t seq, struct fetch
 	const char *separator = "";
 	int r = 0;
 
-	if (!is_readable(s, seq, fetch, &info))
+	if (!is_readable(s, seq, fetch, &info)) {
+		fetch->gone = true;
 		return 0;
+	}
 	str_printf(line, "* %u FETCH (", seq);
 	if (s->uid && !has_item(fetch, FETCH_UID)) {
 		str_printf(line, "UID %u", mailbox_uid(s->mailbox, seq));
@@ -298,16 +300,19 @@ int imap_command_fetch(struct imap_session *s)
 	size_t count = 0;
 	int r = fetch_parse_arguments(s, &set, fetch);
 
-	if (r < 0) {
+	if (r < 0)
 		imap_set_free(&set);
-	} else {
-		imap_resolve_set(s, &set, &seqs, &count);
+	else
+		r = imap_resolve_set(s, &set, &seqs, &count);
+	if (r == 0) {
 		/* A full disk keeps nobody from reading. */
 		if (mark_seen(s, fetch, seqs, count, &seen) == -ESTALE)
 			r = -ESTALE;
 		else
 			r = send_messages(s, fetch, seqs, count, &seen);
-		if (r == 0 && fetch->failed)
+		if (r == 0 && fetch->gone)
+			r = imap_no(s, "[EXPUNGEISSUED] Some messages are not there any more.");
+		else if (r == 0 && fetch->failed)
 			r = imap_no(s, "[SERVERBUG] Some messages could not be read.");
 		else if (r == 0)
 			r = imap_ok(s, "Fetch completed.");

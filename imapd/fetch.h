@@ -50,6 +50,7 @@ struct fetch {
 	struct fetch_item items[FETCH_ITEMS_MAX];
 	size_t count;
 	bool failed; /* something could not be read, for which NIL was sent */
+	bool gone;   /* a message was expunged by another session: nothing was sent of it */
 };
 
 /* fetch_parse.c: a list, one item, or a macro. fetch_free in every case. */

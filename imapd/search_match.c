@@ -216,6 +216,14 @@ static void search_fields(struct text_search *t, struct view header)
 		text_field(t, field.name, field.body);
 }
 
+/* "quoted-printable;" and "base64 (a remark)" are what they begin with. */
+static struct view first_word(struct view text)
+{
+	struct view word = VIEW_NONE;
+
+	return view_next_word(&text, " \t\r\n;(", &word) ? word : VIEW_NONE;
+}
+
 /* The body of a part, if it is text. */
 static void search_part(struct text_search *t, struct view header, struct view body)
 {
@@ -228,19 +236,21 @@ static void search_part(struct text_search *t, struct view header, struct view b
 	    mime_value_parse(field.body, type) == 0) {
 		const struct str *value = mime_parameter_get(type, "charset");
 
-		is_text = view_is(str_view(&type->type), "text");
+		/* message/delivery-status and its kind are lines of text. */
+		is_text = view_is(str_view(&type->type), "text") ||
+			  view_is(str_view(&type->type), "message");
 		if (value != NULL)
 			charset = str_view(value);
 	}
 	if (header_find(header, "Content-Transfer-Encoding", &field))
-		encoding = view_trim(field.body);
+		encoding = first_word(field.body);
 	if (is_text)
 		text_part(t, encoding, charset, body);
 	mime_value_free(type);
 	free(type);
 }
 
-/* Text parts, and the headers of messages inside. */
+/* Text parts, and the headers of parts and of messages inside. */
 static void search_parts(struct text_search *t, const struct mime_tree *tree, struct view content)
 {
 	for (size_t i = 0; i < tree->count && t->left > 0; i++) {
@@ -250,7 +260,7 @@ static void search_parts(struct text_search *t, const struct mime_tree *tree, st
 		struct view body = view_first(view_from(content, part->body_start),
 					      part->body_end - part->body_start);
 
-		if (part->parent >= 0 && tree->parts[part->parent].is_message)
+		if (part->parent >= 0)
 			search_fields(t, header);
 		if (part->children == 0 && !part->is_multipart && !part->is_message)
 			search_part(t, header, body);

@@ -316,6 +316,10 @@ void text_decode_header(struct str *out, struct view field_body)
 	size_t after_word = SIZE_MAX; /* length of `out` after the last encoded word */
 
 	header_unfold(&line, field_body);
+	/* However a field was folded, a blank in the text is a blank to be found. */
+	for (size_t i = 0; i < line.len; i++)
+		if (line.data[i] == '\t')
+			line.data[i] = ' ';
 	rest = str_view(&line);
 	while (rest.len > 0) {
 		struct encoded_word word;

@@ -83,7 +83,10 @@ int imap_send_flags(struct imap_session *s, const uint32_t *seqs, size_t count);
 unsigned imap_system_flag(struct view name);
 /* FLAGS and PERMANENTFLAGS of the selected mailbox. */
 int imap_send_flag_lists(struct imap_session *s);
-/* The set of the present command (UIDs if s->uid) as sequence numbers, ascending. Frees `set`. */
+/*
+ * The set of the present command (UIDs if s->uid) as sequence numbers, ascending. Frees `set`. -EBADMSG: a
+ * sequence number that is not in use.
+ */
 int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **seqs, size_t *count);
 /* "FLAGS (...)" content: system flags and keywords of a message, in parentheses. */
 void imap_append_flags(const struct imap_session *s, uint32_t seq, struct str *out);

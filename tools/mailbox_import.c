@@ -42,7 +42,8 @@ int import_put(struct mailbox_request *q, const char *folder, const struct impor
 				    .keyword_count = message->keyword_count };
 	struct append *append;
 	uint32_t uidvalidity, uid;
-	int r = append_begin(q->store, view_of(folder), message->date, &append);
+	int r = append_begin(q->store, view_of(folder),
+			     message->date != 0 ? message->date : APPEND_NOW, &append);
 
 	if (r == 0) {
 		r = append_lines(append, message->content);

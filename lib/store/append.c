@@ -43,7 +43,7 @@ int append_begin(struct store *store, struct view name, int64_t date, struct app
 	folder_part_path(store, &folder, PART_TMP, &path);
 	append = mem_new(struct append);
 	append->store = store;
-	append->date = date != 0 ? date : clock_wall();
+	append->date = date != APPEND_NOW ? date : clock_wall();
 	append->folder = folder.r.id;
 	append->generation = store->generation;
 	memcpy(append->folder_name, folder.name, sizeof(folder.name));

@@ -154,30 +154,37 @@ static int render_address(void *argument, const struct header_address *address)
 	return 0;
 }
 
+static void render_addresses_end(struct address_list *list)
+{
+	if (list->count == 0)
+		str_append(list->out, VIEW("NIL"));
+	else
+		str_append_byte(list->out, ')');
+}
+
 void render_addresses(struct str *out, struct view field_body)
 {
 	struct address_list list = { .body = field_body, .out = out };
 
 	address_list_parse(field_body, render_address, &list);
-	if (list.count == 0)
-		str_append(out, VIEW("NIL"));
-	else
-		str_append_byte(out, ')');
+	render_addresses_end(&list);
 }
 
-/* False: there is none, and NIL was not written. */
+/* Of all fields of that name, as one list. False: there is none, and NIL was not written. */
 static bool render_address_field(struct str *out, struct view header, const char *name)
 {
+	struct address_list list = { .out = out };
 	struct header_field field;
-	size_t before = out->len;
 
-	if (!header_find(header, name, &field))
-		return false;
-	render_addresses(out, field.body);
-	if (!view_is(view_from(str_view(out), before), "NIL"))
-		return true;
-	str_truncate(out, before);
-	return false;
+	while (header_next(&header, &field) > 0) {
+		if (!view_is_nocase(field.name, name))
+			continue;
+		list.body = field.body;
+		address_list_parse(field.body, render_address, &list);
+	}
+	if (list.count > 0)
+		render_addresses_end(&list);
+	return list.count > 0;
 }
 
 void render_envelope(struct str *out, struct view header)

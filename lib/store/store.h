@@ -317,8 +317,10 @@ void copy_result_free(struct copy_result *result);
 
 /* ---- append ---- */
 
+#define APPEND_NOW INT64_MIN
+
 /*
- * date: the INTERNALDATE, in seconds; 0: now. -ENOENT: no such folder (NO [TRYCREATE]). The content is
+ * date: the INTERNALDATE, in seconds, or APPEND_NOW. -ENOENT: no such folder (NO [TRYCREATE]). The content is
  * given in CRLF form.
  */
 int append_begin(struct store *store, struct view name, int64_t date, struct append **append);

@@ -354,6 +354,32 @@ static void extended(struct imap_client *c)
 	client_expect_has(c, "e SEARCH CHARSET nope ALL\r\n", "e NO [BADCHARSET (US-ASCII UTF-8)]");
 }
 
+/* What stands in parts that are no text, but can be read. */
+static void parts_of_reports(struct imap_client *c)
+{
+	client_append(c, "INBOX", "",
+		      "Subject: folded\n\tblank\n"
+		      "Content-Type: multipart/report; boundary=b\n"
+		      "\n"
+		      "--b\n"
+		      "Content-Type: text/plain\n"
+		      "Content-Description: notification-text\n"
+		      "Content-Transfer-Encoding: quoted-printable;\n"
+		      "\n"
+		      "sch=C3=B6n\n"
+		      "--b\n"
+		      "Content-Type: message/delivery-status\n"
+		      "Content-Transfer-Encoding: base64 (remark)\n"
+		      "\n"
+		      "RGlhZ25vc3RpYy1Db2RlOiB4\n"
+		      "--b--\n");
+	client_ask(c, "s SELECT INBOX\r\n");
+	client_expect_has(c, "a SEARCH SUBJECT \"folded blank\"\r\n", "* SEARCH 1\n");
+	client_expect_has(c, "b SEARCH TEXT \"notification-text\"\r\n", "* SEARCH 1\n");
+	client_expect_has(c, "c SEARCH BODY {6+}\r\nsch\xc3\xb6n\r\n", "* SEARCH 1\n");
+	client_expect_has(c, "d SEARCH BODY \"diagnostic-code\"\r\n", "* SEARCH 1\n");
+}
+
 static void malformed(struct imap_client *c)
 {
 	static const char *const bad[] = {
@@ -429,6 +455,12 @@ static void test_extended(void **state)
 	client_run(extended);
 }
 
+static void test_parts_of_reports(void **state)
+{
+	(void)state;
+	client_run(parts_of_reports);
+}
+
 static void test_malformed(void **state)
 {
 	(void)state;
@@ -441,7 +473,8 @@ int main(void)
 		cmocka_unit_test(test_evaluation),    cmocka_unit_test(test_folding),
 		cmocka_unit_test(test_encoded_words), cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_parts),	      cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_extended),      cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_extended),      cmocka_unit_test(test_parts_of_reports),
+		cmocka_unit_test(test_malformed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

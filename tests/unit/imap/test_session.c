@@ -158,7 +158,7 @@ static void store_and_expunge(struct imap_client *c)
 	client_expect(c, "b UID STORE 2 -FLAGS.SILENT $Work\r\n", "b OK Store completed.\n");
 	client_expect(c, "c UID STORE 2 FLAGS \\Deleted\r\n",
 		      "* 2 FETCH (UID 2 FLAGS (\\Deleted))\nc OK Store completed.\n");
-	client_expect(c, "d STORE 9 FLAGS ()\r\n", "d OK Store completed.\n");
+	client_expect(c, "d STORE 9 FLAGS ()\r\n", "d BAD Invalid message sequence number.\n");
 	client_expect_has(c, "e STORE 1 FLAGS (\\Nope)\r\n", "e BAD Unknown system flag.");
 	client_expect_has(c, "e STORE 1 FLAGS \\Nope(\r\n", "e BAD");
 	client_expect(c, "f STORE 3 +FLAGS (\\Recent)\r\n",
@@ -191,7 +191,8 @@ static void sets_that_are_odd(struct imap_client *c)
 	client_expect_has(c, "e FETCH 4294967296 FLAGS\r\n", "e BAD");
 	client_expect_has(c, "e FETCH 1, FLAGS\r\n", "e BAD");
 	client_expect_has(c, "e FETCH 1:2:3 FLAGS\r\n", "e BAD");
-	client_expect(c, "f FETCH 4294967295 UID\r\n", "f OK Fetch completed.\n");
+	client_expect_has(c, "f FETCH 4294967295 UID\r\n", "f BAD Invalid message seq");
+	client_expect(c, "f UID FETCH 4294967295 UID\r\n", "f OK Fetch completed.\n");
 	client_expect(c, "g UID FETCH 4294967295 UID\r\n", "g OK Fetch completed.\n");
 	client_expect(c, "h UID FETCH 4294967295:* UID\r\n",
 		      "* 2 FETCH (UID 2)\nh OK Fetch completed.\n");
@@ -237,8 +238,8 @@ static void append(struct imap_client *c)
 	client_ask(c, "b SELECT INBOX\r\n");
 	client_expect(
 		c, "c FETCH 1 (INTERNALDATE RFC822.SIZE BODY.PEEK[])\r\n",
-		"* 1 FETCH (INTERNALDATE \"21-Nov-2026 09:00:00 +0000\" RFC822.SIZE 7 BODY[] {7}\n"
-		"a\nb\nc)\nc OK Fetch completed.\n");
+		"* 1 FETCH (INTERNALDATE \"21-Nov-2026 09:00:00 +0000\" RFC822.SIZE 6 BODY[] {6}\n"
+		"a\nbc)\nc OK Fetch completed.\n");
 	client_expect_has(c, "d APPEND nope {999}\r\n", "d NO [TRYCREATE]");
 	client_expect_has(c, "e APPEND INBOX {999999999999}\r\n", "e NO [");
 	client_expect_has(c, "f APPEND INBOX (\\Bogus(\r\n", "f BAD");
@@ -300,6 +301,32 @@ static void keyword_of_another_connection(struct imap_client *c)
 	if (strstr(answer, "own))") == NULL || strstr(answer, "* FLAGS (") == NULL ||
 	    strstr(answer, "own))") < strstr(answer, "PERMANENTFLAGS"))
 		fail_msg("%s", answer);
+	client_disconnect(&other);
+}
+
+static void append_at_the_epoch(struct imap_client *c)
+{
+	client_append(c, "INBOX", "\"01-Jan-1970 00:00:00 +0000\" ", MESSAGE);
+	client_ask(c, "s SELECT INBOX\r\n");
+	client_expect_has(c, "a FETCH 1 INTERNALDATE\r\n", "\"01-Jan-1970 00:00:00 +0000\"");
+}
+
+static void messages_that_are_not_there(struct imap_client *c)
+{
+	struct imap_client other;
+
+	client_ask(c, "s SELECT INBOX\r\n");
+	client_expect_has(c, "a FETCH * FLAGS\r\n", "a BAD");
+	client_expect_has(c, "b FETCH 1:* FLAGS\r\n", "b OK");
+	client_append(c, "INBOX", "", MESSAGE);
+	client_expect_has(c, "c FETCH 2 FLAGS\r\n", "c BAD");
+	client_expect_has(c, "d COPY 2:3 INBOX\r\n", "d BAD");
+	client_expect_has(c, "e FETCH 1:9 UID\r\n", "* 1 FETCH (UID 1)\ne OK");
+	client_connect(&other, c->maildir);
+	client_ask(&other, "s SELECT INBOX\r\n");
+	client_ask(&other, "a STORE 1 FLAGS.SILENT (\\Deleted)\r\n");
+	client_ask(&other, "b EXPUNGE\r\n");
+	client_expect_has(c, "f FETCH 1 BODY.PEEK[]\r\n", "f NO [EXPUNGEISSUED]");
 	client_disconnect(&other);
 }
 
@@ -382,7 +409,7 @@ static void two_connections(struct imap_client *c)
 	client_expect(c, "c FETCH 3 UID\r\n", "* 3 FETCH (UID 3)\nc OK Fetch completed.\n");
 	client_expect(c, "d STORE 4 FLAGS.SILENT (\\Seen)\r\n", "d OK Store completed.\n");
 	client_expect(c, "d SEARCH UID 3\r\n", "* SEARCH 3\nd OK Search completed.\n");
-	client_expect(c, "d FETCH 2 BODY.PEEK[HEADER]\r\n", "d OK Fetch completed.\n");
+	client_expect_has(c, "d FETCH 2 BODY.PEEK[HEADER]\r\n", "d NO [EXPUNGEISSUED]");
 	client_expect(c, "e NOOP\r\n", "* 2 EXPUNGE\ne OK NOOP completed.\n");
 	client_expect(&other, "f NOOP\r\n", "* 3 FETCH (FLAGS (\\Seen))\nf OK NOOP completed.\n");
 	/* A mailbox that goes away under a session. */
@@ -482,6 +509,8 @@ TEST(store_and_expunge)
 TEST(sets_that_are_odd)
 TEST(copy_and_move)
 TEST(append)
+TEST(append_at_the_epoch)
+TEST(messages_that_are_not_there)
 TEST(idle_tells_of_other_connections)
 TEST(keyword_of_another_connection)
 TEST(append_without_limit)
@@ -505,6 +534,8 @@ int main(void)
 		cmocka_unit_test(test_sets_that_are_odd),
 		cmocka_unit_test(test_copy_and_move),
 		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_append_at_the_epoch),
+		cmocka_unit_test(test_messages_that_are_not_there),
 		cmocka_unit_test(test_idle_tells_of_other_connections),
 		cmocka_unit_test(test_keyword_of_another_connection),
 		cmocka_unit_test(test_append_without_limit),

@@ -24,7 +24,7 @@ static int append(struct fixture *f, uint32_t *uid)
 	struct append_meta meta = { .flags = 0 };
 	struct append *append;
 	uint32_t uidvalidity;
-	int r = append_begin(f->store, VIEW("INBOX"), 0, &append);
+	int r = append_begin(f->store, VIEW("INBOX"), APPEND_NOW, &append);
 
 	if (r == 0)
 		r = append_write(append, VIEW(MAIL));
@@ -204,7 +204,7 @@ static void appends_and_folders(void **state)
 	assert_int_equal(store_create(f->store, VIEW("A"), 0, NULL), 0);
 	assert_int_equal(store_create(f->store, VIEW("C"), 0, NULL), 0);
 	assert_int_equal(store_delete(f->store, VIEW("B"), NULL), 0);
-	assert_int_equal(append_begin(f->store, VIEW("C"), 0, &append), 0);
+	assert_int_equal(append_begin(f->store, VIEW("C"), APPEND_NOW, &append), 0);
 	assert_int_equal(append_write(append, VIEW(MAIL)), 0);
 	delete_path(f, "posta.index");
 	assert_int_equal(append_finish(&append, &meta, 1, &uidvalidity, &uid), 0);

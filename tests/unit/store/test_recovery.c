@@ -118,7 +118,7 @@ static void change_everything(struct fixture *f)
 	assert_int_equal(mailbox_copy(box, seqs, 2, VIEW("Copies"), false, &result), 0);
 	assert_int_equal(mailbox_copy(box, &three, 1, VIEW("Moved"), true, &result), 0);
 	assert_int_equal(mailbox_remove(box, &four, 1), 0);
-	assert_int_equal(append_begin(f->store, VIEW("Appended"), 0, &append), 0);
+	assert_int_equal(append_begin(f->store, VIEW("Appended"), APPEND_NOW, &append), 0);
 	assert_int_equal(append_write(append, VIEW(MAIL)), 0);
 	assert_int_equal(append_finish(&append, &meta, 1, &uidvalidity, &uid), 0);
 }
@@ -499,7 +499,7 @@ static void two_processes_at_once(void **state)
 			struct append *append;
 			uint32_t uid, uidvalidity;
 
-			if (append_begin(f->store, VIEW("INBOX"), 0, &append) < 0 ||
+			if (append_begin(f->store, VIEW("INBOX"), APPEND_NOW, &append) < 0 ||
 			    append_write(append, VIEW(MAIL)) < 0 ||
 			    append_finish(&append, &meta, 1, &uidvalidity, &uid) < 0 ||
 			    mailbox_refresh(box, true, &changes) < 0 || mailbox_find(box, uid) == 0)

@@ -51,6 +51,11 @@ static void what_is_absent_is_nil(void **state)
 	assert_envelope("Sender: s@x\r\nReply-To:\r\nFrom: f@x\r\n\r\n",
 			"(NIL NIL ((NIL NIL \"f\" \"x\")) ((NIL NIL \"s\" \"x\")) "
 			"((NIL NIL \"f\" \"x\")) NIL NIL NIL NIL NIL)");
+	/* Two fields of a name are one list. */
+	assert_envelope("From: f@x\r\nTo: a@x\r\nSubject: s\r\nTo: b@x\r\n\r\n",
+			"(NIL \"s\" ((NIL NIL \"f\" \"x\")) ((NIL NIL \"f\" \"x\")) "
+			"((NIL NIL \"f\" \"x\")) ((NIL NIL \"a\" \"x\")(NIL NIL \"b\" \"x\")) "
+			"NIL NIL NIL NIL)");
 }
 
 static void strings(void **state)
