@@ -124,10 +124,20 @@ static int server_open_lists(struct error *err)
 	return r;
 }
 
+/* The name of a service, and no path. */
+static int check_cleanup_name(struct error *err)
+{
+	struct view name = view_of(param.cleanup_service_name);
+
+	if (name.len > 0 && name.len <= IPC_NAME_MAX && view_find_byte(name, '/') == VIEW_NOT_FOUND)
+		return 0;
+	return error_set(err, -EINVAL, "cleanup_service_name: expected the name of a service");
+}
+
 int server_open(struct error *err)
 {
-	if (read_bare_newline(err) < 0 || read_tls_level(err) < 0 || open_tls(err) < 0 ||
-	    server_open_lists(err) < 0)
+	if (check_cleanup_name(err) < 0 || read_bare_newline(err) < 0 || read_tls_level(err) < 0 ||
+	    open_tls(err) < 0 || server_open_lists(err) < 0)
 		return -EINVAL;
 	server.routes = routes_open(err);
 	if (server.routes == NULL)

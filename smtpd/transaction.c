@@ -1,5 +1,6 @@
 /* The mail transaction: its recipients, and the submission to cleanup. */
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -9,8 +10,6 @@
 #include "server.h"
 #include "session.h"
 #include "tls/tls.h"
-
-#define CLEANUP "private/cleanup"
 
 void transaction_reset(struct session *s)
 {
@@ -58,15 +57,16 @@ int transaction_open(struct session *s)
 {
 	struct transaction *t = &s->transaction;
 	_cleanup_(str_free) struct str tls = STR_EMPTY, protocol = STR_EMPTY;
-	char id[QUEUE_ID_LENGTH_MAX];
+	char id[QUEUE_ID_LENGTH_MAX], service[IPC_NAME_MAX + sizeof("private/")];
 	int r = 0;
 
 	queue_id_new(id);
 	str_set(&t->queue_id, view_of(id));
 	note_client(s);
 	describe_tls(s, &tls);
+	snprintf(service, sizeof(service), "private/%s", param.cleanup_service_name);
 	t->submission = submission_begin(
-		CLEANUP,
+		service,
 		&(struct msg_mail){
 			.queue_id = view_of(id),
 			.sender = str_view(&t->sender),

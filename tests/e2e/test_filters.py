@@ -1,6 +1,7 @@
 """Other people's servers that judge clients and mail: policy servers, real ones and one that lies."""
 import os
 import shutil
+import smtplib
 import socket
 import subprocess
 import sys
@@ -209,6 +210,39 @@ class RealPolicyServers(unittest.TestCase):
             self.assertEqual(self.send(suite, "s@[192.0.2.1]"), "250 2.1.5 Ok")
             (mail,) = suite.wait_mail("bob", text="Subject: through")
             self.assertIn(b"Received-SPF: ", mail)
+
+
+class Checks(unittest.TestCase):
+    """header_checks for all mail, and others for one service alone, by a cleanup of its own."""
+
+    def test_checks(self):
+        with Instance(start=False, main={
+                "header_checks": "regexp:{{/^Subject: spam/ REJECT no spam}, {/^Subject: held/ HOLD}}",
+                "body_checks": "regexp:{{/secret word/ REPLACE [removed]}}"}) as suite:
+            path = os.path.join(suite.conf, "master.cf")
+            with open(path) as file:
+                text = file.read()
+            text = text.replace(
+                "    -o smtpd_tls_wrappermode=yes\n",
+                "    -o smtpd_tls_wrappermode=yes\n    -o cleanup_service_name=private-cleanup\n", 1)
+            with open(path, "w") as file:
+                file.write(text + "\nprivate-cleanup unix - - - - 1 cleanup\n"
+                           "    -o { header_checks = regexp:{{/^X-Client:/ IGNORE}} }\n")
+            suite.start()
+            with self.assertRaises(smtplib.SMTPDataError) as refused:
+                suite.inject("x@outside.test", ["bob@example.test"], message(subject="spam"))
+            self.assertEqual(refused.exception.args, (550, b"5.7.1 no spam"))
+            suite.wait_log(r"reject: header Subject: spam from localhost\[127\.0\.0\.1\]; from=<x@outside\.test>")
+            suite.inject("x@outside.test", ["bob@example.test"], message(subject="held"))
+            self.assertEqual([item["queue_name"] for item in suite.queue()], ["hold"])
+            suite.inject("x@outside.test", ["bob@example.test"],
+                         message(subject="one", body="the secret word\r\n", extra="X-Client: me\r\n"))
+            (mail,) = suite.wait_mail("bob", text="Subject: one")
+            self.assertIn(b"X-Client: me", mail)
+            self.assertTrue(mail.endswith(b"\r\n\r\n[removed]\r\n"), mail)
+            suite.submit("alice", ["bob"], message(subject="spam", extra="X-Client: me\r\n"), port=465)
+            (mail,) = suite.wait_mail("bob", text="Subject: spam")
+            self.assertNotIn(b"X-Client", mail)
 
 
 if __name__ == "__main__":
