@@ -10,28 +10,74 @@
 struct sender {
 	struct stream *io;
 	char last[2]; /* the two bytes before this block */
+	size_t line;  /* bytes of the line that it goes on with ... */
+	size_t limit; /* ... and how many one may have */
 };
 
 /*
- * Writes a block in runs as long as they come: a run ends after each line feed that a dot
+ * Writes bytes in runs as long as they come: a run ends after each line feed that a dot
  * follows. Also after a bare line feed: to some servers that is the end of a line.
  */
-static int content_send_block(struct sender *s, struct view block)
+static int content_send_piece(struct sender *s, struct view piece)
 {
+	struct view rest = piece;
 	int r = 0;
 
-	if (s->last[1] == '\n' && block.data[0] == '.')
+	if (piece.len == 0)
+		return 0;
+	if (s->last[1] == '\n' && rest.data[0] == '.')
 		r = stream_write(s->io, VIEW("."));
-	while (r == 0 && block.len > 0) {
-		const char *found = memmem(block.data, block.len, "\n.", 2);
-		size_t run = found != NULL ? (size_t)(found - block.data) + 1 : block.len;
+	while (r == 0 && rest.len > 0) {
+		const char *found = memmem(rest.data, rest.len, "\n.", 2);
+		size_t run = found != NULL ? (size_t)(found - rest.data) + 1 : rest.len;
 
-		r = stream_write(s->io, view_first(block, run));
-		block = view_from(block, run);
+		r = stream_write(s->io, view_first(rest, run));
+		rest = view_from(rest, run);
 		if (r == 0 && found != NULL)
 			r = stream_write(s->io, VIEW("."));
 	}
+	s->last[0] = piece.len > 1 ? piece.data[piece.len - 2] : s->last[1];
+	s->last[1] = piece.data[piece.len - 1];
 	return r;
+}
+
+/*
+ * How much of the block comes before the place where a line is to be broken; all of it if there is
+ * none. The CR of a line's end does not count.
+ */
+static size_t content_fits(struct sender *s, struct view block)
+{
+	for (size_t at = 0; at < block.len;) {
+		const char *end = memchr(block.data + at, '\n', block.len - at);
+		size_t next = end != NULL ? (size_t)(end - block.data) : block.len;
+		size_t len = next - at;
+		size_t room = s->limit - s->line;
+
+		if (len > room && !(len == room + 1 && block.data[next - 1] == '\r')) {
+			s->line = 0;
+			return at + room;
+		}
+		s->line = end != NULL ? 0 : MIN(s->line + len, s->limit);
+		at = next + (end != NULL);
+	}
+	return block.len;
+}
+
+/* Lines over the limit go on in the next one, after a blank, as in Postfix: a header stays one. */
+static int content_send_block(struct sender *s, struct view block)
+{
+	for (;;) {
+		size_t fits = content_fits(s, block);
+		int r = content_send_piece(s, view_first(block, fits));
+
+		block = view_from(block, fits);
+		if (r < 0 || block.len == 0)
+			return r;
+		r = content_send_piece(s, VIEW("\r\n "));
+		if (r < 0)
+			return r;
+		s->line = 1;
+	}
 }
 
 /* The next piece, at least one byte; `at` is after it then. `buffer` is made when it is needed. */
@@ -55,9 +101,9 @@ static int next_block(const struct io_source *content, uint64_t *at, char **buff
 	return 0;
 }
 
-int content_send(struct stream *io, const struct io_source *content)
+int content_send(struct stream *io, const struct io_source *content, size_t line_limit)
 {
-	struct sender s = { .io = io, .last = { '\r', '\n' } };
+	struct sender s = { .io = io, .last = { '\r', '\n' }, .limit = line_limit };
 	_cleanup_free_ char *buffer = NULL;
 	struct view block;
 
@@ -68,8 +114,6 @@ int content_send(struct stream *io, const struct io_source *content)
 			r = content_send_block(&s, block);
 		if (r < 0)
 			return r;
-		s.last[0] = block.len > 1 ? block.data[block.len - 2] : s.last[1];
-		s.last[1] = block.data[block.len - 1];
 	}
 	if (s.last[0] != '\r' || s.last[1] != '\n') {
 		int r = stream_write(io, VIEW("\r\n"));

@@ -20,6 +20,7 @@
 	X(msec_t, data_done_timeout, smtp_data_done_timeout, lmtp_data_done_timeout)               \
 	X(msec_t, rset_timeout, smtp_rset_timeout, lmtp_rset_timeout)                              \
 	X(msec_t, starttls_timeout, smtp_starttls_timeout, lmtp_starttls_timeout)                  \
+	X(int64_t, line_length_limit, smtp_line_length_limit, lmtp_line_length_limit)              \
 	X(int64_t, min_data_rate, smtp_min_data_rate, lmtp_min_data_rate)                          \
 	X(int64_t, mx_address_limit, smtp_mx_address_limit, lmtp_mx_address_limit)                 \
 	X(int64_t, mx_session_limit, smtp_mx_session_limit, lmtp_mx_session_limit)                 \

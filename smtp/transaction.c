@@ -317,7 +317,7 @@ static int transaction_send_content(struct transaction *t)
 	t->s->doing = "sending message body";
 	stream_set_timeout(io, settings.data_xfer_timeout);
 	stream_set_deadline(io, clock_after(settings.data_xfer_timeout + allowance));
-	r = content_send(io, &d->content);
+	r = content_send(io, &d->content, (size_t)settings.line_length_limit);
 	if (r == 0)
 		r = stream_flush(io);
 	stream_set_timeout(io, MSEC_FOREVER);

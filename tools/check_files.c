@@ -262,6 +262,9 @@ void check_certificates(const char *service)
 	if (options.key_file != NULL)
 		check_mode(options.key_file, FORBIDDEN_TO_WRITE | FORBIDDEN_TO_READ,
 			   "others can read the key");
+	if (options.ec_key_file != NULL)
+		check_mode(options.ec_key_file, FORBIDDEN_TO_WRITE | FORBIDDEN_TO_READ,
+			   "others can read the key");
 	tls = tls_context_new(&options, &err);
 	if (tls == NULL)
 		check_error("service %s: %s", service, err.text);
@@ -273,5 +276,7 @@ void check_certificates(const char *service)
 		_cleanup_free_ char *name = mem_strndup(path.data, path.len);
 
 		check_certificate_file(service, name);
+		check_mode(name, FORBIDDEN_TO_WRITE | FORBIDDEN_TO_READ,
+			   "others can read the key in it");
 	}
 }

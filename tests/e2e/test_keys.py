@@ -178,6 +178,19 @@ class Renewal(unittest.TestCase):
             wait_until(renewed, what="the new certificate everywhere")
             self.assertNotIn("no TLS", suite.log())
 
+    def test_check_names_a_key_that_others_can_read(self):
+        with Instance(build=PLAIN_BUILD, start=False) as suite:
+            both = os.path.join(suite.conf, "both.pem")
+            with open(both, "w") as file:
+                for path in make_certificate(suite.conf, "x", "ed25519"):
+                    with open(path) as part:
+                        file.write(part.read())
+            suite.set(smtpd_tls_chain_files=both)
+            os.chmod(both, 0o600)
+            self.assertNotIn("others can read the key", suite.posta("check", check=False).text)
+            os.chmod(both, 0o644)
+            self.assertIn("others can read the key", suite.posta("check", check=False).text)
+
     def test_wrong_key_stops_the_start(self):
         with Instance(build=PLAIN_BUILD, start=False) as suite:
             other, _ = make_certificate(suite.conf, "other", "rsa:2048")

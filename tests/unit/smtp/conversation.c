@@ -209,6 +209,7 @@ void conversation_defaults(void)
 		param.p##_data_xfer_timeout = param.p##_data_done_timeout =                        \
 			param.p##_rset_timeout = param.p##_connect_timeout =                       \
 				param.p##_starttls_timeout = 8000;                                 \
+	param.p##_line_length_limit = 998;                                                         \
 	param.p##_min_data_rate = 1000000000
 	TIMES(smtp);
 	TIMES(lmtp);

@@ -14,6 +14,8 @@
 #include "content.h"
 #include "task/task.h"
 
+static size_t line_limit = 998;
+
 static int file_of(struct view content)
 {
 	int fd = memfd_create("content", MFD_CLOEXEC);
@@ -58,7 +60,7 @@ static void send_it(void *argument)
 	task_spawn("receive", receive, job);
 	io = stream_new(job->sockets[0]);
 	stream_set_timeout(io, 5000);
-	job->result = content_send(io, &content);
+	job->result = content_send(io, &content, line_limit);
 	stream_close(io);
 	close(content.file);
 }
@@ -119,6 +121,7 @@ static void test_no_smuggling(void **state)
 /* Dots at every place around the blocks in which the file is read. */
 static void test_block_borders(void **state)
 {
+	line_limit = 1000000;
 	for (size_t shift = 0; shift < 6; shift++) {
 		_cleanup_(str_free) struct str content = STR_EMPTY, expected = STR_EMPTY;
 
@@ -129,6 +132,7 @@ static void test_block_borders(void **state)
 		str_append(&expected, VIEW("\r\n..y\r\n..\r\nend\r\n.\r\n"));
 		check(str_view(&content), str_view(&expected));
 	}
+	line_limit = 998;
 	(void)state;
 }
 
@@ -140,10 +144,10 @@ static void test_short_file(void **state)
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
 	io = stream_new(sockets[0]);
-	assert_int_equal(content_send(io, &content), -EIO);
+	assert_int_equal(content_send(io, &content, line_limit), -EIO);
 	close(content.file);
 	content.file = -1;
-	assert_int_equal(content_send(io, &content), -EIO);
+	assert_int_equal(content_send(io, &content, line_limit), -EIO);
 	stream_free(io);
 	close(sockets[1]);
 	(void)state;
@@ -177,12 +181,51 @@ static void test_8bit_header(void **state)
 	(void)state;
 }
 
+static void check_long(size_t at, const char *text, const char *expected)
+{
+	_cleanup_(str_free) struct str content = STR_EMPTY, wire = STR_EMPTY;
+
+	/* Lines before it, so that the long one lies over the end of a block. */
+	while (content.len < at)
+		str_append(&content, VIEW("1234\r\n"));
+	str_append(&wire, str_view(&content));
+	str_append_cstr(&content, text);
+	str_append_cstr(&wire, expected);
+	check(str_view(&content), str_view(&wire));
+}
+
+static void test_long_lines(void **state)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{ "123456789012\r\n", "123456789012\r\n.\r\n" },
+		{ "1234567890123\r\n", "123456789012\r\n 3\r\n.\r\n" },
+		/* The blank counts, and no dot is stuffed after it. */
+		{ "123456789012.2345678901.b\r\nx\r\n",
+		  "123456789012\r\n .2345678901\r\n .b\r\nx\r\n.\r\n" },
+		{ ".23456789012\r\n.\r\n", "..23456789012\r\n..\r\n.\r\n" },
+		{ "123456789012\rx\r\n", "123456789012\r\n \rx\r\n.\r\n" },
+		{ "123456789012", "123456789012\r\n.\r\n" },
+	};
+
+	(void)state;
+	line_limit = 12;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		check_long(0, cases[i].text, cases[i].expected);
+		/* Wherever a block of 64 KiB ends in it. */
+		for (size_t at = 65536 - 40; at < 65536; at += 6)
+			check_long(at, cases[i].text, cases[i].expected);
+	}
+	line_limit = 998;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_small),	      cmocka_unit_test(test_no_smuggling),
-		cmocka_unit_test(test_block_borders), cmocka_unit_test(test_short_file),
-		cmocka_unit_test(test_8bit_header),
+		cmocka_unit_test(test_long_lines),   cmocka_unit_test(test_small),
+		cmocka_unit_test(test_no_smuggling), cmocka_unit_test(test_block_borders),
+		cmocka_unit_test(test_short_file),   cmocka_unit_test(test_8bit_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
