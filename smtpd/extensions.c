@@ -56,6 +56,7 @@ static const struct extension {
 	{ "PIPELINING", EHLO_PIPELINING, NULL },
 	{ "SIZE", EHLO_SIZE, announce_size },
 	{ "VRFY", EHLO_VRFY, NULL },
+	{ "ETRN", EHLO_ETRN, NULL },
 	{ "STARTTLS", EHLO_STARTTLS, announce_starttls },
 	{ "AUTH", EHLO_AUTH, announce_auth },
 	{ "AUTH", EHLO_AUTH, announce_broken_auth },
@@ -67,7 +68,7 @@ static const struct extension {
 };
 
 /* Words of smtpd_discard_ehlo_keywords for what is never announced here. */
-static const char *const others[] = { "silent-discard", "ETRN",	    "VERP",	 "XVERP",
+static const char *const others[] = { "silent-discard", "VERP",	    "XVERP",
 				      "XCLIENT",	"XFORWARD", "REQUIRETLS" };
 
 void extensions_announce(const struct session *s, struct str *out)

@@ -31,6 +31,7 @@ enum ehlo_keyword {
 	EHLO_DSN = 128,
 	EHLO_SMTPUTF8 = 256,
 	EHLO_CHUNKING = 512,
+	EHLO_ETRN = 1024,
 };
 
 struct server {

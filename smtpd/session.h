@@ -229,6 +229,7 @@ const struct verb *verb_find(struct view name);
 int verbs_open(struct error *err);
 
 verb_function verb_helo, verb_ehlo, verb_mail, verb_rcpt, verb_data, verb_bdat, verb_rset,
-	verb_noop, verb_quit, verb_vrfy, verb_help, verb_auth, verb_starttls, verb_not_implemented;
+	verb_noop, verb_quit, verb_vrfy, verb_help, verb_auth, verb_starttls, verb_etrn,
+	verb_not_implemented;
 
 #endif

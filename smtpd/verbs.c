@@ -24,7 +24,7 @@ const struct verb verbs[] = {
 	{ "HELP", STATE_ANY, VERB_JUNK | VERB_BEFORE_TLS, verb_help, NULL },
 	{ "QUIT", STATE_ANY, VERB_BEFORE_TLS | VERB_DENIED, verb_quit, NULL },
 	{ "EXPN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
-	{ "ETRN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
+	{ "ETRN", STATE_ANY, VERB_JUNK | VERB_LAST, verb_etrn, NULL },
 	{ "TURN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
 	{ NULL, 0, 0, NULL, NULL },
 };

@@ -361,7 +361,8 @@ class PostfixServices(unittest.TestCase):
 
     def test_passwords_of_another_server(self):
         """The system's passwords are no answer where the site says that Dovecot knows them."""
-        with Instance(main={"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}) as suite:
+        with Instance(main={"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth",
+                            "relay_domains": "relay.test"}) as suite:
             with suite.smtp(587) as client:
                 client.starttls(context=suite.tls_context())
                 client.ehlo()
@@ -370,8 +371,13 @@ class PostfixServices(unittest.TestCase):
             with suite.smtp() as client:
                 client.ehlo()
                 client.mail("x@outside.test")
+                self.assertEqual(client.docmd("ETRN relay.test")[0], 503)
                 # There is always a postmaster, whatever the tables say.
                 self.assertEqual(client.rcpt("<postmaster>")[0], 250)
+                client.rset()
+                # RFC 1985: for whom we relay, and for nobody else.
+                self.assertEqual([client.docmd("ETRN " + domain)[0] for domain in
+                                  ("relay.test", "elsewhere.test", "not a domain")], [250, 459, 501])
 
     def test_hosting(self):
         with Instance(start=False) as suite:

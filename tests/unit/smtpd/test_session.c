@@ -16,7 +16,8 @@
 #define EHLO	    "EHLO x\r\n"
 #define EHLO_REPLY                                                                                 \
 	"250-mx.test\n250-PIPELINING\n250-SIZE "                                                   \
-	"10240000\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-SMTPUTF8\n250 "   \
+	"10240000\n250-VRFY\n250-ETRN\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-"       \
+	"SMTPUTF8\n250 "                                                                           \
 	"CHUNKING\n"
 #define GREETING   "220 mx.test ESMTP Posta\n"
 #define FROM	   "MAIL FROM:<a@b.test>\r\n"
@@ -336,7 +337,7 @@ static void settings(void **state)
 		{ "smtpd_helo_required = yes", PIECES(FROM),
 		  GREETING "503 5.5.1 Error: send HELO/EHLO first\n" },
 		{ "disable_vrfy_command = yes\nsmtpd_discard_ehlo_keywords = dsn, pipelining, "
-		  "chunking, smtputf8, enhancedstatuscodes, 8bitmime, size",
+		  "chunking, etrn, smtputf8, enhancedstatuscodes, 8bitmime, size",
 		  PIECES(EHLO, "VRFY x\r\n", "MAIL FROM:<a@b> RET=FULL\r\n"),
 		  GREETING "250 mx.test\n502 5.5.1 VRFY command is disabled\n501 5.7.1 DSN support "
 			   "is disabled\n" },
@@ -346,11 +347,12 @@ static void settings(void **state)
 		  "250 2.0.0 Ok: queued as ID1\n" },
 		{ "message_size_limit = 10",
 		  PIECES(EHLO, FROM, TO, "DATA\r\n", "01234567890\r\n.\r\n", "NOOP\r\n"),
-		  GREETING "250-mx.test\n250-PIPELINING\n250-SIZE "
-			   "10\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-"
-			   "SMTPUTF8\n250 CHUNKING\n"
-			   "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
-			   "552 5.3.4 Error: message file too big\n250 2.0.0 Ok\n" },
+		  GREETING
+		  "250-mx.test\n250-PIPELINING\n250-SIZE "
+		  "10\n250-VRFY\n250-ETRN\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-"
+		  "SMTPUTF8\n250 CHUNKING\n"
+		  "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+		  "552 5.3.4 Error: message file too big\n250 2.0.0 Ok\n" },
 		{ "smtpd_forbid_bare_newline = reject",
 		  PIECES(EHLO, FROM, TO, "DATA\r\n", "a\nb\r\n.\r\n", "+NOOP\n"),
 		  GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
@@ -382,7 +384,7 @@ static void settings(void **state)
 		  CHUNKS "554 5.7.1 <DATA>: Data command rejected: Access denied\n" },
 		{ "smtpd_discard_ehlo_keywords = chunking",
 		  PIECES(EHLO, FROM, TO, "BDAT 6 LAST\r\nRSET\r\n", "NOOP\r\n"),
-		  GREETING "250-mx.test\n250-PIPELINING\n250-SIZE 10240000\n250-VRFY\n"
+		  GREETING "250-mx.test\n250-PIPELINING\n250-SIZE 10240000\n250-VRFY\n250-ETRN\n"
 			   "250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250 SMTPUTF8\n"
 			   "250 2.1.0 Ok\n250 2.1.5 Ok\n502 5.5.1 Error: command not implemented\n"
 			   "250 2.0.0 Ok\n" },
@@ -391,11 +393,11 @@ static void settings(void **state)
 		  CHUNKS "550 5.5.2 Error: bare <LF> received\n" },
 		{ "message_size_limit = 10",
 		  PIECES("EHLO x\r\n", FROM, TO, "BDAT 11\r\n01234567890"),
-		  GREETING
-		  "250-mx.test\n250-PIPELINING\n250-SIZE "
-		  "10\n250-VRFY\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-SMTPUTF8\n"
-		  "250 CHUNKING\n250 2.1.0 Ok\n250 2.1.5 Ok\n"
-		  "552 5.3.4 Error: message file too big\n" },
+		  GREETING "250-mx.test\n250-PIPELINING\n250-SIZE "
+			   "10\n250-VRFY\n250-ETRN\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-"
+			   "DSN\n250-SMTPUTF8\n"
+			   "250 CHUNKING\n250 2.1.0 Ok\n250 2.1.5 Ok\n"
+			   "552 5.3.4 Error: message file too big\n" },
 		{ "smtpd_end_of_data_restrictions = defer",
 		  PIECES(EHLO, FROM, TO, "DATA\r\n", ".\r\n", TO),
 		  GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
@@ -503,7 +505,7 @@ static void goodbyes(void **state)
 }
 
 #define AUTH_EHLO_REPLY                                                                            \
-	"250-mx.test\n250-PIPELINING\n250-SIZE 10240000\n250-VRFY\n250-AUTH PLAIN "                \
+	"250-mx.test\n250-PIPELINING\n250-SIZE 10240000\n250-VRFY\n250-ETRN\n250-AUTH PLAIN "      \
 	"LOGIN\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-SMTPUTF8\n250 CHUNKING\n"
 
 static void authentication(void **state)
