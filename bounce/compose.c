@@ -13,6 +13,16 @@
 #define WRAP_AT	     72
 #define BOUNDARY_MAX 64
 
+/* ---- what the report may hold ---- */
+
+bool report_is_utf8(const struct report *report)
+{
+	const struct queue_envelope *e = queue_file_envelope(report->file);
+
+	/* Its own header names the sender. */
+	return (e->flags & MAIL_FLAG_SMTPUTF8) != 0 || !view_is_ascii(e->sender);
+}
+
 /* ---- walking ---- */
 
 /*
@@ -100,8 +110,14 @@ static void append_wrapped(struct str *out, struct view text, const char *indent
 			column++;
 		}
 		/* RFC 5322 2.1.1 */
-		for (; word.len > 900; word = view_from(word, 900)) {
-			str_append(out, view_first(word, 900));
+		while (word.len > 900) {
+			size_t piece = 900;
+
+			/* A character stays whole. */
+			while (piece > 897 && ((unsigned char)word.data[piece] & 0xc0) == 0x80)
+				piece--;
+			str_append(out, view_first(word, piece));
+			word = view_from(word, piece);
 			str_append(out, VIEW("\r\n"));
 		}
 		str_append(out, word);
@@ -116,11 +132,11 @@ static int text_recipient(struct report *report, const struct queue_recipient *r
 	_cleanup_(str_free) struct str line = STR_EMPTY, out = STR_EMPTY;
 
 	str_append_byte(&line, '<');
-	str_append_printable(&line, r->address);
+	address_show(&line, r->address);
 	str_append_byte(&line, '>');
 	if (r->original.len > 0 && !view_eq_nocase(r->original, r->address)) {
 		str_append(&line, VIEW(" (given as <"));
-		str_append_printable(&line, r->original);
+		address_show(&line, r->original);
 		str_append(&line, VIEW(">)"));
 	}
 	str_append(&line, VIEW(": "));
@@ -238,38 +254,87 @@ static int returned_size(const struct report *report, uint64_t *size)
 	return r;
 }
 
-static int search_8bit(void *argument, struct view bytes)
+/* What the content's bytes are, as far as they were looked at. */
+struct content_kind {
+	bool keep; /* is it UTF-8, too? */
+	bool has_8bit;
+	struct str text;
+};
+
+static int content_look(void *argument, struct view bytes)
 {
-	(void)argument;
-	return view_is_ascii(bytes) ? 0 : -EEXIST;
+	struct content_kind *kind = argument;
+
+	kind->has_8bit = kind->has_8bit || !view_is_ascii(bytes);
+	if (kind->keep)
+		str_append(&kind->text, bytes);
+	return kind->has_8bit && !kind->keep ? -EEXIST : 0;
 }
 
-int report_needs_8bit(const struct report *report)
+/* *charset (NULL allowed): of the header, if that alone is returned. 1: there are 8-bit bytes. */
+static int original_needs_8bit(const struct report *report, const char **charset)
 {
+	/* A header is small enough to be kept (message_header_limit). */
+	struct content_kind kind = { .keep = charset != NULL && !returns_all(report) };
 	uint64_t size;
 	int r = returned_size(report, &size);
 
 	if (r == 0)
-		r = read_content(report, size, search_8bit, NULL);
+		r = read_content(report, size, content_look, &kind);
+	if (charset != NULL)
+		*charset = !kind.has_8bit			? "us-ascii"
+			   : view_is_utf8(str_view(&kind.text)) ? "utf-8"
+								: "unknown-8bit";
+	str_free(&kind.text);
+	return r < 0 && r != -EEXIST ? r : kind.has_8bit;
+}
+
+static int recipient_text_search(struct report *report, const struct queue_recipient *r,
+				 const struct queue_reason *reason)
+{
+	(void)report;
+	return view_is_ascii(r->address) && view_is_ascii(r->original) &&
+			       view_is_ascii(reason->diagnostic)
+		       ? 0
+		       : -EEXIST;
+}
+
+/* The part for people names recipients and reasons as they are, in UTF-8. */
+static int text_needs_8bit(struct report *report)
+{
+	int r = recipients_walk(report, recipient_text_search);
+
 	return r == -EEXIST ? 1 : r;
 }
 
-static int write_original(struct report *report, bool has_8bit)
+int report_needs_8bit(struct report *report)
+{
+	if (report_is_utf8(report))
+		return 1;
+	int r = text_needs_8bit(report);
+
+	return r == 0 ? original_needs_8bit(report, NULL) : r;
+}
+
+static int write_original(struct report *report)
 {
 	_cleanup_(str_free) struct str out = STR_EMPTY;
 	bool utf8 = report_is_utf8(report), all = returns_all(report);
+	const char *charset;
 	uint64_t size;
-	int r = returned_size(report, &size);
+	int r = returned_size(report, &size), has_8bit = original_needs_8bit(report, &charset);
 
-	if (r < 0)
-		return r;
-	str_printf(&out,
-		   "Content-Description: %s\r\nContent-Type: %s\r\n"
-		   "Content-Transfer-Encoding: %s\r\n\r\n",
-		   report->kind == REPORT_FAILURE ? "Undelivered message" : "Message",
-		   all ? (utf8 ? "message/global" : "message/rfc822")
-		       : (utf8 ? "message/global-headers" : "text/rfc822-headers"),
-		   has_8bit ? "8bit" : "7bit");
+	if (r < 0 || has_8bit < 0)
+		return r < 0 ? r : has_8bit;
+	str_printf(&out, "Content-Description: %s\r\nContent-Type: ",
+		   report->kind == REPORT_FAILURE ? "Undelivered message" : "Message");
+	if (all)
+		str_append_cstr(&out, utf8 ? "message/global" : "message/rfc822");
+	else if (utf8)
+		str_append_cstr(&out, "message/global-headers");
+	else
+		str_printf(&out, "text/rfc822-headers; charset=%s", charset);
+	str_printf(&out, "\r\nContent-Transfer-Encoding: %s\r\n\r\n", has_8bit ? "8bit" : "7bit");
 	r = write_str(report, &out);
 	return r == 0 ? read_content(report, size, report->write, report->argument) : r;
 }
@@ -332,37 +397,53 @@ static int report_write_status(struct report *report)
 	return r == 0 ? recipients_walk(report, status_one) : r;
 }
 
-int report_compose(struct report *report)
+/* What people read, in UTF-8, and what programs read. */
+static int write_explanation(struct report *report, const char *boundary)
 {
-	_cleanup_(str_free) struct str end = STR_EMPTY;
-	char boundary[BOUNDARY_MAX];
-	bool utf8 = report_is_utf8(report);
-	int r = report_needs_8bit(report);
-	bool has_8bit = r > 0 || utf8;
+	int has_8bit = text_needs_8bit(report);
 
-	if (r < 0)
-		return r;
-	snprintf(boundary, sizeof(boundary), "%s.%016llx", queue_file_id(report->file),
-		 (unsigned long long)random_u64());
-	r = write_head(report, boundary, has_8bit);
-	if (r == 0)
-		r = write_part_start(report, boundary,
-				     "Content-Description: Notification\r\n"
-				     "Content-Type: text/plain; charset=utf-8\r\n\r\n");
+	if (has_8bit < 0)
+		return has_8bit;
+	int r = write_part_start(report, boundary,
+				 has_8bit ? "Content-Description: Notification\r\n"
+					    "Content-Type: text/plain; charset=utf-8\r\n"
+					    "Content-Transfer-Encoding: 8bit\r\n\r\n"
+					  : "Content-Description: Notification\r\n"
+					    "Content-Type: text/plain; charset=us-ascii\r\n"
+					    "Content-Transfer-Encoding: 7bit\r\n\r\n");
+
 	if (r == 0)
 		r = write_text(report);
 	if (r == 0)
 		r = write_part_start(report, boundary,
-				     utf8 ? "Content-Description: Delivery report\r\n"
-					    "Content-Type: message/global-delivery-status\r\n\r\n"
-					  : "Content-Description: Delivery report\r\n"
-					    "Content-Type: message/delivery-status\r\n\r\n");
+				     report_is_utf8(report)
+					     ? "Content-Description: Delivery report\r\n"
+					       "Content-Type: message/global-delivery-status\r\n"
+					       "Content-Transfer-Encoding: 8bit\r\n\r\n"
+					     : "Content-Description: Delivery report\r\n"
+					       "Content-Type: message/delivery-status\r\n"
+					       "Content-Transfer-Encoding: 7bit\r\n\r\n");
+	return r == 0 ? report_write_status(report) : r;
+}
+
+int report_compose(struct report *report)
+{
+	_cleanup_(str_free) struct str end = STR_EMPTY;
+	char boundary[BOUNDARY_MAX];
+	int has_8bit = report_needs_8bit(report);
+
+	if (has_8bit < 0)
+		return has_8bit;
+	snprintf(boundary, sizeof(boundary), "%s.%016llx", queue_file_id(report->file),
+		 (unsigned long long)random_u64());
+	int r = write_head(report, boundary, has_8bit != 0);
+
 	if (r == 0)
-		r = report_write_status(report);
+		r = write_explanation(report, boundary);
 	if (r == 0)
 		r = write_part_start(report, boundary, "");
 	if (r == 0)
-		r = write_original(report, has_8bit);
+		r = write_original(report);
 	str_printf(&end, "\r\n--%s--\r\n", boundary);
 	return r == 0 ? write_str(report, &end) : r;
 }

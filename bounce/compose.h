@@ -26,8 +26,10 @@ struct report {
 };
 /* Writes the whole message. 0, or the negative errno of write() or of reading the file. */
 int report_compose(struct report *report);
-/* The original has bytes that need 8BITMIME; negative errno: it cannot be read. */
-int report_needs_8bit(const struct report *report);
+/* 1: the report has bytes that need 8BITMIME; negative errno: the file cannot be read. */
+int report_needs_8bit(struct report *report);
+/* It goes out with SMTPUTF8, its parts are those of RFC 6533; else its fields are ASCII. */
+bool report_is_utf8(const struct report *report);
 /* Somebody is to be told. */
 bool report_is_needed(struct report *report);
 
@@ -35,7 +37,6 @@ bool report_is_needed(struct report *report);
 void status_message(const struct report *report, struct str *out);
 void status_recipient(const struct report *report, const struct queue_recipient *recipient,
 		      const struct queue_reason *reason, struct str *out);
-bool report_is_utf8(const struct report *report);
 
 /* serve.c: the exchange with qmgr. */
 void bounce_serve(struct ipc *ipc);

@@ -30,7 +30,8 @@ static int submit(struct report *report)
 	struct submission *s = submission_begin(
 		"private/cleanup",
 		&(struct msg_mail){
-			.flags = (uint8_t)(MAIL_FLAG_INTERNAL | (e->flags & MAIL_FLAG_SMTPUTF8)),
+			.flags = (uint8_t)(MAIL_FLAG_INTERNAL |
+					   (report_is_utf8(report) ? MAIL_FLAG_SMTPUTF8 : 0)),
 			.body = has_8bit ? BODY_8BITMIME : BODY_7BIT });
 
 	report->argument = s;

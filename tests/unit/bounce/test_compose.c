@@ -146,13 +146,138 @@ static void delay_and_success(struct test_queue *t)
 	compose(f, REPORT_DELAY, &text);
 	expect(&text, "Action: delayed\r\nStatus: 4.4.1\r\n");
 	expect(&text, "Will-Retry-Until: ");
-	expect(&text, "Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+	expect(&text, "Content-Type: text/rfc822-headers; charset=utf-8\r\n"
+		      "Content-Transfer-Encoding: 8bit\r\n\r\n"
 		      "Subject: h\xc3\xa9llo\r\n\r\n--");
 	assert_false(has(&text, "body"));
 	assert_false(has(&text, "nobody"));
 	str_clear(&text);
 	compose(f, REPORT_SUCCESS, &text);
 	expect(&text, "Action: relayed\r\nStatus: 2.0.0\r\nRemote-MTA: dns; mx\r\n");
+}
+
+/* ---- what is not ASCII ---- */
+
+static const struct fate foreign[] = {
+	{ "j\xc3\xb6rg+x\\@example.test", "j\xc3\xb6rg@example.test",
+	  "rfc822;\xf0\x9f\x93\xae@example.test", 0, OUTCOME_FAILED, "5.1.1", "mx[192.0.2.1]:25",
+	  "host mx[192.0.2.1] said: 550 kein B\xc3\xbcrger (in reply to RCPT TO command)" },
+	{ "x>, status=sent (y@example.test", "a b@example.test", "x-other;\xc3\xa9", 0,
+	  OUTCOME_FAILED, "5.1.1", NULL, "bad bytes \xff\xfe" },
+	{ "plain@example.test", NULL, "utf-8;\\x{E9}@example.test", 0, OUTCOME_FAILED, "5.1.1",
+	  NULL, "no" },
+};
+
+/* The part between two headings, without the first. */
+static struct view part(const struct str *text, const char *type)
+{
+	struct view rest = str_view(text);
+	size_t at = view_find(rest, view_of(type));
+
+	assert_int_not_equal(at, VIEW_NOT_FOUND);
+	rest = view_from(rest, at);
+	return view_first(rest, view_find(rest, VIEW("\r\n--")));
+}
+
+/* RFC 3464: the fields are ASCII; the text says all, and what it is. */
+static void foreign_words(struct test_queue *t)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	_cleanup_(queue_file_closep) struct queue_file *f = message(
+		t, envelope, "Subject: hello\r\n\r\nbody\r\n", foreign, ARRAY_SIZE(foreign));
+
+	load_parameters(t->directory);
+	compose(f, REPORT_FAILURE, &text);
+	struct report report = { .kind = REPORT_FAILURE, .file = f };
+
+	assert_int_equal(report_needs_8bit(&report), 1);
+	assert_true(view_is_ascii(part(&text, "From:")));
+	assert_true(view_is_ascii(part(&text, "Content-Type: message/delivery-status")));
+	assert_true(view_is_utf8(str_view(&text)));
+	expect(&text, "\tboundary=");
+	expect(&text, "\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\nThis is a report");
+	expect(&text, "Content-Type: text/plain; charset=utf-8\r\n"
+		      "Content-Transfer-Encoding: 8bit\r\n\r\n");
+	expect(&text, "550 kein B\xc3\xbcrger");
+	expect(&text, "<\"x>, status=sent (y\"@example.test> (given as <\"a b\"@example.test>)");
+	expect(&text, "Content-Type: message/delivery-status\r\n"
+		      "Content-Transfer-Encoding: 7bit\r\n\r\nReporting-MTA: ");
+	expect(&text,
+	       "Original-Recipient: utf-8; \\x{1F4EE}@example.test\r\n"
+	       "Final-Recipient: utf-8; \"j\\x{F6}rg\\x{2B}x\\x{5C}\\x{5C}\"@example.test\r\n");
+	expect(&text, "Diagnostic-Code: smtp; 550 kein B?rger\r\n");
+	expect(&text, "Original-Recipient: x-other;?\r\n"
+		      "Final-Recipient: rfc822; \"x>, status=sent (y\"@example.test\r\n");
+	expect(&text, "Original-Recipient: utf-8;\\x{E9}@example.test\r\n");
+	expect(&text, "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n");
+}
+
+/* RFC 6533: the fields are UTF-8, addresses as they are. */
+static void foreign_message(struct test_queue *t)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct queue_envelope utf8 = envelope;
+
+	load_parameters(t->directory);
+	for (int round = 0; round < 2; round++) {
+		utf8.flags = round ? 0 : MAIL_FLAG_SMTPUTF8;
+		utf8.sender = round ? VIEW("\xc3\xa9@example.test") : envelope.sender;
+		_cleanup_(queue_file_closep) struct queue_file *f =
+			message(t, utf8, "Subject: hello\r\n\r\n", foreign, ARRAY_SIZE(foreign));
+
+		str_clear(&text);
+		compose(f, REPORT_FAILURE, &text);
+		expect(&text, "Content-Type: message/global-delivery-status\r\n"
+			      "Content-Transfer-Encoding: 8bit\r\n\r\nReporting-MTA: ");
+		expect(&text, "Original-Recipient: utf-8; \xf0\x9f\x93\xae@example.test\r\n"
+			      "Final-Recipient: utf-8; \"j\xc3\xb6rg+x\\\\\"@example.test\r\n");
+		expect(&text, "Diagnostic-Code: smtp; 550 kein B\xc3\xbcrger\r\n");
+		expect(&text, "Final-Recipient: rfc822; plain@example.test\r\n");
+		expect(&text,
+		       "Content-Type: message/global\r\nContent-Transfer-Encoding: 7bit\r\n");
+		assert_true(view_is_utf8(str_view(&text)));
+	}
+}
+
+/* The header alone: what its bytes are is said. */
+static void foreign_header(struct test_queue *t)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	_cleanup_(queue_file_closep) struct queue_file *f =
+		message(t, envelope, "Subject: h\xe9llo\r\n\r\n", fates, ARRAY_SIZE(fates));
+
+	load_parameters(t->directory);
+	compose(f, REPORT_DELAY, &text);
+	expect(&text, "Content-Type: text/rfc822-headers; charset=unknown-8bit\r\n"
+		      "Content-Transfer-Encoding: 8bit\r\n\r\nSubject: h\xe9llo");
+	expect(&text, "Content-Type: text/plain; charset=us-ascii\r\n"
+		      "Content-Transfer-Encoding: 7bit\r\n\r\n");
+}
+
+/* No line is longer than it may be, and no character is cut in two. */
+static void long_words(struct test_queue *t)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY, reason = STR_EMPTY;
+	struct queue_envelope utf8 = envelope;
+	struct view rest, line;
+
+	for (int i = 0; i < 650; i++)
+		str_append(&reason, i % 7 ? VIEW("\xe2\x82\xac") : VIEW("e"));
+	const struct fate fate = { "a@example.test", NULL,    NULL, 0,
+				   OUTCOME_FAILED,   "5.0.0", NULL, str_cstr(&reason) };
+
+	utf8.flags = MAIL_FLAG_SMTPUTF8;
+	load_parameters(t->directory);
+	_cleanup_(queue_file_closep) struct queue_file *f =
+		message(t, utf8, "A: b\r\n\r\n", &fate, 1);
+
+	compose(f, REPORT_FAILURE, &text);
+	rest = str_view(&text);
+	assert_true(has(&text, "\xe2\x82\xac"));
+	while (view_next(&rest, '\n', &line)) {
+		assert_true(view_is_utf8(line));
+		assert_in_range(line.len, 0, 999);
+	}
 }
 
 /* RET=HDRS, and messages over bounce_size_limit: the header alone. */
@@ -170,7 +295,7 @@ static void header_only(struct test_queue *t)
 			message(t, round ? envelope : hdrs, str_cstr(&content), fates, 1);
 
 		compose(f, REPORT_FAILURE, &text);
-		expect(&text, "Content-Type: text/rfc822-headers\r\n"
+		expect(&text, "Content-Type: text/rfc822-headers; charset=us-ascii\r\n"
 			      "Content-Transfer-Encoding: 7bit\r\n\r\nSubject: hello\r\n\r\n--");
 		assert_false(has(&text, "content\r\n"));
 		for (int i = 0; i < 200; i++)
@@ -217,6 +342,14 @@ static void delay_test(void **state)
 	(void)state;
 	test_with_queue(delay_and_success);
 }
+static void words_test(void **state)
+{
+	(void)state;
+	test_with_queue(foreign_words);
+	test_with_queue(foreign_message);
+	test_with_queue(foreign_header);
+	test_with_queue(long_words);
+}
 static void header_test(void **state)
 {
 	(void)state;
@@ -231,9 +364,8 @@ static void many_test(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(failure_test),
-		cmocka_unit_test(delay_test),
-		cmocka_unit_test(header_test),
+		cmocka_unit_test(failure_test), cmocka_unit_test(delay_test),
+		cmocka_unit_test(header_test),	cmocka_unit_test(words_test),
 		cmocka_unit_test(many_test),
 	};
 
