@@ -15,7 +15,7 @@
 
 /* ---- counts.c ---- */
 
-/* Clients known at a time; while there are more, new ones are not counted, and let through. */
+/* Clients known at a time; the oldest make room for new ones. */
 #define COUNTS_CLIENTS_MAX 100000
 
 void counts_open(void);

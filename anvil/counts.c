@@ -2,6 +2,7 @@
 
 #include "anvil.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -10,7 +11,12 @@
 
 enum { KINDS = ANVIL_TLS + 1 };
 
+/* Old ones that are looked at for one that is not connected. */
+#define ROOM_LOOKS 64
+
 struct client {
+	struct list link; /* in counts.order */
+	char *key;
 	uint32_t connections;
 	uint32_t count[KINDS]; /* since `since`, for one anvil_rate_time_unit */
 	msec_t since[KINDS];
@@ -30,6 +36,7 @@ struct peak {
 
 static struct {
 	struct map *clients, *reporters;
+	struct list order; /* of clients, the one heard of last at the end */
 	struct peak most_connections, highest_rate;
 	msec_t next_statistics;
 	bool full;
@@ -38,6 +45,7 @@ static struct {
 void counts_open(void)
 {
 	counts.clients = map_new();
+	list_init(&counts.order);
 	counts.reporters = map_new();
 	counts.next_statistics = clock_after(param.anvil_status_update_time);
 }
@@ -49,21 +57,53 @@ static bool is_past(const struct client *c, int kind, msec_t now)
 	return c->count[kind] == 0 || now - c->since[kind] >= param.anvil_rate_time_unit;
 }
 
+static void counts_client_drop(struct client *c)
+{
+	map_remove(counts.clients, view_of(c->key));
+	list_remove(&c->link);
+	free(c->key);
+	free(c);
+}
+
+/*
+ * Who was heard of last is counted, always. Room is made by one that is not connected, if there is
+ * one among the oldest; else the count of the oldest is lost.
+ */
+static void counts_make_room(void)
+{
+	struct client *oldest = LIST_FIRST(&counts.order, struct client, link);
+	int looked_at = 0;
+
+	if (!counts.full)
+		log_warning("more than %d clients at a time: the oldest are forgotten",
+			    COUNTS_CLIENTS_MAX);
+	counts.full = true;
+	list_for_each (&counts.order, struct client, link, c) {
+		if (c->connections == 0) {
+			oldest = c;
+			break;
+		}
+		if (++looked_at == ROOM_LOOKS)
+			break;
+	}
+	counts_client_drop(oldest);
+}
+
 static struct client *client_find(struct view key)
 {
 	struct client *c = map_get(counts.clients, key);
 
-	if (c != NULL)
+	if (c != NULL) {
+		list_remove(&c->link);
+		list_push_back(&counts.order, &c->link);
 		return c;
-	if (map_count(counts.clients) >= COUNTS_CLIENTS_MAX) {
-		if (!counts.full)
-			log_warning("more than %d clients at a time: further ones are not counted",
-				    COUNTS_CLIENTS_MAX);
-		counts.full = true;
-		return NULL;
 	}
+	while (map_count(counts.clients) >= COUNTS_CLIENTS_MAX)
+		counts_make_room();
 	c = mem_new(struct client);
-	map_put(counts.clients, key, c);
+	c->key = mem_strndup(key.data, key.len);
+	map_put(counts.clients, view_of(c->key), c);
+	list_push_back(&counts.order, &c->link);
 	return c;
 }
 
@@ -195,10 +235,8 @@ void counts_sweep(void)
 
 		for (int kind = 0; kind < KINDS && gone; kind++)
 			gone = is_past(c, kind, now);
-		if (gone) {
-			map_remove(counts.clients, map_key_at(counts.clients, i));
-			free(c);
-		}
+		if (gone)
+			counts_client_drop(c);
 	}
 	counts.full = false;
 	if (now < counts.next_statistics)

@@ -4,7 +4,8 @@
  * One SASL exchange is one conversation on a connection from smtpd, imapd or pop3d:
  *
  *	main.c		what is asked: exchanges, cookies, the list of mechanisms
- *	exchange.c	the mechanisms: bytes from the client to a name and a password
+ *	exchange.c	the mechanisms as a table; those that send the password
+ *	scram.c		SCRAM-SHA-256
  *	verify.c	name and password to a verdict; the same for all mechanisms
  *	system.c	system users: PAM, shadow
  *	cache.c		passwords that were right a moment ago
@@ -38,10 +39,34 @@ enum verdict { LOGIN_RIGHT, LOGIN_WRONG, LOGIN_DISABLED, LOGIN_TEMPORARY };
 
 /* ---- exchange.c ---- */
 
+/* One run of a mechanism. */
+struct exchange {
+	struct ipc *ipc;
+	const struct attempt *attempt;
+	bool has_initial;
+	struct str said;  /* by the client, last; at first the initial response. Wiped */
+	struct str name;  /* that the client gave, for the log */
+	struct str user;  /* LOGIN_RIGHT: canonical */
+	struct str final; /* LOGIN_RIGHT: additional data for the client */
+	enum verdict verdict;
+	struct error why; /* for our log; the client must not see it */
+};
+#define EXCHANGE_CANCELLED 1
+/* Sends a challenge; x->said becomes the response. 0, EXCHANGE_CANCELLED, negative: the end. */
+int exchange_ask(struct exchange *x, struct view challenge);
+/* Looks at auth_mechanisms. Before confinement. */
+int exchange_prepare(struct error *err);
+
 /* From auth_begin to auth_ok or auth_failed. Negative: the connection is to be closed. */
 int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin);
 /* "PLAIN LOGIN" */
 void exchange_mechanisms(bool secured, struct str *names);
+
+/* ---- scram.c ---- */
+
+int scram_prepare(struct error *err);
+/* SCRAM-SHA-256, as a mechanism of the table. */
+int scram_run(struct exchange *x);
 
 /* ---- verify.c ---- */
 
@@ -53,6 +78,13 @@ int verify_prepare(struct error *err);
  */
 enum verdict verify_password(const struct attempt *attempt, struct view name, struct view password,
 			     struct str *user, struct error *why);
+
+/*
+ * The keys of a user for SCRAM, as they are stored or (with this salt, from a password in clear)
+ * made. LOGIN_RIGHT, or LOGIN_DISABLED for who may not log in: the keys are there, the proof is still to be judged.
+ */
+enum verdict verify_scram_keys(struct view name, struct view salt, struct scram_keys *keys,
+			       struct str *user, struct error *why);
 
 /* ---- system.c ---- */
 

@@ -1,6 +1,6 @@
 /*
- * SASL mechanisms (RFC 4422): PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login). Both are a
- * line of text each way, so they are read here, with just the checks that we want.
+ * SASL mechanisms (RFC 4422) as a table. PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login)
+ * are a line of text each way, so they are read here, with just the checks that we want.
  */
 #include "auth.h"
 
@@ -16,21 +16,6 @@
 /* How finely a waiting failure notices that the program is to stop. */
 #define DELAY_SLICE 500
 
-#define CANCELLED 1
-
-/* What the client said; the views lie in `bytes`, wiped at the end. */
-struct said {
-	struct str bytes;
-	struct view name, password;
-};
-
-static void said_free(struct said *said)
-{
-	if (said->bytes.data != NULL)
-		mem_wipe(said->bytes.data, said->bytes.size);
-	str_free(&said->bytes);
-}
-
 /* Also what was received is not to lie about in memory. */
 static void exchange_wipe(struct view received)
 {
@@ -38,87 +23,146 @@ static void exchange_wipe(struct view received)
 		mem_wipe((void *)(uintptr_t)received.data, received.len);
 }
 
-/* ---- mechanisms: 0 with name and password, CANCELLED, -EINVAL with a reason, or I/O errors ---- */
+static void exchange_forget_said(struct exchange *x)
+{
+	if (x->said.data != NULL)
+		mem_wipe(x->said.data, x->said.size);
+	str_clear(&x->said);
+}
 
-/* Sends a challenge and appends the response. 0, CANCELLED, negative: close the connection. */
-static int mechanism_ask(struct ipc *ipc, struct view challenge, struct str *response)
+int exchange_ask(struct exchange *x, struct view challenge)
 {
 	struct message m;
-	int r = ipc_send(ipc, auth_challenge, .bytes = challenge);
+	int r = ipc_send(x->ipc, auth_challenge, .bytes = challenge);
 
+	exchange_forget_said(x);
 	if (r == 0)
-		r = ipc_receive(ipc, &m);
+		r = ipc_receive(x->ipc, &m);
 	if (r < 0)
 		return r == -EINVAL ? -EBADMSG : r;
 	if (m.type == MSG_auth_cancel)
-		return CANCELLED;
+		return EXCHANGE_CANCELLED;
 	if (m.type != MSG_auth_response) {
 		message_close_fd(&m);
 		return -EBADMSG;
 	}
-	str_append(response, m.auth_response.bytes);
+	str_append(&x->said, m.auth_response.bytes);
 	exchange_wipe(m.auth_response.bytes);
 	return 0;
 }
 
-/* authzid NUL authcid NUL password */
-static int read_plain(struct ipc *ipc, struct said *said, bool has_initial, struct error *why)
+/* ---- mechanisms that send the password ---- */
+
+/* Checks it for x->name when its turn has come. */
+static int exchange_check(struct exchange *x, struct view password)
 {
-	struct view rest, authzid;
-	int r = has_initial ? 0 : mechanism_ask(ipc, VIEW_NONE, &said->bytes);
+	struct view name = str_view(&x->name);
+	struct turn *turn;
+
+	turn = turn_take(str_view(&x->attempt->client_address), name, &x->why);
+	x->verdict = turn != NULL ? verify_password(x->attempt, name, password, &x->user, &x->why)
+				  : LOGIN_TEMPORARY;
+	turn_end(turn, x->verdict);
+	return 0;
+}
+
+/* What is no response of the mechanism. */
+static int exchange_malformed(struct exchange *x, const char *problem)
+{
+	error_set(&x->why, 0, "%s", problem);
+	x->verdict = LOGIN_WRONG;
+	return 0;
+}
+
+/* authzid NUL authcid NUL password */
+static int plain_run(struct exchange *x)
+{
+	struct view rest, authzid, name, password;
+	int r = x->has_initial ? 0 : exchange_ask(x, VIEW_NONE);
 
 	if (r != 0)
 		return r;
-	rest = str_view(&said->bytes);
+	rest = str_view(&x->said);
 
 	size_t first = view_find_byte(rest, '\0');
 
 	if (first == VIEW_NOT_FOUND)
-		return error_set(why, -EINVAL, "PLAIN response without NUL");
+		return exchange_malformed(x, "PLAIN response without NUL");
 	authzid = view_first(rest, first);
 	rest = view_from(rest, first + 1);
 
 	size_t second = view_find_byte(rest, '\0');
 
 	if (second == VIEW_NOT_FOUND)
-		return error_set(why, -EINVAL, "PLAIN response with only one NUL");
-	said->name = view_first(rest, second);
-	said->password = view_from(rest, second + 1);
-	if (view_find_byte(said->password, '\0') != VIEW_NOT_FOUND)
-		return error_set(why, -EINVAL, "PLAIN response with more than two NULs");
-	if (authzid.len > 0 && !view_eq_nocase(authzid, said->name))
-		return error_set(why, -EINVAL, "acting for another user is not supported");
-	return 0;
+		return exchange_malformed(x, "PLAIN response with only one NUL");
+	name = view_first(rest, second);
+	password = view_from(rest, second + 1);
+	if (view_find_byte(password, '\0') != VIEW_NOT_FOUND)
+		return exchange_malformed(x, "PLAIN response with more than two NULs");
+	str_set(&x->name, name);
+	if (authzid.len > 0 && !view_eq_nocase(authzid, name))
+		return exchange_malformed(x, "acting for another user is not supported");
+	return exchange_check(x, password);
 }
 
 /* Clients look for these words, with the colon. An initial response is the user name. */
-static int read_login(struct ipc *ipc, struct said *said, bool has_initial, struct error *why)
+static int login_run(struct exchange *x)
 {
-	int r = has_initial ? 0 : mechanism_ask(ipc, VIEW("Username:"), &said->bytes);
-	size_t name_len = said->bytes.len;
+	int r = x->has_initial ? 0 : exchange_ask(x, VIEW("Username:"));
 
-	(void)why;
-	if (r == 0)
-		r = mechanism_ask(ipc, VIEW("Password:"), &said->bytes);
 	if (r != 0)
 		return r;
-	said->name = view_first(str_view(&said->bytes), name_len);
-	said->password = view_from(str_view(&said->bytes), name_len);
-	return 0;
+	str_set(&x->name, str_view(&x->said));
+	r = exchange_ask(x, VIEW("Password:"));
+	return r != 0 ? r : exchange_check(x, str_view(&x->said));
 }
+
+/* ---- the table ---- */
 
 static const struct mechanism {
 	const char *name;
 	bool sends_password; /* in clear */
-	int (*read)(struct ipc *ipc, struct said *said, bool has_initial, struct error *why);
+	/* 0 with the verdict in x, EXCHANGE_CANCELLED, or negative: the connection is over. */
+	int (*run)(struct exchange *x);
 } mechanisms[] = {
-	{ "PLAIN", true, read_plain },
-	{ "LOGIN", true, read_login },
+	{ "PLAIN", true, plain_run },
+	{ "LOGIN", true, login_run },
+	{ "SCRAM-SHA-256", false, scram_run },
 };
+
+static const struct mechanism *mechanism_find(struct view name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mechanisms); i++)
+		if (view_is_nocase(name, mechanisms[i].name))
+			return &mechanisms[i];
+	return NULL;
+}
+
+static bool mechanism_is_enabled(const struct mechanism *mechanism)
+{
+	struct view rest = view_of(param.auth_mechanisms), word;
+
+	while (conf_next_element(&rest, &word))
+		if (view_is_nocase(word, mechanism->name))
+			return true;
+	return false;
+}
+
+int exchange_prepare(struct error *err)
+{
+	struct view rest = view_of(param.auth_mechanisms), word;
+
+	while (conf_next_element(&rest, &word))
+		if (mechanism_find(word) == NULL)
+			return error_set(err, -EINVAL, "auth_mechanisms: \"%.*s\" is not known",
+					 VIEW_ARG(word));
+	return scram_prepare(err);
+}
 
 static bool mechanism_is_offered(const struct mechanism *mechanism, bool secured)
 {
-	return secured || !mechanism->sends_password || !param.disable_plaintext_auth;
+	return mechanism_is_enabled(mechanism) &&
+	       (secured || !mechanism->sends_password || !param.disable_plaintext_auth);
 }
 
 void exchange_mechanisms(bool secured, struct str *names)
@@ -182,50 +226,56 @@ static int exchange_fail(struct ipc *ipc, const struct attempt *attempt, struct 
 	return exchange_refuse(ipc, AUTH_FAIL_CREDENTIALS, "Wrong user name or password");
 }
 
-static int succeed(struct ipc *ipc, const struct attempt *attempt, struct view user)
+static int succeed(struct exchange *x)
 {
+	const struct attempt *attempt = x->attempt;
 	_cleanup_(str_free) struct str who = STR_EMPTY;
 	_cleanup_(str_free) struct str cookie = STR_EMPTY;
 	int r;
 
-	exchange_describe(&who, attempt, user);
+	exchange_describe(&who, attempt, str_view(&x->user));
 	log_info("login: %s", str_cstr(&who));
 	metric_add(METRIC_logins, 1);
 	/* smtp has no session program that would ask. */
 	if (!view_is(str_view(&attempt->service), "smtp"))
-		cookie_make(str_view(&attempt->service), user, &cookie);
-	r = ipc_send(ipc, auth_ok, .user = user, .cookie = str_view(&cookie));
+		cookie_make(str_view(&attempt->service), str_view(&x->user), &cookie);
+	r = ipc_send(x->ipc, auth_ok, .user = str_view(&x->user), .cookie = str_view(&cookie),
+		     .final = str_view(&x->final));
 	if (cookie.data != NULL)
 		mem_wipe(cookie.data, cookie.size);
 	return r;
 }
 
-static int exchange_step(struct ipc *ipc, const struct mechanism *mechanism,
-			 const struct attempt *attempt, const struct msg_auth_begin *begin)
+static void exchange_free(struct exchange *x)
 {
-	_cleanup_(said_free) struct said said = { .bytes = STR_EMPTY };
-	_cleanup_(str_free) struct str user = STR_EMPTY;
-	struct error why = ERROR_NONE;
-	enum verdict verdict;
+	exchange_forget_said(x);
+	str_free(&x->said);
+	str_free(&x->name);
+	str_free(&x->user);
+	str_free(&x->final);
+}
+
+static int exchange_conclude(struct ipc *ipc, const struct mechanism *mechanism,
+			     const struct attempt *attempt, const struct msg_auth_begin *begin)
+{
+	_cleanup_(exchange_free) struct exchange x = {
+		.ipc = ipc,
+		.attempt = attempt,
+		.has_initial = begin->has_initial != 0,
+		.verdict = LOGIN_WRONG,
+	};
 	int r;
 
-	str_append(&said.bytes, begin->initial);
+	str_append(&x.said, begin->initial);
 	exchange_wipe(begin->initial);
-	r = mechanism->read(ipc, &said, begin->has_initial != 0, &why);
-	if (r == CANCELLED)
+	r = mechanism->run(&x);
+	if (r == EXCHANGE_CANCELLED)
 		return exchange_refuse(ipc, AUTH_FAIL_PROTOCOL, "Authentication cancelled");
-	if (r == -EINVAL)
-		return exchange_fail(ipc, attempt, said.name, LOGIN_WRONG, &why);
 	if (r < 0)
 		return r;
-	struct turn *turn = turn_take(str_view(&attempt->client_address), said.name, &why);
-
-	verdict = turn != NULL ? verify_password(attempt, said.name, said.password, &user, &why)
-			       : LOGIN_TEMPORARY;
-	turn_end(turn, verdict);
-	if (verdict == LOGIN_RIGHT)
-		return succeed(ipc, attempt, str_view(&user));
-	return exchange_fail(ipc, attempt, said.name, verdict, &why);
+	if (x.verdict == LOGIN_RIGHT)
+		return succeed(&x);
+	return exchange_fail(ipc, attempt, str_view(&x.name), x.verdict, &x.why);
 }
 
 static void exchange_attempt_free(struct attempt *attempt)
@@ -239,12 +289,9 @@ int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin)
 {
 	_cleanup_(exchange_attempt_free) struct attempt attempt = { .secured = begin->secured != 0,
 								    .started = clock_now() };
-	const struct mechanism *mechanism = NULL;
+	const struct mechanism *mechanism = mechanism_find(begin->mechanism);
 
-	for (size_t i = 0; i < ARRAY_SIZE(mechanisms); i++)
-		if (view_is_nocase(begin->mechanism, mechanisms[i].name))
-			mechanism = &mechanisms[i];
-	if (mechanism == NULL)
+	if (mechanism == NULL || !mechanism_is_enabled(mechanism))
 		return exchange_refuse(ipc, AUTH_FAIL_MECHANISM, "Mechanism not supported");
 	if (!mechanism_is_offered(mechanism, attempt.secured))
 		return exchange_refuse(ipc, AUTH_FAIL_MECHANISM,
@@ -255,7 +302,7 @@ int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin)
 	str_append(&attempt.server_address, begin->server_address);
 	ipc_set_timeout(ipc, RESPONSE_TIMEOUT);
 
-	int r = exchange_step(ipc, mechanism, &attempt, begin);
+	int r = exchange_conclude(ipc, mechanism, &attempt, begin);
 
 	ipc_set_timeout(ipc, param.ipc_timeout);
 	return r;

@@ -24,6 +24,8 @@ static int auth_prepare(struct error *err)
 		r = system_prepare(err);
 	if (r == 0)
 		r = verify_prepare(err);
+	if (r == 0)
+		r = exchange_prepare(err);
 	/* pam_unix runs unix_chkpwd, and modules are loaded when they are needed. */
 	if (r == 0 && system_method() == SYSTEM_PAM)
 		daemon_add_calls(CALLS_EXEC | CALLS_LOAD_CODE);

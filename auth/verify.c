@@ -187,3 +187,47 @@ enum verdict verify_password(const struct attempt *attempt, struct view name, st
 		str_append_cstr(user_name, user.name);
 	return verdict;
 }
+
+/* ---- SCRAM ---- */
+
+struct keys_question {
+	const char *stored;
+	struct view salt;
+	struct scram_keys *keys;
+	struct error *why;
+};
+
+static int scram_keys_in_worker(void *argument)
+{
+	struct keys_question *q = argument;
+
+	return password_scram_keys(q->stored, q->salt, q->keys, q->why);
+}
+
+enum verdict verify_scram_keys(struct view name, struct view salt, struct scram_keys *keys,
+			       struct str *user_name, struct error *why)
+{
+	_cleanup_(user_free) struct user user = { .name = NULL };
+	struct view value;
+	int r;
+
+	if (!is_acceptable(name, why))
+		return LOGIN_WRONG;
+	r = verify_find_user(name, &user, why);
+	if (r < 0)
+		return r == -EPERM ? LOGIN_WRONG : LOGIN_TEMPORARY;
+	if (r == 0 || user.system) {
+		error_set(why, 0, r == 0 ? "unknown user" : "system users have no keys for SCRAM");
+		return LOGIN_WRONG;
+	}
+	struct keys_question q = { user.password, salt, keys, why };
+
+	if (task_blocking(scram_keys_in_worker, &q) < 0)
+		return LOGIN_WRONG;
+	str_set(user_name, view_of(user.name));
+	if (user_extra(&user, "nologin", &value)) {
+		error_set(why, 0, "nologin");
+		return LOGIN_DISABLED;
+	}
+	return LOGIN_RIGHT;
+}

@@ -1,3 +1,7 @@
+/*
+ * IMAP before the login: the commands of RFC 3501 that are allowed then, with SASL-IR (RFC 4959)
+ * and ID (RFC 2971).
+ */
 #include "login.h"
 
 #include <errno.h>
@@ -5,85 +9,90 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "imap/parser.h"
 #include "services/clients.h"
+
+/* How much longer than a session's own patience a relayed client is kept. */
+#define RELAY_GRACE ((msec_t)60 * 1000)
 
 struct command {
 	const char *name;
-	int (*handle)(struct login *l);
+	int (*handle)(struct login *l, struct imap_parser *parser);
 };
 
-int login_reply(struct login *l, const char *format, ...)
-{
-	struct str text = STR_EMPTY;
-	struct view tag = imap_command_tag(l->parser);
-	va_list args;
-	int r;
+/* ---- answers ---- */
 
-	va_start(args, format);
-	str_vprintf(&text, format, args);
-	va_end(args);
+/* "tag TEXT": the tagged answer to the present command. */
+static int imap_login_reply(struct login *l, const char *text)
+{
+	struct view tag = imap_command_tag(l->own);
 	/* A line whose tag could not be read is answered untagged. */
-	r = stream_printf(l->io, "%.*s %s\r\n", tag.len > 0 ? (int)tag.len : 1,
-			  tag.len > 0 ? tag.data : "*", str_cstr(&text));
-	str_free(&text);
+	int r = stream_printf(l->io, "%.*s %s\r\n", tag.len > 0 ? (int)tag.len : 1,
+			      tag.len > 0 ? tag.data : "*", text);
+
 	return r < 0 ? r : LOGIN_GO_ON;
 }
 
-int login_syntax(struct login *l, int r)
+/* BAD with the parser's problem, or the stream's error handed on. */
+static int imap_login_syntax(struct login *l, int r)
 {
 	if (r != -EBADMSG && r != -EMSGSIZE)
 		return r;
-	r = login_reply(l, "BAD %s.", imap_parser_problem(l->parser));
+
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	str_printf(&text, "BAD %s.", imap_parser_problem(l->own));
+	r = imap_login_reply(l, str_cstr(&text));
 	return r < 0 ? r : LOGIN_BAD;
 }
 
-void login_capabilities(const struct login *l, struct str *out)
+static void imap_login_capabilities(const struct login *l, struct str *out)
 {
-	struct str names = STR_EMPTY;
+	_cleanup_(str_free) struct str names = STR_EMPTY;
 	struct view rest, name;
 
 	str_append_cstr(out, "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE");
-	if (!l->secured && l->tls != NULL)
+	if (login_offers_tls(l))
 		str_append_cstr(out, " STARTTLS");
 	if (auth_mechanisms(VIEW("imap"), l->secured, &names) == 0) {
 		rest = str_view(&names);
 		while (view_next_word(&rest, " ", &name))
 			str_printf(out, " AUTH=%.*s", VIEW_ARG(name));
 	}
-	if (!l->secured && param.disable_plaintext_auth)
+	if (!login_may_send_password(l))
 		str_append_cstr(out, " LOGINDISABLED");
-	str_free(&names);
 }
 
-static int login_command_capability(struct login *l)
+/* ---- commands ---- */
+
+static int command_capability(struct login *l, struct imap_parser *parser)
 {
-	struct str names = STR_EMPTY;
-	int r = imap_end(l->parser);
+	_cleanup_(str_free) struct str names = STR_EMPTY;
+	int r = imap_end(parser);
 
 	if (r < 0)
-		return login_syntax(l, r);
-	login_capabilities(l, &names);
+		return imap_login_syntax(l, r);
+	imap_login_capabilities(l, &names);
 	r = stream_printf(l->io, "* CAPABILITY %s\r\n", str_cstr(&names));
-	str_free(&names);
-	return r < 0 ? r : login_reply(l, "OK Capability completed.");
+	return r < 0 ? r : imap_login_reply(l, "OK Capability completed.");
 }
 
-static int login_command_noop(struct login *l)
+static int command_noop(struct login *l, struct imap_parser *parser)
 {
-	int r = imap_end(l->parser);
+	int r = imap_end(parser);
 
-	return r < 0 ? login_syntax(l, r) : login_reply(l, "OK NOOP completed.");
+	return r < 0 ? imap_login_syntax(l, r) : imap_login_reply(l, "OK NOOP completed.");
 }
 
-static int login_command_logout(struct login *l)
+static int command_logout(struct login *l, struct imap_parser *parser)
 {
-	int r = imap_end(l->parser);
+	int r = imap_end(parser);
 
 	if (r < 0)
-		return login_syntax(l, r);
+		return imap_login_syntax(l, r);
 	r = stream_printf(l->io, "* BYE Logging out\r\n");
 	if (r == 0)
-		r = login_reply(l, "OK Logout completed.");
+		r = imap_login_reply(l, "OK Logout completed.");
 	return r < 0 ? r : LOGIN_END;
 }
 
@@ -91,156 +100,194 @@ static int login_command_logout(struct login *l)
  * RFC 2971. Clients send all sorts of things (Outlook sends it first of all, `ID ()`, `ID ("NIL")`);
  * none of it matters to us, so whatever stands there is skipped and answered well.
  */
-static int login_command_id(struct login *l)
+static int command_id(struct login *l, struct imap_parser *parser)
 {
 	int r = stream_printf(l->io, "* ID (\"name\" \"%s\")\r\n", param.mail_name);
 
-	return r < 0 ? r : login_reply(l, "OK ID completed.");
+	(void)parser;
+	return r < 0 ? r : imap_login_reply(l, "OK ID completed.");
 }
 
-static int command_starttls(struct login *l)
+static int command_starttls(struct login *l, struct imap_parser *parser)
 {
-	int r = imap_end(l->parser);
+	int r = imap_end(parser);
 
 	if (r < 0)
-		return login_syntax(l, r);
+		return imap_login_syntax(l, r);
 	if (l->secured)
-		return login_reply(l, "BAD TLS is already active.");
-	if (l->tls == NULL)
-		return login_reply(l, "BAD TLS is not available here.");
-	r = login_reply(l, "OK Begin TLS negotiation now.");
-	if (r >= 0)
-		r = stream_flush(l->io);
-	if (r < 0)
-		return r;
-	/* What came in the clear after STARTTLS was not written by whom TLS will prove. */
-	if (stream_buffered(l->io).len > 0)
-		log_warning("input after STARTTLS dropped, rip=%s", l->peer->text);
-	stream_discard_input(l->io);
-	r = stream_start_tls_server(l->io, l->tls);
-	if (r < 0)
-		return r;
-	l->secured = true;
-	return LOGIN_GO_ON;
+		return imap_login_reply(l, "BAD TLS is already active.");
+	if (!login_offers_tls(l))
+		return imap_login_reply(l, "BAD TLS is not available here.");
+	r = imap_login_reply(l, "OK Begin TLS negotiation now.");
+	return r < 0 ? r : login_start_tls(l);
+}
+
+static int command_login(struct login *l, struct imap_parser *parser)
+{
+	struct view user, password;
+	int r = imap_space(parser);
+
+	if (r == 0)
+		r = imap_astring(parser, &user);
+	if (r == 0)
+		r = imap_space(parser);
+	if (r == 0)
+		r = imap_astring(parser, &password);
+	if (r == 0)
+		r = imap_end(parser);
+	return r < 0 ? imap_login_syntax(l, r) : login_password(l, user, password);
+}
+
+/* The initial response: "=" is an empty one. */
+static int imap_initial_response(struct imap_parser *parser, struct view *text, bool *given)
+{
+	int r;
+
+	*given = false;
+	if (imap_at_end(parser))
+		return imap_end(parser);
+	r = imap_space(parser);
+	*text = VIEW("=");
+	if (r == 0 && !imap_take(parser, '='))
+		r = imap_astring(parser, text);
+	*given = true;
+	return r == 0 ? imap_end(parser) : r;
+}
+
+static int command_authenticate(struct login *l, struct imap_parser *parser)
+{
+	struct view mechanism, initial = VIEW_NONE;
+	bool given = false;
+	int r = imap_space(parser);
+
+	if (r == 0)
+		r = imap_atom(parser, &mechanism);
+	if (r == 0)
+		r = imap_initial_response(parser, &initial, &given);
+	return r < 0 ? imap_login_syntax(l, r) : login_authenticate(l, mechanism, given, initial);
 }
 
 static const struct command commands[] = {
-	{ "CAPABILITY", login_command_capability },
-	{ "NOOP", login_command_noop },
-	{ "LOGOUT", login_command_logout },
-	{ "ID", login_command_id },
+	{ "CAPABILITY", command_capability },
+	{ "NOOP", command_noop },
+	{ "LOGOUT", command_logout },
+	{ "ID", command_id },
 	{ "STARTTLS", command_starttls },
-	{ "LOGIN", login_command_login },
-	{ "AUTHENTICATE", login_command_authenticate },
+	{ "LOGIN", command_login },
+	{ "AUTHENTICATE", command_authenticate },
 };
 
-static int imap_login_command(struct login *l)
+static int imap_login_dispatch(struct login *l)
 {
+	struct imap_parser *parser = l->own;
 	struct view name;
-	int r = imap_command_begin(l->parser);
+	int r = imap_command_begin(parser);
 
 	/* No client that means well sends such a line: it is not waited for. */
 	if (r == -EMSGSIZE) {
-		stream_printf(l->io, "* BYE %s.\r\n", imap_parser_problem(l->parser));
+		stream_printf(l->io, "* BYE %s.\r\n", imap_parser_problem(parser));
 		return LOGIN_END;
 	}
 	if (r < 0)
-		return login_syntax(l, r);
-	name = imap_command_name(l->parser);
+		return imap_login_syntax(l, r);
+	name = imap_command_name(parser);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (view_is(name, commands[i].name))
-			return commands[i].handle(l);
-	r = login_reply(l, "BAD Unknown command, or log in first.");
+			return commands[i].handle(l, parser);
+	r = imap_login_reply(l, "BAD Unknown command, or log in first.");
 	return r < 0 ? r : LOGIN_BAD;
 }
 
-/* A web browser, or somebody who uses one against us (ALPACA), is not talked to. */
-static bool imap_looks_like_http(struct login *l)
+static int imap_login_command(struct login *l)
 {
-	static const char *const methods[] = { "GET ",	"POST ",    "PUT ",
-					       "HEAD ", "OPTIONS ", "CONNECT " };
-	struct view start;
+	int r = imap_login_dispatch(l);
+	int skipped = r < 0 || r == LOGIN_END ? 0 : imap_command_skip(l->own);
 
-	if (stream_peek(l->io, &start) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-		if (view_starts(start, view_of(methods[i])))
-			return true;
-	return false;
+	return skipped < 0 ? skipped : r;
 }
 
-static int imap_greet(struct login *l, bool wrapped)
+/* ---- the protocol ---- */
+
+static int imap_login_greet(struct login *l)
 {
-	struct str names = STR_EMPTY;
-	int r = 0;
-
-	if (wrapped) {
-		r = stream_start_tls_server(l->io, l->tls);
-		if (r < 0)
-			return r;
-		l->secured = true;
-	}
-	login_capabilities(l, &names);
-	r = stream_printf(l->io, "* OK [CAPABILITY %s] %s IMAP ready.\r\n", str_cstr(&names),
-			  param.myhostname);
-	str_free(&names);
-	return r < 0 ? r : stream_flush(l->io);
-}
-
-/* Commands until the login, the end, or too many that were none. */
-static int imap_login_converse(struct login *l)
-{
-	int r = LOGIN_GO_ON;
-
-	while (r != LOGIN_END) {
-		int skipped;
-
-		r = imap_login_command(l);
-		if (r < 0)
-			return r;
-		if (r != LOGIN_END && l->failures >= param.auth_failures_max) {
-			stream_printf(l->io, "* BYE Too many failed logins.\r\n");
-			return LOGIN_END;
-		}
-		if (r == LOGIN_BAD && ++l->bad_commands >= param.imap_login_bad_commands_max) {
-			stream_printf(l->io, "* BYE Too many invalid commands.\r\n");
-			return LOGIN_END;
-		}
-		skipped = r == LOGIN_END ? 0 : imap_command_skip(l->parser);
-		if (skipped < 0)
-			return skipped;
-	}
-	return 0;
-}
-
-static void imap_login_goodbye(struct login *l, int why)
-{
-	if (why == -ESHUTDOWN)
-		stream_printf(l->io, "* BYE Server shutting down.\r\n");
-	else if (why == -ETIMEDOUT)
-		stream_printf(l->io, "* BYE Disconnected for inactivity.\r\n");
-	stream_flush(l->io);
-	if (why < 0 && why != -ENODATA)
-		log_info("disconnected: rip=%s, secured=%s, user=<%s>: %s", l->peer->text,
-			 l->secured ? "yes" : "no", str_cstr(&l->log_user),
-			 why == -EPROTO ? stream_error(l->io) : strerror(-why));
-}
-
-void login_serve(struct stream *io, const struct peer *peer, struct tls_context *tls, bool wrapped)
-{
-	struct login l = { .io = io, .peer = peer, .tls = tls, .log_user = STR_EMPTY };
-	struct imap_limits limits = { .line = (size_t)param.imap_login_line_max,
-				      .command = (size_t)param.imap_login_line_max };
+	_cleanup_(str_free) struct str names = STR_EMPTY;
 	int r;
 
-	/* Not longer than this for anyone who has not logged in, however busy they look. */
-	stream_set_timeout(io, param.imap_login_timeout);
-	stream_set_deadline(io, clock_after(param.imap_login_timeout));
-	l.parser = imap_parser_new(io, &limits);
-	r = imap_greet(&l, wrapped);
-	if (r == 0 && !imap_looks_like_http(&l))
-		r = imap_login_converse(&l);
-	imap_login_goodbye(&l, r);
-	imap_parser_free(l.parser);
-	str_free(&l.log_user);
+	imap_login_capabilities(l, &names);
+	r = stream_printf(l->io, "* OK [CAPABILITY %s] %s IMAP ready.\r\n", str_cstr(&names),
+			  param.myhostname);
+	return r < 0 ? r : 0;
+}
+
+static int imap_read_response(struct login *l, struct view *line)
+{
+	return imap_parser_line(l->own, line);
+}
+
+static struct view imap_login_tag(struct login *l)
+{
+	return imap_command_tag(l->own);
+}
+
+static bool imap_tls_comes_first(void)
+{
+	return param.imapd_tls_wrappermode;
+}
+
+static msec_t imap_login_time(void)
+{
+	return param.imap_login_timeout;
+}
+
+static msec_t imap_relay_time(void)
+{
+	return param.imap_idle_timeout + RELAY_GRACE;
+}
+
+static int64_t imap_login_bad_max(void)
+{
+	return param.imap_login_bad_commands_max;
+}
+
+const struct login_protocol imap_login_protocol = {
+	.service = "imap",
+	.session_service = "private/imapd-session",
+	.alpn = "imap",
+	.refusals = {
+		[REFUSE_WRONG] = "NO [AUTHENTICATIONFAILED] Authentication failed.",
+		[REFUSE_DISABLED] = "NO [AUTHORIZATIONFAILED] This account may not log in.",
+		[REFUSE_TEMPORARY] = "NO [UNAVAILABLE] Temporary authentication failure.",
+		[REFUSE_UNAVAILABLE] = "NO [UNAVAILABLE] ",
+		[REFUSE_MECHANISM] = "NO [CANNOT] Unsupported authentication mechanism.",
+		[REFUSE_PROTOCOL] = "BAD Invalid authentication exchange.",
+		[REFUSE_BASE64] = "BAD Invalid base64 or line too long.",
+		[REFUSE_CANCELLED] = "BAD Authentication cancelled.",
+		[REFUSE_PRIVACY] = "NO [PRIVACYREQUIRED] Start TLS before you log in.",
+	},
+	.ends = {
+		[END_SHUTDOWN] = "* BYE Server shutting down.",
+		[END_IDLE] = "* BYE Disconnected for inactivity.",
+		[END_FAILURES] = "* BYE Too many failed logins.",
+		[END_BAD_COMMANDS] = "* BYE Too many invalid commands.",
+		[END_CROWD] = "* BYE Too many connections that have not logged in.",
+	},
+	.tls_comes_first = imap_tls_comes_first,
+	.timeout = imap_login_time,
+	.relay_timeout = imap_relay_time,
+	.bad_commands_max = imap_login_bad_max,
+	.greet = imap_login_greet,
+	.command = imap_login_command,
+	.read_response = imap_read_response,
+	.refuse = imap_login_reply,
+	.tag = imap_login_tag,
+};
+
+void imap_login_serve(struct stream *io, const struct peer *peer)
+{
+	struct imap_limits limits = { .line = (size_t)param.imap_login_line_max,
+				      .command = (size_t)param.imap_login_line_max };
+	struct imap_parser *parser = imap_parser_new(io, &limits);
+
+	login_serve(io, peer, &imap_login_protocol, parser);
+	imap_parser_free(parser);
 }

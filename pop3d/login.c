@@ -1,64 +1,63 @@
+/*
+ * POP3 before the login: USER and PASS (RFC 1939), CAPA (RFC 2449), STLS (RFC 2595) and AUTH
+ * (RFC 5034).
+ */
 #include "login.h"
 
 #include <errno.h>
-#include <stdarg.h>
+#include <stdio.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "conf/conf.h"
 #include "services/clients.h"
 
-struct command {
-	const char *name;
-	int (*handle)(struct login *l, struct view argument);
+/* How much longer than a session's own patience a relayed client is kept. */
+#define RELAY_GRACE ((msec_t)60 * 1000)
+
+/* The protocol's part of a login. */
+struct pop3_login {
+	bool has_user;
+	struct str user; /* of USER */
 };
 
-static int pop3_login_reply(struct login *l, const char *prefix, const char *format, va_list args)
+struct command {
+	const char *name;
+	int (*handle)(struct login *l, struct pop3_login *own, struct view argument);
+};
+
+/* ---- answers ---- */
+
+static int pop3_login_accept(struct login *l, const char *text)
 {
-	_cleanup_(str_free) struct str text = STR_EMPTY;
+	int r = stream_printf(l->io, "+OK%s\r\n", text);
 
-	str_append_cstr(&text, prefix);
-	str_vprintf(&text, format, args);
-	str_append(&text, VIEW("\r\n"));
-	return stream_write(l->io, str_view(&text));
-}
-
-int login_reply(struct login *l, const char *format, ...)
-{
-	va_list args;
-	int r;
-
-	va_start(args, format);
-	r = pop3_login_reply(l, "", format, args);
-	va_end(args);
 	return r < 0 ? r : LOGIN_GO_ON;
 }
 
-int login_refuse(struct login *l, const char *format, ...)
+static int pop3_login_refuse(struct login *l, const char *text)
 {
-	va_list args;
-	int r;
+	int r = stream_printf(l->io, "-ERR %s\r\n", text);
 
-	va_start(args, format);
-	r = pop3_login_reply(l, "-ERR ", format, args);
-	va_end(args);
 	return r < 0 ? r : LOGIN_BAD;
 }
 
-bool login_may_send_password(const struct login *l)
+static int refuse_plaintext(struct login *l)
 {
-	return l->secured || !param.disable_plaintext_auth;
+	return pop3_login_refuse(l, l->protocol->refusals[REFUSE_PRIVACY]);
 }
 
-static int login_command_capa(struct login *l, struct view argument)
+/* ---- commands ---- */
+
+static int command_capa(struct login *l, struct pop3_login *own, struct view argument)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY, names = STR_EMPTY;
 
+	(void)own;
 	(void)argument;
 	str_append_cstr(&text,
 			"+OK Capability list follows\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
 			"PIPELINING\r\nAUTH-RESP-CODE\r\n");
-	if (!l->secured && l->tls != NULL)
+	if (login_offers_tls(l))
 		str_append_cstr(&text, "STLS\r\n");
 	if (login_may_send_password(l))
 		str_append_cstr(&text, "USER\r\n");
@@ -71,137 +70,179 @@ static int login_command_capa(struct login *l, struct view argument)
 	return r < 0 ? r : LOGIN_GO_ON;
 }
 
-static int login_command_quit(struct login *l, struct view argument)
+static int command_quit(struct login *l, struct pop3_login *own, struct view argument)
 {
-	int r = login_reply(l, "+OK Logging out");
+	int r = pop3_login_accept(l, " Logging out");
 
+	(void)own;
 	(void)argument;
 	return r < 0 ? r : LOGIN_END;
 }
 
-static int command_stls(struct login *l, struct view argument)
+static int command_stls(struct login *l, struct pop3_login *own, struct view argument)
 {
 	int r;
 
 	(void)argument;
 	if (l->secured)
-		return login_refuse(l, "TLS is already active.");
-	if (l->tls == NULL)
-		return login_refuse(l, "TLS is not available here.");
-	r = login_reply(l, "+OK Begin TLS negotiation now.");
-	if (r >= 0)
-		r = stream_flush(l->io);
-	if (r < 0)
-		return r;
-	/* What came in the clear after STLS was not written by whom TLS will prove. */
-	if (stream_buffered(l->io).len > 0)
-		log_warning("input after STLS dropped, rip=%s", l->peer->text);
-	stream_discard_input(l->io);
-	r = stream_start_tls_server(l->io, l->tls);
-	if (r < 0)
-		return r;
+		return pop3_login_refuse(l, "TLS is already active.");
+	if (!login_offers_tls(l))
+		return pop3_login_refuse(l, "TLS is not available here.");
+	r = pop3_login_accept(l, " Begin TLS negotiation now.");
+	if (r == LOGIN_GO_ON)
+		r = login_start_tls(l);
 	/* RFC 2595 4: what was learnt before is forgotten. */
-	str_clear(&l->user);
-	l->has_user = false;
-	l->secured = true;
-	return LOGIN_GO_ON;
+	own->has_user = false;
+	return r;
+}
+
+static int command_user(struct login *l, struct pop3_login *own, struct view argument)
+{
+	if (!login_may_send_password(l))
+		return refuse_plaintext(l);
+	if (argument.len == 0)
+		return pop3_login_refuse(l, "USER needs a name.");
+	str_set(&own->user, argument);
+	own->has_user = true;
+	return pop3_login_accept(l, "");
+}
+
+/* The password is all that follows, spaces too. */
+static int command_pass(struct login *l, struct pop3_login *own, struct view argument)
+{
+	if (!login_may_send_password(l))
+		return refuse_plaintext(l);
+	if (!own->has_user)
+		return pop3_login_refuse(l, "USER comes first.");
+	own->has_user = false;
+	return login_password(l, str_view(&own->user), argument);
+}
+
+/* The mechanisms, one a line: what old clients ask for by AUTH alone. */
+static int pop3_list_mechanisms(struct login *l)
+{
+	_cleanup_(str_free) struct str names = STR_EMPTY, text = STR_EMPTY;
+	struct view rest, name;
+	int r = auth_mechanisms(VIEW("pop3"), l->secured, &names);
+
+	if (r < 0)
+		return pop3_login_refuse(l, l->protocol->refusals[REFUSE_TEMPORARY]);
+	str_append(&text, VIEW("+OK\r\n"));
+	rest = str_view(&names);
+	while (view_next_word(&rest, " ", &name))
+		str_printf(&text, "%.*s\r\n", VIEW_ARG(name));
+	str_append(&text, VIEW(".\r\n"));
+	r = stream_write(l->io, str_view(&text));
+	return r < 0 ? r : LOGIN_GO_ON;
+}
+
+static int command_auth(struct login *l, struct pop3_login *own, struct view argument)
+{
+	struct view rest = argument, mechanism, initial = VIEW_NONE;
+	bool given;
+
+	(void)own;
+	if (!view_next_word(&rest, " ", &mechanism))
+		return pop3_list_mechanisms(l);
+	given = view_next_word(&rest, " ", &initial);
+	return login_authenticate(l, mechanism, given, initial);
 }
 
 static const struct command commands[] = {
-	{ "CAPA", login_command_capa }, { "USER", login_command_user },
-	{ "PASS", login_command_pass }, { "AUTH", login_command_auth },
-	{ "STLS", command_stls },	{ "QUIT", login_command_quit },
+	{ "CAPA", command_capa }, { "USER", command_user }, { "PASS", command_pass },
+	{ "AUTH", command_auth }, { "STLS", command_stls }, { "QUIT", command_quit },
 };
 
 static int pop3_login_command(struct login *l)
 {
 	struct view line, name;
+	char text[64];
 	int r = stream_read_line(l->io, &line, POP3_LINE_MAX);
 
-	if (r == -EMSGSIZE)
-		return login_refuse(l, "Line is longer than %d octets.", POP3_LINE_MAX);
+	if (r == -EMSGSIZE) {
+		snprintf(text, sizeof(text), "Line is longer than %d octets.", POP3_LINE_MAX);
+		return pop3_login_refuse(l, text);
+	}
 	if (r < 0)
 		return r;
 	name = view_first(line, view_find_byte(line, ' '));
 	line = view_from(line, MIN(name.len + 1, line.len));
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (view_is_nocase(name, commands[i].name))
-			return commands[i].handle(l, line);
-	return login_refuse(l, "Unknown command, or log in first.");
+			return commands[i].handle(l, l->own, line);
+	return pop3_login_refuse(l, "Unknown command, or log in first.");
 }
 
-/* A web browser, or somebody who uses one against us (ALPACA), is not talked to. */
-static bool pop3_looks_like_http(struct login *l)
-{
-	static const char *const methods[] = { "GET ",	"POST ",    "PUT ",
-					       "HEAD ", "OPTIONS ", "CONNECT " };
-	struct view start;
+/* ---- the protocol ---- */
 
-	if (stream_peek(l->io, &start) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-		if (view_starts(start, view_of(methods[i])))
-			return true;
-	return false;
+static int pop3_login_greet(struct login *l)
+{
+	int r = stream_printf(l->io, "+OK %s POP3 ready.\r\n", param.myhostname);
+
+	return r < 0 ? r : 0;
 }
 
-static int pop3_greet(struct login *l, bool wrapped)
+static int pop3_read_response(struct login *l, struct view *line)
 {
-	int r = 0;
-
-	if (wrapped) {
-		r = stream_start_tls_server(l->io, l->tls);
-		if (r < 0)
-			return r;
-		l->secured = true;
-	}
-	r = login_reply(l, "+OK %s POP3 ready.", param.myhostname);
-	return r < 0 ? r : stream_flush(l->io);
+	return stream_read_line(l->io, line, POP3_SASL_LINE_MAX);
 }
 
-static int pop3_login_converse(struct login *l)
+static bool pop3_tls_comes_first(void)
 {
-	int r = LOGIN_GO_ON;
-
-	while (r != LOGIN_END) {
-		r = pop3_login_command(l);
-		if (r < 0)
-			return r;
-		if (r != LOGIN_END && l->failures >= param.auth_failures_max)
-			return LOGIN_END;
-		if (r == LOGIN_BAD && ++l->bad_commands >= param.pop3_bad_commands_max) {
-			(void)login_reply(l, "-ERR Too many invalid commands.");
-			return LOGIN_END;
-		}
-	}
-	return 0;
+	return param.pop3d_tls_wrappermode;
 }
 
-static void pop3_login_goodbye(struct login *l, int why)
+static msec_t pop3_login_time(void)
 {
-	if (why == -ESHUTDOWN)
-		(void)login_reply(l, "-ERR [SYS/TEMP] Server shutting down.");
-	else if (why == -ETIMEDOUT)
-		(void)login_reply(l, "-ERR Disconnected for inactivity.");
-	(void)stream_flush(l->io);
-	if (why < 0 && why != -ENODATA)
-		log_info("disconnected: rip=%s, secured=%s, user=<%s>: %s", l->peer->text,
-			 l->secured ? "yes" : "no", str_cstr(&l->last_user),
-			 why == -EPROTO ? stream_error(l->io) : strerror(-why));
+	return param.pop3_login_timeout;
 }
 
-void login_serve(struct stream *io, const struct peer *peer, struct tls_context *tls, bool wrapped)
+static msec_t pop3_relay_time(void)
 {
-	struct login l = { .io = io, .peer = peer, .tls = tls };
-	int r;
+	return param.pop3_timeout + RELAY_GRACE;
+}
 
-	/* Not longer than this for anyone who has not logged in, however busy they look. */
-	stream_set_timeout(io, param.pop3_login_timeout);
-	stream_set_deadline(io, clock_after(param.pop3_login_timeout));
-	r = pop3_greet(&l, wrapped);
-	if (r >= 0 && !pop3_looks_like_http(&l))
-		r = pop3_login_converse(&l);
-	pop3_login_goodbye(&l, r);
-	str_free(&l.user);
-	str_free(&l.last_user);
+static int64_t pop3_login_bad_max(void)
+{
+	return param.pop3_bad_commands_max;
+}
+
+const struct login_protocol pop3_login_protocol = {
+	.service = "pop3",
+	.session_service = "private/pop3d-session",
+	.alpn = "pop3",
+	.refusals = {
+		[REFUSE_WRONG] = "[AUTH] Authentication failed.",
+		[REFUSE_DISABLED] = "[SYS/PERM] This account may not log in.",
+		[REFUSE_TEMPORARY] = "[SYS/TEMP] Temporary authentication failure.",
+		[REFUSE_UNAVAILABLE] = "[SYS/TEMP] ",
+		[REFUSE_MECHANISM] = "Unsupported authentication mechanism.",
+		[REFUSE_PROTOCOL] = "Invalid authentication exchange.",
+		[REFUSE_BASE64] = "Invalid base64, or line too long.",
+		[REFUSE_CANCELLED] = "Authentication cancelled.",
+		[REFUSE_PRIVACY] = "[AUTH] Start TLS (STLS) before you log in.",
+	},
+	.ends = {
+		[END_SHUTDOWN] = "-ERR [SYS/TEMP] Server shutting down.",
+		[END_IDLE] = "-ERR Disconnected for inactivity.",
+		[END_FAILURES] = "-ERR Too many failed logins.",
+		[END_BAD_COMMANDS] = "-ERR Too many invalid commands.",
+		[END_CROWD] = "-ERR [SYS/TEMP] Too many connections that have not logged in.",
+	},
+	.tls_comes_first = pop3_tls_comes_first,
+	.timeout = pop3_login_time,
+	.relay_timeout = pop3_relay_time,
+	.bad_commands_max = pop3_login_bad_max,
+	.greet = pop3_login_greet,
+	.command = pop3_login_command,
+	.read_response = pop3_read_response,
+	.refuse = pop3_login_refuse,
+};
+
+void pop3_login_serve(struct stream *io, const struct peer *peer)
+{
+	struct pop3_login own = { .has_user = false };
+
+	login_serve(io, peer, &pop3_login_protocol, &own);
+	str_free(&own.user);
 }

@@ -75,13 +75,6 @@ static int challenge(struct session *s, struct view bytes, struct str *response)
 	return 0;
 }
 
-static void response_wipe(struct str *secret)
-{
-	if (secret->data != NULL)
-		mem_wipe(secret->data, secret->size);
-	str_free(secret);
-}
-
 static int auth_refuse(struct session *s, struct view mechanism, const struct auth_answer *answer)
 {
 	log_warning("%s: SASL %.*s authentication failed: %s%s%s", str_cstr(&s->who),
@@ -134,12 +127,12 @@ static int run_exchange(struct session *s, struct auth_exchange *exchange, struc
 		r = challenge(s, str_view(&answer->bytes), &response);
 		if (r == 0 && answer->state == AUTH_OK) {
 			/* Its last word, which the client acknowledges. */
-			response_wipe(&response);
+			str_wipe(&response);
 			return accept_login(s, mechanism, answer);
 		}
 		if (r == 0)
 			auth_respond(exchange, str_view(&response), answer);
-		response_wipe(&response);
+		str_wipe(&response);
 		if (r == -EINVAL)
 			return SESSION_GOES_ON;
 		if (r < 0) {
@@ -186,7 +179,7 @@ int verb_auth(struct session *s, struct view argument)
 		r = run_exchange(s, exchange, str_view(&mechanism), &answer);
 		auth_exchange_free(exchange);
 	}
-	response_wipe(&initial);
+	str_wipe(&initial);
 	str_free(&mechanism);
 	auth_answer_free(&answer);
 	return r;

@@ -1,12 +1,18 @@
 /* What anvil counts for each client: connections at the same time, and rates. */
 #include "base/log.h"
+#include "base/prefix.h"
 #include "conf/conf.h"
 #include "server.h"
 #include "session.h"
 
-static struct view client_of(const struct session *s)
+/* The network that is one client for anvil. */
+static struct view client_of(struct session *s)
 {
-	return view_of(s->peer->text);
+	if (s->network.len == 0)
+		address_prefix(view_of(s->peer->text),
+			       (unsigned)param.smtpd_client_ipv4_prefix_length,
+			       (unsigned)param.smtpd_client_ipv6_prefix_length, &s->network);
+	return str_view(&s->network);
 }
 
 bool limit_exceeded(struct session *s, uint8_t kind, int64_t limit, const char *what)

@@ -40,6 +40,7 @@ static void session_freep(struct session **session)
 	str_free(&s->name);
 	str_free(&s->reverse_name);
 	str_free(&s->who);
+	str_free(&s->network);
 	str_free(&s->helo);
 	str_free(&s->login);
 	str_free(&s->sasl_method);

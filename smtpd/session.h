@@ -76,6 +76,7 @@ struct session {
 	const struct peer *peer;
 	enum session_state state;
 	struct str name, reverse_name; /* of the client; name "unknown" unless verified */
+	struct str network;	       /* as which anvil counts it */
 	struct str who;		       /* "name[address]" for the log */
 	bool name_temporary;	       /* the DNS failed */
 	bool is_trusted;	       /* exempt from rate limits */

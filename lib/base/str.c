@@ -10,6 +10,13 @@ void str_free(struct str *s)
 	*s = STR_EMPTY;
 }
 
+void str_wipe(struct str *s)
+{
+	if (s->data != NULL)
+		mem_wipe(s->data, s->size);
+	str_free(s);
+}
+
 void str_clear(struct str *s)
 {
 	str_truncate(s, 0);

@@ -22,6 +22,8 @@ struct str {
 #define STR_EMPTY ((struct str){ NULL, 0, 0 })
 
 void str_free(struct str *s);
+/* The same of a secret: overwritten first. */
+void str_wipe(struct str *s);
 /* Empty, memory kept. */
 void str_clear(struct str *s);
 /* Room for `more` bytes after the end; returns where they go. str_grow then makes them part. */

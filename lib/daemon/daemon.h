@@ -77,6 +77,11 @@ struct daemon_program {
 	 * task of its own. What they are handed is freed by the caller when they return. */
 	void (*serve_client)(struct stream *io, const struct peer *peer);
 	void (*serve_ipc)(struct ipc *ipc);
+	/*
+	 * A client waits to be accepted and there are as many as may be: ends one that can be
+	 * spared. False: there is none, and the new one waits. May be NULL.
+	 */
+	bool (*make_room)(void);
 	/* Retiring: nothing new comes; e.g. qmgr stops starting deliveries. May be NULL. */
 	void (*retire)(void);
 };

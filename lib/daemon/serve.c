@@ -22,6 +22,8 @@
 #define OTHER_FILES 128
 /* Between two lines of the log that say that the limit is reached. */
 #define LIMIT_NOTE_PAUSE ((msec_t)60 * 1000)
+/* In which one that gives way is gone, or else another has to. */
+#define ROOM_TIME ((msec_t)1000)
 
 struct connection {
 	struct list link; /* in serving.connections */
@@ -269,15 +271,30 @@ static void wait_for_slot(const struct listener *listener)
 	}
 }
 
+/* One that waits is there: somebody who can be spared gives way to it. */
+static void make_slot(const struct listener *listener)
+{
+	while (serving.connection_count >= serving.connection_limit && !life_is_retiring()) {
+		if (!serving.program->make_room()) {
+			wait_for_slot(listener);
+			return;
+		}
+		wait_on(&serving.slots, clock_after(ROOM_TIME));
+	}
+}
+
 static void accept_all(void *argument)
 {
 	struct listener *listener = argument;
 	int r = 0;
 
 	while (r == 0) {
-		wait_for_slot(listener);
+		if (serving.program->make_room == NULL)
+			wait_for_slot(listener);
 		r = life_is_retiring() ? -ECANCELED
 				       : task_wait_acceptable(listener->fd, MSEC_FOREVER);
+		if (r == 0 && serving.program->make_room != NULL)
+			make_slot(listener);
 		if (r == 0)
 			r = accept_one(listener);
 		if (r < 0 && r != -ECANCELED && r != -ESHUTDOWN) {

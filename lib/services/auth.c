@@ -151,7 +151,8 @@ void auth_exchange_free(struct auth_exchange *exchange)
 }
 
 int auth_password(struct view service, struct view user, struct view password, bool secured,
-		  struct view client_address, struct auth_answer *answer)
+		  struct view client_address, struct view server_address,
+		  struct auth_answer *answer)
 {
 	_cleanup_(str_free) struct str plain = STR_EMPTY;
 
@@ -166,8 +167,9 @@ int auth_password(struct view service, struct view user, struct view password, b
 	str_append_byte(&plain, '\0');
 	str_append(&plain, password);
 
-	struct auth_exchange *exchange = auth_begin(service, VIEW("PLAIN"), true, str_view(&plain),
-						    secured, client_address, VIEW_NONE, answer);
+	struct auth_exchange *exchange =
+		auth_begin(service, VIEW("PLAIN"), true, str_view(&plain), secured, client_address,
+			   server_address, answer);
 
 	auth_exchange_free(exchange);
 	mem_wipe(plain.data, plain.size);

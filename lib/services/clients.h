@@ -99,7 +99,8 @@ int auth_respond(struct auth_exchange *exchange, struct view response, struct au
 void auth_exchange_free(struct auth_exchange *exchange);
 /* LOGIN and USER/PASS: a PLAIN exchange in one call. */
 int auth_password(struct view service, struct view user, struct view password, bool secured,
-		  struct view client_address, struct auth_answer *answer);
+		  struct view client_address, struct view server_address,
+		  struct auth_answer *answer);
 /* "PLAIN LOGIN ..." to announce; 0 or a negative errno. */
 int auth_mechanisms(struct view service, bool secured, struct str *names);
 /* For session programs: whom does the cookie stand for? 0, -EACCES, or a negative errno. */

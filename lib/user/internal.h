@@ -4,7 +4,8 @@
 
 #include "user/user.h"
 
-#define USER_FIELDS 8 /* name, password, uid, gid, gecos, home, shell, extra */
+#define PASSWORD_SCRAM "SCRAM-SHA-256"
+#define USER_FIELDS    8 /* name, password, uid, gid, gecos, home, shell, extra */
 enum {
 	FIELD_NAME,
 	FIELD_PASSWORD,
@@ -33,6 +34,10 @@ int user_find_system(struct view login, struct user *user, struct error *err);
 /* Applies what an ordinary user can do: everything as oneself. */
 void user_use_own_ids(struct user *user);
 
+/* "iterations,salt,StoredKey,ServerKey": 1 right, 0 wrong, -EINVAL. */
+int password_check_scram(struct view hash, struct view password, struct error *err);
+/* Appends that form, with a fresh salt. -EINVAL: the password has other characters than ASCII's. */
+int password_hash_scram(struct view password, struct str *hash, struct error *err);
 /* A salted or plain digest: 1 equal, 0 not, -EINVAL. `encoded` is base64 of digest and salt. */
 int password_check_digest(const char *algorithm, bool salted, struct view encoded,
 			  struct view password, struct error *err);

@@ -7,7 +7,7 @@
 #include "base/encode.h"
 #include "base/mem.h"
 
-enum kind { KIND_CRYPT, KIND_PLAIN, KIND_DIGEST, KIND_WEAK };
+enum kind { KIND_CRYPT, KIND_PLAIN, KIND_DIGEST, KIND_SCRAM, KIND_WEAK };
 
 static const struct scheme {
 	const char *name;
@@ -15,19 +15,33 @@ static const struct scheme {
 	const char *digest;
 	bool salted;
 } schemes[] = {
-	{ "CRYPT", KIND_CRYPT, NULL, false },	     { "YESCRYPT", KIND_CRYPT, NULL, false },
-	{ "SHA512-CRYPT", KIND_CRYPT, NULL, false }, { "SHA256-CRYPT", KIND_CRYPT, NULL, false },
-	{ "BLF-CRYPT", KIND_CRYPT, NULL, false },    { "PLAIN", KIND_PLAIN, NULL, false },
-	{ "CLEAR", KIND_PLAIN, NULL, false },	     { "CLEARTEXT", KIND_PLAIN, NULL, false },
-	{ "SSHA", KIND_DIGEST, "SHA1", true },	     { "SSHA256", KIND_DIGEST, "SHA256", true },
-	{ "SSHA512", KIND_DIGEST, "SHA512", true },  { "SHA256", KIND_DIGEST, "SHA256", false },
-	{ "SHA512", KIND_DIGEST, "SHA512", false },  { "DES-CRYPT", KIND_WEAK, NULL, false },
-	{ "MD5", KIND_WEAK, NULL, false },	     { "MD5-CRYPT", KIND_WEAK, NULL, false },
-	{ "PLAIN-MD5", KIND_WEAK, NULL, false },     { "LDAP-MD5", KIND_WEAK, NULL, false },
-	{ "SMD5", KIND_WEAK, NULL, false },	     { "CRAM-MD5", KIND_WEAK, NULL, false },
-	{ "DIGEST-MD5", KIND_WEAK, NULL, false },    { "HMAC-MD5", KIND_WEAK, NULL, false },
-	{ "NTLM", KIND_WEAK, NULL, false },	     { "LANMAN", KIND_WEAK, NULL, false },
-	{ "SHA", KIND_WEAK, NULL, false },	     { "SHA1", KIND_WEAK, NULL, false },
+	{ "CRYPT", KIND_CRYPT, NULL, false },
+	{ "YESCRYPT", KIND_CRYPT, NULL, false },
+	{ "SHA512-CRYPT", KIND_CRYPT, NULL, false },
+	{ "SHA256-CRYPT", KIND_CRYPT, NULL, false },
+	{ "BLF-CRYPT", KIND_CRYPT, NULL, false },
+	{ "PLAIN", KIND_PLAIN, NULL, false },
+	{ "CLEAR", KIND_PLAIN, NULL, false },
+	{ "CLEARTEXT", KIND_PLAIN, NULL, false },
+	{ "SSHA", KIND_DIGEST, "SHA1", true },
+	{ "SSHA256", KIND_DIGEST, "SHA256", true },
+	{ "SSHA512", KIND_DIGEST, "SHA512", true },
+	{ "SHA256", KIND_DIGEST, "SHA256", false },
+	{ "SHA512", KIND_DIGEST, "SHA512", false },
+	{ "DES-CRYPT", KIND_WEAK, NULL, false },
+	{ "MD5", KIND_WEAK, NULL, false },
+	{ "MD5-CRYPT", KIND_WEAK, NULL, false },
+	{ "PLAIN-MD5", KIND_WEAK, NULL, false },
+	{ "LDAP-MD5", KIND_WEAK, NULL, false },
+	{ "SMD5", KIND_WEAK, NULL, false },
+	{ "CRAM-MD5", KIND_WEAK, NULL, false },
+	{ "DIGEST-MD5", KIND_WEAK, NULL, false },
+	{ "HMAC-MD5", KIND_WEAK, NULL, false },
+	{ "SCRAM-SHA-256", KIND_SCRAM, NULL, false },
+	{ "NTLM", KIND_WEAK, NULL, false },
+	{ "LANMAN", KIND_WEAK, NULL, false },
+	{ "SHA", KIND_WEAK, NULL, false },
+	{ "SHA1", KIND_WEAK, NULL, false },
 };
 
 /* How crypt(3) begins a hash that takes real work to guess. */
@@ -135,6 +149,8 @@ int password_check(struct view password, const char *stored, struct error *err)
 		return secret_equal(password, hash) ? 1 : 0;
 	case KIND_DIGEST:
 		return password_check_digest(scheme->digest, scheme->salted, hash, password, err);
+	case KIND_SCRAM:
+		return password_check_scram(hash, password, err);
 	default:
 		return check_crypt(password, hash.data, err);
 	}
@@ -183,6 +199,8 @@ int password_hash(struct view password, const char *scheme, struct str *hash, st
 				 PASSWORD_MAX - 1);
 	if (view_find_byte(password, '\0') != VIEW_NOT_FOUND)
 		return error_set(err, -EINVAL, "the password has a NUL byte");
+	if (view_is_nocase(VIEW(PASSWORD_SCRAM), scheme))
+		return password_hash_scram(password, hash, err);
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
 		if (!view_is_nocase(view_of(makers[i].scheme), scheme))
 			continue;
@@ -197,6 +215,6 @@ int password_hash(struct view password, const char *scheme, struct str *hash, st
 	}
 	return error_set(err, -EINVAL,
 			 "passwords are not made with the scheme %s; there are CRYPT (yescrypt), "
-			 "SHA512-CRYPT, SHA256-CRYPT, BLF-CRYPT",
+			 "SHA512-CRYPT, SHA256-CRYPT, BLF-CRYPT, SCRAM-SHA-256",
 			 scheme);
 }

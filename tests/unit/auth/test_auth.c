@@ -104,7 +104,7 @@ static int try_password(const char *user, const char *password, bool secured, st
 	int why;
 
 	auth_password(VIEW("imap"), view_of(user), view_of(password), secured, VIEW("192.0.2.1"),
-		      &answer);
+		      VIEW_NONE, &answer);
 	why = answer.state == AUTH_OK ? -1 : answer.why;
 	if (as != NULL)
 		str_set(as, str_view(&answer.user));
@@ -235,7 +235,7 @@ static void cookies(void *unused)
 
 	(void)unused;
 	auth_password(VIEW("imap"), VIEW("alice@example.test"), VIEW("secret"), true,
-		      VIEW("192.0.2.1"), &answer);
+		      VIEW("192.0.2.1"), VIEW_NONE, &answer);
 	assert_int_equal(answer.state, AUTH_OK);
 	assert_int_equal(answer.cookie.len, 64);
 	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user), 0);
@@ -245,7 +245,7 @@ static void cookies(void *unused)
 	auth_answer_free(&answer);
 	/* For that service only, and a wrong try spends it. */
 	auth_password(VIEW("imap"), VIEW("alice@example.test"), VIEW("secret"), true,
-		      VIEW("192.0.2.1"), &answer);
+		      VIEW("192.0.2.1"), VIEW_NONE, &answer);
 	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("pop3"), &user), -EACCES);
 	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user), -EACCES);
 	auth_answer_free(&answer);

@@ -145,12 +145,44 @@ static void not_made(void **unused)
 	assert_int_equal(hash.len, 0);
 }
 
+/* RFC 7677 3, as Dovecot writes it. */
+#define PENCIL                                                                                     \
+	"{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,"                                            \
+	"WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"                                            \
+	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+static void scram(void **unused)
+{
+	static const char *const bad[] = { "{SCRAM-SHA-256}", "{SCRAM-SHA-256}4096,YQ==,YQ==,YQ==",
+					   "{SCRAM-SHA-256}0,YQ==,YQ==,YQ==", "{CRYPT}$y$x" };
+	_cleanup_(scram_keys_free) struct scram_keys keys = { 0 };
+	_cleanup_(str_free) struct str hash = STR_EMPTY;
+
+	(void)unused;
+	assert_int_equal(password_check(VIEW("pencil"), PENCIL, NULL), 1);
+	assert_int_equal(password_check(VIEW("pencils"), PENCIL, NULL), 0);
+	assert_int_equal(password_scram_keys(PENCIL, VIEW("salt"), &keys, NULL), 0);
+	assert_int_equal(keys.iterations, 4096);
+	assert_string_equal(str_cstr(&keys.salt), "W22ZaJ0SNY7soEsUEjb6gQ==");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(password_scram_keys(bad[i], VIEW("salt"), &keys, NULL), -EINVAL);
+	assert_int_equal(password_scram_keys("{PLAIN}pencil", VIEW("salt"), &keys, NULL), 0);
+	assert_int_equal(password_hash(VIEW("pencil"), "scram-sha-256", &hash, NULL), 0);
+	assert_int_equal(password_check(VIEW("pencil"), str_cstr(&hash), NULL), 1);
+	assert_int_equal(password_check(VIEW("Pencil"), str_cstr(&hash), NULL), 0);
+	assert_int_equal(password_hash(VIEW("b\xc3\xa4r"), "SCRAM-SHA-256", &hash, NULL), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known_schemes), cmocka_unit_test(weak_schemes),
-		cmocka_unit_test(never_matches), cmocka_unit_test(too_long_password),
-		cmocka_unit_test(made_hashes),	 cmocka_unit_test(two_hashes_differ),
+		cmocka_unit_test(scram),
+		cmocka_unit_test(known_schemes),
+		cmocka_unit_test(weak_schemes),
+		cmocka_unit_test(never_matches),
+		cmocka_unit_test(too_long_password),
+		cmocka_unit_test(made_hashes),
+		cmocka_unit_test(two_hashes_differ),
 		cmocka_unit_test(not_made),
 	};
 

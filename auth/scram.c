@@ -1,0 +1,182 @@
+/*
+ * SCRAM-SHA-256 (RFC 7677, 5802): the password does not travel, and what is stored does not suffice
+ * to log in elsewhere. The grammar and the proofs are libgsasl's, who the user is and what is
+ * stored are ours.
+ */
+#include <errno.h>
+#include <gsasl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "auth.h"
+#include "base/encode.h"
+#include "base/mem.h"
+#include "base/random.h"
+
+#define KEY_SIZE 32
+/* client-first, client-final: more rounds are no SCRAM. */
+#define ROUNDS_MAX 3
+
+/* What a step of libgsasl asks for, by its callback. */
+struct scram {
+	struct exchange *x;
+	struct scram_keys keys;
+	bool looked_up, known;
+};
+
+static Gsasl *library;
+static unsigned char salt_secret[KEY_SIZE];
+
+/*
+ * The salt of a name whose keys are not stored is always the same, so that nobody can ask which
+ * users there are.
+ */
+static struct view scram_salt(struct view name, unsigned char digest[EVP_MAX_MD_SIZE])
+{
+	unsigned len = 0;
+
+	if (HMAC(EVP_sha256(), salt_secret, (int)sizeof(salt_secret), (const void *)name.data,
+		 name.len, digest, &len) == NULL)
+		mem_exhausted();
+	return view_make(digest, SCRAM_SALT_SIZE);
+}
+
+/* Keys that no password has. */
+static void scram_fake_keys(struct view salt, struct scram_keys *keys)
+{
+	unsigned char key[KEY_SIZE];
+
+	scram_keys_free(keys);
+	*keys = (struct scram_keys){ .iterations = SCRAM_ITERATIONS };
+	base64_encode(&keys->salt, salt);
+	random_bytes(key, sizeof(key));
+	base64_encode(&keys->stored_key, view_make(key, sizeof(key)));
+	base64_encode(&keys->server_key, view_make(key, sizeof(key)));
+}
+
+static void scram_look_up(struct scram *s, struct view name)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	struct view salt = scram_salt(name, digest);
+	struct exchange *x = s->x;
+
+	s->looked_up = true;
+	str_set(&x->name, name);
+	x->verdict = verify_scram_keys(name, salt, &s->keys, &x->user, &x->why);
+	s->known = x->verdict == LOGIN_RIGHT || x->verdict == LOGIN_DISABLED;
+	if (!s->known)
+		scram_fake_keys(salt, &s->keys);
+}
+
+static int scram_callback(Gsasl *context, Gsasl_session *session, Gsasl_property property)
+{
+	struct scram *s = gsasl_session_hook_get(session);
+	const char *name = gsasl_property_fast(session, GSASL_AUTHID);
+	char number[16];
+
+	(void)context;
+	if (property != GSASL_SCRAM_ITER && property != GSASL_SCRAM_SALT &&
+	    property != GSASL_SCRAM_STOREDKEY && property != GSASL_SCRAM_SERVERKEY)
+		return GSASL_NO_CALLBACK;
+	if (!s->looked_up)
+		scram_look_up(s, view_of(name != NULL ? name : ""));
+	if (property == GSASL_SCRAM_ITER) {
+		snprintf(number, sizeof(number), "%u", s->keys.iterations);
+		return gsasl_property_set(session, property, number);
+	}
+	return gsasl_property_set(session, property,
+				  str_cstr(property == GSASL_SCRAM_SALT ? &s->keys.salt
+					   : property == GSASL_SCRAM_STOREDKEY
+						   ? &s->keys.stored_key
+						   : &s->keys.server_key));
+}
+
+int scram_prepare(struct error *err)
+{
+	if (gsasl_init(&library) != GSASL_OK)
+		return error_set(err, -ENOMEM, "libgsasl cannot be used");
+	gsasl_callback_set(library, scram_callback);
+	random_bytes(salt_secret, sizeof(salt_secret));
+	return 0;
+}
+
+/* An authorization identity, if there is one, is the user's own. */
+static bool scram_acts_for_itself(Gsasl_session *session)
+{
+	const char *acts_for = gsasl_property_fast(session, GSASL_AUTHZID);
+	const char *name = gsasl_property_fast(session, GSASL_AUTHID);
+
+	return acts_for == NULL || acts_for[0] == '\0' ||
+	       (name != NULL && view_eq_nocase(view_of(acts_for), view_of(name)));
+}
+
+/* What libgsasl made of the client's last word. */
+static enum verdict scram_judge(struct scram *s, Gsasl_session *session, int outcome)
+{
+	struct exchange *x = s->x;
+
+	if (x->verdict == LOGIN_TEMPORARY && s->looked_up)
+		return LOGIN_TEMPORARY;
+	if (outcome == GSASL_OK && s->known && scram_acts_for_itself(session))
+		return x->verdict;
+	if (x->why.text[0] == '\0')
+		error_set(&x->why, 0, "%s",
+			  outcome == GSASL_OK ? "acting for another user is not supported"
+			  : outcome == GSASL_AUTHENTICATION_ERROR ? "wrong password"
+								  : gsasl_strerror(outcome));
+	return LOGIN_WRONG;
+}
+
+/* The rounds. 0 with the verdict in x, EXCHANGE_CANCELLED, or a negative errno. */
+static int scram_converse(struct scram *s, Gsasl_session *session)
+{
+	struct exchange *x = s->x;
+	struct turn *turn = NULL;
+	int outcome = GSASL_NEEDS_MORE, r = 0;
+
+	if (!x->has_initial)
+		r = exchange_ask(x, VIEW_NONE);
+	for (int round = 0; r == 0 && outcome == GSASL_NEEDS_MORE && round < ROUNDS_MAX; round++) {
+		_cleanup_free_ char *output = NULL;
+		size_t len = 0;
+
+		/* The proof is judged by the second step, and so is the turn that it takes. */
+		if (round == 1 && turn == NULL) {
+			turn = turn_take(str_view(&x->attempt->client_address), str_view(&x->name),
+					 &x->why);
+			if (turn == NULL) {
+				x->verdict = LOGIN_TEMPORARY;
+				return 0;
+			}
+		}
+		outcome = gsasl_step(session, x->said.data != NULL ? x->said.data : "", x->said.len,
+				     &output, &len);
+		if (outcome == GSASL_NEEDS_MORE)
+			r = exchange_ask(x, view_make(output, len));
+		else if (outcome == GSASL_OK)
+			str_set(&x->final, view_make(output, len));
+	}
+	if (r == 0)
+		x->verdict = scram_judge(s, session, outcome);
+	turn_end(turn, r == 0 ? x->verdict : LOGIN_WRONG);
+	return r;
+}
+
+int scram_run(struct exchange *x)
+{
+	struct scram s = { .x = x };
+	Gsasl_session *session = NULL;
+	int r;
+
+	x->verdict = LOGIN_WRONG;
+	if (gsasl_server_start(library, "SCRAM-SHA-256", &session) != GSASL_OK) {
+		error_set(&x->why, 0, "libgsasl has no SCRAM-SHA-256");
+		x->verdict = LOGIN_TEMPORARY;
+		return 0;
+	}
+	gsasl_session_hook_set(session, &s);
+	r = scram_converse(&s, session);
+	gsasl_finish(session);
+	scram_keys_free(&s.keys);
+	return r;
+}
