@@ -121,8 +121,9 @@ void turn_end(struct turn *turn, enum verdict verdict);
 
 /* ---- cookie.c ---- */
 
-void cookie_make(struct view service, struct view user, struct str *cookie);
-/* Takes it out. 0 with the user, or -EACCES. */
-int cookie_redeem(struct view cookie, struct view service, struct str *user);
+/* `session` is the number of this login, as the log has it. */
+void cookie_make(struct view service, struct view user, struct view session, struct str *cookie);
+/* Takes it out. 0 with the user and the session's number, or -EACCES. */
+int cookie_redeem(struct view cookie, struct view service, struct str *user, struct str *session);
 
 #endif

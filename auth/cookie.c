@@ -16,7 +16,7 @@
 struct cookie {
 	struct list link; /* oldest first, so the first to expire is at the front */
 	msec_t expires;
-	struct str text, service, user;
+	struct str text, service, user, session;
 };
 
 static struct {
@@ -32,6 +32,7 @@ static void cookie_forget(struct cookie *cookie)
 	str_free(&cookie->text);
 	str_free(&cookie->service);
 	str_free(&cookie->user);
+	str_free(&cookie->session);
 	free(cookie);
 }
 
@@ -44,7 +45,7 @@ static void forget_expired(void)
 		cookie_forget(oldest);
 }
 
-void cookie_make(struct view service, struct view user, struct str *text)
+void cookie_make(struct view service, struct view user, struct view session, struct str *text)
 {
 	struct cookie *cookie = mem_new(struct cookie);
 	unsigned char bytes[COOKIE_BYTES];
@@ -59,13 +60,14 @@ void cookie_make(struct view service, struct view user, struct str *text)
 	mem_wipe(bytes, sizeof(bytes));
 	str_append(&cookie->service, service);
 	str_append(&cookie->user, user);
+	str_append(&cookie->session, session);
 	cookie->expires = clock_after(param.auth_cookie_lifetime);
 	map_put(cookies.by_text, str_view(&cookie->text), cookie);
 	list_push_back(&cookies.order, &cookie->link);
 	str_set(text, str_view(&cookie->text));
 }
 
-int cookie_redeem(struct view text, struct view service, struct str *user)
+int cookie_redeem(struct view text, struct view service, struct str *user, struct str *session)
 {
 	struct cookie *cookie;
 	int r = -EACCES;
@@ -77,6 +79,7 @@ int cookie_redeem(struct view text, struct view service, struct str *user)
 		return r;
 	if (cookie->expires > clock_now() && view_eq(str_view(&cookie->service), service)) {
 		str_set(user, str_view(&cookie->user));
+		str_set(session, str_view(&cookie->session));
 		r = 0;
 	}
 	cookie_forget(cookie);

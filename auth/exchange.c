@@ -6,15 +6,19 @@
 
 #include <errno.h>
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/random.h"
 #include "conf/conf.h"
 
 /* A client may take this long to answer a challenge. */
 #define RESPONSE_TIMEOUT ((msec_t)600 * 1000)
 /* How finely a waiting failure notices that the program is to stop. */
 #define DELAY_SLICE 500
+/* Of a session's number. */
+#define SESSION_BYTES 6
 
 /* Also what was received is not to lie about in memory. */
 static void exchange_wipe(struct view received)
@@ -230,15 +234,20 @@ static int succeed(struct exchange *x)
 {
 	const struct attempt *attempt = x->attempt;
 	_cleanup_(str_free) struct str who = STR_EMPTY;
-	_cleanup_(str_free) struct str cookie = STR_EMPTY;
+	_cleanup_(str_free) struct str cookie = STR_EMPTY, session = STR_EMPTY;
+	unsigned char number[SESSION_BYTES];
 	int r;
 
+	random_bytes(number, sizeof(number));
+	hex_encode(&session, view_make(number, sizeof(number)));
 	exchange_describe(&who, attempt, str_view(&x->user));
-	log_info("login: %s", str_cstr(&who));
+	/* The one line of a login; what the session writes later has its number. */
+	log_info("login: %s, session=%s", str_cstr(&who), str_cstr(&session));
 	metric_add(METRIC_logins, 1);
 	/* smtp has no session program that would ask. */
 	if (!view_is(str_view(&attempt->service), "smtp"))
-		cookie_make(str_view(&attempt->service), str_view(&x->user), &cookie);
+		cookie_make(str_view(&attempt->service), str_view(&x->user), str_view(&session),
+			    &cookie);
 	r = ipc_send(x->ipc, auth_ok, .user = str_view(&x->user), .cookie = str_view(&cookie),
 		     .final = str_view(&x->final));
 	if (cookie.data != NULL)

@@ -49,16 +49,16 @@ static bool may_redeem(const struct ipc *ipc)
 
 static int redeem(struct ipc *ipc, const struct msg_auth_redeem *m)
 {
-	_cleanup_(str_free) struct str user = STR_EMPTY;
+	_cleanup_(str_free) struct str user = STR_EMPTY, session = STR_EMPTY;
 
 	if (!may_redeem(ipc)) {
 		log_error("a process that is not privileged tried to redeem a login");
 		return -EPERM;
 	}
-	if (cookie_redeem(m->cookie, m->service, &user) < 0)
+	if (cookie_redeem(m->cookie, m->service, &user, &session) < 0)
 		return ipc_send(ipc, auth_failed, .why = AUTH_FAIL_CREDENTIALS,
 				.text = VIEW("the login has expired or was used already"));
-	return ipc_send(ipc, auth_ok, .user = str_view(&user));
+	return ipc_send(ipc, auth_ok, .user = str_view(&user), .session = str_view(&session));
 }
 
 static int auth_list_mechanisms(struct ipc *ipc, const struct msg_auth_mechanisms *m)

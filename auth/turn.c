@@ -34,6 +34,67 @@ struct turn {
 
 static struct map *clients;
 
+/*
+ * Who has logged in to an account from a client without failures need not be asked for again at
+ * each login: all failures pass through here, so none of them is missed. `clean` has the pairs, with
+ * the time until which that is so, `dirty` the clients that have failed since.
+ */
+#define CLEAN_MAX  ((size_t)20000)
+#define CLEAN_TIME ((msec_t)60 * 1000)
+
+static struct {
+	struct map *clean, *dirty;
+} memory;
+
+static void memory_clear(struct map **map)
+{
+	map_free(*map);
+	*map = map_new();
+}
+
+static void memory_key(const struct turn *turn, struct str *key)
+{
+	str_append(key, str_view(&turn->client->key));
+	str_append_byte(key, ' ');
+	str_append(key, str_view(&turn->account));
+}
+
+static bool memory_is_clean(const struct turn *turn)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY;
+
+	if (memory.clean == NULL || map_get(memory.dirty, str_view(&turn->client->key)) != NULL)
+		return false;
+	memory_key(turn, &key);
+	return (msec_t)(intptr_t)map_get(memory.clean, str_view(&key)) > clock_now();
+}
+
+static void memory_learn(const struct turn *turn)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY;
+
+	if (memory.clean == NULL) {
+		memory.clean = map_new();
+		memory.dirty = map_new();
+	}
+	if (map_count(memory.clean) >= CLEAN_MAX)
+		memory_clear(&memory.clean);
+	map_remove(memory.dirty, str_view(&turn->client->key));
+	memory_key(turn, &key);
+	map_put(memory.clean, str_view(&key), (void *)(intptr_t)clock_after(CLEAN_TIME));
+}
+
+static void memory_forget(const struct turn *turn)
+{
+	if (memory.clean == NULL)
+		return;
+	if (map_count(memory.dirty) >= CLEAN_MAX) {
+		memory_clear(&memory.clean);
+		memory_clear(&memory.dirty);
+	}
+	map_put(memory.dirty, str_view(&turn->client->key), &memory);
+}
+
 static struct client *client_enter(struct view address)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY;
@@ -98,9 +159,13 @@ static int turn_ask(struct turn *turn, struct error *why)
 {
 	struct anvil_turn answer = { .wait = param.auth_failure_delay, .failures = 1 };
 
+	if (memory_is_clean(turn))
+		return 0;
 	(void)anvil_login_ask(str_view(&turn->address), str_view(&turn->account), &answer);
 	turn->client->limit = answer.failures > 0 ? 1 : CHECKS_MAX;
 	turn->tell = answer.tell;
+	if (answer.failures == 0 && answer.wait == 0 && !answer.refused && !answer.tell)
+		memory_learn(turn);
 	if (answer.refused)
 		return error_set(why, -EBUSY, "too many failures of this client or account");
 	if (turn_wait(answer.wait) < 0)
@@ -153,8 +218,10 @@ void turn_end(struct turn *turn, enum verdict verdict)
 	if (verdict == LOGIN_WRONG || (verdict == LOGIN_RIGHT && turn->tell))
 		(void)anvil_login_end(str_view(&turn->address), str_view(&turn->account),
 				      verdict == LOGIN_RIGHT);
-	if (verdict == LOGIN_WRONG)
+	if (verdict == LOGIN_WRONG) {
+		memory_forget(turn);
 		turn->client->limit = 1;
+	}
 	turn->client->running--;
 	turn_free(turn);
 }

@@ -177,6 +177,10 @@ enum verdict verify_password(const struct attempt *attempt, struct view name, st
 		error_set(why, 0, "unknown user");
 		return refuse_slowly(password);
 	}
+	if (user.system && (int64_t)user.uid < param.first_valid_uid) {
+		error_set(why, 0, "uid %u is below first_valid_uid", (unsigned)user.uid);
+		return refuse_slowly(password);
+	}
 	verdict = user.system ? check_system(attempt, &user, password, why)
 			      : check_stored(user.name, user.password, password, why);
 	if (verdict == LOGIN_RIGHT && user_extra(&user, "nologin", &value)) {

@@ -13,12 +13,14 @@
 #define TYPE_DNSKEY    48
 #define PROBE_TIMEOUT  ((msec_t)5 * 1000)
 #define PROBE_INTERVAL ((msec_t)30 * 1000) /* between two that came to nothing */
+/* So long a failed proof counts: whoever could forge one answer must not decide for good. */
+#define RETRY_PROBE ((msec_t)120 * 1000)
 
 /* The program's state. */
 static struct {
 	struct ub_ctx *validating, *plain; /* plain: NULL if answers must be validated */
 	struct ub_ctx *context;		   /* the one in use */
-	bool proven;			   /* validation works, or was given up: settled */
+	bool proven;			   /* validation works: settled for good */
 	msec_t next_probe;
 	struct task_lock probing;
 	size_t under_way;
@@ -92,10 +94,10 @@ static void lookup_take_result(void *argument, int error, struct ub_result *resu
 }
 
 /* 0 with the result, or a negative errno with a reason. */
-static int unbound_ask(const char *question, uint32_t type, msec_t timeout, struct lookup *lookup)
+static int unbound_ask(struct ub_ctx *context, const char *question, uint32_t type, msec_t timeout,
+		       struct lookup *lookup)
 {
 	struct waiting w = { .done = false };
-	struct ub_ctx *context = resolver.context;
 	msec_t deadline = clock_after(timeout);
 	int id = 0, r;
 
@@ -121,6 +123,25 @@ static int unbound_ask(const char *question, uint32_t type, msec_t timeout, stru
 	return 0;
 }
 
+/* No signatures this time: they may be missing, or somebody may want us to think so. */
+static void probe_failed(void)
+{
+	if (resolver.context != resolver.plain)
+		log_warning("the name servers asked hand on no DNSSEC signatures: answers are not "
+			    "validated (dnssec_validation = auto), which is tried again later");
+	resolver.context = resolver.plain;
+	resolver.next_probe = clock_after(RETRY_PROBE);
+}
+
+static void probe_succeeded(void)
+{
+	if (resolver.context != resolver.validating)
+		log_info("the name servers asked hand on DNSSEC signatures again: answers are "
+			 "validated");
+	resolver.context = resolver.validating;
+	resolver.proven = true;
+}
+
 /*
  * With dnssec_validation = auto: do the servers that we ask hand on signatures? Many a router's
  * forwarder does not, and then no name at all would resolve. Asks for the root zone's keys until
@@ -134,18 +155,14 @@ static void probe(void)
 		return;
 	task_lock(&resolver.probing);
 	if (!resolver.proven && clock_now() >= resolver.next_probe) {
-		if (unbound_ask(".", TYPE_DNSKEY, PROBE_TIMEOUT, &lookup) < 0) {
+		if (unbound_ask(resolver.validating, ".", TYPE_DNSKEY, PROBE_TIMEOUT, &lookup) < 0)
 			resolver.next_probe = clock_after(PROBE_INTERVAL);
-		} else if (lookup.result->secure) {
-			resolver.proven = true;
-		} else if (lookup.result->bogus) {
-			log_warning("the name servers asked hand on no DNSSEC signatures: answers "
-				    "are not validated (dnssec_validation = auto)");
-			resolver.proven = true;
-			resolver.context = resolver.plain;
-		} else {
+		else if (lookup.result->secure)
+			probe_succeeded();
+		else if (lookup.result->bogus)
+			probe_failed();
+		else
 			resolver.next_probe = clock_after(PROBE_INTERVAL);
-		}
 	}
 	task_unlock(&resolver.probing);
 	lookup_free(&lookup);
@@ -164,7 +181,7 @@ void lookup_ask(const char *question, uint32_t type, struct lookup *lookup)
 	}
 	resolver.under_way++;
 	probe();
-	unbound_ask(question, type, param.dns_timeout, lookup);
+	unbound_ask(resolver.context, question, type, param.dns_timeout, lookup);
 	resolver.under_way--;
 	wake_one(&resolver.room);
 }

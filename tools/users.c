@@ -250,15 +250,74 @@ static int users_check_line(const struct users_file *file, struct str *report)
 	return wrong;
 }
 
+/* ---- who has lost the right to a session ---- */
+
+struct comparison {
+	struct map *lines; /* lower-case name to a line of the new text */
+	struct str *ended;
+};
+
+/* What a session depends on: the password, and whether one may log in at all. */
+static bool users_same_login(struct view old, struct view new)
+{
+	struct user a = { .name = NULL }, b = { .name = NULL };
+	struct view value;
+	bool same = user_parse(old, &a, NULL) == 0 && user_parse(new, &b, NULL) == 0 &&
+		    strcmp(a.password, b.password) == 0 &&
+		    (user_extra(&a, "nologin", &value) || !user_extra(&b, "nologin", &value));
+
+	user_free(&a);
+	user_free(&b);
+	return same;
+}
+
+static int users_compare_row(void *argument, struct view key, struct view value)
+{
+	struct comparison *comparison = argument;
+	const struct view *line = map_get(comparison->lines, key);
+
+	if (line == NULL || !users_same_login(value, *line)) {
+		str_append(comparison->ended, key);
+		str_append_byte(comparison->ended, '\n');
+	}
+	return 0;
+}
+
+/* The table that is in force beside the text that is to be. */
+static void users_compare(const struct users_file *file, struct str *ended)
+{
+	_cleanup_(map_freep) struct map *lines = map_new();
+	_cleanup_(str_free) struct str table = STR_EMPTY;
+	struct comparison comparison = { lines, ended };
+	struct view rest = str_view(&file->text), line;
+	int number = 0;
+
+	while (next_user(&rest, &number, &line)) {
+		_cleanup_(str_free) struct str name = STR_EMPTY;
+		struct view *copy = mem_new(struct view);
+
+		*copy = line;
+		str_append_lower(&name, name_of(line));
+		free(map_put(lines, str_view(&name), copy));
+	}
+	str_printf(&table, "%s:%s", file->passwords_type, file->passwords);
+	/* There may be none yet. */
+	(void)table_dump(str_cstr(&table), users_compare_row, &comparison, NULL);
+	map_for_each (lines, i)
+		free(map_value_at(lines, i));
+}
+
 /*
  * A user exists before he can log in, and cannot any more before he is gone. What a crash leaves
  * half done, the next start completes (users_complete).
  */
-static int users_make_tables(const struct users_file *file, bool fewer, struct str *report)
+static int users_make_tables(const struct users_file *file, bool fewer, struct str *ended,
+			     struct str *report)
 {
 	struct view text = str_view(&file->text);
 	int r = 0;
 
+	users_compare(file, ended);
 	if (fewer)
 		r = users_build_passwords(file->passwords_type, file->passwords, text, report);
 	if (r == 0 && !users_public_is_same(file))
@@ -268,7 +327,8 @@ static int users_make_tables(const struct users_file *file, bool fewer, struct s
 	return r;
 }
 
-static int users_store(const struct users_file *file, bool fewer, struct str *report)
+static int users_store(const struct users_file *file, bool fewer, struct str *ended,
+		       struct str *report)
 {
 	struct error err = ERROR_NONE;
 	int r;
@@ -278,7 +338,7 @@ static int users_store(const struct users_file *file, bool fewer, struct str *re
 	r = io_replace_file(file->path, str_view(&file->text), 0600, &err);
 	if (r < 0)
 		return say(report, r, &err);
-	return users_make_tables(file, fewer, report);
+	return users_make_tables(file, fewer, ended, report);
 }
 
 /* Where the user's line is in the text; false if there is none. */
@@ -312,7 +372,8 @@ static void replace(struct users_file *file, size_t start, size_t end, struct vi
 	str_set(&file->text, str_view(&before));
 }
 
-int users_change(enum users_change change, struct view name, struct view line, struct str *report)
+int users_change(enum users_change change, struct view name, struct view line, struct str *ended,
+		 struct str *report)
 {
 	_cleanup_(users_file_close) struct users_file file = { .lock = -1 };
 	struct error err = ERROR_NONE;
@@ -338,10 +399,10 @@ int users_change(enum users_change change, struct view name, struct view line, s
 		str_append(&file.text, line);
 		str_append_byte(&file.text, '\n');
 	}
-	return users_store(&file, change == USERS_DELETE, report);
+	return users_store(&file, change == USERS_DELETE, ended, report);
 }
 
-int users_compile(struct str *report)
+int users_compile(struct str *ended, struct str *report)
 {
 	_cleanup_(users_file_close) struct users_file file = { .lock = -1 };
 	struct error err = ERROR_NONE;
@@ -351,12 +412,12 @@ int users_compile(struct str *report)
 	if (r < 0)
 		return say(report, r, &err);
 	if (stat(file.path, &st) < 0)
-		return users_store(&file, false, report); /* an empty file */
+		return users_store(&file, false, ended, report); /* an empty file */
 	if (users_check_line(&file, report) > 0)
 		return -EINVAL;
 	/* Nobody knows what the tables were made of. */
 	str_clear(&file.before);
-	return users_make_tables(&file, false, report);
+	return users_make_tables(&file, false, ended, report);
 }
 
 static bool is_older(const struct timespec *a, const struct timespec *b)
@@ -367,6 +428,7 @@ static bool is_older(const struct timespec *a, const struct timespec *b)
 int users_complete(struct str *report)
 {
 	_cleanup_(users_file_close) struct users_file file = { .lock = -1 };
+	_cleanup_(str_free) struct str ended = STR_EMPTY; /* nothing runs */
 	struct stat text, users, passwords;
 	char index[PATH_MAX];
 
@@ -381,7 +443,7 @@ int users_complete(struct str *report)
 	/* The time of the text's last change of any kind: its other time may have been set back. */
 	if (whole && stat(index, &passwords) == 0 && !is_older(&passwords.st_ctim, &text.st_ctim))
 		return 0;
-	return users_compile(report);
+	return users_compile(&ended, report);
 }
 
 int users_find(struct view name, struct str *line, struct str *report)

@@ -15,10 +15,13 @@ enum users_change { USERS_ADD, USERS_REPLACE, USERS_DELETE };
 /*
  * Puts `line` ("" to delete) in place of `name`'s. 0; -EEXIST, -ENOENT; -EINVAL: a line of the
  * file is wrong, each is named in *report and nothing was changed; others with a reason in *report.
+ * *ended gets the names, one a line, whose sessions have lost their right: those who are gone, have
+ * another password or may not log in any more.
  */
-int users_change(enum users_change change, struct view name, struct view line, struct str *report);
+int users_change(enum users_change change, struct view name, struct view line, struct str *ended,
+		 struct str *report);
 /* Checks the file and compiles it. Returns as above. */
-int users_compile(struct str *report);
+int users_compile(struct str *ended, struct str *report);
 /* The same at a start, if a table is older than the file, or is not there. */
 int users_complete(struct str *report);
 /* Both tables out of a text, as `posta init` makes them first. To let auth read is its matter. */

@@ -6,8 +6,14 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "conf/conf.h"
+#include "mail/address.h"
+#include "table/table.h"
+#include "tools/instance.h"
 #include "tools/json.h"
+#include "tools/sessions.h"
 #include "tools/tool.h"
+#include "tools/user_mail.h"
 #include "tools/users.h"
 #include "user/user.h"
 
@@ -15,7 +21,7 @@ static const char help[] =
 	"usage: posta user add ADDRESS [OPTION...]\n"
 	"       posta user passwd ADDRESS [--password P] [--scheme S]\n"
 	"       posta user set ADDRESS [OPTION...]\n"
-	"       posta user del ADDRESS...\n"
+	"       posta user del ADDRESS... [--purge]\n"
 	"       posta user list [ADDRESS...] [--json]\n"
 	"       posta user compile\n"
 	"\n"
@@ -29,7 +35,12 @@ static const char help[] =
 	"                 SCRAM-SHA-256 (for that mechanism; quicker to guess than the others)\n"
 	"  --uid N, --gid N, --home DIR   instead of virtual_uid, virtual_gid, virtual_home\n"
 	"  --extra TEXT   extra fields, \"nologin mail=maildir:~/Mail\"; empty: none\n"
+	"  --keep-mail    add: the mail that an earlier user of that name has left becomes this "
+	"one's\n"
+	"  --purge        del: the mail goes too; else it stays, and is said where\n"
 	"  --json         a JSON object for each user, one in a line\n"
+	"\n"
+	"Sessions of a user who is deleted, gets another password or \"nologin\" end at once.\n"
 	"\n"
 	"compile is for a file that was edited by hand: it names each line that is wrong, and\n"
 	"then nothing changes; else it puts the file in force.\n";
@@ -43,6 +54,8 @@ enum {
 	OPTION_HOME,
 	OPTION_EXTRA,
 	OPTION_JSON,
+	OPTION_KEEP_MAIL,
+	OPTION_PURGE,
 	OPTION_HELP
 };
 
@@ -55,13 +68,15 @@ static const struct option options[] = {
 	{ "home", required_argument, NULL, OPTION_HOME },
 	{ "extra", required_argument, NULL, OPTION_EXTRA },
 	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "keep-mail", no_argument, NULL, OPTION_KEEP_MAIL },
+	{ "purge", no_argument, NULL, OPTION_PURGE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ 0 },
 };
 
 struct request {
 	const char *password, *hash, *scheme, *uid, *gid, *home, *extra;
-	bool json;
+	bool json, keep_mail, purge;
 	char **names; /* NULL-terminated */
 };
 
@@ -221,18 +236,66 @@ static int show_outcome(int r, const char *name, const struct str *report)
 	return r < 0 ? TOOL_NO : TOOL_DONE;
 }
 
+/* Who has lost the right to them has no sessions any more. A suite that is down has none. */
+static void end_sessions(const struct str *names)
+{
+	if (names->len > 0 && instance_find("user"))
+		(void)sessions_kick(str_view(names));
+}
+
 static int user_change(enum users_change what, const char *name, const struct view fields[FIELDS])
 {
-	_cleanup_(str_free) struct str line = STR_EMPTY, report = STR_EMPTY;
+	_cleanup_(str_free) struct str line = STR_EMPTY, ended = STR_EMPTY, report = STR_EMPTY;
 	int r;
 
 	if (what != USERS_DELETE)
 		fields_join(fields, &line);
-	r = users_change(what, view_of(name), str_view(&line), &report);
+	r = users_change(what, view_of(name), str_view(&line), &ended, &report);
+	if (r == 0)
+		end_sessions(&ended);
 	return show_outcome(r, name, &report);
 }
 
 /* ---- verbs ---- */
+
+/* A name without a domain gets no mail; mail of a domain that is not served never comes. */
+static bool is_sensible_name(const char *name)
+{
+	struct error err = ERROR_NONE;
+	struct matchlist *served;
+	struct view local, domain;
+
+	address_split(view_of(name), &local, &domain);
+	if (domain.len == 0) {
+		tool_fail("user", "%s has no domain: %s@%s, perhaps?", name, name, param.mydomain);
+		return false;
+	}
+	served = matchlist_open(param.virtual_mailbox_domains, MATCH_DOMAINS, false, &err);
+	if (served != NULL && matchlist_match(served, domain, NULL) == 0)
+		fprintf(stderr,
+			"posta user: warning: mail for %.*s does not come here "
+			"(virtual_mailbox_domains)\n",
+			VIEW_ARG(domain));
+	matchlist_close(served);
+	return true;
+}
+
+/* Nobody inherits another's mail by having the same name. */
+static bool may_have_mail(const struct request *q, const struct view fields[FIELDS])
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+	_cleanup_(user_free) struct user user = { .name = NULL };
+	struct error err = ERROR_NONE;
+
+	fields_join(fields, &line);
+	if (q->keep_mail || user_parse(str_view(&line), &user, &err) < 0 ||
+	    !user_mail_is_there(&user))
+		return true; /* users_change says what is wrong with the line */
+	tool_fail("user",
+		  "%s has mail from an earlier user of that name in %s: --keep-mail to have it",
+		  user.name, user.mail);
+	return false;
+}
 
 static int user_add_one(const struct request *q)
 {
@@ -241,7 +304,7 @@ static int user_add_one(const struct request *q)
 	int status;
 
 	if (!user_field_put(&fields[FIELD_NAME], q->names[0], "ADDRESS", false) ||
-	    !put_all(fields, q))
+	    !put_all(fields, q) || !is_sensible_name(q->names[0]) || !may_have_mail(q, fields))
 		return TOOL_NO;
 	status = user_make_hash(q, &hash);
 	if (status != TOOL_DONE)
@@ -291,22 +354,45 @@ static int run_set(const struct request *q)
 	return users_edit(q, false);
 }
 
+static int user_delete_one(const struct request *q, const char *name)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY, report = STR_EMPTY;
+	_cleanup_(user_free) struct user user = { .name = NULL };
+	struct error err = ERROR_NONE;
+	int r = users_find(view_of(name), &line, &report);
+	bool known = r == 1 && user_parse(str_view(&line), &user, &err) == 0;
+	int status = user_change(USERS_DELETE, name, NULL);
+
+	if (status != TOOL_DONE || !known || !user_mail_is_there(&user))
+		return status;
+	if (!q->purge) {
+		printf("%s is deleted; the mail stays in %s (--purge removes it)\n", user.name,
+		       user.mail);
+		return status;
+	}
+	r = user_mail_purge(&user);
+	return r < 0 ? tool_fail("user", "remove %s: %s", user.mail, strerror(-r)) : status;
+}
+
 static int run_del(const struct request *q)
 {
 	int status = TOOL_DONE;
 
 	for (char **name = q->names; *name != NULL; name++)
-		if (user_change(USERS_DELETE, *name, NULL) != TOOL_DONE)
+		if (user_delete_one(q, *name) != TOOL_DONE)
 			status = TOOL_NO;
 	return status;
 }
 
 static int run_compile(const struct request *q)
 {
-	_cleanup_(str_free) struct str report = STR_EMPTY;
+	_cleanup_(str_free) struct str ended = STR_EMPTY, report = STR_EMPTY;
+	int r = users_compile(&ended, &report);
 
 	(void)q;
-	return show_outcome(users_compile(&report), "", &report);
+	if (r == 0)
+		end_sessions(&ended);
+	return show_outcome(r, "", &report);
 }
 
 /* ---- list ---- */
@@ -432,6 +518,12 @@ static bool read_options(int argc, char **argv, struct request *q)
 			break;
 		case OPTION_JSON:
 			q->json = true;
+			break;
+		case OPTION_KEEP_MAIL:
+			q->keep_mail = true;
+			break;
+		case OPTION_PURGE:
+			q->purge = true;
 			break;
 		default:
 			return false;

@@ -10,16 +10,21 @@
 #include "task/task.h"
 #include "tools/instance.h"
 #include "tools/json.h"
+#include "tools/sessions.h"
 #include "tools/tool.h"
 
-static const char help[] = "usage: posta [-c CONFDIR] who --held [--json]\n"
-			   "\n"
-			   "Shows which clients and accounts have failed to log in so often that "
-			   "each further check of a\n"
-			   "password has to wait, how often, and for how long. An account that is "
-			   "held is not locked:\n"
-			   "from addresses that have logged in to it before, nobody waits for it.\n"
-			   "--json: one object in a line.\n";
+static const char help[] =
+	"usage: posta [-c CONFDIR] who [--json]\n"
+	"       posta [-c CONFDIR] who --held [--json]\n"
+	"\n"
+	"Shows who is logged in by IMAP and POP3: user, address, service, since when, and the "
+	"number\n"
+	"that the log has for the login. posta kick ends such sessions.\n"
+	"\n"
+	"--held shows which clients and accounts have failed to log in so often that each further\n"
+	"check of a password has to wait, how often, and for how long. An account that is held is\n"
+	"not locked: from addresses that have logged in to it before, nobody waits for it.\n"
+	"--json: one object in a line.\n";
 
 static bool as_json;
 
@@ -67,6 +72,62 @@ static void who_is_held(void *unused)
 	task_quit(ipc != NULL ? held_ask(ipc) : tool_fail("who", "anvil: %s", strerror(errno)));
 }
 
+/* ---- who is logged in ---- */
+
+static void session_show(const char *service, const struct msg_session_entry *m)
+{
+	struct json json = JSON_START;
+
+	if (!as_json) {
+		printf("%-40.*s %-24.*s %-5s %8llds  %.*s\n", VIEW_ARG(m->user),
+		       VIEW_ARG(m->client_address), service, (long long)(clock_wall() - m->since),
+		       VIEW_ARG(m->session));
+		return;
+	}
+	json_object(&json, NULL);
+	json_string(&json, "user", m->user);
+	json_string(&json, "address", m->client_address);
+	json_string(&json, "service", view_of(service));
+	json_number(&json, "since", m->since);
+	json_string(&json, "session", m->session);
+	json_string(&json, "tls", m->secured ? VIEW("yes") : VIEW("no"));
+	json_end(&json);
+	json_print(&json);
+}
+
+static int sessions_ask(const char *service, struct ipc *ipc)
+{
+	struct message m;
+	int r = ipc_send(ipc, session_list);
+
+	while (r == 0 && (r = ipc_receive(ipc, &m)) == 0) {
+		if (m.type == MSG_done)
+			return TOOL_DONE;
+		if (m.type != MSG_session_entry)
+			return tool_fail("who", "unexpected answer");
+		session_show(service, &m.session_entry);
+	}
+	return tool_fail("who", "%s: %s", service, strerror(-r));
+}
+
+static void who_is_logged_in(void *unused)
+{
+	int status = TOOL_DONE, asked = 0;
+
+	(void)unused;
+	if (!as_json)
+		printf("%-40s %-24s %-5s %9s  %s\n", "USER", "ADDRESS", "BY", "SINCE", "SESSION");
+	for (size_t i = 0; i < ARRAY_SIZE(session_services) && status == TOOL_DONE; i++) {
+		_cleanup_(ipc_freep) struct ipc *ipc = instance_connect(session_services[i].socket);
+
+		if (ipc == NULL)
+			continue; /* a suite without that service */
+		asked++;
+		status = sessions_ask(session_services[i].name, ipc);
+	}
+	task_quit(asked > 0 ? status : tool_fail("who", "not running"));
+}
+
 int verb_who(int argc, char **argv)
 {
 	bool held = false;
@@ -81,9 +142,7 @@ int verb_who(int argc, char **argv)
 		else
 			return tool_usage("who", "%s is not understood", argv[i]);
 	}
-	if (!held)
-		return tool_usage("who", "--held is missing");
 	if (!instance_find("who"))
 		return TOOL_NO;
-	return task_run(who_is_held, NULL);
+	return task_run(held ? who_is_held : who_is_logged_in, NULL);
 }

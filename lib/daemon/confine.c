@@ -96,9 +96,20 @@ static int drop_to(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count
 	return 0;
 }
 
-static int change_root(const char *path, struct error *err)
+/*
+ * What is looked at is what is entered: a user could put something else in the place of a folder of
+ * his between two looks at its name. `owner` 0: whose it is does not matter.
+ */
+static int change_root(const char *path, uid_t owner, struct error *err)
 {
-	if (chroot(path) < 0 || chdir("/") < 0)
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "open %s", path);
+	if (owner != 0 && st.st_uid != owner)
+		return error_set(err, -EPERM, "%s belongs to uid %u", path, (unsigned)st.st_uid);
+	if (fchdir(fd) < 0 || chroot(".") < 0)
 		return error_errno(err, "chroot to %s", path);
 	return 0;
 }
@@ -119,7 +130,7 @@ int daemon_become(uid_t uid, gid_t gid, const char *name, const char *chroot_to,
 		return 0;
 	}
 	if (chroot_to != NULL)
-		r = change_root(chroot_to, err);
+		r = change_root(chroot_to, uid, err);
 	if (r == 0)
 		r = drop_to(uid, gid, &gid, 1, err);
 	if (r < 0)
@@ -190,7 +201,7 @@ static int enter_root(const struct program *program, struct str *text, struct er
 	}
 	ipc_set_root("");
 	str_printf(text, " root=%s", path.data);
-	return change_root(path.data, err);
+	return change_root(path.data, 0, err);
 }
 
 static int switch_user(const struct program *program, const struct identity *id, struct str *text,

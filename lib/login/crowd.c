@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/prefix.h"
 #include "conf/conf.h"
 #include "login/internal.h"
@@ -14,13 +15,15 @@
 #include "table/table.h"
 
 static struct {
-	struct list waiting; /* oldest first */
+	struct list waiting;  /* oldest first */
+	struct map *networks; /* how many of each wait here */
 	struct matchlist *exceptions;
 } crowd;
 
 int crowd_prepare(struct error *err)
 {
 	list_init(&crowd.waiting);
+	crowd.networks = map_new();
 	crowd.exceptions = matchlist_open(param.login_client_connection_limit_exceptions,
 					  MATCH_ADDRESSES, false, err);
 	return crowd.exceptions != NULL ? 0 : -EINVAL;
@@ -62,6 +65,18 @@ bool login_make_room(void)
 	return crowd_dismiss_oldest(NULL);
 }
 
+/* How many of a network there are now. */
+static uintptr_t crowd_add(const struct str *key, int change)
+{
+	uintptr_t count = (uintptr_t)map_get(crowd.networks, str_view(key)) + (uintptr_t)change;
+
+	if (count == 0)
+		map_remove(crowd.networks, str_view(key));
+	else
+		map_put(crowd.networks, str_view(key), (void *)count);
+	return count;
+}
+
 bool crowd_enter(struct login *l)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY;
@@ -71,7 +86,10 @@ bool crowd_enter(struct login *l)
 
 	if (most > 0 && matchlist_match(crowd.exceptions, view_of(l->peer->text), NULL) <= 0) {
 		crowd_key(l, &key);
-		l->counted = anvil_event(ANVIL_CONNECT, view_of(l->protocol->service),
+		l->waits = true;
+		/* The only one here of its network is not worth the question. */
+		l->counted = crowd_add(&key, 1) > 1 &&
+			     anvil_event(ANVIL_CONNECT, view_of(l->protocol->service),
 					 str_view(&key), &connections, &rate) == 0;
 		fits = !l->counted || connections <= (uint64_t)most || crowd_dismiss_oldest(&key);
 	}
@@ -88,10 +106,14 @@ void crowd_leave(struct login *l)
 	uint32_t connections, rate;
 
 	list_remove(&l->link);
+	if (!l->waits)
+		return;
+	l->waits = false;
+	crowd_key(l, &key);
+	crowd_add(&key, -1);
 	if (!l->counted)
 		return;
 	l->counted = false;
-	crowd_key(l, &key);
 	anvil_event(ANVIL_DISCONNECT, view_of(l->protocol->service), str_view(&key), &connections,
 		    &rate);
 }

@@ -74,6 +74,7 @@ struct login {
 	const struct peer *peer;
 	void *own;	/* the protocol's */
 	bool secured;	/* under TLS */
+	bool waits;	/* is one of the crowd */
 	bool counted;	/* anvil knows of it */
 	bool asking;	/* auth has the word */
 	bool gives_way; /* has been ended for somebody else */

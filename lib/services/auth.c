@@ -195,7 +195,7 @@ int auth_mechanisms(struct view service, bool secured, struct str *names)
 	return r;
 }
 
-int auth_redeem(struct view cookie, struct view service, struct str *user)
+int auth_redeem(struct view cookie, struct view service, struct str *user, struct str *session)
 {
 	struct message m;
 	struct ipc *ipc;
@@ -209,6 +209,7 @@ int auth_redeem(struct view cookie, struct view service, struct str *user)
 		return r;
 	if (m.type == MSG_auth_ok) {
 		str_set(user, m.auth_ok.user);
+		str_set(session, m.auth_ok.session);
 	} else if (m.type == MSG_auth_failed) {
 		r = -EACCES;
 	} else {

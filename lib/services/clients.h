@@ -104,7 +104,7 @@ int auth_password(struct view service, struct view user, struct view password, b
 /* "PLAIN LOGIN ..." to announce; 0 or a negative errno. */
 int auth_mechanisms(struct view service, bool secured, struct str *names);
 /* For session programs: whom does the cookie stand for? 0, -EACCES, or a negative errno. */
-int auth_redeem(struct view cookie, struct view service, struct str *user);
+int auth_redeem(struct view cookie, struct view service, struct str *user, struct str *session);
 
 /* ---- keys ---- */
 

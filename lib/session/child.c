@@ -13,6 +13,8 @@
 #include "session/internal.h"
 #include "store/deliver.h"
 
+#define TELL_PAUSE ((msec_t)100)
+
 static struct {
 	const struct session_program *program;
 	struct session_user user;
@@ -22,13 +24,15 @@ static struct {
 	uint64_t served; /* connections ever, so that an idle timer knows whether it is stale */
 	bool leaving;	 /* nothing comes from the parent any more */
 	struct waitlist done;
+	bool telling; /* a task will send what was said to the parent */
 } self;
 
 /* A connection, copied out of the message that brought it. */
 struct client {
 	struct list link; /* in self.clients */
 	int fd;
-	struct str tag, input, address;
+	struct str tag, input, address, session;
+	struct stream *io; /* while it is served */
 	bool secured, refused;
 };
 
@@ -40,6 +44,7 @@ static void client_free(struct client *client)
 	str_free(&client->tag);
 	str_free(&client->input);
 	str_free(&client->address);
+	str_free(&client->session);
 	free(client);
 }
 
@@ -89,6 +94,33 @@ static void session_child_stop(void *unused)
 
 /* ---- connections ---- */
 
+/* Several at a time: the parent need not wake for each. */
+static void tell_the_parent(void *unused)
+{
+	(void)unused;
+	task_sleep(TELL_PAUSE);
+	self.telling = false;
+	(void)ipc_flush(self.join);
+}
+
+/* For the parent's list of who is logged in. */
+static void tell_that_it_left(const struct client *client)
+{
+	if (ipc_send(self.join, session_left, .session = str_view(&client->session)) < 0 ||
+	    self.telling)
+		return;
+	self.telling = true;
+	task_spawn("tell", tell_the_parent, NULL);
+}
+
+/* The administrator wants it to end: its input does. */
+static void end_connection(struct view session)
+{
+	list_for_each (&self.clients, struct client, link, client)
+		if (client->io != NULL && view_eq(str_view(&client->session), session))
+			shutdown(stream_fd(client->io), SHUT_RD);
+}
+
 static void serve_connection(void *argument)
 {
 	struct client *client = argument;
@@ -100,6 +132,7 @@ static void serve_connection(void *argument)
 	};
 	struct stream *io = stream_new(TAKE_FD(client->fd));
 
+	client->io = io;
 	if (client->input.len > 0)
 		stream_push_back(io, str_view(&client->input));
 	str_free(&client->input);
@@ -107,7 +140,9 @@ static void serve_connection(void *argument)
 		self.program->serve(io, &known);
 	else if (self.program->refuse != NULL)
 		self.program->refuse(io, &known);
+	client->io = NULL;
 	stream_close(io);
+	tell_that_it_left(client);
 	client_free(client);
 	note_end_of_connection();
 }
@@ -131,6 +166,7 @@ static void accept_connection(struct msg_session_join *join)
 	str_append(&client->tag, join->tag);
 	str_append(&client->input, join->input);
 	str_append(&client->address, join->client_address);
+	str_append(&client->session, join->session);
 	client->secured = join->secured;
 	client->refused = max > 0 && count_from(join->client_address) >= max;
 	if (client->refused)
@@ -150,6 +186,10 @@ static void accept_connections(void *unused)
 
 	(void)unused;
 	while ((r = ipc_receive(self.join, &m)) == 0) {
+		if (m.type == MSG_session_end) {
+			end_connection(m.session_end.session);
+			continue;
+		}
 		if (m.type != MSG_session_join || m.session_join.connection < 0) {
 			message_close_fd(&m);
 			r = -EBADMSG;

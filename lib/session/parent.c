@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "conf/conf.h"
 #include "services/clients.h"
 #include "session/internal.h"
 
@@ -25,6 +26,22 @@ struct child {
 	struct waitlist changed;
 	struct task_lock sending;
 	unsigned references;
+	struct list entries; /* its connections */
+};
+
+/* What a line of that has, packed: lengths of user, address and number. */
+struct session_line {
+	size_t length[3];
+	int64_t since;
+	bool secured;
+};
+
+/* A connection, as `posta who` shows it. */
+struct entry {
+	struct list link; /* in child->entries */
+	struct str session, address;
+	int64_t since;
+	bool secured;
 };
 
 static struct {
@@ -40,10 +57,44 @@ static void session_child_set_up(void)
 	parent.set_up = true;
 }
 
+static void entry_free(struct entry *entry)
+{
+	list_remove(&entry->link);
+	str_free(&entry->session);
+	str_free(&entry->address);
+	free(entry);
+}
+
+static struct entry *entry_add(struct child *child, const struct msg_session *session,
+			       struct view number)
+{
+	struct entry *entry = mem_new(struct entry);
+
+	str_append(&entry->session, number);
+	str_append(&entry->address, session->client_address);
+	entry->since = clock_wall();
+	entry->secured = session->secured != 0;
+	list_push_back(&child->entries, &entry->link);
+	return entry;
+}
+
+static void entry_forget(struct child *child, struct view number)
+{
+	list_for_each (&child->entries, struct entry, link, entry)
+		if (view_eq(str_view(&entry->session), number)) {
+			entry_free(entry);
+			return;
+		}
+}
+
 static void child_release(struct child *child)
 {
+	struct entry *entry;
+
 	if (--child->references > 0)
 		return;
+	while ((entry = LIST_FIRST(&child->entries, struct entry, link)) != NULL)
+		entry_free(entry);
 	ipc_free(child->join);
 	free(child->user);
 	free(child);
@@ -53,7 +104,9 @@ static void child_release(struct child *child)
 static void child_forget(struct child *child)
 {
 	list_remove(&child->link);
-	child->state = child->state == READY ? LEFT : FAILED;
+	child->state = child->state == STARTING ? FAILED
+		       : child->state == READY	? LEFT
+						: child->state;
 	wake_all(&child->changed);
 }
 
@@ -85,6 +138,7 @@ static void watch_child(void *argument)
 
 	/* What comes with anything else, a descriptor too, ends with the connection. */
 	message_set_add(&may_send, MSG_done);
+	message_set_add(&may_send, MSG_session_left);
 	ipc_limit(child->join, &may_send);
 	ipc_set_timeout(child->join, CHILD_READY_TIME);
 	ipc_finish_first(child->join, true);
@@ -94,8 +148,9 @@ static void watch_child(void *argument)
 		wake_all(&child->changed);
 		ipc_set_timeout(child->join, MSEC_FOREVER);
 		ipc_finish_first(child->join, false);
-		/* It has nothing more to say: this ends with the child, or with this program. */
-		r = ipc_receive(child->join, &m);
+		/* It says which connections have ended, until it or this program does. */
+		while ((r = ipc_receive(child->join, &m)) == 0 && m.type == MSG_session_left)
+			entry_forget(child, m.session_left.session);
 	}
 	if (r != -ENODATA && r != -ESHUTDOWN && r != -ECONNRESET)
 		log_error("session process of %s does not answer as it should", child->user);
@@ -105,7 +160,8 @@ static void watch_child(void *argument)
 	if (r == -ESHUTDOWN) {
 		/* Its clients are told good-bye; how long that may take is bounded by lib/daemon. */
 		ipc_finish_first(child->join, true);
-		(void)ipc_receive(child->join, &m);
+		while (ipc_receive(child->join, &m) == 0 && m.type == MSG_session_left)
+			entry_forget(child, m.session_left.session);
 	}
 	daemon_work_end();
 	child_release(child);
@@ -167,6 +223,7 @@ static struct child *session_child_start(const struct session_program *program,
 	child->user = mem_strdup(user->name);
 	child->pid = pid;
 	child->join = ipc_new(pair[0]);
+	list_init(&child->entries);
 	child->references = 2; /* the task's and the caller's */
 	WAITLIST_INIT(&child->changed);
 	WAITLIST_INIT(&child->sending.waiting);
@@ -179,9 +236,11 @@ static struct child *session_child_start(const struct session_program *program,
 /* ---- a login ---- */
 
 /* 0: the child has the connection; -EAGAIN: ask for another child; others: no. */
-static int session_child_join(struct child *child, const struct msg_session *session)
+static int session_child_join(struct child *child, const struct msg_session *session,
+			      struct view number)
 {
 	msec_t deadline = clock_after(CHILD_READY_TIME);
+	struct entry *entry;
 	int r = 0;
 
 	while (child->state == STARTING && r == 0)
@@ -190,14 +249,18 @@ static int session_child_join(struct child *child, const struct msg_session *ses
 	if (child->state != READY)
 		return child->state == LEFT ? -EAGAIN : -EIO;
 	task_lock(&child->sending);
+	/* Before the child may say that it has ended. */
+	entry = entry_add(child, session, number);
 	r = child->state != READY
 		    ? -EPIPE
-		    : ipc_send(child->join, session_join, .tag = session->tag,
+		    : ipc_send(child->join, session_join, .session = number, .tag = session->tag,
 			       .input = session->input, .client_address = session->client_address,
 			       .secured = session->secured, .connection = session->connection);
 	if (r == 0)
 		r = ipc_flush(child->join);
 	task_unlock(&child->sending);
+	if (r < 0)
+		entry_free(entry);
 	if (r < 0 && child->state == READY) {
 		/* It had been idle for long enough and is leaving. */
 		list_remove(&child->link);
@@ -207,7 +270,7 @@ static int session_child_join(struct child *child, const struct msg_session *ses
 }
 
 static int hand_to_child(const struct session_program *program, const struct user *user,
-			 const struct msg_session *session)
+			 const struct msg_session *session, struct view number)
 {
 	int r = -EAGAIN;
 
@@ -218,7 +281,7 @@ static int hand_to_child(const struct session_program *program, const struct use
 			child = session_child_start(program, user);
 		if (child == NULL)
 			return -EIO;
-		r = session_child_join(child, session);
+		r = session_child_join(child, session, number);
 		child_release(child);
 	}
 	return r;
@@ -226,11 +289,11 @@ static int hand_to_child(const struct session_program *program, const struct use
 
 /* Whom the cookie stands for. 0 with the user, or a negative errno with the answer's reason. */
 static int identify(const struct session_program *program, const struct msg_session *session,
-		    struct user *user, uint8_t *why)
+		    struct user *user, struct str *number, uint8_t *why)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 	struct error err = ERROR_NONE;
-	int r = auth_redeem(session->cookie, view_of(program->service), &name);
+	int r = auth_redeem(session->cookie, view_of(program->service), &name, number);
 
 	*why = r == -EACCES ? AUTH_FAIL_CREDENTIALS : AUTH_FAIL_TEMPORARY;
 	if (r < 0) {
@@ -239,6 +302,12 @@ static int identify(const struct session_program *program, const struct msg_sess
 		return r;
 	}
 	r = user_find(str_view(&name), user, &err);
+	/* auth has looked at it too; who becomes the user does not take its word for it. */
+	if (r == 1 && user->system && daemon_running_as_root() &&
+	    (int64_t)user->uid < param.first_valid_uid) {
+		user_free(user);
+		r = error_set(&err, -EPERM, "the uid is below first_valid_uid");
+	}
 	if (r == 1)
 		return 0;
 	log_error("user=<%s>: %s", str_cstr(&name), r == 0 ? "not found any more" : err.text);
@@ -248,12 +317,13 @@ static int identify(const struct session_program *program, const struct msg_sess
 static int serve_session(struct ipc *ipc, const struct session_program *program,
 			 struct msg_session *session)
 {
+	_cleanup_(str_free) struct str number = STR_EMPTY;
 	struct user user;
 	uint8_t why;
-	int r = identify(program, session, &user, &why);
+	int r = identify(program, session, &user, &number, &why);
 
 	if (r == 0) {
-		r = hand_to_child(program, &user, session);
+		r = hand_to_child(program, &user, session, str_view(&number));
 		user_free(&user);
 	}
 	if (session->connection >= 0)
@@ -264,20 +334,131 @@ static int serve_session(struct ipc *ipc, const struct session_program *program,
 	return ipc_send(ipc, done);
 }
 
+/* ---- who is logged in, and who is sent away ---- */
+
+/*
+ * Packed before anything is sent: while this waits, children come and go. The numbers of a list
+ * of logins are bounded by the memory of the children that have them.
+ */
+static int answer_list(struct ipc *ipc)
+{
+	_cleanup_free_ struct session_line *lines = NULL;
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	size_t count = 0, at = 0;
+	int r = 0;
+
+	list_for_each (&parent.children, struct child, link, child)
+		list_for_each (&child->entries, struct entry, link, entry) {
+			lines = mem_resize(lines, count + 1, sizeof(*lines));
+			lines[count++] = (struct session_line){
+				{ strlen(child->user), entry->address.len, entry->session.len },
+				entry->since,
+				entry->secured,
+			};
+			str_append_cstr(&text, child->user);
+			str_append(&text, str_view(&entry->address));
+			str_append(&text, str_view(&entry->session));
+		}
+	for (size_t i = 0; i < count && r == 0; i++) {
+		struct view parts[3];
+
+		for (size_t part = 0; part < 3; part++) {
+			parts[part] = view_make(text.data + at, lines[i].length[part]);
+			at += lines[i].length[part];
+		}
+		r = ipc_send(ipc, session_entry, .user = parts[0], .client_address = parts[1],
+			     .session = parts[2], .since = lines[i].since,
+			     .secured = lines[i].secured);
+	}
+	return r < 0 ? r : ipc_send(ipc, done);
+}
+
+/* All of a user's at once: their clients are told good-bye. The number of them. */
+static uint32_t kick_user(struct child *child)
+{
+	uint32_t count = 0;
+
+	list_for_each (&child->entries, struct entry, link, entry)
+		count++;
+	if (child->pid > 0)
+		kill(child->pid, SIGTERM);
+	return count;
+}
+
+static uint32_t kick_address(struct child *child, struct view address)
+{
+	_cleanup_(str_free) struct str numbers = STR_EMPTY;
+	struct view rest, number;
+	uint32_t count = 0;
+
+	list_for_each (&child->entries, struct entry, link, entry)
+		if (view_eq(str_view(&entry->address), address))
+			str_printf(&numbers, "%s ", str_cstr(&entry->session));
+	rest = str_view(&numbers);
+	task_lock(&child->sending);
+	while (view_next_word(&rest, " ", &number))
+		if (ipc_send(child->join, session_end, .session = number) == 0)
+			count++;
+	(void)ipc_flush(child->join);
+	task_unlock(&child->sending);
+	return count;
+}
+
+static int answer_kick(struct ipc *ipc, struct view who)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	struct child **found = NULL;
+	size_t matching = 0;
+	uint32_t count = 0;
+
+	str_append_lower(&name, who);
+	list_for_each (&parent.children, struct child, link, child) {
+		if (strcmp(child->user, str_cstr(&name)) == 0) {
+			count += kick_user(child);
+			continue;
+		}
+		/* Kept while the others are told, which waits. */
+		child->references++;
+		found = mem_resize(found, matching + 1, sizeof(struct child *));
+		found[matching++] = child;
+	}
+	for (size_t i = 0; i < matching; i++) {
+		count += kick_address(found[i], str_view(&name));
+		child_release(found[i]);
+	}
+	free(found);
+	if (count > 0)
+		log_info("%u sessions of %s ended by the administrator", count, str_cstr(&name));
+	return ipc_send(ipc, session_kicked, .count = count);
+}
+
+static int answer_session(struct ipc *ipc, const struct session_program *program, struct message *m)
+{
+	switch (m->type) {
+	case MSG_session_list:
+		return answer_list(ipc);
+	case MSG_session_kick:
+		return answer_kick(ipc, m->session_kick.who);
+	case MSG_session:
+		if (m->session.connection >= 0)
+			return serve_session(ipc, program, &m->session);
+		break;
+	default:
+		break;
+	}
+	log_error("unexpected message %s", message_name(m->type));
+	message_close_fd(m);
+	return -EBADMSG;
+}
+
 void session_serve_ipc(struct ipc *ipc, const struct session_program *program)
 {
 	struct message m;
 
 	session_child_set_up();
-	while (ipc_next_request(ipc, &m) == 0) {
-		if (m.type != MSG_session || m.session.connection < 0) {
-			log_error("unexpected message %s", message_name(m.type));
-			message_close_fd(&m);
+	while (ipc_next_request(ipc, &m) == 0)
+		if (answer_session(ipc, program, &m) < 0 || ipc_flush(ipc) < 0)
 			return;
-		}
-		if (serve_session(ipc, program, &m.session) < 0 || ipc_flush(ipc) < 0)
-			return;
-	}
 }
 
 void session_start(void)

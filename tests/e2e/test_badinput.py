@@ -11,7 +11,7 @@ class Smtp(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.suite = Instance(main={"smtpd_hard_error_limit": "100000", "smtpd_soft_error_limit": "100000",
-                                   "message_size_limit": "100000", "smtpd_recipient_limit": "20"})
+                                   "message_size_limit": "100000", "smtpd_recipient_limit": "20", "auth_failures_max": "1000"})
 
     @classmethod
     def tearDownClass(cls):

@@ -118,6 +118,7 @@ class Failures(Attack):
             talk.send("USER bob@example.test\r\nPASS bad\r\n")
             self.assertIn(b"+OK", talk.line())
             self.assertIn(b"-ERR", talk.line())
+        self.assertIn(b"-ERR Too many", talk.line())
         self.assertEqual(talk.line(), b"")
         client = self.smtp("127.0.0.11")
         answers = [client.docmd("AUTH", f"PLAIN {plain('bob@example.test', 'bad')}")[0] for _ in range(3)]

@@ -17,6 +17,7 @@
 
 static char root[] = "/tmp/posta-auth-XXXXXX";
 static struct program program, anvil;
+static struct str session; /* of a session */
 
 static void write_file(const char *name, const char *text)
 {
@@ -238,19 +239,22 @@ static void cookies(void *unused)
 		      VIEW("192.0.2.1"), VIEW_NONE, &answer);
 	assert_int_equal(answer.state, AUTH_OK);
 	assert_int_equal(answer.cookie.len, 64);
-	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user), 0);
+	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user, &session), 0);
 	assert_string_equal(str_cstr(&user), "alice@example.test");
 	/* Once only. */
-	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user), -EACCES);
+	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user, &session),
+			 -EACCES);
 	auth_answer_free(&answer);
 	/* For that service only, and a wrong try spends it. */
 	auth_password(VIEW("imap"), VIEW("alice@example.test"), VIEW("secret"), true,
 		      VIEW("192.0.2.1"), VIEW_NONE, &answer);
-	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("pop3"), &user), -EACCES);
-	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user), -EACCES);
+	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("pop3"), &user, &session),
+			 -EACCES);
+	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user, &session),
+			 -EACCES);
 	auth_answer_free(&answer);
-	assert_int_equal(auth_redeem(VIEW("0123"), VIEW("imap"), &user), -EACCES);
-	assert_int_equal(auth_redeem(VIEW(""), VIEW("imap"), &user), -EACCES);
+	assert_int_equal(auth_redeem(VIEW("0123"), VIEW("imap"), &user, &session), -EACCES);
+	assert_int_equal(auth_redeem(VIEW(""), VIEW("imap"), &user, &session), -EACCES);
 }
 
 static void test_cookies(void **unused)

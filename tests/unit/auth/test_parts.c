@@ -14,6 +14,8 @@
 #include "conf/conf.h"
 #include "services/clients.h"
 
+static struct str session; /* of a session */
+
 static int set_up(void **unused)
 {
 	(void)unused;
@@ -74,9 +76,9 @@ static void cookie_expires(void **unused)
 
 	(void)unused;
 	param.auth_cookie_lifetime = 20;
-	cookie_make(VIEW("imap"), VIEW("alice"), &cookie);
+	cookie_make(VIEW("imap"), VIEW("alice"), VIEW("7"), &cookie);
 	usleep(30000);
-	assert_int_equal(cookie_redeem(str_view(&cookie), VIEW("imap"), &user), -EACCES);
+	assert_int_equal(cookie_redeem(str_view(&cookie), VIEW("imap"), &user, &session), -EACCES);
 	param.auth_cookie_lifetime = 60000;
 }
 
@@ -85,11 +87,11 @@ static void cookies_are_bounded(void **unused)
 	_cleanup_(str_free) struct str first = STR_EMPTY, last = STR_EMPTY, user = STR_EMPTY;
 
 	(void)unused;
-	cookie_make(VIEW("imap"), VIEW("first"), &first);
+	cookie_make(VIEW("imap"), VIEW("first"), VIEW("7"), &first);
 	for (int i = 0; i < 20000; i++)
-		cookie_make(VIEW("imap"), VIEW("last"), &last);
-	assert_int_equal(cookie_redeem(str_view(&first), VIEW("imap"), &user), -EACCES);
-	assert_int_equal(cookie_redeem(str_view(&last), VIEW("imap"), &user), 0);
+		cookie_make(VIEW("imap"), VIEW("last"), VIEW("7"), &last);
+	assert_int_equal(cookie_redeem(str_view(&first), VIEW("imap"), &user, &session), -EACCES);
+	assert_int_equal(cookie_redeem(str_view(&last), VIEW("imap"), &user, &session), 0);
 	assert_string_equal(str_cstr(&user), "last");
 }
 
