@@ -47,15 +47,17 @@ static int sign_slowly(struct view name, unsigned code, struct view input, struc
 	waiting_most = MAX(++waiting, waiting_most);
 	task_sleep(5);
 	waiting--;
-	/* Whatever others leave in the thread's queue of errors. */
-	ERR_raise(ERR_LIB_RSA, ERR_R_INTERNAL_ERROR);
 	if (signer_fails)
 		return -EACCES;
 	for (size_t i = 0; i < key_count; i++) {
 		if (!view_eq(tls_key_name(keys[i]), name))
 			continue;
+		int r = tls_key_sign(keys[i], scheme, input, signature);
+
 		signatures++;
-		return tls_key_sign(keys[i], scheme, input, signature);
+		/* Whatever others leave in the thread's queue of errors. */
+		ERR_raise(ERR_LIB_RSA, ERR_R_INTERNAL_ERROR);
+		return r;
 	}
 	return -ENOKEY;
 }
