@@ -26,7 +26,19 @@ static const char help[] =
 	"  -i, -oi       a line with a dot alone does not end the message\n"
 	"  -N LIST       delivery reports: never, or success, failure, delay\n"
 	"  -R full|hdrs  what of the message is returned in a report; -V ID: its identifier\n"
-	"  -bp           lists the queue (mailq); -bi rebuilds aliases; -q flushes the queue\n"
+	"  -B TYPE       the body is 7BIT or 8BITMIME\n"
+	"  -C DIR        folder of main.cf\n"
+	"  -bm           sends a message (the default)\n"
+	"  -bp           lists the queue (mailq)\n"
+	"  -bi, -I       rebuilds the aliases (newaliases); with -oA FILE those of FILE\n"
+	"  -q, -qI ID, -qR SITE  tries all, one message, or those of a domain again now\n"
+	"\n"
+	"Accepted without effect: -A, -c, -e p|m|q|w|e (errors are always printed), -G, -h, -L, "
+	"-m,\n"
+	"-O, -p, -U, -v, -x and -o with a value, but -oi and -oA. A value of -N or -R that is not\n"
+	"understood is named and ignored, and the message is sent. Refused: -bd, -bl, -bs, -bv, "
+	"-n,\n"
+	"-qTIME and -X (also -XV: VERP).\n"
 	"\n"
 	"Status 0: the message is safe in the queue; 1: it was refused; 2: wrong usage; 75: try "
 	"again\n"
@@ -34,7 +46,8 @@ static const char help[] =
 	"sysexits(3):\n"
 	"64 usage, 65 refused, 75 later.\n";
 
-static const char *mode = "m";
+/* What is to be done, and, where it is not sending, to which part of the queue or which table. */
+static const char *mode = "m", *only_id, *only_site, *alias_file;
 static bool flush_queue;
 
 /* ---- options ---- */
@@ -62,6 +75,13 @@ static enum send_status set_sender(struct sending *s, const char *text)
 	return SEND_DONE;
 }
 
+/* As Postfix does: such a message is not kept from its recipients. */
+static enum send_status sendmail_ignore(const char *what, const char *value)
+{
+	fprintf(stderr, "sendmail: ignored: %s%s\n", what, value);
+	return SEND_DONE;
+}
+
 static enum send_status set_notify(struct sending *s, const char *text)
 {
 	static const struct {
@@ -72,6 +92,7 @@ static enum send_status set_notify(struct sending *s, const char *text)
 		      { "failure", NOTIFY_FAILURE },
 		      { "delay", NOTIFY_DELAY } };
 	struct view rest = view_of(text), word;
+	uint8_t notify = 0;
 
 	while (view_next_word(&rest, ", ", &word)) {
 		uint8_t bit = 0;
@@ -80,11 +101,13 @@ static enum send_status set_notify(struct sending *s, const char *text)
 			if (view_is_nocase(word, names[i].name))
 				bit = names[i].bit;
 		if (bit == 0)
-			return usage("-N: never, or some of success, failure, delay; not ", text);
-		s->notify |= bit;
+			return sendmail_ignore(
+				"-N: never, or some of success, failure, delay; not ", text);
+		notify |= bit;
 	}
-	if ((s->notify & NOTIFY_NEVER) && s->notify != NOTIFY_NEVER)
-		return usage("-N: never stands alone: ", text);
+	if ((notify & NOTIFY_NEVER) && notify != NOTIFY_NEVER)
+		return sendmail_ignore("-N: never stands alone: ", text);
+	s->notify = notify;
 	return SEND_DONE;
 }
 
@@ -95,46 +118,122 @@ static enum send_status set_ret(struct sending *s, const char *text)
 	else if (view_is_nocase(view_of(text), "hdrs"))
 		s->ret = RET_HDRS;
 	else
-		return usage("-R: full or hdrs, not ", text);
+		return sendmail_ignore("-R: full or hdrs, not ", text);
 	return SEND_DONE;
 }
 
-static enum send_status take_option(struct sending *s, int option, const char *value)
+static enum send_status set_body(struct sending *s, const char *text)
+{
+	s->seven_bit = view_is_nocase(view_of(text), "7BIT");
+	if (!s->seven_bit && !view_is_nocase(view_of(text), "8BITMIME"))
+		return usage("-B: 7BIT or 8BITMIME, not ", text);
+	return SEND_DONE;
+}
+
+/* Before it was the envelope's identifier, -V was VERP: "-V +=". */
+static enum send_status set_envid(struct sending *s, const char *text)
+{
+	if (strlen(text) == 2 && strspn(text, "+-=") == 2)
+		return usage("VERP is not supported: -V ", text);
+	str_set(&s->envid, view_of(text));
+	return SEND_DONE;
+}
+
+/* Where errors are told: here always on standard error. No other word, which would be lost. */
+static enum send_status check_error_mode(const char *text)
+{
+	if (strlen(text) != 1 || strchr("epmqw", text[0]) == NULL)
+		return usage("-e: one of p, m, q, w, e; not ", text);
+	return SEND_DONE;
+}
+
+/* Sendmail's old way to set its options: a letter with its value. */
+static enum send_status set_old_option(struct sending *s, const char *text)
+{
+	switch (text[0]) {
+	case 'i':
+		s->dots_end = false;
+		return SEND_DONE;
+	case 'A':
+		alias_file = text + 1;
+		return text[1] != '\0' ? SEND_DONE : usage("-oA needs a file", "");
+	case 'e':
+		return check_error_mode(text + 1);
+	case '7':
+	case '8':
+	case 'm':
+		return SEND_DONE;
+	default:
+		/* A value in a word of its own would be taken for a recipient. */
+		if (text[0] == '\0' || text[1] == '\0')
+			return usage("a letter and its value, as in -odb, not -o", text);
+		return SEND_DONE;
+	}
+}
+
+static enum send_status set_flush(const char *text, const char *next)
+{
+	flush_queue = true;
+	if (text == NULL)
+		return SEND_DONE;
+	const char *value = text[1] != '\0' ? text + 1 : next;
+
+	if (strchr("IR", text[0]) == NULL)
+		return usage("not supported (see queue_run_delay): -q", text);
+	if (value == NULL)
+		return usage("a value is missing: -q", text);
+	if (text[1] == '\0')
+		optind++;
+	if (text[0] == 'I')
+		only_id = value;
+	else
+		only_site = value;
+	return SEND_DONE;
+}
+
+static enum send_status take_option(struct sending *s, int option, const char *value,
+				    const char *next)
 {
 	switch (option) {
+	case 'B':
+		return set_body(s, value);
 	case 'b':
 		mode = value;
 		break;
 	case 'C':
 		tool_set_directory(value);
 		break;
+	case 'e':
+		return check_error_mode(value);
 	case 'f':
 	case 'r':
 		return set_sender(s, value);
 	case 'F':
 		str_set(&s->full_name, view_of(value));
 		break;
+	case 'I':
+		mode = "i";
+		break;
 	case 'i':
 		s->dots_end = false;
 		break;
 	case 'o':
-		/* -oi is the one that matters; Sendmail's others mean nothing here. */
-		if (value[0] == 'i')
-			s->dots_end = false;
-		break;
+		return set_old_option(s, value);
 	case 'N':
 		return set_notify(s, value);
 	case 'q':
-		flush_queue = true;
-		break;
+		return set_flush(value, next);
 	case 'R':
 		return set_ret(s, value);
 	case 't':
 		s->from_header = true;
 		break;
 	case 'V':
-		str_set(&s->envid, view_of(value));
-		break;
+		return set_envid(s, value);
+	case 'n':
+		return usage("not supported: -n", "");
+	case 'X':
+		return usage("not supported: -X", value);
 	case '?':
 		return usage("unknown option or missing value (posta send --help)", "");
 	default:
@@ -145,16 +244,53 @@ static enum send_status take_option(struct sending *s, int option, const char *v
 
 /* ---- modes ---- */
 
-static int run_verb(int (*verb)(int, char **), const char *name, const char *argument)
+static int run_verb(int (*verb)(int, char **), const char *name, const char *option,
+		    const char *argument)
 {
-	char *words[] = { mem_strdup(name), argument ? mem_strdup(argument) : NULL, NULL };
+	char *words[] = { mem_strdup(name), option ? mem_strdup(option) : NULL,
+			  argument ? mem_strdup(argument) : NULL, NULL };
 	int status;
 
 	optind = 1;
-	status = verb(argument ? 2 : 1, words);
-	free(words[0]);
-	free(words[1]);
+	status = verb(1 + (option != NULL) + (argument != NULL), words);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		free(words[i]);
+	if (status == TOOL_USAGE)
+		return SEND_USAGE;
 	return status;
+}
+
+static int flush(void)
+{
+	if (only_id != NULL)
+		return run_verb(verb_queue, "postqueue", "-i", only_id);
+	if (only_site != NULL)
+		return run_verb(verb_queue, "postqueue", "-s", only_site);
+	return run_verb(verb_queue, "postqueue", "-f", NULL);
+}
+
+static int run_mode(bool has_recipients)
+{
+	if (strlen(mode) != 1 || strchr("ip", mode[0]) == NULL) {
+		if (strcmp(mode, "m") != 0)
+			return usage(strcmp(mode, "s") == 0
+					     ? "SMTP on standard input is not supported: connect "
+					       "to port 25: -b"
+					     : "this mode is not supported: -b",
+				     mode);
+	} else if (flush_queue) {
+		return usage("-q does not go with -b", mode);
+	}
+	/* Nothing else reads recipients, and who gives some means to send. */
+	if (has_recipients)
+		return usage("no recipients go with ", flush_queue ? "-q" : "-bi, -bp and -I");
+	if (flush_queue)
+		return flush();
+	if (mode[0] == 'p')
+		return run_verb(verb_queue, "mailq", NULL, NULL);
+	if (alias_file != NULL)
+		return run_verb(verb_alias, "postalias", alias_file, NULL);
+	return run_verb(verb_alias, "newaliases", NULL, NULL);
 }
 
 /* Without -f: who calls. */
@@ -217,36 +353,42 @@ static int sendmail(int argc, char **argv)
 	bool has_sender = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "A:B:C:F:GIL:N:O:R:UV:X:b:cef:h:imno:p:q::r:tvx")) !=
+	while ((option = getopt(argc, argv, "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:q::r:tvx")) !=
 	       -1) {
-		enum send_status status = take_option(&s, option, optarg);
+		enum send_status status =
+			take_option(&s, option, optarg, optind < argc ? argv[optind] : NULL);
 
 		if (status != SEND_DONE)
 			return status;
 		has_sender |= option == 'f' || option == 'r';
 	}
-	if (strcmp(mode, "p") == 0)
-		return run_verb(verb_queue, "mailq", NULL);
-	if (strcmp(mode, "i") == 0)
-		return run_verb(verb_alias, "newaliases", NULL);
-	if (flush_queue)
-		return run_verb(verb_queue, "postqueue", "-f");
-	if (strcmp(mode, "s") == 0)
-		return usage("-bs (SMTP on standard input) is not supported: connect to port 25",
-			     "");
-	if (strcmp(mode, "m") != 0)
-		return usage("this mode is not supported: -b", mode);
+	if (flush_queue || strcmp(mode, "m") != 0)
+		return run_mode(optind < argc || s.from_header);
 	if (!has_sender)
 		default_sender(&s);
 	return send(&s, argc, argv);
 }
 
+/* mailq is sendmail -bp by another name, and takes its options beside its own. */
+static bool is_of_sendmail(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (argv[i][0] == '-' && argv[i][1] != '-')
+			return true;
+	return argc == 1;
+}
+
 int verb_send(int argc, char **argv)
 {
+	bool mailq = strcmp(argv[0], "mailq") == 0;
 	int status;
 
+	if (mailq && !is_of_sendmail(argc, argv))
+		return verb_queue(argc, argv);
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
+	if (mailq)
+		mode = "p";
 	status = sendmail(argc, argv);
 	return strcmp(argv[0], "send") == 0 ? as_verb(status) : status;
 }

@@ -21,6 +21,7 @@ struct sending {
 	uint8_t notify, ret;
 	bool from_header; /* -t */
 	bool dots_end;	  /* a line with a dot alone ends the message */
+	bool seven_bit;	  /* -B 7BIT */
 	bool utf8;
 };
 /* Adds the addresses in a header field's or argument's text. */

@@ -171,7 +171,7 @@ static enum send_status message_begin(const struct sending *s, struct submission
 
 	*submission = submission_begin(
 		SERVICE, &(struct msg_mail){ .sender = str_view(&s->sender),
-					     .body = BODY_8BITMIME,
+					     .body = s->seven_bit ? BODY_7BIT : BODY_8BITMIME,
 					     .ret = s->ret,
 					     .envid = str_view(&s->envid),
 					     .flags = s->utf8 ? MAIL_FLAG_SMTPUTF8 : 0 });

@@ -322,6 +322,55 @@ class Commands(unittest.TestCase):
                 self.run_tool("posta", *words, status=2)
         # Other programs know sysexits(3) from sendmail.
         self.run_tool("sendmail", "--no-such-option", status=64)
+
+    def test_sendmail_options(self):
+        """What is not understood never ends as if a message had been sent."""
+        def status(*words):
+            return subprocess.run([os.path.join(BIN, words[0]), *words[1:]], input=b"Subject: x\n" * 20000,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  env={**os.environ, "MAIL_CONFIG": self.folder.name}).returncode
+        # Taken, it comes to the message, whose header is too long: 65.
+        self.run_tool("postconf", "-e", "message_header_limit=16384")
+        to = "alice@example.com"
+        for words in (("-eq",), ("-ep",), ("-em",), ("-e", "q"), ("-oem",), ("-odb", "-oi"), ("-om",),
+                      ("-N", "never,failure"), ("-N", "sometimes"), ("-R", "all"), ("-Am",), ("-B8BITMIME",),
+                      ("-B", "7bit"), ("-G", "-i"), ("-U",), ("-v",), ("-V", "ab"), ("-p", "SMTP"), ("-h", "3"),
+                      ("-L", "x"), ("-O", "a=b"), ("-bm",), ("-x", "-c", "-m"), ("b@example.com c@example.com",)):
+            with self.subTest(words=words):
+                self.assertEqual(status("sendmail", *words, to), 65)
+        for words in (("-e", "x", to), ("-e", to), ("-B", "x", to), ("-n", to), ("-X", "/tmp/x", to), ("-XV", to),
+                      ("-XV+=", to), ("-V", "+=", to), ("-bs",), ("-bv", to), ("-bd",), ("-bl",), ("-bd", "-q30m"),
+                      ("-q30m", to), ("-q", to), ("-q", "-t"), ("-bp", to), ("-I", to), ("-bi", to), ("-oQ", "/tmp"),
+                      ("-oA",), ("-qI",), ("-b", "mx", to), ("-f", "a b", to)):
+            with self.subTest(words=words):
+                self.assertEqual(status("sendmail", *words), 64)
+        self.write("aliases", "root: alice\n")
+        self.run_tool("postconf", "-e", "alias_database=hash:" + self.path("aliases"))
+        for words in (("-I",), ("-bi",), ("-bi", "-oA" + self.path("aliases"))):
+            with self.subTest(words=words):
+                self.assertEqual(status("sendmail", *words), 0)
+                os.unlink(self.path("aliases.db"))
+
+    def test_sendmail_while_the_suite_is_down(self):
+        """A message is put off (75); what lists or flushes says what postqueue says."""
+        self.run_tool("postconf", "-e", "queue_directory=" + self.path("spool"))
+        def run(*words, said=""):
+            done = subprocess.run([os.path.join(BIN, words[0]), *words[1:]], input=said, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  env={**os.environ, "MAIL_CONFIG": self.folder.name})
+            return done.returncode, done.stdout, done.stderr
+        self.assertEqual(run("sendmail", "-t", said="To: a@x b@y\n\nx\n")[0], 75)
+        for words, like in ((("mailq", "-v"), ("postqueue", "-p")),
+                            (("mailq", "-C", self.folder.name), ("postqueue", "-p")),
+                            (("sendmail", "-bp"), ("postqueue", "-p")), (("sendmail", "-q"), ("postqueue", "-f")),
+                            (("sendmail", "-qI4jZVqp5rzGzKJCbSlnH"), ("postqueue", "-i", "4jZVqp5rzGzKJCbSlnH")),
+                            (("sendmail", "-qR", "example.com"), ("postqueue", "-s", "example.com"))):
+            with self.subTest(words=words):
+                done = run(*words)
+                self.assertNotEqual((done[0], done[2]), (0, ""))
+                self.assertEqual(done[0], run(*like)[0], done)
+
+    def test_version(self):
         self.assertIn("posta 0.", self.run_tool("posta", "--version")[0])
 
     def test_listings_as_json(self):
