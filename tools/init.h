@@ -22,6 +22,7 @@
 struct init_user {
 	char *address; /* "alice@example.test" */
 	const char *password;
+	bool made; /* by us: it is told */
 };
 
 struct init {

@@ -10,9 +10,10 @@
 #include "base/mem.h"
 #include "tools/init.h"
 
-#define DAY	  86400L
-#define CA_DAYS	  3650
-#define LEAF_DAYS 825 /* some clients refuse a server's certificate that is good for longer */
+#define DAY	86400L
+#define CA_DAYS 3650
+/* Some clients refuse one that is good for more than 825 days: with the day before and both ends. */
+#define LEAF_DAYS 823
 #define DKIM_BITS 2048
 
 static void free_key(EVP_PKEY **key)

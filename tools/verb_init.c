@@ -9,12 +9,14 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "mail/address.h"
 #include "tools/init.h"
 #include "tools/tool.h"
 
-#define BASE_PORT_MAX	   64000
-#define BASE_PORT_OF_USERS 10000 /* who is not root may not have the usual ports */
+#define BASE_PORT_MAX	     64000
+#define BASE_PORT_OF_USERS   10000 /* who is not root may not have the usual ports */
+#define MADE_PASSWORD_LENGTH 19
 
 static const char help[] =
 	"usage: posta init DIR --domain DOMAIN [OPTION...]\n"
@@ -25,29 +27,61 @@ static const char help[] =
 	"publish.\n"
 	"Never overwrites anything. Then: posta -c DIR/conf start\n"
 	"\n"
-	"  --domain DOMAIN       the domain of the mailboxes\n"
+	"  --domain DOMAIN       the domain of the mailboxes; letters beyond ASCII become an "
+	"A-label\n"
 	"  --host NAME           this host's name on the Internet (mail.DOMAIN)\n"
-	"  --user NAME:PASSWORD  a mailbox user NAME@DOMAIN, or with another domain; as often as "
-	"you like\n"
+	"  --user NAME[:PASSWORD]  a mailbox user NAME@DOMAIN, or with another domain; as often as "
+	"you\n"
+	"                        like. Without a PASSWORD (others can see it while the command "
+	"runs)\n"
+	"                        one is made, and told\n"
 	"  --base-port N         added to the ports 25, 110, 143 ... (as root 0, else 10000)\n";
+
+/* 95 bits, in letters that nobody takes for others. */
+static char *make_password(void)
+{
+	static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
+	char *password = mem_new_bytes(MADE_PASSWORD_LENGTH + 1);
+
+	for (size_t i = 0; i < MADE_PASSWORD_LENGTH; i++)
+		password[i] = letters[random_below(sizeof(letters) - 1)];
+	password[MADE_PASSWORD_LENGTH] = '\0';
+	return password;
+}
+
+/* In the form that is looked up: A-labels, and no capitals. */
+static bool domain_take(struct view text, struct str *domain)
+{
+	_cleanup_(str_free) struct str ascii = STR_EMPTY;
+
+	if (!domain_is_valid(text, true) || domain_to_ascii(text, &ascii) < 0 ||
+	    !domain_is_valid(str_view(&ascii), false))
+		return false;
+	str_append_lower(domain, str_view(&ascii));
+	return true;
+}
 
 static bool add_user(struct init *init, char *text)
 {
 	char *colon = strchr(text, ':');
 	_cleanup_(str_free) struct str address = STR_EMPTY;
 	struct view local, domain;
+	struct init_user user = { .made = colon == NULL };
 
-	if (colon == NULL || colon[1] == '\0' || init->user_count == INIT_USERS_MAX)
+	if ((colon != NULL && colon[1] == '\0') || init->user_count == INIT_USERS_MAX)
 		return false;
-	str_append_lower(&address, view_make(text, (size_t)(colon - text)));
-	if (view_find_byte(str_view(&address), '@') == VIEW_NOT_FOUND)
-		str_printf(&address, "@%s", init->domain);
-	address_split(str_view(&address), &local, &domain);
+	address_split(view_make(text, colon != NULL ? (size_t)(colon - text) : strlen(text)),
+		      &local, &domain);
 	if (local.len == 0 || view_has_control(local) ||
-	    view_find_byte(local, ' ') != VIEW_NOT_FOUND || !domain_is_valid(domain, false))
+	    view_find_byte(local, ' ') != VIEW_NOT_FOUND)
 		return false;
-	init->users[init->user_count++] =
-		(struct init_user){ .address = str_take(&address), .password = colon + 1 };
+	str_append_lower(&address, local);
+	str_append_byte(&address, '@');
+	if (!domain_take(domain.len > 0 ? domain : view_of(init->domain), &address))
+		return false;
+	user.address = str_take(&address);
+	user.password = user.made ? make_password() : colon + 1;
+	init->users[init->user_count++] = user;
 	return true;
 }
 
@@ -123,7 +157,9 @@ static void print_summary(const struct init *init)
 	       init->directory, init->domain, init->host, base + 25, base + 587, base + 465,
 	       base + 143, base + 993, base + 110, base + 995, init->directory);
 	for (size_t i = 0; i < init->user_count; i++)
-		printf("  user %s\n", init->users[i].address);
+		printf("  user %s%s%s\n", init->users[i].address,
+		       init->users[i].made ? ", password " : "",
+		       init->users[i].made ? init->users[i].password : "");
 	if (!init->as_root)
 		printf("  not made by root: all programs will run as you, without chroot\n");
 	print_records(init);
@@ -181,15 +217,17 @@ static int init_read_arguments(int argc, char **argv, struct arguments *a, struc
 	return TOOL_DONE;
 }
 
-static int check_arguments(const struct arguments *a, struct init *init, struct str *host)
+static int check_arguments(const struct arguments *a, struct init *init, struct str *domain,
+			   struct str *host)
 {
-	if (!domain_is_valid(view_of(init->domain), false))
+	if (!domain_take(view_of(init->domain), domain))
 		return tool_usage("init", "\"%s\" is no domain", init->domain);
-	if (a->host != NULL)
-		str_append_cstr(host, a->host);
-	else
+	init->domain = str_cstr(domain);
+	if (a->host == NULL)
 		str_printf(host, "mail.%s", init->domain);
-	init->host = host->data;
+	else if (!domain_take(view_of(a->host), host))
+		return tool_usage("init", "\"%s\" is no host's name", a->host);
+	init->host = str_cstr(host);
 	if (!domain_is_valid(str_view(host), false))
 		return tool_usage("init", "\"%s\" is no host's name", init->host);
 	init->base_port = init->as_root ? 0 : BASE_PORT_OF_USERS;
@@ -198,7 +236,7 @@ static int check_arguments(const struct arguments *a, struct init *init, struct 
 		return tool_usage("init", "--base-port: expected a number up to %d", BASE_PORT_MAX);
 	for (size_t i = 0; i < a->user_count; i++)
 		if (!add_user(init, a->users[i]))
-			return tool_usage("init", "--user: expected NAME:PASSWORD");
+			return tool_usage("init", "--user: expected NAME or NAME:PASSWORD");
 	return TOOL_DONE;
 }
 
@@ -206,14 +244,14 @@ int verb_init(int argc, char **argv)
 {
 	static struct arguments arguments;
 	static struct init init;
-	_cleanup_(str_free) struct str host = STR_EMPTY;
+	_cleanup_(str_free) struct str domain = STR_EMPTY, host = STR_EMPTY;
 	struct error err = ERROR_NONE;
 	int r;
 
 	init.as_root = geteuid() == 0;
 	r = init_read_arguments(argc, argv, &arguments, &init);
 	if (r == TOOL_DONE)
-		r = check_arguments(&arguments, &init, &host);
+		r = check_arguments(&arguments, &init, &domain, &host);
 	if (r != TOOL_DONE)
 		return r < 0 ? TOOL_DONE : r;
 	umask(022);

@@ -1,5 +1,6 @@
 """The suite as it is installed, and as it is run by systemd, in a container and beside syslog."""
 import contextlib
+import datetime
 import json
 import os
 import re
@@ -230,6 +231,36 @@ class Init(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stdout, r"cannot be reached by the user vmail.*like /srv/mail")
             self.assertEqual(os.listdir(home), [])
+
+    def test_made_password_international_domain_and_certificate(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            home = os.path.join(folder, "mail")
+            tool = os.path.join(PLAIN_BUILD, "bin", "posta")
+            said = subprocess.run([tool, "init", home, "--domain", "München.example", "--user", "alice", "--user",
+                                   "bob@Müller.example:secret"], stdout=subprocess.PIPE, text=True, check=True).stdout
+            self.assertNotIn("ünchen", said)
+            self.assertIn("xn--mnchen-3ya.example. IN MX 10 mail.xn--mnchen-3ya.example.", said)
+            password = re.search(r"(?m)^  user alice@xn--mnchen-3ya\.example, password ([a-z2-9]{19})$", said)[1]
+            self.assertRegex(said, r"(?m)^  user bob@xn--mller-kva\.example$")
+            with open(os.path.join(home, "conf", "users")) as file:
+                users = dict(line.split(":")[:2] for line in file if not line.startswith("#") and ":" in line)
+            for name, right in (("alice@xn--mnchen-3ya.example", password), ("bob@xn--mller-kva.example", "secret")):
+                kept = re.sub(r"^\{\w+\}", "", users[name])
+                done = subprocess.run(["perl", "-e", "print crypt($ARGV[0], $ARGV[1])", right, kept],
+                                      stdout=subprocess.PIPE, text=True, check=True)
+                self.assertEqual(done.stdout, kept)
+            for wrong in ("x:", ":secret", "a b", "a@-.example"):
+                done = subprocess.run([tool, "init", home + "2", "--domain", "example.test", "--user", wrong],
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                self.assertEqual(done.returncode, 2, wrong)
+            # Some count both ends: the last second too.
+            dates = subprocess.run(["openssl", "x509", "-noout", "-dates", "-in",
+                                    os.path.join(home, "conf", "tls", "server.pem")],
+                                   stdout=subprocess.PIPE, text=True, check=True).stdout
+            first, last = (datetime.datetime.strptime(line.split("=")[1], "%b %d %H:%M:%S %Y GMT")
+                           for line in dates.splitlines())
+            self.assertLess(last - first, datetime.timedelta(days=825))
 
 
 class Systemd(unittest.TestCase):
