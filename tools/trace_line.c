@@ -186,3 +186,32 @@ struct view trace_line_leads_to(const struct trace_line *line, const char **how)
 	}
 	return VIEW_NONE;
 }
+
+bool trace_line_result(const struct trace_line *line, struct view *recipient, struct view *status)
+{
+	struct view text = line->text, mark = VIEW(", status=");
+	bool quoted = false;
+
+	*recipient = VIEW_NONE;
+	if (line->id.len == 0 || !view_starts(text, VIEW("to=<")))
+		return false;
+	for (size_t at = strlen("to=<"); at < text.len; at++) {
+		char c = text.data[at];
+		struct view rest = view_from(text, at);
+
+		if (c == '\\' && quoted)
+			at++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (quoted)
+			continue;
+		else if (recipient->len == 0 && view_starts(rest, VIEW(">, ")))
+			*recipient = view_make(text.data + strlen("to=<"), at - strlen("to=<"));
+		else if (recipient->len > 0 && view_starts(rest, mark)) {
+			rest = view_from(rest, mark.len);
+			return view_next_word(&rest, " ,", status);
+		} else if (c == '(')
+			break;
+	}
+	return false;
+}

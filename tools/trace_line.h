@@ -35,4 +35,10 @@ void trace_line_free(struct trace_line *line);
  */
 struct view trace_line_leads_to(const struct trace_line *line, const char **how);
 
+/*
+ * The recipient that the line has the result of, and the result: "sent", "deferred", "bounced" ...
+ * False: it has none. What another server said, and quoted addresses, are not taken for it.
+ */
+bool trace_line_result(const struct trace_line *line, struct view *recipient, struct view *status);
+
 #endif

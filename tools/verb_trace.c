@@ -19,9 +19,11 @@ static const char help[] =
 	"that it\n"
 	"became or caused, or that it came from: forwarded ones, delivery notifications, what came "
 	"back\n"
-	"from a filter. ID is a queue ID or a Message-ID (\"<...@...>\"). Reads the log that "
-	"maillog_file\n"
-	"names, and what log rotation has left of it (FILE.1, FILE.2.gz, FILE-20261121 ...).\n"
+	"from a filter; after each, what became of its recipients. ID is a queue ID or a "
+	"Message-ID\n"
+	"(\"<...@...>\"). Reads the log that maillog_file names, and what log rotation has left of "
+	"it\n"
+	"(FILE.1, FILE.2.gz, FILE-20261121 ...).\n"
 	"\n"
 	"  --log FILE  reads this instead, as often as you like; -: standard input\n"
 	"  --json      a JSON object for each line of the log, one in a line, in the order of the "
@@ -39,6 +41,19 @@ struct story {
 	char **lines;
 	size_t count;
 	bool was_queued, was_removed, was_refused;
+	struct map *results; /* of each recipient the last, an entry of results_known */
+};
+
+/* What became of a recipient, in the words of the log and in ours. */
+static const struct result {
+	const char *status, *told;
+} results_known[] = {
+	{ "sent", "delivered" },
+	{ "bounced", "returned to the sender" },
+	{ "deferred", "to be tried again" },
+	{ "expired", "given up" },
+	{ "deliverable", "deliverable" },
+	{ "undeliverable", "undeliverable" },
 };
 
 static struct {
@@ -103,8 +118,24 @@ static void find_links(void *unused, struct view text)
 
 /* ---- what they did ---- */
 
+static void note_result(struct story *story, const struct trace_line *line)
+{
+	struct view recipient, status;
+
+	if (!trace_line_result(line, &recipient, &status))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(results_known); i++) {
+		if (!view_is(status, results_known[i].status))
+			continue;
+		if (story->results == NULL)
+			story->results = map_new();
+		map_put(story->results, recipient, (void *)(uintptr_t)&results_known[i]);
+	}
+}
+
 static void note_fate(struct story *story, const struct trace_line *line)
 {
+	note_result(story, line);
 	story->was_queued |= view_ends(line->program, VIEW("/qmgr"));
 	story->was_removed |=
 		view_is(line->text, "removed") || view_is(line->text, "removed by hand");
@@ -174,6 +205,25 @@ static void trace_tell(void *unused, struct view text)
 	note_fate(story, line);
 }
 
+/* ": 2 delivered, 1 returned to the sender" */
+static void print_results(const struct story *story)
+{
+	const char *before = ": ";
+
+	if (story->results == NULL)
+		return;
+	for (size_t kind = 0; kind < ARRAY_SIZE(results_known); kind++) {
+		size_t count = 0;
+
+		map_for_each (story->results, i)
+			count += map_value_at(story->results, i) == &results_known[kind];
+		if (count == 0)
+			continue;
+		printf("%s%zu %s", before, count, results_known[kind].told);
+		before = ", ";
+	}
+}
+
 static void print_story(const struct story *story)
 {
 	printf("%s", story->id);
@@ -182,11 +232,13 @@ static void print_story(const struct story *story)
 	putchar('\n');
 	for (size_t i = 0; i < story->count; i++)
 		printf("  %s\n", story->lines[i]);
-	printf("  => %s\n", story->was_removed	? "no longer in the queue"
-			    : story->was_queued ? "still in the queue, as far as the log goes"
-			    : story->was_refused
-				    ? "refused: it did not come into the queue"
-				    : "it did not come into the queue, as far as the log goes");
+	printf("  => %s", story->was_removed  ? "no longer in the queue"
+			  : story->was_queued ? "still in the queue, as far as the log goes"
+			  : story->was_refused
+				  ? "refused: it did not come into the queue"
+				  : "it did not come into the queue, as far as the log goes");
+	print_results(story);
+	putchar('\n');
 }
 
 /* ---- the command ---- */
@@ -222,6 +274,7 @@ static void trace_forget(void)
 		for (size_t j = 0; j < story->count; j++)
 			free(story->lines[j]);
 		free(story->lines);
+		map_free(story->results);
 		free(story->from);
 		free(story->id);
 		free(story);

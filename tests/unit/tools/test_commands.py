@@ -436,14 +436,22 @@ Nov 21 10:00:02 mx posta/smtpd[5]: 4zzzzzzzzz: reject: queued as
                           "  Nov 21 10:00:01  posta/local[8]: to=<list@example.com>, status=sent"
                           " (forwarded as 4bbbbbbbbb)",
                           "  Nov 21 10:00:02  posta/qmgr[7]: removed",
-                          "  => no longer in the queue"])
-        self.assertIn("=> still in the queue", stories[1])
+                          "  => no longer in the queue: 1 delivered"])
+        self.assertRegex(stories[1], "=> still in the queue, as far as the log goes: 1 returned to the sender(\n|$)")
         self.assertIn("=> it did not come into the queue", stories[2])
         self.assertNotIn("zzzz", whole)
         # From any of them, or by what the sender called it, it is the same story.
         for other in ("4bbbbbbbbb", "4cccccccc", "<one@outside.test>", "two@mx"):
             with self.subTest(id=other):
                 self.assertEqual(self.run_tool("posta", "trace", other)[0], whole)
+
+    def test_trace_counts_the_last_result_of_each_recipient(self):
+        lines = [("a@far.test", "deferred (later)"), ("b@far.test", "sent (ok)"), ("c@far.test", "deferred (x)"),
+                 ("a@far.test", "sent (ok)"), ("d@far.test", "bounced (no)"), ("e@far.test", "sent (ok)")]
+        self.write("log", "".join(f"Nov 21 10:00:01 mx posta/smtp[8]: 4aaaaaaaaa: to=<{to}>, relay=none, status={what}\n"
+                                  for to, what in lines))
+        self.assertIn("queue, as far as the log goes: 3 delivered, 1 returned to the sender, 1 to be tried again\n",
+                      self.run_tool("posta", "trace", "--log", self.path("log"), "4aaaaaaaaa")[0])
 
     def test_trace_as_json(self):
         self.write_log()

@@ -133,12 +133,51 @@ static void test_links(void **state)
 	trace_line_free(&line);
 }
 
+static const struct {
+	const char *text, *recipient, *status;
+} results[] = {
+	{ "smtp[1]: 4aaaaaaa: to=<a@b>, relay=none, dsn=5.0.0, status=bounced (x)", "a@b",
+	  "bounced" },
+	{ "smtp[1]: 4aaaaaaa: to=<a@b>, orig_to=<c@d>, status=deferred (says, status=sent (x))",
+	  "a@b", "deferred" },
+	{ "smtp[1]: 4aaaaaaa: to=<\"x>, status=sent (y\"@b>, status=bounced (x)",
+	  "\"x>, status=sent (y\"@b", "bounced" },
+	{ "smtp[1]: 4aaaaaaa: to=<\"x\\\">, status=sent (y\"@b>, status=bounced (x)",
+	  "\"x\\\">, status=sent (y\"@b", "bounced" },
+	{ "smtp[1]: 4aaaaaaa: to=<a@b>, relay=none (no, status=sent)", NULL, NULL },
+	{ "qmgr[1]: 4aaaaaaa: from=<a@b>, status=expired, returned to sender", NULL, NULL },
+	{ "smtp[1]: to=<a@b>, status=sent (x)", NULL, NULL },
+	{ "smtp[1]: 4aaaaaaa: to=<a@b", NULL, NULL },
+};
+
+static void test_results(void **state)
+{
+	struct trace_line line = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
+		_cleanup_(str_free) struct str text = STR_EMPTY;
+		struct view recipient, status;
+
+		str_printf(&text, "Nov 21 23:58:21 mx posta/%s", results[i].text);
+		assert_true(trace_line_parse(str_view(&text), &line));
+		assert_int_equal(trace_line_result(&line, &recipient, &status),
+				 results[i].status != NULL);
+		if (results[i].status != NULL) {
+			assert_true(view_is(recipient, results[i].recipient));
+			assert_true(view_is(status, results[i].status));
+		}
+	}
+	trace_line_free(&line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_results),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
