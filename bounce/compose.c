@@ -13,16 +13,6 @@
 #define WRAP_AT	     72
 #define BOUNDARY_MAX 64
 
-/* ---- what the report may hold ---- */
-
-bool report_is_utf8(const struct report *report)
-{
-	const struct queue_envelope *e = queue_file_envelope(report->file);
-
-	/* Its own header names the sender. */
-	return (e->flags & MAIL_FLAG_SMTPUTF8) != 0 || !view_is_ascii(e->sender);
-}
-
 /* ---- walking ---- */
 
 /*

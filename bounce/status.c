@@ -8,7 +8,15 @@
 /* RFC 5322 2.1.1: a line has at most 998 bytes; folded long before. */
 #define FOLD_AT 500
 
-/* So much of a line may be written here: words end at blanks, characters are whole. */
+bool report_is_utf8(const struct report *report)
+{
+	const struct queue_envelope *e = queue_file_envelope(report->file);
+
+	/* Its own header names the sender. */
+	return (e->flags & MAIL_FLAG_SMTPUTF8) != 0 || !view_is_ascii(e->sender);
+}
+
+/* May a line end before this character? At blanks; a long word between characters. */
 static bool status_may_fold(size_t column, char next)
 {
 	if (column < FOLD_AT)

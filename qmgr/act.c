@@ -18,7 +18,7 @@ static int change_flags(struct queued *m, uint32_t set, uint32_t clear, bool due
 
 	/* What is held or waits for longer does not keep a segment of the journal. */
 	if (m->state == MESSAGE_WAITING && m->place.segment != 0)
-		r = tofile_waiting(m);
+		r = settle_waiting(m);
 	if (r == 0 && f == NULL) {
 		r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &opened, &err);
 		f = opened;
@@ -73,7 +73,7 @@ static int act_release(struct queued *m)
 		m->attempt->hold = false;
 	else
 		message_set_due(m, clock_wall_usec());
-	activate_wake();
+	work_wake();
 	return 0;
 }
 
@@ -97,7 +97,7 @@ static int flush(struct queued *m)
 	m->flush = true;
 	if (m->state == MESSAGE_WAITING || m->state == MESSAGE_PARKED)
 		message_set_due(m, clock_wall_usec());
-	activate_wake();
+	work_wake();
 	return 0;
 }
 
@@ -114,7 +114,7 @@ static int requeue(struct queued *m)
 	else
 		message_set_due(m, clock_wall_usec());
 	m->flush = true;
-	activate_wake();
+	work_wake();
 	return 0;
 }
 
@@ -129,7 +129,7 @@ static int act_expire(struct queued *m)
 		act_stop_attempt(m->attempt);
 	else if (m->state != MESSAGE_HELD)
 		message_set_due(m, clock_wall_usec());
-	activate_wake();
+	work_wake();
 	return 0;
 }
 
@@ -174,5 +174,5 @@ void act_revive_all(void)
 {
 	schedule_each_transport(qmgr.schedule, revive_transport);
 	schedule_revive(qmgr.schedule, INT64_MAX);
-	activate_wake();
+	work_wake();
 }

@@ -15,42 +15,6 @@
 #define ORPHAN_PAUSE ((int64_t)10 * SECOND)
 /* The wall clock may jump: look at it at least this often. */
 #define LONGEST_WAIT ((msec_t)60000)
-#define UNPARK_COUNT 100
-
-static struct {
-	struct waitlist wake;
-	struct list refills;
-	bool again, refill_next;
-} activator = { .wake = WAITLIST_START(activator.wake),
-		.refills = { &activator.refills, &activator.refills } };
-
-void activate_wake(void)
-{
-	activator.again = true;
-	wake_all(&activator.wake);
-}
-
-void activate_refill(struct attempt *a)
-{
-	if (!list_is_empty(&a->refill_link))
-		return;
-	list_push_back(&activator.refills, &a->refill_link);
-	activate_wake();
-}
-
-void activate_unpark(struct destination *d)
-{
-	bool dead = d->dead_until != 0;
-
-	if (d->waiting > CROWDED / 2 && !dead)
-		return;
-	for (int i = 0; (dead || i < UNPARK_COUNT) && !list_is_empty(&d->parked); i++) {
-		struct queued *m = LIST_FIRST(&d->parked, struct queued, link);
-
-		message_set_due(m, 0);
-		activate_wake();
-	}
-}
 
 /* A file that is no message: a writer died, or the disk did something. */
 static void handle_incomplete(struct queued *m)
@@ -104,13 +68,14 @@ static void activate(struct queued *m)
 /* One piece of work; false: there is none now. */
 static bool activate_step(void)
 {
-	struct attempt *a = LIST_FIRST(&activator.refills, struct attempt, refill_link);
+	static bool refill_next;
+	struct attempt *a = work_first_refill();
 	struct queued *m = message_first_due();
 	bool due = m != NULL && m->due.key <= clock_wall_usec() && qmgr.active < qmgr.active_limit;
 
 	/* In turn, so that a message with many recipients does not keep the others out. */
-	activator.refill_next = !activator.refill_next;
-	if (a != NULL && (activator.refill_next || !due)) {
+	refill_next = !refill_next;
+	if (a != NULL && (refill_next || !due)) {
 		list_remove(&a->refill_link);
 		attempt_read(a);
 		return true;
@@ -135,13 +100,12 @@ void activate_run(void *unused)
 {
 	(void)unused;
 	while (!qmgr.retiring) {
-		activator.again = false;
+		work_look();
 		if (activate_step()) {
 			task_yield();
 			continue;
 		}
 		schedule_revive(qmgr.schedule, clock_now());
-		if (!activator.again)
-			wait_on(&activator.wake, next_deadline());
+		work_wait(next_deadline());
 	}
 }

@@ -138,7 +138,7 @@ void attempt_free(struct attempt *a)
 		schedule_release(qmgr.schedule, a->crowded);
 	}
 	free(a);
-	activate_wake();
+	work_wake();
 	daemon_work_end();
 }
 
@@ -300,7 +300,6 @@ void attempt_batch_done(struct attempt *a, const struct batch *batch,
 	record_delivered(a, batch);
 	batch->lot->unfinished--;
 	drop_lot_if_finished(batch->lot);
-	attempt_continue(a);
 }
 
 /* ---- taking lots back ---- */
@@ -336,8 +335,7 @@ void attempt_refuse(struct attempt *a, struct lot *lot, struct lot_recipient *r,
 	attempt_result(a, lot, r, OUTCOME_DEFERRED, reason);
 }
 
-/* `reason` NULL: untried, nothing is recorded. */
-static void withdraw_lot(struct attempt *a, struct lot *lot, const struct queue_reason *reason)
+void attempt_withdraw_lot(struct attempt *a, struct lot *lot, const struct queue_reason *reason)
 {
 	size_t first = lot->next, count = lot->count - lot->next;
 
@@ -354,26 +352,6 @@ static void withdraw_lot(struct attempt *a, struct lot *lot, const struct queue_
 	drop_lot_if_finished(lot);
 }
 
-void attempt_defer_destination(struct destination *d, struct view status, struct view reason)
-{
-	_cleanup_(str_free) struct str text = STR_EMPTY, code = STR_EMPTY;
-	struct lot *lot;
-
-	/* Copies: they may belong to the destination. */
-	str_append(&code, status);
-	str_append(&text, reason);
-	while ((lot = LIST_FIRST(&d->lots, struct lot, link)) != NULL) {
-		struct attempt *a = lot->owner;
-
-		withdraw_lot(a, lot,
-			     &(struct queue_reason){ .status = str_view(&code),
-						     .diagnostic = str_view(&text) });
-		attempt_continue(a);
-	}
-	activate_unpark(d);
-	schedule_release(qmgr.schedule, d);
-}
-
 void attempt_withdraw(struct attempt *a)
 {
 	struct list *link = a->lots.next;
@@ -382,7 +360,7 @@ void attempt_withdraw(struct attempt *a)
 		struct attempt_lot *al = container_of(link, struct attempt_lot, link);
 
 		link = link->next;
-		withdraw_lot(a, &al->lot, NULL);
+		attempt_withdraw_lot(a, &al->lot, NULL);
 	}
 	if (!a->all_read) {
 		a->all_read = true;

@@ -1,4 +1,4 @@
-/* Between attempt.c and recipients.c. */
+/* Between the files of an attempt: attempt.c, recipients.c, advance.c, courier.c. */
 #ifndef QMGR_ATTEMPT_H
 #define QMGR_ATTEMPT_H
 
@@ -23,6 +23,12 @@ void attempt_refuse(struct attempt *a, struct lot *lot, struct lot_recipient *r,
  */
 bool outcome_note(struct attempt *a, uint64_t place, uint8_t notify, uint8_t outcome,
 		  const struct queue_reason *reason);
+
+/* Takes back what of the lot was not given out: refused; or, `reason` NULL, untried. */
+void attempt_withdraw_lot(struct attempt *a, struct lot *lot, const struct queue_reason *reason);
+
+/* recipients.c: some more, in line with the scheduler. */
+void recipients_read_some(struct attempt *a);
 
 /* Everything that is pending or deferred fails, for the reason that it was deferred for. Waits. */
 void attempt_expire(struct attempt *a);

@@ -54,23 +54,6 @@ static int control_refuse_unknown(struct ipc *ipc)
 		       : control_request_refuse(ipc, 550, "5.3.0", "there is no such message");
 }
 
-/* A message that is on disk only, for want of room, becomes known first. */
-struct queued *control_find(struct view id)
-{
-	struct queued *m = message_find(id);
-	struct queue_file *f;
-
-	if (m != NULL || !queue_id_is_valid(id))
-		return m;
-	if (queue_file_open(qmgr.queue, id, NULL, 0, &f, NULL) < 0)
-		return NULL;
-	m = message_add(id, &QUEUE_OWN_FILE, MAX(queue_file_next_attempt(f) * 1000000, 1), false);
-	if (m != NULL && (queue_file_flags(f) & QUEUE_FLAG_HOLD))
-		message_hold(m);
-	queue_file_close(f);
-	return m;
-}
-
 /* ---- acting ---- */
 
 static bool is_in_states(const struct queued *m, uint8_t states)
@@ -129,7 +112,7 @@ static int control_act_on(struct ipc *ipc, const struct msg_queue_act *act)
 	if (act->action == QUEUE_ACT_FLUSH)
 		act_revive_all();
 	if (act->queue_id.len > 0) {
-		struct queued *m = control_find(act->queue_id);
+		struct queued *m = scan_find(act->queue_id);
 
 		if (m == NULL && scan_what_is_missing() != NULL)
 			return control_refuse_unknown(ipc);
@@ -149,7 +132,7 @@ static int open_message(struct ipc *ipc, struct view id)
 
 	if (!is_administrator(ipc))
 		return control_request_refuse(ipc, 550, "5.7.1", "you may not read this message");
-	const struct queued *m = control_find(id);
+	const struct queued *m = scan_find(id);
 
 	if (m == NULL || queue_file_open(qmgr.queue, id, &m->place, 0, &f, NULL) < 0)
 		return control_refuse_unknown(ipc);
@@ -192,7 +175,7 @@ static int take_announcement(struct ipc *ipc, const struct msg_queued *queued)
 	/* Told twice, or found by a scan before: known. */
 	if (message_find(id) == NULL) {
 		message_add(id, &place, clock_wall_usec(), true);
-		activate_wake();
+		work_wake();
 	}
 	return ipc_send(ipc, done);
 }

@@ -4,9 +4,6 @@
 
 #include "qmgr.h"
 
-/* The message, also one that is on disk only for want of room; NULL if there is none. */
-struct queued *control_find(struct view id);
-
 /* Makes a page of a listing and sends it; whatever waits for room, its views must stay valid. */
 int list_page(struct ipc *ipc, const struct msg_queue_page *request);
 

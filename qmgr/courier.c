@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "attempt.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -31,11 +32,6 @@ struct courier {
 struct team {
 	struct list idle;
 };
-
-bool courier_is_known(const char *transport)
-{
-	return map_get(qmgr.services, view_of(transport)) != NULL;
-}
 
 static struct attempt *attempt_of(const struct courier *c)
 {
@@ -186,12 +182,33 @@ static int courier_exchange(struct courier *c)
 
 /* ---- what follows from it ---- */
 
+/* All that waits at the destination, because it or its transport is dead; releases it. */
+static void courier_defer_destination(struct destination *d, struct view status, struct view reason)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY, code = STR_EMPTY;
+	struct lot *lot;
+
+	/* Copies: they may belong to the destination. */
+	str_append(&code, status);
+	str_append(&text, reason);
+	while ((lot = LIST_FIRST(&d->lots, struct lot, link)) != NULL) {
+		struct attempt *a = lot->owner;
+
+		attempt_withdraw_lot(a, lot,
+				     &(struct queue_reason){ .status = str_view(&code),
+							     .diagnostic = str_view(&text) });
+		attempt_continue(a);
+	}
+	work_unpark(d);
+	schedule_release(qmgr.schedule, d);
+}
+
 static void defer_of_transport(struct destination *d, void *argument)
 {
 	struct transport *t = argument;
 
 	if (d->transport == t)
-		attempt_defer_destination(d, VIEW("4.3.0"), str_view(&t->reason));
+		courier_defer_destination(d, VIEW("4.3.0"), str_view(&t->reason));
 }
 
 static void transport_died(struct transport *t)
@@ -209,7 +226,7 @@ static void destination_died(struct courier *c, struct destination *d)
 	str_clear(&d->reason);
 	str_append(&d->reason, VIEW("delivery temporarily suspended: "));
 	str_append(&d->reason, str_view(&c->last_text));
-	attempt_defer_destination(d, str_view(&d->status), str_view(&d->reason));
+	courier_defer_destination(d, str_view(&d->status), str_view(&d->reason));
 }
 
 static void courier_deliver(struct courier *c)
@@ -230,14 +247,17 @@ static void courier_deliver(struct courier *c)
 				    r >= 0 ? (enum schedule_outcome)r : SCHEDULE_UNKNOWN,
 				    clock_after(param.minimal_backoff_time));
 
-	attempt_batch_done(attempt_of(c), &c->batch, c->no_agent ? &no_agent : &failed);
+	struct attempt *a = attempt_of(c);
+
+	attempt_batch_done(a, &c->batch, c->no_agent ? &no_agent : &failed);
+	attempt_continue(a);
 	d->keepers--;
 	if (died)
 		destination_died(c, d);
 	else if (c->no_agent)
 		transport_died(d->transport);
 	else {
-		activate_unpark(d);
+		work_unpark(d);
 		schedule_release(qmgr.schedule, d);
 	}
 }

@@ -131,7 +131,7 @@ static void defer(struct attempt *a)
 	message_set_due(m, next * 1000000);
 	if (message_count() > (size_t)param.qmgr_message_waiting_limit) {
 		message_forget(m);
-		scan_note_overflow(next * 1000000);
+		message_note_overflow(next * 1000000);
 	}
 }
 
@@ -194,7 +194,7 @@ static void attempt_finish_now(void *argument)
 {
 	struct attempt *a = argument;
 
-	if (must_settle(a) && tofile_attempt(a) < 0) {
+	if (must_settle(a) && settle_attempt(a) < 0) {
 		try_later(a);
 		return;
 	}

@@ -193,7 +193,7 @@ static int page_take(struct page *page, const struct msg_queue_page *request)
 	int r = 0;
 
 	if (request->queue_id.len > 0) {
-		const struct queued *m = control_find(request->queue_id);
+		const struct queued *m = scan_find(request->queue_id);
 
 		r = m != NULL ? page_take_message(page, m) : 0;
 	} else {

@@ -22,8 +22,6 @@
 /* Descriptors for connections, folders and tables, beside two for each attempt. */
 #define OTHER_FILES 1000
 
-struct qmgr qmgr = { .lock_fd = -1, .retired_fd = -1 };
-
 /* ---- settings ---- */
 
 /*
@@ -161,7 +159,7 @@ static void retire(void)
 	/* Before the marks that it gives a meaning to. */
 	flock(qmgr.retired_fd, LOCK_SH);
 	message_each(retire_stop_attempt, NULL);
-	activate_wake();
+	work_wake();
 	/* From here on another one may begin what we did not. */
 	flock(qmgr.lock_fd, LOCK_UN);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/slab.h"
 #include "conf/conf.h"
@@ -11,6 +12,7 @@ static struct {
 	struct slab mails;
 	struct map *by_id; /* the keys are those in struct queued */
 	struct heap due;
+	struct messages_left left;
 } known;
 
 void messages_init(void)
@@ -25,6 +27,21 @@ struct queued *message_find(struct view id)
 	return map_get(known.by_id, id);
 }
 
+struct messages_left *messages_left(void)
+{
+	return &known.left;
+}
+
+void message_note_overflow(int64_t due)
+{
+	if (known.left.count++ == 0)
+		log_warning("%zu messages are known; more are left on disk for now "
+			    "(qmgr_message_waiting_limit)",
+			    message_count());
+	if (known.left.due == 0 || due < known.left.due)
+		known.left.due = due;
+}
+
 struct queued *message_add(struct view id, const struct queue_place *place, int64_t due,
 			   bool is_new)
 {
@@ -34,7 +51,7 @@ struct queued *message_add(struct view id, const struct queue_place *place, int6
 	if (is_new || due <= clock_wall_usec())
 		limit += (size_t)param.qmgr_message_active_limit;
 	if (map_count(known.by_id) >= limit) {
-		scan_note_overflow(due);
+		message_note_overflow(due);
 		return NULL;
 	}
 	struct queued *m = slab_new(&known.mails);

@@ -1,13 +1,17 @@
 /*
  * The queue manager. Who knows what:
  *
+ *	state.c		what all share
  *	message.c	every message that qmgr knows, and when its next attempt is due
  *	scan.c		messages found on disk: at start, after a cleanup connection closed, overflow
- *	activate.c	the task that begins attempts, and reads more recipients as they are needed
+ *	work.c		what waits for the task that begins attempts
+ *	activate.c	that task; it reads more recipients as they are needed
  *	attempt.c	one attempt: results recorded, what was not given out taken back
  *	recipients.c		its recipients: resolved and sorted into lots
+ *	advance.c	how it goes on: read on and given out, or at its end
  *	finish.c	the end of an attempt: put off, expired, reported, removed
- *	tofile.c	from the journal to a file of its own
+ *	settle.c	from the journal to a file of its own
+ *	tofile.c	the same for all that is old
  *	report.c	asking bounce for reports
  *	remove.c	unlinking what is finished
  *	schedule.c	which delivery is next (pure)
@@ -46,6 +50,8 @@ struct qmgr {
 	size_t active_limit;
 };
 extern struct qmgr qmgr;
+/* It has a line in master.cf. */
+bool transport_is_known(const char *transport);
 
 /* ---- message.c ---- */
 
@@ -77,6 +83,14 @@ struct queued *message_find(struct view id);
 /* Makes it known, waiting; NULL if there is no room: it stays on disk until a later scan. */
 struct queued *message_add(struct view id, const struct queue_place *place, int64_t due,
 			   bool is_new);
+/* Those that were left on disk for want of room, since the folders were last read. */
+struct messages_left {
+	size_t count;
+	int64_t due; /* the first of them, microseconds; 0: there is none */
+};
+struct messages_left *messages_left(void);
+/* One more; it is due then. */
+void message_note_overflow(int64_t due);
 /* What people call its state: QUEUE_STATE_... */
 uint8_t message_queue_state(const struct queued *m);
 void message_set_due(struct queued *m, int64_t due);
@@ -102,8 +116,8 @@ struct queue_id *message_ids(size_t *count);
 /* Looks for messages on disk that are not known, soon; or only at the journal. */
 void scan_soon(void);
 void scan_journal_soon(void);
-/* A message was left on disk for want of room; it is due then. */
-void scan_note_overflow(int64_t due);
+/* The message, also one that is on disk only for want of room; NULL if there is none. */
+struct queued *scan_find(struct view id);
 /* Have the folders never been read to their end since the start? */
 bool scan_is_first(void);
 /* Waits until they have; not longer, nor when this process retires. */
@@ -115,14 +129,23 @@ void scan_run(void *unused);
 /* ---- activate.c ---- */
 
 void activate_run(void *unused);
-/* Something has become due, or a slot free: look again. */
-void activate_wake(void);
-/* The attempt wants more recipients read. */
-void activate_refill(struct attempt *a);
-/* Messages parked at the destination, a hundred at a time, if it has room. */
-void activate_unpark(struct destination *d);
 
-/* ---- attempt.c, recipients.c ---- */
+/* ---- work.c ---- */
+
+/* Something has become due, or a slot free: look again. */
+void work_wake(void);
+/* activate.c begins to look: what comes from here on wakes it. */
+void work_look(void);
+/* Until something has come since, or the time has. */
+void work_wait(msec_t deadline);
+/* The attempt wants more recipients read. */
+void work_refill(struct attempt *a);
+/* The first that wants it, or NULL; it stays in the line. */
+struct attempt *work_first_refill(void);
+/* Messages parked at the destination, a hundred at a time, if it has room. */
+void work_unpark(struct destination *d);
+
+/* ---- attempt.c, advance.c ---- */
 
 /*
  * The life of an attempt. attempt_enter() is the only way from one state to the next: a step that is
@@ -198,11 +221,12 @@ void attempt_read(struct attempt *a);
 void attempt_continue(struct attempt *a);
 void attempt_result(struct attempt *a, struct lot *lot, struct lot_recipient *r, uint8_t outcome,
 		    const struct queue_reason *reason);
-/* The delivery is over; recipients without a result get this one (its status is 4.x.x). */
+/*
+ * The delivery is over; recipients without a result get this one (its status is 4.x.x). The attempt
+ * is to go on.
+ */
 void attempt_batch_done(struct attempt *a, const struct batch *batch,
 			const struct queue_reason *otherwise);
-/* Defers all that waits at the destination, because it or its transport is dead; releases it. */
-void attempt_defer_destination(struct destination *d, struct view status, struct view reason);
 /* Takes everything that was not given out back, untried. */
 void attempt_withdraw(struct attempt *a);
 /* Frees the attempt, its file closed. */
@@ -215,15 +239,15 @@ void finish_if_done(struct attempt *a);
 /* Seconds from now until the next attempt at a message of this age. */
 int64_t finish_backoff(int64_t age, int64_t shortest, int64_t longest);
 
-/* ---- tofile.c ---- */
+/* ---- settle.c, tofile.c ---- */
 
 /*
  * A message in the journal gets a file of its own, as what stays in the queue must. Wait; 0 or a
  * negative errno, logged. The attempt is finishing, or nobody else may end it meanwhile.
  */
-int tofile_attempt(struct attempt *a);
+int settle_attempt(struct attempt *a);
 /* The same for one that waits for its first attempt. */
-int tofile_waiting(struct queued *m);
+int settle_waiting(struct queued *m);
 /* The same for those that wait or are under way, if they are old: they keep segments from being used anew. */
 void tofile_old(const struct queue_id *ids, size_t count);
 
@@ -241,8 +265,6 @@ int report_send(struct attempt *a, uint8_t kind);
 
 /* Gives out what can be given out. */
 void courier_dispatch(struct transport *t);
-/* The transport has a line in master.cf. */
-bool courier_is_known(const char *transport);
 
 /* ---- summary.c ---- */
 

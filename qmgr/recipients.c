@@ -88,7 +88,7 @@ static bool decide_by_transport(struct attempt *a, const struct queue_recipient 
 		recipient_route(a, r, OUTCOME_DEFERRED, "4.3.2", VIEW("deferred transport"));
 		return true;
 	}
-	if (!courier_is_known(t->name)) {
+	if (!transport_is_known(t->name)) {
 		str_printf(&text, "mail transport unavailable: %s is not in master.cf", t->name);
 		recipient_route(a, r, OUTCOME_DEFERRED, "4.3.5", str_view(&text));
 		return true;
@@ -216,7 +216,6 @@ static void make_lot(const struct reading *reading, size_t first, size_t end)
 	a->in_memory += lot->count;
 	qmgr.recipients += lot->count;
 	schedule_add(lot);
-	courier_dispatch(lot->destination->transport);
 }
 
 static void make_lots(struct reading *reading)
@@ -292,7 +291,7 @@ static size_t budget(const struct attempt *a)
 	return MIN(room, (size_t)queue_file_recipient_count(a->file));
 }
 
-static void recipients_read_some(struct attempt *a)
+void recipients_read_some(struct attempt *a)
 {
 	size_t most = budget(a);
 	struct reading reading = { .attempt = a, .items = mem_new_array(struct sorted, most) };
@@ -314,29 +313,4 @@ static void recipients_read_some(struct attempt *a)
 	make_lots(&reading);
 	free(reading.items);
 	str_free(&reading.text);
-}
-
-void attempt_read(struct attempt *a)
-{
-	attempt_enter(a, ATTEMPT_READING);
-	if (qmgr.retiring || a->deleted || a->hold)
-		attempt_withdraw(a);
-	else if (!a->all_read)
-		recipients_read_some(a);
-	attempt_continue(a);
-}
-
-void attempt_continue(struct attempt *a)
-{
-	bool room = qmgr.recipients < (size_t)param.qmgr_message_recipient_limit;
-
-	if (attempt_is_in_hand(a))
-		return;
-	if (!a->all_read && (a->in_memory == 0 || (room && a->in_memory < READ_AT_ONCE / 2))) {
-		attempt_enter(a, ATTEMPT_READING);
-		activate_refill(a);
-	} else {
-		attempt_enter(a, ATTEMPT_DELIVERING);
-		finish_if_done(a);
-	}
 }

@@ -28,9 +28,7 @@ static struct {
 	msec_t pause;  /* after the last scan */
 	bool all_read; /* the folders have been read once since the start */
 	struct waitlist first;
-	size_t busy;	      /* records of the queue manager before us, when last looked at */
-	int64_t overflow_due; /* microseconds; 0: nothing was left on disk */
-	size_t left_on_disk;
+	size_t busy; /* records of the queue manager before us, when last looked at */
 } scanner = { .wake = WAITLIST_START(scanner.wake), .first = WAITLIST_START(scanner.first) };
 
 void scan_soon(void)
@@ -45,16 +43,6 @@ void scan_journal_soon(void)
 	wake_all(&scanner.wake);
 }
 
-void scan_note_overflow(int64_t due)
-{
-	if (scanner.left_on_disk++ == 0)
-		log_warning("%zu messages are known; more are left on disk for now "
-			    "(qmgr_message_waiting_limit)",
-			    message_count());
-	if (scanner.overflow_due == 0 || due < scanner.overflow_due)
-		scanner.overflow_due = due;
-}
-
 bool scan_is_first(void)
 {
 	return !scanner.all_read;
@@ -64,7 +52,7 @@ const char *scan_what_is_missing(void)
 {
 	if (scan_is_first())
 		return "the queue is still being read; there may be more";
-	if (scanner.left_on_disk > 0)
+	if (messages_left()->count > 0)
 		return "more messages are left on disk for now (qmgr_message_waiting_limit)";
 	return NULL;
 }
@@ -74,6 +62,23 @@ void scan_wait_first(msec_t deadline)
 	while (!scanner.all_read && !qmgr.retiring &&
 	       wait_on(&scanner.first, deadline) != -ETIMEDOUT)
 		;
+}
+
+/* A message that is on disk only, for want of room, becomes known first. */
+struct queued *scan_find(struct view id)
+{
+	struct queued *m = message_find(id);
+	struct queue_file *f;
+
+	if (m != NULL || !queue_id_is_valid(id))
+		return m;
+	if (queue_file_open(qmgr.queue, id, NULL, 0, &f, NULL) < 0)
+		return NULL;
+	m = message_add(id, &QUEUE_OWN_FILE, MAX(queue_file_next_attempt(f) * 1000000, 1), false);
+	if (m != NULL && (queue_file_flags(f) & QUEUE_FLAG_HOLD))
+		message_hold(m);
+	queue_file_close(f);
+	return m;
 }
 
 struct found_message {
@@ -187,7 +192,7 @@ static void take_found(const struct found *found)
 			scanner.wanted_journal = true; /* locked now: looked at again */
 		i += twins;
 		if (i % 100 == 99) {
-			activate_wake();
+			work_wake();
 			task_yield();
 		}
 	}
@@ -226,10 +231,8 @@ static void scan(void)
 	size_t before = message_count();
 
 	found.scan.argument = &found;
-	if (scanner.wanted) {
-		scanner.left_on_disk = 0;
-		scanner.overflow_due = 0;
-	}
+	if (scanner.wanted)
+		*messages_left() = (struct messages_left){ 0 };
 	scanner.wanted = scanner.wanted_journal = false;
 	int r = task_blocking(read_folders, &found);
 
@@ -251,14 +254,16 @@ static void scan(void)
 	wake_all(&scanner.first);
 	if (message_count() > before && !found.scan.only_journal)
 		log_info("%zu messages found in the queue", message_count() - before);
-	activate_wake();
+	work_wake();
 	hurry_journal(&found);
 	free(found.messages);
 }
 
 static bool overflow_is_due(void)
 {
-	return scanner.overflow_due != 0 && scanner.overflow_due <= clock_wall_usec() &&
+	int64_t due = messages_left()->due;
+
+	return due != 0 && due <= clock_wall_usec() &&
 	       message_count() < (size_t)param.qmgr_message_waiting_limit;
 }
 
@@ -275,6 +280,6 @@ void scan_run(void *unused)
 			continue;
 		}
 		wait_on(&scanner.wake,
-			scanner.overflow_due ? clock_after(OVERFLOW_PAUSE * 1000) : MSEC_FOREVER);
+			messages_left()->due ? clock_after(OVERFLOW_PAUSE * 1000) : MSEC_FOREVER);
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * From the journal to a file of its own: what is put off, and what has been under way for long. As
- * many as come together share the waits for the disk.
+ * What is old in the journal, so that its segments become free: waiting or under way, it gets a file
+ * of its own. As many as come together share the waits for the disk.
  */
 #include <errno.h>
 
@@ -15,20 +15,6 @@
 /* What is younger will mostly be gone in a moment. */
 #define OLD ((int64_t)5 * 1000000)
 
-int tofile_attempt(struct attempt *a)
-{
-	struct error err = ERROR_NONE;
-	int r = queue_file_settle(a->file, &err);
-
-	if (r < 0) {
-		log_error("%s", err.text);
-		return r;
-	}
-	a->message->place = QUEUE_OWN_FILE;
-	attempt_record_kept(a);
-	return 0;
-}
-
 /* One under way. Nobody ends it meanwhile. */
 static void tofile_active(struct attempt *a)
 {
@@ -36,29 +22,9 @@ static void tofile_active(struct attempt *a)
 		return; /* it does so by itself, if it stays */
 	list_remove(&a->refill_link);
 	attempt_enter(a, ATTEMPT_SETTLING);
-	tofile_attempt(a);
+	settle_attempt(a);
 	/* What was asked for while we waited. */
 	attempt_read(a);
-}
-
-int tofile_waiting(struct queued *m)
-{
-	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
-	struct error err = ERROR_NONE;
-	int64_t due = m->due.key;
-
-	message_settling(m);
-	int r = queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &f, &err);
-
-	if (r == 0)
-		r = queue_file_settle(f, &err);
-	if (r == 0)
-		m->place = QUEUE_OWN_FILE;
-	else
-		log_error("%s", err.text);
-	message_set_due(m, due);
-	activate_wake();
-	return r;
 }
 
 struct settling {
@@ -81,7 +47,7 @@ static void tofile_some(void *argument)
 		if (m->attempt != NULL)
 			tofile_active(m->attempt);
 		else if (m->state == MESSAGE_WAITING)
-			tofile_waiting(m);
+			settle_waiting(m);
 	}
 	s->tasks--;
 	wake_all(&s->over);

@@ -23,8 +23,6 @@
 #include "control.h"
 #include "qmgr.h"
 
-struct qmgr qmgr = { .lock_fd = -1, .retired_fd = -1 };
-
 static char directory[64];
 static void (*test_body)(void);
 static bool in_journal; /* the messages of this test */
@@ -299,7 +297,7 @@ static void put(const char *sender, int64_t age, const struct to *to, size_t cou
 	place_of(id, queue_writer_place(w));
 	message_add(view_of(id), queue_writer_place(w), clock_wall_usec(), true);
 	queue_writer_free(w);
-	activate_wake();
+	work_wake();
 }
 
 static void note_removal(struct queued *m, void *found)
@@ -414,7 +412,7 @@ static void second_attempt(void)
 	settle();
 	assert_int_equal(seen.recipients, 3);
 	message_set_due(message_find(view_of(id)), 0);
-	activate_wake();
+	work_wake();
 	settle();
 	assert_int_equal(seen.recipients, 4);
 	assert_int_equal(seen.failures, 1);
@@ -450,7 +448,7 @@ static void bounce_is_away(void)
 	expect_recipients(id, "fail@a.test=3/0 ");
 	seen.bounce_refuses = false;
 	message_set_due(message_find(view_of(id)), 0);
-	activate_wake();
+	work_wake();
 	settle();
 	assert_int_equal(seen.failures, 2);
 	assert_int_equal(seen.deliveries, 1);
@@ -473,7 +471,7 @@ static void old_mail(void)
 	wait_until_gone(null);
 	/* Warned of once. */
 	message_set_due(message_find(view_of(warned)), 0);
-	activate_wake();
+	work_wake();
 	settle();
 	assert_int_equal(seen.delays, 1);
 }
