@@ -369,25 +369,13 @@ static int sendmail(int argc, char **argv)
 	return send(&s, argc, argv);
 }
 
-/* mailq is sendmail -bp by another name, and takes its options beside its own. */
-static bool is_of_sendmail(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (argv[i][0] == '-' && argv[i][1] != '-')
-			return true;
-	return argc == 1;
-}
-
 int verb_send(int argc, char **argv)
 {
-	bool mailq = strcmp(argv[0], "mailq") == 0;
 	int status;
 
-	if (mailq && !is_of_sendmail(argc, argv))
-		return verb_queue(argc, argv);
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
-	if (mailq)
+	if (strcmp(argv[0], "mailq") == 0)
 		mode = "p";
 	status = sendmail(argc, argv);
 	return strcmp(argv[0], "send") == 0 ? as_verb(status) : status;

@@ -16,7 +16,7 @@ import unittest
 from posta import AS_ROOT, PLAIN_BUILD, TOP, Instance, message, wait_until
 
 LINKS = ("sendmail", "mailq", "newaliases", "postconf", "postmap", "postqueue", "postsuper", "postcat",
-         "postalias")
+         "postalias", "qshape")
 # Instances here run what is built without sanitizers: so it is installed.
 
 
@@ -118,10 +118,12 @@ class Installed(unittest.TestCase):
         tool = self.path("bin", "posta")
         shutil.copytree(self.path("share", "posta"), conf)
         for name in os.listdir(conf):
-            os.chmod(os.path.join(conf, name), 0o644)
+            if os.path.isfile(os.path.join(conf, name)):
+                os.chmod(os.path.join(conf, name), 0o644)
+        self.assertIn("posta-smtp.conf", os.listdir(os.path.join(conf, "fail2ban", "filter.d")))
         subprocess.run([tool, "-c", conf, "conf", "-e", f"alias_maps=hash:{conf}/aliases",
                         "alias_database=$alias_maps", f"queue_directory={self.folder}/queue",
-                        "myhostname=mail.example.test"], check=True)
+                        "myhostname=mail.example.test", f"mailbox_users=hash:{conf}/users"], check=True)
         subprocess.run([self.path("bin", "newaliases")], env={**os.environ, "MAIL_CONFIG": conf}, check=True)
         subprocess.run([tool, "-c", conf, "user", "compile"], check=True)
         said = subprocess.run([tool, "-c", conf, "check"], stdout=subprocess.PIPE, text=True).stdout
