@@ -265,9 +265,9 @@ static int entries_while_down(const struct queue_source *source, struct entry_re
 	bool may_look = access(param.queue_directory, W_OK) == 0;
 
 	if (!may_look) {
-		tool_fail("Queue report unavailable - mail system is down (Connect to the "
-			  "Posta showq service: %s)",
-			  strerror(reason));
+		queue_warn("Queue report unavailable - mail system is down (Connect to the "
+			   "Posta showq service: %s)",
+			   strerror(reason));
 		return source->down_status;
 	}
 	queue_warn("Mail system is down -- accessing queue directly (Connect to the Posta showq "
