@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "endpoint.h"
+#include "services/clients.h"
 #include "task/stream.h"
 #include "task/task.h"
 
@@ -83,7 +84,7 @@ static struct policy_server *policy_server_take(const struct msg_policy_ask *q)
 static int policy_server_connect(const struct msg_policy_ask *q, msec_t deadline,
 				 struct policy_server **server)
 {
-	int fd = endpoint_connect(q->server, deadline);
+	int fd = service_endpoint_connect(q->server, deadline);
 
 	if (fd < 0)
 		return fd;

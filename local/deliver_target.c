@@ -155,7 +155,8 @@ static int choose_mailbox(const struct user *user, struct target *target)
 /* ---- virtual_mailbox_maps ---- */
 
 /* user+ext@domain, user@domain, @domain. 1 with the value and the key, 0, -1 with the answer. */
-static int target_look_up(struct tables *tables, struct view address, const char *parameter,
+/* Asking waits, and *tables may be replaced meanwhile. */
+static int target_look_up(struct tables *const *tables, struct view address, const char *parameter,
 			  struct str *key, struct str *value, struct answer *answer)
 {
 	struct view local, domain, user, extension;
@@ -165,21 +166,21 @@ static int target_look_up(struct tables *tables, struct view address, const char
 	address_split(address, &local, &domain);
 	str_clear(key);
 	str_append_lower(key, address);
-	r = tables_lookup(tables, str_view(key), value, &err);
+	r = tables_lookup(*tables, str_view(key), value, &err);
 	if (r == 0 &&
 	    address_split_extension(local, param.recipient_delimiter, &user, &extension)) {
 		str_clear(key);
 		str_append_lower(key, user);
 		str_append_byte(key, '@');
 		str_append_lower(key, domain);
-		r = tables_lookup(tables, str_view(key), value, &err);
+		r = tables_lookup(*tables, str_view(key), value, &err);
 	}
 	if (r == 0) {
 		_cleanup_(str_free) struct str whole = STR_EMPTY;
 
 		str_append_byte(&whole, '@');
 		str_append_lower(&whole, domain);
-		r = tables_lookup(tables, str_view(&whole), value, &err);
+		r = tables_lookup(*tables, str_view(&whole), value, &err);
 	}
 	if (r >= 0)
 		return r;
@@ -188,7 +189,7 @@ static int target_look_up(struct tables *tables, struct view address, const char
 			  parameter);
 }
 
-static int look_up_id(struct tables *tables, struct view address, const char *parameter,
+static int look_up_id(struct tables *const *tables, struct view address, const char *parameter,
 		      int64_t least, uint32_t *id, struct answer *answer)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
@@ -218,16 +219,16 @@ static bool has_parent_step(struct view path)
 static int target_of_virtual(struct view address, struct target *target, struct answer *answer)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
-	int r = target_look_up(virtual.mailboxes, address, "virtual_mailbox_maps", &key, &value,
+	int r = target_look_up(&virtual.mailboxes, address, "virtual_mailbox_maps", &key, &value,
 			       answer);
 	uint32_t uid = geteuid(), gid = getegid();
 
 	if (r <= 0)
 		return r;
 	if (daemon_running_as_root() &&
-	    (look_up_id(virtual.uids, address, "virtual_uid_maps", param.virtual_minimum_uid, &uid,
+	    (look_up_id(&virtual.uids, address, "virtual_uid_maps", param.virtual_minimum_uid, &uid,
 			answer) < 0 ||
-	     look_up_id(virtual.gids, address, "virtual_gid_maps", 1, &gid, answer) < 0))
+	     look_up_id(&virtual.gids, address, "virtual_gid_maps", 1, &gid, answer) < 0))
 		return -1;
 	if (value.len == 0 || has_parent_step(str_view(&value)))
 		return answer_set(answer, OUTCOME_DEFERRED, "4.3.5",

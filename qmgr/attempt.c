@@ -83,7 +83,7 @@ void attempt_enter(struct attempt *a, enum attempt_state state)
 
 bool attempt_is_in_hand(const struct attempt *a)
 {
-	return a->state != ATTEMPT_READING && a->state != ATTEMPT_DELIVERING;
+	return a->is_routing || (a->state != ATTEMPT_READING && a->state != ATTEMPT_DELIVERING);
 }
 
 /* ---- the beginning and the end ---- */

@@ -173,7 +173,8 @@ void work_unpark(struct destination *d);
  *	 FINISHING ---- reported, put off, held, parked, removed ----> freed
  *
  * In OPENING, SETTLING and FINISHING somebody waits, and goes on with the attempt after that:
- * others only leave a word in it (deleted, hold).
+ * others only leave a word in it (deleted, hold). So in READING, while tables are asked for the
+ * recipients' routes (is_routing).
  */
 enum attempt_state {
 	ATTEMPT_OPENING,
@@ -194,6 +195,7 @@ struct attempt {
 	int64_t started;  /* microseconds */
 	size_t in_memory; /* recipients in lots, given out or not */
 	size_t in_flight; /* deliveries */
+	bool is_routing;  /* READING, and tables are being asked */
 	bool all_read;
 	/* What is known of the recipients so far. */
 	bool any_deferred;	     /* to be tried again later */

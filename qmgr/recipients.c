@@ -14,8 +14,17 @@ struct sorted {
 	struct destination *destination;
 	struct lot_recipient recipient;
 };
+/* A recipient whose route is known (or cannot be: `failure`), with its texts. */
+struct routed {
+	struct queue_recipient recipient;
+	struct str text;
+	struct route route;
+	int failure;
+};
 struct reading {
 	struct attempt *attempt;
+	struct routed *routed;
+	size_t routed_count;
 	struct sorted *items;
 	size_t count;
 	struct str text; /* addresses of all of them */
@@ -147,23 +156,48 @@ static struct destination *destination_of(struct transport *t, const struct rout
 	return schedule_destination(qmgr.schedule, t, str_view(&route->nexthop), str_view(&user));
 }
 
-static void recipient_place(struct reading *reading, const struct queue_recipient *r)
+/*
+ * Where it goes. Tables are asked, which waits: others may change the schedule and the queue file
+ * meanwhile, so that nothing of these is kept here but copies.
+ */
+static void recipient_resolve(struct reading *reading, const struct queue_recipient *r)
+{
+	struct routed *routed = &reading->routed[reading->routed_count++];
+	_cleanup_(str_free) struct str sender = STR_EMPTY;
+	struct view text;
+
+	routed->recipient = *r;
+	str_append(&routed->text, r->address);
+	str_append(&routed->text, r->original);
+	str_append(&routed->text, r->orcpt);
+	text = str_view(&routed->text);
+	routed->recipient.address = view_first(text, r->address.len);
+	text = view_from(text, r->address.len);
+	routed->recipient.original = view_first(text, r->original.len);
+	routed->recipient.orcpt = view_from(text, r->original.len);
+	str_append(&sender, queue_file_envelope(reading->attempt->file)->sender);
+	routed->failure = route_resolve(qmgr.routes, str_view(&sender), routed->recipient.address,
+					&routed->route, NULL);
+}
+
+/* Into the schedule, without a wait. */
+static void recipient_place(struct reading *reading, const struct routed *routed)
 {
 	struct attempt *a = reading->attempt;
-	struct route route = { 0 };
-	int e = route_resolve(qmgr.routes, queue_file_envelope(a->file)->sender, r->address, &route,
-			      NULL);
+	const struct queue_recipient *r = &routed->recipient;
+	const struct route *route = &routed->route;
 
-	if (e < 0) {
+	if (routed->failure < 0) {
 		recipient_route(a, r, OUTCOME_DEFERRED, "4.3.0", VIEW("address resolver failure"));
-	} else if (route.address.len > IPC_ADDRESS_MAX || route.nexthop.len > IPC_HOST_MAX) {
+	} else if (route->address.len > IPC_ADDRESS_MAX || route->nexthop.len > IPC_HOST_MAX) {
 		recipient_route(a, r, OUTCOME_FAILED, "5.1.3",
 				VIEW("address or next hop is too long"));
-	} else if (!decide_by_name(a, r, &route)) {
-		struct transport *t = schedule_transport(qmgr.schedule, str_view(&route.transport));
+	} else if (!decide_by_name(a, r, route)) {
+		struct transport *t =
+			schedule_transport(qmgr.schedule, str_view(&route->transport));
 
 		if (!decide_by_transport(a, r, t)) {
-			struct destination *d = destination_of(t, &route);
+			struct destination *d = destination_of(t, route);
 
 			if (schedule_still_dead(qmgr.schedule, d, clock_now())) {
 				attempt_decide(a, r, OUTCOME_DEFERRED,
@@ -173,11 +207,27 @@ static void recipient_place(struct reading *reading, const struct queue_recipien
 			} else if (d->waiting >= CROWDED) {
 				note_crowded(a, d);
 			} else {
-				recipient_add(reading, d, r, &route);
+				recipient_add(reading, d, r, route);
 			}
 		}
 	}
-	route_free(&route);
+}
+
+static void reading_place(struct reading *reading)
+{
+	for (size_t i = 0; i < reading->routed_count; i++)
+		recipient_place(reading, &reading->routed[i]);
+}
+
+static void reading_free(struct reading *reading)
+{
+	for (size_t i = 0; i < reading->routed_count; i++) {
+		route_free(&reading->routed[i].route);
+		str_free(&reading->routed[i].text);
+	}
+	free(reading->routed);
+	free(reading->items);
+	str_free(&reading->text);
 }
 
 static int compare_destinations(const void *left, const void *right)
@@ -259,7 +309,7 @@ static void recipient_take(struct reading *reading, const struct queue_recipient
 		if (a->expire)
 			recipient_expire(a, r);
 		else
-			recipient_place(reading, r);
+			recipient_resolve(reading, r);
 		break;
 	case OUTCOME_FAILED:
 		a->any_failed = a->any_failed || !r->reported;
@@ -294,23 +344,30 @@ static size_t budget(const struct attempt *a)
 void recipients_read_some(struct attempt *a)
 {
 	size_t most = budget(a);
-	struct reading reading = { .attempt = a, .items = mem_new_array(struct sorted, most) };
+	struct reading reading = { .attempt = a,
+				   .routed = mem_new_array(struct routed, most),
+				   .items = mem_new_array(struct sorted, most) };
 	struct queue_recipient r;
 	int e = 1;
 
+	a->is_routing = true;
 	/* Recipients of earlier attempts are passed by, in runs that are not too long. */
-	for (size_t i = 0; reading.count < most && i < READ_AT_ONCE && e > 0; i++) {
+	for (size_t i = 0; reading.routed_count < most && i < READ_AT_ONCE && e > 0; i++) {
 		e = queue_file_next_recipient(a->file, &a->cursor, &r);
 		if (e > 0)
 			recipient_take(&reading, &r);
 	}
+	a->is_routing = false;
 	if (e < 0) {
 		log_error("%s: cannot read its recipients: %s", a->message->id, strerror(-e));
 		a->any_left = true;
 	}
 	a->all_read = e <= 0 || a->cursor.index >= queue_file_recipient_count(a->file);
 	queue_file_trim(a->file);
+	reading_place(&reading);
 	make_lots(&reading);
-	free(reading.items);
-	str_free(&reading.text);
+	reading_free(&reading);
+	/* What was asked for while tables were. */
+	if (qmgr.retiring || a->deleted || a->hold)
+		attempt_withdraw(a);
 }

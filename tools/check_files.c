@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "daemon/programs.h"
+#include "table/server.h"
 #include "table/table.h"
 #include "task/stream.h"
 #include "tls/tls.h"
@@ -93,9 +94,9 @@ void check_files(void)
 /* What Postfix has. */
 static bool is_missing_type(struct view element)
 {
-	static const char *const types[] = { "mysql",	  "pgsql", "ldap",     "sqlite", "mongodb",
-					     "tcp",	  "cdb",   "memcache", "nis",	 "nisplus",
-					     "socketmap", "sdbm",  "dbm" };
+	static const char *const types[] = { "mysql",	"pgsql", "ldap",     "sqlite",
+					     "mongodb", "cdb",	 "memcache", "nis",
+					     "nisplus", "sdbm",	 "dbm" };
 	struct view type = view_first(element, view_find_byte(element, ':'));
 
 	for (size_t i = 0; i < ARRAY_SIZE(types) && type.len < element.len; i++)
@@ -143,6 +144,12 @@ static void check_table(const struct conf_setting *setting, struct view element)
 
 	if (table == NULL)
 		check_error("main.cf, line %d: %s: %s", setting->line, setting->name, err.text);
+	else if (table_is_server(element) &&
+		 !conf_value_names(view_of(param.proxy_read_maps), element))
+		check_error(
+			"main.cf, line %d: %s: nobody may ask %.*s: proxy_read_maps does not lead "
+			"to it",
+			setting->line, setting->name, VIEW_ARG(element));
 	else
 		check_age(setting->name, element);
 	table_close(table);

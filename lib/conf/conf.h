@@ -79,6 +79,8 @@ int64_t conf_get_int_for(const char *transport, const char *suffix, int64_t othe
 msec_t conf_get_time_for(const char *transport, const char *suffix, msec_t otherwise);
 /* Expands $name, ${name}, ${name?{a}:{b}}, ${{x} == {y} ? {a} : {b}} in any text. */
 int conf_expand(struct view text, struct str *out, struct error *err);
+/* A value, or several with line feeds between them, names this server or table. */
+bool conf_value_names(struct view text, struct view name);
 
 /*
  * Lists as Postfix writes them: separated by comma or white space, { } keeps a piece together

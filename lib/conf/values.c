@@ -1,4 +1,4 @@
-/* Pieces of values: times and lists. */
+/* Pieces of values: times, lists, and what they name. */
 #include <errno.h>
 
 #include "base/mem.h"
@@ -70,4 +70,25 @@ bool conf_next_element(struct view *rest, struct view *element)
 	*element = without_braces(view_first(view_from(*rest, start), end - start));
 	*rest = view_from(*rest, end);
 	return end > start;
+}
+
+static bool is_separator(struct view text, size_t at)
+{
+	return at >= text.len || strchr(", \t\r\n{}=!", text.data[at]) != NULL;
+}
+
+bool conf_value_names(struct view text, struct view name)
+{
+	while (name.len > 0) {
+		size_t at = view_find(text, name);
+
+		if (at == VIEW_NOT_FOUND)
+			return false;
+		if ((at == 0 || is_separator(text, at - 1) ||
+		     view_ends(view_first(text, at), VIEW("proxy:"))) &&
+		    is_separator(text, at + name.len))
+			return true;
+		text = view_from(text, at + 1);
+	}
+	return false;
 }

@@ -91,17 +91,12 @@ static const char *default_check(enum policy_stage stage)
 static int open_table(struct view name, const char *where, struct access_table *table,
 		      struct error *err)
 {
-	static const char *const patterns[] = { "regexp:", "pcre:", "cidr:" };
-
 	table->table = table_open(name, 0, err);
 	if (table->table == NULL) {
 		error_prefix(err, "%s", where);
 		return -EINVAL;
 	}
-	if (view_starts(name, VIEW("proxy:")))
-		name = view_from(name, 6);
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
-		table->pattern = table->pattern || view_starts(name, view_of(patterns[i]));
+	table->pattern = table_wants_whole_key(table->table);
 	return 0;
 }
 

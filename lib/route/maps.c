@@ -5,15 +5,6 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 
-static bool is_pattern_table(struct view specification)
-{
-	if (view_starts(specification, VIEW("proxy:")))
-		specification = view_from(specification, 6);
-	return view_starts(specification, VIEW("regexp:")) ||
-	       view_starts(specification, VIEW("pcre:")) ||
-	       view_starts(specification, VIEW("cidr:"));
-}
-
 int route_maps_open(struct route_maps *maps, const char *parameter, const char *list,
 		    struct error *err)
 {
@@ -30,7 +21,7 @@ int route_maps_open(struct route_maps *maps, const char *parameter, const char *
 		array_grow(maps->items, maps->count);
 		maps->items[maps->count++] = (struct route_map){
 			.table = table,
-			.pattern = is_pattern_table(element),
+			.pattern = table_wants_whole_key(table),
 		};
 	}
 	return 0;

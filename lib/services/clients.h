@@ -5,6 +5,7 @@
 #ifndef SERVICES_CLIENTS_H
 #define SERVICES_CLIENTS_H
 
+#include "base/error.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
 
@@ -73,6 +74,24 @@ struct ipc *anvil_watch(struct view user);
  * the action appended, or a negative errno: nothing usable came.
  */
 int filter_policy_ask(const struct msg_policy_ask *question, struct str *action);
+
+/* ---- proxymap ---- */
+
+/*
+ * What a table that is another server says; waits. 1 with the value appended, 0: it is not there,
+ * or a negative errno: nobody knows.
+ */
+int proxymap_ask(struct view table, struct view key, struct str *value, struct error *err);
+
+/* ---- other people's servers ---- */
+
+/*
+ * Connects to a server that the configuration names as Postfix does: "inet:host:port", "inet:port"
+ * (of this host), "unix:path" (below the queue directory where it is relative). Waits as a task. A
+ * descriptor, or a negative errno: -EINVAL where it cannot be read, -EHOSTUNREACH where the host has
+ * no address.
+ */
+int service_endpoint_connect(struct view endpoint, msec_t deadline);
 
 /* ---- auth ---- */
 

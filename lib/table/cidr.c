@@ -42,6 +42,7 @@ static int open_cidr(struct table *table, struct view name, struct error *err)
 
 const struct table_type table_type_cidr = {
 	.name = "cidr",
+	.whole = true,
 	.open = open_cidr,
 	.lookup = patterns_lookup,
 	.close = patterns_close,

@@ -18,6 +18,7 @@ typedef int table_row(void *argument, struct view key, struct view value);
 
 struct table_type {
 	const char *name;
+	bool whole; /* table_wants_whole_key() */
 	bool folds; /* keys are folded to lower case before `lookup` sees them */
 	/* `name` is what stands after "type:". The file's descriptor goes to table_watch(). */
 	int (*open)(struct table *table, struct view name, struct error *err);
@@ -37,7 +38,9 @@ struct table {
 	/* The file, to notice a change: kept open, as a confined program cannot open it again. */
 	int watched;
 	struct stat seen;
-	struct str folded; /* the key of the look-up that is being done */
+	unsigned asked;	   /* look-ups that are being done */
+	bool closed;	   /* to be freed after them */
+	struct str folded; /* the key of the look-up that is being done: of types that never wait */
 };
 
 /* As table_open, `depth` tables deep. */
@@ -49,7 +52,7 @@ extern const struct table_type table_type_hash, table_type_btree, table_type_lmd
 extern const struct table_type table_type_texthash, table_type_inline, table_type_static;
 extern const struct table_type table_type_fail, table_type_unix, table_type_unionmap;
 extern const struct table_type table_type_pipemap, table_type_cidr, table_type_regexp;
-extern const struct table_type table_type_pcre;
+extern const struct table_type table_type_pcre, table_type_socketmap, table_type_tcp;
 
 /* ---- text ---- */
 

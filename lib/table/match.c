@@ -196,7 +196,7 @@ static int domain_in_table(const struct matchlist *list, struct table *table, st
 		int r = table_lookup(table, name, &value, NULL);
 		size_t dot;
 
-		if (r != 0)
+		if (r != 0 || table_wants_whole_key(table))
 			return r;
 		dot = view_find_byte(view_from(name, 1), '.');
 		if (dot == VIEW_NOT_FOUND)

@@ -120,6 +120,7 @@ static int open_pcre(struct table *table, struct view name, struct error *err)
 
 const struct table_type table_type_pcre = {
 	.name = "pcre",
+	.whole = true,
 	.open = open_pcre,
 	.lookup = patterns_lookup,
 	.close = patterns_close,

@@ -143,6 +143,7 @@ static int open_regexp(struct table *table, struct view name, struct error *err)
 
 const struct table_type table_type_regexp = {
 	.name = "regexp",
+	.whole = true,
 	.open = open_regexp,
 	.lookup = patterns_lookup,
 	.close = patterns_close,

@@ -14,10 +14,10 @@
 #include "table/internal.h"
 
 static const struct table_type *const types[] = {
-	&table_type_btree,  &table_type_cidr,	&table_type_fail,     &table_type_hash,
-	&table_type_inline, &table_type_lmdb,	&table_type_pcre,     &table_type_pipemap,
-	&table_type_regexp, &table_type_static, &table_type_texthash, &table_type_unionmap,
-	&table_type_unix,
+	&table_type_btree,    &table_type_cidr,	     &table_type_fail,	 &table_type_hash,
+	&table_type_inline,   &table_type_lmdb,	     &table_type_pcre,	 &table_type_pipemap,
+	&table_type_regexp,   &table_type_socketmap, &table_type_static, &table_type_tcp,
+	&table_type_texthash, &table_type_unionmap,  &table_type_unix,
 };
 
 /* Every open table, for table_any_changed(). */
@@ -90,6 +90,9 @@ void table_close(struct table *table)
 {
 	if (table == NULL)
 		return;
+	table->closed = true;
+	if (table->asked > 0)
+		return;
 	table->type->close(table);
 	list_remove(&table->link);
 	mem_closep(&table->watched);
@@ -103,12 +106,16 @@ const char *table_name(const struct table *table)
 	return table->specification;
 }
 
-int table_lookup(struct table *table, struct view key, struct str *value, struct error *err)
+bool table_wants_whole_key(const struct table *table)
+{
+	return table->type->whole;
+}
+
+static int table_ask_type(struct table *table, struct view key, struct str *value,
+			  struct error *err)
 {
 	size_t longest = table->flags & TABLE_LONG_KEYS ? TABLE_LONG_KEY_MAX : TABLE_KEY_MAX;
 	int r;
-
-	str_clear(value);
 
 	/* No table holds such a key, and none is asked with the end of one in it. */
 	if (key.len == 0 || key.len > longest || view_find_byte(key, '\0') != VIEW_NOT_FOUND)
@@ -128,6 +135,18 @@ int table_lookup(struct table *table, struct view key, struct str *value, struct
 		return error_set(err, -EFBIG, "%s: the value is longer than %d bytes",
 				 table->specification, TABLE_VALUE_MAX);
 	}
+	return r;
+}
+
+int table_lookup(struct table *table, struct view key, struct str *value, struct error *err)
+{
+	int r;
+
+	str_clear(value);
+	table->asked++;
+	r = table_ask_type(table, key, value, err);
+	if (--table->asked == 0 && table->closed)
+		table_close(table);
 	return r;
 }
 

@@ -5,8 +5,9 @@
  *	r = table_lookup(t, key, &value, &err);		1 found, 0 not, negative: ask again later
  *
  * Types: hash, btree (Berkeley DB files as postmap makes them), lmdb, texthash, inline, static,
- * cidr, regexp, pcre, unionmap, pipemap, unix:passwd.byname, unix:group.byname, fail; "proxy:"
- * in front of a type is accepted and means nothing here. Indexed types fold the key to lower case
+ * cidr, regexp, pcre, unionmap, pipemap, unix:passwd.byname, unix:group.byname, fail. A table that
+ * is another server (socketmap, tcp) is asked by the program proxymap, with "proxy:" in front or
+ * without; before other types "proxy:" means nothing. Indexed types fold the key to lower case
  * (Postfix's DICT_FLAG_FOLD_FIX) unless TABLE_CASE_SENSITIVE.
  *
  * Tables are opened before a program is confined. A changed table is noticed by
@@ -36,7 +37,15 @@ struct table;
 struct table *table_open(struct view specification, int flags, struct error *err);
 void table_close(struct table *table);
 const char *table_name(const struct table *table); /* "hash:/etc/aliases" */
-/* 1 with the value appended to *value (cleared first); 0 not found; negative errno: failed. */
+/* The key is never taken apart: the table is one of patterns, or another server. */
+bool table_wants_whole_key(const struct table *table);
+/*
+ * 1 with the value appended to *value (cleared first); 0 not found; negative errno: failed.
+ *
+ * A wait, like all that look up through it: another program may be asked, and other tasks run
+ * meanwhile. What callers know of shared state is to be read again after it; no look-up inside a
+ * walk over such state. Tables that are closed meanwhile are freed when the look-up is over.
+ */
 int table_lookup(struct table *table, struct view key, struct str *value, struct error *err);
 
 /* A list of tables, asked in turn: "hash:a, inline:{ x=y }". An empty list finds nothing. */

@@ -10,6 +10,8 @@ struct tables {
 	struct table **items;
 	size_t count;
 	const char *answered;
+	unsigned asked; /* look-ups that are being done */
+	bool closed;	/* to be freed after them */
 };
 
 struct tables *tables_open(const char *list, int flags, struct error *err)
@@ -41,6 +43,9 @@ void tables_close(struct tables *tables)
 {
 	if (tables == NULL)
 		return;
+	tables->closed = true;
+	if (tables->asked > 0)
+		return;
 	for (size_t i = 0; i < tables->count; i++)
 		table_close(tables->items[i]);
 	free(tables->items);
@@ -49,18 +54,19 @@ void tables_close(struct tables *tables)
 
 int tables_lookup(struct tables *tables, struct view key, struct str *value, struct error *err)
 {
-	str_clear(value);
-	tables->answered = NULL;
-	for (size_t i = 0; i < tables->count; i++) {
-		int r = table_lookup(tables->items[i], key, value, err);
+	int r = 0;
+	size_t i;
 
-		/* A table that fails may hold the answer: asking the next would be wrong. */
-		if (r != 0) {
-			tables->answered = table_name(tables->items[i]);
-			return r;
-		}
-	}
-	return 0;
+	str_clear(value);
+	tables->asked++;
+	/* A table that fails may hold the answer: asking the next would be wrong. */
+	for (i = 0; i < tables->count && r == 0; i++)
+		r = table_lookup(tables->items[i], key, value, err);
+	/* Set after the last wait: between here and the caller no other task runs. */
+	tables->answered = r != 0 ? table_name(tables->items[i - 1]) : NULL;
+	if (--tables->asked == 0 && tables->closed)
+		tables_close(tables);
+	return r;
 }
 
 bool tables_are_empty(const struct tables *tables)

@@ -12,7 +12,8 @@ KERNEL = tuple(int(part) for part in os.uname().release.split(".")[:2])
 
 # program: user, or None for root
 USERS = {"postlogd": "postalog", "smtpd": "postasmtp", "smtp": "postaagent",
-         "local": "postaagent", "resolver": "postainfo", "filter": "postafilter", "anvil": "postainfo",
+         "local": "postaagent", "resolver": "postainfo", "filter": "postafilter", "proxymap": "postatable",
+         "anvil": "postainfo",
          "status": "postainfo", "imapd": "postalogin", "pop3d": "postalogin", "cleanup": "posta",
          "qmgr": "posta", "showq": "postainfo", "bounce": "posta", "auth": "postaauth", "local-deliver": "root",
          "imapd-session": "root", "pop3d-session": "root", "keys": "postakeys"}
@@ -126,7 +127,7 @@ class AsRoot(unittest.TestCase):
                 continue
             limits = re.search(r"landlock=(\S+)", item["confinement"])[1].split("+")
             with self.subTest(program=name, limits=limits):
-                if name in ("smtp", "filter", "resolver"):
+                if name in ("smtp", "filter", "proxymap", "resolver"):
                     self.assertNotIn("network", limits)
                 elif KERNEL >= (6, 7):
                     self.assertIn("network", limits)

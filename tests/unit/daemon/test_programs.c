@@ -45,10 +45,11 @@ static const struct {
 	{ MSG_auth_cancel, U(SMTPD) | U(LOGIN) },
 	{ MSG_auth_mechanisms, U(SMTPD) | U(LOGIN) },
 	{ MSG_session, U(LOGIN) },
-	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) },
+	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) | U(TABLE) },
 	{ MSG_policy_ask, U(SMTPD) },
 	{ MSG_server_sign, U(SMTPD) | U(LOGIN) },
 	{ MSG_client_sign, U(AGENT) },
+	{ MSG_table_ask, U(SMTPD) | U(MAIL) | U(AGENT) | U(AUTH) },
 	{ MSG_anvil_event, U(SMTPD) | U(LOGIN) },
 	{ MSG_anvil_login, U(AUTH) },
 	{ MSG_anvil_login_end, U(AUTH) },
@@ -60,8 +61,10 @@ static const struct {
 static const struct {
 	const char *name;
 	uid_t uid;
-} stand_ins[] = { { "daemon", 1 }, { "bin", 2 },  { "sys", 3 },	  { "man", 6 },	  { "lp", 7 },
-		  { "mail", 8 },   { "news", 9 }, { "uucp", 10 }, { "proxy", 13 } };
+} stand_ins[] = {
+	{ "daemon", 1 }, { "bin", 2 },	{ "sys", 3 },	{ "man", 6 },	 { "lp", 7 },
+	{ "mail", 8 },	 { "news", 9 }, { "uucp", 10 }, { "proxy", 13 }, { "backup", 34 }
+};
 
 static void set_users(void)
 {

@@ -152,7 +152,8 @@ static void lines_of_postfix(void **state)
 		"left out, as others do their work: pickup, defer, error\n",
 		"line 5: services of type fifo are not used: old\n",
 		"line 10: program pipe is not there yet: no service maildrop\n",
-		"added as in share/posta/master.cf: submit, resolver, filter, auth, anvil, status, "
+		"added as in share/posta/master.cf: submit, resolver, filter, proxymap, auth, "
+		"anvil, status, "
 		"keys, "
 		"local-deliver\n",
 		NULL
@@ -178,7 +179,7 @@ static void lines_of_postfix(void **state)
 			      &plan, &report, &notes),
 			 0);
 	assert_notes(&notes, expected);
-	assert_int_equal(plan.count, 17);
+	assert_int_equal(plan.count, 18);
 	/* Not where Postfix has them, but where ours look for them. */
 	assert_sockets(find(&plan, "cleanup unix"), "private/cleanup");
 	assert_sockets(find(&plan, "sub-cleanup unix"), "private/sub-cleanup");
@@ -229,11 +230,11 @@ static void partial(void **state)
 			      &report, &notes),
 			 0);
 	assert_int_equal(plan.count, 2);
-	assert_string_equal(
-		str_cstr(&notes),
-		"master.cf, line 2: services of type fifo are not used: old\n"
-		"master.cf lacks services that are in share/posta/master.cf: cleanup, "
-		"submit, qmgr, showq, bounce, resolver, filter, auth, anvil, status, keys\n");
+	assert_string_equal(str_cstr(&notes),
+			    "master.cf, line 2: services of type fifo are not used: old\n"
+			    "master.cf lacks services that are in share/posta/master.cf: cleanup, "
+			    "submit, qmgr, showq, bounce, resolver, filter, proxymap, auth, anvil, "
+			    "status, keys\n");
 	plan_free(&plan);
 }
 
@@ -313,10 +314,10 @@ static void what_is_wrong(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const programs[] = { "smtpd",	 "cleanup",  "qmgr",  "showq",
-						"bounce",	 "local",    "smtp",  "resolver",
-						"auth",		 "anvil",    "keys",  "status",
-						"local-deliver", "postlogd", "filter" };
+	static const char *const programs[] = { "smtpd",	 "cleanup",  "qmgr",   "showq",
+						"bounce",	 "local",    "smtp",   "resolver",
+						"auth",		 "anvil",    "keys",   "status",
+						"local-deliver", "postlogd", "filter", "proxymap" };
 
 	(void)state;
 	if (mkdtemp(folder) == NULL)

@@ -1,0 +1,87 @@
+/* Connections to servers that an administrator names. Reads nothing of what they say. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "services/clients.h"
+#include "task/stream.h"
+
+static int connect_unix(struct view path, msec_t deadline)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	bool absolute = path.len > 0 && path.data[0] == '/';
+	int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s%.*s",
+			 absolute ? "" : param.queue_directory, absolute ? "" : "/",
+			 VIEW_ARG(path));
+
+	if (path.len == 0 || n < 0 || (size_t)n >= sizeof(address.sun_path))
+		return -EINVAL;
+	return stream_connect((const struct sockaddr *)&address, sizeof(address), NULL, 0,
+			      deadline);
+}
+
+static int connect_address(struct view ip, uint16_t port, msec_t deadline)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.*s", VIEW_ARG(ip));
+	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
+		return stream_connect((const struct sockaddr *)&v4, sizeof(v4), NULL, 0, deadline);
+	if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1)
+		return stream_connect((const struct sockaddr *)&v6, sizeof(v6), NULL, 0, deadline);
+	return -EINVAL;
+}
+
+/* The addresses of a name, in turn. */
+static int connect_name(struct view host, uint16_t port, msec_t deadline)
+{
+	static const uint32_t types[] = { DNS_A, DNS_AAAA };
+	int r = -EHOSTUNREACH;
+
+	for (size_t i = 0; r < 0 && i < ARRAY_SIZE(types); i++) {
+		struct dns_answer answer = { 0 };
+
+		if (dns_query(host, types[i], &answer) == 0)
+			for (size_t k = 0; r < 0 && k < answer.count; k++)
+				if (answer.records[k].name != NULL)
+					r = connect_address(view_of(answer.records[k].name), port,
+							    deadline);
+		dns_answer_free(&answer);
+	}
+	return r;
+}
+
+/* "host:port", "[::1]:port", "port". */
+static int connect_inet(struct view text, msec_t deadline)
+{
+	size_t colon = view_find_last_byte(text, ':');
+	struct view host = colon == VIEW_NOT_FOUND ? VIEW("localhost") : view_first(text, colon);
+	uint32_t port;
+
+	if (view_parse_u32(colon == VIEW_NOT_FOUND ? text : view_from(text, colon + 1), 65535,
+			   &port) < 0 ||
+	    port == 0)
+		return -EINVAL;
+	if (view_starts(host, VIEW("[")) && view_ends(host, VIEW("]")))
+		host = view_make(host.data + 1, host.len - 2);
+	if (host.len == 0 || view_is_nocase(host, "localhost"))
+		host = VIEW("127.0.0.1");
+
+	int r = connect_address(host, (uint16_t)port, deadline);
+
+	return r != -EINVAL ? r : connect_name(host, (uint16_t)port, deadline);
+}
+
+int service_endpoint_connect(struct view endpoint, msec_t deadline)
+{
+	if (view_starts(endpoint, VIEW("inet:")))
+		return connect_inet(view_from(endpoint, strlen("inet:")), deadline);
+	if (view_starts(endpoint, VIEW("unix:")))
+		return connect_unix(view_from(endpoint, strlen("unix:")), deadline);
+	return -EINVAL;
+}

@@ -1,0 +1,29 @@
+/*
+ * How tables that are other people's servers are named: "tcp:host:port" (tcp_table(5)),
+ * "socketmap:inet:host:port:name", "socketmap:unix:path:name" (socketmap_table(5)).
+ */
+#ifndef TABLE_SERVER_H
+#define TABLE_SERVER_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/view.h"
+
+#define TABLE_SERVER_MAP_MAX 256
+
+enum table_protocol { TABLE_SERVER_TCP, TABLE_SERVER_SOCKETMAP };
+
+/* Views into the specification. */
+struct table_server {
+	enum table_protocol protocol;
+	struct view endpoint; /* for service_endpoint_connect; without "inet:" for tcp */
+	struct view map;      /* socketmap: the name in questions */
+};
+
+/* "socketmap:..." or "tcp:...", without "proxy:". */
+bool table_is_server(struct view specification);
+/* 0, or -EINVAL with a reason. */
+int table_server_parse(struct view specification, struct table_server *server, struct error *err);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * proxymap: asks tables that are other people's servers, so that no other program connects to those
+ * or reads what they say. It decides nothing.
+ */
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/daemon.h"
+#include "permit.h"
+#include "server.h"
+
+static int answer_table(struct ipc *ipc, const struct msg_table_ask *question)
+{
+	_cleanup_(str_free) struct str table = STR_EMPTY, key = STR_EMPTY, value = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int r;
+
+	/* Asking waits; the message is valid until the connection is used again. */
+	str_append(&table, question->table);
+	str_append(&key, question->key);
+	r = server_ask(str_view(&table), str_view(&key), &value, &err);
+	if (r < 0)
+		log_warning("%s: %s", str_cstr(&table), err.text);
+	if (r >= 0 && value.len > IPC_FRAME_MAX) {
+		log_warning("%s: a value of %zu bytes is too long", str_cstr(&table), value.len);
+		error_set(&err, r = -EFBIG, "the value is too long");
+	}
+	return ipc_send(ipc, table_answered,
+			.outcome = r < 0    ? TABLE_FAILED
+				   : r == 0 ? TABLE_NOT_FOUND
+					    : TABLE_FOUND,
+			.value = r > 0 ? str_view(&value) : VIEW_NONE,
+			.reason = r < 0 ? view_of(err.text) : VIEW_NONE);
+}
+
+static void proxymap_serve(struct ipc *ipc)
+{
+	struct message m;
+
+	while (ipc_next_request(ipc, &m) == 0) {
+		if (m.type != MSG_table_ask) {
+			log_warning("a client sent %s, which is no question", message_name(m.type));
+			message_close_fd(&m);
+			return;
+		}
+		if (answer_table(ipc, &m.table_ask) < 0 || ipc_flush(ipc) < 0)
+			return;
+	}
+}
+
+static int proxymap_prepare(struct error *err)
+{
+	return permit_load(err);
+}
+
+static const struct daemon_program program = {
+	.name = "proxymap",
+	.prepare = proxymap_prepare,
+	.serve_ipc = proxymap_serve,
+};
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &program);
+}
