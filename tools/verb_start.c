@@ -60,7 +60,8 @@ static int read_report(int fd)
 	if (view_starts(rest, VIEW("ready"))) {
 		rest = view_trim(view_from(rest, strlen("ready")));
 		while (view_next(&rest, '\n', &line))
-			fprintf(stderr, "posta start: warning: %.*s\n", VIEW_ARG(line));
+			if (line.len > 0)
+				fprintf(stderr, "posta start: warning: %.*s\n", VIEW_ARG(line));
 		return TOOL_DONE;
 	}
 	if (view_starts(rest, VIEW("failed ")))

@@ -264,6 +264,10 @@ class Init(unittest.TestCase):
                            for line in dates.splitlines())
             self.assertLess(last - first, datetime.timedelta(days=825))
 
+    def test_a_start_without_warnings_is_silent(self):
+        with Instance(build=PLAIN_BUILD, start=False) as suite:
+            self.assertNotIn("warning:", suite.posta("start").text)
+
 
 class Systemd(unittest.TestCase):
     """What Type=notify promises: sd_notify(3)."""
