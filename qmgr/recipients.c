@@ -364,10 +364,13 @@ void recipients_read_some(struct attempt *a)
 	}
 	a->all_read = e <= 0 || a->cursor.index >= queue_file_recipient_count(a->file);
 	queue_file_trim(a->file);
-	reading_place(&reading);
-	make_lots(&reading);
-	reading_free(&reading);
-	/* What was asked for while tables were. */
-	if (qmgr.retiring || a->deleted || a->hold)
+	/* Words that were left while tables were asked: then nothing is done with it any more. */
+	if (qmgr.retiring || a->deleted || a->hold) {
+		a->any_left = a->any_left || reading.routed_count > 0;
 		attempt_withdraw(a);
+	} else {
+		reading_place(&reading);
+		make_lots(&reading);
+	}
+	reading_free(&reading);
 }

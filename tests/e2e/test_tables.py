@@ -81,7 +81,16 @@ class Socketmap(TableServer):
 
 
 class Tcp(TableServer):
-    VALUES = {"b%25b@far.test": b"200 discard:into%20the%20void\n"}
+    def __init__(self):
+        self.asked, self.go_on = threading.Event(), threading.Event()
+        self.VALUES = {"b%25b@far.test": b"200 discard:into%20the%20void\n", "late@far.test": self.answer_late,
+                       "held@far.test": self.answer_late}
+        super().__init__()
+
+    def answer_late(self, client):
+        self.asked.set()
+        self.go_on.wait(15)
+        client.sendall(b"200 discard:too%20late\n")
 
     def question(self, lines):
         line = lines.readline().decode()
@@ -129,6 +138,27 @@ class Tables(unittest.TestCase):
         with self.suite.smtp(25) as client:
             client.sendmail("s@fine.test", ["b%b@far.test"], message(subject="far"))
         self.suite.wait_log(r"b%b@far\.test.*into the void")
+
+    def test_what_happens_while_the_queue_asks(self):
+        """A message that is deleted while its route is asked for is not sent there."""
+        self.suite.set(table_server_timeout="15s")
+        self.suite.posta("reload")
+        self.addCleanup(self.suite.posta, "reload")
+        self.addCleanup(self.suite.set, table_server_timeout="1s")
+        for name, verb in (("held", "hold"), ("late", "delete")):
+            self.tcp.asked.clear()
+            self.tcp.go_on.clear()
+            with self.suite.smtp(25) as client:
+                client.sendmail("s@fine.test", [f"{name}@far.test"], message(subject=name))
+            self.assertTrue(self.tcp.asked.wait(15))
+            self.suite.posta("queue", verb, "ALL")
+            self.tcp.go_on.set()
+            if verb == "hold":
+                self.suite.wait_log(r"placed on hold")
+                self.suite.posta("queue", "show", self.suite.queue()[0]["queue_id"])
+                self.assertNotIn(": removed", self.suite.log().split("placed on hold")[-1])
+        self.suite.wait_queue_empty()
+        self.assertNotIn("too late", self.suite.log())
 
     def test_no_answer_is_never_an_answer(self):
         for name in ("temp", "perm", "closes", "nonsense", "short", "huge", "control", "silent", "trickle", "digits"):
