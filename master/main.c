@@ -178,7 +178,7 @@ static void master_run(void *unused)
 		failure_report("failed", str_cstr(&master.warnings));
 	}
 	/* Who was told to stop before all was ready has done what it was told. */
-	task_quit(r < 0 && r != -ECANCELED ? 1 : 0);
+	task_quit(r == 0 || r == -ECANCELED ? 0 : r == -EINVAL ? EXIT_CONFIGURATION : 1);
 }
 
 static void report_print_lines(const char *kind, struct view rest)
