@@ -2,6 +2,9 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "keys.h"
+#include "task/task.h"
+
+#define RETIRED_TIME 5000 /* in which handshakes that were begun are ended */
 
 static int keys_prepare(struct error *err)
 {
@@ -9,7 +12,7 @@ static int keys_prepare(struct error *err)
 }
 
 /*
- * Connections stay when this program retires, unlike elsewhere: a server with the certificate of
+ * Connections stay for a while when this program retires, unlike elsewhere: a server with the certificate of
  * before asks on the connection of before for the key that its successor does not have any more.
  */
 static void keys_serve_ipc(struct ipc *ipc)
@@ -22,12 +25,29 @@ static void keys_serve_ipc(struct ipc *ipc)
 			break;
 }
 
+/*
+ * Those of our peers that are replaced with us may still need the key of before for clients that
+ * they have; the others have come too early and are to find our successor.
+ */
+static void keys_end_retired(void *unused)
+{
+	(void)unused;
+	task_sleep(RETIRED_TIME);
+	task_shut_down();
+}
+
+static void keys_retire(void)
+{
+	task_spawn("retired", keys_end_retired, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct daemon_program program = {
 		.name = "keys",
 		.prepare = keys_prepare,
 		.serve_ipc = keys_serve_ipc,
+		.retire = keys_retire,
 	};
 
 	return daemon_main(argc, argv, &program);
