@@ -14,8 +14,11 @@
 /* Packed; one more record may come on top. */
 #define PAGE_BYTES    (IPC_FRAME_MAX - 2 * (IPC_ADDRESS_MAX + IPC_TEXT_MAX))
 #define PAGES_AT_ONCE 4
-/* A new listing may begin with an order of messages that is so old, or ten times what it took. */
-#define ORDER_AGE ((msec_t)1000)
+/*
+ * A new listing begins with an order made for it, so that what was accepted before it is in it; only
+ * where many messages make that take long may it begin with one that is so many times as old.
+ */
+#define ORDER_AGE 10
 
 /* The ids of all messages, the oldest first; shared by all listings. */
 static struct {
@@ -151,7 +154,7 @@ static void order_make(void)
 	if (order.count > 1)
 		task_blocking(sort_order, NULL);
 	order.sorting = false;
-	order.fresh_until = clock_after(MAX(ORDER_AGE, 10 * (clock_now() - began)));
+	order.fresh_until = clock_after(ORDER_AGE * (clock_now() - began));
 	wake_all(&order.changed);
 }
 

@@ -94,7 +94,8 @@ char *mem_strndup(const void *data, size_t len)
 
 void mem_wipe(void *data, size_t len)
 {
-	explicit_bzero(data, len);
+	if (len > 0) /* of nothing there may be no address */
+		explicit_bzero(data, len);
 }
 
 void mem_freep(void *pointer_to_pointer)

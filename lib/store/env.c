@@ -263,6 +263,7 @@ int environment_open(struct environment *env, const char *directory, uint64_t li
 	env->mark = mark_open(directory);
 	if (mdb_env_create(&env->mdb) != 0)
 		mem_exhausted();
+	mdb_env_set_assert(env->mdb, mark_assertion);
 	mdb_env_set_maxdbs(env->mdb, DB_COUNT);
 	mdb_env_set_mapsize(env->mdb, (size_t)MIN(MAP_SIZE_START, limit));
 	before = mark_begin(env->mark);

@@ -10,11 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-/* SIGBUS: the file is shorter than LMDB believes. SIGABRT: one of LMDB's assertions. */
-static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
+/*
+ * SIGBUS: the file is shorter than LMDB believes. Not SIGABRT: that is also how a program ends that
+ * has no memory, and its index is as good as before. LMDB tells of its assertions itself (env.c).
+ */
+static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 
 /* All that a signal handler can look at. */
 static volatile sig_atomic_t at_fault = -1;
@@ -34,6 +38,13 @@ static void mark_on_signal(int number)
 		if (signals[i] == number)
 			sigaction(number, &actions_before[i], NULL);
 	raise(number);
+}
+
+void mark_assertion(MDB_env *env, const char *text)
+{
+	(void)env;
+	mark_write(at_fault);
+	log_error("the index is damaged: LMDB: %s", text);
 }
 
 static void mark_catch_signals(void)

@@ -10,6 +10,7 @@
 #ifndef STORE_MARK_H
 #define STORE_MARK_H
 
+#include <lmdb.h>
 #include <stdbool.h>
 
 #define MARK_FILE "crashed" /* in the index' directory; empty: nothing is known against it */
@@ -21,6 +22,8 @@ int mark_begin(int fd);
 void mark_end(int before);
 /* As the crash would write it: for damage that was found without one. */
 void mark_write(int fd);
+/* LMDB found its own file to be impossible, and ends the process. */
+void mark_assertion(MDB_env *env, const char *text);
 bool mark_is_set(const char *directory);
 
 #endif

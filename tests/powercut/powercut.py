@@ -35,7 +35,7 @@ CLEANUP_WITHOUT_FSYNC = os.path.join(PLAIN_BUILD, "tests", "cleanup-without-fsyn
 TOPS = ("queue", "mail", "data")
 USERS = ("bob", "carol")
 SERVICES = ["smtp inet", "imaps inet"] + [f"{name} unix" for name in (
-    "cleanup", "qmgr", "bounce", "resolver", "auth", "anvil", "smtp", "local", "virtual", "local-deliver",
+    "cleanup", "qmgr", "showq", "bounce", "resolver", "auth", "keys", "anvil", "smtp", "local", "virtual", "local-deliver",
     "imapd-session")]
 DRAIN = 60  # seconds for the queue to drain
 LOST = 3  # seconds that a message may be missing once the queue is empty
