@@ -30,8 +30,24 @@ static struct {
 	struct records addresses, accounts, pairs;
 } logins;
 
+/* ---- records ---- */
+
+static void record_drop(struct records *records, struct record *record)
+{
+	map_remove(records->by_key, view_of(record->key));
+	list_remove(&record->link);
+	free(record->key);
+	free(record);
+}
+
 static void records_open(struct records *records)
 {
+	/* Opened anew: as if nobody had ever come. */
+	while (records->by_key != NULL && map_count(records->by_key) > 0)
+		record_drop(records, !list_is_empty(&records->order)
+					     ? LIST_FIRST(&records->order, struct record, link)
+					     : LIST_FIRST(&records->known, struct record, link));
+	map_free(records->by_key);
 	records->by_key = map_new();
 	list_init(&records->order);
 	list_init(&records->known);
@@ -42,16 +58,6 @@ void logins_open(void)
 	records_open(&logins.addresses);
 	records_open(&logins.accounts);
 	records_open(&logins.pairs);
-}
-
-/* ---- records ---- */
-
-static void record_drop(struct records *records, struct record *record)
-{
-	map_remove(records->by_key, view_of(record->key));
-	list_remove(&record->link);
-	free(record->key);
-	free(record);
 }
 
 static void record_touch(struct records *records, struct record *record)

@@ -58,10 +58,20 @@ static enum send_status usage(const char *what, const char *value)
 	return SEND_USAGE;
 }
 
+static void sending_free(struct sending *s)
+{
+	for (size_t i = 0; i < s->recipient_count; i++)
+		str_free(&s->recipients[i]);
+	free(s->recipients);
+	str_free(&s->sender);
+	str_free(&s->full_name);
+	str_free(&s->envid);
+}
+
 static enum send_status set_sender(struct sending *s, const char *text)
 {
 	struct view rest = view_trim(view_of(text));
-	struct sending parsed = { 0 };
+	_cleanup_(sending_free) struct sending parsed = { 0 };
 
 	str_clear(&s->sender);
 	if (rest.len == 0 || view_is(rest, "<>"))
@@ -70,8 +80,6 @@ static enum send_status set_sender(struct sending *s, const char *text)
 	if (parsed.recipient_count != 1)
 		return usage("-f needs one address, not ", text);
 	str_set(&s->sender, str_view(&parsed.recipients[0]));
-	str_free(&parsed.recipients[0]);
-	free(parsed.recipients);
 	return SEND_DONE;
 }
 
@@ -309,16 +317,6 @@ static void default_sender(struct sending *s)
 		str_append_cstr(&s->full_name, name);
 	else if (user != NULL && user->pw_gecos != NULL)
 		str_append(&s->full_name, view_make(user->pw_gecos, strcspn(user->pw_gecos, ",")));
-}
-
-static void sending_free(struct sending *s)
-{
-	for (size_t i = 0; i < s->recipient_count; i++)
-		str_free(&s->recipients[i]);
-	free(s->recipients);
-	str_free(&s->sender);
-	str_free(&s->full_name);
-	str_free(&s->envid);
 }
 
 static void run(void *argument)

@@ -668,10 +668,13 @@ class Life(unittest.TestCase):
         return found
 
     def test_idle_programs_sleep(self):
-        before = self.switches()
-        time.sleep(2.5)
-        after = self.switches()
-        self.assertEqual({program for program in before if before[program] != after.get(program)}, set())
+        def awake():
+            before = self.switches()
+            time.sleep(2.5)
+            after = self.switches()
+            return {program for program in before if before[program] != after.get(program)}
+        # Clocks that tick would be seen each time; the end of something before, once.
+        self.assertTrue(any(not awake() for _ in range(6)), f"some never sleep: {awake()}")
 
     def switches(self):
         """{(program, process): how often it has waited}; without posta status, which wakes them all."""

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	conf_load_text(view_make(data, size), "/nonexistent", NULL, 0, &report);
 	conf_unused(&report);
-	conf_not_in_force(&report);
+	conf_not_in_force(&report, &report, &report);
 	str_free(&report);
 	return 0;
 }
