@@ -12,8 +12,9 @@ static int keys_prepare(struct error *err)
 }
 
 /*
- * Connections stay for a while when this program retires, unlike elsewhere: a server with the certificate of
- * before asks on the connection of before for the key that its successor does not have any more.
+ * Connections stay for a while when this program retires, unlike elsewhere: a server with the
+ * certificate of before asks on the connection of before for the key that its successor does not
+ * have any more.
  */
 static void keys_serve_ipc(struct ipc *ipc)
 {

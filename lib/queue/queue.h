@@ -17,8 +17,8 @@
  * it. What stays gets a file of its own: written under incoming/<hash>/<id>, durable (file and
  * folder) before the journal forgets it, or anyone hears of it if it is large. A file stays there
  * until it is unlinked; waiting, hold and so on are words in the head and in qmgr's memory, not
- * folders, so nothing is ever renamed (but a damaged file, to corrupt/). Without a whole completion mark a file is no message: its writer died, and nobody got a 250 for
- * it. A slot or a state word that is torn reads as "nothing happened yet": a message may be
+ * folders, so nothing is ever renamed (but a damaged file, to corrupt/). Without a whole completion
+ * mark a file is no message: its writer died, and nobody got a 250 for it. A slot or a state word that is torn reads as "nothing happened yet": a message may be
  * delivered twice, never lost.
  *
  * The writer holds an exclusive flock until the message is durable, and qmgr holds one while a
