@@ -21,13 +21,13 @@
 /* ---- errors ---- */
 
 /*
- * All but what can come from a good file as well. LMDB says EINVAL and ENOMEM, too, when it has read numbers
+ * All but what can come from a good file as well: no memory is no damage. LMDB says EINVAL when it has read numbers
  * that cannot be.
  */
 static bool is_damage(int code)
 {
-	return code == EINVAL || code == ENOMEM ||
-	       (code < 0 && code != MDB_NOTFOUND && code != MDB_MAP_FULL &&
+	return code == EINVAL ||
+	       (code < 0 && code != MDB_NOTFOUND && code != MDB_MAP_FULL && code != MDB_PANIC &&
 		code != MDB_READERS_FULL && code != MDB_TXN_FULL);
 }
 
