@@ -1,0 +1,14 @@
+/* The words of results. */
+#include "mailauth/proof.h"
+
+const char *proof_word(enum proof proof)
+{
+	static const char *const words[] = {
+		[PROOF_NONE] = "none",		 [PROOF_PASS] = "pass",
+		[PROOF_FAIL] = "fail",		 [PROOF_SOFTFAIL] = "softfail",
+		[PROOF_NEUTRAL] = "neutral",	 [PROOF_POLICY] = "policy",
+		[PROOF_TEMPERROR] = "temperror", [PROOF_PERMERROR] = "permerror",
+	};
+
+	return words[proof];
+}

@@ -1,0 +1,52 @@
+/* Answers of the DNS as this room sees them. Who answers stands elsewhere. */
+#include "mailauth/records.h"
+
+#include "base/mem.h"
+
+#define RECORD_LABEL_MAX 63
+#define RECORD_NAME_MAX	 253
+
+bool record_name_is_possible(struct view name)
+{
+	struct view rest, label;
+
+	if (view_ends(name, VIEW(".")))
+		name.len--;
+	if (name.len == 0 || name.len > RECORD_NAME_MAX)
+		return false;
+	rest = name;
+	while (view_next(&rest, '.', &label))
+		if (label.len == 0 || label.len > RECORD_LABEL_MAX)
+			return false;
+	return true;
+}
+
+void records_ask(const struct dns_source *dns, struct view name, enum record_type type,
+		 struct records *records)
+{
+	*records = (struct records){ .outcome = RECORDS_FAILED };
+	if (type != RECORD_PTR && !record_name_is_possible(name)) {
+		records->outcome = RECORDS_NO_NAME;
+		return;
+	}
+	dns->ask(dns->context, name, type, records);
+	if (records->outcome == RECORDS_FOUND && records->count == 0)
+		records->outcome = RECORDS_NONE;
+}
+
+void records_add(struct records *records, struct view value)
+{
+	if (records->count == RECORDS_MAX)
+		return;
+	array_grow(records->values, records->count);
+	records->values[records->count] = STR_EMPTY;
+	str_append(&records->values[records->count++], value);
+}
+
+void records_free(struct records *records)
+{
+	for (size_t i = 0; i < records->count; i++)
+		str_free(&records->values[i]);
+	free(records->values);
+	*records = (struct records){ .outcome = RECORDS_FAILED };
+}
