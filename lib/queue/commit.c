@@ -38,18 +38,6 @@ struct batch {
 	size_t count, journaled_count, file_count;
 };
 
-int queue_sync(int fd, bool data)
-{
-#ifdef POSTA_TEST_NO_FSYNC
-	/* Only for the test that must find out that mail is lost without it. */
-	(void)fd;
-	(void)data;
-	return 0;
-#else
-	return (data ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
-#endif
-}
-
 static void sync_folder(struct batch *batch, size_t first)
 {
 	int fd = batch->files[first]->folder_fd;

@@ -15,67 +15,6 @@
 #include "base/mem.h"
 #include "queue/journal.h"
 
-bool queue_file_in_journal(const struct queue_file *file)
-{
-	return file->place.segment != 0;
-}
-
-int queue_file_read(const struct queue_file *file, void *data, size_t len, uint64_t offset)
-{
-	int fd = file->fd;
-
-	if (queue_file_in_journal(file)) {
-		if (offset > file->size || len > file->size - offset)
-			return -ENODATA;
-		offset += file->place.offset + RECORD_HEAD_SIZE;
-		fd = segment_fd(file->queue, file->place.segment);
-	}
-	return fd < 0 ? fd : io_pread_all(fd, data, len, (off_t)offset);
-}
-
-/* With room for at least `size` bytes. What it held is gone if it is made anew. */
-static void make_window(struct queue_file *file, size_t size)
-{
-	if (file->window_capacity >= size)
-		return;
-	free(file->window);
-	file->window = mem_resize(NULL, size, 1);
-	file->window_capacity = size;
-	file->window_size = 0;
-}
-
-int queue_file_window(struct queue_file *file, uint64_t offset, size_t len, const char **bytes)
-{
-	if (offset > file->size || len > file->size - offset)
-		return -ENODATA;
-	if (file->window == NULL || offset < file->window_offset ||
-	    offset + len > file->window_offset + file->window_size) {
-		size_t size = MAX(len, (size_t)MIN(QUEUE_WINDOW_SIZE, file->size - offset));
-
-		make_window(file, size);
-		file->window_size = 0;
-		int r = queue_file_read(file, file->window, size, offset);
-
-		if (r < 0)
-			return r;
-		file->window_offset = offset;
-		file->window_size = size;
-	}
-	*bytes = file->window + (offset - file->window_offset);
-	return 0;
-}
-
-void queue_file_trim(struct queue_file *file)
-{
-	free(TAKE(file->window));
-	file->window_capacity = file->window_size = 0;
-}
-
-uint64_t queue_file_mark_end(const struct queue_file *file)
-{
-	return file->head.content_offset + file->head.content_size + QUEUE_MARK_SIZE;
-}
-
 static int record_take_text(struct view *rest, struct view *text, size_t max)
 {
 	if (rest->len < 2)
@@ -181,7 +120,7 @@ static int read_first(struct queue_file *f)
 	struct stat st;
 	ssize_t n;
 
-	make_window(f, QUEUE_WINDOW_SIZE);
+	queue_file_make_window(f, QUEUE_WINDOW_SIZE);
 	do
 		n = pread(f->fd, f->window, QUEUE_WINDOW_SIZE, 0);
 	while (n < 0 && errno == EINTR);
@@ -238,7 +177,7 @@ static int open_record(struct queue *queue, struct view id, const struct queue_p
 	if (r == 0 && place->size > QUEUE_IMAGE_MAX)
 		r = -ENOENT;
 	if (r == 0) {
-		make_window(f, place->size);
+		queue_file_make_window(f, place->size);
 		struct iovec parts[] = { { bytes, sizeof(bytes) }, { f->window, place->size } };
 
 		r = io_preadv_all(fd, parts, ARRAY_SIZE(parts), (off_t)place->offset);

@@ -1,4 +1,7 @@
-/* The open queue file, between file.c, recipients.c, settle.c and verify.c. Private to lib/queue. */
+/*
+ * The open queue file, between window.c (the ground), recipients.c, verify.c, file.c and settle.c.
+ * Private to lib/queue.
+ */
 #ifndef QUEUE_FILE_H
 #define QUEUE_FILE_H
 
@@ -25,6 +28,8 @@ struct queue_file {
 	struct str last_reason_bytes;
 };
 
+/* With room for at least `size` bytes. What it held is gone if it is made anew. */
+void queue_file_make_window(struct queue_file *file, size_t size);
 /* Shows `len` bytes (at most QUEUE_WINDOW_SIZE) at `offset`; -ENODATA where the file is shorter. */
 int queue_file_window(struct queue_file *file, uint64_t offset, size_t len, const char **bytes);
 /* Exactly len bytes; -ENODATA where there are fewer. */

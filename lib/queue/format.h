@@ -57,7 +57,7 @@ struct queue_head {
 /* Larger ones are files from the start. */
 #define QUEUE_IMAGE_MAX ((size_t)64 * 1024)
 
-/* name.c */
+/* folders.c */
 int queue_folder_of(struct view id);
 /* The open folder that holds the id (kept open by the queue), or a negative errno. */
 int queue_folder_fd(struct queue *queue, struct view id);
@@ -75,6 +75,10 @@ struct queue {
  * Returns the one that is kept.
  */
 int queue_keep_fd(int *place, int fd);
+/* A descriptor of its own, for a walk; or a negative errno. */
+int queue_open_folder(const struct queue *queue, int number);
+/* fsync; `data`: fdatasync. 0 or a negative errno. */
+int queue_sync(int fd, bool data);
 
 /*
  * commit.c: makes a message durable, together with others; waits as a task. In the journal if there
@@ -94,8 +98,6 @@ struct commit_job {
 	int fd;
 };
 int queue_commit(struct queue *queue, struct commit_job *job);
-/* fsync; `data`: fdatasync. */
-int queue_sync(int fd, bool data);
 
 /* format.c */
 void queue_head_pack(char out[static QUEUE_HEAD_SIZE], const struct queue_head *head);
