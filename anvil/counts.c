@@ -1,3 +1,7 @@
+/*
+ * How many connections, messages, logins and failures each client has now and lately. Counts only:
+ * what follows from them is decided by who asks.
+ */
 #include <errno.h>
 
 #include "anvil.h"

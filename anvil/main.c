@@ -1,3 +1,4 @@
+/* The program that counts for all others. It starts the services and keeps nothing on disk. */
 #include <errno.h>
 
 #include "anvil.h"

@@ -1,3 +1,4 @@
+/* Who waits for news of which mailbox, and waking them. It carries names, never mail. */
 #include <errno.h>
 
 #include "anvil.h"

@@ -1,3 +1,7 @@
+/*
+ * Short-lived words that say "this login was checked", for a second program to redeem. Each counts
+ * once, and a restart forgets all.
+ */
 #include "auth.h"
 
 #include <errno.h>

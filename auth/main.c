@@ -1,3 +1,7 @@
+/*
+ * The program that checks passwords. It takes questions on its socket and gives answers; nobody
+ * gets a hash from it.
+ */
 #include "auth.h"
 
 #include <errno.h>

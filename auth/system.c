@@ -1,3 +1,7 @@
+/*
+ * Accounts of the system, through PAM or the shadow file, asked in worker threads. Whether they
+ * may log in at all is the configuration's word.
+ */
 #include "auth.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Whether a password belongs to a stored hash, for every scheme. The slow part runs in worker
+ * threads, so that others need not wait.
+ */
 #include "auth.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * The text of a delivery report (RFC 3464). Whether one is wanted is asked here as well; sending
+ * it is not done here.
+ */
 #include "compose.h"
 
 #include <errno.h>

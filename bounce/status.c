@@ -1,3 +1,7 @@
+/*
+ * The machine-readable part of a report: fields for the message and for each recipient. It writes
+ * and never reads.
+ */
 #include "compose.h"
 
 #include "base/mem.h"

@@ -1,3 +1,7 @@
+/*
+ * SEARCH in the text of messages: decoded, converted, folded, and then compared. It sees a piece
+ * at a time and keeps no message.
+ */
 #include "search_text.h"
 
 #include "mail/header.h"

@@ -1,3 +1,7 @@
+/*
+ * The process that delivers as a user: takes one delivery after the other from its parent. It has
+ * that user's rights and no others.
+ */
 #include "deliver.h"
 
 #include <errno.h>

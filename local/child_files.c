@@ -1,3 +1,7 @@
+/*
+ * Files that a user names (.forward, includes), opened as that user. Their owner and mode are
+ * looked at on the descriptor.
+ */
 #include "deliver.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * What the privileged parent checks before it makes or uses a child. It takes names and looks the
+ * rest up.
+ */
 #include "deliver.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* local-deliver's parent: the only part of delivery with rights. It reads no mail. */
 #include "deliver.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Whose rights a delivery needs, from the system's accounts or from the mailbox users. A name
+ * comes in; uid and home are found here.
+ */
 #include "deliver.h"
 
 #include <errno.h>

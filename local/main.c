@@ -1,3 +1,7 @@
+/*
+ * The delivery agent for local and virtual recipients. It expands and plans without rights; local-
+ * deliver does the rest.
+ */
 #include "local.h"
 
 #include <string.h>

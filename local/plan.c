@@ -1,3 +1,7 @@
+/*
+ * What is to be done for one recipient, as a list of deliveries without doubles. It is carried out
+ * only when it is whole.
+ */
 #include "local.h"
 
 #include <string.h>

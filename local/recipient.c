@@ -1,3 +1,4 @@
+/* One recipient from its address to its result. How it expands is in expand.c and forward.c. */
 #include "local.h"
 
 #include <stdarg.h>

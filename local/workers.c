@@ -1,3 +1,4 @@
+/* The children of local-deliver: kept, shared out, ended. No user may have all of them. */
 #include "deliver.h"
 
 #include <errno.h>

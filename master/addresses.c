@@ -1,3 +1,6 @@
+/*
+ * The addresses that an inet service listens on. Names are resolved once, at start and reload.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>

@@ -1,3 +1,6 @@
+/*
+ * Starting processes and hearing of their end. What follows from an end is the service's business.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

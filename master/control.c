@@ -1,3 +1,4 @@
+/* The socket on which root speaks with master. Nobody else is listened to. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,3 +1,7 @@
+/*
+ * The folders and the pid file that must be there before anything starts. Owners and modes are
+ * made right or the start fails.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

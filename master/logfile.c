@@ -1,3 +1,7 @@
+/*
+ * The log's file and socket, opened by master and handed down. What is written to it comes from
+ * postlogd.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

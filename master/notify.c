@@ -1,3 +1,4 @@
+/* Telling systemd what state the suite is in. Without systemd nothing happens. */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* From master.cf and programs.def to the list of services to run. It starts none of them. */
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>

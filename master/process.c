@@ -1,3 +1,4 @@
+/* The processes that run, and the questions to them. Nothing waits while the list is walked. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,3 +1,7 @@
+/*
+ * Reading the configuration again and changing over to it. What does not start leaves the old
+ * state in force.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

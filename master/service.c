@@ -1,3 +1,7 @@
+/*
+ * A service: how many processes it has, when it gets one more, when it is slowed down. Processes
+ * themselves are in process.c.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -1,3 +1,7 @@
+/*
+ * Sockets that services listen on, kept open over reloads. Who may connect is checked by the
+ * program that accepts.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -1,3 +1,7 @@
+/*
+ * A mailbox as POP3 sees it: a snapshot, with deletions that count at QUIT (RFC 1939). The store
+ * is not locked meanwhile.
+ */
 #include <errno.h>
 #include <stdio.h>
 

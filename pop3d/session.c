@@ -1,3 +1,4 @@
+/* The commands of a POP3 session after login. Login itself is lib/login's. */
 #include "session.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Sending a message as POP3 wants it, with dots. It reads the store and changes nothing. */
 #include <errno.h>
 
 #include "base/io.h"

@@ -1,3 +1,7 @@
+/*
+ * Which delivery comes next: fair among destinations and messages. It holds positions in the queue
+ * and never reads a file.
+ */
 #include "schedule.h"
 
 #include "base/invariant.h"

@@ -1,3 +1,7 @@
+/*
+ * A question to libunbound and its answer, as a task. What is done with an answer is decided by
+ * who asked.
+ */
 #include "lookup.h"
 
 #include <errno.h>

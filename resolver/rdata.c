@@ -1,3 +1,7 @@
+/*
+ * The data of DNS records, parsed with every length checked. It trusts the library for the message
+ * and nobody for the content.
+ */
 #include "rdata.h"
 
 #include <arpa/inet.h>

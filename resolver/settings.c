@@ -1,3 +1,4 @@
+/* libunbound set up from the parameters. A trust anchor that is missing is said here, once. */
 #include "settings.h"
 
 #include <errno.h>

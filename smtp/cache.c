@@ -1,3 +1,7 @@
+/*
+ * Connections to next hops that are kept for the next message. One is given only to a delivery
+ * that would have made the same.
+ */
 #include "cache.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Sending the content with dots, line ends and long lines as the next hop can take them. The queue
+ * file stays as it is.
+ */
 #include "content.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The text of a next hop: names, ports, lists, brackets. No name is looked up here. */
 #include "destination.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * From a next hop to the addresses to try, in their order (RFC 5321, 5.1). Reasons say which look-
+ * up failed.
+ */
 #include "hosts.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,6 @@
+/*
+ * Replies of a server, also those of many lines, and the status in them. Their size is bounded.
+ */
 #include "reply.h"
 
 #include <errno.h>

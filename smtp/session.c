@@ -1,3 +1,7 @@
+/*
+ * One connection to a server, from its greeting to QUIT. What is sent in between is
+ * transaction.c's.
+ */
 #include "session.h"
 
 #include <arpa/inet.h>

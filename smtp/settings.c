@@ -1,3 +1,7 @@
+/*
+ * Which timeouts, TLS policy and limits count for a delivery. They are chosen once, before the
+ * connection.
+ */
 #include "settings.h"
 
 #include "conf/conf.h"

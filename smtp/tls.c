@@ -1,3 +1,7 @@
+/*
+ * STARTTLS as a client, and whom we are then speaking with. Whether that is good enough is the
+ * policy's word.
+ */
 #include <errno.h>
 
 #include "base/log.h"

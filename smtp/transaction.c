@@ -1,3 +1,7 @@
+/*
+ * MAIL, RCPT, DATA for one message, sent ahead where the server allows. It says a result for each
+ * recipient.
+ */
 #include <errno.h>
 #include <stdio.h>
 

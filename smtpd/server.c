@@ -1,3 +1,7 @@
+/*
+ * What all sessions of one smtpd share: tables, restrictions, mechanisms. Opened once, before the
+ * first client.
+ */
 #include "server.h"
 
 #include <errno.h>

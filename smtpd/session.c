@@ -1,3 +1,7 @@
+/*
+ * A client's session from the greeting on: reads commands and calls who serves them. The verbs are
+ * in verbs.c.
+ */
 #include "session.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * posta check: tables, networks and certificates that are named in the configuration. Each is
+ * opened as a program would open it.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <openssl/pem.h>

@@ -1,3 +1,7 @@
+/*
+ * posta check: would a stranger be relayed? The same code is asked as in smtpd, with strangers'
+ * addresses.
+ */
 #include <stdio.h>
 #include <string.h>
 

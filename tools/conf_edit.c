@@ -1,3 +1,7 @@
+/*
+ * Changing main.cf's text in place, with its comments kept. The file is replaced at once or not at
+ * all.
+ */
 #include "tools/conf_edit.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Showing and changing master.cf for posta conf -M, -F and -P. Services are found by Postfix's
+ * names for them.
+ */
 #include "tools/conf_services.h"
 
 #include <stdio.h>

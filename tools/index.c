@@ -1,3 +1,7 @@
+/*
+ * Making, asking and changing the index of a table's text, for map and alias. One way for all
+ * types that have an index.
+ */
 #include "tools/index.h"
 
 #include <errno.h>

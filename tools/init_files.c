@@ -1,3 +1,4 @@
+/* The files of a new instance. Nothing that is there is written over. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

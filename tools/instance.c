@@ -1,3 +1,7 @@
+/*
+ * Finding an instance, and speaking with its programs. Without a running master the answer says
+ * so.
+ */
 #include "tools/instance.h"
 
 #include <errno.h>

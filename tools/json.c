@@ -1,3 +1,4 @@
+/* JSON for what the tools print. It writes and does not read. */
 #include "tools/json.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* posta mailbox export: a folder as mbox. The mailbox is not changed. */
 #include <errno.h>
 #include <time.h>
 #include <unistd.h>

@@ -1,3 +1,6 @@
+/*
+ * What all command line tools share: configuration, messages, exit status. No verb is known here.
+ */
 #include "tools/tool.h"
 
 #include <stdio.h>

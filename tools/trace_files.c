@@ -1,3 +1,7 @@
+/*
+ * The log files that posta trace reads, also rotated and compressed ones. They are read from the
+ * oldest on.
+ */
 #include "tools/trace_files.h"
 
 #include <errno.h>

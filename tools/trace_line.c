@@ -1,3 +1,4 @@
+/* A line of the log taken apart for posta trace. What is not understood is shown as it is. */
 #include "tools/trace_line.h"
 
 #include "base/mem.h"

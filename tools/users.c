@@ -1,3 +1,4 @@
+/* The file of mailbox users: read, changed, compiled to its tables. The text is what counts. */
 #include "tools/users.h"
 
 #include <errno.h>

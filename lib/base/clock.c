@@ -1,3 +1,7 @@
+/*
+ * What time it is, on the clock that never jumps and on the wall's. One place, so that a test may
+ * look at it.
+ */
 #include "base/clock.h"
 
 #include <time.h>

@@ -1,3 +1,4 @@
+/* Hex, xtext, and comparing secrets in constant time. Base64 is a library's. */
 #include "base/encode.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* An error's text and its errno, put together where it happens. Nothing is logged here. */
 #include "base/error.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * A binary heap whose items know their place, so that any of them can be moved or removed. It owns
+ * none of them.
+ */
 #include "base/heap.h"
 
 #include "base/mem.h"

@@ -1,3 +1,7 @@
+/*
+ * Whole reads and writes, and files that are replaced at once. It waits, so tasks use it only for
+ * local files.
+ */
 #include "base/io.h"
 
 #include <errno.h>

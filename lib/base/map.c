@@ -1,3 +1,7 @@
+/*
+ * A hash map from bytes to pointers, with a secret seed against chosen keys. It keeps its own copy
+ * of each key unless asked to borrow.
+ */
 #include "base/map.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* Memory that is there, or the program ends. Secrets are wiped here too. */
 #include "base/mem.h"
 
 #include <malloc.h>

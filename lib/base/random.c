@@ -1,3 +1,4 @@
+/* Random bytes from the kernel. There is no fallback: without them the program ends. */
 #include "base/random.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Many objects of one size from few blocks. They are given back to the slab, and never to the
+ * system one by one.
+ */
 #include "base/slab.h"
 
 #include <string.h>

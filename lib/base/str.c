@@ -1,3 +1,4 @@
+/* A string that grows. It may hold any bytes; the NUL after them is for C's sake. */
 #include "base/str.h"
 
 #include <stdio.h>

@@ -1,6 +1,9 @@
+/* Looking at bytes that somebody else owns. Nothing here allocates or changes them. */
 #include "base/view.h"
 
 #include <errno.h>
+
+#include "base/mem.h"
 
 struct view view_from(struct view v, size_t start)
 {
@@ -227,4 +230,34 @@ bool view_has_control(struct view v)
 		if ((unsigned char)v.data[i] < 32 || v.data[i] == 127)
 			return true;
 	return false;
+}
+
+size_t view_distance(struct view a, struct view b)
+{
+	size_t rows[3][VIEW_DISTANCE_MAX + 1];
+	size_t *before = rows[0], *above = rows[1], *row = rows[2];
+
+	a = view_first(a, VIEW_DISTANCE_MAX);
+	b = view_first(b, VIEW_DISTANCE_MAX);
+	for (size_t j = 0; j <= b.len; j++)
+		before[j] = above[j] = j;
+	for (size_t i = 1; i <= a.len; i++) {
+		row[0] = i;
+		for (size_t j = 1; j <= b.len; j++) {
+			bool same = ascii_lower(a.data[i - 1]) == ascii_lower(b.data[j - 1]);
+			size_t best = above[j - 1] + !same;
+
+			best = MIN(best, MIN(above[j], row[j - 1]) + 1);
+			if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] &&
+			    a.data[i - 2] == b.data[j - 1] && before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			row[j] = best;
+		}
+		size_t *free_row = before;
+
+		before = above;
+		above = row;
+		row = free_row;
+	}
+	return above[b.len];
 }

@@ -77,6 +77,14 @@ bool view_is_ascii(struct view v);
 /* Has a byte below 32 or 127: never to be put into a header, a log line or a record as it is. */
 bool view_has_control(struct view v);
 
+/*
+ * How many letters must be changed, added, left out or swapped with their neighbour to make `a`
+ * into `b`, in any case (the restricted Damerau-Levenshtein distance). Of longer ones only the
+ * first VIEW_DISTANCE_MAX bytes are compared.
+ */
+#define VIEW_DISTANCE_MAX 80
+size_t view_distance(struct view a, struct view b);
+
 /* Locale-free character tests and case. */
 static inline char ascii_lower(char c)
 {

@@ -1,3 +1,4 @@
+/* $name in a parameter's value. Circles are found, and the length of the result is bounded. */
 #include "conf/expand.h"
 
 #include <errno.h>

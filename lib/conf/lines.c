@@ -1,3 +1,7 @@
+/*
+ * Logical lines of a Postfix-style file: comments out, continuations joined. What a line means is
+ * not known here.
+ */
 #include "conf/lines.h"
 
 struct lines lines_of(struct view text)

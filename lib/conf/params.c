@@ -110,56 +110,23 @@ const struct param_info *param_find(struct view name)
 	return &param_table[by_name[low]];
 }
 
-enum { NAME_MAX_NEAR = 80, DISTANCE_MAX = 2 };
-
-/*
- * How many bytes must be changed, added, left out or swapped with their neighbour to make a into
- * b (the restricted Damerau-Levenshtein distance). Both at most NAME_MAX_NEAR long.
- */
-static size_t parameter_distance(struct view a, struct view b)
-{
-	size_t rows[3][NAME_MAX_NEAR + 1];
-	size_t *before = rows[0], *above = rows[1], *row = rows[2];
-
-	for (size_t j = 0; j <= b.len; j++)
-		before[j] = above[j] = j;
-	for (size_t i = 1; i <= a.len; i++) {
-		row[0] = i;
-		for (size_t j = 1; j <= b.len; j++) {
-			bool same = a.data[i - 1] == b.data[j - 1];
-			size_t best = above[j - 1] + !same;
-
-			best = above[j] + 1 < best ? above[j] + 1 : best;
-			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] &&
-			    a.data[i - 2] == b.data[j - 1] && before[j - 2] + 1 < best)
-				best = before[j - 2] + 1;
-			row[j] = best;
-		}
-		size_t *free_row = before;
-
-		before = above;
-		above = row;
-		row = free_row;
-	}
-	return above[b.len];
-}
+enum { DISTANCE_MAX = 2 };
 
 const char *param_nearest(struct view name)
 {
 	const char *nearest = NULL;
 	size_t least = DISTANCE_MAX + 1;
 
-	if (name.len < 3 || name.len > NAME_MAX_NEAR)
+	if (name.len < 3 || name.len > VIEW_DISTANCE_MAX)
 		return NULL;
 	for (size_t i = 0; i < param_table_count; i++) {
 		struct view known = view_of(param_table[i].name);
 
-		if (known.len > NAME_MAX_NEAR || known.len > name.len + DISTANCE_MAX ||
+		if (known.len > VIEW_DISTANCE_MAX || known.len > name.len + DISTANCE_MAX ||
 		    name.len > known.len + DISTANCE_MAX)
 			continue;
 
-		size_t d = parameter_distance(name, known);
+		size_t d = view_distance(name, known);
 
 		if (d < least) {
 			least = d;

@@ -1,3 +1,4 @@
+/* The command line that master gives a program. Nobody else starts one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

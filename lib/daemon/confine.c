@@ -1,3 +1,7 @@
+/*
+ * A program gives up what it does not need: user, root, capabilities, calls. The filter of calls
+ * and Landlock have files of their own.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

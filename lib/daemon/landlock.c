@@ -1,3 +1,7 @@
+/*
+ * Landlock: which files and which ports a program may still reach. An older kernel has less of it,
+ * and the log says so.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>

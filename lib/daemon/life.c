@@ -1,3 +1,7 @@
+/*
+ * A program's life: ready, at work, retiring, gone. It tells master of each step, and waits here
+ * for the last work to end.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

@@ -1,3 +1,7 @@
+/*
+ * The entry of every program under master. It reads the configuration, confines the program, and
+ * lets it serve.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

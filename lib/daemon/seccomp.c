@@ -1,3 +1,7 @@
+/*
+ * The filter of system calls, by kind of program and by argument. Files and ports are
+ * landlock.c's.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>

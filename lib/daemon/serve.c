@@ -1,3 +1,7 @@
+/*
+ * Accepting connections, one task for each. How many there may be is bounded; what is said on them
+ * is the program's business.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>

@@ -1,3 +1,7 @@
+/*
+ * Reads the words of an IMAP command (RFC 9051, section 9) from a stream. It knows syntax;
+ * commands know meaning.
+ */
 #include "imap/parser.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * Sequence and UID sets: parsed, sorted, merged. Their size is bounded by the line they came in.
+ */
 #include <errno.h>
 #include <stdlib.h>
 

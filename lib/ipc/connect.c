@@ -1,3 +1,4 @@
+/* Connecting to the socket of another program by its name. What is said on it is elsewhere. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

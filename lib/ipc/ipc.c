@@ -1,3 +1,7 @@
+/*
+ * The sending half of a connection between programs, and its life. What arrives is read in
+ * receive.c.
+ */
 #include "ipc/ipc.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Messages as bytes and back, from the table in messages.def. Every length is checked here, so
+ * that no receiver need do it.
+ */
 #include "ipc/pack.h"
 
 #include <arpa/inet.h>

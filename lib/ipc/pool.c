@@ -1,3 +1,7 @@
+/*
+ * Connections to a service that are kept between questions. One that has died meanwhile is
+ * replaced without a word.
+ */
 #include <errno.h>
 
 #include "base/mem.h"

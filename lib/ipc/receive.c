@@ -1,3 +1,7 @@
+/*
+ * The receiving half of a connection between programs. A peer that sends what it may not send is
+ * cut off here.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* A mail address: split, quoted, shown. Parsing a header's list of them is elsewhere. */
 #include "mail/address.h"
 
 #include "base/mem.h"

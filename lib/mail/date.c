@@ -1,3 +1,4 @@
+/* Dates as mail and IMAP write them. Reading them is in date_parse.c. */
 #include <time.h>
 
 #include "mail/date.h"

@@ -1,3 +1,7 @@
+/*
+ * Dates as strangers write them, old forms included. What cannot be understood has no date;
+ * nothing is guessed.
+ */
 #include <errno.h>
 
 #include "base/mem.h"

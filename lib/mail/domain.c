@@ -1,3 +1,7 @@
+/*
+ * Domain names and address literals: valid or not, and the A-label form. No question to the DNS is
+ * asked.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <idn2.h>

@@ -1,3 +1,6 @@
+/*
+ * The end of DATA and its dots (RFC 5321, 4.5.2), a piece at a time. Only CR LF ends a line here.
+ */
 #include "mail/dotstream.h"
 
 /* A feed under way: input from `run` to `at` is unchanged content not yet emitted. */

@@ -1,3 +1,7 @@
+/*
+ * The smallest pieces of a structured header field (RFC 5322, 3.2). What they make up is known
+ * elsewhere.
+ */
 #include "mail/lex.h"
 
 bool lex_is_atext(char c)

@@ -1,3 +1,7 @@
+/*
+ * The MIME structure of a message as a tree of byte ranges. Depth and number of parts are bounded;
+ * contents are not decoded.
+ */
 #include "mail/mime.h"
 #include "base/mem.h"
 

@@ -1,3 +1,7 @@
+/*
+ * The table of all restriction words, and how each is asked. Evaluating a list of them is in
+ * lists.c and policy.c.
+ */
 #include "policy/internal.h"
 
 /* Every restriction of Postfix; what has no function is known by name only. */

@@ -5,40 +5,14 @@
 #include "mail/address.h"
 #include "policy/internal.h"
 
-#define WORD_MAX_COMPARED 64 /* bytes of a misspelt word that are compared */
-
-/* Edit distance of two words (Levenshtein), each at most WORD_MAX_COMPARED long. */
-static size_t restriction_distance(struct view a, struct view b)
-{
-	size_t row[WORD_MAX_COMPARED + 1];
-
-	for (size_t i = 0; i <= b.len; i++)
-		row[i] = i;
-	for (size_t i = 1; i <= a.len; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t n = 1; n <= b.len; n++) {
-			size_t replaced = diagonal + (ascii_lower(a.data[i - 1]) !=
-						      ascii_lower(b.data[n - 1]));
-
-			diagonal = row[n];
-			row[n] = MIN(replaced, MIN(row[n], row[n - 1]) + 1);
-		}
-	}
-	return row[b.len];
-}
-
 static int unknown_word(const struct policy *policy, struct view word, const char *where,
 			struct error *err)
 {
-	struct view compared = view_first(word, WORD_MAX_COMPARED);
 	const char *nearest = NULL;
 	size_t best = word.len / 3 + 2;
 
 	for (const struct element *e = policy_elements; e->name != NULL; e++) {
-		size_t d = restriction_distance(compared,
-						view_first(view_of(e->name), WORD_MAX_COMPARED));
+		size_t d = view_distance(word, view_of(e->name));
 
 		if (d < best) {
 			best = d;
@@ -46,8 +20,7 @@ static int unknown_word(const struct policy *policy, struct view word, const cha
 		}
 	}
 	for (size_t i = 0; i < policy->class_count; i++) {
-		size_t d = restriction_distance(
-			compared, view_first(view_of(policy->classes[i].name), WORD_MAX_COMPARED));
+		size_t d = view_distance(word, view_of(policy->classes[i].name));
 
 		if (d < best) {
 			best = d;

@@ -1,3 +1,7 @@
+/*
+ * Asking the restrictions of a stage in order, until one decides. What each one asks is in a file
+ * of its own.
+ */
 #include <errno.h>
 
 #include "policy/internal.h"

@@ -1,3 +1,7 @@
+/*
+ * The agents' side of a delivery: what qmgr asks, and what is answered. It reads the queue file
+ * and never writes it.
+ */
 #include "queue/delivery.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The bytes of a queue file: head, slots, state. Pure: no file is touched. */
 #include "queue/format.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Asking qmgr for a place among those who work at the same time. Without an answer there is no
+ * place.
+ */
 #include "queue/permit.h"
 
 #include <pwd.h>

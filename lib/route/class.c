@@ -1,3 +1,7 @@
+/*
+ * Which class a domain belongs to: local, virtual, relay, or the rest. It reads tables and decides
+ * nothing else.
+ */
 #include "route/internal.h"
 
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* The addresses of this host and of its proxies. Read once; a change of them is a restart. */
 #include "route/interfaces.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,7 @@
+/*
+ * Looking an address up in a list of tables, in Postfix's order of keys. A table that cannot be
+ * asked is an error and no "not found".
+ */
 #include "route/internal.h"
 
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* From an address to transport, next hop and recipient. What exists is asked elsewhere. */
 #include "route/internal.h"
 
 #include "base/log.h"

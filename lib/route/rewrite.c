@@ -1,3 +1,4 @@
+/* Canonical maps and automatic copies. Aliases are expanded in virtual.c and by local. */
 #include "route/internal.h"
 
 #include "base/log.h"

@@ -1,3 +1,7 @@
+/*
+ * The tables that routing needs, opened together and closed together. No question is answered
+ * here.
+ */
 #include "route/internal.h"
 
 #include <stddef.h>

@@ -1,3 +1,7 @@
+/*
+ * Addresses in standard form: source routes, percent signs, missing domains. It knows syntax and
+ * our own names, not tables.
+ */
 #include "route/internal.h"
 
 #include "conf/conf.h"

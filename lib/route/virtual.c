@@ -1,3 +1,7 @@
+/*
+ * Expanding virtual aliases to a bounded list of addresses. Circles and floods are errors and no
+ * endless loop.
+ */
 #include "route/internal.h"
 
 #include "base/log.h"

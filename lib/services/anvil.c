@@ -1,3 +1,4 @@
+/* How other programs ask anvil. An anvil that does not answer stops no mail. */
 #include <errno.h>
 
 #include "services/clients.h"

@@ -1,3 +1,7 @@
+/*
+ * A child that becomes its user and serves that user's connections. It knows one user and forgets
+ * everything about others.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

@@ -1,3 +1,7 @@
+/*
+ * Giving a logged-in connection to the user's process. The receiver believes nothing but what auth
+ * has said.
+ */
 #include "session/handover.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The parent that makes a process for each user. It reads no mail and no command. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>

@@ -1,3 +1,7 @@
+/*
+ * Carries the bytes of an encrypted connection between the program with the TLS session and the
+ * user's process. It looks into none of them.
+ */
 #include <errno.h>
 #include <sys/socket.h>
 

@@ -1,3 +1,7 @@
+/*
+ * A message on its way into a folder: written, synced, named, indexed. Until the last step nobody
+ * sees it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

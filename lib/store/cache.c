@@ -1,3 +1,7 @@
+/*
+ * What is remembered of a message: header fields, envelope, structure. All of it can be made anew
+ * from the file.
+ */
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>

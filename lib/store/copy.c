@@ -1,3 +1,4 @@
+/* COPY and MOVE within a mailbox. Files are linked where possible and never half there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

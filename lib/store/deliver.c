@@ -1,3 +1,7 @@
+/*
+ * Delivery into a Maildir, by the user's own process. The index learns of it later; the file is
+ * what counts.
+ */
 #include "store/deliver.h"
 
 #include <errno.h>

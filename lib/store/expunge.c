@@ -1,3 +1,6 @@
+/*
+ * Removing messages for good, index first. A crash in between leaves a file that is removed later.
+ */
 #include <errno.h>
 
 #include "base/mem.h"

@@ -1,3 +1,4 @@
+/* Changing flags and keywords of messages. One transaction, however many there are. */
 #include <errno.h>
 
 #include "base/mem.h"

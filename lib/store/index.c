@@ -1,3 +1,7 @@
+/*
+ * The records of folders and messages in a transaction: found, changed, numbered. Files are not
+ * touched here.
+ */
 #include "store/index.h"
 
 #include <errno.h>

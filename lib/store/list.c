@@ -1,3 +1,4 @@
+/* Which folders there are, and what is known of each. Nothing is opened for writing. */
 #include <errno.h>
 
 #include "base/mem.h"

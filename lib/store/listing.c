@@ -1,3 +1,7 @@
+/*
+ * What lies in a Maildir's folders, as names. Other servers' files are read here, and none is
+ * changed.
+ */
 #include "store/listing.h"
 
 #include <dirent.h>

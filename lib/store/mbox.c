@@ -1,3 +1,4 @@
+/* Delivery into an mbox file, locked and synced. What is already in it is not read. */
 #include "store/deliver.h"
 
 #include <errno.h>

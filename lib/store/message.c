@@ -1,3 +1,7 @@
+/*
+ * One message of an open mailbox: its file, its size, its bytes. It is found again when another
+ * program has renamed it.
+ */
 #include "store/message.h"
 
 #include <errno.h>

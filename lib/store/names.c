@@ -1,3 +1,4 @@
+/* Names of folders and of files in a Maildir. Only syntax: nothing is looked for. */
 #include "store/names.h"
 
 #include <errno.h>

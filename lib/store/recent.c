@@ -1,3 +1,4 @@
+/* Who may say \Recent of which messages. Each is told to one session alone. */
 #include "store/recent.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * The index's records and keys as bytes and back. Damaged bytes are an error and never a crash.
+ */
 #include "store/records.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* What has changed since a session looked last. It tells, and changes nothing. */
 #include <errno.h>
 
 #include "base/mem.h"

@@ -1,3 +1,6 @@
+/*
+ * Renaming a folder with all below it. A crash leaves it before or after, and nothing in between.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* ENVELOPE and its addresses as IMAP shows them. From bytes to bytes, without the index. */
 #include "store/render.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* BODY and BODYSTRUCTURE as IMAP shows them. From a tree to bytes, without the index. */
 #include <stdio.h>
 
 #include "base/mem.h"

@@ -1,3 +1,4 @@
+/* Whether index and files agree, for tests and administrators. It mends nothing. */
 #include <errno.h>
 #include <unistd.h>
 

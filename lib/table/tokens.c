@@ -1,3 +1,7 @@
+/*
+ * A table's text and an alias list as words, with their lines. What a word means is not known
+ * here.
+ */
 #include "table/tokens.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Connecting over the network, address after address, as a task. Which addresses is decided
+ * elsewhere.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

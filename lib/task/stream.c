@@ -1,3 +1,7 @@
+/*
+ * The reading half of a buffered connection, with or without TLS. Every read has a bound and a
+ * deadline.
+ */
 #include "task/stream.h"
 
 #include <errno.h>

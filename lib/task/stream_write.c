@@ -1,3 +1,4 @@
+/* The writing half of a buffered connection. A peer that does not read ends at its deadline. */
 #include "task/stream.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Tasks: functions with a stack of their own that take turns. One thread runs them all, so that
+ * nothing is locked between two waits.
+ */
 #include "task/task.h"
 
 #include <errno.h>

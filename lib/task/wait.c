@@ -1,3 +1,7 @@
+/*
+ * Waiting for one another: lists of tasks that wait, pauses, a lock. Nothing here is shared
+ * between threads.
+ */
 #include <errno.h>
 
 #include "base/mem.h"

@@ -172,12 +172,27 @@ static void test_utf8(void **state)
 	assert_false(view_has_control(VIEW("a b\xc3\xa4")));
 }
 
+static void test_distance(void **state)
+{
+	char far[VIEW_DISTANCE_MAX + 50];
+
+	(void)state;
+	memset(far, 'x', sizeof(far));
+	assert_int_equal(view_distance(VIEW(""), VIEW("abc")), 3);
+	assert_int_equal(view_distance(VIEW("permit"), VIEW("PERMIT")), 0);
+	assert_int_equal(view_distance(VIEW("premit"), VIEW("permit")), 1);
+	assert_int_equal(view_distance(VIEW("rejct"), VIEW("reject")), 1);
+	assert_int_equal(view_distance(VIEW("kitten"), VIEW("sitting")), 3);
+	assert_int_equal(view_distance(view_make(far, sizeof(far)), VIEW("")), VIEW_DISTANCE_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parts),	cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_find),	cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_numbers), cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_parts),	 cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_find),	 cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_numbers),	 cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_distance),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
