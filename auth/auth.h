@@ -5,12 +5,17 @@
  *
  *	main.c		what is asked: exchanges, cookies, the list of mechanisms
  *	exchange.c	the mechanisms as a table; those that send the password
+ *	ask.c		their rounds with the client
+ *	mechanism.c	what kinds of them there are
  *	scram.c		SCRAM-SHA-256
  *	verify.c	name and password to a verdict; the same for all mechanisms
  *	system.c	system users: PAM, shadow
  *	cache.c		passwords that were right a moment ago
  *	turn.c		when a check may be made, after earlier failures
  *	cookie.c	proofs of a login, for the session programs
+ *	elsewhere.c	servers of other software that judge instead (smtpd_sasl_type)
+ *	dovecot.c	asking one that speaks Dovecot's protocol; dovecot_reply.c reads what it says
+ *	saslauthd.c	asking saslauthd
  *
  * Whatever comes is hostile: names and responses are checked before anything looks at them, a
  * wrong name takes as long as a wrong password, and no answer says which of them it was.
@@ -24,25 +29,27 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
+#include "mechanism.h"
 #include "task/task.h"
 #include "user/user.h"
 
 /* What is known of an attempt to log in. The strings are its own. */
 struct attempt {
-	struct str service, client_address, server_address;
-	const char *mechanism; /* from our table */
+	struct str service, client_address, server_address, realm;
+	char mechanism[MECHANISM_NAME_MAX + 1]; /* in capitals */
 	bool secured;
 	msec_t started;
 };
 
 enum verdict { LOGIN_RIGHT, LOGIN_WRONG, LOGIN_DISABLED, LOGIN_TEMPORARY };
 
-/* ---- exchange.c ---- */
+/* ---- ask.c ---- */
 
 /* One run of a mechanism. */
 struct exchange {
 	struct ipc *ipc;
 	const struct attempt *attempt;
+	const struct saslauthd *saslauthd; /* checks the password that a mechanism sends; or NULL */
 	bool has_initial;
 	struct str said;  /* by the client, last; at first the initial response. Wiped */
 	struct str name;  /* that the client gave, for the log */
@@ -52,15 +59,23 @@ struct exchange {
 	struct error why; /* for our log; the client must not see it */
 };
 #define EXCHANGE_CANCELLED 1
+#define EXCHANGE_UNKNOWN   2 /* there is no such mechanism */
 /* Sends a challenge; x->said becomes the response. 0, EXCHANGE_CANCELLED, negative: the end. */
 int exchange_ask(struct exchange *x, struct view challenge);
+void exchange_forget_said(struct exchange *x);
+/* Also what was received is not to lie about in memory. */
+void exchange_wipe(struct view received);
+
+/* ---- exchange.c ---- */
+
 /* Looks at auth_mechanisms. Before confinement. */
 int exchange_prepare(struct error *err);
 
 /* From auth_begin to auth_ok or auth_failed. Negative: the connection is to be closed. */
 int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin);
-/* "PLAIN LOGIN" */
-void exchange_mechanisms(bool secured, struct str *names);
+/* Appends "PLAIN LOGIN", to be announced. 0, or a negative errno with the reason. Waits. */
+int exchange_mechanisms(const struct msg_auth_mechanisms *question, struct str *names,
+			struct error *err);
 
 /* ---- scram.c ---- */
 

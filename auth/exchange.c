@@ -3,6 +3,7 @@
  * are a line of text each way, so they are read here, with just the checks that we want.
  */
 #include "auth.h"
+#include "elsewhere.h"
 
 #include <errno.h>
 
@@ -20,41 +21,6 @@
 /* Of a session's number. */
 #define SESSION_BYTES 6
 
-/* Also what was received is not to lie about in memory. */
-static void exchange_wipe(struct view received)
-{
-	if (received.len > 0)
-		mem_wipe((void *)(uintptr_t)received.data, received.len);
-}
-
-static void exchange_forget_said(struct exchange *x)
-{
-	if (x->said.data != NULL)
-		mem_wipe(x->said.data, x->said.size);
-	str_clear(&x->said);
-}
-
-int exchange_ask(struct exchange *x, struct view challenge)
-{
-	struct message m;
-	int r = ipc_send(x->ipc, auth_challenge, .bytes = challenge);
-
-	exchange_forget_said(x);
-	if (r == 0)
-		r = ipc_receive(x->ipc, &m);
-	if (r < 0)
-		return r == -EINVAL ? -EBADMSG : r;
-	if (m.type == MSG_auth_cancel)
-		return EXCHANGE_CANCELLED;
-	if (m.type != MSG_auth_response) {
-		message_close_fd(&m);
-		return -EBADMSG;
-	}
-	str_append(&x->said, m.auth_response.bytes);
-	exchange_wipe(m.auth_response.bytes);
-	return 0;
-}
-
 /* ---- mechanisms that send the password ---- */
 
 /* Checks it for x->name when its turn has come. */
@@ -64,8 +30,14 @@ static int exchange_check(struct exchange *x, struct view password)
 	struct turn *turn;
 
 	turn = turn_take(str_view(&x->attempt->client_address), name, &x->why);
-	x->verdict = turn != NULL ? verify_password(x->attempt, name, password, &x->user, &x->why)
-				  : LOGIN_TEMPORARY;
+	if (turn == NULL)
+		x->verdict = LOGIN_TEMPORARY;
+	else if (x->saslauthd != NULL)
+		x->verdict =
+			saslauthd_check(x->saslauthd, str_view(&x->attempt->service), name,
+					str_view(&x->attempt->realm), password, &x->user, &x->why);
+	else
+		x->verdict = verify_password(x->attempt, name, password, &x->user, &x->why);
 	turn_end(turn, x->verdict);
 	return 0;
 }
@@ -123,15 +95,17 @@ static int login_run(struct exchange *x)
 
 /* ---- the table ---- */
 
+#define SENDS_PASSWORD (MECHANISM_PLAINTEXT | MECHANISM_ACTIVE | MECHANISM_DICTIONARY)
+
 static const struct mechanism {
 	const char *name;
-	bool sends_password; /* in clear */
+	unsigned kinds;
 	/* 0 with the verdict in x, EXCHANGE_CANCELLED, or negative: the connection is over. */
 	int (*run)(struct exchange *x);
 } mechanisms[] = {
-	{ "PLAIN", true, plain_run },
-	{ "LOGIN", true, login_run },
-	{ "SCRAM-SHA-256", false, scram_run },
+	{ "PLAIN", SENDS_PASSWORD, plain_run },
+	{ "LOGIN", SENDS_PASSWORD, login_run },
+	{ "SCRAM-SHA-256", MECHANISM_DICTIONARY | MECHANISM_MUTUAL, scram_run },
 };
 
 static const struct mechanism *mechanism_find(struct view name)
@@ -166,14 +140,56 @@ int exchange_prepare(struct error *err)
 static bool mechanism_is_offered(const struct mechanism *mechanism, bool secured)
 {
 	return mechanism_is_enabled(mechanism) &&
-	       (secured || !mechanism->sends_password || !param.disable_plaintext_auth);
+	       (secured || !(mechanism->kinds & MECHANISM_PLAINTEXT) ||
+		!param.disable_plaintext_auth);
 }
 
-void exchange_mechanisms(bool secured, struct str *names)
+/* Of a server that only judges passwords. */
+static bool mechanism_is_for(const struct mechanism *mechanism, const struct saslauthd *server)
 {
+	return (mechanism->kinds & MECHANISM_PLAINTEXT) &&
+	       saslauthd_has_mechanism(server, mechanism->name);
+}
+
+static int list_of_saslauthd(const struct saslauthd *server, struct view refused, struct str *names,
+			     struct error *err)
+{
+	if (saslauthd_problem(server) != NULL)
+		return error_set(err, -ENOTSUP, "smtpd_sasl_type = cyrus: %s",
+				 saslauthd_problem(server));
 	for (size_t i = 0; i < ARRAY_SIZE(mechanisms); i++)
-		if (mechanism_is_offered(&mechanisms[i], secured))
+		if (mechanism_is_for(&mechanisms[i], server) &&
+		    mechanism_suits(mechanisms[i].kinds, refused))
 			str_printf(names, "%s%s", names->len > 0 ? " " : "", mechanisms[i].name);
+	return 0;
+}
+
+static int list_of_server(struct view name, struct view refused, struct str *names,
+			  struct error *err)
+{
+	struct elsewhere *server = elsewhere_find(name);
+
+	if (server == NULL)
+		return error_set(err, -EACCES, "the server %.*s is not configured", VIEW_ARG(name));
+	return server->dovecot != NULL ? dovecot_mechanisms(server->dovecot, refused, names, err)
+				       : list_of_saslauthd(server->saslauthd, refused, names, err);
+}
+
+int exchange_mechanisms(const struct msg_auth_mechanisms *question, struct str *names,
+			struct error *err)
+{
+	if (question->server.len > 0) {
+		/* Asking waits, and the message is not valid after that. */
+		_cleanup_(str_free) struct str refused = STR_EMPTY;
+
+		str_append(&refused, question->refused);
+		return list_of_server(question->server, str_view(&refused), names, err);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(mechanisms); i++)
+		if (mechanism_is_offered(&mechanisms[i], question->secured != 0) &&
+		    mechanism_suits(mechanisms[i].kinds, question->refused))
+			str_printf(names, "%s%s", names->len > 0 ? " " : "", mechanisms[i].name);
+	return 0;
 }
 
 /* ---- answers ---- */
@@ -264,7 +280,23 @@ static void exchange_free(struct exchange *x)
 	str_free(&x->final);
 }
 
-static int exchange_conclude(struct ipc *ipc, const struct mechanism *mechanism,
+/* Who judges, and by what mechanism: ours, or with a server of other software. */
+struct judge {
+	const struct mechanism *mechanism; /* NULL: all is the server's part */
+	struct elsewhere *server;	   /* NULL: our own users */
+	struct view refused;
+};
+
+static int judge_run(const struct judge *judge, struct exchange *x)
+{
+	if (judge->mechanism == NULL)
+		return dovecot_run(x, judge->server->dovecot, judge->refused);
+	if (judge->server != NULL)
+		x->saslauthd = judge->server->saslauthd;
+	return judge->mechanism->run(x);
+}
+
+static int exchange_conclude(struct ipc *ipc, const struct judge *judge,
 			     const struct attempt *attempt, const struct msg_auth_begin *begin)
 {
 	_cleanup_(exchange_free) struct exchange x = {
@@ -277,9 +309,11 @@ static int exchange_conclude(struct ipc *ipc, const struct mechanism *mechanism,
 
 	str_append(&x.said, begin->initial);
 	exchange_wipe(begin->initial);
-	r = mechanism->run(&x);
+	r = judge_run(judge, &x);
 	if (r == EXCHANGE_CANCELLED)
 		return exchange_refuse(ipc, AUTH_FAIL_PROTOCOL, "Authentication cancelled");
+	if (r == EXCHANGE_UNKNOWN)
+		return exchange_refuse(ipc, AUTH_FAIL_MECHANISM, "Mechanism not supported");
 	if (r < 0)
 		return r;
 	if (x.verdict == LOGIN_RIGHT)
@@ -292,26 +326,64 @@ static void exchange_attempt_free(struct attempt *attempt)
 	str_free(&attempt->service);
 	str_free(&attempt->client_address);
 	str_free(&attempt->server_address);
+	str_free(&attempt->realm);
+}
+
+/* NULL, or why there is no judge for it. */
+static const char *judge_find(const struct msg_auth_begin *begin, struct judge *judge)
+{
+	judge->mechanism = mechanism_find(begin->mechanism);
+	if (begin->server.len > 0) {
+		judge->server = elsewhere_find(begin->server);
+		if (judge->server == NULL)
+			return "The server is not configured";
+		if (judge->server->dovecot != NULL) {
+			judge->mechanism = NULL;
+			return mechanism_is_name(begin->mechanism) ? NULL
+								   : "Mechanism not supported";
+		}
+		return judge->mechanism != NULL &&
+				       saslauthd_problem(judge->server->saslauthd) == NULL &&
+				       mechanism_is_for(judge->mechanism,
+							judge->server->saslauthd) &&
+				       mechanism_suits(judge->mechanism->kinds, begin->refused)
+			       ? NULL
+			       : "Mechanism not supported";
+	}
+	if (judge->mechanism == NULL || !mechanism_is_enabled(judge->mechanism) ||
+	    !mechanism_suits(judge->mechanism->kinds, begin->refused))
+		return "Mechanism not supported";
+	return mechanism_is_offered(judge->mechanism, begin->secured != 0)
+		       ? NULL
+		       : "This mechanism needs an encrypted connection";
+}
+
+static void exchange_attempt_fill(struct attempt *attempt, const struct msg_auth_begin *begin)
+{
+	for (size_t i = 0; i < begin->mechanism.len && i < MECHANISM_NAME_MAX; i++)
+		attempt->mechanism[i] = ascii_upper(begin->mechanism.data[i]);
+	str_append(&attempt->service, begin->service);
+	str_append(&attempt->client_address, begin->client_address);
+	str_append(&attempt->server_address, begin->server_address);
+	str_append(&attempt->realm, begin->realm);
 }
 
 int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin)
 {
 	_cleanup_(exchange_attempt_free) struct attempt attempt = { .secured = begin->secured != 0,
 								    .started = clock_now() };
-	const struct mechanism *mechanism = mechanism_find(begin->mechanism);
+	_cleanup_(str_free) struct str refused = STR_EMPTY;
+	struct judge judge = { .mechanism = NULL };
+	const char *problem = judge_find(begin, &judge);
 
-	if (mechanism == NULL || !mechanism_is_enabled(mechanism))
-		return exchange_refuse(ipc, AUTH_FAIL_MECHANISM, "Mechanism not supported");
-	if (!mechanism_is_offered(mechanism, attempt.secured))
-		return exchange_refuse(ipc, AUTH_FAIL_MECHANISM,
-				       "This mechanism needs an encrypted connection");
-	attempt.mechanism = mechanism->name;
-	str_append(&attempt.service, begin->service);
-	str_append(&attempt.client_address, begin->client_address);
-	str_append(&attempt.server_address, begin->server_address);
+	if (problem != NULL)
+		return exchange_refuse(ipc, AUTH_FAIL_MECHANISM, problem);
+	exchange_attempt_fill(&attempt, begin);
+	str_append(&refused, begin->refused);
+	judge.refused = str_view(&refused);
 	ipc_set_timeout(ipc, RESPONSE_TIMEOUT);
 
-	int r = exchange_conclude(ipc, mechanism, &attempt, begin);
+	int r = exchange_conclude(ipc, &judge, &attempt, begin);
 
 	ipc_set_timeout(ipc, param.ipc_timeout);
 	return r;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
+#include "elsewhere.h"
 
 static int auth_prepare(struct error *err);
 static void auth_serve(struct ipc *ipc);
@@ -30,6 +31,8 @@ static int auth_prepare(struct error *err)
 		r = verify_prepare(err);
 	if (r == 0)
 		r = exchange_prepare(err);
+	if (r == 0)
+		r = elsewhere_load(err);
 	/* pam_unix runs unix_chkpwd, and modules are loaded when they are needed. */
 	if (r == 0 && system_method() == SYSTEM_PAM)
 		daemon_add_calls(CALLS_EXEC | CALLS_LOAD_CODE);
@@ -68,8 +71,13 @@ static int redeem(struct ipc *ipc, const struct msg_auth_redeem *m)
 static int auth_list_mechanisms(struct ipc *ipc, const struct msg_auth_mechanisms *m)
 {
 	_cleanup_(str_free) struct str names = STR_EMPTY;
+	struct error err = ERROR_NONE;
 
-	exchange_mechanisms(m->secured != 0, &names);
+	if (exchange_mechanisms(m, &names, &err) < 0) {
+		log_warning("%s", err.text);
+		return ipc_send(ipc, auth_failed, .why = AUTH_FAIL_TEMPORARY,
+				.text = view_of(err.text));
+	}
 	return ipc_send(ipc, auth_mechanism_list, .names = str_view(&names));
 }
 

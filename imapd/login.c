@@ -54,7 +54,7 @@ static void imap_login_capabilities(const struct login *l, struct str *out)
 	str_append_cstr(out, "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE");
 	if (login_offers_tls(l))
 		str_append_cstr(out, " STARTTLS");
-	if (auth_mechanisms(VIEW("imap"), l->secured, &names) == 0) {
+	if (login_mechanisms(l, &names) == 0) {
 		rest = str_view(&names);
 		while (view_next_word(&rest, " ", &name))
 			str_printf(out, " AUTH=%.*s", VIEW_ARG(name));

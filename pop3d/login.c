@@ -61,7 +61,7 @@ static int command_capa(struct login *l, struct pop3_login *own, struct view arg
 		str_append_cstr(&text, "STLS\r\n");
 	if (login_may_send_password(l))
 		str_append_cstr(&text, "USER\r\n");
-	if (auth_mechanisms(VIEW("pop3"), l->secured, &names) == 0 && names.len > 0)
+	if (login_mechanisms(l, &names) == 0 && names.len > 0)
 		str_printf(&text, "SASL %s\r\n", str_cstr(&names));
 	str_append_cstr(&text, ".\r\n");
 
@@ -123,7 +123,7 @@ static int pop3_list_mechanisms(struct login *l)
 {
 	_cleanup_(str_free) struct str names = STR_EMPTY, text = STR_EMPTY;
 	struct view rest, name;
-	int r = auth_mechanisms(VIEW("pop3"), l->secured, &names);
+	int r = login_mechanisms(l, &names);
 
 	if (r < 0)
 		return pop3_login_refuse(l, l->protocol->refusals[REFUSE_TEMPORARY]);

@@ -167,15 +167,20 @@ int verb_auth(struct session *s, struct view argument)
 		return r;
 	view_next_word(&argument, " \t", &name);
 	argument = view_trim(argument);
+	if (is_mechanism(name) && !server_lets_mechanism(name))
+		return reply(s, "504 5.5.4 Error: authentication mechanism not supported");
 	if (!is_mechanism(name) || view_find_byte(argument, ' ') != VIEW_NOT_FOUND)
 		return reply(s, "501 5.5.4 Syntax: AUTH mechanism [initial-response]");
 	/* A copy: the next line takes the place of this one. */
 	str_append(&mechanism, name);
 	if (take_initial(s, argument, &initial, &r)) {
-		struct auth_exchange *exchange = auth_begin(
-			VIEW("smtp"), str_view(&mechanism), argument.len > 0, str_view(&initial),
-			s->secured, view_of(s->peer->text), view_of(s->peer->server_text), &answer);
+		struct auth_client client = server_auth_client(s->secured);
+		struct auth_exchange *exchange;
 
+		client.address = view_of(s->peer->text);
+		client.server_address = view_of(s->peer->server_text);
+		exchange = auth_begin(&client, str_view(&mechanism), argument.len > 0,
+				      str_view(&initial), &answer);
 		r = run_exchange(s, exchange, str_view(&mechanism), &answer);
 		auth_exchange_free(exchange);
 	}

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "conf/conf.h"
 #include "services/clients.h"
 
@@ -123,6 +124,9 @@ static int server_open_lists(struct error *err)
 			      "smtpd_forbid_bare_newline_exclusions",
 			      param.smtpd_forbid_bare_newline_exclusions, MATCH_ADDRESSES, err);
 	if (r == 0)
+		r = open_list(&server.auth_filter, "smtpd_sasl_mechanism_filter",
+			      param.smtpd_sasl_mechanism_filter, MATCH_STRINGS, err);
+	if (r == 0)
 		r = open_list(&server.auth_exceptions, "smtpd_sasl_exceptions_networks",
 			      param.smtpd_sasl_exceptions_networks, MATCH_ADDRESSES, err);
 	return r;
@@ -159,7 +163,51 @@ void server_close(void)
 	matchlist_close(server.event_exceptions);
 	matchlist_close(server.bare_newline_exclusions);
 	matchlist_close(server.auth_exceptions);
+	matchlist_close(server.auth_filter);
+	free(server.auth_server);
 	server = (struct server){ 0 };
+}
+
+/* "dovecot:private/auth", as auth knows it. */
+static char *auth_server_name(void)
+{
+	struct str name = STR_EMPTY;
+
+	if (conf_sasl_is_elsewhere())
+		str_printf(&name, "%s:%s", param.smtpd_sasl_type, param.smtpd_sasl_path);
+	else
+		str_append_cstr(&name, "");
+	return str_take(&name);
+}
+
+struct auth_client server_auth_client(bool secured)
+{
+	if (server.auth_server == NULL)
+		server.auth_server = auth_server_name();
+	return (struct auth_client){
+		.service = server.auth_server[0] != '\0' ? view_of(param.smtpd_sasl_service)
+							 : VIEW("smtp"),
+		.secured = secured,
+		.server = view_of(server.auth_server),
+		.refused = view_of(secured ? param.smtpd_sasl_tls_security_options
+					   : param.smtpd_sasl_security_options),
+		.realm = view_of(param.smtpd_sasl_local_domain),
+	};
+}
+
+bool server_lets_mechanism(struct view name)
+{
+	return server.auth_filter == NULL || matchlist_match(server.auth_filter, name, NULL) == 1;
+}
+
+/* Those that the filter lets pass; the filter may wait. */
+static void mechanisms_filter(struct view names, struct str *passed)
+{
+	struct view name;
+
+	while (view_next_word(&names, " ", &name))
+		if (server_lets_mechanism(name))
+			str_printf(passed, "%s%.*s", passed->len > 0 ? " " : "", VIEW_ARG(name));
 }
 
 struct view server_mechanisms(bool secured)
@@ -168,19 +216,22 @@ struct view server_mechanisms(bool secured)
 		struct str names;
 		msec_t until;
 	} kept[2];
-	struct str fresh = STR_EMPTY;
+	_cleanup_(str_free) struct str fresh = STR_EMPTY;
 
 	if (clock_now() >= kept[secured].until) {
-		int r = auth_mechanisms(VIEW("smtp"), secured, &fresh);
+		struct auth_client client = server_auth_client(secured);
+		struct str passed = STR_EMPTY;
+		int r = auth_mechanisms(&client, &fresh);
 
 		if (r < 0) {
 			log_warning("auth does not say which mechanisms there are: %s",
 				    strerror(-r));
-			str_free(&fresh);
-			return VIEW_NONE;
+			/* Who then uses one hears that it cannot be judged now. */
+			return str_view(&kept[secured].names);
 		}
+		mechanisms_filter(str_view(&fresh), &passed);
 		str_free(&kept[secured].names);
-		kept[secured].names = fresh;
+		kept[secured].names = passed;
 		kept[secured].until = clock_after(MECHANISMS_KEPT);
 	}
 	return str_view(&kept[secured].names);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "policy/policy.h"
 #include "route/route.h"
+#include "services/clients.h"
 #include "table/table.h"
 #include "task/stream.h"
 #include "tls/tls.h"
@@ -42,7 +43,8 @@ struct server {
 	enum bare_newline bare_newline;
 	unsigned discarded; /* EHLO_... */
 	struct matchlist *forbidden_commands, *event_exceptions, *bare_newline_exclusions,
-		*auth_exceptions;
+		*auth_exceptions, *auth_filter;
+	char *auth_server; /* "dovecot:private/auth"; empty: the suite's own users */
 	/* The service in master.cf, as anvil counts by. */
 	const char *service;
 };
@@ -51,7 +53,11 @@ extern struct server server;
 /* Opens everything. 0, or a negative errno with a reason. Before the chroot. */
 int server_open(struct error *err);
 void server_close(void);
-/* "PLAIN LOGIN" of auth, remembered for a while; empty if auth does not answer. */
+/* "PLAIN LOGIN" of auth, remembered for a while; empty if auth does not answer. Waits. */
 struct view server_mechanisms(bool secured);
+/* smtpd_sasl_mechanism_filter lets it pass. */
+bool server_lets_mechanism(struct view name);
+/* Who judges, and which mechanisms do not count; the client itself is the caller's to add. */
+struct auth_client server_auth_client(bool secured);
 
 #endif

@@ -114,11 +114,9 @@ const char *conf_foreign_directory(void)
 
 bool conf_sasl_is_elsewhere(void)
 {
-	const char *type = conf_get("smtpd_sasl_type");
-
 	/* The default is Postfix's, and nobody's word where there are users of ours. */
 	if (conf_setting("smtpd_sasl_type") == NULL &&
 	    (!conf_state.of_postfix || conf_setting("mailbox_users") != NULL))
 		return false;
-	return type != NULL && (strcmp(type, "dovecot") == 0 || strcmp(type, "cyrus") == 0);
+	return strcmp(param.smtpd_sasl_type, "posta") != 0;
 }

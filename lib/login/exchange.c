@@ -69,16 +69,34 @@ static int login_conclude(struct login *l, const struct auth_answer *answer)
 	return answer->state == AUTH_OK ? login_hand_over(l, answer) : login_failed(l, answer);
 }
 
+/* As auth is to see the client. */
+static struct auth_client login_client(const struct login *l)
+{
+	return (struct auth_client){
+		.service = view_of(l->protocol->service),
+		.secured = l->secured,
+		.address = view_of(l->peer->text),
+		.server_address = view_of(l->peer->server_text),
+	};
+}
+
+int login_mechanisms(const struct login *l, struct str *names)
+{
+	struct auth_client client = login_client(l);
+
+	return auth_mechanisms(&client, names);
+}
+
 int login_password(struct login *l, struct view user, struct view password)
 {
+	struct auth_client client = login_client(l);
 	_cleanup_(auth_answer_free) struct auth_answer answer = { 0 };
 	int r;
 
 	if (!login_may_send_password(l))
 		return login_refuse(l, REFUSE_PRIVACY, "");
 	l->asking = true;
-	r = auth_password(view_of(l->protocol->service), user, password, l->secured,
-			  view_of(l->peer->text), view_of(l->peer->server_text), &answer);
+	r = auth_password(&client, user, password, &answer);
 	l->asking = false;
 	return r < 0 ? login_refuse(l, REFUSE_TEMPORARY, "") : login_conclude(l, &answer);
 }
@@ -132,12 +150,12 @@ static int login_run_exchange(struct login *l, struct view mechanism, bool given
 			      struct view initial)
 {
 	_cleanup_(auth_answer_free) struct auth_answer answer = { 0 };
+	struct auth_client client = login_client(l);
 	struct auth_exchange *auth;
 	int r;
 
 	l->asking = true;
-	auth = auth_begin(view_of(l->protocol->service), mechanism, given, initial, l->secured,
-			  view_of(l->peer->text), view_of(l->peer->server_text), &answer);
+	auth = auth_begin(&client, mechanism, given, initial, &answer);
 	l->asking = false;
 	r = login_converse(l, auth, &answer);
 	auth_exchange_free(auth);

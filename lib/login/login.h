@@ -96,6 +96,8 @@ bool login_offers_tls(const struct login *l);
 bool login_may_send_password(const struct login *l);
 /* After the client was told to begin: drops what it sent in the clear. 0 or a negative errno. */
 int login_start_tls(struct login *l);
+/* "PLAIN LOGIN ..." to announce now; 0 or a negative errno. */
+int login_mechanisms(const struct login *l, struct str *names);
 /* These two answer the command, or hand the connection over: then LOGIN_END. */
 int login_password(struct login *l, struct view user, struct view password);
 /* `initial`: base64, or "=" for an empty one; only if `given`. */

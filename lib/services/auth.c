@@ -86,9 +86,8 @@ static void clear(struct auth_answer *answer)
 	answer->why = AUTH_FAIL_CREDENTIALS;
 }
 
-struct auth_exchange *auth_begin(struct view service, struct view mechanism, bool has_initial,
-				 struct view initial, bool secured, struct view client_address,
-				 struct view server_address, struct auth_answer *answer)
+struct auth_exchange *auth_begin(const struct auth_client *client, struct view mechanism,
+				 bool has_initial, struct view initial, struct auth_answer *answer)
 {
 	struct auth_exchange *exchange = mem_new(struct auth_exchange);
 	struct message m;
@@ -104,9 +103,11 @@ struct auth_exchange *auth_begin(struct view service, struct view mechanism, boo
 		return exchange;
 	}
 	r = ipc_exchange(auth_pool(), clock_after(CONNECT_TIME), &exchange->ipc, &m, auth_begin,
-			 .service = service, .mechanism = mechanism, .initial = initial,
-			 .has_initial = has_initial, .secured = secured,
-			 .client_address = client_address, .server_address = server_address);
+			 .service = client->service, .mechanism = mechanism, .initial = initial,
+			 .has_initial = has_initial, .secured = client->secured,
+			 .client_address = client->address,
+			 .server_address = client->server_address, .server = client->server,
+			 .refused = client->refused, .realm = client->realm);
 	if (r == 0)
 		r = take_answer(answer, &m);
 	else
@@ -150,8 +151,7 @@ void auth_exchange_free(struct auth_exchange *exchange)
 	free(exchange);
 }
 
-int auth_password(struct view service, struct view user, struct view password, bool secured,
-		  struct view client_address, struct view server_address,
+int auth_password(const struct auth_client *client, struct view user, struct view password,
 		  struct auth_answer *answer)
 {
 	_cleanup_(str_free) struct str plain = STR_EMPTY;
@@ -168,30 +168,32 @@ int auth_password(struct view service, struct view user, struct view password, b
 	str_append(&plain, password);
 
 	struct auth_exchange *exchange =
-		auth_begin(service, VIEW("PLAIN"), true, str_view(&plain), secured, client_address,
-			   server_address, answer);
+		auth_begin(client, VIEW("PLAIN"), true, str_view(&plain), answer);
 
 	auth_exchange_free(exchange);
 	mem_wipe(plain.data, plain.size);
 	return 0;
 }
 
-int auth_mechanisms(struct view service, bool secured, struct str *names)
+int auth_mechanisms(const struct auth_client *client, struct str *names)
 {
 	struct message m;
 	struct ipc *ipc;
 	int r = ipc_exchange(auth_pool(), clock_after(CONNECT_TIME), &ipc, &m, auth_mechanisms,
-			     .service = service, .secured = secured);
+			     .service = client->service, .secured = client->secured,
+			     .server = client->server, .refused = client->refused);
 
 	if (r < 0)
 		return r;
 	if (m.type == MSG_auth_mechanism_list) {
 		str_set(names, m.auth_mechanism_list.names);
+	} else if (m.type == MSG_auth_failed) {
+		r = -EAGAIN; /* auth has logged why */
 	} else {
 		message_close_fd(&m);
 		r = -EBADMSG;
 	}
-	ipc_pool_put(auth_pool(), ipc, r == 0);
+	ipc_pool_put(auth_pool(), ipc, r != -EBADMSG);
 	return r;
 }
 

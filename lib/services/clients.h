@@ -105,23 +105,34 @@ struct auth_answer {
 };
 void auth_answer_free(struct auth_answer *answer);
 
+/* Who wants to log in, and who is to judge. What is not set is empty. */
+struct auth_client {
+	struct view service; /* "smtp", "imap", "pop3" */
+	bool secured;
+	struct view address, server_address;
+	/*
+	 * A server of other software that knows the passwords, as smtpd_sasl_type and _path name it:
+	 * "dovecot:private/auth", "cyrus:smtpd". auth asks it if the configuration has it.
+	 */
+	struct view server;
+	struct view refused; /* words of smtpd_sasl_security_options: mechanisms that do not count */
+	struct view realm;   /* of a name that has none, for cyrus */
+};
 /*
  * One SASL exchange. auth_begin never returns NULL: what came of it is in *answer, which is
  * AUTH_FAILED with AUTH_FAIL_TEMPORARY when auth cannot be asked. auth_exchange_free cancels one
  * that is under way, and ends each. The answer to a failure comes late on purpose.
  */
 struct auth_exchange;
-struct auth_exchange *auth_begin(struct view service, struct view mechanism, bool has_initial,
-				 struct view initial, bool secured, struct view client_address,
-				 struct view server_address, struct auth_answer *answer);
+struct auth_exchange *auth_begin(const struct auth_client *client, struct view mechanism,
+				 bool has_initial, struct view initial, struct auth_answer *answer);
 int auth_respond(struct auth_exchange *exchange, struct view response, struct auth_answer *answer);
 void auth_exchange_free(struct auth_exchange *exchange);
 /* LOGIN and USER/PASS: a PLAIN exchange in one call. */
-int auth_password(struct view service, struct view user, struct view password, bool secured,
-		  struct view client_address, struct view server_address,
+int auth_password(const struct auth_client *client, struct view user, struct view password,
 		  struct auth_answer *answer);
-/* "PLAIN LOGIN ..." to announce; 0 or a negative errno. */
-int auth_mechanisms(struct view service, bool secured, struct str *names);
+/* "PLAIN LOGIN ..." to announce to this client; 0 or a negative errno. */
+int auth_mechanisms(const struct auth_client *client, struct str *names);
 /* For session programs: whom does the cookie stand for? 0, -EACCES, or a negative errno. */
 int auth_redeem(struct view cookie, struct view service, struct str *user, struct str *session);
 

@@ -14,7 +14,7 @@ static int connect_unix(struct view path, msec_t deadline)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	bool absolute = path.len > 0 && path.data[0] == '/';
 	int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s%.*s",
-			 absolute ? "" : param.queue_directory, absolute ? "" : "/",
+			 absolute ? "" : conf_foreign_directory(), absolute ? "" : "/",
 			 VIEW_ARG(path));
 
 	if (path.len == 0 || n < 0 || (size_t)n >= sizeof(address.sun_path))

@@ -73,6 +73,7 @@ static int set_up(void **unused)
 		 "auth_failure_delay = 0\nmyhostname = mx.example.test\n",
 		 root, root);
 	write_file("main.cf", text);
+	write_file("master.cf", "smtp inet n - n - - smtpd\n");
 	write_users("secret");
 	snprintf(path, sizeof(path), "%s/conf", root);
 	ipc_set_root(root);
@@ -100,13 +101,21 @@ static void in_task(void (*function)(void *))
 	assert_int_equal(task_run(function, NULL), 0);
 }
 
+static const struct auth_client imap = { .service = { "imap", 4 },
+					 .secured = true,
+					 .address = { "192.0.2.1", 9 } };
+static const struct auth_client smtp = { .service = { "smtp", 4 },
+					 .secured = true,
+					 .address = { "192.0.2.1", 9 } };
+
 static int try_password(const char *user, const char *password, bool secured, struct str *as)
 {
+	struct auth_client client = imap;
 	struct auth_answer answer;
 	int why;
 
-	auth_password(VIEW("imap"), view_of(user), view_of(password), secured, VIEW("192.0.2.1"),
-		      VIEW_NONE, &answer);
+	client.secured = secured;
+	auth_password(&client, view_of(user), view_of(password), &answer);
 	why = answer.state == AUTH_OK ? -1 : answer.why;
 	if (as != NULL)
 		str_set(as, str_view(&answer.user));
@@ -159,9 +168,8 @@ static int converse(const char *mechanism, const struct view *initial, const str
 {
 	struct auth_answer answer;
 	struct auth_exchange *exchange =
-		auth_begin(VIEW("smtp"), view_of(mechanism), initial != NULL,
-			   initial != NULL ? *initial : VIEW_NONE, true, VIEW("192.0.2.1"),
-			   VIEW("192.0.2.2"), &answer);
+		auth_begin(&smtp, view_of(mechanism), initial != NULL,
+			   initial != NULL ? *initial : VIEW_NONE, &answer);
 	int result;
 
 	for (size_t i = 0; i < count && answer.state == AUTH_CONTINUE; i++)
@@ -216,11 +224,13 @@ static void test_mechanisms(void **unused)
 static void announced(void *unused)
 {
 	_cleanup_(str_free) struct str names = STR_EMPTY;
+	struct auth_client client = smtp;
 
 	(void)unused;
-	assert_int_equal(auth_mechanisms(VIEW("smtp"), true, &names), 0);
+	assert_int_equal(auth_mechanisms(&smtp, &names), 0);
 	assert_string_equal(str_cstr(&names), "PLAIN LOGIN");
-	assert_int_equal(auth_mechanisms(VIEW("smtp"), false, &names), 0);
+	client.secured = false;
+	assert_int_equal(auth_mechanisms(&client, &names), 0);
 	assert_string_equal(str_cstr(&names), "");
 }
 
@@ -236,8 +246,7 @@ static void cookies(void *unused)
 	struct auth_answer answer;
 
 	(void)unused;
-	auth_password(VIEW("imap"), VIEW("alice@example.test"), VIEW("secret"), true,
-		      VIEW("192.0.2.1"), VIEW_NONE, &answer);
+	auth_password(&imap, VIEW("alice@example.test"), VIEW("secret"), &answer);
 	assert_int_equal(answer.state, AUTH_OK);
 	assert_int_equal(answer.cookie.len, 64);
 	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user, &session), 0);
@@ -247,8 +256,7 @@ static void cookies(void *unused)
 			 -EACCES);
 	auth_answer_free(&answer);
 	/* For that service only, and a wrong try spends it. */
-	auth_password(VIEW("imap"), VIEW("alice@example.test"), VIEW("secret"), true,
-		      VIEW("192.0.2.1"), VIEW_NONE, &answer);
+	auth_password(&imap, VIEW("alice@example.test"), VIEW("secret"), &answer);
 	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("pop3"), &user, &session),
 			 -EACCES);
 	assert_int_equal(auth_redeem(str_view(&answer.cookie), VIEW("imap"), &user, &session),
@@ -287,14 +295,15 @@ static void test_changed_password(void **unused)
 static void neighbours(void *unused)
 {
 	struct auth_answer answers[20];
+	struct auth_client client = imap;
 	struct auth_exchange *hanging[20];
 	struct ipc *rude;
 	struct message m;
 
 	(void)unused;
+	client.address = VIEW("192.0.2.9");
 	for (size_t i = 0; i < ARRAY_SIZE(hanging); i++)
-		hanging[i] = auth_begin(VIEW("imap"), VIEW("PLAIN"), false, VIEW_NONE, true,
-					VIEW("192.0.2.9"), VIEW_NONE, &answers[i]);
+		hanging[i] = auth_begin(&client, VIEW("PLAIN"), false, VIEW_NONE, &answers[i]);
 	rude = ipc_connect("private/auth", clock_after(5000));
 	assert_non_null(rude);
 	assert_int_equal(ipc_send(rude, anvil_new_mail, .user = VIEW("x")), 0);

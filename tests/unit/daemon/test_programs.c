@@ -45,7 +45,7 @@ static const struct {
 	{ MSG_auth_cancel, U(SMTPD) | U(LOGIN) },
 	{ MSG_auth_mechanisms, U(SMTPD) | U(LOGIN) },
 	{ MSG_session, U(LOGIN) },
-	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) | U(TABLE) },
+	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) | U(TABLE) | U(AUTH) },
 	{ MSG_policy_ask, U(SMTPD) },
 	{ MSG_server_sign, U(SMTPD) | U(LOGIN) },
 	{ MSG_client_sign, U(AGENT) },

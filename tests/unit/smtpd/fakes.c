@@ -123,16 +123,12 @@ static void decide_plain(struct auth_answer *answer, struct view response)
 	decide(answer, user, password);
 }
 
-struct auth_exchange *auth_begin(struct view service, struct view mechanism, bool has_initial,
-				 struct view initial, bool secured, struct view client_address,
-				 struct view server_address, struct auth_answer *answer)
+struct auth_exchange *auth_begin(const struct auth_client *client, struct view mechanism,
+				 bool has_initial, struct view initial, struct auth_answer *answer)
 {
 	struct auth_exchange *exchange = mem_new(struct auth_exchange);
 
-	(void)service;
-	(void)secured;
-	(void)client_address;
-	(void)server_address;
+	(void)client;
 	*answer = (struct auth_answer){ .state = AUTH_CONTINUE };
 	exchange->login = view_is_nocase(mechanism, "LOGIN");
 	if (exchange->login) {
@@ -168,10 +164,9 @@ void auth_exchange_free(struct auth_exchange *exchange)
 	free(exchange);
 }
 
-int auth_mechanisms(struct view service, bool secured, struct str *names)
+int auth_mechanisms(const struct auth_client *client, struct str *names)
 {
-	(void)service;
-	(void)secured;
+	(void)client;
 	str_set(names, VIEW("PLAIN LOGIN"));
 	return 0;
 }
