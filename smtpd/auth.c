@@ -20,7 +20,7 @@ static bool auth_is_allowed(struct session *s, int *result)
 		*result = reply(s, "503 5.5.1 Error: send EHLO first");
 	else if (s->login.len > 0)
 		*result = reply(s, "503 5.5.1 Error: already authenticated");
-	else if (param.smtpd_tls_auth_only && !s->secured)
+	else if (server_wants_tls_for_auth() && !s->secured)
 		*result = reply(s, "538 5.7.11 Encryption required for requested authentication "
 				   "mechanism");
 	else if (limit_exceeded(s, ANVIL_AUTH, param.smtpd_client_auth_rate_limit, "AUTH command"))

@@ -27,7 +27,7 @@ static void announce_starttls(const struct session *s, struct str *line)
 
 static void announce_mechanisms(const struct session *s, const char *keyword, struct str *line)
 {
-	if (!s->offers_auth || (param.smtpd_tls_auth_only && !s->secured))
+	if (!s->offers_auth || (server_wants_tls_for_auth() && !s->secured))
 		return;
 
 	struct view names = server_mechanisms(s->secured);

@@ -195,6 +195,11 @@ struct auth_client server_auth_client(bool secured)
 	};
 }
 
+bool server_wants_tls_for_auth(void)
+{
+	return param.smtpd_tls_auth_only || server.tls_level == TLS_ENCRYPT;
+}
+
 bool server_lets_mechanism(struct view name)
 {
 	return server.auth_filter == NULL || matchlist_match(server.auth_filter, name, NULL) == 1;

@@ -55,6 +55,8 @@ int server_open(struct error *err);
 void server_close(void);
 /* "PLAIN LOGIN" of auth, remembered for a while; empty if auth does not answer. Waits. */
 struct view server_mechanisms(bool secured);
+/* A login needs TLS: smtpd_tls_auth_only, or all mail does. */
+bool server_wants_tls_for_auth(void);
 /* smtpd_sasl_mechanism_filter lets it pass. */
 bool server_lets_mechanism(struct view name);
 /* Who judges, and which mechanisms do not count; the client itself is the caller's to add. */

@@ -115,8 +115,9 @@ struct auth_client {
 	 * "dovecot:private/auth", "cyrus:smtpd". auth asks it if the configuration has it.
 	 */
 	struct view server;
-	struct view refused; /* words of smtpd_sasl_security_options: mechanisms that do not count */
-	struct view realm;   /* of a name that has none, for cyrus */
+	struct view
+		refused;   /* words of smtpd_sasl_security_options: mechanisms that do not count */
+	struct view realm; /* of a name that has none, for cyrus */
 };
 /*
  * One SASL exchange. auth_begin never returns NULL: what came of it is in *answer, which is

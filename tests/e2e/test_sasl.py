@@ -190,6 +190,10 @@ class AskingDovecot(unittest.TestCase):
                 self.assertEqual(client.docmd("AUTH", "SCRAM-SHA-1")[0], 504)
                 self.assertEqual(client.login("carol@example.test", "secret")[0], 235)
             with suite.smtp(587) as client:
+                # Where all mail needs TLS, logins do.
+                client.ehlo()
+                self.assertNotIn("auth", client.esmtp_features)
+                self.assertEqual(client.docmd("AUTH", "CRAM-MD5")[0], 538)
                 client.starttls(context=suite.tls_context())
                 client.ehlo()
                 self.assertEqual(set(client.esmtp_features["auth"].split()), {"DIGEST-MD5", "SCRAM-SHA-256"})
