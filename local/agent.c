@@ -16,13 +16,9 @@
 
 static struct ipc_pool *deliver_pool(void)
 {
-	static struct ipc_pool *connections;
+	static struct ipc_pool *pool;
 
-	if (connections == NULL) {
-		connections = ipc_pool_new("private/local-deliver", IDLE_MAX);
-		ipc_pool_set_timeout(connections, param.command_time_limit + BEYOND_COMMANDS);
-	}
-	return connections;
+	return ipc_pool_once(&pool, "private/local-deliver", IDLE_MAX, param.command_time_limit + BEYOND_COMMANDS);
 }
 
 static void say_unavailable(struct verdict *verdict, int code)

@@ -13,11 +13,10 @@
 #include "master.h"
 #include "task/task.h"
 
-#define FIRST_PAUSE 100 /* before the first new start after a failure */
-#define CRASH_PAUSE_MAX                                                                            \
-	2000		  /* for a program that had been ready: it may have met one bad message */
-#define GATHER_PAUSE 100  /* for what else may change */
-#define KILL_PAUSE   5000 /* what SIGKILL may take */
+#define FIRST_PAUSE	100  /* before the first new start after a failure */
+#define CRASH_PAUSE_MAX 2000 /* for one that had been ready: it may have met one bad message */
+#define GATHER_PAUSE	100  /* for what else may change */
+#define KILL_PAUSE	5000 /* what SIGKILL may take */
 
 static struct {
 	struct list list;

@@ -285,6 +285,9 @@ struct ipc *ipc_pool_get(struct ipc_pool *pool, msec_t deadline);
 bool ipc_was_kept(const struct ipc *ipc);
 /* For connections made from now on; else ipc_set_default_timeout holds. */
 void ipc_pool_set_timeout(struct ipc_pool *pool, msec_t timeout);
+/* For the client half of a service: what `kept` points to, made at the first call. */
+struct ipc_pool *ipc_pool_once(struct ipc_pool **kept, const char *service, size_t idle_max,
+			       msec_t timeout);
 /* healthy: the exchange ended cleanly and the connection may be used again. NULL is allowed. */
 void ipc_pool_put(struct ipc_pool *pool, struct ipc *ipc, bool healthy);
 void ipc_pool_free(struct ipc_pool *pool);

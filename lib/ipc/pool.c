@@ -41,6 +41,16 @@ void ipc_pool_set_timeout(struct ipc_pool *pool, msec_t timeout)
 	pool->timeout = timeout;
 }
 
+struct ipc_pool *ipc_pool_once(struct ipc_pool **kept, const char *service, size_t idle_max,
+			       msec_t timeout)
+{
+	if (*kept == NULL) {
+		*kept = ipc_pool_new(service, idle_max);
+		ipc_pool_set_timeout(*kept, timeout);
+	}
+	return *kept;
+}
+
 bool ipc_is_alive(const struct ipc *ipc)
 {
 	char byte;

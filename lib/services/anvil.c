@@ -14,11 +14,7 @@ static struct ipc_pool *anvil_pool(void)
 {
 	static struct ipc_pool *pool;
 
-	if (pool == NULL) {
-		pool = ipc_pool_new("private/anvil", ANVIL_IDLE_MAX);
-		ipc_pool_set_timeout(pool, ANVIL_ANSWER_TIME);
-	}
-	return pool;
+	return ipc_pool_once(&pool, "private/anvil", ANVIL_IDLE_MAX, ANVIL_ANSWER_TIME);
 }
 
 int anvil_event(uint8_t kind, struct view service, struct view client, uint32_t *connections,

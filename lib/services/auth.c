@@ -16,13 +16,9 @@ struct auth_exchange {
 
 static struct ipc_pool *auth_pool(void)
 {
-	static struct ipc_pool *connections;
+	static struct ipc_pool *pool;
 
-	if (connections == NULL) {
-		connections = ipc_pool_new(SERVICE, IDLE_MAX);
-		ipc_pool_set_timeout(connections, ANSWER_TIME);
-	}
-	return connections;
+	return ipc_pool_once(&pool, SERVICE, IDLE_MAX, ANSWER_TIME);
 }
 
 void auth_answer_free(struct auth_answer *answer)

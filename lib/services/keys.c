@@ -23,11 +23,7 @@ static struct ipc_pool *keys_pool(void)
 {
 	static struct ipc_pool *pool;
 
-	if (pool == NULL) {
-		pool = ipc_pool_new("private/keys", KEYS_IDLE_MAX);
-		ipc_pool_set_timeout(pool, KEYS_ANSWER_TIME);
-	}
-	return pool;
+	return ipc_pool_once(&pool, "private/keys", KEYS_IDLE_MAX, KEYS_ANSWER_TIME);
 }
 
 static void keys_connect_task(void *unused)

@@ -15,12 +15,9 @@ int proxymap_ask(struct view table, struct view key, struct str *value, struct e
 	struct ipc *ipc;
 	struct message m;
 
-	if (pool == NULL) {
-		pool = ipc_pool_new("private/proxymap", PROXYMAP_IDLE_MAX);
-		ipc_pool_set_timeout(pool, param.table_server_timeout + PROXYMAP_PATIENCE);
-	}
-
-	int r = ipc_exchange(pool, clock_after(PROXYMAP_CONNECT_TIME), &ipc, &m, table_ask,
+	int r = ipc_exchange(ipc_pool_once(&pool, "private/proxymap", PROXYMAP_IDLE_MAX,
+					   param.table_server_timeout + PROXYMAP_PATIENCE),
+			     clock_after(PROXYMAP_CONNECT_TIME), &ipc, &m, table_ask,
 			     .table = table, .key = key);
 
 	if (r < 0)

@@ -12,13 +12,9 @@
 
 static struct ipc_pool *resolver_pool(void)
 {
-	static struct ipc_pool *connections;
+	static struct ipc_pool *pool;
 
-	if (connections == NULL) {
-		connections = ipc_pool_new(SERVICE, IDLE_MAX);
-		ipc_pool_set_timeout(connections, ANSWER_TIME);
-	}
-	return connections;
+	return ipc_pool_once(&pool, SERVICE, IDLE_MAX, ANSWER_TIME);
 }
 
 void dns_answer_free(struct dns_answer *answer)

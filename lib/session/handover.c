@@ -25,11 +25,7 @@ static struct ipc_pool *handover_pool_of(const char *service)
 {
 	static struct ipc_pool *pool;
 
-	if (pool == NULL) {
-		pool = ipc_pool_new(service, IDLE_MAX);
-		ipc_pool_set_timeout(pool, ANSWER_TIME);
-	}
-	return pool;
+	return ipc_pool_once(&pool, service, IDLE_MAX, ANSWER_TIME);
 }
 
 /* Sends the descriptor and hears whether it was taken. */

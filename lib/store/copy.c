@@ -27,9 +27,9 @@ struct copy {
 	struct tx *tx;
 	struct copy_work *work;
 	struct folder *from, *to; /* may be the same */
-	int8_t words
-		[KEYWORDS_MAX]; /* bit in `to` of each bit in `from`; -1: none, -2: not asked yet */
-	bool new_words;		/* `to` has keywords that its file does not name yet */
+	/* Bit in `to` of each bit in `from`; -1: none, -2: not asked yet. */
+	int8_t words[KEYWORDS_MAX];
+	bool new_words; /* `to` has keywords that its file does not name yet */
 };
 
 /* ---- keywords keep their names, not their numbers ---- */
