@@ -18,7 +18,8 @@ static struct ipc_pool *deliver_pool(void)
 {
 	static struct ipc_pool *pool;
 
-	return ipc_pool_once(&pool, "private/local-deliver", IDLE_MAX, param.command_time_limit + BEYOND_COMMANDS);
+	return ipc_pool_once(&pool, "private/local-deliver", IDLE_MAX,
+			     param.command_time_limit + BEYOND_COMMANDS);
 }
 
 static void say_unavailable(struct verdict *verdict, int code)

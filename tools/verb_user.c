@@ -80,19 +80,6 @@ struct request {
 	char **names; /* NULL-terminated */
 };
 
-/* Fields of a line of the file; see user/user.h. */
-enum {
-	FIELD_NAME,
-	FIELD_PASSWORD,
-	FIELD_UID,
-	FIELD_GID,
-	FIELD_GECOS,
-	FIELD_HOME,
-	FIELD_SHELL,
-	FIELD_EXTRA,
-	FIELDS
-};
-
 /* ---- passwords ---- */
 
 static bool password_read_line(struct str *line)
@@ -176,10 +163,10 @@ static int user_make_hash(const struct request *q, struct str *hash)
 
 /* ---- lines ---- */
 
-static void user_split(struct view line, struct view fields[FIELDS])
+static void user_split(struct view line, struct view fields[USER_FIELDS])
 {
-	for (size_t i = 0; i < FIELDS; i++) {
-		size_t end = i == FIELD_EXTRA ? VIEW_NOT_FOUND : view_find_byte(line, ':');
+	for (size_t i = 0; i < USER_FIELDS; i++) {
+		size_t end = i == USER_FIELD_EXTRA ? VIEW_NOT_FOUND : view_find_byte(line, ':');
 
 		if (end == VIEW_NOT_FOUND)
 			end = line.len;
@@ -188,12 +175,12 @@ static void user_split(struct view line, struct view fields[FIELDS])
 	}
 }
 
-static void fields_join(const struct view fields[FIELDS], struct str *line)
+static void fields_join(const struct view fields[USER_FIELDS], struct str *line)
 {
-	for (size_t i = 0; i < FIELDS; i++) {
+	for (size_t i = 0; i < USER_FIELDS; i++) {
 		if (i > 0)
 			str_append_byte(line, ':');
-		if (i == FIELD_NAME)
+		if (i == USER_FIELD_NAME)
 			str_append_lower(line, fields[i]);
 		else
 			str_append(line, fields[i]);
@@ -212,12 +199,12 @@ static bool user_field_put(struct view *field, const char *value, const char *op
 	return false;
 }
 
-static bool put_all(struct view fields[FIELDS], const struct request *q)
+static bool put_all(struct view fields[USER_FIELDS], const struct request *q)
 {
-	return user_field_put(&fields[FIELD_UID], q->uid, "--uid", false) &&
-	       user_field_put(&fields[FIELD_GID], q->gid, "--gid", false) &&
-	       user_field_put(&fields[FIELD_HOME], q->home, "--home", false) &&
-	       user_field_put(&fields[FIELD_EXTRA], q->extra, "--extra", true);
+	return user_field_put(&fields[USER_FIELD_UID], q->uid, "--uid", false) &&
+	       user_field_put(&fields[USER_FIELD_GID], q->gid, "--gid", false) &&
+	       user_field_put(&fields[USER_FIELD_HOME], q->home, "--home", false) &&
+	       user_field_put(&fields[USER_FIELD_EXTRA], q->extra, "--extra", true);
 }
 
 static int show_outcome(int r, const char *name, const struct str *report)
@@ -243,7 +230,8 @@ static void end_sessions(const struct str *names)
 		(void)sessions_kick(str_view(names));
 }
 
-static int user_change(enum users_change what, const char *name, const struct view fields[FIELDS])
+static int user_change(enum users_change what, const char *name,
+		       const struct view fields[USER_FIELDS])
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY, ended = STR_EMPTY, report = STR_EMPTY;
 	int r;
@@ -281,7 +269,7 @@ static bool is_sensible_name(const char *name)
 }
 
 /* Nobody inherits another's mail by having the same name. */
-static bool may_have_mail(const struct request *q, const struct view fields[FIELDS])
+static bool may_have_mail(const struct request *q, const struct view fields[USER_FIELDS])
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 	_cleanup_(user_free) struct user user = { .name = NULL };
@@ -300,16 +288,16 @@ static bool may_have_mail(const struct request *q, const struct view fields[FIEL
 static int user_add_one(const struct request *q)
 {
 	_cleanup_(str_free) struct str hash = STR_EMPTY;
-	struct view fields[FIELDS] = { [FIELD_NAME] = view_of(q->names[0]) };
+	struct view fields[USER_FIELDS] = { [USER_FIELD_NAME] = view_of(q->names[0]) };
 	int status;
 
-	if (!user_field_put(&fields[FIELD_NAME], q->names[0], "ADDRESS", false) ||
+	if (!user_field_put(&fields[USER_FIELD_NAME], q->names[0], "ADDRESS", false) ||
 	    !put_all(fields, q) || !is_sensible_name(q->names[0]) || !may_have_mail(q, fields))
 		return TOOL_NO;
 	status = user_make_hash(q, &hash);
 	if (status != TOOL_DONE)
 		return status;
-	if (!user_field_put(&fields[FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
+	if (!user_field_put(&fields[USER_FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
 		return TOOL_NO;
 	return user_change(USERS_ADD, q->names[0], fields);
 }
@@ -318,7 +306,7 @@ static int user_add_one(const struct request *q)
 static int users_edit(const struct request *q, bool password)
 {
 	_cleanup_(str_free) struct str hash = STR_EMPTY, line = STR_EMPTY, report = STR_EMPTY;
-	struct view fields[FIELDS];
+	struct view fields[USER_FIELDS];
 	int r = users_find(view_of(q->names[0]), &line, &report);
 
 	if (r <= 0)
@@ -329,7 +317,7 @@ static int users_edit(const struct request *q, bool password)
 
 		if (status != TOOL_DONE)
 			return status;
-		if (!user_field_put(&fields[FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
+		if (!user_field_put(&fields[USER_FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
 			return TOOL_NO;
 	} else if (!put_all(fields, q)) {
 		return TOOL_NO;

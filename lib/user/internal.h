@@ -5,19 +5,7 @@
 #include "user/user.h"
 
 #define PASSWORD_SCRAM "SCRAM-SHA-256"
-#define USER_FIELDS    8 /* name, password, uid, gid, gecos, home, shell, extra */
-enum {
-	FIELD_NAME,
-	FIELD_PASSWORD,
-	FIELD_UID,
-	FIELD_GID,
-	FIELD_GECOS,
-	FIELD_HOME,
-	FIELD_SHELL,
-	FIELD_EXTRA
-};
-
-#define USER_PATH_MAX 4000 /* room below PATH_MAX for what is inside the mailbox */
+#define USER_PATH_MAX  4000 /* room below PATH_MAX for what is inside the mailbox */
 
 /* Splits a passwd-file line and checks each field by itself. */
 int user_split_line(struct view line, struct view fields[USER_FIELDS], struct error *err);

@@ -42,7 +42,7 @@ static int check_id(struct view id, int field, struct error *err)
 		if (view_parse_u32(id, UINT32_MAX - 1, &number) < 0)
 			return error_set(err, -EINVAL, "field %d (%s): \"%.*s\" is no number",
 					 field + 1, field_names[field], VIEW_ARG(id));
-		if (number == 0 && field == FIELD_UID)
+		if (number == 0 && field == USER_FIELD_UID)
 			return error_set(err, -EINVAL,
 					 "field 3 (uid): mail is never handled as root");
 		return 0;
@@ -95,22 +95,22 @@ int user_split_line(struct view line, struct view fields[USER_FIELDS], struct er
 		if ((unsigned char)rest.data[i] < 32 && rest.data[i] != '\t')
 			return error_set(err, -EINVAL, "a control character at byte %zu", i + 1);
 	for (size_t i = 0; i < USER_FIELDS; i++) {
-		size_t end = i == FIELD_EXTRA ? VIEW_NOT_FOUND : view_find_byte(rest, ':');
+		size_t end = i == USER_FIELD_EXTRA ? VIEW_NOT_FOUND : view_find_byte(rest, ':');
 
 		if (end == VIEW_NOT_FOUND)
 			end = rest.len;
 		fields[i] = view_first(rest, end);
 		rest = view_from(rest, end + 1);
 	}
-	r = user_check_name(fields[FIELD_NAME], err);
+	r = user_check_name(fields[USER_FIELD_NAME], err);
 	if (r == 0)
-		r = check_password(fields[FIELD_PASSWORD], err);
+		r = check_password(fields[USER_FIELD_PASSWORD], err);
 	if (r == 0)
-		r = check_id(fields[FIELD_UID], FIELD_UID, err);
+		r = check_id(fields[USER_FIELD_UID], USER_FIELD_UID, err);
 	if (r == 0)
-		r = check_id(fields[FIELD_GID], FIELD_GID, err);
+		r = check_id(fields[USER_FIELD_GID], USER_FIELD_GID, err);
 	if (r == 0)
-		r = check_home(fields[FIELD_HOME], err);
+		r = check_home(fields[USER_FIELD_HOME], err);
 	return r;
 }
 

@@ -187,18 +187,19 @@ static int user_complete(struct user *user, struct view fields[USER_FIELDS], str
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 	int r = 0;
 
-	str_append_lower(&name, fields[FIELD_NAME]);
+	str_append_lower(&name, fields[USER_FIELD_NAME]);
 	user->system = false;
 	user->name = str_take(&name);
-	user->password = mem_strndup(fields[FIELD_PASSWORD].data, fields[FIELD_PASSWORD].len);
-	user->extra = mem_strndup(fields[FIELD_EXTRA].data, fields[FIELD_EXTRA].len);
+	user->password =
+		mem_strndup(fields[USER_FIELD_PASSWORD].data, fields[USER_FIELD_PASSWORD].len);
+	user->extra = mem_strndup(fields[USER_FIELD_EXTRA].data, fields[USER_FIELD_EXTRA].len);
 	if (geteuid() == 0) {
-		r = fill_uid(user, fields[FIELD_UID], err);
+		r = fill_uid(user, fields[USER_FIELD_UID], err);
 		if (r == 0)
-			r = fill_gid(user, fields[FIELD_GID], err);
+			r = fill_gid(user, fields[USER_FIELD_GID], err);
 	}
 	if (r == 0)
-		r = fill_home(user, fields[FIELD_HOME], err);
+		r = fill_home(user, fields[USER_FIELD_HOME], err);
 	if (r == 0)
 		r = user_locate_mail(user, err);
 	user_use_own_ids(user);

@@ -49,6 +49,19 @@ void users_close(void);
  */
 int user_find(struct view name, struct user *user, struct error *err);
 void user_free(struct user *user);
+/* The fields of a passwd-file line; the last one may have colons. */
+enum user_field {
+	USER_FIELD_NAME,
+	USER_FIELD_PASSWORD,
+	USER_FIELD_UID,
+	USER_FIELD_GID,
+	USER_FIELD_GECOS,
+	USER_FIELD_HOME,
+	USER_FIELD_SHELL,
+	USER_FIELD_EXTRA,
+	USER_FIELDS
+};
+
 /*
  * Reads one passwd-file line. -EINVAL with a reason that says which field. uid, gid, home and mail
  * have the defaults filled in as user_find would.
