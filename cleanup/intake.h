@@ -13,6 +13,7 @@
  *	content.c	line ends, the header collected, the stages called in order
  *	announce.c	telling qmgr
  *	session.c	the exchange: mail, rcpt, data, data_end; the verdict
+ *	pickup.c	the same with what local users left in the maildrop
  *
  * The first thing that goes wrong is kept (intake_fail) and becomes the verdict; what still comes
  * of that message is read and thrown away.
@@ -33,8 +34,9 @@ struct intake {
 	struct ipc *ipc;
 	struct str sender, envid, client_address, client_name, helo, protocol, tls, login;
 	uint8_t flags, body, ret;
-	int64_t arrival; /* microseconds */
-	uid_t uid;	 /* of a local submitter */
+	int64_t arrival;	/* microseconds */
+	const uid_t *submitter; /* it comes from the maildrop, and was written by them; else NULL */
+	uid_t uid;		/* of a local submitter */
 	bool local_submission;
 	bool has_id; /* its lines in the log carry the queue id */
 
@@ -85,6 +87,11 @@ bool intake_is_ours(const struct intake *in);
 
 /* session.c */
 void cleanup_serve(struct ipc *ipc);
+/* The same for local mail that came in another way; NULL: the socket says whose it is. */
+void cleanup_serve_as(struct ipc *ipc, const uid_t *submitter);
+
+/* pickup.c: looks into the maildrop, in a task. */
+void pickup_look(void);
 
 /* envelope.c */
 int envelope_sender(struct intake *in, struct view sender);

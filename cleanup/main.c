@@ -1,5 +1,6 @@
 /* cleanup: takes one message at a time from any source and writes it to the queue. */
 #include <errno.h>
+#include <string.h>
 
 #include "conf/conf.h"
 #include "daemon/daemon.h"
@@ -22,10 +23,25 @@ static int cleanup_prepare(struct error *err)
 	return content_open(err);
 }
 
+/* The service that local users' mail comes to looks after what they have left, too. */
+static void cleanup_start(void)
+{
+	if (strcmp(daemon_service_name(), "submit") == 0)
+		pickup_look();
+}
+
+static void cleanup_serve_any(struct ipc *ipc)
+{
+	if (view_starts(view_of(ipc_socket_name(ipc)), VIEW("public/")))
+		pickup_look();
+	cleanup_serve(ipc);
+}
+
 static const struct daemon_program program = {
 	.name = "cleanup",
 	.prepare = cleanup_prepare,
-	.serve_ipc = cleanup_serve,
+	.start = cleanup_start,
+	.serve_ipc = cleanup_serve_any,
 };
 
 int main(int argc, char **argv)

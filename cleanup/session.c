@@ -35,7 +35,9 @@ static int check_submitter(struct intake *in, const struct msg_mail *m)
 	pid_t pid;
 	gid_t gid;
 
-	if (ipc_peer(in->ipc, &pid, &in->uid, &gid) < 0)
+	if (in->submitter != NULL)
+		in->uid = *in->submitter;
+	else if (ipc_peer(in->ipc, &pid, &in->uid, &gid) < 0)
 		return intake_fail(in, 451, "4.3.0", "Error: cannot find out who you are");
 	if (m->client_address.len + m->client_name.len + m->helo.len + m->protocol.len +
 			    m->tls.len + m->login.len >
@@ -110,7 +112,8 @@ static void intake_begin(struct intake *in, const struct msg_mail *m)
 	str_set(&in->protocol, m->protocol);
 	str_set(&in->tls, m->tls);
 	str_set(&in->login, m->login);
-	in->local_submission = view_starts(view_of(ipc_socket_name(in->ipc)), VIEW("public/"));
+	in->local_submission = in->submitter != NULL ||
+			       view_starts(view_of(ipc_socket_name(in->ipc)), VIEW("public/"));
 	/* What is refused here is refused at the end: the client says all of it in one go. */
 	if ((!in->local_submission || check_submitter(in, m) == 0) &&
 	    check_size(in, m->size) == 0 && check_space(in, m->size) == 0 &&
@@ -202,12 +205,13 @@ static int intake_finish(struct intake *in)
 }
 
 /* One message. 0: the connection is ready for the next. */
-static int serve_message(struct ipc *ipc, const struct msg_mail *mail)
+static int serve_message(struct ipc *ipc, const uid_t *submitter, const struct msg_mail *mail)
 {
 	_cleanup_(intake_freep) struct intake *in = mem_new(struct intake);
 	struct message m;
 
 	in->ipc = ipc;
+	in->submitter = submitter;
 	intake_begin(in, mail);
 	int r = 0;
 
@@ -234,7 +238,7 @@ static int serve_message(struct ipc *ipc, const struct msg_mail *mail)
 	return r;
 }
 
-void cleanup_serve(struct ipc *ipc)
+void cleanup_serve_as(struct ipc *ipc, const uid_t *submitter)
 {
 	if (view_starts(view_of(ipc_socket_name(ipc)), VIEW("public/")))
 		ipc_set_timeout(ipc, SUBMIT_TIMEOUT);
@@ -245,7 +249,7 @@ void cleanup_serve(struct ipc *ipc)
 		if (r < 0)
 			return;
 		if (m.type == MSG_mail) {
-			r = serve_message(ipc, &m.mail);
+			r = serve_message(ipc, submitter, &m.mail);
 		} else {
 			message_close_fd(&m);
 			r = -EBADMSG;
@@ -256,4 +260,9 @@ void cleanup_serve(struct ipc *ipc)
 		if (r < 0)
 			return;
 	}
+}
+
+void cleanup_serve(struct ipc *ipc)
+{
+	cleanup_serve_as(ipc, NULL);
 }

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master.h"
+#include "queue/maildrop.h"
 #include "queue/queue.h"
 
 #define STOP_PATIENCE 60000 /* what an orderly stop may take */
@@ -135,6 +136,8 @@ int folders_make(struct error *err)
 		r = make_link("private", "sockets/private", err);
 	if (r == 0)
 		r = folder_make("pid", 0755, uid, gid, err);
+	if (r == 0)
+		r = folder_make(MAILDROP_FOLDER, MAILDROP_MODE, mail_uid, mail_gid, err);
 	return r < 0 ? r : give_queue(mail_uid, mail_gid, err);
 }
 

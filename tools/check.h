@@ -2,6 +2,7 @@
  * posta check: what its files share.
  *
  *	verb_check.c	the order of things; what main.cf and master.cf say
+ *	check_findings.c what was found
  *	check_files.c	files, their owners and modes; tables and certificates
  *	check_master.c	what master thinks of them
  *	check_relay.c	that strangers cannot relay
@@ -11,7 +12,11 @@
 
 #include "conf/conf.h"
 
-/* A finding, on standard output. Errors make the check fail. */
+/* Whether remarks count. */
+void findings_begin(bool verbose);
+/* Prints all, the worst first, and the sum. Returns the number of errors. */
+int findings_print(size_t asked);
+/* A finding. Errors make the check fail. */
 void check_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void check_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Only with -v. */

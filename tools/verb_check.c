@@ -24,57 +24,9 @@ static const char help[] =
 	"alone are no failure. -v also names what is of no consequence here.\n";
 
 static struct {
-	int errors, warnings;
-	bool verbose;
-	struct str error_lines, warning_lines, remark_lines;
 	size_t asked;
 	struct services services;
 } check;
-
-/* The worst comes first, whenever it is found. */
-static bool add_finding(struct str *to, const char *kind, const char *format, va_list args)
-{
-	_cleanup_(str_free) struct str text = STR_EMPTY;
-
-	str_append_cstr(&text, ": ");
-	str_vprintf(&text, format, args);
-	str_append_byte(&text, '\n');
-	/* master says again what was found in its files before. */
-	if (view_find(str_view(&check.error_lines), str_view(&text)) != VIEW_NOT_FOUND ||
-	    view_find(str_view(to), str_view(&text)) != VIEW_NOT_FOUND)
-		return false;
-	str_append_cstr(to, kind);
-	str_append(to, str_view(&text));
-	return true;
-}
-
-void check_error(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	check.errors += add_finding(&check.error_lines, "error", format, args);
-	va_end(args);
-}
-
-void check_warning(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	check.warnings += add_finding(&check.warning_lines, "warning", format, args);
-	va_end(args);
-}
-
-void check_remark(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (check.verbose)
-		add_finding(&check.remark_lines, "remark", format, args);
-	va_end(args);
-}
 
 static void each_line(const struct str *report, void (*say)(const char *format, ...))
 {
@@ -180,10 +132,12 @@ int verb_check(int argc, char **argv)
 {
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
-	check.verbose = argc == 2 && strcmp(argv[1], "-v") == 0;
-	if (argc > 1 && !check.verbose)
+	bool verbose = argc == 2 && strcmp(argv[1], "-v") == 0;
+
+	if (argc > 1 && !verbose)
 		return tool_usage("check", "%s is not understood", argv[1]);
 
+	findings_begin(verbose);
 	bool services = check_master_cf(), readable = check_main_cf();
 
 	if (readable)
@@ -197,10 +151,5 @@ int verb_check(int argc, char **argv)
 		task_run(check_services, NULL);
 	}
 	services_free(&check.services);
-	fputs(str_cstr(&check.error_lines), stdout);
-	fputs(str_cstr(&check.warning_lines), stdout);
-	fputs(str_cstr(&check.remark_lines), stdout);
-	printf("%d errors, %d warnings; asked %zu times to relay as a stranger\n", check.errors,
-	       check.warnings, check.asked);
-	return check.errors > 0 ? TOOL_NO : TOOL_DONE;
+	return findings_print(check.asked) > 0 ? TOOL_NO : TOOL_DONE;
 }

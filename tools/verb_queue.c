@@ -208,19 +208,8 @@ static void queue_work(void *unused)
 	task_quit(status);
 }
 
-/* mailq is sendmail -bp by another name, and takes its options beside ours. */
-static bool mailq_is_of_sendmail(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (argv[i][0] == '-' && argv[i][1] != '-')
-			return strcmp(argv[0], "mailq") == 0;
-	return false;
-}
-
 int verb_queue(int argc, char **argv)
 {
-	if (mailq_is_of_sendmail(argc, argv))
-		return verb_send(argc, argv);
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
 	/* mailq is postqueue -p. */

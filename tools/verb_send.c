@@ -31,20 +31,27 @@ static const char help[] =
 	"  -bm           sends a message (the default)\n"
 	"  -bp           lists the queue (mailq)\n"
 	"  -bi, -I       rebuilds the aliases (newaliases); with -oA FILE those of FILE\n"
+	"  -bs           takes messages by SMTP on standard input\n"
+	"  -bv           sends nothing: says of each recipient where its mail would go\n"
 	"  -q, -qI ID, -qR SITE  tries all, one message, or those of a domain again now\n"
 	"\n"
 	"Accepted without effect: -A, -c, -e p|m|q|w|e (errors are always printed), -G, -h, -L, "
 	"-m,\n"
 	"-O, -p, -U, -v, -x and -o with a value, but -oi and -oA. A value of -N or -R that is not\n"
-	"understood is named and ignored, and the message is sent. Refused: -bd, -bl, -bs, -bv, "
-	"-n,\n"
-	"-qTIME and -X (also -XV: VERP).\n"
+	"understood is named and ignored, and the message is sent. Refused: -bd, -bl, -n, -qTIME "
+	"and -X\n"
+	"(also -XV: VERP).\n"
 	"\n"
-	"Status 0: the message is safe in the queue; 1: it was refused; 2: wrong usage; 75: try "
-	"again\n"
-	"later, the mail system does not run or has no room. Called as sendmail, those of "
-	"sysexits(3):\n"
-	"64 usage, 65 refused, 75 later.\n";
+	"While the mail system is down the message is kept in the folder maildrop of the queue, "
+	"and "
+	"goes\n"
+	"on when it is started. What is refused then is returned to its sender.\n"
+	"\n"
+	"Status 0: the message is safe in the queue, or kept; 1: it was refused; 2: wrong usage; "
+	"75: try\n"
+	"again later, there is no room. Called as sendmail, those of sysexits(3): 64 usage, 65 "
+	"refused,\n"
+	"67 (-bv) unknown user, 75 later.\n";
 
 /* What is to be done, and, where it is not sending, to which part of the queue or which table. */
 static const char *mode = "m", *only_id, *only_site, *alias_file;
@@ -56,16 +63,6 @@ static enum send_status usage(const char *what, const char *value)
 {
 	fprintf(stderr, "sendmail: %s%s\n", what, value);
 	return SEND_USAGE;
-}
-
-static void sending_free(struct sending *s)
-{
-	for (size_t i = 0; i < s->recipient_count; i++)
-		str_free(&s->recipients[i]);
-	free(s->recipients);
-	str_free(&s->sender);
-	str_free(&s->full_name);
-	str_free(&s->envid);
 }
 
 static enum send_status set_sender(struct sending *s, const char *text)
@@ -277,25 +274,29 @@ static int flush(void)
 	return run_verb(verb_queue, "postqueue", "-f", NULL);
 }
 
+static void run_conversation(void *unused)
+{
+	(void)unused;
+	task_quit(send_conversation());
+}
+
 static int run_mode(bool has_recipients)
 {
-	if (strlen(mode) != 1 || strchr("ip", mode[0]) == NULL) {
+	if (strlen(mode) != 1 || strchr("ips", mode[0]) == NULL) {
 		if (strcmp(mode, "m") != 0)
-			return usage(strcmp(mode, "s") == 0
-					     ? "SMTP on standard input is not supported: connect "
-					       "to port 25: -b"
-					     : "this mode is not supported: -b",
-				     mode);
+			return usage("this mode is not supported: -b", mode);
 	} else if (flush_queue) {
 		return usage("-q does not go with -b", mode);
 	}
 	/* Nothing else reads recipients, and who gives some means to send. */
 	if (has_recipients)
-		return usage("no recipients go with ", flush_queue ? "-q" : "-bi, -bp and -I");
+		return usage("no recipients go with ", flush_queue ? "-q" : "-bi, -bp, -bs and -I");
 	if (flush_queue)
 		return flush();
 	if (mode[0] == 'p')
 		return run_verb(verb_queue, "mailq", NULL, NULL);
+	if (mode[0] == 's')
+		return instance_find("send") ? task_run(run_conversation, NULL) : SEND_LATER;
 	if (alias_file != NULL)
 		return run_verb(verb_alias, "postalias", alias_file, NULL);
 	return run_verb(verb_alias, "newaliases", NULL, NULL);
@@ -319,9 +320,14 @@ static void default_sender(struct sending *s)
 		str_append(&s->full_name, view_make(user->pw_gecos, strcspn(user->pw_gecos, ",")));
 }
 
-static void run(void *argument)
+static void run_send(void *argument)
 {
-	task_quit(submission_send_message(argument));
+	task_quit(send_message(argument));
+}
+
+static void run_verify(void *argument)
+{
+	task_quit(send_verify(argument));
 }
 
 static int send(struct sending *s, int argc, char **argv)
@@ -330,9 +336,11 @@ static int send(struct sending *s, int argc, char **argv)
 		send_add_recipients(s, view_of(argv[i]));
 	if (s->recipient_count == 0 && !s->from_header)
 		return usage("no recipients (give some, or -t)", "");
+	if (mode[0] == 'v' && s->recipient_count == 0)
+		return usage("-bv needs recipients", "");
 	if (!instance_find("send"))
 		return SEND_LATER;
-	return task_run(run, s);
+	return task_run(mode[0] == 'v' ? run_verify : run_send, s);
 }
 
 /* What sysexits(3) calls it, in the words of the other verbs; -bp and such speak them already. */
@@ -340,7 +348,7 @@ static int as_verb(int status)
 {
 	if (status == SEND_USAGE)
 		return TOOL_USAGE;
-	if (status == SEND_BAD_DATA)
+	if (status == SEND_BAD_DATA || status == SEND_NO_USER)
 		return TOOL_NO;
 	return status > SEND_USAGE ? TOOL_LATER : status;
 }
@@ -360,21 +368,40 @@ static int sendmail(int argc, char **argv)
 			return status;
 		has_sender |= option == 'f' || option == 'r';
 	}
-	if (flush_queue || strcmp(mode, "m") != 0)
+	if (flush_queue || (strcmp(mode, "m") != 0 && strcmp(mode, "v") != 0))
 		return run_mode(optind < argc || s.from_header);
 	if (!has_sender)
 		default_sender(&s);
-	return send(&s, argc, argv);
+	int status = send(&s, argc, argv);
+
+	/* Who types it wants to know; programs that call sendmail do not. */
+	if (status == SEND_DONE && s.kept && strcmp(argv[0], "send") == 0)
+		fprintf(stderr,
+			"posta send: the mail system does not run: the message is kept, and "
+			"goes on when it is started\n");
+	return status;
+}
+
+/* mailq is sendmail -bp by another name, and takes its options beside those of posta queue. */
+static bool mailq_is_of_queue(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (argv[i][0] == '-' && argv[i][1] != '-')
+			return false;
+	return true;
 }
 
 int verb_send(int argc, char **argv)
 {
 	int status;
 
+	if (strcmp(argv[0], "mailq") == 0) {
+		if (mailq_is_of_queue(argc, argv))
+			return verb_queue(argc, argv);
+		mode = "p";
+	}
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
-	if (strcmp(argv[0], "mailq") == 0)
-		mode = "p";
 	status = sendmail(argc, argv);
 	return strcmp(argv[0], "send") == 0 ? as_verb(status) : status;
 }

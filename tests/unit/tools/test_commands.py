@@ -339,7 +339,7 @@ class Commands(unittest.TestCase):
             with self.subTest(words=words):
                 self.assertEqual(status("sendmail", *words, to), 65)
         for words in (("-e", "x", to), ("-e", to), ("-B", "x", to), ("-n", to), ("-X", "/tmp/x", to), ("-XV", to),
-                      ("-XV+=", to), ("-V", "+=", to), ("-bs",), ("-bv", to), ("-bd",), ("-bl",), ("-bd", "-q30m"),
+                      ("-XV+=", to), ("-V", "+=", to), ("-bs", to), ("-bv",), ("-bd",), ("-bl",), ("-bd", "-q30m"),
                       ("-q30m", to), ("-q", to), ("-q", "-t"), ("-bp", to), ("-I", to), ("-bi", to), ("-oQ", "/tmp"),
                       ("-oA",), ("-qI",), ("-b", "mx", to), ("-f", "a b", to)):
             with self.subTest(words=words):
@@ -352,7 +352,7 @@ class Commands(unittest.TestCase):
                 os.unlink(self.path("aliases.db"))
 
     def test_sendmail_while_the_suite_is_down(self):
-        """A message is put off (75); what lists or flushes says what postqueue says."""
+        """A message is put off (75) where there is no maildrop yet; what lists or flushes says what postqueue says."""
         self.run_tool("postconf", "-e", "queue_directory=" + self.path("spool"))
         def run(*words, said=""):
             done = subprocess.run([os.path.join(BIN, words[0]), *words[1:]], input=said, text=True,
