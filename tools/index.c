@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "tools/json.h"
 #include "tools/tool.h"
@@ -48,14 +49,21 @@ static bool index_next_line(char **line, size_t *size, struct view *text)
 
 int index_build(const struct index_job *job, const char *specification)
 {
-	_cleanup_(str_free) struct str report = STR_EMPTY;
+	_cleanup_(str_free) struct str report = STR_EMPTY, text = STR_EMPTY;
+	int r, status = TOOL_DONE;
 	char type[40];
 	const char *path;
-	int r;
+	mode_t mode = 0600;
 
 	if (!index_split(specification, type, sizeof(type), &path))
 		return TOOL_NO;
-	r = table_build(type, path, job->source, &report);
+	if (job->files)
+		status = index_read_files(path, &text, &mode);
+	if (job->files && text.len == 0 && status != TOOL_DONE)
+		return status;
+	r = job->files ? table_build_text(type, path, str_view(&text), mode, job->source, &report)
+		       : table_build(type, path, job->source, &report);
+	str_wipe(&text);
 
 	struct view rest = str_view(&report), line;
 
@@ -63,7 +71,7 @@ int index_build(const struct index_job *job, const char *specification)
 		if (line.len > 0 && !(job->quiet_duplicates &&
 				      view_find(line, VIEW("duplicate entry")) != VIEW_NOT_FOUND))
 			fprintf(stderr, "posta %s: %.*s\n", job->verb, VIEW_ARG(line));
-	return r < 0 ? TOOL_NO : TOOL_DONE;
+	return r < 0 ? TOOL_NO : status;
 }
 
 /* ---- asking ---- */
@@ -103,6 +111,12 @@ static int open_all(const struct index_job *job, char *const *specifications, st
 static void index_show(const struct index_job *job, struct view key, struct view value,
 		       bool with_key)
 {
+	_cleanup_(str_free) struct str decoded = STR_EMPTY;
+
+	if (job->files) {
+		index_decode_value(value, &decoded);
+		value = str_view(&decoded);
+	}
 	if (job->json) {
 		struct json json = JSON_START;
 
@@ -253,32 +267,79 @@ static bool index_split_entry(const struct index_job *job, struct view text, str
 	return key->len > 0 && value->len > 0;
 }
 
-int index_add(const struct index_job *job, const char *specification)
+/*
+ * Whether the index has the key, or it came before; then it is named, and the others go on. As
+ * postmap: only -r replaces.
+ */
+static bool index_has(const struct index_job *job, struct table *table, struct map *seen,
+		      const char *path, struct view key)
+{
+	_cleanup_(str_free) struct str value = STR_EMPTY, folded = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	str_append_lower(&folded, key);
+	if (map_get(seen, str_view(&folded)) == NULL &&
+	    (table == NULL || table_lookup(table, key, &value, &err) <= 0)) {
+		map_put(seen, str_view(&folded), seen);
+		return false;
+	}
+	if (!job->quiet_duplicates)
+		fprintf(stderr, "posta %s: warning: %s: duplicate entry: \"%.*s\"\n", job->verb,
+			path, VIEW_ARG(key));
+	return true;
+}
+
+struct addition {
+	struct keys keys, values;
+	struct map *seen;
+	struct table *table; /* NULL: what is there is replaced, or there is no index yet */
+};
+
+static void addition_free(struct addition *addition)
+{
+	free_keys(&addition->keys);
+	free_keys(&addition->values);
+	map_free(addition->seen);
+	table_close(addition->table);
+}
+
+static int addition_read(const struct index_job *job, const char *path, struct addition *addition,
+			 struct error *err)
 {
 	_cleanup_free_ char *line = NULL;
-	struct keys keys = { NULL, 0 }, values = { NULL, 0 };
-	struct error err = ERROR_NONE;
 	struct view text, key, value;
 	size_t size = 0;
+
+	while (addition->keys.count < KEYS_MAX && index_next_line(&line, &size, &text)) {
+		if (!index_split_entry(job, text, &key, &value))
+			return error_set(err, -EINVAL, "expected a key and a value, not \"%.*s\"",
+					 VIEW_ARG(view_first(text, 60)));
+		if (!job->replace && index_has(job, addition->table, addition->seen, path, key))
+			continue;
+		index_add_key(&addition->keys, key);
+		index_add_key(&addition->values, value);
+	}
+	return 0;
+}
+
+int index_add(const struct index_job *job, const char *specification)
+{
+	_cleanup_(addition_free) struct addition addition = { .seen = map_new() };
+	_cleanup_(str_free) struct str full = STR_EMPTY;
+	struct error err = ERROR_NONE;
 	char type[40];
 	const char *path;
-	int r = 0;
+	int r;
 
 	if (!index_split(specification, type, sizeof(type), &path))
 		return TOOL_NO;
-	while (r == 0 && keys.count < KEYS_MAX && index_next_line(&line, &size, &text)) {
-		if (!index_split_entry(job, text, &key, &value)) {
-			r = error_set(&err, -EINVAL, "expected a key and a value, not \"%.*s\"",
-				      VIEW_ARG(view_first(text, 60)));
-			break;
-		}
-		index_add_key(&keys, key);
-		index_add_key(&values, value);
-	}
-	if (r == 0 && keys.count > 0)
-		r = table_edit(type, path, keys.items, values.items, keys.count, job->replace,
-			       &err);
-	free_keys(&keys);
-	free_keys(&values);
+	str_printf(&full, "%s:%s", type, path);
+	if (!job->replace)
+		addition.table = table_open(str_view(&full), job->flags, &err);
+	err = ERROR_NONE;
+	r = addition_read(job, path, &addition, &err);
+	if (r == 0 && addition.keys.count > 0)
+		r = table_edit(type, path, addition.keys.items, addition.values.items,
+			       addition.keys.count, job->replace, &err);
 	return r < 0 ? tool_fail(job->verb, "%s", err.text) : TOOL_DONE;
 }

@@ -2,6 +2,8 @@
 #ifndef TOOLS_INDEX_H
 #define TOOLS_INDEX_H
 
+#include <sys/types.h>
+
 #include "table/table.h"
 
 enum { INDEX_TABLES_MAX = 100 };
@@ -11,6 +13,7 @@ struct index_job {
 	enum table_source source;
 	int flags; /* of table_open */
 	bool quiet_duplicates, replace, json;
+	bool files; /* values are names of files, and in the index their content in base64 */
 };
 
 /*
@@ -25,6 +28,13 @@ int index_query(const struct index_job *job, char *const *specifications, const 
 int index_delete(const struct index_job *job, char *const *specifications, const char *key);
 /* Adds entries from standard input. */
 int index_add(const struct index_job *job, const char *specification);
+/*
+ * index_files.c: the text of the table with the files' content in the place of their names, and the mode
+ * that its index is to have.
+ */
+int index_read_files(const char *path, struct str *out, mode_t *mode);
+/* What is in base64; else as it is. */
+void index_decode_value(struct view value, struct str *out);
 int index_list(const struct index_job *job, char *const *specifications);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "table/table.h"
+#include "tools/conf_about.h"
 #include "tools/conf_edit.h"
 #include "tools/conf_services.h"
 #include "tools/json.h"
@@ -20,13 +20,17 @@ static const char help[] =
 	"       posta conf -X NAME... | -# NAME...                removes, comments out\n"
 	"       posta conf -M | -F | -P [SERVICE/TYPE...]         master.cf: entries, fields, -o\n"
 	"       posta conf -M|-F|-P -e NAME=VALUE..., -MX, -M#    changes them\n"
-	"       posta conf -m                                     types of tables\n"
+	"       posta conf -m | -l | -a | -A | -T MODE            types of tables, of locks, of "
+	"SASL;\n"
+	"                                                         TLS (compile-version, "
+	"run-version,\n"
+	"                                                         public-key-algorithms)\n"
 	"\n"
 	"  -n  only what main.cf sets        -d  the defaults\n"
 	"  -x  with $name expanded           -f  long lines folded\n"
 	"  -h  values only                   -H  names only\n"
 	"  -c DIR  folder of main.cf         -j, --json  as JSON\n"
-	"  -C CLASS, -p, -v are accepted and mean nothing here.\n";
+	"  -b, -t, -C CLASS, -p, -v are accepted and mean nothing here.\n";
 
 enum { OVERRIDES_MAX = 100, FOLD_WIDTH = 79, FILE_MAX = 4 << 20, EDITS_MAX = 200 };
 
@@ -106,12 +110,23 @@ static int parameter_compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* All names that there are, sorted: what is set, and unless only that, what is in the table. */
-static const char **all_names(const struct conf_view_options *options, size_t *count)
+/* Of a transport: unless the table or main.cf has it anyway. */
+static bool is_new_name(const char *name, const struct conf_view_options *options)
+{
+	return options->defaults || conf_setting(name) == NULL;
+}
+
+/*
+ * All names that there are, sorted: what is set, and unless only that, what is in the table and what
+ * it has for each transport (which stand in `transports`).
+ */
+static const char **all_names(const struct conf_view_options *options, char *const *transports,
+			      size_t transport_count, size_t *count)
 {
 	size_t set, at = 0;
 	const struct conf_setting *settings = conf_settings(&set);
-	const char **names = mem_new_array(const char *, set + param_table_count + 1);
+	const char **names =
+		mem_new_array(const char *, set + param_table_count + transport_count + 1);
 
 	for (size_t i = 0; i < set; i++)
 		if (conf_setting(settings[i].name) == &settings[i] &&
@@ -121,9 +136,29 @@ static const char **all_names(const struct conf_view_options *options, size_t *c
 	for (size_t i = 0; !options->only_set && i < param_table_count; i++)
 		if (param_find(view_of(param_table[i].name)) == &param_table[i])
 			names[at++] = param_table[i].name;
+	for (size_t i = 0; !options->only_set && i < transport_count; i++)
+		if (is_new_name(transports[i], options))
+			names[at++] = transports[i];
 	qsort(names, at, sizeof(*names), parameter_compare_names);
 	*count = at;
 	return names;
+}
+
+static int show_all(struct json *json, const struct conf_view_options *options)
+{
+	size_t count, transport_count;
+	char **transports = conf_transport_names(&transport_count);
+	const char **names = all_names(options, transports, transport_count, &count);
+	int status = TOOL_DONE;
+
+	for (size_t i = 0; i < count; i++)
+		/* The same transport may stand in master.cf twice. */
+		if ((i == 0 || strcmp(names[i], names[i - 1]) != 0) &&
+		    parameter_show(json, names[i], options) != TOOL_DONE)
+			status = TOOL_NO;
+	free(names);
+	conf_transport_names_free(transports);
+	return status;
 }
 
 static int show_named(struct json *json, char *const *wanted,
@@ -154,21 +189,11 @@ static int show_named(struct json *json, char *const *wanted,
 static int conf_show_parameters(char *const *wanted, const struct conf_view_options *options)
 {
 	struct json json = JSON_START;
-	int status = TOOL_DONE;
+	int status;
 
 	if (options->json)
 		json_object(&json, NULL);
-	if (wanted[0] != NULL) {
-		status = show_named(&json, wanted, options);
-	} else {
-		size_t count;
-		const char **names = all_names(options, &count);
-
-		for (size_t i = 0; i < count; i++)
-			if (parameter_show(&json, names[i], options) != TOOL_DONE)
-				status = TOOL_NO;
-		free(names);
-	}
+	status = wanted[0] != NULL ? show_named(&json, wanted, options) : show_all(&json, options);
 	if (options->json) {
 		json_end(&json);
 		json_print(&json);
@@ -332,7 +357,9 @@ static int edit_main(char *const *changes, enum edit kind)
 struct job {
 	struct conf_view_options view;
 	enum edit edit;
-	bool services, types;
+	bool services;
+	int about; /* -m and its kin; 0: none */
+	const char *about_mode;
 	enum conf_services_what what;
 	struct conf_override overrides[OVERRIDES_MAX];
 	size_t override_count;
@@ -388,8 +415,15 @@ static int conf_take_option(struct job *job, int option)
 	case 'j':
 		job->view.json = true;
 		break;
+	case 'a':
+	case 'A':
+	case 'b':
+	case 'l':
 	case 'm':
-		job->types = true;
+	case 't':
+	case 'T':
+		job->about = option;
+		job->about_mode = optarg;
 		break;
 	case 'n':
 		job->view.only_set = true;
@@ -481,17 +515,17 @@ int verb_conf(int argc, char **argv)
 
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
-	while (status == TOOL_DONE && (option = getopt_long(argc, argv, "+c:C:deE#FfhHjMmno:PpvxX",
-							    long_options, NULL)) >= 0) {
+	while (status == TOOL_DONE &&
+	       (option = getopt_long(argc, argv, "+aAbc:C:deE#FfhHjlMmno:PptT:vxX", long_options,
+				     NULL)) >= 0) {
 		if (option == 1) {
 			fputs(help, stdout);
 			return TOOL_DONE;
 		}
 		status = conf_take_option(&job, option);
 	}
-	if (status == TOOL_DONE && job.types)
-		for (const char *const *type = table_types(); *type != NULL; type++)
-			printf("%s\n", *type);
+	if (status == TOOL_DONE && job.about != 0)
+		status = conf_about(job.about, job.about_mode);
 	else if (status == TOOL_DONE)
 		status = conf_run(&job, argv + optind);
 	for (size_t i = 0; i < job.override_count; i++) {

@@ -19,7 +19,12 @@ static const char help[] =
 	"           standard input. Status 1: none has it\n"
 	"  -s       lists all entries\n"
 	"  -d KEY   deletes KEY from the index; -d -: keys from standard input\n"
-	"  -i       adds entries from standard input to the index; with -r, replaces them\n"
+	"  -i       adds entries from standard input to the index; a key that is there is named "
+	"and\n"
+	"           left as it is, with -r it is replaced\n"
+	"  -F       values are names of files: the index has what is in them, in base64 (SNI); "
+	"with\n"
+	"           -q and -s it is decoded\n"
 	"  -w       no warnings about keys that stand twice\n"
 	"  -f       does not fold the key of -q to lower case\n"
 	"  --json   shows entries as JSON, one in a line\n"
@@ -39,7 +44,7 @@ int verb_map(int argc, char **argv)
 	bool list = false, add = false;
 	int option, status = TOOL_DONE;
 
-	while ((option = getopt_long(argc, argv, "+c:d:fijnNopq:rsuvw", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "+c:d:FfijnNopq:rsuvw", options, NULL)) >= 0) {
 		switch (option) {
 		case 'H':
 			fputs(help, stdout);
@@ -52,6 +57,9 @@ int verb_map(int argc, char **argv)
 			break;
 		case 'q':
 			query = optarg;
+			break;
+		case 'F':
+			job.files = true;
 			break;
 		case 'f':
 			job.flags |= TABLE_CASE_SENSITIVE;

@@ -70,6 +70,8 @@ bool conf_sasl_is_elsewhere(void);
 const char *conf_foreign_directory(void);
 /* Expanded value by name, also of people's own names; NULL if nobody set it and it has no default. */
 const char *conf_get(const char *name);
+/* After a transport's name: "_destination_rate_delay" and so on; NULL after the last. */
+const char *conf_transport_suffix(size_t n);
 /*
  * A parameter that exists per transport: conf_get_for("slow", "destination_concurrency_limit")
  * is slow_destination_concurrency_limit or default_destination_concurrency_limit.

@@ -73,6 +73,11 @@ static void note_classes(struct map *used, const char *value)
 		note_name(used, word);
 }
 
+const char *conf_transport_suffix(size_t n)
+{
+	return n < ARRAY_SIZE(transport_parameters) ? transport_parameters[n].suffix : NULL;
+}
+
 const char *conf_transport_default(struct view name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(transport_parameters); i++)

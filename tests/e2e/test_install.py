@@ -16,7 +16,7 @@ import unittest
 from posta import AS_ROOT, PLAIN_BUILD, TOP, Instance, message, wait_until
 
 LINKS = ("sendmail", "mailq", "newaliases", "postconf", "postmap", "postqueue", "postsuper", "postcat",
-         "postalias", "qshape")
+         "postalias", "qshape", "postfix", "postmulti", "postlog")
 # Instances here run what is built without sanitizers: so it is installed.
 
 

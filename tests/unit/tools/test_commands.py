@@ -239,7 +239,7 @@ class Commands(unittest.TestCase):
         self.assertEqual(self.run_tool("postmap", "-q", "-", table, stdin="bob\ncarol\n")[0],
                          "bob\ttwo\n")
         self.run_tool("postmap", "-i", table, stdin="carol three\n")
-        self.run_tool("postmap", "-i", table, stdin="carol four\n", status=1)
+        self.run_tool("postmap", "-i", table, stdin="carol four\n")
         self.run_tool("postmap", "-i", "-r", table, stdin="carol four\n")
         self.run_tool("postmap", "-d", "bob", table)
         self.run_tool("postmap", "-d", "bob", table, status=1)
@@ -275,6 +275,100 @@ class Commands(unittest.TestCase):
         self.assertIn("aliases, line 1: expected name: value",
                       self.run_tool("newaliases")[1])
         self.assertEqual(self.run_tool("postalias", "-q", "bob", table)[0], "carol\n")
+
+    def test_map_of_files(self):
+        """postmap -F: what the files hold, in base64; decoded where it is asked for."""
+        self.write("key.pem", "KEY\n")
+        self.write("cert.pem", "CERT\n")
+        self.write("sni", f"# names\nmx.example.test {self.path('key.pem')},\n  {self.path('cert.pem')}\n"
+                          f"other.test {self.path('missing.pem')}\n")
+        table = "hash:" + self.path("sni")
+        os.chmod(self.path("sni"), 0o640)
+        err = self.run_tool("postmap", "-F", table, status=1)[1]
+        self.assertRegex(err, "sni, line 4: .*missing.pem")
+        self.assertEqual(os.stat(self.path("sni.db")).st_mode & 0o777, 0o640)
+        self.assertEqual(self.run_tool("postmap", "-q", "mx.example.test", table)[0], "S0VZCkNFUlQK\n")
+        self.assertEqual(self.run_tool("postmap", "-F", "-q", "mx.example.test", table)[0], "KEY\nCERT\n\n")
+        self.run_tool("postmap", "-q", "other.test", table, status=1)
+
+    def test_map_entries_that_are_there(self):
+        self.write("list", "a one\n")
+        table = "hash:" + self.path("list")
+        self.run_tool("postmap", table)
+        err = self.run_tool("postmap", "-i", table, stdin="A two\nb three\nB four\n")[1]
+        self.assertEqual(err, "".join(f'posta map: warning: {self.path("list")}: duplicate entry: "{key}"\n' for key in "AB"))
+        self.assertEqual(sorted(self.run_tool("postmap", "-s", table)[0].splitlines()), ["a\tone", "b\tthree"])
+        self.assertEqual(self.run_tool("postmap", "-i", "-w", table, stdin="a five\n")[1], "")
+        self.run_tool("postmap", "-i", "-r", table, stdin="a six\n")
+        self.assertEqual(self.run_tool("postmap", "-q", "a", table)[0], "six\n")
+
+    # ---- Postfix's other commands ----
+
+    def test_postconf_of_transports(self):
+        self.write("master.cf", MASTER_CF + "smtp unix - - - - - smtp\nslow unix - - - - - smtp\n"
+                   "dovecot unix - n n - - pipe flags=D user=x argv=/x\n")
+        names = self.run_tool("postconf", "-d", "-H")[0].splitlines()
+        for name in ("smtp_destination_concurrency_limit", "slow_destination_rate_delay", "dovecot_time_limit",
+                     "policyd-spf_time_limit", "smtp_transport_rate_delay", "local_destination_recipient_limit"):
+            self.assertEqual(names.count(name), 1, name)
+        self.assertEqual(names, sorted(names))
+        for name in ("smtp_time_limit", "policyd-spf_destination_rate_delay"):
+            self.assertNotIn(name, names)
+        self.assertEqual(self.run_tool("postconf", "-d", "slow_destination_concurrency_limit"),
+                         ("slow_destination_concurrency_limit = $default_destination_concurrency_limit\n", ""))
+        self.run_tool("postconf", "-e", "slow_destination_concurrency_limit=3")
+        shown = self.run_tool("postconf")[0].splitlines()
+        self.assertEqual([line for line in shown if line.startswith("slow_destination_concurrency_limit ")],
+                         ["slow_destination_concurrency_limit = 3"])
+
+    def test_postconf_about_the_software(self):
+        self.assertEqual(self.run_tool("postconf", "-l")[0], "flock\nfcntl\ndotlock\n")
+        self.assertEqual(self.run_tool("postconf", "-a")[0], self.run_tool("postconf", "-A")[0])
+        self.assertRegex(self.run_tool("postconf", "-T", "run-version")[0], r"^OpenSSL 3\.")
+        self.assertIn("rsa", self.run_tool("postconf", "-T", "public-key-algorithms")[0].split())
+        self.run_tool("postconf", "-T", "nothing", status=2)
+        for option in "tb":
+            self.assertEqual(self.run_tool("postconf", "-" + option)[0], "")
+
+    def test_postfix_postmulti_postlog(self):
+        self.run_tool("postconf", "-e", "queue_directory=" + self.path("spool"), "maillog_file=" + self.path("log"))
+        self.assertEqual(self.run_tool("postfix", "status", status=1)[1], "postfix: the Posta mail system is not running\n")
+        self.run_tool("postfix", "nonsense", status=2)
+        self.run_tool("postfix", status=2)
+        self.run_tool("postfix", "start", "now", status=2)
+        self.run_tool("postfix", "set-permissions")
+        self.assertIn("not running", self.run_tool("postfix", "stop", status=1)[1])
+        self.assertIn("mail system is down", self.run_tool("postfix", "flush", status=69)[1])
+        self.assertEqual(self.run_tool("postmulti", "-l")[0], f"-               -               y         {self.folder.name}\n")
+        self.assertIn("not running", self.run_tool("postmulti", "-i", "-", "-p", "status", status=1)[1])
+        self.assertEqual(self.run_tool("postmulti", "-x", "sh", "-c", "echo $MAIL_CONFIG")[0], self.folder.name + "\n")
+        self.run_tool("postmulti", "-i", "other", "-l", status=1)
+        self.assertIn("log", self.run_tool("postlog", "x", status=1)[1])
+        self.write("log", "")
+        self.run_tool("postlog", "-t", "backup", "-p", "warn", "tape", "is\x1b full")
+        self.run_tool("postlog", stdin="one\ntwo\n")
+        with open(self.path("log")) as file:
+            self.assertRegex(file.read(), r"^\S+ .* backup\[\d+\]: warning: tape is\? full\n.* postlog\[\d+\]: one\n.* postlog\[\d+\]: two\n$")
+        self.run_tool("postlog", "-p", "loud", "x", status=1)
+
+    def test_installation_takes_no_names(self):
+        """Of another MTA, neither by surprise nor when it is asked for."""
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "tools", "install_names.cmake")
+        def install(wanted):
+            subprocess.run(["cmake", "-DPOSTA_NAMES=sendmail;postconf;mailq", f"-DPOSTA_POSTFIX_NAMES={wanted}",
+                            "-DCMAKE_INSTALL_PREFIX=" + self.path("prefix"), "-P", script], check=True, capture_output=True)
+            return sorted(name for name in os.listdir(self.path("prefix/bin")) if os.path.islink(self.path("prefix/bin/" + name)))
+        os.makedirs(self.path("prefix/bin"))
+        self.assertEqual(install("no"), [])
+        self.assertEqual(install("yes"), ["mailq", "postconf", "sendmail"])
+        self.assertEqual(os.readlink(self.path("prefix/sbin/sendmail")), "../bin/posta")
+        os.unlink(self.path("prefix/bin/postconf"))
+        os.unlink(self.path("prefix/bin/mailq"))
+        self.write("prefix/bin/postconf", "Postfix's\n")
+        self.assertEqual(install("free"), ["sendmail"])
+        self.assertEqual(install("yes"), ["mailq", "sendmail"])
+        with open(self.path("prefix/bin/postconf")) as file:
+            self.assertEqual(file.read(), "Postfix's\n")
 
     # ---- what holds for every verb ----
 
