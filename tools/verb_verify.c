@@ -1,5 +1,6 @@
 /* posta verify: SPF, DKIM, ARC and DMARC of a message, step by step. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,8 +15,14 @@
 
 static const char help[] =
 	"usage: posta [-c CONFDIR] verify spf --ip A --helo H --from F [--dns HOST:PORT]\n"
+	"       posta [-c CONFDIR] verify dkim [--dns HOST:PORT] < MESSAGE\n"
 	"\n"
-	"Says whether the client may send for that address: on the first line the result (pass, "
+	"dkim: on the first line what Authentication-Results would say, then each step with the "
+	"record\n"
+	"that decided.\n"
+	"\n"
+	"spf: says whether the client may send for that address: on the first line the result "
+	"(pass, "
 	"fail,\n"
 	"softfail, neutral, none, temperror, permerror), on the second the explanation; then each "
 	"record\n"
@@ -36,6 +43,7 @@ static const struct verify_kind {
 	int (*run)(struct verify *v);
 } kinds[] = {
 	{ "spf", false, true, verify_spf },
+	{ "dkim", true, false, verify_dkim },
 };
 
 static struct {
@@ -48,6 +56,16 @@ static struct {
 static const char *verify_or_empty(const char *text)
 {
 	return text != NULL ? text : "";
+}
+
+static const char *verify_host_name(void)
+{
+	static char name[HOST_NAME_MAX + 1] = "localhost";
+
+	if (param.myhostname != NULL && param.myhostname[0] != '\0')
+		return param.myhostname;
+	gethostname(name, sizeof(name) - 1);
+	return name;
 }
 
 /* Who answers questions: the server that was named, our resolver, or the system's. */
@@ -76,8 +94,9 @@ static void verify_run(void *unused)
 	int status;
 
 	(void)unused;
-	if (!verify_find_dns(&err) || (verifying.kind->needs_message &&
-				       verify_read_message(&verifying.verify.message, &err) < 0))
+	if (!verify_find_dns(&err) ||
+	    (verifying.kind->needs_message &&
+	     verify_read_message(&verifying.verify.message, NULL, &err) < 0))
 		status = tool_fail("verify", "%s", err.text);
 	else
 		status = verifying.kind->run(&verifying.verify);
@@ -153,5 +172,6 @@ int verb_verify(int argc, char **argv)
 		return status;
 	if (!verify_load())
 		return TOOL_NO;
+	verifying.verify.options.authserv_id = verify_host_name();
 	return task_run(verify_run, NULL);
 }

@@ -19,12 +19,18 @@ struct verify {
 	struct str message; /* in CRLF form */
 };
 
-/* verify_message.c: standard input, line ends made CRLF. 0 or a negative errno with a reason. */
-int verify_read_message(struct str *message, struct error *err);
+/*
+ * verify_message.c: standard input, line ends made CRLF; *bare_lf (may be NULL) says that its first
+ * one was LF. 0 or a negative errno with a reason.
+ */
+int verify_read_message(struct str *message, bool *bare_lf, struct error *err);
+struct view verify_header(struct view message);
+struct view verify_body(struct view message);
 /* Prints steps, two blanks in front of each line. */
 void verify_print_steps(struct view lines);
 
 /* Each prints its first line and its steps, and returns a status of tools/tool.h. */
 int verify_spf(struct verify *v);
+int verify_dkim(struct verify *v);
 
 #endif
