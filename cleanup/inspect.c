@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "checks.h"
 #include "conf/conf.h"
-#include "mimewalk.h"
+#include "mail/mimewalk.h"
 
 static struct {
 	struct tables *header, *mime, *nested, *body;

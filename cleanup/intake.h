@@ -8,7 +8,6 @@
  *	address.c	stage: addresses in header fields
  *	complete.c	stages: missing fields; the Received field
  *	checks.c	what a table of header_checks or body_checks says about one line
- *	mimewalk.c	MIME structure, line by line
  *	inspect.c	stage: header_checks and kin
  *	content.c	line ends, the header collected, the stages called in order
  *	announce.c	telling qmgr

@@ -86,8 +86,9 @@ static void intake_log_sender(const struct intake *in)
 	_cleanup_(str_free) struct str sender = STR_EMPTY;
 
 	address_show(&sender, str_view(&in->sender));
-	log_info("%s: uid=%u from=<%s>", queue_writer_id(in->writer), (unsigned)in->uid,
-		 str_cstr(&sender));
+	/* The line of Postfix's program for local submission: pflogsumm counts by it. */
+	log_info_as("pickup", "%s: uid=%u from=<%s>", queue_writer_id(in->writer),
+		    (unsigned)in->uid, str_cstr(&sender));
 }
 
 /* Whoever it comes from: it goes into reports and to other servers. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "mail/outcome.h"
 
 /* A recipient that goes to a destination, until all of this run are sorted into lots. */
 struct sorted {
@@ -42,14 +43,10 @@ static void recipient_route(struct attempt *a, const struct queue_recipient *r, 
 /* "5.1.1 User unknown": the status in front is optional. */
 static struct view recipient_take_status(struct view *text, const char *otherwise)
 {
-	struct view rest = *text, word;
+	struct view status = view_of(otherwise);
 
-	if (!view_next_word(&rest, " \t", &word) || word.len < 5 || word.len > IPC_STATUS_MAX ||
-	    word.data[0] != otherwise[0] || word.data[1] != '.' ||
-	    !ascii_is_digit(word.data[word.len - 1]))
-		return view_of(otherwise);
-	*text = view_trim(rest);
-	return word;
+	outcome_status_take(text, otherwise[0], &status);
+	return status;
 }
 
 /* The transports error, retry and discard need no program: their next hop says it all. */

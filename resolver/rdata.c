@@ -137,6 +137,7 @@ int rdata_parse(uint32_t type, struct view bytes, struct rdata *record)
 		return parse_address(AF_INET6, 16, bytes, record);
 	case DNS_MX:
 		return parse_mx(bytes, record);
+	case DNS_NS:
 	case DNS_PTR:
 		return whole_name(bytes, 0, record);
 	case DNS_TXT:

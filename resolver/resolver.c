@@ -19,7 +19,7 @@ enum { RCODE_NOERROR = 0, RCODE_NXDOMAIN = 3 };
 static bool is_known_type(uint32_t type)
 {
 	return type == DNS_A || type == DNS_AAAA || type == DNS_MX || type == DNS_PTR ||
-	       type == DNS_TXT || type == DNS_SRV || type == DNS_TLSA;
+	       type == DNS_NS || type == DNS_TXT || type == DNS_SRV || type == DNS_TLSA;
 }
 
 static int query_refuse(struct ipc *ipc, uint8_t outcome, const char *reason)

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "convert.h"
 
 #define BLOCK_SIZE ((size_t)64 * 1024)
 
@@ -105,23 +106,33 @@ static int next_block(const struct io_source *content, uint64_t *at, char **buff
 	return 0;
 }
 
-int content_send(struct stream *io, const struct io_source *content, size_t line_limit)
+static int content_put(void *sender, struct view bytes)
 {
-	struct sender s = { .io = io, .last = { '\r', '\n' }, .limit = line_limit };
+	return content_send_block(sender, bytes);
+}
+
+int content_send(struct stream *io, const struct io_source *content,
+		 const struct content_options *options)
+{
+	struct sender s = { .io = io, .last = { '\r', '\n' }, .limit = options->line_limit };
+	struct converter *converter = options->to_7bit ? converter_new(content_put, &s) : NULL;
 	_cleanup_free_ char *buffer = NULL;
 	struct view block;
+	int r = 0;
 
-	for (uint64_t at = 0; at < content->size;) {
-		int r = next_block(content, &at, &buffer, &block);
-
+	for (uint64_t at = 0; r == 0 && at < content->size;) {
+		r = next_block(content, &at, &buffer, &block);
 		if (r == 0)
-			r = content_send_block(&s, block);
-		if (r < 0)
-			return r;
+			r = converter != NULL ? converter_feed(converter, block)
+					      : content_send_block(&s, block);
 	}
+	if (r == 0 && converter != NULL)
+		r = converter_end(converter);
+	converter_free(converter);
+	if (r < 0)
+		return r;
 	if (s.last[0] != '\r' || s.last[1] != '\n') {
-		int r = stream_write(io, VIEW("\r\n"));
-
+		r = stream_write(io, VIEW("\r\n"));
 		if (r < 0)
 			return r;
 	}

@@ -5,11 +5,13 @@
 #include "base/io.h"
 #include "task/stream.h"
 
-/*
- * 0; -EIO: the file cannot be read; else what the stream says. Lines of more than `line_limit`
- * bytes (at least 2) are broken by CR LF and a blank.
- */
-int content_send(struct stream *io, const struct io_source *content, size_t line_limit);
+struct content_options {
+	size_t line_limit; /* bytes (at least 2); longer lines are broken by CR LF and a blank */
+	bool to_7bit;	   /* 8-bit bodies as quoted-printable (convert.h) */
+};
+/* 0; -EIO: the file cannot be read; else what the stream says. */
+int content_send(struct stream *io, const struct io_source *content,
+		 const struct content_options *options);
 /* A byte outside of ASCII in the header of the content: 1, 0, -EIO. */
 int content_header_is_8bit(const struct io_source *content);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "conf/conf.h"
@@ -98,6 +99,28 @@ static void hosts_add_address(struct hosts *hosts, struct view name, struct view
 /* Worst first: what a look-up of several names and types comes to. */
 enum found { FOUND_TEMPORARY, FOUND_NOTHING, FOUND_SOME };
 
+/* The last look-up that gave nothing, in words: which name, which type, what was said. */
+static void describe_lookup(struct str *reason, struct view name, const char *type,
+			    struct view answer)
+{
+	str_clear(reason);
+	str_printf(reason,
+		   "Host or domain name not found. Name service error for name=%.*s type=%s: %.*s",
+		   VIEW_ARG(name), type, VIEW_ARG(answer));
+}
+
+static struct view describe_answer(int r, const struct dns_answer *answer)
+{
+	if (r < 0)
+		return VIEW("the resolver does not answer");
+	if (answer->outcome == RESOLVE_NXDOMAIN)
+		return VIEW("Host not found");
+	if (answer->outcome == RESOLVE_NODATA || answer->outcome == RESOLVE_OK)
+		return VIEW("Host found but no data record of requested type");
+	return answer->reason.len > 0 ? str_view(&answer->reason)
+				      : VIEW("Host not found, try again");
+}
+
 static bool protocol_is_used(const char *name)
 {
 	struct view rest = view_of(param.inet_protocols), element;
@@ -116,13 +139,9 @@ static enum found ask_for(struct view name, uint32_t type, uint16_t port, struct
 	enum found found = FOUND_NOTHING;
 	int r = dns_query(name, type, &answer);
 
-	if (r < 0) {
+	if (r < 0 || answer.outcome == RESOLVE_TEMPORARY || answer.outcome == RESOLVE_BOGUS)
 		found = FOUND_TEMPORARY;
-		str_set(reason, VIEW("the resolver does not answer"));
-	} else if (answer.outcome == RESOLVE_TEMPORARY || answer.outcome == RESOLVE_BOGUS) {
-		found = FOUND_TEMPORARY;
-		str_set(reason, str_view(&answer.reason));
-	}
+	describe_lookup(reason, name, type == DNS_A ? "A" : "AAAA", describe_answer(r, &answer));
 	for (size_t i = 0; r == 0 && answer.outcome == RESOLVE_OK && i < answer.count; i++)
 		hosts_add_address(hosts, name, view_of(answer.records[i].name), port);
 	dns_answer_free(&answer);
@@ -207,18 +226,12 @@ static int compare_preference(const void *a, const void *b)
 	return x->preference < y->preference ? -1 : x->preference > y->preference;
 }
 
-static int hosts_fail_lookup(const struct destination *d, const char *type, enum found found,
-			     struct view reason, struct outcome *failure)
+static int hosts_fail_lookup(enum found found, const struct str *reason, struct outcome *failure)
 {
 	bool permanent = found == FOUND_NOTHING;
 
 	outcome_set(failure, permanent ? OUTCOME_FAILED : OUTCOME_DEFERRED,
-		    permanent ? "5.4.4" : "4.4.3", VIEW_NONE,
-		    "Host or domain name not found. Name service error for name=%s type=%s: %.*s",
-		    str_cstr(&d->host), type,
-		    VIEW_ARG(permanent	      ? VIEW("Host not found")
-			     : reason.len > 0 ? reason
-					      : VIEW("Host not found, try again")));
+		    permanent ? "5.4.4" : "4.4.3", VIEW_NONE, "%s", str_cstr(reason));
 	return -1;
 }
 
@@ -227,6 +240,46 @@ static int fail_loop(const struct destination *d, struct outcome *failure)
 	outcome_set(failure, OUTCOME_FAILED, "5.4.6", VIEW_NONE, "mail for %s loops back to myself",
 		    str_cstr(&d->text));
 	failure->cause = CAUSE_LOOP;
+	return -1;
+}
+
+/* The addresses of one exchanger. What is no name of a host is said, and as Postfix takes it. */
+static enum found take_exchanger(const struct destination *d, struct view name, struct hosts *hosts,
+				 struct str *reason)
+{
+	bool is_address = ip_family(name) != 0;
+
+	if (is_address || !domain_is_valid(name, false))
+		log_warning("%s domain name in resource data of MX record for %s: %.*s",
+			    is_address ? "numeric" : "malformed", str_cstr(&d->host),
+			    VIEW_ARG(name));
+	if (is_address) {
+		hosts_add_address(hosts, name, name, d->port);
+		return FOUND_SOME;
+	}
+	if (domain_is_valid(name, false))
+		return find_addresses(name, d->port, hosts, reason);
+	describe_lookup(reason, str_view(&d->host), "MX",
+			VIEW("Malformed or unexpected name server reply"));
+	return FOUND_NOTHING;
+}
+
+/* No exchanger has an address. */
+static int fail_exchangers(const struct destination *d, enum found found, const struct str *reason,
+			   struct outcome *failure)
+{
+	log_warning("no MX host for %s has a valid address record", str_cstr(&d->host));
+	hosts_fail_lookup(found, reason, failure);
+	if (settings.defer_if_no_mx_address_found)
+		outcome_soften(failure);
+	return -1;
+}
+
+/* We are the best of those that have an address; but better ones are named. */
+static int fail_primary(const struct destination *d, struct outcome *failure)
+{
+	outcome_set(failure, OUTCOME_DEFERRED, "4.4.4", VIEW_NONE,
+		    "unable to find primary relay for %s", str_cstr(&d->host));
 	return -1;
 }
 
@@ -249,23 +302,23 @@ static int take_exchangers(const struct destination *d, const struct own_address
 		for (; i < count && answer->records[i].preference == preference; i++) {
 			struct view name = view_of(answer->records[i].name);
 
-			if (!domain_is_valid(name, false))
-				continue; /* ".", addresses and nonsense */
-			if (find_addresses(name, d->port, hosts, &reason) == FOUND_TEMPORARY)
+			if (take_exchanger(d, name, hosts, &reason) == FOUND_TEMPORARY)
 				temporary = true;
 		}
 		if (d->own_port && group_has_ourselves(hosts, first, own)) {
 			drop_last(hosts, first);
 			/* A better one that cannot be looked up now is one all the same. */
 			if (first == 0 && !temporary)
-				return fail_loop(d, failure);
+				return preference == answer->records[0].preference
+					       ? fail_loop(d, failure)
+					       : fail_primary(d, failure);
 			break;
 		}
 		order_group(hosts, first);
 	}
 	if (hosts->count == 0)
-		return hosts_fail_lookup(d, "MX", temporary ? FOUND_TEMPORARY : FOUND_NOTHING,
-					 str_view(&reason), failure);
+		return fail_exchangers(d, temporary ? FOUND_TEMPORARY : FOUND_NOTHING, &reason,
+				       failure);
 	return 0;
 }
 
@@ -280,7 +333,7 @@ static int take_addresses(const struct destination *d, const struct own_addresse
 	else
 		found = find_addresses(str_view(&d->host), d->port, hosts, &reason);
 	if (hosts->count == 0)
-		return hosts_fail_lookup(d, "A", found, str_view(&reason), failure);
+		return hosts_fail_lookup(found, &reason, failure);
 	if (!settings.lmtp && d->own_port && group_has_ourselves(hosts, 0, own))
 		return fail_loop(d, failure);
 	order_group(hosts, 0);
@@ -290,16 +343,15 @@ static int take_addresses(const struct destination *d, const struct own_addresse
 static int find_exchangers(const struct destination *d, const struct own_addresses *own,
 			   size_t limit, struct hosts *hosts, struct outcome *failure)
 {
+	_cleanup_(str_free) struct str reason = STR_EMPTY;
 	struct dns_answer answer;
 	int r = dns_query(str_view(&d->host), DNS_MX, &answer);
 
+	describe_lookup(&reason, str_view(&d->host), "MX", describe_answer(r, &answer));
 	if (r < 0 || answer.outcome == RESOLVE_TEMPORARY || answer.outcome == RESOLVE_BOGUS) {
-		r = hosts_fail_lookup(d, "MX", FOUND_TEMPORARY,
-				      r < 0 ? VIEW("the resolver does not answer")
-					    : str_view(&answer.reason),
-				      failure);
+		r = hosts_fail_lookup(FOUND_TEMPORARY, &reason, failure);
 	} else if (answer.outcome == RESOLVE_NXDOMAIN) {
-		r = hosts_fail_lookup(d, "MX", FOUND_NOTHING, VIEW_NONE, failure);
+		r = hosts_fail_lookup(FOUND_NOTHING, &reason, failure);
 	} else if (answer.count == 0) {
 		r = take_addresses(d, own, hosts, failure); /* RFC 5321 5.1: an implicit MX */
 	} else if (answer.count == 1 && strcmp(answer.records[0].name, ".") == 0) {

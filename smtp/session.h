@@ -48,15 +48,17 @@ struct session_wish {
 	const struct destination *destination;
 };
 
+/* Opening one (open.c). */
 /* Reads the parameters and files of TLS and AUTH; before the chroot. */
 int session_prepare(struct error *err);
-
 /* Connects and introduces itself. NULL with the failure. */
 struct session *session_open(const struct host *host, const struct session_wish *wish,
 			     struct outcome *failure);
 /* The same on a connection that is there already; takes the stream. */
 struct session *session_start(struct stream *io, const struct host *host,
 			      const struct session_wish *wish, struct outcome *failure);
+
+/* Speaking (session.c). */
 void session_free(struct session *session);
 /* Says QUIT if that makes sense, waits for nothing, and frees. */
 void session_quit(struct session *session);

@@ -24,6 +24,10 @@
 	X(int64_t, min_data_rate, smtp_min_data_rate, lmtp_min_data_rate)                          \
 	X(int64_t, mx_address_limit, smtp_mx_address_limit, lmtp_mx_address_limit)                 \
 	X(int64_t, mx_session_limit, smtp_mx_session_limit, lmtp_mx_session_limit)                 \
+	X(bool, defer_if_no_mx_address_found, smtp_defer_if_no_mx_address_found,                   \
+	  lmtp_defer_if_no_mx_address_found)                                                       \
+	X(bool, disable_mime_output_conversion, disable_mime_output_conversion,                    \
+	  disable_mime_output_conversion)                                                          \
 	X(const char *, address_preference, smtp_address_preference, lmtp_address_preference)      \
 	X(bool, randomize_addresses, smtp_randomize_addresses, lmtp_randomize_addresses)           \
 	X(const char *, bind_address, smtp_bind_address, lmtp_bind_address)                        \

@@ -311,6 +311,13 @@ static int run_steps(struct transaction *t)
 
 /* ---- content ---- */
 
+/* The server takes 7 bits, and the message has more. */
+static bool needs_conversion(const struct transaction *t)
+{
+	return t->w->d->body == BODY_8BITMIME && !(t->s->can & CAN_8BITMIME) &&
+	       !settings.disable_mime_output_conversion;
+}
+
 static int transaction_send_content(struct transaction *t)
 {
 	const struct delivery *d = t->w->d;
@@ -321,7 +328,11 @@ static int transaction_send_content(struct transaction *t)
 	t->s->doing = "sending message body";
 	stream_set_timeout(io, settings.data_xfer_timeout);
 	stream_set_deadline(io, clock_after(settings.data_xfer_timeout + allowance));
-	r = content_send(io, &d->content, (size_t)settings.line_length_limit);
+	r = content_send(io, &d->content,
+			 &(struct content_options){
+				 .line_limit = (size_t)settings.line_length_limit,
+				 .to_7bit = needs_conversion(t),
+			 });
 	if (r == 0)
 		r = stream_flush(io);
 	stream_set_timeout(io, MSEC_FOREVER);

@@ -38,6 +38,7 @@ static bool etrn_permitted(struct session *s, struct view domain, int *result)
 	struct policy_question q;
 
 	transaction_question(s, "ETRN", &q);
+	q.etrn_domain = domain;
 	policy_ask(server.policy, POLICY_ETRN, &q, &answer);
 	if (answer.action != POLICY_REJECT && answer.action != POLICY_DEFER)
 		return true;

@@ -64,6 +64,7 @@ static bool rcpt_permitted(struct session *s, const struct request *request, int
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
 	_cleanup_(str_free) struct str shown = STR_EMPTY;
 	struct policy_question q;
+	bool permitted;
 
 	/* RFC 5321 4.5.1: for that name alone there is always somebody. */
 	if (view_is_nocase(str_view(&request->given), "postmaster"))
@@ -74,14 +75,14 @@ static bool rcpt_permitted(struct session *s, const struct request *request, int
 	q.recipient_given = str_view(&shown);
 	s->recipient = q.recipient;
 	policy_ask_recipient(server.policy, param.smtpd_delay_reject, &q, &answer);
-	s->recipient = VIEW_NONE;
-	if (answer.action == POLICY_REJECT || answer.action == POLICY_DEFER) {
+	permitted = answer.action != POLICY_REJECT && answer.action != POLICY_DEFER;
+	if (permitted)
+		transaction_note_answer(s, &answer);
+	else
 		*result = reply_refusal(s, "RCPT", str_view(&answer.reply),
 					str_view(&request->address));
-		return false;
-	}
-	transaction_note_answer(s, &answer);
-	return true;
+	s->recipient = VIEW_NONE;
+	return permitted;
 }
 
 int verb_rcpt(struct session *s, struct view argument)

@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "mail/outcome.h"
+#include "server.h"
 #include "session.h"
 
 /* Slows a client down that keeps making errors. The task sleeps, nobody else does. */
@@ -22,31 +24,86 @@ static bool ends_session(struct view text)
 	       view_starts(text, VIEW("521 "));
 }
 
+/* "550 5.1.1" becomes "450 4.1.1". */
+static void soften(struct str *line)
+{
+	line->data[0] = '4';
+	if (line->len > 5 && line->data[4] == '5' && line->data[5] == '.')
+		line->data[4] = '4';
+}
+
+/* The code and, if there is one, the status: "550 5.1.1". */
+static struct view reply_head(struct view text)
+{
+	struct view rest = view_from(text, 4), status;
+	size_t length = MIN(text.len, (size_t)3);
+
+	if (text.len > 4 && outcome_status_take(&rest, text.data[0], &status))
+		length = 4 + status.len;
+	return view_first(text, length);
+}
+
+/* Puts smtpd_reject_footer after a refusal: lines of its own, or ("\c") more of the last one. */
+static void append_footer(struct session *s, struct str *out)
+{
+	_cleanup_(str_free) struct str footer = STR_EMPTY, head = STR_EMPTY;
+	struct policy_question q;
+	struct view rest;
+	size_t last = 0; /* where the last line begins */
+
+	transaction_question(s, s->where, &q);
+	q.recipient = s->recipient;
+	if (policy_footer(server.policy, &q, str_view(out), &footer) <= 0)
+		return;
+	rest = str_view(&footer);
+	str_append(&head, reply_head(str_view(out)));
+	if (view_starts(rest, VIEW("\\c"))) {
+		size_t end = view_find(rest, VIEW("\\n"));
+
+		str_append_printable(out, view_first(view_from(rest, 2), end - 2));
+		rest = end == VIEW_NOT_FOUND ? VIEW_NONE : view_from(rest, end + 2);
+	}
+	while (rest.len > 0) {
+		size_t end = view_find(rest, VIEW("\\n"));
+
+		out->data[last + 3] = '-';
+		str_append(out, VIEW("\r\n"));
+		last = out->len;
+		str_append(out, str_view(&head));
+		str_append_byte(out, ' ');
+		str_append_printable(out, view_first(rest, end));
+		rest = end == VIEW_NOT_FOUND ? VIEW_NONE : view_from(rest, end + 2);
+	}
+}
+
+static bool has_footer(void)
+{
+	return param.smtpd_reject_footer[0] != '\0' || param.smtpd_reject_footer_maps[0] != '\0';
+}
+
 int reply_text(struct session *s, struct view text)
 {
-	struct view whole = text;
+	_cleanup_(str_free) struct str out = STR_EMPTY;
 	char first = text.len > 3 ? text.data[0] : '5';
 	bool is_error = first == '4' || first == '5';
-	bool soften = param.soft_bounce && first == '5';
 
 	if (is_error) {
 		s->errors++;
 		s->failed = true;
 	}
 	slow_down(s);
-	if (soften) {
-		/* "550 5.1.1" becomes "450 4.1.1". */
-		stream_write(s->io, VIEW("4"));
-		stream_write(s->io, view_make(text.data + 1, 3));
-		text = view_from(text, 4);
-		if (text.len > 1 && text.data[0] == '5' && text.data[1] == '.') {
-			stream_write(s->io, VIEW("4"));
-			text = view_from(text, 1);
-		}
+	if (is_error && text.len > 3 && (param.soft_bounce || has_footer())) {
+		str_append(&out, text);
+		if (param.soft_bounce && first == '5')
+			soften(&out);
+		if (has_footer())
+			append_footer(s, &out);
+		stream_write(s->io, str_view(&out));
+	} else {
+		stream_write(s->io, text);
 	}
-	stream_write(s->io, text);
 	stream_write(s->io, VIEW("\r\n"));
-	return ends_session(whole) ? SESSION_DONE : SESSION_GOES_ON;
+	return ends_session(text) ? SESSION_DONE : SESSION_GOES_ON;
 }
 
 int reply(struct session *s, const char *format, ...)

@@ -53,6 +53,7 @@ static int open_tls(struct error *err)
 		.ec_cert_file = none_if_empty(param.smtpd_tls_eccert_file),
 		.ec_key_file = none_if_empty(param.smtpd_tls_eckey_file),
 		.sign = keys_sign_as_server,
+		.ask_certificate = param.smtpd_tls_ask_ccert || param.smtpd_tls_req_ccert,
 		.ca_file = none_if_empty(param.smtpd_tls_CAfile),
 		.ca_path = none_if_empty(param.smtpd_tls_CApath),
 		.protocols = none_if_empty(server.tls_level == TLS_ENCRYPT

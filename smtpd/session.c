@@ -49,6 +49,7 @@ static void session_freep(struct session **session)
 	str_free(&s->login);
 	str_free(&s->sasl_method);
 	str_free(&s->reply);
+	tls_certificate_free(&s->certificate);
 	free(s);
 }
 

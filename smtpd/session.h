@@ -95,8 +95,9 @@ struct session {
 	bool failed; /* the command under way got an error reply */
 	struct verb_count counts[SESSION_VERBS_MAX];
 	struct transaction transaction;
-	struct tls_info tls; /* of the connection, when somebody asked last */
-	struct str reply;    /* the text being built, memory kept */
+	struct tls_info tls;		    /* of the connection, when somebody asked last */
+	struct tls_certificate certificate; /* the client's */
+	struct str reply;		    /* the text being built, memory kept */
 };
 
 /* Opens all that sessions need, before the program is confined. 0 or a negative errno with a reason. */

@@ -16,9 +16,38 @@ static void forget_everything(struct session *s)
 	str_clear(&s->sasl_method);
 }
 
-int session_start_tls(struct session *s)
+static void note_tls(struct session *s, bool shown)
 {
 	struct tls_info info;
+
+	if (param.smtpd_tls_loglevel > 0 && stream_tls_info(s->io, &info))
+		log_info("%s TLS connection established from %s: %s with cipher %s (%d/%d bits)",
+			 !shown			  ? "Anonymous"
+			 : s->certificate.trusted ? "Trusted"
+						  : "Untrusted",
+			 str_cstr(&s->who), info.protocol, info.cipher, info.cipher_bits,
+			 info.cipher_bits);
+	if (param.smtpd_tls_loglevel > 0 && shown)
+		log_info("%s: subject_CN=%s, issuer_CN=%s, fingerprint=%s, pkey_fingerprint=%s",
+			 str_cstr(&s->who), str_cstr(&s->certificate.subject),
+			 str_cstr(&s->certificate.issuer), str_cstr(&s->certificate.fingerprint),
+			 str_cstr(&s->certificate.key_fingerprint));
+}
+
+/* smtpd_tls_req_ccert, which counts where TLS is required. */
+static bool has_needed_certificate(struct session *s, bool shown)
+{
+	if (!param.smtpd_tls_req_ccert || server.tls_level != TLS_ENCRYPT || s->certificate.trusted)
+		return true;
+	log_info("NOQUEUE: abort: TLS from %s: %s", str_cstr(&s->who),
+		 shown ? "Client certificate not trusted" : "No client certificate presented");
+	reply(s, "421 4.7.0 %s Error: a trusted client certificate is needed", param.myhostname);
+	return false;
+}
+
+int session_start_tls(struct session *s)
+{
+	bool shown;
 
 	s->where = "STARTTLS";
 	if (limit_exceeded(s, ANVIL_TLS, param.smtpd_client_new_tls_session_rate_limit,
@@ -36,12 +65,9 @@ int session_start_tls(struct session *s)
 	}
 	forget_everything(s);
 	s->secured = true;
-	if (param.smtpd_tls_loglevel > 0 && stream_tls_info(s->io, &info))
-		log_info("Anonymous TLS connection established from %s: %s with cipher %s (%d/%d "
-			 "bits)",
-			 str_cstr(&s->who), info.protocol, info.cipher, info.cipher_bits,
-			 info.cipher_bits);
-	return 0;
+	shown = stream_tls_certificate(s->io, param.smtpd_tls_fingerprint_digest, &s->certificate);
+	note_tls(s, shown);
+	return has_needed_certificate(s, shown) ? 0 : -1;
 }
 
 int verb_starttls(struct session *s, struct view argument)

@@ -199,4 +199,9 @@ void transaction_question(struct session *s, const char *command, struct policy_
 		.server_port = s->peer->server_port,
 	};
 	question_about_tls(s, q);
+	q->certificate.fingerprint = str_view(&s->certificate.fingerprint);
+	q->certificate.key_fingerprint = str_view(&s->certificate.key_fingerprint);
+	q->certificate.subject = str_view(&s->certificate.subject);
+	q->certificate.issuer = str_view(&s->certificate.issuer);
+	q->certificate.trusted = s->certificate.trusted;
 }

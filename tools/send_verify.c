@@ -24,22 +24,24 @@ static void note(struct verification *v, enum send_status status)
 
 static int verify_one(void *argument, struct view recipient)
 {
+	_cleanup_(unreachable_free) struct unreachable why_not = { 0 };
 	struct verification *v = argument;
 	struct route route = { 0 };
 	int r = route_resolve(v->routes, VIEW_NONE, recipient, &route, NULL);
 
-	if (r == 0 && strcmp(str_cstr(&route.transport), "error") != 0)
-		r = route_recipient_exists(v->routes, recipient, route.address_class, NULL);
+	if (r == 0)
+		r = route_recipient_exists(v->routes, VIEW_NONE, recipient, &why_not, NULL);
 	printf("%.*s... ", VIEW_ARG(recipient));
 	if (r < 0) {
 		note(v, SEND_LATER);
 		printf("cannot be said now: %s\n", strerror(-r));
-	} else if (strcmp(str_cstr(&route.transport), "error") == 0) {
-		note(v, SEND_NO_USER);
-		printf("undeliverable: %s\n", str_cstr(&route.nexthop));
 	} else if (r == 0) {
-		note(v, SEND_NO_USER);
-		printf("undeliverable: 5.1.1 %s\n", route_unknown_text(route.address_class));
+		note(v, why_not.later ? SEND_LATER : SEND_NO_USER);
+		printf("undeliverable: %s %s\n",
+		       why_not.status.len > 0 ? str_cstr(&why_not.status)
+		       : why_not.later	      ? "4.1.1"
+					      : "5.1.1",
+		       str_cstr(&why_not.text));
 	} else {
 		printf("deliverable: transport %s, next hop %s\n", str_cstr(&route.transport),
 		       str_cstr(&route.nexthop));

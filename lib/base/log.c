@@ -234,6 +234,23 @@ LOG_FUNCTION(log_info, LOG_INFO_LEVEL)
 LOG_FUNCTION(log_warning, LOG_WARNING_LEVEL)
 LOG_FUNCTION(log_error, LOG_ERROR_LEVEL)
 
+void log_info_as(const char *name, const char *format, ...)
+{
+	char own[sizeof(log_state.tag)], *slash = strrchr(log_state.tag, '/');
+	va_list args;
+
+	/* A datagram has one name. */
+	log_flush();
+	memcpy(own, log_state.tag, sizeof(own));
+	if (slash != NULL)
+		snprintf(slash + 1, sizeof(own) - (size_t)(slash + 1 - log_state.tag), "%s", name);
+	va_start(args, format);
+	log_say(LOG_INFO_LEVEL, format, args);
+	va_end(args);
+	log_flush();
+	memcpy(log_state.tag, own, sizeof(own));
+}
+
 void log_fatal(const char *format, ...)
 {
 	va_list args;

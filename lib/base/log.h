@@ -56,6 +56,11 @@ void log_flush(void);
 
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * In the name of a program of Postfix that this one does the work of ("posta/pickup"): who reads
+ * logs knows by the name what the line means.
+ */
+void log_info_as(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Logs and ends the program with status 1. The master starts it again, with a pause. */

@@ -52,7 +52,7 @@ void outcome_soften(struct outcome *outcome)
 		outcome->status[0] = '4';
 }
 
-bool outcome_status_is_valid(struct view status, uint8_t kind)
+static bool status_is_valid(struct view status, char status_class)
 {
 	struct view rest = status, part;
 	int parts = 0;
@@ -63,7 +63,24 @@ bool outcome_status_is_valid(struct view status, uint8_t kind)
 			return false;
 		parts++;
 	}
-	return parts == 3 && status.data[0] == outcome_kind_class(kind) && status.data[1] == '.';
+	return parts == 3 && status.data[0] == status_class && status.data[1] == '.';
+}
+
+bool outcome_status_is_valid(struct view status, uint8_t kind)
+{
+	return status_is_valid(status, outcome_kind_class(kind));
+}
+
+bool outcome_status_take(struct view *text, char status_class, struct view *status)
+{
+	struct view rest = *text, word;
+
+	if (!view_next_word(&rest, " \t", &word) || word.data[0] != status_class ||
+	    word.len >= IPC_STATUS_MAX || !status_is_valid(word, status_class))
+		return false;
+	*status = word;
+	*text = view_trim(rest);
+	return true;
 }
 
 const char *outcome_word(uint8_t kind)

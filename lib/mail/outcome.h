@@ -67,6 +67,11 @@ static inline char outcome_kind_class(uint8_t kind)
 
 /* Is it CLASS.SUBJECT.DETAIL of RFC 3463, of the class that this kind has? */
 bool outcome_status_is_valid(struct view status, uint8_t kind);
+/*
+ * "5.7.1 text": takes the status off the front of a text that people wrote, if there is one of that
+ * class ('2', '4', '5').
+ */
+bool outcome_status_take(struct view *text, char status_class, struct view *status);
 /* "sent", "bounced" or "deferred", as logs have it. */
 const char *outcome_word(uint8_t kind);
 

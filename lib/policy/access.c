@@ -6,15 +6,6 @@
 
 #define ACCESS_DOMAIN_LABELS_MAX 128 /* of a name whose parents are looked up */
 
-/* A look-up under way: the first key that is found decides. */
-struct access {
-	struct evaluation *e;
-	const struct access_table *table;
-	struct subject subject;
-	struct str value;
-	int found; /* 1, 0, negative errno */
-};
-
 /* Asks for one key; true when the search is over. */
 static bool access_try_key(struct access *a, struct view key)
 {
@@ -31,7 +22,7 @@ static bool access_try_key(struct access *a, struct view key)
 }
 
 /* The name, then its parents: "example.org" or ".example.org". */
-static bool try_domain(struct access *a, struct view domain)
+bool access_try_domain(struct access *a, struct view domain)
 {
 	if (access_try_key(a, domain))
 		return true;
@@ -51,7 +42,7 @@ static bool try_domain(struct access *a, struct view domain)
 }
 
 /* The address, then what is left of it when octets or groups are cut off at the end. */
-static bool try_address(struct access *a, struct view address)
+bool access_try_address(struct access *a, struct view address)
 {
 	char separator = view_find_byte(address, ':') == VIEW_NOT_FOUND ? '.' : ':';
 
@@ -87,7 +78,7 @@ static bool try_mailbox(struct access *a, struct view address)
 		if (access_try_key(a, str_view(&key)))
 			return true;
 	}
-	if (domain.len > 0 && try_domain(a, domain))
+	if (domain.len > 0 && access_try_domain(a, domain))
 		return true;
 	str_clear(&key);
 	str_printf(&key, "%.*s@", VIEW_ARG(local));
@@ -100,7 +91,7 @@ static bool try_mailbox(struct access *a, struct view address)
 	return access_try_key(a, str_view(&key));
 }
 
-static enum verdict access_finish(struct access *a)
+enum verdict access_finish(struct access *a)
 {
 	enum verdict verdict = DUNNO;
 
@@ -118,9 +109,29 @@ enum verdict policy_check_client_access(struct evaluation *e, const struct rule 
 	struct access a = { .e = e, .table = &rule->table, .subject = subject_client(e) };
 	bool named = e->q->client_name.len > 0 && !view_is(e->q->client_name, "unknown");
 
-	if (!(named && try_domain(&a, e->q->client_name)))
-		try_address(&a, e->q->client_address);
+	if (!(named && access_try_domain(&a, e->q->client_name)))
+		access_try_address(&a, e->q->client_address);
 	return access_finish(&a);
+}
+
+enum verdict policy_forbid_permit(struct evaluation *e, const struct rule *rule,
+				  enum verdict verdict)
+{
+	if (verdict != PERMIT)
+		return verdict;
+	log_warning("%s: a permission is not allowed here: strangers could give it to themselves",
+		    rule->element->name);
+	return policy_refuse(e, 451, "4.3.5", "Server configuration error");
+}
+
+enum verdict policy_check_reverse_client_access(struct evaluation *e, const struct rule *rule)
+{
+	struct access a = { .e = e, .table = &rule->table, .subject = subject_reverse_client(e) };
+	bool named = e->q->reverse_name.len > 0 && !view_is(e->q->reverse_name, "unknown");
+
+	if (!(named && access_try_domain(&a, e->q->reverse_name)))
+		access_try_address(&a, e->q->client_address);
+	return policy_forbid_permit(e, rule, access_finish(&a));
 }
 
 enum verdict policy_check_helo_access(struct evaluation *e, const struct rule *rule)
@@ -128,7 +139,7 @@ enum verdict policy_check_helo_access(struct evaluation *e, const struct rule *r
 	struct access a = { .e = e, .table = &rule->table, .subject = subject_helo(e) };
 
 	if (e->q->helo.len > 0)
-		try_domain(&a, e->q->helo);
+		access_try_domain(&a, e->q->helo);
 	return access_finish(&a);
 }
 
@@ -149,5 +160,39 @@ enum verdict policy_check_recipient_access(struct evaluation *e, const struct ru
 
 	if (e->q->recipient.len > 0)
 		try_mailbox(&a, e->q->recipient);
+	return access_finish(&a);
+}
+
+enum verdict policy_check_sasl_access(struct evaluation *e, const struct rule *rule)
+{
+	struct access a = { .e = e,
+			    .table = &rule->table,
+			    .subject = { e->q->login, "SASL login name" } };
+
+	if (e->q->login.len > 0)
+		access_try_key(&a, e->q->login);
+	return access_finish(&a);
+}
+
+enum verdict policy_check_etrn_access(struct evaluation *e, const struct rule *rule)
+{
+	struct access a = { .e = e,
+			    .table = &rule->table,
+			    .subject = { e->q->etrn_domain, "Etrn command" } };
+
+	if (e->q->etrn_domain.len > 0)
+		access_try_domain(&a, e->q->etrn_domain);
+	return access_finish(&a);
+}
+
+enum verdict policy_check_certificate_access(struct evaluation *e, const struct rule *rule)
+{
+	struct access a = { .e = e,
+			    .table = &rule->table,
+			    .subject = { e->q->certificate.fingerprint, "Client certificate" } };
+
+	if (e->q->certificate.fingerprint.len > 0 &&
+	    !access_try_key(&a, e->q->certificate.fingerprint))
+		access_try_key(&a, e->q->certificate.key_fingerprint);
 	return access_finish(&a);
 }

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "mail/outcome.h"
 #include "policy/internal.h"
 
 struct action {
@@ -11,34 +12,21 @@ struct action {
 	const char *table;
 };
 
-/* "5.7.1" at the front of the text, for a code of that class: taken off. */
-static bool action_take_status(struct view *text, int64_t code, struct str *status)
+/* The status at the front of the text, taken off, or the other one. */
+static void action_take_status(struct view *text, int64_t code, const char *otherwise,
+			       struct str *status)
 {
-	struct view rest = *text, word, number, part;
-	size_t parts = 0;
+	struct view found = view_of(otherwise);
 
-	if (!view_next(&rest, ' ', &word) || word.len < 5 || word.len > 9 ||
-	    (word.data[0] - '0') != code / 100)
-		return false;
-	for (number = word; view_next(&number, '.', &part); parts++) {
-		uint32_t value;
-
-		if (view_parse_u32(part, 999, &value) < 0)
-			return false;
-	}
-	if (parts != 3)
-		return false;
-	str_append(status, word);
-	*text = view_trim(rest);
-	return true;
+	outcome_status_take(text, (char)('0' + code / 100), &found);
+	str_append(status, found);
 }
 
 static enum verdict action_refuse(struct action *a, int64_t code, const char *otherwise)
 {
 	_cleanup_(str_free) struct str status = STR_EMPTY;
 
-	if (!action_take_status(&a->text, code, &status))
-		str_append_cstr(&status, "5.7.1");
+	action_take_status(&a->text, code, "5.7.1", &status);
 	return policy_refuse_subject(a->e, a->subject, code, str_cstr(&status),
 				     a->text.len > 0 ? a->text : view_of(otherwise));
 }
@@ -57,8 +45,7 @@ static enum verdict do_defer_if_permit(struct action *a)
 {
 	_cleanup_(str_free) struct str status = STR_EMPTY;
 
-	if (!action_take_status(&a->text, 450, &status))
-		str_append_cstr(&status, "4.7.1");
+	action_take_status(&a->text, 450, "4.7.1", &status);
 	policy_defer_if_permit(a->e, a->subject, str_cstr(&status),
 			       a->text.len > 0 ? a->text : VIEW("Service unavailable"));
 	return DUNNO;
@@ -68,13 +55,9 @@ static enum verdict do_defer_if_reject(struct action *a)
 {
 	_cleanup_(str_free) struct str status = STR_EMPTY;
 
-	if (a->e->defer_if_reject.len > 0)
-		return DUNNO;
-	if (!action_take_status(&a->text, 450, &status))
-		str_append_cstr(&status, "4.7.1");
-	str_printf(&a->e->defer_if_reject, "450 %s <%.*s>: %s rejected: %.*s", str_cstr(&status),
-		   VIEW_ARG(a->subject.name), a->subject.what,
-		   VIEW_ARG(a->text.len > 0 ? a->text : VIEW("Service unavailable")));
+	action_take_status(&a->text, 450, "4.7.1", &status);
+	policy_defer_if_reject(a->e, a->subject, str_cstr(&status),
+			       a->text.len > 0 ? a->text : VIEW("Service unavailable"));
 	return DUNNO;
 }
 

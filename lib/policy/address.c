@@ -65,25 +65,23 @@ static int64_t unknown_code(enum address_class address_class)
 static enum verdict check_listed(struct evaluation *e, struct view address, struct subject subject,
 				 const char *status)
 {
-	struct view local, domain;
+	_cleanup_(unreachable_free) struct unreachable why_not = { 0 };
+	int64_t code;
+	int r;
 
 	if (address.len == 0)
 		return DUNNO;
-	address_split(address, &local, &domain);
-
-	int address_class = route_class(e->policy->routes, domain, e->why);
-	int r = address_class < 0
-			? address_class
-			: route_recipient_exists(e->policy->routes, address,
-						 (enum address_class)address_class, e->why);
-
+	r = route_recipient_exists(e->policy->routes, e->q->sender, address, &why_not, e->why);
 	if (r < 0)
 		return policy_lookup_failed(e, subject);
 	if (r > 0)
 		return DUNNO;
-	return policy_refuse_subject(
-		e, subject, unknown_code((enum address_class)address_class), status,
-		view_of(route_unknown_text((enum address_class)address_class)));
+	code = unknown_code(why_not.address_class);
+	if (why_not.by_route && why_not.address_class != CLASS_VIRTUAL_ALIAS)
+		code = why_not.later ? 450 : 550;
+	return policy_refuse_subject(e, subject, code,
+				     why_not.status.len > 0 ? str_cstr(&why_not.status) : status,
+				     str_view(&why_not.text));
 }
 
 enum verdict policy_unlisted_sender(struct evaluation *e, const struct rule *rule)
@@ -191,8 +189,8 @@ static enum verdict check_domain(struct evaluation *e, struct view address,
 				     VIEW_ARG(check->subject.name), check->subject.what,
 				     VIEW_ARG(domain));
 	case EXISTS_UNCLEAR:
-		policy_defer_if_permit(e, check->subject, check->status, VIEW("Domain not found"));
-		return DUNNO;
+		return policy_tempfail(e, param.unknown_address_tempfail_action, check->subject,
+				       check->status, VIEW("Domain not found"));
 	case EXISTS_NOT:
 		break;
 	}

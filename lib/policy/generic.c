@@ -34,13 +34,8 @@ enum verdict policy_do_defer_if_permit(struct evaluation *e, const struct rule *
 
 enum verdict policy_do_defer_if_reject(struct evaluation *e, const struct rule *rule)
 {
-	struct subject subject = subject_of_stage(e);
-
 	(void)rule;
-	if (e->defer_if_reject.len == 0)
-		str_printf(&e->defer_if_reject,
-			   "450 4.7.0 <%.*s>: %s rejected: defer_if_reject requested",
-			   VIEW_ARG(subject.name), subject.what);
+	policy_defer_if_reject(e, subject_of_stage(e), "4.7.0", VIEW("defer_if_reject requested"));
 	return DUNNO;
 }
 
@@ -107,7 +102,7 @@ enum verdict policy_unknown_client(struct evaluation *e, const struct rule *rule
 		return DUNNO;
 	return policy_refuse(e,
 			     e->q->client_name_temporary ? 450 : param.unknown_client_reject_code,
-			     "4.7.1", "Client host rejected: cannot find your hostname, [%.*s]",
+			     "4.7.25", "Client host rejected: cannot find your hostname, [%.*s]",
 			     VIEW_ARG(e->q->client_address));
 }
 
@@ -117,7 +112,46 @@ enum verdict policy_unknown_reverse_client(struct evaluation *e, const struct ru
 	if (e->q->reverse_name.len > 0 && !view_is(e->q->reverse_name, "unknown"))
 		return DUNNO;
 	return policy_refuse(
-		e, e->q->client_name_temporary ? 450 : param.unknown_client_reject_code, "4.7.1",
+		e, e->q->client_name_temporary ? 450 : param.unknown_client_reject_code, "4.7.25",
 		"Client host rejected: cannot find your reverse hostname, [%.*s]",
 		VIEW_ARG(e->q->client_address));
+}
+
+/* A name that the address has, but that does not lead back to it. */
+enum verdict policy_unknown_forward_client(struct evaluation *e, const struct rule *rule)
+{
+	if (e->q->reverse_name.len == 0 || view_is(e->q->reverse_name, "unknown"))
+		return DUNNO;
+	return policy_unknown_client(e, rule);
+}
+
+/* relay_clientcerts: the certificate, or its key, by its fingerprint. */
+enum verdict policy_permit_certificate(struct evaluation *e, const struct rule *rule)
+{
+	const struct view keys[] = { e->q->certificate.fingerprint,
+				     e->q->certificate.key_fingerprint };
+	_cleanup_(str_free) struct str value = STR_EMPTY;
+
+	(void)rule;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct error err = ERROR_NONE;
+		int r = keys[i].len == 0
+				? 0
+				: tables_lookup(e->policy->certificates, keys[i], &value, &err);
+
+		if (r < 0) {
+			log_warning("relay_clientcerts: %s", err.text);
+			return policy_lookup_failed(e, subject_client(e));
+		}
+		if (r > 0)
+			return PERMIT;
+	}
+	return DUNNO;
+}
+
+/* Any that a certificate authority of ours vouches for. */
+enum verdict policy_permit_any_certificate(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	return e->q->certificate.trusted ? PERMIT : DUNNO;
 }

@@ -37,6 +37,7 @@ struct element {
 	const char *name;
 	enum element_argument argument;
 	rule_function *check; /* NULL: of Postfix, not in force yet */
+	unsigned detail;      /* for functions that serve several names */
 };
 extern const struct element policy_elements[]; /* ends with a NULL name */
 
@@ -77,9 +78,9 @@ struct policy {
 	size_t class_count;
 	struct matchlist *mynetworks;
 	struct own_addresses *own;
-	struct tables *login_maps;
-	struct view rbl_reply; /* default_rbl_reply */
-	bool access_parents;   /* smtpd_access_maps in parent_domain_matches_subdomains */
+	struct tables *login_maps, *rbl_replies, *footers, *certificates;
+	struct matchlist *backup_networks;
+	bool access_parents; /* smtpd_access_maps in parent_domain_matches_subdomains */
 };
 
 struct evaluation {
@@ -126,10 +127,20 @@ enum verdict policy_lookup_failed(struct evaluation *e, struct subject subject);
 /* Remembers a reply for when the list would permit; the first one stays. */
 void policy_defer_if_permit(struct evaluation *e, struct subject subject, const char *status,
 			    struct view reason);
+/* The same for when it would refuse: "CODE X.Y.Z <name>: What rejected: reason". */
+void policy_defer_if_reject(struct evaluation *e, struct subject subject, const char *status,
+			    struct view reason);
+/*
+ * The DNS did not answer: what the parameter (unknown_address_tempfail_action ...) says, "defer" or
+ * "defer_if_permit".
+ */
+enum verdict policy_tempfail(struct evaluation *e, const char *action, struct subject subject,
+			     const char *status, struct view reason);
 
 /* What the stage, or a part of the transaction, is called in replies. */
 struct subject subject_of_stage(struct evaluation *e);
 struct subject subject_client(struct evaluation *e);
+struct subject subject_reverse_client(struct evaluation *e); /* "Unverified Client host" */
 struct subject subject_helo(const struct evaluation *e);
 struct subject subject_sender(const struct evaluation *e);
 struct subject subject_recipient(const struct evaluation *e);
@@ -140,7 +151,50 @@ struct subject subject_recipient(const struct evaluation *e);
 enum verdict policy_apply_action(struct evaluation *e, struct subject subject, struct view value,
 				 const char *table);
 rule_function policy_check_client_access, policy_check_helo_access, policy_check_sender_access,
-	policy_check_recipient_access;
+	policy_check_recipient_access, policy_check_reverse_client_access, policy_check_sasl_access,
+	policy_check_etrn_access, policy_check_certificate_access;
+
+/* A look-up under way: the first key that is found decides. */
+struct access {
+	struct evaluation *e;
+	const struct access_table *table;
+	struct subject subject;
+	struct str value;
+	int found; /* 1, 0, negative errno */
+};
+/* The keys of a name, of an address. True when the search is over. */
+bool access_try_domain(struct access *a, struct view domain);
+bool access_try_address(struct access *a, struct view address);
+/* What was found, done; frees the value. */
+enum verdict access_finish(struct access *a);
+/* What a stranger's own DNS says may refuse, never permit. */
+enum verdict policy_forbid_permit(struct evaluation *e, const struct rule *rule,
+				  enum verdict verdict);
+
+/* ---- template.c ---- */
+
+/* A name beside those of the session. */
+struct template_value {
+	const char *name;
+	struct view value;
+};
+/* "$client_name", "${recipient?...}" put in. 0, or -EINVAL with a reason. */
+int policy_expand(const struct policy_question *q, const struct template_value *extra,
+		  size_t extra_count, struct view text, struct str *out, struct error *err);
+
+/* ---- access_server.c ---- */
+
+/* element.detail: whose servers, and (the rest) which type of record. */
+enum {
+	SERVER_TYPE = 0xff,
+	SERVER_OF_CLIENT = 0x100,
+	SERVER_OF_REVERSE_CLIENT = 0x200,
+	SERVER_OF_HELO = 0x300,
+	SERVER_OF_SENDER = 0x400,
+	SERVER_OF_RECIPIENT = 0x500,
+	SERVER_OF = 0xf00,
+};
+rule_function policy_check_server_access;
 
 /* ---- service.c ---- */
 
@@ -158,14 +212,17 @@ void policy_service_attributes(const struct policy_question *q, enum policy_stag
 rule_function policy_permit, policy_reject, policy_defer, policy_do_defer_if_permit,
 	policy_do_defer_if_reject, policy_warn_if_reject, policy_sleep, policy_permit_mynetworks,
 	policy_permit_sasl, policy_permit_interfaces, policy_reject_plaintext,
-	policy_reject_pipelining, policy_unknown_client, policy_unknown_reverse_client;
-rule_function policy_invalid_helo, policy_non_fqdn_helo;
+	policy_reject_pipelining, policy_unknown_client, policy_unknown_reverse_client,
+	policy_unknown_forward_client, policy_permit_certificate, policy_permit_any_certificate;
+rule_function policy_invalid_helo, policy_non_fqdn_helo, policy_unknown_helo;
+rule_function policy_permit_mx_backup;
 rule_function policy_permit_auth_destination, policy_reject_unauth_destination,
 	policy_defer_unauth_destination, policy_unlisted_sender, policy_unlisted_recipient,
 	policy_non_fqdn_sender, policy_non_fqdn_recipient, policy_unknown_sender_domain,
 	policy_unknown_recipient_domain, policy_multi_recipient_bounce;
-rule_function policy_login_mismatch, policy_login_mismatch_known, policy_login_mismatch_unknown;
+rule_function policy_login_mismatch, policy_login_mismatch_authenticated,
+	policy_login_mismatch_known, policy_login_mismatch_unknown;
 rule_function policy_rbl_client, policy_rhsbl_client, policy_rhsbl_helo, policy_rhsbl_sender,
-	policy_rhsbl_recipient, policy_rhsbl_reverse;
+	policy_rhsbl_recipient, policy_rhsbl_reverse, policy_dnswl_client, policy_rhswl_client;
 
 #endif

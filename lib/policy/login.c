@@ -55,11 +55,11 @@ static bool owns(struct view owners, struct view login)
 	return false;
 }
 
-enum verdict policy_login_mismatch_known(struct evaluation *e, const struct rule *rule)
+/* `only_known`: an address that nobody owns may be used by anybody. */
+static enum verdict check_owner(struct evaluation *e, bool only_known)
 {
 	_cleanup_(str_free) struct str owners = STR_EMPTY;
 
-	(void)rule;
 	if (tables_are_empty(e->policy->login_maps) || e->q->sender.len == 0 ||
 	    e->q->login.len == 0)
 		return DUNNO;
@@ -68,11 +68,17 @@ enum verdict policy_login_mismatch_known(struct evaluation *e, const struct rule
 
 	if (r < 0)
 		return policy_lookup_failed(e, subject_sender(e));
-	if (r > 0 && owns(str_view(&owners), e->q->login))
+	if ((r > 0 && owns(str_view(&owners), e->q->login)) || (r == 0 && only_known))
 		return DUNNO;
 	return policy_refuse(e, 553, "5.7.1",
 			     "<%.*s>: Sender address rejected: not owned by user %.*s",
 			     VIEW_ARG(subject_sender(e).name), VIEW_ARG(e->q->login));
+}
+
+enum verdict policy_login_mismatch_authenticated(struct evaluation *e, const struct rule *rule)
+{
+	(void)rule;
+	return check_owner(e, false);
 }
 
 enum verdict policy_login_mismatch_unknown(struct evaluation *e, const struct rule *rule)
@@ -94,7 +100,14 @@ enum verdict policy_login_mismatch_unknown(struct evaluation *e, const struct ru
 
 enum verdict policy_login_mismatch(struct evaluation *e, const struct rule *rule)
 {
-	enum verdict verdict = policy_login_mismatch_known(e, rule);
+	enum verdict verdict = policy_login_mismatch_authenticated(e, rule);
+
+	return verdict != DUNNO ? verdict : policy_login_mismatch_unknown(e, rule);
+}
+
+enum verdict policy_login_mismatch_known(struct evaluation *e, const struct rule *rule)
+{
+	enum verdict verdict = check_owner(e, true);
 
 	return verdict != DUNNO ? verdict : policy_login_mismatch_unknown(e, rule);
 }

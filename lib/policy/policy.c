@@ -66,6 +66,17 @@ static int policy_open_lists(struct policy *policy, struct error *err)
 		error_prefix(err, "smtpd_sender_login_maps");
 		return -EINVAL;
 	}
+	policy->rbl_replies = tables_open(param.rbl_reply_maps, 0, err);
+	policy->footers = tables_open(param.smtpd_reject_footer_maps, 0, err);
+	policy->certificates = tables_open(param.relay_clientcerts, 0, err);
+	policy->backup_networks =
+		matchlist_open(param.permit_mx_backup_networks, MATCH_ADDRESSES, false, err);
+	if (policy->rbl_replies == NULL || policy->footers == NULL ||
+	    policy->certificates == NULL || policy->backup_networks == NULL) {
+		error_prefix(err, "rbl_reply_maps, smtpd_reject_footer_maps, relay_clientcerts, "
+				  "permit_mx_backup_networks");
+		return -EINVAL;
+	}
 	policy->own = own_addresses_load(err);
 	if (policy->own == NULL)
 		return -EINVAL;
@@ -110,6 +121,10 @@ void policy_close(struct policy *policy)
 	free(policy->classes);
 	matchlist_close(policy->mynetworks);
 	tables_close(policy->login_maps);
+	tables_close(policy->rbl_replies);
+	tables_close(policy->footers);
+	tables_close(policy->certificates);
+	matchlist_close(policy->backup_networks);
 	own_addresses_free(policy->own);
 	free(policy);
 }
@@ -202,8 +217,10 @@ static void ask_one(struct policy *policy, const char *name, rule_function *chec
 void policy_ask_recipient(struct policy *policy, bool delayed,
 			  const struct policy_question *question, struct policy_answer *answer)
 {
-	static const enum policy_stage stages[] = { POLICY_CLIENT, POLICY_HELO, POLICY_SENDER,
-						    POLICY_RELAY, POLICY_RECIPIENT };
+	bool relay_first = param.smtpd_relay_before_recipient_restrictions;
+	const enum policy_stage stages[] = { POLICY_CLIENT, POLICY_HELO, POLICY_SENDER,
+					     relay_first ? POLICY_RELAY : POLICY_RECIPIENT,
+					     relay_first ? POLICY_RECIPIENT : POLICY_RELAY };
 
 	*answer = (struct policy_answer){ 0 };
 	for (size_t i = delayed ? 0 : 3; i < ARRAY_SIZE(stages) && !is_refused(answer); i++) {

@@ -42,6 +42,14 @@ struct policy_question {
 	struct view login_method, server_address;
 	struct view tls_protocol, tls_cipher;
 	uint32_t tls_bits;
+	struct view etrn_domain; /* at ETRN */
+	/* The client's certificate; all empty where it showed none. */
+	struct {
+		struct view fingerprint,
+			key_fingerprint;     /* "AB:CD...", smtpd_tls_fingerprint_digest */
+		struct view subject, issuer; /* common names */
+		bool trusted;		     /* a certificate authority of ours says so */
+	} certificate;
 	uint16_t client_port, server_port;
 
 	bool has_sender;  /* MAIL was given, maybe with <> */
@@ -89,6 +97,12 @@ bool policy_is_empty(const struct policy *policy, enum policy_stage stage);
  */
 void policy_ask_recipient(struct policy *policy, bool delayed,
 			  const struct policy_question *question, struct policy_answer *answer);
+/*
+ * smtpd_reject_footer and its maps: what is to stand after this refusal. 1 with the text ("\\c" in
+ * front: on the same line), or 0.
+ */
+int policy_footer(struct policy *policy, const struct policy_question *question, struct view reply,
+		  struct str *text);
 /* mynetworks: 1, 0, negative errno. */
 int policy_is_my_network(struct policy *policy, struct view client_address);
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "mail/outcome.h"
 #include "policy/internal.h"
 #include "services/clients.h"
 
@@ -66,61 +67,162 @@ static bool address_matches(struct view pattern, const char *text)
 	return at == pattern.len;
 }
 
-/* Asks for name.list; true if it is listed. */
-static bool rbl_is_listed(const struct rbl *rbl, struct view name, struct str *query)
+enum listing { NOT_LISTED, LISTED, LISTING_UNKNOWN };
+
+/* Asks for name.list. */
+static enum listing rbl_ask(const struct rbl *rbl, struct view name, struct str *query)
 {
 	struct dns_answer answer = { 0 };
-	bool listed = false;
+	enum listing listing = NOT_LISTED;
 
 	str_clear(query);
 	str_printf(query, "%.*s.%s", VIEW_ARG(name), str_cstr(&rbl->domain));
 	if (query->len > DOMAIN_MAX)
-		return false;
+		return NOT_LISTED;
 	if (dns_query(str_view(query), DNS_A, &answer) < 0 || answer.outcome == RESOLVE_TEMPORARY ||
-	    answer.outcome == RESOLVE_BOGUS)
+	    answer.outcome == RESOLVE_BOGUS) {
 		log_warning("%s: DNS list does not answer", str_cstr(query));
-	else
-		for (size_t i = 0; i < answer.count && !listed; i++)
-			listed = address_matches(str_view(&rbl->filter), answer.records[i].name);
+		listing = LISTING_UNKNOWN;
+	}
+	for (size_t i = 0; i < answer.count && listing == NOT_LISTED; i++)
+		if (address_matches(str_view(&rbl->filter), answer.records[i].name))
+			listing = LISTED;
 	dns_answer_free(&answer);
-	return listed;
+	return listing;
+}
+
+/* The text that is to be sent: of the list, or the default. */
+static int find_reply(const struct evaluation *e, const struct rbl *rbl, struct str *text)
+{
+	struct error err = ERROR_NONE;
+	int r = tables_lookup(e->policy->rbl_replies, str_view(&rbl->domain), text, &err);
+
+	if (r < 0)
+		log_warning("rbl_reply_maps: %s", err.text);
+	if (r <= 0)
+		str_set(text, view_of(param.default_rbl_reply));
+	return r;
+}
+
+/* "554 5.7.1 text" or "554 text". */
+static enum verdict refuse_with_reply(struct evaluation *e, struct view text)
+{
+	struct view word = VIEW_NONE, status = VIEW("5.7.1");
+	_cleanup_(str_free) struct str kept = STR_EMPTY;
+	uint32_t code = 0;
+
+	view_next_word(&text, " ", &word);
+	if (word.len != 3 || view_parse_u32(word, 599, &code) < 0 || code < 400) {
+		log_warning("rbl_reply_maps, default_rbl_reply: a reply begins with its code, not "
+			    "\"%.*s\"",
+			    VIEW_ARG(word));
+		return policy_refuse(e, 450, "4.7.1", "Service unavailable");
+	}
+	text = view_trim(text);
+	outcome_status_take(&text, word.data[0], &status);
+	str_append(&kept, status);
+	return policy_refuse(e, code, str_cstr(&kept), "%.*s",
+			     VIEW_ARG(text.len > 0 ? text : VIEW("Service unavailable")));
 }
 
 static enum verdict refuse_listed(struct evaluation *e, const struct rbl *rbl,
 				  const struct str *query, struct view what, const char *class)
 {
-	_cleanup_(str_free) struct str text = STR_EMPTY;
+	_cleanup_(str_free) struct str text = STR_EMPTY, template = STR_EMPTY, code = STR_EMPTY,
+				       reason = STR_EMPTY;
 	struct dns_answer answer = { 0 };
+	struct error err = ERROR_NONE;
 
-	str_printf(&text, "Service unavailable; %s [%.*s] blocked using %s", class, VIEW_ARG(what),
-		   str_cstr(&rbl->domain));
-	if (dns_query(str_view(query), DNS_TXT, &answer) == 0 && answer.count > 0) {
-		str_append_cstr(&text, "; ");
-		str_append(&text, view_first(str_view(&answer.records[0].data), 300));
-	}
+	if (dns_query(str_view(query), DNS_TXT, &answer) == 0 && answer.count > 0)
+		str_append(&reason, view_first(str_view(&answer.records[0].data), 300));
 	dns_answer_free(&answer);
-	return policy_refuse(e, param.maps_rbl_reject_code, "5.7.1", "%s", str_cstr(&text));
+	str_printf(&code, "%d", (int)param.maps_rbl_reject_code);
+	find_reply(e, rbl, &template);
+
+	const struct template_value values[] = {
+		{ "rbl_code", str_view(&code) },
+		{ "rbl_class", view_of(class) },
+		{ "rbl_what", what },
+		{ "rbl_domain", str_view(&rbl->domain) },
+		{ "rbl_reason", str_view(&reason) },
+		{ "rbl_txt", str_view(&reason) },
+	};
+
+	if (policy_expand(e->q, values, ARRAY_SIZE(values), str_view(&template), &text, &err) < 0) {
+		log_warning("rbl_reply_maps, default_rbl_reply: %s", err.text);
+		str_set(&text, VIEW("450 4.7.1 Service unavailable"));
+	}
+	return refuse_with_reply(e, str_view(&text));
+}
+
+/* The name under which lists have the client's address, or an empty one. */
+static void client_key(const struct evaluation *e, struct str *name)
+{
+	unsigned char octets[16];
+	_cleanup_free_ char *text =
+		mem_strndup(e->q->client_address.data, e->q->client_address.len);
+
+	if (inet_pton(AF_INET, text, octets) == 1)
+		str_printf(name, "%u.%u.%u.%u", octets[3], octets[2], octets[1], octets[0]);
+	else if (inet_pton(AF_INET6, text, octets) == 1)
+		for (int i = 15; i >= 0; i--)
+			str_printf(name, "%x.%x%s", octets[i] & 15U, octets[i] >> 4U,
+				   i > 0 ? "." : "");
 }
 
 enum verdict policy_rbl_client(struct evaluation *e, const struct rule *rule)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY, query = STR_EMPTY;
-	unsigned char octets[16];
-	_cleanup_free_ char *text =
-		mem_strndup(e->q->client_address.data, e->q->client_address.len);
 
-	if (inet_pton(AF_INET, text, octets) == 1) {
-		str_printf(&name, "%u.%u.%u.%u", octets[3], octets[2], octets[1], octets[0]);
-	} else if (inet_pton(AF_INET6, text, octets) == 1) {
-		for (int i = 15; i >= 0; i--)
-			str_printf(&name, "%x.%x%s", octets[i] & 15U, octets[i] >> 4U,
-				   i > 0 ? "." : "");
-	} else {
-		return DUNNO;
-	}
-	if (!rbl_is_listed(&rule->rbl, str_view(&name), &query))
+	client_key(e, &name);
+	if (name.len == 0 || rbl_ask(&rule->rbl, str_view(&name), &query) != LISTED)
 		return DUNNO;
 	return refuse_listed(e, &rule->rbl, &query, e->q->client_address, "Client host");
+}
+
+/*
+ * A list of those who are welcome. It never lets anybody relay; one that does not answer makes of a
+ * later refusal one for now.
+ */
+static enum verdict check_welcome(struct evaluation *e, const struct rule *rule, struct view name)
+{
+	_cleanup_(str_free) struct str query = STR_EMPTY;
+	int r = 1;
+
+	if (e->q->recipient.len > 0)
+		r = route_is_authorized_destination(e->policy->routes, e->q->recipient, NULL);
+	if (r < 0)
+		return policy_lookup_failed(e, subject_recipient(e));
+	if (r == 0 || name.len == 0)
+		return DUNNO;
+	switch (rbl_ask(&rule->rbl, name, &query)) {
+	case LISTED:
+		return PERMIT;
+	case LISTING_UNKNOWN:
+		policy_defer_if_reject(e, subject_client(e), "4.7.1",
+				       VIEW("Service unavailable: a list does not answer"));
+		break;
+	case NOT_LISTED:
+		break;
+	}
+	return DUNNO;
+}
+
+enum verdict policy_dnswl_client(struct evaluation *e, const struct rule *rule)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+
+	client_key(e, &name);
+	return check_welcome(e, rule, str_view(&name));
+}
+
+enum verdict policy_rhswl_client(struct evaluation *e, const struct rule *rule)
+{
+	struct view name = e->q->client_name;
+
+	return domain_is_valid(name, false) && !view_is(name, "unknown")
+		       ? check_welcome(e, rule, name)
+		       : DUNNO;
 }
 
 static enum verdict rbl_check_name(struct evaluation *e, const struct rule *rule, struct view name,
@@ -128,7 +230,7 @@ static enum verdict rbl_check_name(struct evaluation *e, const struct rule *rule
 {
 	_cleanup_(str_free) struct str query = STR_EMPTY;
 
-	if (!domain_is_valid(name, false) || !rbl_is_listed(&rule->rbl, name, &query))
+	if (!domain_is_valid(name, false) || rbl_ask(&rule->rbl, name, &query) != LISTED)
 		return DUNNO;
 	return refuse_listed(e, &rule->rbl, &query, what, class);
 }

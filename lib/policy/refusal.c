@@ -13,6 +13,11 @@ struct subject subject_client(struct evaluation *e)
 	return (struct subject){ str_view(&e->client), "Client host" };
 }
 
+struct subject subject_reverse_client(struct evaluation *e)
+{
+	return (struct subject){ subject_client(e).name, "Unverified Client host" };
+}
+
 struct subject subject_helo(const struct evaluation *e)
 {
 	return (struct subject){ e->q->helo, "Helo command" };
@@ -130,4 +135,20 @@ void policy_defer_if_permit(struct evaluation *e, struct subject subject, const 
 {
 	if (e->defer_if_permit.len == 0 && !e->warn_next)
 		subject_reply(&e->defer_if_permit, subject, 450, status, reason);
+}
+
+void policy_defer_if_reject(struct evaluation *e, struct subject subject, const char *status,
+			    struct view reason)
+{
+	if (e->defer_if_reject.len == 0)
+		subject_reply(&e->defer_if_reject, subject, 450, status, reason);
+}
+
+enum verdict policy_tempfail(struct evaluation *e, const char *action, struct subject subject,
+			     const char *status, struct view reason)
+{
+	if (strcmp(action, "defer") == 0)
+		return policy_refuse_subject(e, subject, 450, status, reason);
+	policy_defer_if_permit(e, subject, status, reason);
+	return DUNNO;
 }

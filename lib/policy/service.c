@@ -1,6 +1,7 @@
 /* check_policy_service: another program decides, SMTPD_POLICY_README. `filter` speaks with it. */
 #include <errno.h>
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "policy/internal.h"
@@ -109,6 +110,14 @@ static void attribute(struct str *out, const char *name, struct view value)
 	str_append_byte(out, '\n');
 }
 
+/* Names of certificates, which may hold anything. */
+static void attribute_xtext(struct str *out, const char *name, struct view value)
+{
+	str_printf(out, "%s=", name);
+	xtext_encode(out, value);
+	str_append_byte(out, '\n');
+}
+
 static void attribute_number(struct str *out, const char *name, uint64_t value)
 {
 	str_printf(out, "%s=%llu\n", name, (unsigned long long)value);
@@ -144,15 +153,15 @@ void policy_service_attributes(const struct policy_question *q, enum policy_stag
 	attribute(out, "queue_id", q->queue_id);
 	attribute(out, "instance", q->instance);
 	attribute_number(out, "size", q->size);
-	attribute(out, "etrn_domain", VIEW_NONE);
+	attribute(out, "etrn_domain", q->etrn_domain);
 	attribute(out, "stress", VIEW_NONE);
 	attribute(out, "sasl_method", q->login_method);
 	attribute(out, "sasl_username", q->login);
 	attribute(out, "sasl_sender", VIEW_NONE);
-	attribute(out, "ccert_subject", VIEW_NONE);
-	attribute(out, "ccert_issuer", VIEW_NONE);
-	attribute(out, "ccert_fingerprint", VIEW_NONE);
-	attribute(out, "ccert_pubkey_fingerprint", VIEW_NONE);
+	attribute_xtext(out, "ccert_subject", q->certificate.subject);
+	attribute_xtext(out, "ccert_issuer", q->certificate.issuer);
+	attribute(out, "ccert_fingerprint", q->certificate.fingerprint);
+	attribute(out, "ccert_pubkey_fingerprint", q->certificate.key_fingerprint);
 	attribute(out, "encryption_protocol", q->tls_protocol);
 	attribute(out, "encryption_cipher", q->tls_cipher);
 	attribute_number(out, "encryption_keysize", q->tls_bits);

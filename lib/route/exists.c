@@ -1,7 +1,11 @@
-/* Whether somebody is known at an address of ours, by the maps of its class. */
+/*
+ * Whether somebody can be reached at an address: by its route, and for an address of ours by the maps
+ * of its class.
+ */
 #include "base/log.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "mail/outcome.h"
 #include "route/internal.h"
 
 static int in_maps(const struct routes *routes, const struct route_maps *maps, struct view address,
@@ -71,26 +75,7 @@ static bool is_required_name(struct view address)
 	return false;
 }
 
-int route_recipient_exists(const struct routes *routes, struct view address,
-			   enum address_class address_class, struct trail *why)
-{
-	const struct route_maps *rewriting[] = { &routes->recipient_canonical, &routes->canonical,
-						 &routes->virtual_alias };
-	int r = in_maps(routes, &routes->relocated, address, false, why);
-
-	if (r != 0)
-		return r < 0 ? r : 0; /* refused at the door, rather than returned later */
-	for (size_t i = 0; i < ARRAY_SIZE(rewriting); i++) {
-		r = in_maps(routes, rewriting[i], address, false, why);
-		if (r != 0)
-			return r;
-	}
-	if (address_class == CLASS_LOCAL && is_required_name(address))
-		return 1;
-	return in_class_maps(routes, address, address_class, why);
-}
-
-const char *route_unknown_text(enum address_class address_class)
+static const char *unknown_text(enum address_class address_class)
 {
 	if (!param.show_user_unknown_table_name)
 		return "User unknown";
@@ -107,4 +92,61 @@ const char *route_unknown_text(enum address_class address_class)
 		break;
 	}
 	return "User unknown";
+}
+
+void unreachable_free(struct unreachable *why_not)
+{
+	str_free(&why_not->status);
+	str_free(&why_not->text);
+}
+
+/* Another address takes its place: what becomes of that one is asked when it does. */
+static int is_rewritten(const struct routes *routes, struct view address, struct trail *why)
+{
+	const struct route_maps *rewriting[] = { &routes->recipient_canonical, &routes->canonical,
+						 &routes->virtual_alias };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rewriting); i++) {
+		int r = in_maps(routes, rewriting[i], address, false, why);
+
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The transports that say by themselves that nothing is delivered. */
+static bool route_is_dead(const struct route *route, struct unreachable *why_not)
+{
+	bool later = view_is(str_view(&route->transport), "retry");
+	struct view text = str_view(&route->nexthop), status = VIEW_NONE;
+
+	if (!later && !view_is(str_view(&route->transport), "error"))
+		return false;
+	why_not->by_route = true;
+	why_not->later = later;
+	outcome_status_take(&text, later ? '4' : '5', &status);
+	str_set(&why_not->status, status);
+	str_set(&why_not->text, text);
+	return true;
+}
+
+int route_recipient_exists(const struct routes *routes, struct view sender, struct view address,
+			   struct unreachable *why_not, struct trail *why)
+{
+	struct route route = { 0 };
+	int r = route_resolve(routes, sender, address, &route, why);
+
+	*why_not = (struct unreachable){ .address_class = route.address_class };
+	if (r == 0)
+		r = is_rewritten(routes, address, why);
+	if (r == 0 && !route_is_dead(&route, why_not)) {
+		r = 1;
+		if (route.address_class != CLASS_LOCAL || !is_required_name(address))
+			r = in_class_maps(routes, address, route.address_class, why);
+		if (r == 0)
+			str_set(&why_not->text, view_of(unknown_text(route.address_class)));
+	}
+	route_free(&route);
+	return r;
 }

@@ -54,11 +54,21 @@ int route_resolve(const struct routes *routes, struct view sender, struct view a
 		  struct route *route, struct trail *why);
 /* Class of a domain alone (or of an address literal). Negative errno. */
 int route_class(const struct routes *routes, struct view domain, struct trail *why);
-/* 1: the suite knows this recipient (or cannot know: relay without a map); 0: unknown. */
-int route_recipient_exists(const struct routes *routes, struct view address,
-			   enum address_class address_class, struct trail *why);
-/* "User unknown in local recipient table" and its kin, for the class; after 550 5.1.1. */
-const char *route_unknown_text(enum address_class address_class);
+/* Why mail for an address would reach nobody. */
+struct unreachable {
+	enum address_class address_class;
+	bool by_route;	   /* its transport is error: or retry:, or the user has moved */
+	bool later;	   /* retry: */
+	struct str status; /* "5.1.6", where the route has one */
+	struct str text;   /* "User unknown in local recipient table" */
+};
+void unreachable_free(struct unreachable *why_not);
+/*
+ * What routing knows without a delivery: 1: the suite knows this recipient (or cannot know: relay
+ * without a map); 0: nobody is there, and *why_not says why (unreachable_free it in each case).
+ */
+int route_recipient_exists(const struct routes *routes, struct view sender, struct view address,
+			   struct unreachable *why_not, struct trail *why);
 
 /*
  * Would we relay to it at all? 1 when the recipient's domain is one of ours (local, virtual,

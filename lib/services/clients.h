@@ -13,6 +13,7 @@
 
 enum {
 	DNS_A = 1,
+	DNS_NS = 2,
 	DNS_PTR = 12,
 	DNS_MX = 15,
 	DNS_TXT = 16,

@@ -20,6 +20,11 @@ const char *tls_take_reason(void);
 /* -EINVAL with "action what: reason": the failure of an OpenSSL call. */
 int tls_failed(struct error *err, const char *action, const char *what);
 
+/* ---- tls.c ---- */
+
+/* Of a stream whose handshake is over, or NULL. */
+const SSL *stream_tls_session(const struct stream *io);
+
 /* ---- identity.c ---- */
 
 /* A key and its certificates. */

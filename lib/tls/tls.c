@@ -269,6 +269,13 @@ int stream_start_tls_client(struct stream *io, struct tls_context *tls,
 	return check->verify && r < 0 ? stream_fail_reading(io, r) : 0;
 }
 
+const SSL *stream_tls_session(const struct stream *io)
+{
+	const struct tls_session *session = session_of(io);
+
+	return io->layer == &tls_layer && SSL_is_init_finished(session->ssl) ? session->ssl : NULL;
+}
+
 bool stream_tls_info(const struct stream *io, struct tls_info *info)
 {
 	const struct tls_session *session = session_of(io);

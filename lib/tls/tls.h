@@ -83,6 +83,16 @@ struct tls_info {
 	bool resumed;
 	const char *servername; /* server side: the SNI, or NULL */
 };
+/* The other side's certificate. */
+struct tls_certificate {
+	struct str fingerprint, key_fingerprint; /* "AB:CD:...": of it, and of its public key */
+	struct str subject, issuer;		 /* common names */
+	bool trusted; /* an authority in ca_file or ca_path vouches for it; whose it is, is open */
+};
+/* False where it showed none; `out` is emptied first. `digest`: "sha256" ... */
+bool stream_tls_certificate(const struct stream *io, const char *digest,
+			    struct tls_certificate *out);
+void tls_certificate_free(struct tls_certificate *certificate);
 /* False for a plain stream. */
 bool stream_tls_info(const struct stream *io, struct tls_info *info);
 

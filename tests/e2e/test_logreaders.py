@@ -68,14 +68,15 @@ class LogReaders(unittest.TestCase):
                 self.assertEqual(self.lines_of(name), [self.suite.address] * count)
 
     def test_pflogsumm_counts(self):
-        """As posta(1) says; one by SMTP, one by submission over TLS."""
+        """As posta(1) says; one by SMTP, one by submission over TLS, one by sendmail."""
         self.suite.inject("x@outside.test", ["bob@example.test"], message(subject="one"))
         self.suite.submit("alice", ["bob"], message(subject="two"))
+        self.suite.posta("send", "-f", "alice@example.test", "bob@example.test", stdin="Subject: three\n\nx\n")
         self.suite.wait_queue_empty()
         done = subprocess.run(["pflogsumm", "--syslog-name", "posta(?:/(?:submissions|submission|smtps))?",
                                self.suite.log_file], stdout=subprocess.PIPE, text=True, check=True)
-        self.assertRegex(done.stdout, r"(?m)^ +2 +received$")
-        self.assertRegex(done.stdout, r"(?m)^ +2 +delivered$")
+        self.assertRegex(done.stdout, r"(?m)^ +3 +received$")
+        self.assertRegex(done.stdout, r"(?m)^ +3 +delivered$")
 
 
 if __name__ == "__main__":

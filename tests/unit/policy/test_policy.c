@@ -45,6 +45,15 @@ static const struct {
 	{ "2.2.0.192.list.test", DNS_A, "127.0.0.4" },
 	{ "2.2.0.192.list.test", DNS_TXT, "see the list" },
 	{ "bad.test.names.test", DNS_A, "127.0.0.2" },
+	{ "2.2.0.192.welcome.test", DNS_A, "127.0.0.9" },
+	{ "host.client.test.names.test", DNS_A, "127.0.0.2" },
+	{ "host.client.test", DNS_A, "192.0.2.2" },
+	{ "mail.mx.test", DNS_A, "192.0.2.66" },
+	{ "mx.test", DNS_NS, "ns.hoster.test" },
+	{ "ns.hoster.test", DNS_A, "192.0.2.53" },
+	{ "backup.test", DNS_MX, "mx.example.test" },
+	{ "backup.test", DNS_MX, "own.test" },
+	{ "own.test", DNS_A, "127.0.0.1" },
 };
 
 int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
@@ -61,11 +70,12 @@ int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
 		if (zone[i].type != type)
 			continue;
 		answer->outcome = RESOLVE_OK;
-		answer->count = 1;
-		answer->records = mem_new(struct dns_record);
-		answer->records[0].name = mem_strdup(zone[i].value);
-		str_append_cstr(&answer->records[0].data, zone[i].value);
-		break;
+		answer->records =
+			mem_resize(answer->records, answer->count + 1, sizeof(*answer->records));
+		answer->records[answer->count] = (struct dns_record){ 0 };
+		answer->records[answer->count].name = mem_strdup(zone[i].value);
+		str_append_cstr(&answer->records[answer->count].data, zone[i].value);
+		answer->count++;
 	}
 	return 0;
 }
@@ -136,7 +146,8 @@ struct question_case {
 	const char *settings;
 	/* what differs from the stranger; "-" for empty */
 	const char *client, *name, *helo, *sender, *recipient, *login;
-	const char *expected; /* "" permits */
+	const char *certificate; /* fingerprint; with '+' in front: an authority vouches for it */
+	const char *expected;	 /* "" permits */
 };
 
 static struct view replaced(const char *text, struct view otherwise)
@@ -158,6 +169,11 @@ static void ask(struct policy *policy, const struct question_case *c, struct str
 	q.sender = replaced(c->sender, q.sender);
 	q.recipient = replaced(c->recipient, q.recipient);
 	q.login = replaced(c->login, VIEW_NONE);
+	if (c->certificate != NULL) {
+		q.certificate.trusted = c->certificate[0] == '+';
+		q.certificate.fingerprint = view_of(c->certificate + q.certificate.trusted);
+		q.certificate.key_fingerprint = VIEW("KEY");
+	}
 	q.note = take_note;
 	q.note_argument = &notes;
 	policy_ask_recipient(policy, true, &q, &answer);
@@ -241,6 +257,24 @@ static void addresses(void **state)
 		{ "", .recipient = "v@virtual.test", .expected = "" },
 		{ "smtpd_reject_unlisted_recipient = no", .recipient = "carol@local.test",
 		  .expected = "" },
+		/* what routing knows is said at once, and not in a bounce */
+		{ "transport_maps = inline:{ { alice@local.test = error:5.2.1 closed } }",
+		  .expected = "550 5.2.1 <alice@local.test>: Recipient address rejected: closed" },
+		{ "transport_maps = inline:{ { local.test = retry:4.3.2 soon } }",
+		  .expected = "450 4.3.2 <alice@local.test>: Recipient address rejected: soon" },
+		{ "transport_maps = inline:{ { local.test = retry: } }",
+		  .expected = "450 4.1.1 <alice@local.test>: Recipient address rejected: Address "
+			      "is undeliverable" },
+		{ "transport_maps = inline:{ { local.test = error:closed } }\n"
+		  "smtpd_reject_unlisted_recipient = no",
+		  .expected = "" },
+		{ "transport_maps = inline:{ { other.test = error: } }", .client = "192.0.2.200",
+		  .recipient = "x@other.test",
+		  .expected = "550 5.1.1 <x@other.test>: Recipient address rejected: Address is "
+			      "undeliverable" },
+		{ "relocated_maps = inline:{ { alice@local.test = alice@new.test } }",
+		  .expected = "550 5.1.6 <alice@local.test>: Recipient address rejected: User has "
+			      "moved to alice@new.test" },
 		{ "unknown_local_recipient_reject_code = 450", .recipient = "carol@local.test",
 		  .expected = "450 4.1.1 <carol@local.test>: Recipient address rejected: User "
 			      "unknown in local recipient table" },
@@ -311,11 +345,11 @@ static void clients_and_helo(void **state)
 		  .expected = "450 4.3.2 <host.client.test[192.0.2.2]>: Client host rejected: Try "
 			      "again later" },
 		{ "smtpd_client_restrictions = reject_unknown_client_hostname", .name = "unknown",
-		  .expected = "450 4.7.1 Client host rejected: cannot find your hostname, "
+		  .expected = "450 4.7.25 Client host rejected: cannot find your hostname, "
 			      "[192.0.2.2]" },
 		{ "smtpd_client_restrictions = reject_unknown_reverse_client_hostname",
 		  .name = "unknown",
-		  .expected = "450 4.7.1 Client host rejected: cannot find your reverse hostname, "
+		  .expected = "450 4.7.25 Client host rejected: cannot find your reverse hostname, "
 			      "[192.0.2.2]" },
 		{ "smtpd_client_restrictions = reject_unknown_client_hostname", .expected = "" },
 		{ "smtpd_client_restrictions = reject_plaintext_session",
@@ -347,6 +381,162 @@ static void clients_and_helo(void **state)
 		  .sender = "a@bad.test",
 		  .expected = "554 5.7.1 Service unavailable; Sender address [a@bad.test] blocked "
 			      "using names.test" },
+	};
+
+	(void)state;
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
+#define MX_ACCESS(row) "smtpd_sender_restrictions = check_sender_mx_access inline:{ { " row " } }"
+#define BLOCKED	       "smtpd_client_restrictions = reject_rbl_client list.test\n"
+
+/* What the DNS says of the servers of a name. */
+static void servers(void **state)
+{
+	static const struct question_case cases[] = {
+		{ MX_ACCESS("mail.mx.test = REJECT"),
+		  .expected = "554 5.7.1 <s@mx.test>: Sender address rejected: Access denied" },
+		{ MX_ACCESS("192.0.2.66 = 550 no"),
+		  .expected = "550 5.7.1 <s@mx.test>: Sender address rejected: no" },
+		{ MX_ACCESS("192.0.2.67 = REJECT"), .expected = "" },
+		/* without MX records the name itself */
+		{ MX_ACCESS("192.0.2.80 = REJECT"), .sender = "x@a.test",
+		  .expected = "554 5.7.1 <x@a.test>: Sender address rejected: Access denied" },
+		{ MX_ACCESS("192.0.2.9 = REJECT"), .sender = "x@[192.0.2.9]",
+		  .expected = "554 5.7.1 <x@[192.0.2.9]>: Sender address rejected: Access denied" },
+		{ MX_ACCESS("null.test = REJECT"), .sender = "x@null.test", .expected = "" },
+		{ MX_ACCESS("broken.test = REJECT"), .sender = "x@broken.test", .expected = "" },
+		/* nobody lets himself in by his own zone */
+		{ MX_ACCESS("mail.mx.test = OK"),
+		  .expected = "451 4.3.5 Server configuration error" },
+		{ "smtpd_sender_restrictions = check_sender_a_access inline:{ 192.0.2.80=REJECT }",
+		  .sender = "x@a.test",
+		  .expected = "554 5.7.1 <x@a.test>: Sender address rejected: Access denied" },
+		/* the servers of the zone that the name is in */
+		{ "smtpd_sender_restrictions = check_sender_ns_access inline:{ "
+		  "hoster.test=REJECT }",
+		  .sender = "x@deep.mx.test",
+		  .expected =
+			  "554 5.7.1 <x@deep.mx.test>: Sender address rejected: Access denied" },
+		{ "smtpd_helo_restrictions = check_helo_a_access inline:{ 192.0.2.66=REJECT }",
+		  .helo = "mail.mx.test",
+		  .expected = "554 5.7.1 <mail.mx.test>: Helo command rejected: Access denied" },
+		{ "smtpd_client_restrictions = check_client_a_access inline:{ 192.0.2.2=REJECT }",
+		  .expected = "554 5.7.1 <host.client.test[192.0.2.2]>: Client host rejected: "
+			      "Access denied" },
+		{ "smtpd_recipient_restrictions = check_recipient_mx_access inline:{ "
+		  "192.0.2.66=REJECT }",
+		  .recipient = "x@mx.test", .client = "192.0.2.200",
+		  .expected = "554 5.7.1 <x@mx.test>: Recipient address rejected: Access denied" },
+		{ "smtpd_client_restrictions = check_reverse_client_hostname_access inline:{ "
+		  "client.test=REJECT }",
+		  .expected = "554 5.7.1 <host.client.test[192.0.2.2]>: Unverified Client host "
+			      "rejected: Access denied" },
+		{ "smtpd_client_restrictions = check_reverse_client_hostname_access inline:{ "
+		  "client.test=OK }",
+		  .expected = "451 4.3.5 Server configuration error" },
+		{ "smtpd_helo_restrictions = reject_unknown_helo_hostname",
+		  .expected = "450 4.7.1 <helo.test>: Helo command rejected: Host not found" },
+		{ "smtpd_helo_restrictions = reject_unknown_helo_hostname\n"
+		  "unknown_hostname_reject_code = 550",
+		  .expected = "550 5.7.1 <helo.test>: Helo command rejected: Host not found" },
+		{ "smtpd_helo_restrictions = reject_unknown_helo_hostname", .helo = "mx.test",
+		  .expected = "" },
+		{ "smtpd_helo_restrictions = reject_unknown_helo_hostname", .helo = "broken.test",
+		  .recipient = "carol@local.test",
+		  .expected = "550 5.1.1 <carol@local.test>: Recipient address rejected: User "
+			      "unknown in local recipient table" },
+		{ "smtpd_helo_restrictions = reject_unknown_helo_hostname\n"
+		  "reject_tempfail_action = defer",
+		  .helo = "broken.test", .recipient = "carol@local.test",
+		  .expected = "450 4.7.1 <broken.test>: Helo command rejected: Host not found" },
+		{ "smtpd_client_restrictions = reject_unknown_forward_client_hostname",
+		  .name = "unknown", .expected = "" },
+	};
+
+	(void)state;
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
+static void lists_and_certificates(void **state)
+{
+	static const struct question_case cases[] = {
+		{ "smtpd_client_restrictions = permit_dnswl_client welcome.test, reject",
+		  .expected = "" },
+		{ "smtpd_client_restrictions = permit_dnswl_client welcome.test=127.0.0.8, reject",
+		  .expected = "554 5.7.1 <host.client.test[192.0.2.2]>: Client host rejected: "
+			      "Access denied" },
+		/* no way to relay */
+		{ "smtpd_relay_restrictions = permit_dnswl_client welcome.test, "
+		  "reject_unauth_destination",
+		  .recipient = "x@other.test",
+		  .expected = "554 5.7.1 <x@other.test>: Relay access denied" },
+		{ "smtpd_client_restrictions = permit_rhswl_client names.test, reject",
+		  .expected = "" },
+		{ BLOCKED "default_rbl_reply = 550 5.7.9 ${rbl_reason?$rbl_reason for "
+			  "}$client_name ${nothing?x}$$5",
+		  .expected = "550 5.7.9 see the list for host.client.test $5" },
+		{ BLOCKED "rbl_reply_maps = inline:{ { list.test = 451 not now, $$helo_name } }",
+		  .helo = "a$bc.test", .expected = "451 4.7.1 not now, a$bc.test" },
+		{ BLOCKED "default_rbl_reply = nonsense",
+		  .expected = "450 4.7.1 Service unavailable" },
+		{ BLOCKED "rbl_reply_maps = inline:{ { list.test = 550 <$$sender> } }\n"
+			  "smtpd_expansion_filter = smx",
+		  .expected = "550 5.7.1 <s_mx___s_>" },
+		{ "smtpd_sender_restrictions = check_sasl_access inline:{ alice=REJECT }",
+		  .login = "alice",
+		  .expected = "554 5.7.1 <alice>: SASL login name rejected: Access denied" },
+		{ "smtpd_sender_restrictions = check_sasl_access inline:{ alice=REJECT }",
+		  .expected = "" },
+		{ "smtpd_client_restrictions = check_ccert_access inline:{ aa:bb=OK }, reject",
+		  .certificate = "AA:BB", .expected = "" },
+		{ "smtpd_client_restrictions = check_ccert_access inline:{ key=REJECT }",
+		  .certificate = "AA:BB",
+		  .expected = "554 5.7.1 <AA:BB>: Client certificate rejected: Access denied" },
+		{ "relay_clientcerts = inline:{ aa:bb=x }\nsmtpd_relay_restrictions = "
+		  "permit_tls_clientcerts, reject_unauth_destination",
+		  .recipient = "x@other.test", .certificate = "AA:BB", .expected = "" },
+		{ "relay_clientcerts = inline:{ aa:bb=x }\nsmtpd_relay_restrictions = "
+		  "permit_tls_clientcerts, reject_unauth_destination",
+		  .recipient = "x@other.test", .certificate = "+AA:CC",
+		  .expected = "554 5.7.1 <x@other.test>: Relay access denied" },
+		{ "smtpd_relay_restrictions = permit_tls_all_clientcerts, "
+		  "reject_unauth_destination",
+		  .recipient = "x@other.test", .certificate = "+AA:CC", .expected = "" },
+		{ "smtpd_relay_restrictions = permit_tls_all_clientcerts, "
+		  "reject_unauth_destination",
+		  .recipient = "x@other.test", .certificate = "AA:CC",
+		  .expected = "554 5.7.1 <x@other.test>: Relay access denied" },
+	};
+
+	(void)state;
+	run_cases(cases, ARRAY_SIZE(cases));
+}
+
+#define BACKUP "smtpd_relay_restrictions = permit_mx_backup, reject_unauth_destination"
+
+static void backup(void **state)
+{
+	static const struct question_case cases[] = {
+		{ BACKUP, .recipient = "x@backup.test", .expected = "" },
+		{ BACKUP, .recipient = "x@own.test", .expected = "" },
+		{ BACKUP, .recipient = "x@mx.test",
+		  .expected = "554 5.7.1 <x@mx.test>: Relay access denied" },
+		{ BACKUP, .recipient = "a%b@backup.test",
+		  .expected = "554 5.7.1 <a%b@backup.test>: Relay access denied" },
+		{ BACKUP, .recipient = "x@broken.test",
+		  .expected = "450 4.4.4 <x@broken.test>: Recipient address rejected: Unable to "
+			      "look up mail exchanger information for broken.test" },
+		{ BACKUP "\npermit_mx_backup_networks = 192.0.2.0/24", .recipient = "x@backup.test",
+		  .expected = "554 5.7.1 <x@backup.test>: Relay access denied" },
+		{ BACKUP "\npermit_mx_backup_networks = 127.0.0.0/8", .recipient = "x@own.test",
+		  .expected = "" },
+		/* the other order of the last two lists */
+		{ "smtpd_relay_before_recipient_restrictions = no\nsmtpd_recipient_restrictions = "
+		  "reject",
+		  .recipient = "x@other.test",
+		  .expected =
+			  "554 5.7.1 <x@other.test>: Recipient address rejected: Access denied" },
 	};
 
 	(void)state;
@@ -498,6 +688,10 @@ static void access_maps(void **state)
 	"smtpd_sender_login_maps = inline:{ {s@mx.test = alice, bob}, @owned.test=carol }\n"       \
 	"smtpd_sender_restrictions = reject_sender_login_mismatch"
 
+#define KNOWN_OWNERS                                                                               \
+	"smtpd_sender_login_maps = inline:{ {s@mx.test = alice, bob} }\n"                          \
+	"smtpd_sender_restrictions = reject_known_sender_login_mismatch"
+
 static void logins(void **state)
 {
 	static const struct question_case cases[] = {
@@ -512,6 +706,12 @@ static void logins(void **state)
 		  .expected = "553 5.7.1 <s+x@mx.test>: Sender address rejected: not logged in" },
 		{ OWNERS, .sender = "x@owned.test", .login = "carol", .expected = "" },
 		{ OWNERS, .sender = "x@none.test", .expected = "" },
+		{ KNOWN_OWNERS, .sender = "x@none.test", .login = "alice", .expected = "" },
+		{ KNOWN_OWNERS, .login = "carol",
+		  .expected = "553 5.7.1 <s@mx.test>: Sender address rejected: not owned by user "
+			      "carol" },
+		{ KNOWN_OWNERS,
+		  .expected = "553 5.7.1 <s@mx.test>: Sender address rejected: not logged in" },
 		{ OWNERS, .sender = "x@none.test", .login = "alice",
 		  .expected = "553 5.7.1 <x@none.test>: Sender address rejected: not owned by user "
 			      "alice" },
@@ -541,6 +741,7 @@ static const struct {
 	{ "smtpd_recipient_restrictions = reject, check_policy_service { inet:x:1, limit=5 }",
 	  "not \"limit=5\"" },
 	{ "smtpd_recipient_restrictions = reject_unverified_recipient", "is not in force yet" },
+	{ "smtpd_client_restrictions = permit_dnswl_client", "needs the domain" },
 	{ "smtpd_client_restrictions = check_client_access", "check_client_access needs a table" },
 	{ "smtpd_client_restrictions = check_client_access nonsense:/x",
 	  "smtpd_client_restrictions" },
@@ -644,6 +845,9 @@ int main(void)
 		cmocka_unit_test(relaying),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(clients_and_helo),
+		cmocka_unit_test(servers),
+		cmocka_unit_test(lists_and_certificates),
+		cmocka_unit_test(backup),
 		cmocka_unit_test(combinators),
 		cmocka_unit_test(access_maps),
 		cmocka_unit_test(logins),

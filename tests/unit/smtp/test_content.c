@@ -28,7 +28,7 @@ static int file_of(struct view content)
 
 struct job {
 	struct view content;
-	bool in_memory;
+	bool in_memory, to_7bit;
 	struct str wire;
 	int sockets[2];
 	int result;
@@ -60,7 +60,8 @@ static void send_it(void *argument)
 	task_spawn("receive", receive, job);
 	io = stream_new(job->sockets[0]);
 	stream_set_timeout(io, 5000);
-	job->result = content_send(io, &content, line_limit);
+	job->result =
+		content_send(io, &content, &(struct content_options){ line_limit, job->to_7bit });
 	stream_close(io);
 	close(content.file);
 }
@@ -138,16 +139,17 @@ static void test_block_borders(void **state)
 
 static void test_short_file(void **state)
 {
+	const struct content_options options = { .line_limit = line_limit };
 	struct io_source content = { .file = file_of(VIEW("abc")), .offset = 2, .size = 4 };
 	int sockets[2];
 	struct stream *io;
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
 	io = stream_new(sockets[0]);
-	assert_int_equal(content_send(io, &content, line_limit), -EIO);
+	assert_int_equal(content_send(io, &content, &options), -EIO);
 	close(content.file);
 	content.file = -1;
-	assert_int_equal(content_send(io, &content, line_limit), -EIO);
+	assert_int_equal(content_send(io, &content, &options), -EIO);
 	stream_free(io);
 	close(sockets[1]);
 	(void)state;
@@ -220,12 +222,78 @@ static void test_long_lines(void **state)
 	line_limit = 998;
 }
 
+/* What a server of 7 bits gets, however the content is cut into blocks. */
+static void check_7bit(const char *content, const char *expected)
+{
+	_cleanup_(str_free) struct str padded = STR_EMPTY, wire = STR_EMPTY;
+	size_t pads[] = { 0, 65536 - 60, 65536 - 30, 65536 - 5 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pads); i++) {
+		struct job job = { .in_memory = i % 2 == 0, .to_7bit = true };
+
+		str_clear(&padded);
+		while (padded.len + 40 < pads[i])
+			str_append(&padded, VIEW("X-Filler: 123456789012345678901234567\r\n"));
+		str_set(&wire, str_view(&padded));
+		str_append_cstr(&padded, content);
+		str_append_cstr(&wire, expected);
+		str_append(&wire, VIEW(".\r\n"));
+		job.content = str_view(&padded);
+		task_run(send_it, &job);
+		assert_int_equal(job.result, 0);
+		if (!view_eq(str_view(&job.wire), str_view(&wire)))
+			fail_msg("%s\nbecame\n%s", content,
+				 str_cstr(&job.wire) + MIN(job.wire.len, pads[i]));
+		str_free(&job.wire);
+	}
+}
+
+#define TE  "Content-Transfer-Encoding: "
+#define QP  TE "quoted-printable\r\n"
+#define S32 "12345678901234567890123456789012"
+
+static void test_7bit(void **state)
+{
+	/* A body with a label; the label comes at the end of the header, as Postfix puts it. */
+	check_7bit(TE "8bit\r\nSubject: x\r\n\r\ngr\303\274n = 1 \r\n.\r\n",
+		   "Subject: x\r\n" QP "\r\ngr=C3=BCn =3D 1=20\r\n..\r\n");
+	check_7bit("content-transfer-encoding:\r\n BINARY\r\n\r\na\tb\t\r\n\001\r\n",
+		   QP "\r\na\tb=09\r\n=01\r\n");
+	/* No label: nobody knows what it is. */
+	check_7bit("Subject: x\r\n\r\n\303\274\r\n", "Subject: x\r\n\r\n\303\274\r\n");
+	check_7bit(TE "7bit\r\n\r\n=\r\n", TE "7bit\r\n\r\n=\r\n");
+	check_7bit(TE "base64\r\n\r\n=\r\n", TE "base64\r\n\r\n=\r\n");
+	/* Long lines get soft ends. */
+	check_7bit(TE "8bit\r\n\r\n" S32 S32 S32 "\r\n",
+		   QP "\r\n" S32 S32 "12345678=\r\n901234567890123456789012\r\n");
+	/* Part by part; the whole is then of 7 bits. */
+	check_7bit("Content-Type: multipart/mixed; boundary=b\r\n" TE "8bit\r\n\r\npre=\r\n"
+		   "--b\r\n" TE "8bit\r\n\r\n\303\274\r\n--b\r\n" TE
+		   "base64\r\n\r\nAA==\r\n--b--\r\nend=\r\n",
+		   "Content-Type: multipart/mixed; boundary=b\r\n" TE "7bit\r\n\r\npre=\r\n"
+		   "--b\r\n" QP "\r\n=C3=BC\r\n--b\r\n" TE
+		   "base64\r\n\r\nAA==\r\n--b--\r\nend=\r\n");
+	/* An enclosed message. */
+	check_7bit("Content-Type: message/rfc822\r\n" TE "8bit\r\n\r\nSubject: in\r\n" TE
+		   "8bit\r\n\r\n\303\274\r\n",
+		   "Content-Type: message/rfc822\r\n" TE "7bit\r\n\r\nSubject: in\r\n" QP
+		   "\r\n=C3=BC\r\n");
+	/* A header without a body, and a part that ends in its header. */
+	check_7bit(TE "8bit\r\n", QP);
+	check_7bit("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" TE
+		   "8bit\r\n--b--\r\n\303\274\r\n",
+		   "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b--\r\n"
+		   "\303\274\r\n");
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_lines),   cmocka_unit_test(test_small),
 		cmocka_unit_test(test_no_smuggling), cmocka_unit_test(test_block_borders),
-		cmocka_unit_test(test_short_file),   cmocka_unit_test(test_8bit_header),
+		cmocka_unit_test(test_7bit),	     cmocka_unit_test(test_short_file),
+		cmocka_unit_test(test_8bit_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

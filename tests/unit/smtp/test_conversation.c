@@ -63,6 +63,25 @@ static void test_pipelined(void **state)
 	(void)state;
 }
 
+/* Content of 8 bits to a server that did not say that it takes them. */
+static void test_conversion(void **state)
+{
+	struct conversation c = {
+		.recipients = one,
+		.body = BODY_8BITMIME,
+		.content = "Content-Transfer-Encoding: 8bit\r\n\r\n\303\274\r\n",
+		.script = HELLO "250 HELP|<MAIL FROM:<s@us.test>|250 ok|<RCPT|250 ok|<DATA|354 go|"
+				"<<.|250 done|<QUIT",
+	};
+
+	check(&c, "a@one.test sent 2.0.0 250 done|");
+	assert_non_null(strstr(str_cstr(&c.heard),
+			       "DATA|Content-Transfer-Encoding: quoted-printable||=C3=BC|.|"));
+	assert_null(strstr(str_cstr(&c.heard), "BODY="));
+	conversation_free(&c);
+	(void)state;
+}
+
 static void test_nobody_is_accepted(void **state)
 {
 	struct conversation pipelined = {
@@ -345,6 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_pipelined),
+		cmocka_unit_test(test_conversion),
 		cmocka_unit_test(test_nobody_is_accepted),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_loss_after_the_dot),

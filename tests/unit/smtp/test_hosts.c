@@ -38,6 +38,10 @@ static const struct {
 	{ "odd.test", DNS_MX, "5 192.0.2.99", 0 },
 	{ "odd.test", DNS_MX, "5 bad\\046name.test", 0 },
 	{ "odd.test", DNS_MX, "10 a.test", 0 },
+	{ "numeric.test", DNS_MX, "10 192.0.2.99", 0 },
+	{ "malformed.test", DNS_MX, "10 a..b", 0 },
+	{ "half-us.test", DNS_MX, "5 nowhere.test", 0 },
+	{ "half-us.test", DNS_MX, "10 us.test", 0 },
 	{ "plain.test", DNS_MX, NULL, RESOLVE_NODATA },
 	{ "plain.test", DNS_A, "192.0.2.20", 0 },
 	{ "us-first.test", DNS_MX, "10 us.test", 0 },
@@ -140,6 +144,19 @@ static void find(bool lmtp, const char *nexthop, size_t limit, struct str *resul
 	destinations_free(&list);
 }
 
+/* Why it cannot be delivered. */
+static void find_failure(const char *nexthop, struct outcome *failure)
+{
+	struct destinations list = { .count = 0 };
+	struct own_addresses *own = own_addresses_load(NULL);
+	struct hosts hosts;
+
+	assert_int_equal(destinations_parse(view_of(nexthop), false, 25, &list, NULL), 0);
+	assert_int_equal(hosts_find(&list.items[0], own, 0, &hosts, failure), -1);
+	own_addresses_free(own);
+	destinations_free(&list);
+}
+
 static void test_lookups(void **state)
 {
 	static const struct {
@@ -149,7 +166,8 @@ static void test_lookups(void **state)
 		{ "order.test", "a.test[192.0.2.11] b.test[192.0.2.12] c.test[192.0.2.13]" },
 		{ "same.test", "a.test[192.0.2.11]" },
 		{ "plain.test", "plain.test[192.0.2.20]" },
-		{ "odd.test", "a.test[192.0.2.11]" },
+		{ "odd.test", "192.0.2.99[192.0.2.99] a.test[192.0.2.11]" },
+		{ "numeric.test", "192.0.2.99[192.0.2.99]" },
 		{ "null.test", "permanent 5.1.10" },
 		{ "nowhere.test", "permanent 5.4.4" },
 		{ "lost.test", "permanent 5.4.4" },
@@ -180,6 +198,52 @@ static void test_lookups(void **state)
 		if (!view_is(str_view(&result), rows[i].expected))
 			fail_msg("%s: %s", rows[i].nexthop, str_cstr(&result));
 	}
+	(void)state;
+}
+
+/* The reason names the look-up that failed, so that it points to the cause. */
+static void test_reasons(void **state)
+{
+#define NAME_SERVICE "Host or domain name not found. Name service error for name="
+	static const struct {
+		const char *nexthop, *status, *text;
+	} rows[] = {
+		{ "nowhere.test", "5.4.4", NAME_SERVICE "nowhere.test type=MX: Host not found" },
+		{ "lost.test", "5.4.4", NAME_SERVICE "nowhere.test type=A: Host not found" },
+		{ "malformed.test", "5.4.4",
+		  NAME_SERVICE
+		  "malformed.test type=MX: Malformed or unexpected name server reply" },
+		{ "[one.test]", "5.4.4",
+		  NAME_SERVICE "one.test type=A: Host found but no data record of requested type" },
+		{ "broken.test", "4.4.3",
+		  NAME_SERVICE "broken.test type=MX: Host not found, try again" },
+		{ "down.test", "4.4.3",
+		  NAME_SERVICE "broken.test type=A: Host not found, try again" },
+		{ "null.test", "5.1.10", "Domain null.test does not accept mail (nullMX)" },
+		{ "us-first.test", "5.4.6", "mail for us-first.test loops back to myself" },
+		{ "half-us.test", "4.4.4", "unable to find primary relay for half-us.test" },
+	};
+
+	prepare();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct outcome failure = { 0 };
+
+		find_failure(rows[i].nexthop, &failure);
+		if (strcmp(str_cstr(&failure.text), rows[i].text) != 0 ||
+		    strcmp(failure.status, rows[i].status) != 0)
+			fail_msg("%s: %s %s", rows[i].nexthop, failure.status,
+				 str_cstr(&failure.text));
+		outcome_free(&failure);
+	}
+	param.smtp_defer_if_no_mx_address_found = true;
+	settings_choose(false);
+
+	struct outcome failure = { 0 };
+
+	find_failure("lost.test", &failure);
+	assert_string_equal(failure.status, "4.4.4");
+	assert_int_equal(failure.kind, OUTCOME_DEFERRED);
+	outcome_free(&failure);
 	(void)state;
 }
 
@@ -233,6 +297,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lookups),
+		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_limit_and_protocols),
 		cmocka_unit_test(test_equal_preference_is_shuffled),
 		cmocka_unit_test(test_paths),

@@ -581,6 +581,44 @@ static void access_actions(void **state)
 	fakes_close();
 }
 
+#define REFUSED                                                                                    \
+	"550 5.1.1 <x@local.test>: Recipient address rejected: User unknown in local "             \
+	"recipient table"
+
+/* smtpd_reject_footer: after every refusal, a line of its own for each line of it. */
+static void footers(void **state)
+{
+	static const struct {
+		const char *settings, *expected;
+	} rows[] = {
+		{ "smtpd_reject_footer = call $client_name about $recipient",
+		  "550-5.1.1 <x@local.test>: Recipient address rejected: User unknown in local "
+		  "recipient table\n550 5.1.1 call client.test about x@local.test\n" },
+		{ "smtpd_reject_footer = \\c; see us",
+		  "550 5.1.1 <x@local.test>: Recipient address rejected: User unknown in local "
+		  "recipient table; see us\n" },
+		{ "smtpd_reject_footer = one\\ntwo\nsoft_bounce = yes",
+		  "450-4.1.1 <x@local.test>: Recipient address rejected: User unknown in local "
+		  "recipient table\n450-4.1.1 one\n450 4.1.1 two\n" },
+		{ "smtpd_reject_footer_maps = inline:{ {" REFUSED "= mapped } }\n"
+		  "smtpd_reject_footer = default",
+		  "550-5.1.1 <x@local.test>: Recipient address rejected: User unknown in local "
+		  "recipient table\n550 5.1.1 mapped\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(str_free) struct str expected = STR_EMPTY;
+
+		fakes_open(rows[i].settings);
+		str_printf(&expected, "%s%s250 2.1.0 Ok\n%s221 2.0.0 Bye\n", GREETING, EHLO_REPLY,
+			   rows[i].expected);
+		expect(PIECES(EHLO, FROM, "RCPT TO:<x@local.test>\r\n", "QUIT\r\n"),
+		       str_cstr(&expected));
+		fakes_close();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,6 +641,7 @@ int main(void)
 		cmocka_unit_test(goodbyes),
 		cmocka_unit_test(authentication),
 		cmocka_unit_test(access_actions),
+		cmocka_unit_test(footers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,8 @@ struct scene {
 	char client_error[256], server_error[256];
 	struct tls_info server_info, client_info;
 	char servername[64];
+	struct tls_certificate certificate; /* that the client showed */
+	bool shown;
 };
 
 static struct scene *scene;
@@ -90,6 +92,7 @@ static void echo(void *unused)
 	assert_true(stream_tls_info(io, &scene->server_info));
 	snprintf(scene->servername, sizeof(scene->servername), "%s",
 		 scene->server_info.servername ? scene->server_info.servername : "");
+	scene->shown = stream_tls_certificate(io, "sha256", &scene->certificate);
 	while (stream_read_line(io, &line, 1000000) == 0)
 		if (stream_write(io, line) < 0 || stream_write(io, VIEW("\r\n")) < 0)
 			return;
@@ -397,6 +400,40 @@ static void bad_peers(void *unused)
 	tls_context_free(tls);
 }
 
+/* What a server learns of the client's certificate: trusted only where an authority says so. */
+static void test_client_certificate(void **state)
+{
+	struct scene anonymous = { .server = { .ask_certificate = true, .ca_file = ca_file } };
+	struct scene trusted = { .server = { .ask_certificate = true, .ca_file = ca_file },
+				 .client = { .cert_file = chain_file, .key_file = key_file } };
+	struct scene stranger = { .server = { .ask_certificate = true },
+				  .client = { .chain_files = both_file } };
+	unsigned char digest[SHA256_DIGEST_LENGTH], *der = NULL;
+	_cleanup_(str_free) struct str expected = STR_EMPTY;
+	int length = i2d_X509(server_identity.cert, &der);
+
+	play(&anonymous);
+	assert_false(anonymous.shown);
+	assert_int_equal(anonymous.certificate.fingerprint.len, 0);
+	play(&trusted);
+	assert_true(trusted.shown);
+	assert_true(trusted.certificate.trusted);
+	SHA256(der, (size_t)length, digest);
+	OPENSSL_free(der);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		str_printf(&expected, "%s%02X", i > 0 ? ":" : "", digest[i]);
+	assert_string_equal(str_cstr(&trusted.certificate.fingerprint), str_cstr(&expected));
+	assert_int_equal(trusted.certificate.key_fingerprint.len, expected.len);
+	assert_string_not_equal(str_cstr(&trusted.certificate.key_fingerprint),
+				str_cstr(&expected));
+	play(&stranger);
+	assert_true(stranger.shown);
+	assert_false(stranger.certificate.trusted);
+	tls_certificate_free(&trusted.certificate);
+	tls_certificate_free(&stranger.certificate);
+	(void)state;
+}
+
 static void test_bad_peers(void **state)
 {
 	(void)state;
@@ -458,10 +495,15 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_opportunistic), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_files),	      cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_versions),      cmocka_unit_test(test_application_protocol),
-		cmocka_unit_test(test_dane),	      cmocka_unit_test(test_bad_peers),
+		cmocka_unit_test(test_opportunistic),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_application_protocol),
+		cmocka_unit_test(test_dane),
+		cmocka_unit_test(test_bad_peers),
+		cmocka_unit_test(test_client_certificate),
 		cmocka_unit_test(test_stack),
 	};
 

@@ -5,8 +5,8 @@
  *	mime_walk_field(&walk, name, body) for each field of a header, mime_walk_header_end(&walk);
  *	then for each line of the body mime_walk_is_boundary(&walk, line)
  */
-#ifndef CLEANUP_MIMEWALK_H
-#define CLEANUP_MIMEWALK_H
+#ifndef MAIL_MIMEWALK_H
+#define MAIL_MIMEWALK_H
 
 #include "base/str.h"
 

@@ -1,5 +1,5 @@
 /* The MIME structure of a message as it passes. */
-#include "mimewalk.h"
+#include "mail/mimewalk.h"
 
 #include "mail/header.h"
 

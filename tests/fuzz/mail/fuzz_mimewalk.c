@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "mail/header.h"
-#include "mimewalk.h"
+#include "mail/mimewalk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
