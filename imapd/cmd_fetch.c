@@ -11,16 +11,47 @@
 /* What is read of a part's header at most for HEADER.FIELDS. */
 #define PART_HEADER_MAX STORE_HEADER_MAX
 
-/* "{n}CRLF" and then n bytes of the file, straight from it. */
-static int send_file_piece(struct imap_session *s, struct str *line, int fd, uint64_t offset,
-			   uint64_t length)
+/* RFC 3501 4.3.1: a literal has no NUL. Another byte stands for it, as in other servers. */
+#define NUL_SHOWN ((char)0x80)
+#define NUL_BLOCK 4096
+
+static void replace_nuls(char *bytes, size_t len)
+{
+	for (char *nul; (nul = memchr(bytes, '\0', len)) != NULL;)
+		*nul = NUL_SHOWN;
+}
+
+static int send_without_nuls(struct imap_session *s, int fd, uint64_t offset, uint64_t length)
+{
+	char block[NUL_BLOCK];
+	int r = 0;
+
+	while (length > 0 && r == 0) {
+		size_t piece = (size_t)MIN(length, (uint64_t)sizeof(block));
+
+		r = io_pread_all(fd, block, piece, (off_t)offset);
+		if (r == 0) {
+			replace_nuls(block, piece);
+			r = stream_write(s->io, view_make(block, piece));
+		}
+		offset += piece;
+		length -= piece;
+	}
+	return r == -ENODATA ? -EIO : r;
+}
+
+/* "{n}CRLF" and then n bytes of the file, straight from it if that can be. */
+static int send_file_piece(struct imap_session *s, struct str *line,
+			   const struct opened_message *message, uint64_t offset, uint64_t length)
 {
 	int r;
 
 	str_printf(line, "{%llu}\r\n", (unsigned long long)length);
 	r = stream_write(s->io, str_view(line));
 	str_clear(line);
-	return r == 0 ? stream_write_file(s->io, fd, (off_t)offset, length) : r;
+	if (r == 0 && message->has_nul)
+		return send_without_nuls(s, message->fd, offset, length);
+	return r == 0 ? stream_write_file(s->io, message->fd, (off_t)offset, length) : r;
 }
 
 static void cut(const struct section *section, uint64_t *offset, uint64_t *length)
@@ -86,6 +117,7 @@ static int append_header_fields(struct imap_session *s, uint32_t seq, const stru
 		if (is_named(section, field.name) == (section->text == SECTION_HEADER_FIELDS))
 			str_append(&chosen, field.whole);
 	str_append_cstr(&chosen, "\r\n");
+	replace_nuls(chosen.data, chosen.len);
 	length = chosen.len;
 	cut(section, &offset, &length);
 	str_printf(line, "{%llu}\r\n", (unsigned long long)length);
@@ -118,7 +150,7 @@ static int send_section(struct imap_session *s, uint32_t seq, struct fetch *fetc
 			r = opened_message_section(message, section, &offset, &length);
 		if (r == 0) {
 			cut(section, &offset, &length);
-			return send_file_piece(s, line, message->fd, offset, length);
+			return send_file_piece(s, line, message, offset, length);
 		}
 	}
 	if (r < 0)

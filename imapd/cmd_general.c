@@ -36,7 +36,11 @@ int imap_command_logout(struct imap_session *s)
 /* RFC 2971; whatever the client says of itself is skipped. */
 int imap_command_id(struct imap_session *s)
 {
-	int r = stream_printf(s->io, "* ID (\"name\" \"%s\")\r\n", param.mail_name);
+	int r = imap_skip_id(s->parser);
+
+	if (r < 0)
+		return r;
+	r = stream_printf(s->io, "* ID (\"name\" \"%s\")\r\n", param.mail_name);
 
 	return r < 0 ? r : imap_ok(s, "ID completed.");
 }

@@ -8,7 +8,7 @@
 #include "conf/conf.h"
 #include "session.h"
 
-/* How often the mailbox is looked at without a signal: for mail that other programs deliver. */
+/* How often the mailbox is looked at without a signal: where nothing can be watched (watch.c). */
 #define IDLE_POLL (30 * 1000)
 
 struct idling {
@@ -28,7 +28,12 @@ static void idle_tell(void *argument)
 	int r = 0;
 
 	while (!idling->done && r == 0) {
+		bool watched = imap_watch_add(s);
+
 		r = imap_send_changes(s, true);
+		/* Looking made it. */
+		if (r == 0 && !watched && imap_watch_add(s))
+			continue;
 		if (r == 0 && clock_now() >= still_here) {
 			r = stream_printf(s->io, "* OK Still here\r\n");
 			still_here = clock_after(param.imap_idle_notify_interval);
@@ -60,15 +65,17 @@ int imap_command_idle(struct imap_session *s)
 	if (r < 0)
 		return r;
 	WAITLIST_INIT(&idling.finished);
+	imap_watch_begin();
 	task_spawn("idle", idle_tell, &idling);
 	r = imap_parser_line(s->parser, &line);
 
-	bool done = r == 0 && view_is_nocase(line, "DONE");
+	bool done = r == 0 && view_is_nocase(view_trim(line), "DONE");
 
 	idling.done = true;
 	wake_all(&s->new_mail);
 	while (!idling.gone)
 		wait_on(&idling.finished, clock_after(1000));
+	imap_watch_end();
 	if (idling.result < 0)
 		return idling.result;
 	if (r < 0 && r != -EMSGSIZE)

@@ -6,7 +6,6 @@
 #include "session.h"
 
 #define FETCH_ITEMS_MAX	  100 /* in one FETCH */
-#define SECTION_DEPTH_MAX 50  /* numbers in one section */
 #define SECTION_NAMES_MAX 100 /* names in one HEADER.FIELDS */
 
 enum fetch_kind {
@@ -30,7 +29,7 @@ enum section_text {
 };
 
 struct section {
-	uint32_t path[SECTION_DEPTH_MAX];
+	uint32_t *path; /* as long as the line had room for */
 	size_t depth;
 	enum section_text text;
 	struct view *names; /* of HEADER.FIELDS, in the command's storage */
@@ -66,6 +65,7 @@ struct opened_message {
 	int fd;
 	uint64_t size;
 	uint64_t body_start; /* after the header's empty line */
+	bool has_nul;
 	bool has_tree;
 	struct mime_tree tree;
 };

@@ -36,8 +36,8 @@ void opened_message_unmap(struct view content)
 		munmap((void *)(uintptr_t)content.data, content.len);
 }
 
-/* A message without an empty line is all header. */
-static int find_body(struct opened_message *message)
+/* What is to be known of every message. One without an empty line is all header. */
+static int opened_message_look(struct opened_message *message)
 {
 	struct view content;
 	size_t end;
@@ -47,6 +47,7 @@ static int find_body(struct opened_message *message)
 		return r;
 	end = header_find_end(content, 0);
 	message->body_start = end == VIEW_NOT_FOUND ? message->size : end;
+	message->has_nul = view_find_byte(content, '\0') != VIEW_NOT_FOUND;
 	opened_message_unmap(content);
 	return 0;
 }
@@ -65,7 +66,7 @@ int opened_message_get(struct imap_session *s, uint32_t seq, struct opened_messa
 	if (r < 0)
 		return r;
 	opened->uid = uid;
-	r = find_body(opened);
+	r = opened_message_look(opened);
 	if (r < 0)
 		opened_message_close(opened);
 	return r;

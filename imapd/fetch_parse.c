@@ -41,8 +41,10 @@ static const struct {
 
 void fetch_free(struct fetch *fetch)
 {
-	for (size_t i = 0; i < fetch->count; i++)
+	for (size_t i = 0; i < fetch->count; i++) {
+		free(fetch->items[i].section.path);
 		free(fetch->items[i].section.names);
+	}
 	fetch->count = 0;
 }
 
@@ -107,11 +109,10 @@ static int parse_section(struct imap_session *s, struct section *section)
 	while (r == 0 && ascii_is_digit(imap_peek(s->parser))) {
 		uint64_t number;
 
-		if (section->depth == SECTION_DEPTH_MAX)
-			return imap_syntax_error(s->parser, "Section too deep");
 		r = imap_number(s->parser, UINT32_MAX, &number);
 		if (r == 0 && number == 0)
 			r = imap_syntax_error(s->parser, "Parts are numbered from 1");
+		array_grow(section->path, section->depth);
 		section->path[section->depth++] = (uint32_t)number;
 		if (imap_peek(s->parser) == ']' || !imap_take(s->parser, '.'))
 			break;

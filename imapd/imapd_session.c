@@ -34,7 +34,7 @@ static void imap_connection_serve(struct stream *io, const struct session_client
 static void new_mail(struct view folder)
 {
 	(void)folder; /* each connection looks at the folder that it has selected */
-	imap_session_new_mail();
+	imap_sessions_wake(NULL);
 }
 
 static void imap_close_store(void)
@@ -61,7 +61,7 @@ static void imap_connection_refuse(struct stream *io, const struct session_clien
 
 static const struct session_program session_program = {
 	.service = "imap",
-	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE,
+	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_WATCH,
 	.serve = imap_connection_serve,
 	.refuse = imap_connection_refuse,
 	.new_mail = new_mail,

@@ -33,10 +33,17 @@ static int imap_login_reply(struct login *l, const char *text)
 	return r < 0 ? r : LOGIN_GO_ON;
 }
 
-/* BAD with the parser's problem, or the stream's error handed on. */
+/*
+ * BAD with the parser's problem, or the stream's error handed on. What is too large is not waited for: no
+ * client that means well sends such a thing.
+ */
 static int imap_login_syntax(struct login *l, int r)
 {
-	if (r != -EBADMSG && r != -EMSGSIZE)
+	if (r == -EMSGSIZE) {
+		stream_printf(l->io, "* BYE %s.\r\n", imap_parser_problem(l->own));
+		return LOGIN_END;
+	}
+	if (r != -EBADMSG)
 		return r;
 
 	_cleanup_(str_free) struct str text = STR_EMPTY;
@@ -102,9 +109,11 @@ static int command_logout(struct login *l, struct imap_parser *parser)
  */
 static int command_id(struct login *l, struct imap_parser *parser)
 {
-	int r = stream_printf(l->io, "* ID (\"name\" \"%s\")\r\n", param.mail_name);
+	int r = imap_skip_id(parser);
 
-	(void)parser;
+	if (r < 0)
+		return imap_login_syntax(l, r);
+	r = stream_printf(l->io, "* ID (\"name\" \"%s\")\r\n", param.mail_name);
 	return r < 0 ? r : imap_login_reply(l, "OK ID completed.");
 }
 
@@ -183,14 +192,12 @@ static int imap_login_dispatch(struct login *l)
 	struct view name;
 	int r = imap_command_begin(parser);
 
-	/* No client that means well sends such a line: it is not waited for. */
-	if (r == -EMSGSIZE) {
-		stream_printf(l->io, "* BYE %s.\r\n", imap_parser_problem(parser));
-		return LOGIN_END;
-	}
+	name = imap_command_name(parser);
+	/* A client may say much of itself; the rest of that line is passed over. */
+	if (r == -EMSGSIZE && view_is(name, "ID"))
+		return command_id(l, parser);
 	if (r < 0)
 		return imap_login_syntax(l, r);
-	name = imap_command_name(parser);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (view_is(name, commands[i].name))
 			return commands[i].handle(l, parser);

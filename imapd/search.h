@@ -36,6 +36,7 @@ enum search_kind {
 	SEARCH_SENTBEFORE,
 	SEARCH_SENTON,
 	SEARCH_SENTSINCE,
+	SEARCH_ADDRESS, /* From, To, Cc, Bcc: as ENVELOPE has them */
 	SEARCH_HEADER,
 	/* from the content */
 	SEARCH_BODY,
@@ -73,7 +74,7 @@ struct search {
 	struct view *needles;
 	size_t *needle_keys; /* whose they are: TEXT first, then BODY */
 	size_t text_count, needle_count;
-	struct str header, decoded, folded; /* kept from message to message */
+	struct str header, decoded, folded[2]; /* kept from message to message */
 };
 
 /*

@@ -165,31 +165,42 @@ static bool match_date(const struct search_key *key, struct view body)
 	       compare_day(key->kind, day_of(time + zone * 60), key->number);
 }
 
+/* What a field says, folded, in one of two ways: made when the first key asks for it. */
+static struct view field_text(struct search *search, const struct header_field *field,
+			      bool addresses)
+{
+	struct str *folded = &search->folded[addresses];
+
+	if (folded->len > 0)
+		return str_view(folded);
+	str_clear(&search->decoded);
+	if (addresses)
+		text_decode_addresses(&search->decoded, field->body);
+	else
+		text_decode_header(&search->decoded, field->body);
+	text_fold(folded, str_view(&search->decoded));
+	return str_view(folded);
+}
+
 /* One field for all keys that ask for it. */
 static void match_field(struct search *search, const struct header_field *field)
 {
-	bool is_folded = false;
-
+	str_clear(&search->folded[false]);
+	str_clear(&search->folded[true]);
 	for (size_t i = 0; i < search->count; i++) {
 		struct search_key *key = &search->keys[i];
+		struct view text;
 
 		if (search_cost(key->kind) != COST_HEADER || search->truth[i] == 1 ||
 		    !view_eq_nocase(key->name, field->name))
 			continue;
-		if (key->kind != SEARCH_HEADER) {
+		if (key->kind != SEARCH_HEADER && key->kind != SEARCH_ADDRESS) {
 			search->truth[i] = match_date(key, field->body);
 			continue;
 		}
-		if (!is_folded) {
-			str_clear(&search->decoded);
-			str_clear(&search->folded);
-			text_decode_header(&search->decoded, field->body);
-			text_fold(&search->folded, str_view(&search->decoded));
-			is_folded = true;
-		}
+		text = field_text(search, field, key->kind == SEARCH_ADDRESS);
 		search->truth[i] = key->text.len == 0 ||
-				   view_find(str_view(&search->folded), str_view(&key->text)) !=
-					   VIEW_NOT_FOUND;
+				   view_find(text, str_view(&key->text)) != VIEW_NOT_FOUND;
 	}
 }
 

@@ -15,14 +15,14 @@ static const struct key_name {
 } key_names[] = {
 	{ "ALL", SEARCH_ALL, NO_ARGUMENT, 0, 0, NULL },
 	{ "ANSWERED", SEARCH_FLAGS, NO_ARGUMENT, FLAG_ANSWERED, FLAG_ANSWERED, NULL },
-	{ "BCC", SEARCH_HEADER, A_STRING, 0, 0, "Bcc" },
+	{ "BCC", SEARCH_ADDRESS, A_STRING, 0, 0, "Bcc" },
 	{ "BEFORE", SEARCH_BEFORE, A_DATE, 0, 0, NULL },
 	{ "BODY", SEARCH_BODY, A_STRING, 0, 0, NULL },
-	{ "CC", SEARCH_HEADER, A_STRING, 0, 0, "Cc" },
+	{ "CC", SEARCH_ADDRESS, A_STRING, 0, 0, "Cc" },
 	{ "DELETED", SEARCH_FLAGS, NO_ARGUMENT, FLAG_DELETED, FLAG_DELETED, NULL },
 	{ "DRAFT", SEARCH_FLAGS, NO_ARGUMENT, FLAG_DRAFT, FLAG_DRAFT, NULL },
 	{ "FLAGGED", SEARCH_FLAGS, NO_ARGUMENT, FLAG_FLAGGED, FLAG_FLAGGED, NULL },
-	{ "FROM", SEARCH_HEADER, A_STRING, 0, 0, "From" },
+	{ "FROM", SEARCH_ADDRESS, A_STRING, 0, 0, "From" },
 	{ "HEADER", SEARCH_HEADER, A_NAME_AND_STRING, 0, 0, NULL },
 	{ "KEYWORD", SEARCH_KEYWORD, A_KEYWORD, 0, 1, NULL },
 	{ "LARGER", SEARCH_LARGER, A_NUMBER, 0, 0, NULL },
@@ -39,7 +39,7 @@ static const struct key_name {
 	{ "SMALLER", SEARCH_SMALLER, A_NUMBER, 0, 0, NULL },
 	{ "SUBJECT", SEARCH_HEADER, A_STRING, 0, 0, "Subject" },
 	{ "TEXT", SEARCH_TEXT, A_STRING, 0, 0, NULL },
-	{ "TO", SEARCH_HEADER, A_STRING, 0, 0, "To" },
+	{ "TO", SEARCH_ADDRESS, A_STRING, 0, 0, "To" },
 	{ "UID", SEARCH_UID, A_SET, 0, 0, NULL },
 	{ "UNANSWERED", SEARCH_FLAGS, NO_ARGUMENT, FLAG_ANSWERED, 0, NULL },
 	{ "UNDELETED", SEARCH_FLAGS, NO_ARGUMENT, FLAG_DELETED, 0, NULL },
@@ -54,7 +54,8 @@ static const struct key_name {
 struct reader {
 	struct imap_parser *parser;
 	struct search *search;
-	struct view word; /* read already; data NULL: not */
+	struct view word;    /* read already; data NULL: not */
+	struct view charset; /* of the strings */
 	struct open_operator {
 		enum search_kind kind; /* SEARCH_AND: a list */
 		size_t count;	       /* of keys that it has */
@@ -74,7 +75,8 @@ void search_free(struct search *search)
 	free(search->needle_keys);
 	str_free(&search->header);
 	str_free(&search->decoded);
-	str_free(&search->folded);
+	str_free(&search->folded[0]);
+	str_free(&search->folded[1]);
 	*search = (struct search){ 0 };
 }
 
@@ -111,8 +113,9 @@ static int read_date(struct imap_parser *parser, struct search_key *key)
 	return r;
 }
 
-static int read_argument(struct imap_parser *parser, enum argument argument, struct search_key *key)
+static int read_argument(struct reader *reader, enum argument argument, struct search_key *key)
 {
+	struct imap_parser *parser = reader->parser;
 	struct view text;
 	int r = 0;
 
@@ -137,8 +140,8 @@ static int read_argument(struct imap_parser *parser, enum argument argument, str
 	}
 	if (r == 0)
 		r = imap_astring(parser, &text);
-	if (r == 0)
-		text_fold(&key->text, text);
+	if (r == 0 && !text_fold_charset(&key->text, reader->charset, text))
+		r = -EINVAL;
 	return r;
 }
 
@@ -160,7 +163,7 @@ static int read_leaf(struct reader *reader, struct view word)
 		key->name = view_of(known->header);
 		if (known->argument != NO_ARGUMENT)
 			r = imap_space(reader->parser);
-		return r == 0 ? read_argument(reader->parser, known->argument, key) : r;
+		return r == 0 ? read_argument(reader, known->argument, key) : r;
 	}
 	return imap_syntax_error(reader->parser, "Unknown search key");
 }
@@ -284,7 +287,6 @@ static int look_at_word(struct reader *reader)
 int search_parse(struct imap_parser *parser, struct search *search)
 {
 	struct reader reader = { .parser = parser, .search = search };
-	struct view charset = VIEW("UTF-8");
 	int r = imap_space(parser);
 
 	if (r == 0)
@@ -301,9 +303,8 @@ int search_parse(struct imap_parser *parser, struct search *search)
 	if (r == 0 && view_is_nocase(reader.word, "CHARSET")) {
 		r = imap_space(parser);
 		if (r == 0)
-			r = imap_astring(parser, &charset);
-		if (r == 0 && !view_is_nocase(charset, "UTF-8") &&
-		    !view_is_nocase(charset, "US-ASCII"))
+			r = imap_astring(parser, &reader.charset);
+		if (r == 0 && !text_charset_is_known(reader.charset))
 			return -EINVAL;
 		if (r == 0)
 			r = imap_space(parser);

@@ -4,7 +4,9 @@
  */
 #include "search_text.h"
 
+#include "mail/address.h"
 #include "mail/header.h"
+#include "store/render.h"
 #include "task/task.h"
 
 #define ENCODED_WORD_MAX 1024	    /* bytes: RFC 2047 allows 75, some write more */
@@ -57,10 +59,10 @@ static size_t utf8_length(unsigned char first)
 }
 
 /* Takes a character off: its length, or 0 where more bytes are needed to tell. */
-static size_t next_character(struct view text, enum text_charset charset, uint32_t *character)
+static size_t next_character(struct view text, uint32_t *character)
 {
 	const unsigned char *p = (const unsigned char *)text.data;
-	size_t len = charset == TEXT_UTF8 ? utf8_length(p[0]) : 1, have = MIN(len, text.len), i;
+	size_t len = utf8_length(p[0]), have = MIN(len, text.len), i;
 
 	for (i = 1; i < have; i++)
 		if ((p[i] & 0xc0) != 0x80)
@@ -77,17 +79,6 @@ static size_t next_character(struct view text, enum text_charset charset, uint32
 	return len;
 }
 
-enum text_charset text_charset_find(struct view name)
-{
-	static const char *const latin1[] = { "iso-8859-1", "iso8859-1", "latin1", "windows-1252",
-					      "cp1252" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(latin1); i++)
-		if (view_is_nocase(name, latin1[i]))
-			return TEXT_LATIN1;
-	return TEXT_UTF8;
-}
-
 static size_t ascii_run(struct view text)
 {
 	size_t len = 0;
@@ -101,7 +92,7 @@ static size_t ascii_run(struct view text)
  * Appends the folded form of as much of `text` as has whole characters; `last`: of all of it.
  * Returns how many bytes were used.
  */
-static size_t fold_piece(struct str *out, struct view text, enum text_charset charset, bool last)
+static size_t fold_piece(struct str *out, struct view text, bool last)
 {
 	size_t at = 0;
 
@@ -118,7 +109,7 @@ static size_t fold_piece(struct str *out, struct view text, enum text_charset ch
 			at += run;
 			continue;
 		}
-		len = next_character(view_from(text, at), charset, &c);
+		len = next_character(view_from(text, at), &c);
 		if (len == 0 && !last)
 			break;
 		if (len == 0) {
@@ -133,7 +124,39 @@ static size_t fold_piece(struct str *out, struct view text, enum text_charset ch
 
 void text_fold(struct str *out, struct view text)
 {
-	fold_piece(out, text, TEXT_UTF8, true);
+	fold_piece(out, text, true);
+}
+
+/* Those that are UTF-8 as they stand. */
+static bool charset_is_utf8(struct view name)
+{
+	return name.len == 0 || view_is_nocase(name, "utf-8") || view_is_nocase(name, "us-ascii");
+}
+
+bool text_charset_is_known(struct view name)
+{
+	_cleanup_(charset_closep) struct charset *charset = NULL;
+
+	if (charset_is_utf8(name))
+		return true;
+	charset = charset_open(name);
+	return charset != NULL;
+}
+
+bool text_fold_charset(struct str *out, struct view charset, struct view text)
+{
+	_cleanup_(str_free) struct str converted = STR_EMPTY;
+	_cleanup_(charset_closep) struct charset *from = NULL;
+
+	if (!charset_is_utf8(charset)) {
+		from = charset_open(charset);
+		if (from == NULL)
+			return false;
+		charset_convert(from, &converted, text, true);
+		text = str_view(&converted);
+	}
+	text_fold(out, text);
+	return true;
 }
 
 /* ---- transfer encodings ---- */
@@ -296,6 +319,7 @@ static bool find_encoded_word(struct view text, struct encoded_word *word)
 /* UTF-8 as it is: a character may be cut in two by the borders of encoded words. */
 static void decode_word(struct str *out, const struct encoded_word *word)
 {
+	_cleanup_(charset_closep) struct charset *charset = NULL;
 	_cleanup_(str_free) struct str bytes = STR_EMPTY;
 
 	if (word->encoding == 'b') {
@@ -305,12 +329,12 @@ static void decode_word(struct str *out, const struct encoded_word *word)
 	} else {
 		decode_q(&bytes, word->text);
 	}
-	if (text_charset_find(word->charset) == TEXT_UTF8) {
+	if (!charset_is_utf8(word->charset))
+		charset = charset_open(word->charset);
+	if (charset != NULL)
+		charset_convert(charset, out, str_view(&bytes), true);
+	else
 		str_append(out, str_view(&bytes));
-		return;
-	}
-	for (size_t i = 0; i < bytes.len; i++)
-		append_utf8(out, from_latin1((unsigned char)bytes.data[i]));
 }
 
 void text_decode_header(struct str *out, struct view field_body)
@@ -349,6 +373,42 @@ void text_decode_header(struct str *out, struct view field_body)
 	}
 }
 
+struct decoded_addresses {
+	struct str *out;
+	struct view body;
+	size_t count;
+};
+
+static int decode_address(void *argument, const struct header_address *address)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	struct decoded_addresses *list = argument;
+
+	if (address->group_end)
+		return 0;
+	render_display_name(&name, list->body, address);
+	if (list->count++ > 0)
+		str_append_cstr(list->out, ", ");
+	text_decode_header(list->out, str_view(&name));
+	if (address->local.len == 0)
+		return 0;
+	str_append_cstr(list->out, name.len > 0 ? " <" : "<");
+	str_append(list->out, address->local);
+	if (address->domain.len > 0) {
+		str_append_byte(list->out, '@');
+		str_append(list->out, address->domain);
+	}
+	str_append_byte(list->out, '>');
+	return 0;
+}
+
+void text_decode_addresses(struct str *out, struct view field_body)
+{
+	struct decoded_addresses list = { out, field_body, 0 };
+
+	address_list_parse_shown(field_body, decode_address, &list);
+}
+
 /* ---- looking through ---- */
 
 void text_search_begin(struct text_search *t, const struct view *needles, bool *found, size_t count)
@@ -363,7 +423,9 @@ void text_search_begin(struct text_search *t, const struct view *needles, bool *
 
 void text_search_end(struct text_search *t)
 {
+	charset_close(TAKE(t->charset));
 	str_free(&t->window);
+	str_free(&t->converted);
 }
 
 static void look_through(struct text_search *t, bool last)
@@ -380,14 +442,16 @@ static void look_through(struct text_search *t, bool last)
 	str_consume(&t->window, t->window.len - keep);
 }
 
-void text_start(struct text_search *t, enum text_charset charset)
+void text_start(struct text_search *t, struct view charset)
 {
-	t->charset = charset;
+	charset_close(TAKE(t->charset));
+	if (!charset_is_utf8(charset))
+		t->charset = charset_open(charset);
 	t->pending_len = 0;
 	str_clear(&t->window);
 }
 
-void text_feed(struct text_search *t, struct view piece)
+static void text_feed_utf8(struct text_search *t, struct view piece)
 {
 	/* A character that the last piece began is completed: with four bytes it is decided. */
 	while (t->pending_len > 0 && piece.len > 0) {
@@ -395,14 +459,13 @@ void text_feed(struct text_search *t, struct view piece)
 
 		t->pending[t->pending_len++] = piece.data[0];
 		piece = view_from(piece, 1);
-		used = fold_piece(&t->window, view_make(t->pending, t->pending_len), t->charset,
-				  false);
+		used = fold_piece(&t->window, view_make(t->pending, t->pending_len), false);
 		memmove(t->pending, t->pending + used, t->pending_len - used);
 		t->pending_len -= used;
 	}
 	while (piece.len > 0 && t->left > 0) {
 		struct view part = view_first(piece, TEXT_WINDOW / 4);
-		size_t used = fold_piece(&t->window, part, t->charset, false);
+		size_t used = fold_piece(&t->window, part, false);
 
 		piece = view_from(piece, used);
 		if (t->window.len >= TEXT_WINDOW + t->overlap)
@@ -415,9 +478,30 @@ void text_feed(struct text_search *t, struct view piece)
 	}
 }
 
+void text_feed(struct text_search *t, struct view piece)
+{
+	if (t->charset == NULL) {
+		text_feed_utf8(t, piece);
+		return;
+	}
+	while (piece.len > 0 && t->left > 0) {
+		struct view part = view_first(piece, TEXT_WINDOW / 4);
+
+		piece = view_from(piece, part.len);
+		str_clear(&t->converted);
+		charset_convert(t->charset, &t->converted, part, false);
+		text_feed_utf8(t, str_view(&t->converted));
+	}
+}
+
 void text_finish(struct text_search *t)
 {
-	fold_piece(&t->window, view_make(t->pending, t->pending_len), t->charset, true);
+	if (t->charset != NULL && t->left > 0) {
+		str_clear(&t->converted);
+		charset_convert(t->charset, &t->converted, VIEW_NONE, true);
+		text_feed_utf8(t, str_view(&t->converted));
+	}
+	fold_piece(&t->window, view_make(t->pending, t->pending_len), true);
 	t->pending_len = 0;
 	if (t->left > 0)
 		look_through(t, true);
@@ -429,7 +513,7 @@ void text_field(struct text_search *t, struct view name, struct view field_body)
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 
 	text_decode_header(&text, field_body);
-	text_start(t, TEXT_UTF8);
+	text_start(t, VIEW_NONE);
 	text_feed(t, name);
 	text_feed(t, VIEW(": "));
 	text_feed(t, str_view(&text));
@@ -448,7 +532,7 @@ void text_part(struct text_search *t, struct view transfer_encoding, struct view
 {
 	struct decoder d = { .emit = feed_decoded, .argument = t };
 
-	text_start(t, text_charset_find(charset));
+	text_start(t, charset);
 	/* In pieces that others need not wait for; borders are line ends, where encodings allow it. */
 	while (body.len > 0 && t->left > 0) {
 		struct view piece = view_first(body, TEXT_BREATH);

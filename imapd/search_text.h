@@ -8,26 +8,28 @@
  *	text_search_end(&t);				found[i]: needles[i] was there
  *
  * Everything is compared as UTF-8 after case folding, character by character: composed and decomposed
- * forms of a letter differ. Known character sets are UTF-8, US-ASCII, ISO-8859-1 and windows-1252
- * (tables of others are files, which a confined process does not have); text in any other is taken
- * as UTF-8, and bytes that are no UTF-8 as windows-1252.
+ * forms of a letter differ. Text whose character set is not known (charset.h) is taken as UTF-8, and
+ * bytes that are no UTF-8 as windows-1252.
  */
 #ifndef IMAPD_SEARCH_TEXT_H
 #define IMAPD_SEARCH_TEXT_H
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "charset.h"
 
 /* Unicode simple case folding, of a character beyond ASCII. */
 uint32_t text_fold_character(uint32_t c);
 
-enum text_charset { TEXT_UTF8 /* and all that are not known */, TEXT_LATIN1 };
-enum text_charset text_charset_find(struct view name);
-
 /* Appends the folded form: of needles, and of a whole text at once. */
 void text_fold(struct str *out, struct view text);
+bool text_charset_is_known(struct view name);
+/* The same of text in a character set; false where that is not known, and then nothing is appended. */
+bool text_fold_charset(struct str *out, struct view charset, struct view text);
 /* The body of a header field, unfolded, encoded words decoded, as UTF-8 (case kept). Appended. */
 void text_decode_header(struct str *out, struct view field_body);
+/* The addresses of a header field, decoded: "Name <local@domain>, ..." Appended. */
+void text_decode_addresses(struct str *out, struct view field_body);
 
 #define TEXT_WINDOW 32768 /* bytes of folded text that are looked through at once */
 
@@ -36,9 +38,9 @@ struct text_search {
 	bool *found;
 	size_t count, left; /* how many are not found yet */
 	size_t overlap;	    /* what a needle may need of the text before */
-	struct str window;
-	enum text_charset charset;
-	char pending[4]; /* the begin of a character that the last piece ended in */
+	struct str window, converted;
+	struct charset *charset; /* NULL: UTF-8 */
+	char pending[4];	 /* the begin of a character that the last piece ended in */
 	size_t pending_len;
 };
 
@@ -46,7 +48,7 @@ void text_search_begin(struct text_search *t, const struct view *needles, bool *
 		       size_t count);
 void text_search_end(struct text_search *t);
 /* A text in pieces. text_finish is its end: no needle reaches into the next text. */
-void text_start(struct text_search *t, enum text_charset charset);
+void text_start(struct text_search *t, struct view charset);
 void text_feed(struct text_search *t, struct view piece);
 void text_finish(struct text_search *t);
 /* One header field, "Name: body" decoded. */

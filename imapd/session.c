@@ -8,17 +8,6 @@
 #include "conf/conf.h"
 #include "fetch.h"
 
-/* All connections of this user; there are few. */
-static struct list sessions = { &sessions, &sessions };
-
-void imap_session_new_mail(void)
-{
-	list_for_each (&sessions, struct imap_session, link, s) {
-		s->mail_came = true;
-		wake_all(&s->new_mail);
-	}
-}
-
 /* ---- the loop ---- */
 
 /* Reads the name after UID, if there is that prefix. NULL: answered with BAD by the caller. */
@@ -44,17 +33,6 @@ static int session_read_command(struct imap_session *s, const struct imap_comman
 	return 0;
 }
 
-/* What this connection did, the user's others tell at once if they idle. */
-static void wake_others(const struct imap_session *s)
-{
-	list_for_each (&sessions, struct imap_session, link, other) {
-		if (other == s)
-			continue;
-		other->mail_came = true;
-		wake_all(&other->new_mail);
-	}
-}
-
 static int run_command(struct imap_session *s, const struct imap_command *command)
 {
 	unsigned state = s->mailbox != NULL ? STATE_SELECTED : STATE_AUTHENTICATED;
@@ -68,7 +46,7 @@ static int run_command(struct imap_session *s, const struct imap_command *comman
 	int r = command->handle(s);
 
 	if (command->changes)
-		wake_others(s);
+		imap_sessions_wake(s);
 	return r;
 }
 
@@ -164,8 +142,7 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 				      .literal_plus = true };
 	int r;
 
-	WAITLIST_INIT(&s.new_mail);
-	list_push_back(&sessions, &s.link);
+	imap_sessions_join(&s);
 	s.parser = imap_parser_new(io, &limits);
 	imap_append_capabilities(&capabilities);
 	s.capabilities = str_cstr(&capabilities);

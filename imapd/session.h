@@ -53,8 +53,18 @@ struct imap_command {
 /* session.c */
 void imap_session_serve(struct stream *io, const struct session_client *client,
 			struct store *store);
-/* Wakes those who idle: mail came (any folder). */
-void imap_session_new_mail(void);
+
+/* watch.c: all connections of this process; the caller takes s->link out again. */
+void imap_sessions_join(struct imap_session *s);
+/* Wakes those that idle, but this one (or NULL): something came, in any folder. */
+void imap_sessions_wake(const struct imap_session *but);
+/*
+ * While a connection idles, the store is watched; to be added to before each look at it. False:
+ * not all can be watched, as where the index is just missing.
+ */
+void imap_watch_begin(void);
+bool imap_watch_add(struct imap_session *s);
+void imap_watch_end(void);
 
 /* commands.c: NULL: there is no such command. */
 const struct imap_command *imap_command_find(struct view name);

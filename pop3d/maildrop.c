@@ -91,6 +91,9 @@ int maildrop_uidl(struct maildrop *drop, uint32_t number, const char *format, st
 {
 	size_t start = out->len;
 
+	/* What clients have heard from the server before this one counts, whatever the format. */
+	if (mailbox_saved_uidl(drop->box, number, out) == 0)
+		format = "";
 	for (const char *at = format; *at != '\0';) {
 		if (*at != '%') {
 			str_append_byte(out, *at++);

@@ -28,7 +28,7 @@ struct maildrop {
 /* 0 or a negative errno. maildrop_close in both cases. */
 int maildrop_open(struct store *store, struct maildrop *drop);
 void maildrop_close(struct maildrop *drop);
-/* The unique id of a message by pop3_uidl_format, appended; at most POP3_UIDL_MAX octets. */
+/* The unique id of a message, by pop3_uidl_format unless it had one before, appended; at most POP3_UIDL_MAX octets. */
 int maildrop_uidl(struct maildrop *drop, uint32_t number, const char *format, struct str *out);
 void maildrop_delete(struct maildrop *drop, uint32_t number);
 /* Takes all marks off. */

@@ -1,14 +1,16 @@
-/* posta mailbox export: a folder as mbox. The mailbox is not changed. */
+/*
+ * posta mailbox export: folders as one mbox file (mboxrd, with Content-Length, so that a body's last line may
+ * be without an end). What of a message stands in which field: mailbox_import_mbox.c reads the same.
+ */
 #include <errno.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/mem.h"
+#include "mail/header.h"
 #include "tools/mailbox.h"
 #include "tools/tool.h"
-
-#define BLOCK 65536
 
 struct export
 {
@@ -16,83 +18,125 @@ struct export
 	FILE *out;
 };
 
-/* Flags as mail readers keep them in mbox files. */
-static void export_write_status(FILE *out, unsigned flags)
+/* With LF at line ends, '>' in front of what would begin a message (mboxrd). Returns how much; out NULL: only that. */
+static uint64_t export_write_line(FILE *out, struct view line)
 {
+	struct view rest = line;
+	bool quoted, ended = view_ends(line, VIEW("\n"));
+
+	while (rest.len > 0 && rest.data[0] == '>')
+		rest = view_from(rest, 1);
+	quoted = view_starts(rest, VIEW("From "));
+	if (view_ends(line, VIEW("\r\n")))
+		line.len -= 2;
+	else if (ended)
+		line.len--;
+	if (out != NULL) {
+		if (quoted)
+			fputc('>', out);
+		fwrite(line.data, 1, line.len, out);
+		if (ended)
+			fputc('\n', out);
+	}
+	return line.len + quoted + ended;
+}
+
+static uint64_t export_write_lines(FILE *out, struct view text)
+{
+	uint64_t written = 0;
+
+	while (text.len > 0) {
+		size_t lf = view_find_byte(text, '\n');
+		struct view line = view_first(text, lf == VIEW_NOT_FOUND ? text.len : lf + 1);
+
+		written += export_write_line(out, line);
+		text = view_from(text, line.len);
+	}
+	return written;
+}
+
+/* Flags as mail readers keep them in mbox files. */
+static void export_write_status(FILE *out, const struct mailbox *box, uint32_t seq)
+{
+	unsigned flags = mailbox_flags(box, seq);
+	uint64_t keywords = mailbox_keywords(box, seq);
+
 	fprintf(out, "Status: %sO\n", flags & FLAG_SEEN ? "R" : "");
 	if (flags & (FLAG_ANSWERED | FLAG_FLAGGED | FLAG_DELETED | FLAG_DRAFT))
 		fprintf(out, "X-Status: %s%s%s%s\n", flags & FLAG_ANSWERED ? "A" : "",
 			flags & FLAG_FLAGGED ? "F" : "", flags & FLAG_DELETED ? "D" : "",
 			flags & FLAG_DRAFT ? "T" : "");
-}
-
-/* Without CRs at line ends, with '>' in front of what would begin a message (mboxrd). */
-static void export_write_line(FILE *out, struct view line)
-{
-	struct view rest = line;
-
-	while (rest.len > 0 && rest.data[0] == '>')
-		rest = view_from(rest, 1);
-	if (view_starts(rest, VIEW("From ")))
-		fputc('>', out);
-	if (view_ends(line, VIEW("\r")))
-		line.len--;
-	fwrite(line.data, 1, line.len, out);
+	if (keywords == 0)
+		return;
+	fprintf(out, "X-Keywords:");
+	for (unsigned bit = 0; bit < KEYWORDS_MAX; bit++)
+		if (keywords >> bit & 1 && mailbox_keyword_name(box, bit) != NULL)
+			fprintf(out, " %s", mailbox_keyword_name(box, bit));
 	fputc('\n', out);
 }
 
-static int export_write_content(FILE *out, int fd, uint64_t size)
+/* All but what an mbox has of its own; what is no field stays. Returns the body. */
+static struct view export_write_header(FILE *out, struct view content)
 {
-	_cleanup_(str_free) struct str pending = STR_EMPTY;
+	struct header_field field;
+	int kind;
 
-	for (uint64_t at = 0; at < size;) {
-		size_t want = (size_t)MIN((uint64_t)BLOCK, size - at), end;
-		int r = io_pread_all(fd, str_reserve(&pending, want), want, (off_t)at);
-
-		if (r < 0)
-			return r;
-		str_grow(&pending, want);
-		at += want;
-		while ((end = view_find_byte(str_view(&pending), '\n')) != VIEW_NOT_FOUND) {
-			struct view rest = str_view(&pending);
-			size_t done = 0;
-
-			/* All whole lines of the block, and then one move of what is left. */
-			for (; end != VIEW_NOT_FOUND; end = view_find_byte(rest, '\n')) {
-				export_write_line(out, view_first(rest, end));
-				rest = view_from(rest, end + 1);
-				done += end + 1;
-			}
-			str_consume(&pending, done);
-		}
+	while ((kind = header_step(&content, &field)) != HEADER_END) {
+		if (kind == HEADER_FIELD && mbox_is_own_field(field.name))
+			continue;
+		export_write_lines(out, field.whole);
+		if (!view_ends(field.whole, VIEW("\n")))
+			fputc('\n', out);
 	}
-	if (pending.len > 0)
-		export_write_line(out, str_view(&pending));
+	return content;
+}
+
+static int export_write_content(struct mailbox *box, uint32_t seq, FILE *out, struct view content)
+{
+	struct view body = export_write_header(out, content);
+
+	export_write_status(out, box, seq);
+	fprintf(out, "Content-Length: %llu\n\n",
+		(unsigned long long)export_write_lines(NULL, body));
+	export_write_lines(out, body);
+	if (body.len > 0 && !view_ends(body, VIEW("\n")))
+		fputc('\n', out);
+	fputc('\n', out);
 	return ferror(out) ? -EIO : 0;
+}
+
+static void export_write_start(FILE *out, int64_t when)
+{
+	time_t time = (time_t)when;
+	char date[64];
+	struct tm tm;
+
+	gmtime_r(&time, &tm);
+	if (strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm) == 0)
+		date[0] = '\0';
+	fprintf(out, "From MAILER-DAEMON %s\n", date);
 }
 
 static int export_write_message(struct mailbox *box, uint32_t seq, FILE *out)
 {
 	_cleanup_fd_ int fd = -1;
 	struct message_info info;
-	char date[64];
+	void *map = NULL;
 	uint64_t size;
-	time_t time;
-	struct tm tm;
 	int r = mailbox_info(box, seq, &info);
 
 	if (r == 0)
 		r = mailbox_content(box, seq, &fd, &size);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	time = (time_t)info.internal_date;
-	gmtime_r(&time, &tm);
-	if (strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm) == 0)
-		date[0] = '\0';
-	fprintf(out, "From MAILER-DAEMON %s\n", date);
-	export_write_status(out, mailbox_flags(box, seq));
-	r = export_write_content(out, fd, size);
-	fputc('\n', out);
+	if (size > 0)
+		map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	export_write_start(out, info.internal_date);
+	r = export_write_content(box, seq, out, view_make(map, (size_t)size));
+	if (size > 0)
+		munmap(map, (size_t)size);
 	return r;
 }
 

@@ -19,6 +19,7 @@ static const char help[] =
 	"       posta mailbox import USER --maildir DIR\n"
 	"       posta mailbox import USER FOLDER --mbox FILE\n"
 	"       posta mailbox export USER [FOLDER...] --mbox FILE\n"
+	"       posta mailbox release USER\n"
 	"\n"
 	"The mailboxes of a user, as IMAP and POP3 show them.\n"
 	"\n"
@@ -27,10 +28,18 @@ static const char help[] =
 	"  check     compares the index with the files; changes nothing\n"
 	"  reindex   builds the index again from the files; UIDs stay. No session of the user\n"
 	"            may be open\n"
-	"  import    takes over all folders of another Maildir (flags, keywords and dates too), "
-	"or\n"
-	"            an mbox file; - is standard input\n"
-	"  export    writes folders (all, if none is named) as one mbox; - is standard output\n"
+	"  import    takes over all folders of another Maildir (flags, keywords, dates and\n"
+	"            subscriptions too), or an mbox file; - is standard input. What came in an\n"
+	"            earlier import, and is still there, is passed over\n"
+	"  export    writes folders (all, if none is named) as one mbox; - is standard output.\n"
+	"            Flags and keywords are in Status, X-Status and X-Keywords; fields of these\n"
+	"            names, Content-Length and kin are not taken for part of a message\n"
+	"  release   makes of the mailboxes what Dovecot expects of a Maildir: UIDs, POP3 UIDLs\n"
+	"            and keywords in its files, names of messages without UIDs; index and own\n"
+	"            files are removed. Dovecot's pop3_uidl_format must be ours. If this program "
+	"is\n"
+	"            used again after it, it takes them over again. No session of the user may be\n"
+	"            open, and no mail be delivered\n"
 	"\n"
 	"A Maildir or mbox file is read with the rights of its owner, without following symbolic\n"
 	"links; what is no message or cannot be read is named and left out.\n"
@@ -249,9 +258,13 @@ static const struct {
 	int (*run)(struct mailbox_request *q);
 	bool takes_folders;
 } verbs[] = {
-	{ "list", mailbox_run_list, false }, { "status", run_status, true },
-	{ "check", run_check, false },	     { "reindex", run_reindex, false },
-	{ "import", run_import, true },	     { "export", run_export, true },
+	{ "list", mailbox_run_list, false },
+	{ "status", run_status, true },
+	{ "check", run_check, false },
+	{ "reindex", run_reindex, false },
+	{ "import", run_import, true },
+	{ "export", run_export, true },
+	{ "release", mailbox_run_release, false },
 };
 
 /* Finds the user, takes their rights on, opens their store. */

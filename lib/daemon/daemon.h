@@ -54,6 +54,7 @@ enum daemon_calls {
 		32, /* map memory as code: PAM and NSS modules (CALLS_BECOME has it too) */
 	CALLS_MEMORY_FILES = 64, /* memfd_create */
 	CALLS_APPEND_ONLY = 128, /* takes away: a descriptor's O_APPEND stays */
+	CALLS_WATCH = 256,	 /* inotify: to hear of changes of files */
 };
 
 struct peer {

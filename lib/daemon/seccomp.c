@@ -127,6 +127,7 @@ static const struct call_set {
 	    SCMP_SYS(landlock_restrict_self) } },
 	{ CALLS_BECOME | CALLS_LOAD_CODE, { SCMP_SYS(mmap), SCMP_SYS(mprotect) } },
 	{ CALLS_MEMORY_FILES, { SCMP_SYS(memfd_create) } },
+	{ CALLS_WATCH, { SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch) } },
 #ifdef POSTA_SANITIZE
 	{ ALWAYS,
 	  { SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(openat), SCMP_SYS(open),

@@ -149,9 +149,19 @@ static bool take_tag(struct imap_parser *p)
 	return true;
 }
 
-int imap_command_begin(struct imap_parser *p)
+static bool take_name(struct imap_parser *p)
 {
 	struct view word;
+
+	if (imap_space(p) < 0 || imap_atom(p, &word) < 0)
+		return false;
+	for (size_t i = 0; i < word.len; i++)
+		str_append_byte(&p->name, ascii_upper(word.data[i]));
+	return true;
+}
+
+int imap_command_begin(struct imap_parser *p)
+{
 	bool has_tag;
 	int r;
 
@@ -161,21 +171,18 @@ int imap_command_begin(struct imap_parser *p)
 	p->literals = 0;
 	p->problem = "";
 	r = command_next_line(p);
-	/* A line that is refused as a whole is answered with its tag, too. */
+	/* A line that is refused as a whole is answered with its tag, too, and has a name perhaps. */
 	has_tag = take_tag(p);
-	if (r < 0)
+	if (r < 0) {
+		const char *problem = p->problem;
+
+		take_name(p);
+		p->problem = problem;
 		return r;
+	}
 	if (!has_tag)
 		return imap_syntax_error(p, "Invalid tag");
-	r = imap_space(p);
-	if (r < 0)
-		return imap_syntax_error(p, "Missing command");
-	r = imap_atom(p, &word);
-	if (r < 0)
-		return imap_syntax_error(p, "Missing command");
-	for (size_t i = 0; i < word.len; i++)
-		str_append_byte(&p->name, ascii_upper(word.data[i]));
-	return 0;
+	return take_name(p) ? 0 : imap_syntax_error(p, "Missing command");
 }
 
 struct view imap_command_tag(const struct imap_parser *p)
@@ -265,6 +272,17 @@ int imap_parser_line(struct imap_parser *p, struct view *line)
 
 /* ---- single characters ---- */
 
+/* Blanks that clients write too many of: after another, after "(", before ")" and at the end. */
+static void skip_blanks(struct imap_parser *p)
+{
+	struct view rest = left(p);
+	size_t len = 0;
+
+	while (len < rest.len && rest.data[len] == ' ')
+		len++;
+	p->at += len;
+}
+
 int imap_space(struct imap_parser *p)
 {
 	if (!imap_take(p, ' '))
@@ -274,6 +292,8 @@ int imap_space(struct imap_parser *p)
 
 bool imap_at_end(struct imap_parser *p)
 {
+	if (!p->in_literal && view_trim(left(p)).len == 0)
+		skip_blanks(p);
 	return !p->in_literal && left(p).len == 0;
 }
 
@@ -294,10 +314,15 @@ char imap_peek(struct imap_parser *p)
 
 bool imap_take(struct imap_parser *p, char byte)
 {
+	if (byte == ')' && view_starts(view_trim(left(p)), VIEW(")")))
+		skip_blanks(p);
 	if (left(p).len == 0 || imap_peek(p) != byte)
 		return false;
 	p->at++;
-	return true;
+	if (byte == ' ' || byte == '(')
+		skip_blanks(p);
+	/* A blank that nothing follows separates nothing. */
+	return byte != ' ' || (left(p).len > 0 && imap_peek(p) != ')');
 }
 
 /* ---- words and strings ---- */
@@ -361,8 +386,11 @@ int imap_literal_begin(struct imap_parser *p, uint64_t max, uint64_t *size)
 	p->at = p->line.len;
 	p->line_done = true; /* until the bytes and the next line are read */
 	if (*size > max || (plus && !p->limits.literal_plus && *size > LITERAL_MINUS_MAX)) {
-		/* What comes unasked must be read past; a waiting client is told by BAD or NO alone. */
-		if (plus) {
+		/*
+		 * What comes unasked must be read past, from whoever has logged in; a waiting client is told
+		 * by BAD or NO alone.
+		 */
+		if (plus && p->limits.literal_plus) {
 			r = skip_bytes(p, *size);
 			if (r == 0)
 				r = next_skipped_line(p);
@@ -443,6 +471,29 @@ int imap_list_mailbox(struct imap_parser *p, struct view *pattern)
 	if (imap_peek(p) == '"' || imap_peek(p) == '{')
 		return imap_string(p, pattern);
 	return word(p, imap_is_list_char, "Expected a mailbox pattern", pattern);
+}
+
+int imap_skip_id(struct imap_parser *p)
+{
+	uint64_t total = 0, size;
+	struct view piece;
+
+	while (!p->line_done && left(p).len > 0) {
+		size_t open = view_find_last_byte(left(p), '{');
+		int r;
+
+		if (open == VIEW_NOT_FOUND || left(p).data[left(p).len - 1] != '}')
+			break;
+		p->at += open;
+		r = imap_literal_begin(p, IMAP_ID_MAX - total, &size);
+		while (r >= 0 && (r = imap_literal_read(p, &piece)) > 0)
+			;
+		if (r < 0)
+			return r;
+		total += size;
+	}
+	p->at = p->line.len;
+	return imap_end(p);
 }
 
 int imap_number(struct imap_parser *p, uint64_t max, uint64_t *number)

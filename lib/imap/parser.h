@@ -30,7 +30,8 @@
 struct imap_limits {
 	size_t line;	   /* bytes of one line, without literals */
 	size_t command;	   /* bytes of one command with its literals (streamed ones not counted) */
-	bool literal_plus; /* false before login: RFC 7888 LITERAL- semantics, at most 4096 */
+	bool literal_plus; /* false before login: RFC 7888 LITERAL- semantics, at most 4096; a larger
+			      one is not read past: the connection is to be ended */
 };
 
 struct imap_parser;
@@ -58,7 +59,10 @@ int imap_end(struct imap_parser *p);
 bool imap_at_end(struct imap_parser *p);
 /* The next byte, 0 at the end of the line (where a literal follows: '{'). */
 char imap_peek(struct imap_parser *p);
-/* Takes that byte if it is next. */
+/*
+ * Takes that byte if it is next. Blanks that have no meaning are forgiven: after another or after "(",
+ * before ")" and at the end of the line, where there is no blank to be taken.
+ */
 bool imap_take(struct imap_parser *p, char byte);
 
 int imap_atom(struct imap_parser *p, struct view *atom);
@@ -67,6 +71,9 @@ int imap_string(struct imap_parser *p, struct view *text);
 /* With the wildcards of LIST. */
 int imap_list_mailbox(struct imap_parser *p, struct view *pattern);
 int imap_number(struct imap_parser *p, uint64_t max, uint64_t *number);
+/* What follows ID, whatever it is (clients send all sorts of things), up to the end of the command. */
+#define IMAP_ID_MAX 65536 /* bytes of literals in it; RFC 2971 allows 30 values of 1024 */
+int imap_skip_id(struct imap_parser *p);
 
 /* ---- literals that are streamed ---- */
 

@@ -73,5 +73,12 @@ int address_list_parse(struct view body, int (*each)(void *argument, const struc
 int address_list_parse_all(struct view body,
 			   int (*each)(void *argument, const struct header_address *),
 			   void *argument);
+/*
+ * The same for showing: a name without an address ("John Doe", "John Doe <>") comes too, with an empty
+ * local part.
+ */
+int address_list_parse_shown(struct view body,
+			     int (*each)(void *argument, const struct header_address *),
+			     void *argument);
 
 #endif

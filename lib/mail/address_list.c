@@ -18,6 +18,7 @@ struct list_parser {
 	bool in_angle, closed, seen_at, is_phrase, after_dot, has_words;
 	bool in_group;
 	bool separates;		/* address_list_parse_all */
+	bool shows_names;	/* address_list_parse_shown */
 	size_t looked, bracket; /* up to where '<' was looked for, and where it was, or SIZE_MAX */
 };
 
@@ -31,12 +32,27 @@ static void begin_address(struct list_parser *p)
 	p->after_dot = true;
 }
 
+/* A name that no address belongs to. */
+static int finish_name(struct list_parser *p)
+{
+	struct header_address address = {
+		.name = view_make(p->body.data + p->phrase_start, p->phrase_end - p->phrase_start),
+		.start = p->end,
+		.end = p->end,
+	};
+
+	return p->shows_names && address.name.len > 0 ? p->each(p->argument, &address) : 0;
+}
+
 static int finish_address(struct list_parser *p)
 {
+	bool is_name = p->is_phrase && !p->in_angle && !p->closed;
 	int r = 0;
 
 	/* "John Doe" without <> is no address, "root" alone is one. */
-	if (p->local.len > 0 && !(p->is_phrase && !p->in_angle && !p->closed)) {
+	if (p->local.len == 0 || is_name) {
+		r = finish_name(p);
+	} else {
 		struct view name = VIEW_NONE;
 
 		if (p->in_angle || p->closed)
@@ -260,4 +276,12 @@ int address_list_parse_all(struct view body,
 {
 	return list_parse((struct list_parser){
 		.body = body, .each = each, .argument = argument, .separates = true });
+}
+
+int address_list_parse_shown(struct view body,
+			     int (*each)(void *argument, const struct header_address *),
+			     void *argument)
+{
+	return list_parse((struct list_parser){
+		.body = body, .each = each, .argument = argument, .shows_names = true });
 }

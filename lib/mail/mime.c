@@ -39,30 +39,36 @@ static size_t line_end(struct view content, size_t at)
 
 /*
  * Which open part has this line as its boundary: its place on the stack, or -1. *closing: it is
- * the last one, with "--" after. RFC 2046 5.1.1: white space may follow.
+ * the last one, with "--" after. RFC 2046 5.1.1: the line need only begin with it, but one that is the
+ * whole line comes before one that is not.
  */
 static int find_boundary(const struct mime_parser *p, size_t from, size_t end, bool *closing)
 {
 	struct view line = view_make(p->content.data + from, end - from);
+	int begins = -1;
 
+	*closing = false;
 	if (!view_starts(line, VIEW("--")))
 		return -1;
 	line = view_from(line, 2);
 	while (line.len > 0 && ascii_is_space(line.data[line.len - 1]))
 		line.len--;
 	for (size_t i = p->depth; i-- > 0;) {
-		struct view boundary = str_view(&p->open[i].boundary);
+		struct view boundary = str_view(&p->open[i].boundary), tail;
 
 		if (boundary.len == 0 || !view_starts(line, boundary))
 			continue;
-
-		struct view tail = view_from(line, boundary.len);
-
+		tail = view_from(line, boundary.len);
 		*closing = view_is(tail, "--");
 		if (tail.len == 0 || *closing)
 			return (int)i;
+		/* The longest: of "a" and "ab" the latter has "--ab x". */
+		if (begins < 0 || boundary.len > p->open[begins].boundary.len)
+			begins = (int)i;
 	}
-	return -1;
+	if (begins >= 0)
+		*closing = view_starts(view_from(line, p->open[begins].boundary.len), VIEW("--"));
+	return begins;
 }
 
 static int add_part(struct mime_parser *p, int parent)
@@ -218,6 +224,17 @@ static void finish_part(struct mime_parser *p, int index, size_t end, size_t lin
 		end > part->body_start && lines > lines_before ? lines - lines_before : 0;
 }
 
+/* A multipart has at least one part: where none came, an empty one, which BODYSTRUCTURE shows too. */
+static void add_empty_part(struct mime_parser *p, int parent, size_t end)
+{
+	int index = p->tree->parts[parent].children == 0 ? add_part(p, parent) : -1;
+
+	if (index < 0)
+		return;
+	p->tree->parts[index].header_start = p->tree->parts[index].body_start =
+		p->tree->parts[index].body_end = end;
+}
+
 /* Closes the leaf and every open part above place `keep` of the stack. */
 static void close_parts(struct mime_parser *p, size_t keep, size_t end, size_t lines)
 {
@@ -227,6 +244,8 @@ static void close_parts(struct mime_parser *p, size_t keep, size_t end, size_t l
 	while (p->depth > keep) {
 		struct open_part *open = &p->open[--p->depth];
 
+		if (p->tree->parts[open->part].is_multipart)
+			add_empty_part(p, open->part, end);
 		finish_part(p, open->part, end, lines);
 		str_free(&open->boundary);
 	}

@@ -11,8 +11,11 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "store/files.h"
 #include "store/folders.h"
+
+#define UNIQUE_MAX 128 /* bytes of a unique part that is given */
 
 struct append {
 	struct store *store;
@@ -23,6 +26,7 @@ struct append {
 	int fd;
 	char *directory;     /* of tmp/ */
 	struct str name;     /* in it */
+	struct str unique;   /* what is to be the begin of its name; empty: that stays */
 	uint64_t size, bare; /* bytes; LFs without a CR */
 	char last;
 	bool complete;
@@ -61,6 +65,18 @@ int append_begin(struct store *store, struct view name, int64_t date, struct app
 	return 0;
 }
 
+int append_set_unique(struct append *append, struct view unique)
+{
+	struct file_name name;
+
+	if (unique.len > UNIQUE_MAX || !file_name_parse(unique, &name) ||
+	    !view_eq(name.unique, unique) || view_has_control(unique) ||
+	    view_find_byte(unique, '/') != VIEW_NOT_FOUND)
+		return -EINVAL;
+	str_set(&append->unique, unique);
+	return 0;
+}
+
 int append_write(struct append *append, struct view bytes)
 {
 	for (size_t at = 0; at < bytes.len;) {
@@ -90,6 +106,7 @@ void append_free(struct append *append)
 		close(append->fd);
 	}
 	str_free(&append->name);
+	str_free(&append->unique);
 	free(append->directory);
 	free(append);
 }
@@ -107,18 +124,28 @@ int append_complete(void *argument)
 {
 	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY;
 	struct append *append = argument;
+	int r;
 	struct timespec times[2] = { { .tv_sec = append->date }, { .tv_sec = append->date } };
 
 	(void)futimens(append->fd, times);
 	if (fsync(append->fd) < 0)
 		return -errno;
 	file_path(append, &from);
-	str_append(&to, str_view(&from));
-	str_printf(&to, ",S=%llu,W=%llu", (unsigned long long)append->size,
+	if (append->unique.len > 0)
+		str_set(&append->name, str_view(&append->unique));
+	str_printf(&append->name, ",S=%llu,W=%llu", (unsigned long long)append->size,
 		   (unsigned long long)(append->size + append->bare));
-	if (rename(str_cstr(&from), str_cstr(&to)) < 0)
+	file_path(append, &to);
+	r = renameat2(AT_FDCWD, str_cstr(&from), AT_FDCWD, str_cstr(&to), RENAME_NOREPLACE);
+	if (r < 0 && errno == EEXIST && append->unique.len > 0) {
+		/* The same message twice, and the first one's file has not got its place yet. */
+		str_printf(&append->name, ",N=%016llx", (unsigned long long)random_u64());
+		str_clear(&to);
+		file_path(append, &to);
+		r = rename(str_cstr(&from), str_cstr(&to));
+	}
+	if (r < 0)
 		return -errno;
-	str_append(&append->name, view_from(str_view(&to), from.len));
 	append->complete = true;
 	return io_sync_directory(append->directory);
 }
@@ -164,6 +191,7 @@ static int insert_append(struct tx *tx, struct folder *folder, const struct appe
 		.date = append->date,
 		.where = folder->r.id,
 		.part = PART_TMP,
+		.counted = true,
 		.file = str_view(&append->name),
 	};
 	int r = add_keywords(tx, folder, meta, &state.keywords);

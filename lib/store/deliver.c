@@ -198,6 +198,8 @@ int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 	if (r != -ENOENT || !(view_is(str_view(&normal), "INBOX") || create_folder))
 		return r;
 	/* Something of the folder is missing: made once, and not looked for at each message. */
-	r = maildir_create(maildir, str_view(&normal), err);
+	r = store_name_may_be_made(str_view(&normal), err);
+	if (r == 0)
+		r = maildir_create(maildir, str_view(&normal), err);
 	return r < 0 ? r : deliver_into(str_cstr(&directory), source, name, err);
 }

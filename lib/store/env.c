@@ -92,6 +92,26 @@ static int environment_set_size(struct environment *env, size_t size)
 	return environment_error(env, mdb_env_set_mapsize(env->mdb, size));
 }
 
+/* "pid thread txnid" of each reader, below a line of headings. */
+static int note_reader(const char *line, void *argument)
+{
+	bool *shared = argument;
+	long pid = strtol(line, NULL, 10);
+
+	*shared |= pid > 0 && pid != (long)getpid();
+	return 0;
+}
+
+bool environment_is_shared(struct environment *env)
+{
+	bool shared = false;
+	int dead;
+
+	mdb_reader_check(env->mdb, &dead);
+	mdb_reader_list(env->mdb, note_reader, &shared);
+	return shared;
+}
+
 int environment_grow(struct environment *env)
 {
 	MDB_envinfo info;

@@ -78,6 +78,9 @@ void environment_close(struct environment *env);
 /* Doubles the map. -ENOSPC: the limit is reached. No transaction may be open. */
 int environment_grow(struct environment *env);
 
+/* Does another process have it open? */
+bool environment_is_shared(struct environment *env);
+
 /* It is damaged, and nobody can mend it: it is to be left, and made again (store/follow.h). */
 void environment_condemn(struct environment *env);
 

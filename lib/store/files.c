@@ -6,6 +6,8 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/adopt.h"
+#include "store/courier.h"
 #include "store/small_file.h"
 
 /* ---- keywords ---- */
@@ -21,7 +23,7 @@ int keywords_restore(struct tx *tx, const struct folder *folder)
 		str_clear(&text);
 		if (small_file_read(str_cstr(&directory), "dovecot-keywords", SMALL_FILE_MAX,
 				    &text) < 0)
-			return 0;
+			return courier_keywords_restore(tx, folder, str_cstr(&directory));
 	}
 	rest = str_view(&text);
 	while (r == 0 && view_next(&rest, '\n', &line)) {
@@ -65,31 +67,46 @@ int keywords_write(struct tx *tx, const struct folder *folder)
 
 /* ---- subscriptions ---- */
 
+struct restored {
+	struct tx *tx;
+	size_t count;
+};
+
+/* A name that is none is not worth a failure. */
+static int subscription_restore(void *argument, struct view text)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	struct restored *restored = argument;
+
+	if (adopt_name(text, &name) < 0 || restored->count >= STORE_FOLDERS_MAX)
+		return 0;
+	restored->count++;
+	return tx_put(restored->tx, DB_SUBSCRIPTIONS,
+		      view_is_nocase(text, "INBOX") ? VIEW("INBOX") : str_view(&name), VIEW(""));
+}
+
 int subscriptions_restore(struct tx *tx)
 {
-	_cleanup_(str_free) struct str text = STR_EMPTY, name = STR_EMPTY;
-	const char *root = tx->store->path;
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct restored restored = { .tx = tx };
 	struct view rest, line;
-	size_t count = 0;
+	bool tabs;
 	int r = 0;
 
-	if (small_file_read(root, "subscriptions", SMALL_FILE_MAX, &text) < 0)
-		return 0;
+	if (small_file_read(tx->store->path, "subscriptions", SMALL_FILE_MAX, &text) < 0)
+		return courier_subscriptions_read(tx->store->path, subscription_restore, &restored);
 	/* Version 2 begins with "V\t2" and separates the parts of a name with tabs. */
-	bool tabs = view_starts(str_view(&text), VIEW("V\t2"));
-
+	tabs = view_starts(str_view(&text), VIEW("V\t2"));
 	for (size_t i = 0; tabs && i < text.len; i++)
 		if (text.data[i] == '\t')
 			text.data[i] = '.';
 	rest = str_view(&text);
-	while (r == 0 && view_next(&rest, '\n', &line) && count < STORE_FOLDERS_MAX) {
-		str_clear(&name);
+	if (tabs)
+		view_next(&rest, '\n', &line);
+	while (r == 0 && view_next(&rest, '\n', &line)) {
 		line = view_trim(line);
-		if ((tabs && count == 0 && view_is(line, "V.2")) ||
-		    store_name_normalize(line, &name, NULL) < 0)
-			continue;
-		count++;
-		r = tx_put(tx, DB_SUBSCRIPTIONS, str_view(&name), VIEW(""));
+		if (line.len > 0)
+			r = subscription_restore(&restored, line);
 	}
 	return r;
 }

@@ -54,7 +54,9 @@ static int create_work(struct tx *tx, void *argument)
 		r = folder_find(tx, work->name, &folder);
 	if (r != -ENOENT)
 		return r == 0 ? -EEXIST : r;
-	r = maildir_create(store_path(tx->store), work->name, work->err);
+	r = store_name_may_be_made(work->name, work->err);
+	if (r == 0)
+		r = maildir_create(store_path(tx->store), work->name, work->err);
 	if (r == 0)
 		r = folder_insert(tx, work->name, &folder);
 	if (r < 0 || work->special_use == 0)

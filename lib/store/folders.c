@@ -6,12 +6,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/adopt.h"
 #include "store/directory.h"
 #include "store/files.h"
 #include "store/owed.h"
@@ -19,20 +22,46 @@
 
 static bool is_folder_directory(const struct store *store, const char *entry)
 {
-	_cleanup_(str_free) struct str path = STR_EMPTY, normal = STR_EMPTY;
-	struct view name = view_from(view_of(entry), 1);
+	_cleanup_(str_free) struct str path = STR_EMPTY;
 	struct stat st;
 
-	/* A name that has a nicer form would be found under that one only. */
-	if (entry[0] != '.' || store_name_normalize(name, &normal, NULL) < 0 ||
-	    !view_eq(str_view(&normal), name) || view_is(name, "INBOX"))
+	if (entry[0] != '.' || entry[1] == '\0' || strcmp(entry, "..") == 0)
 		return false;
 	str_printf(&path, "%s/%s/cur", store->path, entry);
 	return stat(str_cstr(&path), &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/*
+ * The name of the folder in this directory. One whose directory has a name that none of ours can have
+ * is renamed, so that its mail is seen. False: it cannot be.
+ */
+static bool folder_take_name(const struct store *store, const char *entry, struct str *name)
+{
+	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY;
+
+	str_clear(name);
+	str_printf(&from, "%s/%s", store->path, entry);
+	if (adopt_name(view_of(entry + 1), name) < 0) {
+		log_warning("%s: no folder can have this name: its mail is not shown",
+			    str_cstr(&from));
+		return false;
+	}
+	if (view_is(str_view(name), entry + 1))
+		return true;
+	folder_path_append(&to, store->path, str_view(name));
+	/* Never over one that is there. */
+	if (renameat2(AT_FDCWD, str_cstr(&from), AT_FDCWD, str_cstr(&to), RENAME_NOREPLACE) < 0) {
+		log_warning("%s: rename to %s: %s: its mail is not shown", str_cstr(&from),
+			    str_cstr(&to), strerror(errno));
+		return false;
+	}
+	log_info("%s: made by another program, renamed to %s", str_cstr(&from), str_cstr(&to));
+	return true;
+}
+
 static int add_missing_folders(struct tx *tx, struct map *seen)
 {
+	_cleanup_(str_free) struct str taken = STR_EMPTY;
 	DIR *directory = opendir(store_path(tx->store));
 	struct dirent *entry;
 	struct folder folder;
@@ -45,10 +74,11 @@ static int add_missing_folders(struct tx *tx, struct map *seen)
 		return -errno;
 	map_put(seen, VIEW("INBOX"), seen);
 	while (r == 0 && (entry = readdir(directory)) != NULL && count < STORE_FOLDERS_MAX) {
-		if (!is_folder_directory(tx->store, entry->d_name))
+		if (!is_folder_directory(tx->store, entry->d_name) ||
+		    !folder_take_name(tx->store, entry->d_name, &taken))
 			continue;
 
-		struct view name = view_of(entry->d_name + 1);
+		struct view name = str_view(&taken);
 
 		count++;
 		map_put(seen, name, seen);

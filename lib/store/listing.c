@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/courier.h"
 #include "store/uidlist.h"
 
 void listing_free(struct listing *list)
@@ -85,14 +86,14 @@ int listing_read_finished_tmp(struct listing *list, const struct store *store,
 	return 0;
 }
 
-void listing_adopt_dovecot(struct listing *list, const struct store *store,
-			   const struct folder *folder)
+void listing_adopt(struct listing *list, const struct store *store, const struct folder *folder)
 {
 	_cleanup_(str_free) struct str directory = STR_EMPTY;
 	_cleanup_(map_freep) struct map *uids = NULL;
 
 	folder_directory(store, folder, &directory);
-	uids = dovecot_uids_read(str_cstr(&directory));
+	courier_keywords_adopt(list, str_cstr(&directory));
+	uids = saved_uids_read(str_cstr(&directory));
 	if (uids == NULL)
 		return;
 	for (size_t i = 0; i < list->count; i++) {

@@ -26,9 +26,8 @@ int listing_read(struct listing *list, const struct store *store, const struct f
 /* Adds what is complete in tmp/: appended and copied messages whose last step is owed. */
 int listing_read_finished_tmp(struct listing *list, const struct store *store,
 			      const struct folder *folder);
-/* UIDs for names without one, from Dovecot's list, if there is one. */
-void listing_adopt_dovecot(struct listing *list, const struct store *store,
-			   const struct folder *folder);
+/* UIDs for names without one, and keywords, from what another server has left. */
+void listing_adopt(struct listing *list, const struct store *store, const struct folder *folder);
 /* Sizes and dates of those not taken; what is no regular file is taken. Returns how many are left. */
 size_t listing_stat_untaken(struct listing *list);
 

@@ -12,6 +12,7 @@
 #include "store/recent.h"
 #include "store/settle.h"
 #include "store/sync.h"
+#include "store/uidlist.h"
 
 /* ---- looking at the snapshot ---- */
 
@@ -431,6 +432,7 @@ void mailbox_close(struct mailbox *mailbox)
 	free(mailbox->uids);
 	free(mailbox->flags);
 	free(mailbox->keywords);
+	saved_uidls_free(mailbox->uidls);
 	free(mailbox);
 }
 

@@ -27,6 +27,7 @@ struct mailbox {
 		claimed; /* UIDs below are \Recent for nobody else: to be told to the index; 0: none */
 	char *words[KEYWORDS_MAX];
 	bool words_changed; /* since the last refresh */
+	struct map *uidls;  /* of another server, by base names; NULL: not read yet */
 };
 
 /* In flags: expunged, but still in the snapshot. */

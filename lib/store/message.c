@@ -13,10 +13,14 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "store/courier.h"
 #include "store/mailbox_folder.h"
 #include "store/owed.h"
+#include "store/uidlist.h"
+#include "store/unpack.h"
 
 #define READ_BLOCK  65536
+#define COUNT_BLOCK 8192
 #define OPEN_TRIES  3	/* another process may tidy a file between our look and our open */
 #define UNSIZED_MAX 500 /* sizes counted in one transaction */
 
@@ -114,15 +118,53 @@ int message_open(struct mailbox *mailbox, uint32_t seq, struct mail *mail, int *
 	return r == -ENOENT ? open_located(mailbox, seq, &folder, mail, fd, size) : r;
 }
 
+/* LFs in these bytes that no CR stands before; *last: the byte before them, and then their last. */
+static uint64_t count_bare(const char *bytes, size_t len, char *last)
+{
+	uint64_t bare = 0;
+
+	for (size_t at = 0; at < len;) {
+		const char *lf = memchr(bytes + at, '\n', len - at);
+
+		if (lf == NULL)
+			break;
+		at = (size_t)(lf - bytes);
+		bare += (at > 0 ? bytes[at - 1] : *last) != '\r';
+		at++;
+	}
+	*last = bytes[len - 1];
+	return bare;
+}
+
+struct counting {
+	uint64_t size;
+	char last;
+};
+
+static int count_unpacked(void *argument, const char *bytes, size_t len)
+{
+	struct counting *counting = argument;
+
+	counting->size += len + count_bare(bytes, len, &counting->last);
+	return 0;
+}
+
 int message_count_wire_size(int fd, uint64_t *wire_size)
 {
-	_cleanup_free_ char *block = mem_new_bytes(READ_BLOCK);
+	struct counting unpacked = { 0 };
+	char block[COUNT_BLOCK], last = '\0';
 	uint64_t bare = 0;
-	char last = '\0';
 	off_t at = 0;
 
+	if (unpack_is_gzip(fd)) {
+		int r = unpack_gzip(fd, count_unpacked, &unpacked);
+
+		*wire_size = unpacked.size;
+		return r;
+	}
+
 	for (;;) {
-		ssize_t n = pread(fd, block, READ_BLOCK, at);
+		ssize_t n = pread(fd, block, sizeof(block), at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -130,10 +172,7 @@ int message_count_wire_size(int fd, uint64_t *wire_size)
 			return -errno;
 		if (n == 0)
 			break;
-		for (ssize_t i = 0; i < n; i++) {
-			bare += block[i] == '\n' && last != '\r';
-			last = block[i];
-		}
+		bare += count_bare(block, (size_t)n, &last);
 		at += n;
 	}
 	*wire_size = (uint64_t)at + bare;
@@ -159,15 +198,16 @@ static int sizes_work(struct tx *tx, void *argument)
 		struct mail mail;
 
 		r = mail_load(tx, folder.r.id, work->uids[i], &mail);
-		if (r == -ENOENT || (r == 0 && mail.r.wire_size != SIZE_UNKNOWN)) {
+		if (r == -ENOENT || (r == 0 && mail.r.counted)) {
 			r = 0;
 			continue;
 		}
 		if (r < 0)
 			break;
+		folder.r.size += work->sizes[i] - mail_wire_size(&mail.r);
+		folder.r.unsized -= mail.r.wire_size == SIZE_UNKNOWN;
 		mail.r.wire_size = work->sizes[i];
-		folder.r.size += work->sizes[i] - mail.r.size;
-		folder.r.unsized--;
+		mail.r.counted = true;
 		r = mail_save(tx, folder.r.id, work->uids[i], &mail.r);
 	}
 	return r < 0 ? r : folder_save(tx, &folder);
@@ -244,6 +284,28 @@ int mailbox_file_name(struct mailbox *mailbox, uint32_t seq, struct str *out)
 	return 0;
 }
 
+int mailbox_saved_uidl(struct mailbox *mailbox, uint32_t seq, struct str *out)
+{
+	_cleanup_(str_free) struct str base = STR_EMPTY, directory = STR_EMPTY;
+	const char *uidl;
+	int r;
+
+	if (mailbox->uidls == NULL) {
+		folder_path_append(&directory, mailbox->store->path, view_of(mailbox->name));
+		mailbox->uidls = saved_uidls_read(str_cstr(&directory));
+		courier_uidls_read(str_cstr(&directory), mailbox->uidls);
+	}
+	if (map_count(mailbox->uidls) == 0)
+		return -ENOENT;
+	r = mailbox_file_name(mailbox, seq, &base);
+	uidl = r == 0 ? map_get(mailbox->uidls, str_view(&base)) : NULL;
+	if (r == 0 && uidl == NULL)
+		r = -ENOENT;
+	if (r == 0)
+		str_append_cstr(out, uidl);
+	return r;
+}
+
 /* ---- content ---- */
 
 /* A file in tmp/ without a name. */
@@ -277,36 +339,78 @@ static size_t add_crs(const char *in, size_t len, char *out, char *last)
 	return done;
 }
 
-int message_convert(struct mailbox *mailbox, int fd, int *converted, uint64_t *size)
+struct conversion {
+	int file;
+	uint64_t size;
+	char last;
+	char *out; /* READ_BLOCK for what comes of half of it */
+};
+
+static int convert_piece(void *argument, const char *bytes, size_t len)
 {
-	_cleanup_free_ char *in = mem_new_bytes(READ_BLOCK), *out = mem_new_bytes(2 * READ_BLOCK);
-	_cleanup_fd_ int file = unnamed_file(mailbox);
-	char last = '\0';
+	struct conversion *conversion = argument;
+	int r = 0;
+
+	while (len > 0 && r == 0) {
+		size_t piece = MIN(len, (size_t)READ_BLOCK / 2);
+		size_t done = add_crs(bytes, piece, conversion->out, &conversion->last);
+
+		r = io_write_all(conversion->file, conversion->out, done);
+		conversion->size += done;
+		bytes += piece;
+		len -= piece;
+	}
+	return r;
+}
+
+static int convert_plain(int fd, struct conversion *conversion)
+{
+	_cleanup_free_ char *in = mem_new_bytes(READ_BLOCK);
 	off_t at = 0;
 
-	if (file < 0)
-		return file;
-	*size = 0;
 	for (;;) {
 		ssize_t n = pread(fd, in, READ_BLOCK, at);
+		int r;
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-
-		size_t done = add_crs(in, (size_t)n, out, &last);
-		int r = io_write_all(file, out, done);
-
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		r = convert_piece(conversion, in, (size_t)n);
 		if (r < 0)
 			return r;
-		*size += done;
 		at += n;
 	}
+}
+
+int message_convert(struct mailbox *mailbox, int fd, int *converted, uint64_t *size)
+{
+	_cleanup_free_ char *out = mem_new_bytes(READ_BLOCK);
+	_cleanup_fd_ int file = unnamed_file(mailbox);
+	struct conversion conversion = { .file = file, .out = out };
+	int r;
+
+	if (file < 0)
+		return file;
+	r = unpack_is_gzip(fd) ? unpack_gzip(fd, convert_piece, &conversion)
+			       : convert_plain(fd, &conversion);
+	if (r < 0)
+		return r;
+	*size = conversion.size;
 	*converted = TAKE_FD(file);
 	return 0;
+}
+
+/* The name lied. A full disk keeps nobody from reading. */
+static void note_size(struct mailbox *mailbox, uint32_t seq, uint64_t wire_size)
+{
+	_cleanup_free_ struct sizes_work *work = mem_new(struct sizes_work);
+
+	work->mailbox = mailbox;
+	work->uids[0] = mailbox_uid(mailbox, seq);
+	work->sizes[0] = wire_size;
+	work->count = 1;
+	(void)mailbox_write(mailbox, WRITE_LAZY, sizes_work, work);
 }
 
 int mailbox_content(struct mailbox *mailbox, uint32_t seq, int *fd, uint64_t *size)
@@ -319,13 +423,16 @@ int mailbox_content(struct mailbox *mailbox, uint32_t seq, int *fd, uint64_t *si
 	if (r < 0)
 		return r;
 	wire_size = mail.r.wire_size;
-	/* What the index says goes for the file that it saw. */
-	if (wire_size == SIZE_UNKNOWN || disk_size != mail.r.size) {
+	/* What the index says goes for the file that it saw, and what a name says may be wrong. */
+	if (wire_size == SIZE_UNKNOWN || disk_size != mail.r.size || !mail.r.counted) {
 		r = message_count_wire_size(file, &wire_size);
 		if (r < 0)
 			return r;
+		if (disk_size == mail.r.size && mail.r.wire_size != SIZE_UNKNOWN &&
+		    wire_size != mail.r.wire_size)
+			note_size(mailbox, seq, wire_size);
 	}
-	if (wire_size != disk_size)
+	if (wire_size != disk_size || unpack_is_gzip(file))
 		return message_convert(mailbox, file, fd, size);
 	*size = disk_size;
 	*fd = TAKE_FD(file);

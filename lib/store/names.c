@@ -96,7 +96,7 @@ int store_name_check(struct view name, struct error *err)
 			return error_set(
 				err, -EINVAL,
 				"Name has a control or 8-bit character (modified UTF-7 is needed)");
-		if (c == '/' || c == '*' || c == '%')
+		if (c == '/')
 			return error_set(err, -EINVAL, "Name must not have the character '%c'", c);
 	}
 	while (view_next(&rest, '.', &part)) {
@@ -108,6 +108,15 @@ int store_name_check(struct view name, struct error *err)
 	}
 	if (!utf7_is_valid(name))
 		return error_set(err, -EINVAL, "Name is not valid modified UTF-7");
+	return 0;
+}
+
+int store_name_may_be_made(struct view name, struct error *err)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (name.data[i] == '*' || name.data[i] == '%')
+			return error_set(err, -EINVAL, "Name must not have the character '%c'",
+					 name.data[i]);
 	return 0;
 }
 

@@ -79,6 +79,9 @@ void folder_record_encode(struct str *out, const struct folder_record *record)
 
 /* ---- messages ---- */
 
+/* In the byte that says where in its folder a message is. */
+#define PART_COUNTED 0x80
+
 int state_record_decode(struct view value, struct state_record *record)
 {
 	struct view rest = value;
@@ -106,6 +109,8 @@ int mail_record_decode(struct view value, struct mail_record *record)
 	    !record_take(&rest, &record->where, 4) || !record_take(&rest, &record->part, 1))
 		return -EBADMSG;
 	record->file = rest;
+	record->counted = record->part & PART_COUNTED;
+	record->part &= (uint8_t)~PART_COUNTED;
 	if (record->part > PART_TMP || record->size > INT64_MAX || !is_file_name(rest))
 		return -EBADMSG;
 	return 0;
@@ -113,12 +118,14 @@ int mail_record_decode(struct view value, struct mail_record *record)
 
 void mail_record_encode(struct str *out, const struct mail_record *record)
 {
+	uint8_t part = (uint8_t)(record->part | (record->counted ? PART_COUNTED : 0));
+
 	record_put(out, &record->size, 8);
 	record_put(out, &record->wire_size, 8);
 	record_put(out, &record->content, 8);
 	record_put(out, &record->date, 8);
 	record_put(out, &record->where, 4);
-	record_put(out, &record->part, 1);
+	record_put(out, &part, 1);
 	str_append(out, record->file);
 }
 

@@ -52,6 +52,7 @@ struct mail_record {
 	int64_t date;
 	uint32_t where; /* id of the folder that has the file: another one while a move is owed */
 	uint8_t part;
+	bool counted;	  /* wire_size was counted, not read off a name, which may lie */
 	struct view file; /* its name there */
 };
 

@@ -156,6 +156,8 @@ int store_rename(struct store *store, struct view from, struct view to, struct e
 	r = store_name_normalize(from, &source, err);
 	if (r == 0)
 		r = store_name_normalize(to, &target, err);
+	if (r == 0)
+		r = store_name_may_be_made(str_view(&target), err);
 	if (r < 0)
 		return r;
 	if (view_is(str_view(&target), "INBOX"))

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "mail/address.h"
 #include "mail/lex.h"
 
 #define ADDRESSES_MAX 10000 /* of one field; more are left out */
@@ -106,14 +105,22 @@ static void append_phrase(struct str *out, struct view text)
 	}
 }
 
-static void render_name(struct address_list *list, struct view name)
+void render_display_name(struct str *out, struct view field_body,
+			 const struct header_address *address)
+{
+	struct view name = address->name;
+
+	if (name.len > 0 && name.data > field_body.data && name.data[-1] == '(')
+		append_comment(out, name);
+	else
+		append_phrase(out, name);
+}
+
+static void render_name(struct address_list *list, const struct header_address *address)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 
-	if (name.len > 0 && name.data > list->body.data && name.data[-1] == '(')
-		append_comment(&text, name);
-	else
-		append_phrase(&text, name);
+	render_display_name(&text, list->body, address);
 	render_nstring(list->out, view_trim(str_view(&text)));
 }
 
@@ -143,7 +150,7 @@ static int render_address(void *argument, const struct header_address *address)
 		return 0;
 	}
 	str_append_byte(out, '(');
-	render_name(list, address->name);
+	render_name(list, address);
 	str_append_byte(out, ' ');
 	render_nstring(out, address->route.len > 0 ? address->route : VIEW_NONE);
 	str_append_byte(out, ' ');
@@ -167,7 +174,7 @@ void render_addresses(struct str *out, struct view field_body)
 {
 	struct address_list list = { .body = field_body, .out = out };
 
-	address_list_parse(field_body, render_address, &list);
+	address_list_parse_shown(field_body, render_address, &list);
 	render_addresses_end(&list);
 }
 
@@ -181,7 +188,7 @@ static bool render_address_field(struct str *out, struct view header, const char
 		if (!view_is_nocase(field.name, name))
 			continue;
 		list.body = field.body;
-		address_list_parse(field.body, render_address, &list);
+		address_list_parse_shown(field.body, render_address, &list);
 	}
 	if (list.count > 0)
 		render_addresses_end(&list);

@@ -9,6 +9,7 @@
 #ifndef STORE_RENDER_H
 #define STORE_RENDER_H
 
+#include "mail/address.h"
 #include "mail/mime.h"
 
 /* An IMAP string: quoted if it has no NUL, CR, LF or 8-bit bytes and is short; else a literal. */
@@ -18,6 +19,9 @@ void render_nstring(struct str *out, struct view text);
 
 /* Of a header block (first fields of each name count). */
 void render_envelope(struct str *out, struct view header);
+/* The name of an address of `field_body` as it is shown: quotes and comments off, encoded words left. */
+void render_display_name(struct str *out, struct view field_body,
+			 const struct header_address *address);
 /* The list of addresses of one field's body, or NIL: ((name route mailbox host)...). */
 void render_addresses(struct str *out, struct view field_body);
 /* Of the whole message; extended: BODYSTRUCTURE. `tree` was parsed from `content`. */

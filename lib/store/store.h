@@ -15,6 +15,8 @@
  *	posta-uidvalidity	per folder: UIDVALIDITY and an upper bound of UIDNEXT, fsynced
  *	posta-keywords		per folder: the keywords after the letters a..z in file names
  *	subscriptions		names, one a line
+ *	dovecot-*, courier*	of a server before this one: UIDs, keywords and subscriptions are read when
+ *				the index is made, POP3 UIDLs at each POP3 session
  *	posta.index/		the LMDB environment; may be deleted at any time, also while it is in use:
  *				it is built again from the names, UIDs and UIDVALIDITY stay, so that no
  *				client notices
@@ -118,9 +120,20 @@ bool store_owes(struct store *store);
 
 /*
  * 0, or -EINVAL with a reason. Refused: empty parts, "..", '/', NUL, control and 8-bit bytes, modified
- * UTF-7 that is broken or not the shortest form, '*' and '%', names too long or too deep.
+ * UTF-7 that is broken or not the shortest form, names too long or too deep.
  */
 int store_name_check(struct view name, struct error *err);
+/*
+ * Of one that is checked: may a new folder have it? Not with '*' and '%', which LIST cannot tell from
+ * wildcards; folders that others made may have them.
+ */
+int store_name_may_be_made(struct view name, struct error *err);
+/*
+ * UTF-8 to modified UTF-7 and back, appended. -EINVAL: it is none. Neither looks at anything else that
+ * a name may not have.
+ */
+int store_name_from_utf8(struct view text, struct str *name);
+int store_name_to_utf8(struct view name, struct str *text);
 /* "INBOX" in any case (also in front of '.') in capitals, the rest as it is; checked. Appends. */
 int store_name_normalize(struct view name, struct str *out, struct error *err);
 /* The special use that a name has by itself ("Sent", "Sent Messages", "Junk", "Spam", ...), or 0. */
@@ -232,6 +245,20 @@ struct mailbox_changes {
 int mailbox_refresh(struct mailbox *mailbox, bool may_expunge, struct mailbox_changes *changes);
 void mailbox_changes_free(struct mailbox_changes *changes);
 
+/*
+ * A descriptor (inotify) that becomes readable when any process, also this one, changes the store, or
+ * another program the directories of a watched mailbox; the caller closes it. -EMFILE: this user has
+ * as many as the kernel allows (fs.inotify.max_user_instances), so one has to look now and then.
+ */
+int store_watch_open(void);
+/*
+ * Adds what is to be watched; `mailbox` may be NULL. To be called again whenever something came, before
+ * mailbox_refresh: an index that was made anew is another directory.
+ */
+int store_watch(struct store *store, const struct mailbox *mailbox, int fd);
+/* Takes what has come; it only says that something has. */
+void store_watch_drain(int fd);
+
 /* ---- messages ---- */
 
 struct message_info {
@@ -244,6 +271,9 @@ struct message_info {
 };
 /* Also for messages that are gone from the index but not from the snapshot: -ENOENT then. */
 int mailbox_info(struct mailbox *mailbox, uint32_t seq, struct message_info *info);
+
+/* The POP3 UIDL that another server gave the message before this one took its Maildir over; or -ENOENT. */
+int mailbox_saved_uidl(struct mailbox *mailbox, uint32_t seq, struct str *out);
 
 /* The lasting part of its file's name, without UID and flags, appended. */
 int mailbox_file_name(struct mailbox *mailbox, uint32_t seq, struct str *out);
@@ -324,6 +354,11 @@ void copy_result_free(struct copy_result *result);
  * given in CRLF form.
  */
 int append_begin(struct store *store, struct view name, int64_t date, struct append **append);
+/*
+ * The unique part of the name that its file will have, for what is imported: the same message is then
+ * known again, and has the same id. -EINVAL: it cannot be one.
+ */
+int append_set_unique(struct append *append, struct view unique);
 int append_write(struct append *append, struct view bytes);
 /*
  * All of it was written: makes the file durable. May be left out (append_finish does it), or be run in

@@ -372,7 +372,7 @@ static int scan_directories(struct scan *scan)
 	if (result == 0 && adopt) {
 		result = listing_read_finished_tmp(&list, store, scan->folder);
 		if (result == 0)
-			listing_adopt_dovecot(&list, store, scan->folder);
+			listing_adopt(&list, store, scan->folder);
 	}
 	if (result == 0)
 		result = take_owed(scan, &list);

@@ -37,25 +37,39 @@ static bool uidlist_header(struct view line, uint32_t *uidvalidity, uint32_t *ne
 	       view_next_word(&line, " \r", &word) && view_parse_u32(word, UINT32_MAX, next) == 0;
 }
 
+static const char *const saved_lists[] = { "dovecot-uidlist", "courierimapuiddb" };
+
+/* The first that is there and can be used; *rest: its lines after the first. */
+static bool saved_list_read(const char *directory, struct str *text, struct view *rest,
+			    uint32_t *uidvalidity, uint32_t *next)
+{
+	struct view line;
+
+	for (size_t i = 0; i < ARRAY_SIZE(saved_lists); i++) {
+		str_clear(text);
+		if (small_file_read(directory, saved_lists[i], UIDLIST_MAX, text) < 0)
+			continue;
+		*rest = str_view(text);
+		if (view_next(rest, '\n', &line) && uidlist_header(line, uidvalidity, next))
+			return true;
+	}
+	return false;
+}
+
 int uidvalidity_read(const char *directory, uint32_t *uidvalidity, uint32_t *bound)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
-	struct view rest, line;
+	struct view rest;
 
 	if (small_file_read(directory, "posta-uidvalidity", SMALL_FILE_MAX, &text) == 0 &&
 	    letter_number(str_view(&text), 'V', uidvalidity) &&
 	    letter_number(str_view(&text), 'N', bound))
 		return 0;
-	str_clear(&text);
 	*uidvalidity = *bound = 0;
-	if (small_file_read(directory, "dovecot-uidlist", UIDLIST_MAX, &text) < 0)
-		return -ENOENT;
-	rest = str_view(&text);
-	if (!view_next(&rest, '\n', &line) || !uidlist_header(line, uidvalidity, bound)) {
-		*uidvalidity = *bound = 0;
-		return -ENOENT;
-	}
-	return 0;
+	if (saved_list_read(directory, &text, &rest, uidvalidity, bound))
+		return 0;
+	*uidvalidity = *bound = 0;
+	return -ENOENT;
 }
 
 int uidvalidity_write(const char *directory, uint32_t uidvalidity, uint32_t bound)
@@ -66,36 +80,64 @@ int uidvalidity_write(const char *directory, uint32_t uidvalidity, uint32_t boun
 	return small_file_write(directory, "posta-uidvalidity", str_view(&text));
 }
 
-/* "17 W1234 :1275660208.M1P2.host,S=1": extension fields, then the name after " :". */
-static void uidlist_line(struct map *map, struct view line)
+/* "17 W1234 P42 :1275660208.M1P2.host,S=1": extension fields, then the name after " :". */
+static bool uidlist_line(struct view line, uint32_t *uid, struct view *fields, struct view *base)
 {
 	struct view number = view_first(line, view_find_byte(line, ' '));
 	size_t at = view_find(line, VIEW(" :"));
 	struct file_name name;
-	uint32_t uid;
 
-	if (number.len == line.len || view_parse_u32(number, UINT32_MAX - 1, &uid) < 0 || uid == 0)
-		return;
+	if (number.len == line.len || view_parse_u32(number, UINT32_MAX - 1, uid) < 0 || *uid == 0)
+		return false;
+	*fields = at != VIEW_NOT_FOUND ? view_make(line.data + number.len, at - number.len)
+				       : VIEW_NONE;
 	line = at != VIEW_NOT_FOUND ? view_from(line, at + 2) : view_from(line, number.len + 1);
-	if (file_name_parse(line, &name))
-		map_put(map, name.base, (void *)(uintptr_t)uid);
+	if (!file_name_parse(line, &name))
+		return false;
+	*base = name.base;
+	return true;
 }
 
-struct map *dovecot_uids_read(const char *directory)
+struct map *saved_uids_read(const char *directory)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
-	struct view rest, line;
-	uint32_t uidvalidity, next;
+	struct view rest, line, fields, base;
+	uint32_t uidvalidity, next, uid;
+	struct map *map;
 
-	if (small_file_read(directory, "dovecot-uidlist", UIDLIST_MAX, &text) < 0)
+	if (!saved_list_read(directory, &text, &rest, &uidvalidity, &next))
 		return NULL;
-	rest = str_view(&text);
-	if (!view_next(&rest, '\n', &line) || !uidlist_header(line, &uidvalidity, &next))
-		return NULL;
+	map = map_new();
+	while (view_next(&rest, '\n', &line))
+		if (uidlist_line(line, &uid, &fields, &base))
+			map_put(map, base, (void *)(uintptr_t)uid);
+	return map;
+}
 
+struct map *saved_uidls_read(const char *directory)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct view rest, line, fields, word, base;
+	uint32_t uidvalidity, next, uid;
 	struct map *map = map_new();
 
-	while (view_next(&rest, '\n', &line))
-		uidlist_line(map, line);
+	if (!saved_list_read(directory, &text, &rest, &uidvalidity, &next))
+		return map;
+	while (view_next(&rest, '\n', &line)) {
+		if (!uidlist_line(line, &uid, &fields, &base))
+			continue;
+		while (view_next_word(&fields, " ", &word))
+			if (word.len > 1 && word.data[0] == 'P')
+				free(map_put(map, base, mem_strndup(word.data + 1, word.len - 1)));
+	}
 	return map;
+}
+
+void saved_uidls_free(struct map *uidls)
+{
+	if (uidls == NULL)
+		return;
+	map_for_each (uidls, i)
+		free(map_value_at(uidls, i));
+	map_free(uidls);
 }

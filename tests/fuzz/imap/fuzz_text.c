@@ -6,6 +6,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const encodings[] = { "", "base64", "quoted-printable", "8bit" };
+	static const char *const charsets[] = { "",	   "windows-1251", "iso-2022-jp",
+						"gb18030", "big5",	   "shift_jis",
+						"utf-7",   "euc-kr",	   "iso-2022-kr",
+						"utf-16",  "iso-2022-cn",  "koi8-r" };
 	struct str needle = STR_EMPTY, decoded = STR_EMPTY, folded = STR_EMPTY;
 	struct text_search t;
 	struct view text, needle_view;
@@ -18,12 +22,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	needle_view = str_view(&needle);
 
 	text_search_begin(&t, &needle_view, &whole, 1);
-	text_start(&t, data[2] & 1 ? TEXT_LATIN1 : TEXT_UTF8);
+	text_start(&t, view_of(charsets[data[2] / 8 % ARRAY_SIZE(charsets)]));
 	text_feed(&t, text);
 	text_finish(&t);
 	text_search_end(&t);
 	text_search_begin(&t, &needle_view, &pieces, 1);
-	text_start(&t, data[2] & 1 ? TEXT_LATIN1 : TEXT_UTF8);
+	text_start(&t, view_of(charsets[data[2] / 8 % ARRAY_SIZE(charsets)]));
 	for (struct view rest = text; rest.len > 0; rest = view_from(rest, (size_t)data[3] % 7 + 1))
 		text_feed(&t, view_first(rest, (size_t)data[3] % 7 + 1));
 	text_finish(&t);
@@ -32,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 
 	text_search_begin(&t, &needle_view, &whole, 1);
-	text_part(&t, view_of(encodings[data[2] / 2 % 4]), VIEW("utf-8"), text);
+	text_part(&t, view_of(encodings[data[2] / 2 % 4]),
+		  view_of(charsets[data[2] / 8 % ARRAY_SIZE(charsets)]), text);
 	text_search_end(&t);
 	text_decode_header(&decoded, text);
 	text_fold(&folded, str_view(&decoded));

@@ -377,6 +377,7 @@ static long try_timer_slack(void)
 #define BECOME	CALLS_BECOME
 #define EXEC	CALLS_EXEC
 #define MEMORY	CALLS_MEMORY_FILES
+#define WATCH	CALLS_WATCH
 #define CODE	(CALLS_BECOME | CALLS_LOAD_CODE)
 
 static const struct attempt {
@@ -436,7 +437,7 @@ static const struct attempt {
 	{ "pidfd_getfd", try_take_descriptor, NEVER, false },
 	{ "prlimit64 of another", try_limit_of_another, EXEC, true },
 	{ "shmget", try_shared_memory, EXEC, false },
-	{ "inotify_init1", try_watch_files, EXEC, false },
+	{ "inotify_init1", try_watch_files, WATCH | EXEC, false },
 	{ "open_by_handle_at", try_by_handle, NEVER, false },
 	{ "mknod", try_node, NEVER, false },
 	{ "userfaultfd", try_fault_handler, NEVER, false },
@@ -524,6 +525,7 @@ static void every_set_allows_what_it_says(void **state)
 		CALLS_NETWORK | CALLS_FILES_READ,
 		CALLS_LOAD_CODE | CALLS_FILES_READ,
 		CALLS_MEMORY_FILES,
+		CALLS_WATCH,
 		CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
 		CALLS_EXEC,
 	};

@@ -227,7 +227,7 @@ static void malformed(struct imap_client *c)
 	for (int i = 0; i < 200; i++)
 		str_append_cstr(&command, "1.");
 	str_append_cstr(&command, "1]\r\n");
-	client_expect_has(c, str_cstr(&command), "x BAD Section too deep.");
+	client_expect_has(c, str_cstr(&command), ".1.1] NIL");
 	str_set(&command, VIEW("x FETCH 1"));
 	for (int i = 0; i < 5000; i++)
 		str_append_cstr(&command, ",1");
@@ -260,6 +260,46 @@ static void large(struct imap_client *c)
 	}
 	client_disconnect(&other);
 	str_free(&text);
+}
+
+/* RFC 3501 4.3.1: a literal has no NUL, which must not change a length either. */
+static void nul(struct imap_client *c)
+{
+	static const char message[] = "Subject: a\0b\n\nbody\0\n";
+	char path[128];
+	FILE *file;
+
+	client_append(c, "INBOX", "", "Subject: x\n\nx\n");
+	snprintf(path, sizeof(path), "%s/new/1.nul.host", c->maildir);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fwrite(message, 1, sizeof(message) - 1, file);
+	fclose(file);
+	client_ask(c, "s EXAMINE INBOX\r\n");
+	client_expect_has(c, "a FETCH 2 (RFC822.SIZE BODY.PEEK[])\r\n",
+			  "(RFC822.SIZE 23 BODY[] {23}\nSubject: a\x80"
+			  "b\n\nbody\x80\n)");
+	client_expect_has(c, "b FETCH 2 BODY.PEEK[TEXT]<4.1>\r\n", "<4> {1}\n\x80)");
+	client_expect_has(c, "c FETCH 2 BODY.PEEK[HEADER.FIELDS (Subject)]\r\n",
+			  "Subject: a\x80"
+			  "b\n");
+	client_expect_has(c, "d FETCH 2 ENVELOPE\r\n", "(NIL \"a b\" NIL");
+}
+
+/* The structure and the part agree, whatever is missing. */
+static void multipart_without_parts(struct imap_client *c)
+{
+	client_append(c, "INBOX", "", "Content-Type: multipart/mixed; boundary=b\n\nnothing\n");
+	client_append(
+		c, "INBOX", "",
+		"Content-Type: multipart/mixed; boundary=b\n\n--b junk\n\none\n--b-- more\nx\n");
+	client_ask(c, "s EXAMINE INBOX\r\n");
+	client_expect_has(c, "a FETCH 1 BODY\r\n",
+			  "BODY ((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" "
+			  "0 0) \"mixed\")");
+	expect_section(c, "1", "");
+	expect_section(c, "2", NULL);
+	client_expect_has(c, "b FETCH 2 BODY.PEEK[1]\r\n", "BODY[1] {3}\none)");
 }
 
 /* A header ends at its empty line, in everything that is told of it. */
@@ -298,6 +338,8 @@ TEST(pieces)
 TEST(seen)
 TEST(malformed)
 TEST(large)
+TEST(nul)
+TEST(multipart_without_parts)
 TEST(lines_that_are_no_fields)
 
 int main(void)
@@ -309,6 +351,8 @@ int main(void)
 		cmocka_unit_test(test_seen),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_nul),
+		cmocka_unit_test(test_multipart_without_parts),
 		cmocka_unit_test(test_lines_that_are_no_fields),
 	};
 

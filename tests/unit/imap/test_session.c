@@ -1,5 +1,9 @@
 /* Whole conversations with a session and a real store. */
 #include "client.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "conf/conf.h"
 
 #define MESSAGE                                                                                    \
@@ -277,6 +281,105 @@ static void idle_tells_of_other_connections(struct imap_client *c)
 	client_disconnect(&other);
 }
 
+/* Another process of the user: POP3, the command line. It runs no tasks, and has a store of its own. */
+static void in_another_process(struct imap_client *c, int (*change)(struct mailbox *box))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct store *store;
+		struct mailbox *box;
+		struct error err;
+		int r = store_open(c->maildir, &STORE_DEFAULTS, &store, &err);
+
+		if (r == 0)
+			r = mailbox_open(store, VIEW("INBOX"), MAILBOX_READ_WRITE, &box);
+		_exit(r < 0 || change(box) < 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static int flag_first(struct mailbox *box)
+{
+	struct flag_change change = { .operation = FLAGS_ADD, .flags = FLAG_FLAGGED };
+	struct flag_result result;
+	uint32_t seq = 1;
+
+	return mailbox_change_flags(box, &seq, 1, &change, &result);
+}
+
+static int remove_first(struct mailbox *box)
+{
+	uint32_t seq = 1;
+
+	return mailbox_remove(box, &seq, 1);
+}
+
+/* Nobody gives a signal: the store is watched while a connection idles. The client waits 5 s at most. */
+static void idle_tells_of_other_processes(struct imap_client *c)
+{
+	char command[160];
+
+	client_append(c, "INBOX", "", MESSAGE);
+	client_ask(c, "s SELECT INBOX\r\n");
+	for (int round = 0; round < 2; round++) {
+		client_send(c, "i IDLE\r\n");
+		client_read_until(c, "+ idling");
+		client_deliver(c, "", MESSAGE);
+		assert_non_null(strstr(client_read_until(c, "* 2 EXISTS"), "* 2 EXISTS"));
+		in_another_process(c, flag_first);
+		if (strstr(client_read_until(c, "* 1 FETCH"), "\\Flagged") == NULL)
+			fail_msg("%d: %s", round, str_cstr(&c->answer));
+		in_another_process(c, remove_first);
+		assert_non_null(strstr(client_read_until(c, "* 1 EXPUNGE"), "* 1 EXPUNGE"));
+		client_send(c, "DONE \r\n");
+		assert_non_null(strstr(client_read_until(c, "i "), "i OK"));
+		client_ask(c, "s SELECT INBOX\r\n");
+		/* The second time in an index that has been made anew. */
+		snprintf(command, sizeof(command), "rm -rf %s/posta.index", c->maildir);
+		assert_int_equal(system(command), 0);
+	}
+}
+
+static void odd_blanks(struct imap_client *c)
+{
+	client_append(c, "INBOX", "", MESSAGE);
+	client_ask(c, "a  SELECT  INBOX \r\n");
+	client_expect(c, "b FETCH  1  ( UID  FLAGS ) \r\n",
+		      "* 1 FETCH (UID 1 FLAGS (\\Recent))\nb OK Fetch completed.\n");
+	client_expect_has(c, "c UID  STORE 1  +FLAGS  ( \\Seen  work )\r\n", "work))\nc OK");
+	client_expect_has(c, "e SEARCH  ( SEEN  ) \r\n", "* SEARCH 1\ne OK");
+	client_expect_has(c, "f STATUS INBOX ( MESSAGES ) \r\n", "(MESSAGES 1)\nf OK");
+	client_expect_has(c, "g LIST  \"\"  *  \r\n", "\"INBOX\"\ng OK");
+	client_expect_has(c, "h FETCH 1 BODY.PEEK[HEADER.FIELDS ( Subject  To )]\r\n",
+			  "Subject: First");
+	client_expect_has(c, "i CREATE x \r\n", "i OK");
+	client_expect_has(c, "j FETCH 1 \r\n", "j BAD");
+}
+
+/* RFC 2971 3.3: 30 fields of 1024 octets; values may be literals. */
+static void long_id(struct imap_client *c)
+{
+	struct str command = STR_EMPTY;
+
+	str_append_cstr(&command, "a ID (");
+	for (int i = 0; i < 30; i++) {
+		str_printf(&command, "%s\"field%d\" {1024+}\r\n", i > 0 ? " " : "", i);
+		for (int k = 0; k < 64; k++)
+			str_append_cstr(&command, "0123456789abcdef");
+	}
+	str_append_cstr(&command, ")\r\n");
+	client_send(c, str_cstr(&command));
+	assert_non_null(strstr(client_read_until(c, "a "), "* ID ("));
+	client_send(c, "b ID (\"name\" {3}\r\n");
+	client_read_until(c, "+ ");
+	client_send(c, "xyz \"os\" NIL)\r\n");
+	assert_non_null(strstr(client_read_until(c, "b "), "b OK"));
+	str_free(&command);
+}
+
 /* A keyword is told with FLAGS and PERMANENTFLAGS before the first answer that has it. */
 static void keyword_of_another_connection(struct imap_client *c)
 {
@@ -363,7 +466,7 @@ static void idle(struct imap_client *c)
 	client_send(c, "i IDLE\r\n");
 	client_read_until(c, "+ idling");
 	client_deliver(c, "", MESSAGE);
-	imap_session_new_mail();
+	imap_sessions_wake(NULL);
 	client_read_until(c, "* 1 EXISTS");
 	client_read_until(c, "* 1 RECENT");
 	client_expect(c, "DONE\r\nn NOOP\r\n", "i OK Idle completed.\nn OK NOOP completed.\n");
@@ -374,7 +477,7 @@ static void idle(struct imap_client *c)
 	client_ask(c, "k UNSELECT\r\n");
 	client_send(c, "l IDLE\r\n");
 	client_read_until(c, "+ idling");
-	imap_session_new_mail();
+	imap_sessions_wake(NULL);
 	task_sleep(10);
 	client_expect(c, "done\r\nm LOGOUT\r\n",
 		      "l OK Idle completed.\n* BYE Logging out\nm OK Logout completed.\n");
@@ -512,6 +615,9 @@ TEST(append)
 TEST(append_at_the_epoch)
 TEST(messages_that_are_not_there)
 TEST(idle_tells_of_other_connections)
+TEST(idle_tells_of_other_processes)
+TEST(odd_blanks)
+TEST(long_id)
 TEST(keyword_of_another_connection)
 TEST(append_without_limit)
 TEST(literals)
@@ -537,6 +643,9 @@ int main(void)
 		cmocka_unit_test(test_append_at_the_epoch),
 		cmocka_unit_test(test_messages_that_are_not_there),
 		cmocka_unit_test(test_idle_tells_of_other_connections),
+		cmocka_unit_test(test_idle_tells_of_other_processes),
+		cmocka_unit_test(test_odd_blanks),
+		cmocka_unit_test(test_long_id),
 		cmocka_unit_test(test_keyword_of_another_connection),
 		cmocka_unit_test(test_append_without_limit),
 		cmocka_unit_test(test_literals),

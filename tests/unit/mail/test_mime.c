@@ -77,7 +77,14 @@ static const struct {
 	{ "Content-Type: multipart/mixed\r\n\r\n--x\r\n\r\n", "0.1[--x\r\n\r\n]2 " },
 	{ MP("b") "--b\nA: x\nC", "0.1M 1.1[]0 " },
 	{ MP("b") "--b\nA: x\nC:", "0.1M 1.1[]0 " },
-	{ MP("b") "nothing\r\n", "0.1M[nothing\r\n]1 " },
+	/* without a part there is an empty one */
+	{ MP("b") "nothing\r\n", "0.1M 1.1[]0 " },
+	{ MP("b") "--b--\r\n", "0.1M 1.1[]0 " },
+	/* RFC 2046 5.1.1: a line that begins with the boundary; of two the longer one */
+	{ MP("b") "--b junk\r\n\r\nx\r\n--bjunk\r\n\r\ny\r\n--b-- z\r\nend\r\n",
+	  "0.1M 1.1[x]0 1.2[y]0 " },
+	{ MP("b") "--b\r\n" MP("bc") "--bc junk\r\n\r\nx\r\n--bc--\r\n--b--\r\n",
+	  "0.1M 1.1M 2.1[x]0 " },
 };
 
 static void trees(void **state)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../../pop3d/session.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "store/deliver.h"
@@ -137,6 +138,24 @@ static void sizes_dots_and_tops(void **state)
 		"+OK Logging out.\r\n");
 }
 
+/* What clients know from the server before this one. */
+static void unique_ids_of_another_server(void **state)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, list = STR_EMPTY, name = STR_EMPTY;
+	struct mailbox *box;
+
+	(void)state;
+	deliver("x\r\n");
+	assert_int_equal(mailbox_open(fixture.store, VIEW("INBOX"), MAILBOX_READ_ONLY, &box), 0);
+	assert_int_equal(mailbox_file_name(box, 1, &name), 0);
+	mailbox_close(box);
+	str_printf(&path, "%s/dovecot-uidlist", fixture.path);
+	str_printf(&list, "3 V1 N2 Gx\n1 Pold.id-1 :%s\n", str_cstr(&name));
+	assert_int_equal(io_replace_file(str_cstr(&path), str_view(&list), 0600, NULL), 0);
+	assert_talk("UIDL\r\nQUIT\r\n",
+		    "+OK Logged in, 1 messages.\r\n+OK\r\n1 old.id-1\r\n.\r\n+OK Logging out.\r\n");
+}
+
 static void unique_ids(void **state)
 {
 	_cleanup_(str_free) struct str expected = STR_EMPTY;
@@ -253,6 +272,7 @@ int main(void)
 		TEST(the_empty_maildrop),
 		TEST(sizes_dots_and_tops),
 		TEST(unique_ids),
+		TEST(unique_ids_of_another_server),
 		TEST(deleted_by_quit_only),
 		TEST(bare_line_ends_of_other_programs),
 		TEST(long_lines_and_many_errors),

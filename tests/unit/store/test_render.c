@@ -51,6 +51,12 @@ static void what_is_absent_is_nil(void **state)
 	assert_envelope("Sender: s@x\r\nReply-To:\r\nFrom: f@x\r\n\r\n",
 			"(NIL NIL ((NIL NIL \"f\" \"x\")) ((NIL NIL \"s\" \"x\")) "
 			"((NIL NIL \"f\" \"x\")) NIL NIL NIL NIL NIL)");
+	/* A name without an address is shown all the same. */
+	assert_envelope(
+		"From: John Doe\r\nTo: \"Doe, J.\" <>, x@y, Nobody\r\nCc: <>\r\n\r\n",
+		"(NIL NIL ((\"John Doe\" NIL \"\" \"\")) ((\"John Doe\" NIL \"\" \"\")) "
+		"((\"John Doe\" NIL \"\" \"\")) ((\"Doe, J.\" NIL \"\" \"\")(NIL NIL \"x\" \"y\")"
+		"(NIL NIL \"Nobody\" \"\")) NIL NIL NIL NIL)");
 	/* Two fields of a name are one list. */
 	assert_envelope("From: f@x\r\nTo: a@x\r\nSubject: s\r\nTo: b@x\r\n\r\n",
 			"(NIL \"s\" ((NIL NIL \"f\" \"x\")) ((NIL NIL \"f\" \"x\")) "

@@ -38,11 +38,11 @@ class Mailbox(unittest.TestCase):
             os.chown(path, ALICE, ALICE)
 
     def tool(self, *arguments, status=0, stdin=""):
-        done = subprocess.run([os.path.join(BIN, "posta"), *arguments], input=stdin, text=True,
+        done = subprocess.run([os.path.join(BIN, "posta"), *arguments], input=stdin.encode(),
                               capture_output=True, timeout=60,
                               env={**os.environ, "MAIL_CONFIG": self.folder.name})
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        return done.stdout, done.stderr
+        return done.stdout.decode(), done.stderr.decode()
 
     def maildir(self, name, files):
         """A Maildir of alice's with these files: {path: text}."""
@@ -105,6 +105,79 @@ class Mailbox(unittest.TestCase):
         self.assertFalse(os.path.exists(self.path("new")))
         self.tool("mailbox", "export", "alice@example.com", "--mbox", os.path.join(self.home, "saved"))
         self.assertEqual(os.stat(os.path.join(self.home, "saved")).st_uid, ALICE)
+
+    def import_mbox(self, folder, text, said):
+        out = self.tool("mailbox", "import", "alice@example.com", folder, "--mbox", "-", stdin=text)[0]
+        self.assertEqual(out, f"{folder}: {said}\n")
+
+    def files(self, folder):
+        """Flags and content of the messages of a folder."""
+        root = os.path.join(self.home, "Maildir", "." + folder)
+        found = []
+        for part in "new", "cur":
+            for name in sorted(os.listdir(os.path.join(root, part))):
+                with open(os.path.join(root, part, name), newline="") as file:
+                    found.append((name.partition(":2,")[2], file.read()))
+        return sorted(found)
+
+    def test_a_second_import_takes_nothing_twice(self):
+        source = self.maildir("old", {
+            "cur/1.a.h,S=3:2,S": MESSAGE.format("one"), "new/2.b.h": MESSAGE.format("two"),
+            "cur/3.same.h,U=1:2,": MESSAGE.format("three"), "cur/3.same.h,U=2:2,": MESSAGE.format("three"),
+            ".A%B/cur/4.d.h:2,": MESSAGE.format("four"), "subscriptions": "A%B\n"})
+        out = self.tool("mailbox", "import", "alice@example.com", "--maildir", source)[0]
+        self.assertEqual(out, "INBOX: 4 messages\nA_B: 1 messages\n")
+        out = self.tool("mailbox", "import", "alice@example.com", "--maildir", source)[0]
+        self.assertEqual(out, "INBOX: 0 messages, 4 were there already\nA_B: 0 messages, 1 were there already\n")
+        with open(os.path.join(source, "cur/5.e.h:2,"), "w") as file:
+            file.write(MESSAGE.format("five"))
+        self.give(os.path.join(source, "cur/5.e.h:2,"))
+        out = self.tool("mailbox", "import", "alice@example.com", "--maildir", source)[0]
+        self.assertIn("INBOX: 1 messages, 4 were there already\n", out)
+        self.assertEqual(self.tool("mailbox", "list", "alice@example.com")[0], "INBOX\nA_B\tsubscribed\n")
+
+    # ---- mbox files ----
+
+    def test_export_and_import_are_a_pair(self):
+        source = self.maildir("old", {
+            "cur/1.a.h:2,FRSab": "Subject: one\n\nFrom here\n>From there\n>>From\nx\n",
+            "cur/2.b.h:2,": "Subject: two\n\nno line end",
+            "cur/3.c.h:2,DT": "Subject: three\n\nempty lines\n\n\n\n",
+            "cur/4.d.h:2,S": "Subject: four\nno field\nX: y\n z\n\n",
+            "cur/5.e.h:2,S": "Subject: five\r\n\r\na\rb\r\r\nFrom x Sat Nov 21 23:58:21 2026\r\n\r\n",
+            "dovecot-keywords": "0 $Forwarded\n1 work\n"})
+        os.utime(os.path.join(source, "cur/2.b.h:2,"), (0, 0))
+        self.tool("mailbox", "import", "alice@example.com", "--maildir", source)
+        mbox = self.export("INBOX")
+        self.assertIn("From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n", mbox)
+        self.assertIn("X-Keywords: $Forwarded work\n", mbox)
+        self.import_mbox("Copy", mbox, "5 messages")
+        self.assertEqual(self.export("Copy"), mbox)
+        self.import_mbox("Copy", mbox, "0 messages, 5 were there already")
+        self.import_mbox("Again", self.export("Copy"), "5 messages")
+        self.tool("mailbox", "status", "alice@example.com")
+        again = self.files("Again")
+        self.assertEqual(again, self.files("Copy"))
+        self.assertIn(("FRSab", "Subject: one\r\n\r\nFrom here\r\n>From there\r\n>>From\r\nx\r\n"), again)
+        self.assertIn(("", "Subject: two\r\n\r\nno line end"), again)
+        self.assertIn(("DT", "Subject: three\r\n\r\nempty lines\r\n\r\n\r\n\r\n"), again)
+        self.assertIn(("S", "Subject: five\r\n\r\na\rb\r\r\nFrom x Sat Nov 21 23:58:21 2026\r\n\r\n"), again)
+
+    def test_mbox_files_of_other_programs(self):
+        self.import_mbox("A", "From - Sat Nov 21 23:58:21 2026\nX-Mozilla-Status: 1007\nX-Mozilla-Status2: 00000000\n"
+                              "X-Mozilla-Keys: $label1 todo      \nSubject: thunderbird\n\nx\n\n"
+                              "From a@b Sat Nov 21 23:58:21 2026\nSubject: mboxcl2\nContent-Length: 29\nStatus: RO\n\n"
+                              "x\n\nFrom the start\n>From here\n\n"
+                              "From a@b Sat Nov 21 23:58:21 2026\nSubject: wrong length\nContent-Length: 3\n\nlonger\n\n",
+                         "3 messages")
+        self.import_mbox("B", "From x\r\nSubject: dos\r\n\r\na\r\n\r\nFrom y\r\nSubject: second\r\n\r\nb\r\n", "2 messages")
+        self.tool("mailbox", "status", "alice@example.com")
+        self.assertEqual(self.files("A"), [
+            ("", "Subject: wrong length\r\n\r\nlonger\r\n"),
+            ("FRSabc", "Subject: thunderbird\r\n\r\nx\r\n"),
+            ("S", "Subject: mboxcl2\r\n\r\nx\r\n\r\nFrom the start\r\n>From here\r\n")])
+        self.assertEqual(self.files("B"), [("", "Subject: dos\r\n\r\na\r\n"), ("", "Subject: second\r\n\r\nb\r\n")])
+        self.tool("mailbox", "import", "alice@example.com", "C", "--mbox", "-", stdin="no mbox\n", status=1)
 
 
 if __name__ == "__main__":
