@@ -130,7 +130,7 @@ static int check_pass(struct check *c)
 /* A text that is to become a line of the message. */
 static int check_take_text(struct check *c, enum check_fate fate)
 {
-	bool is_header = strcmp(c->what, "header") == 0;
+	bool is_header = strcmp(c->what, "body") != 0;
 	struct view line = c->text;
 	struct header_field field;
 

@@ -14,7 +14,7 @@ struct check_result {
 };
 
 /*
- * Asks for one line (`what` is "header" or "body": for the log). 0, or -EACCES: the message has been
+ * Asks for one line (`what` is "header", "milter-header" or "body": for the log). 0, or -EACCES: the message has been
  * refused, or thrown away, by intake_fail.
  */
 int check_line(struct intake *in, struct tables *tables, const char *what, struct view line,

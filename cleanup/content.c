@@ -92,7 +92,12 @@ static int write_header(struct intake *in, const struct header_block *block)
 	}
 	if (r == 0)
 		r = content_write(in, str_view(&block->added));
-	return r == 0 ? content_write(in, VIEW("\r\n")) : r;
+	if (r == 0)
+		r = content_write(in, VIEW("\r\n"));
+	in->header_written.front = block->front.len;
+	in->header_written.added = block->added.len;
+	in->header_written.all = (size_t)queue_writer_size(in->writer);
+	return r;
 }
 
 static int body_append(struct intake *in, struct view bytes)

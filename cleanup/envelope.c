@@ -175,7 +175,7 @@ int envelope_late_copy(struct intake *in, struct view address)
 	return 0;
 }
 
-static int add_late_copies(struct intake *in)
+int envelope_late_copies(struct intake *in)
 {
 	if (in->late == NULL)
 		return 0;
@@ -189,28 +189,4 @@ static int add_late_copies(struct intake *in)
 			return -EACCES;
 	}
 	return 0;
-}
-
-/* Recipients stand in front of the content: the message is written once more. */
-int envelope_finish(struct intake *in)
-{
-	struct queue_envelope envelope = intake_envelope(in);
-	struct view redirect = str_view(&in->redirect);
-	struct queue_writer *old = in->writer;
-	int r;
-
-	if (redirect.len == 0 && in->late == NULL)
-		return 0;
-	in->writer = queue_writer_again(old, &envelope);
-	if (redirect.len > 0) {
-		r = queue_writer_recipient(in->writer, redirect, redirect, VIEW_NONE, 0);
-	} else {
-		r = queue_writer_take_recipients(in->writer, old);
-		if (r == 0)
-			r = add_late_copies(in);
-	}
-	if (r == 0)
-		r = queue_writer_take_content(in->writer, old);
-	queue_writer_free(old);
-	return r < 0 ? intake_fail_temporarily(in, "write the queue file", r) : 0;
 }

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "intake.h"
+#include "milters.h"
 
 struct cleanup cleanup;
 
@@ -23,6 +23,12 @@ void intake_free(struct intake *in)
 	map_free(in->seen);
 	map_free(in->copies);
 	map_free(in->late);
+	map_free(in->removed);
+	if (in->judged != NULL)
+		judged_free(in->judged);
+	free(in->judged);
+	ipc_free(in->channel);
+	str_free(&in->recipients);
 	str_free(&in->redirect);
 	str_free(&in->fail_status_text);
 	str_free(&in->sender);

@@ -9,6 +9,7 @@
  *	complete.c	stages: missing fields; the Received field
  *	checks.c	what a table of header_checks or body_checks says about one line
  *	inspect.c	stage: header_checks and kin
+ *	fields.c ... again.c	milters (milters.h), and the message written once more
  *	content.c	line ends, the header collected, the stages called in order
  *	announce.c	telling qmgr
  *	session.c	the exchange: mail, rcpt, data, data_end; the verdict
@@ -53,6 +54,17 @@ struct intake {
 	struct str header;     /* collected until it is complete */
 	size_t header_scanned; /* whole lines of it that were looked at */
 	size_t mailbox_lines;  /* bytes at its front that were From_ lines */
+
+	struct {
+		size_t front, added,
+			all; /* bytes: ours at its top and its end; with the empty line */
+	} header_written;
+	struct ipc *channel; /* to filter: milters that smtpd has asked about the client */
+	struct str
+		recipients; /* as they were given, a line feed after each: for non_smtpd_milters */
+	struct judged *judged; /* what milters made of the content; milters.h */
+	struct map *removed;   /* original addresses, small letters, whose recipients go */
+	bool again;	       /* its envelope has changed since it was written */
 
 	struct str redirect; /* whom it goes to instead; empty: to its recipients */
 	struct map *late;    /* who gets a copy, by what was found in the content */
@@ -100,8 +112,8 @@ int envelope_recipient(struct intake *in, const struct msg_rcpt *rcpt);
 int envelope_close(struct intake *in);
 /* One more blind copy, which the content asks for. 0, or -EACCES after intake_fail. */
 int envelope_late_copy(struct intake *in, struct view address);
-/* The content is written: recipients that it asked for. */
-int envelope_finish(struct intake *in);
+/* The content is written: adds the recipients that it asked for. */
+int envelope_late_copies(struct intake *in);
 
 /* content.c */
 /* Opens what the stages need, before the program is confined. */

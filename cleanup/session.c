@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "conf/conf.h"
-#include "intake.h"
 #include "mail/address.h"
+#include "milters.h"
 
 /* Local users' programs that say nothing are not waited for as long as our own. */
 #define SUBMIT_TIMEOUT	((msec_t)300 * 1000)
@@ -137,8 +137,8 @@ static int take_recipient(struct intake *in, const struct msg_rcpt *rcpt)
 {
 	if (in->content_begun)
 		return -EBADMSG;
-	if (in->fail_code == 0)
-		envelope_recipient(in, rcpt);
+	if (in->fail_code == 0 && envelope_recipient(in, rcpt) == 0)
+		cleanup_milters_recipient(in, rcpt->address);
 	return 0;
 }
 
@@ -183,7 +183,9 @@ static int intake_finish(struct intake *in)
 	if (in->fail_code == 0)
 		content_end(in);
 	if (in->fail_code == 0)
-		envelope_finish(in);
+		cleanup_milters_ask(in);
+	if (in->fail_code == 0)
+		message_again(in);
 	if (in->fail_code == 0)
 		intake_commit(in);
 	if (in->fail_code == 250)
@@ -205,14 +207,16 @@ static int intake_finish(struct intake *in)
 	return r;
 }
 
-/* One message. 0: the connection is ready for the next. */
-static int serve_message(struct ipc *ipc, const uid_t *submitter, const struct msg_mail *mail)
+/* One message. `channel`: taken, or NULL. 0: the connection is ready for the next. */
+static int serve_message(struct ipc *ipc, const uid_t *submitter, const struct msg_mail *mail,
+			 struct ipc *channel)
 {
 	_cleanup_(intake_freep) struct intake *in = mem_new(struct intake);
 	struct message m;
 
 	in->ipc = ipc;
 	in->submitter = submitter;
+	in->channel = channel;
 	intake_begin(in, mail);
 	int r = 0;
 
@@ -245,12 +249,19 @@ void cleanup_serve_as(struct ipc *ipc, const uid_t *submitter)
 		ipc_set_timeout(ipc, SUBMIT_TIMEOUT);
 	for (;;) {
 		struct message m;
+		struct ipc *channel = NULL;
 		int r = ipc_next_request(ipc, &m);
 
+		if (r == 0 && m.type == MSG_filtered && m.filtered.channel >= 0) {
+			channel = ipc_new(m.filtered.channel);
+			r = ipc_expect(ipc, MSG_mail, &m);
+			if (r < 0)
+				ipc_free(channel);
+		}
 		if (r < 0)
 			return;
 		if (m.type == MSG_mail) {
-			r = serve_message(ipc, submitter, &m.mail);
+			r = serve_message(ipc, submitter, &m.mail, channel);
 		} else {
 			message_close_fd(&m);
 			r = -EBADMSG;

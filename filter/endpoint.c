@@ -8,10 +8,15 @@
 
 /* All that may name a server: values of main.cf and of master.cf's -o, a line feed after each. */
 static struct str configured;
+/* smtpd_milter_maps is set: tables, which are not read here, name others. */
+static bool in_tables;
 
-static void endpoints_add(const char *value)
+static void endpoints_add(const char *name, const char *value)
 {
 	struct error err = ERROR_NONE;
+
+	if (strcmp(name, "smtpd_milter_maps") == 0 && value != NULL && *value != '\0')
+		in_tables = true;
 
 	/* What cannot be expanded stops those who read it. */
 	if (value != NULL && conf_expand(view_of(value), &configured, &err) == 0)
@@ -27,12 +32,13 @@ int endpoints_load(struct error *err)
 
 	endpoints_forget();
 	for (size_t i = 0; i < count; i++)
-		endpoints_add(settings[i].value);
+		endpoints_add(settings[i].name, settings[i].value);
 	if (services_load(conf_directory(), &services, &report) < 0)
 		return error_set(err, -EINVAL, "%s", str_cstr(&report));
 	for (size_t i = 0; i < services.count; i++)
 		for (size_t k = 0; k < services.items[i].override_count; k++)
-			endpoints_add(services.items[i].overrides[k].value);
+			endpoints_add(services.items[i].overrides[k].name,
+				      services.items[i].overrides[k].value);
 	services_free(&services);
 	return 0;
 }
@@ -40,9 +46,10 @@ int endpoints_load(struct error *err)
 void endpoints_forget(void)
 {
 	str_free(&configured);
+	in_tables = false;
 }
 
 bool endpoint_is_configured(struct view endpoint)
 {
-	return conf_value_names(str_view(&configured), endpoint);
+	return in_tables || conf_value_names(str_view(&configured), endpoint);
 }

@@ -11,6 +11,6 @@
  */
 int endpoints_load(struct error *err);
 void endpoints_forget(void);
-/* Stands in main.cf, or in an -o of master.cf. */
+/* Stands in main.cf, or in an -o of master.cf; anything, where smtpd_milter_maps names milters. */
 bool endpoint_is_configured(struct view endpoint);
 #endif

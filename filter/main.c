@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "daemon/daemon.h"
 #include "endpoint.h"
+#include "milter.h"
 #include "policy.h"
 
 static int answer_policy(struct ipc *ipc, const struct msg_policy_ask *question)
@@ -31,6 +32,10 @@ static void filter_serve(struct ipc *ipc)
 	struct message m;
 
 	while (ipc_next_request(ipc, &m) == 0) {
+		if (m.type == MSG_milter_begin) {
+			milters_serve(ipc);
+			return;
+		}
 		if (m.type != MSG_policy_ask) {
 			log_warning("a client sent %s, which is no question", message_name(m.type));
 			message_close_fd(&m);

@@ -83,6 +83,8 @@ int session_greet(struct session *s)
 	int r = connect_ask_policy(s);
 
 	if (r == SESSION_GOES_ON && !s->access_denied)
+		r = milter_connect(s);
+	if (r == SESSION_GOES_ON && !s->access_denied)
 		reply(s, "220 %s", param.smtpd_banner);
 	return r;
 }

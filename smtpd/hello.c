@@ -17,11 +17,11 @@ static bool greeted(struct session *s, struct view argument, const char *command
 	s->state = STATE_READY;
 	*result = SESSION_GOES_ON;
 	if (param.smtpd_delay_reject || policy_is_empty(server.policy, POLICY_HELO))
-		return true;
+		return milter_helo(s, command, result);
 	transaction_question(s, command, &q);
 	policy_ask(server.policy, POLICY_HELO, &q, &answer);
 	if (answer.action != POLICY_REJECT && answer.action != POLICY_DEFER)
-		return true;
+		return milter_helo(s, command, result);
 	*result = reply_refusal(s, command, str_view(&answer.reply), VIEW_NONE);
 	str_clear(&s->helo);
 	s->state = STATE_NEW;

@@ -28,7 +28,7 @@ static bool take_keyword(struct view *argument)
 }
 
 /* Options and size are in order; the sender restrictions, where they do not wait for RCPT. */
-static int mail_ask_policy(struct session *s)
+static int mail_ask_policy(struct session *s, struct view parameters)
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
 	struct policy_question q;
@@ -43,6 +43,12 @@ static int mail_ask_policy(struct session *s)
 			return r;
 		}
 		transaction_note_answer(s, &answer);
+	}
+	int result;
+
+	if (!milter_mail(s, parameters, &result)) {
+		transaction_reset(s);
+		return result;
 	}
 	return reply(s, "250 2.1.0 Ok");
 }
@@ -71,5 +77,5 @@ int verb_mail(struct session *s, struct view argument)
 	if (given.len > 0 && route_canonical_form(server.routes, str_view(&given), &t->sender) < 0)
 		return reply(s, "451 4.3.0 Error: temporary lookup failure");
 	s->state = STATE_MAIL;
-	return mail_ask_policy(s);
+	return mail_ask_policy(s, argument);
 }

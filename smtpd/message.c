@@ -37,11 +37,16 @@ static bool message_permitted(struct session *s, int *result)
 bool message_begin(struct session *s, int *result)
 {
 	struct transaction *t = &s->transaction;
+	int channel = -1;
 
 	*result = SESSION_GOES_ON;
 	if (!message_permitted(s, result))
 		return false;
-	if (!t->discard && transaction_open(s) < 0) {
+	if (!milter_data(s, result) || !milter_channel(s, &channel, result)) {
+		transaction_reset(s);
+		return false;
+	}
+	if (!t->discard && transaction_open(s, channel) < 0) {
 		transaction_reset(s);
 		*result = reply(s, "451 4.3.0 Error: queue file write error");
 		return false;

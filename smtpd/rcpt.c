@@ -6,6 +6,7 @@
 
 struct request {
 	struct str given, address; /* as the client wrote it; standard form */
+	struct view parameters;
 	struct str orcpt;
 	uint8_t notify;
 };
@@ -49,6 +50,7 @@ static bool rcpt_parse(struct session *s, struct view argument, struct request *
 		*result = reply(s, "501 5.1.3 Bad recipient address syntax: empty address");
 		return false;
 	}
+	request->parameters = argument;
 	if (options_parse_rcpt(s, argument, &request->orcpt, &request->notify) < 0)
 		return false;
 	if (route_canonical_form(server.routes, str_view(&request->given), &request->address) < 0) {
@@ -81,8 +83,20 @@ static bool rcpt_permitted(struct session *s, const struct request *request, int
 	else
 		*result = reply_refusal(s, "RCPT", str_view(&answer.reply),
 					str_view(&request->address));
+	if (!permitted)
+		milter_rcpt_rejected(s, str_view(&shown), str_view(&answer.reply));
 	s->recipient = VIEW_NONE;
 	return permitted;
+}
+
+/* And what milters say to it. */
+static bool rcpt_filtered(struct session *s, const struct request *request, int *result)
+{
+	_cleanup_(str_free) struct str shown = STR_EMPTY;
+
+	address_quote(&shown, str_view(&request->given));
+	return milter_rcpt(s, str_view(&shown), str_view(&request->address), request->parameters,
+			   result);
 }
 
 int verb_rcpt(struct session *s, struct view argument)
@@ -97,7 +111,7 @@ int verb_rcpt(struct session *s, struct view argument)
 		return reply(s, "450 4.7.1 Error: too many recipients from %s", s->peer->text);
 	if (s->transaction.count >= (size_t)param.smtpd_recipient_limit)
 		return refuse_too_many(s);
-	if (!rcpt_permitted(s, &request, &r))
+	if (!rcpt_permitted(s, &request, &r) || !rcpt_filtered(s, &request, &r))
 		return r;
 	transaction_add(s, str_view(&request.address), str_view(&request.orcpt), request.notify);
 	s->state = STATE_RCPT;

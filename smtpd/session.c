@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "conf/conf.h"
 #include "server.h"
+#include "services/milter.h"
 
 static struct session *session_new(struct stream *io, const struct peer *peer)
 {
@@ -37,6 +38,7 @@ static void session_freep(struct session **session)
 	str_free(&s->transaction.sender_given);
 	str_free(&s->transaction.options.envid);
 	str_free(&s->transaction.queue_id);
+	str_free(&s->transaction.reserved_id);
 	str_free(&s->transaction.prepend);
 	str_free(&s->transaction.redirect);
 	str_free(&s->transaction.bcc);
@@ -50,6 +52,8 @@ static void session_freep(struct session **session)
 	str_free(&s->sasl_method);
 	str_free(&s->reply);
 	tls_certificate_free(&s->certificate);
+	str_free(&s->milter_refusal);
+	milters_end(s->milters);
 	free(s);
 }
 
@@ -100,7 +104,7 @@ static int session_refuse_unknown(struct session *s, struct view line, struct vi
 		s->failed = true;
 		return reply(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
 	}
-	return reply(s, "502 5.5.2 Error: command not recognized");
+	return milter_unknown(s, line, "502 5.5.2 Error: command not recognized");
 }
 
 /*
@@ -146,6 +150,8 @@ static int session_run_verb(struct session *s, const struct verb *verb, struct v
 				    reply(s, "530 5.7.0 Must issue a STARTTLS command first"));
 	if (!(verb->states & s->state))
 		return reply(s, "%s", verb->misplaced);
+	if (s->milter_refusal.len > 0 && (verb->flags & VERB_FILTERED))
+		return reply_text(s, str_view(&s->milter_refusal));
 	if ((verb->flags & VERB_JUNK) && s->junk++ > (size_t)param.smtpd_junk_command_limit)
 		s->errors++;
 	return verb->handle(s, argument);
@@ -249,11 +255,14 @@ int session_open(struct error *err)
 	extensions_read_discarded();
 	if (r == 0)
 		r = rewrite_open(err);
+	if (r == 0)
+		r = smtpd_milters_open(err);
 	return r < 0 ? r : verbs_open(err);
 }
 
 void session_close(void)
 {
+	smtpd_milters_close();
 	rewrite_close();
 	server_close();
 }

@@ -59,6 +59,7 @@ struct transaction {
 	size_t overshoot;	       /* recipients beyond smtpd_recipient_limit */
 	struct submission *submission; /* NULL: not before DATA */
 	struct str queue_id;	       /* empty: NOQUEUE */
+	struct str reserved_id;	       /* that it will have; what milters were told */
 	struct str prepend, redirect;  /* what access maps ask for */
 	struct str instance;	       /* for policy servers; empty until one is asked */
 	struct str bcc;		       /* addresses, a line feed after each */
@@ -90,6 +91,9 @@ struct session {
 	unsigned failed_logins;	       /* AUTH commands */
 	bool access_denied;	       /* the client is refused as such: only QUIT is answered */
 	struct view recipient;	       /* that the policy is being asked about, or empty */
+	struct milters *milters;       /* NULL: none */
+	bool milters_hear_rejected;    /* of recipients that were refused */
+	struct str milter_refusal;     /* of the client: to each command that would get anywhere */
 	const char *where;	       /* the last command, for "lost connection after RCPT" */
 	size_t errors, junk;
 	bool failed; /* the command under way got an error reply */
@@ -137,12 +141,37 @@ int session_greet(struct session *s);
 
 void transaction_reset(struct session *s);
 void transaction_add(struct session *s, struct view address, struct view orcpt, uint8_t notify);
-/* Gives the message its queue ID and begins its submission. 0, or a negative errno: say 451. */
-int transaction_open(struct session *s);
+/* The queue ID that the message will have. */
+struct view transaction_reserve_id(struct session *s);
+/*
+ * Gives the message its queue ID and begins its submission. 0, or a negative errno: say 451.
+ * `channel` (taken): the content is judged by milters there; -1: it is not.
+ */
+int transaction_open(struct session *s, int channel);
 /* Takes over what a permitting answer asks for beside the permission. */
 void transaction_note_answer(struct session *s, const struct policy_answer *answer);
 /* Questions for the policy are about this session and transaction. */
 void transaction_question(struct session *s, const char *command, struct policy_question *q);
+
+/* ---- milters.c: other people's filters; nothing happens where there are none ---- */
+
+/* Reads smtpd_milters and its tables. 0 or a negative errno with a reason. */
+int smtpd_milters_open(struct error *err);
+void smtpd_milters_close(void);
+/* Before the banner. SESSION_GOES_ON, or SESSION_DONE; access_denied: the banner has been given. */
+int milter_connect(struct session *s);
+/* True if they let it pass, else it has been answered: *result is the handler's. */
+bool milter_helo(struct session *s, const char *command, int *result);
+bool milter_mail(struct session *s, struct view parameters, int *result);
+bool milter_rcpt(struct session *s, struct view given, struct view address, struct view parameters,
+		 int *result);
+bool milter_data(struct session *s, int *result);
+/* A connection by which cleanup asks them about the content; -1: it need not. True as above. */
+bool milter_channel(struct session *s, int *channel, int *result);
+/* Tells them of a recipient that we refused, if they want to know. */
+void milter_rcpt_rejected(struct session *s, struct view given, struct view reply);
+/* A command that nobody knows: their answer, or the one that is given otherwise. */
+int milter_unknown(struct session *s, struct view line, const char *otherwise);
 
 /* ---- message.c: receiving a message, whatever command brings its content ---- */
 
@@ -214,6 +243,7 @@ enum {
 	VERB_PIPELINED = 8,  /* what comes after it in one go is dealt with by its handler */
 	VERB_DENIED = 16,    /* answered also where the client is refused as such */
 	VERB_LONG = 32,	     /* may be longer than line_length_limit */
+	VERB_FILTERED = 128, /* refused where a milter refuses the client */
 	VERB_CONTENT = 64,   /* bytes that are no commands follow: refused, it ends the session */
 };
 struct verb {

@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "queue/queue.h"
 #include "server.h"
+#include "services/milter.h"
 #include "session.h"
 #include "tls/tls.h"
 
@@ -16,6 +17,8 @@ void transaction_reset(struct session *s)
 	struct transaction *t = &s->transaction;
 
 	submission_abort(TAKE(t->submission));
+	if (s->milters != NULL && t->reserved_id.len > 0)
+		milters_reset(s->milters);
 	for (size_t i = 0; i < t->count; i++) {
 		str_free(&t->recipients[i].address);
 		str_free(&t->recipients[i].orcpt);
@@ -24,6 +27,7 @@ void transaction_reset(struct session *s)
 	str_clear(&t->sender);
 	str_clear(&t->sender_given);
 	str_clear(&t->queue_id);
+	str_clear(&t->reserved_id);
 	str_clear(&t->prepend);
 	str_clear(&t->redirect);
 	str_clear(&t->bcc);
@@ -53,22 +57,33 @@ static void note_client(const struct session *s)
 		log_info("%s: client=%s", session_id(s), str_cstr(&s->who));
 }
 
-int transaction_open(struct session *s)
+struct view transaction_reserve_id(struct session *s)
+{
+	struct str *id = &s->transaction.reserved_id;
+	char fresh[QUEUE_ID_LENGTH_MAX];
+
+	if (id->len == 0) {
+		queue_id_new(fresh);
+		str_set(id, view_of(fresh));
+	}
+	return str_view(id);
+}
+
+int transaction_open(struct session *s, int channel)
 {
 	struct transaction *t = &s->transaction;
 	_cleanup_(str_free) struct str tls = STR_EMPTY, protocol = STR_EMPTY;
-	char id[QUEUE_ID_LENGTH_MAX], service[IPC_NAME_MAX + sizeof("private/")];
+	char service[IPC_NAME_MAX + sizeof("private/")];
 	int r = 0;
 
-	queue_id_new(id);
-	str_set(&t->queue_id, view_of(id));
+	str_set(&t->queue_id, transaction_reserve_id(s));
 	note_client(s);
 	describe_tls(s, &tls);
 	snprintf(service, sizeof(service), "private/%s", param.cleanup_service_name);
 	t->submission = submission_begin(
 		service,
 		&(struct msg_mail){
-			.queue_id = view_of(id),
+			.queue_id = str_view(&t->queue_id),
 			.sender = str_view(&t->sender),
 			.flags = (uint8_t)((session_rewrites_headers(s) ? 0 : MAIL_FLAG_REMOTE) |
 					   (t->options.utf8 ? MAIL_FLAG_SMTPUTF8 : 0) |
@@ -84,6 +99,8 @@ int transaction_open(struct session *s)
 			.login = str_view(&s->login),
 			.size = t->options.size,
 		});
+	if (channel >= 0)
+		submission_filtered(t->submission, channel);
 	for (size_t i = 0; r == 0 && i < t->count; i++) {
 		const struct recipient *to = &t->recipients[i];
 		bool redirected = t->redirect.len > 0;

@@ -149,6 +149,12 @@ struct queue_writer *queue_writer_again(struct queue_writer *old,
 					const struct queue_envelope *envelope);
 int queue_writer_take_recipients(struct queue_writer *w, struct queue_writer *old);
 int queue_writer_take_content(struct queue_writer *w, struct queue_writer *old);
+/* The same without those whose original address leave_out() names. */
+int queue_writer_take_recipients_but(struct queue_writer *w, struct queue_writer *old,
+				     bool (*leave_out)(void *argument, struct view original),
+				     void *argument);
+/* Up to `len` bytes of the content from `offset` on: how many, 0 at its end, or a negative errno. */
+ssize_t queue_writer_read(struct queue_writer *w, uint64_t offset, char *to, size_t len);
 /* To be put on hold; until the commit. */
 void queue_writer_hold(struct queue_writer *w);
 /* BODY_..., now that the content is known; until the commit. */

@@ -317,6 +317,100 @@ static int writer_copy(struct queue_writer *w, const struct queue_writer *from, 
 	return writer_fail(w, r);
 }
 
+/* Bytes from `at` of what was written, from its file or its buffer: how many. */
+static ssize_t writer_read(const struct queue_writer *w, uint64_t at, char *to, size_t len)
+{
+	uint64_t end = w->written + w->used;
+	int r;
+
+	len = (size_t)MIN((uint64_t)len, at < end ? end - at : 0);
+	if (at < w->written) {
+		len = (size_t)MIN((uint64_t)len, w->written - at);
+		r = io_pread_all(w->fd, to, len, (off_t)at);
+		return r < 0 ? r : (ssize_t)len;
+	}
+	if (len > 0)
+		memcpy(to, w->buffer + (at - w->written), len);
+	return (ssize_t)len;
+}
+
+/* All of them, which may lie in both. */
+static int writer_read_all(const struct queue_writer *w, uint64_t at, char *to, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = writer_read(w, at, to, len);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EIO;
+		at += (uint64_t)n;
+		to += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static uint64_t writer_content_start(const struct queue_writer *w)
+{
+	return w->room.offset > 0 ? w->room.offset + w->room.size : queue_recipients_end(&w->head);
+}
+
+ssize_t queue_writer_read(struct queue_writer *w, uint64_t offset, char *to, size_t len)
+{
+	struct view text = str_view(&w->room.text);
+
+	if (w->failure < 0)
+		return w->failure;
+	if (offset >= text.len)
+		return writer_read(w, writer_content_start(w) + offset - text.len, to, len);
+	text = view_first(view_from(text, (size_t)offset), len);
+	memcpy(to, text.data, text.len);
+	return (ssize_t)text.len;
+}
+
+/* One recipient's record at *at; the next is after it. */
+static int writer_read_recipient(const struct queue_writer *w, uint64_t *at, struct str *record)
+{
+	char fixed[QUEUE_RECIPIENT_MIN];
+	int r = writer_read_all(w, *at, fixed, sizeof(fixed));
+	size_t size = r == 0 ? get_u32(fixed) : 0;
+
+	if (r < 0)
+		return r;
+	if (size < sizeof(fixed) || size > sizeof(fixed) + 3 * (size_t)IPC_ADDRESS_MAX)
+		return -EBADMSG;
+	str_clear(record);
+	r = writer_read_all(w, *at, str_reserve(record, size), size);
+	str_grow(record, size);
+	*at += size;
+	return r;
+}
+
+int queue_writer_take_recipients_but(struct queue_writer *w, struct queue_writer *old,
+				     bool (*leave_out)(void *argument, struct view original),
+				     void *argument)
+{
+	_cleanup_(str_free) struct str record = STR_EMPTY;
+	uint64_t end = queue_recipients_end(&old->head), at = end - old->head.recipients_size;
+	int r = w->failure;
+
+	while (r == 0 && at < end) {
+		struct view rest, address, original;
+
+		r = writer_read_recipient(old, &at, &record);
+		if (r < 0)
+			break;
+		rest = view_from(str_view(&record), QUEUE_RECIPIENT_MIN);
+		address = view_first(rest, get_u16(record.data + 30));
+		rest = view_from(rest, address.len);
+		original = view_first(rest, get_u16(record.data + 32));
+		rest = view_from(rest, original.len);
+		if (!leave_out(argument, original))
+			r = queue_writer_recipient(w, address, original, rest,
+						   (uint8_t)record.data[28]);
+	}
+	return writer_fail(w, r);
+}
+
 int queue_writer_take_recipients(struct queue_writer *w, struct queue_writer *old)
 {
 	uint64_t end = queue_recipients_end(&old->head);
@@ -328,9 +422,7 @@ int queue_writer_take_recipients(struct queue_writer *w, struct queue_writer *ol
 
 int queue_writer_take_content(struct queue_writer *w, struct queue_writer *old)
 {
-	bool spilled = old->room.offset > 0;
-	uint64_t start =
-		spilled ? old->room.offset + old->room.size : queue_recipients_end(&old->head);
+	uint64_t start = writer_content_start(old);
 	int r = queue_writer_content(w, str_view(&old->room.text));
 
 	w->head.content_size = old->head.content_size;

@@ -15,6 +15,7 @@ struct submission {
 	struct ipc_pool *pool;
 	struct ipc *ipc; /* NULL: nothing was sent yet */
 	struct str buffer;
+	int channel; /* to milters, or -1; kept until the answer */
 	int failed;
 };
 
@@ -44,7 +45,11 @@ static int submission_start(struct submission *s)
 		s->ipc = ipc_pool_get(s->pool, clock_after(CONNECT_TIME));
 		if (s->ipc == NULL)
 			return -errno;
-		int r = ipc_send_bytes(s->ipc, str_view(&s->buffer));
+
+		int r = s->channel >= 0 ? ipc_send(s->ipc, filtered, .channel = s->channel) : 0;
+
+		if (r == 0)
+			r = ipc_send_bytes(s->ipc, str_view(&s->buffer));
 
 		if (r == 0)
 			return 0;
@@ -80,8 +85,14 @@ struct submission *submission_begin(const char *service, const struct msg_mail *
 	struct submission *s = mem_new(struct submission);
 
 	s->pool = cleanup_pool_of(service);
+	s->channel = -1;
 	submission_add(s, MSG_mail, mail);
 	return s;
+}
+
+void submission_filtered(struct submission *s, int channel)
+{
+	s->channel = channel;
 }
 
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify)
@@ -114,6 +125,7 @@ void submission_verdict_free(struct submission_verdict *verdict)
 static void submission_finish(struct submission *s, bool healthy)
 {
 	ipc_pool_put(s->pool, s->ipc, healthy);
+	mem_closep(&s->channel);
 	str_free(&s->buffer);
 	free(s);
 }

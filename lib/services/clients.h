@@ -167,6 +167,8 @@ struct submission;
  * first of these that fails makes all that follow fail: they return 0 or a negative errno.
  */
 struct submission *submission_begin(const char *service, const struct msg_mail *mail);
+/* Milters judge the content on this connection (milters_channel), which is taken. Right after the begin. */
+void submission_filtered(struct submission *s, int channel);
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify);
 int submission_data(struct submission *s, struct view bytes);
 struct submission_verdict {

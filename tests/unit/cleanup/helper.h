@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "intake.h"
+#include "milters.h"
 #include "task/task.h"
 
 static char test_directory[64];
@@ -73,7 +73,7 @@ static inline void test_with_cleanup(const char *socket_name, const char *main_c
 		permit_open("authorized_submit_users", param.authorized_submit_users, &err);
 	if (cleanup.submitters == NULL || cleanup.queue == NULL || cleanup.routes == NULL)
 		fail_msg("%s", err.text);
-	if (content_open(&err) < 0)
+	if (content_open(&err) < 0 || cleanup_milters_open(&err) < 0)
 		fail_msg("%s", err.text);
 	ipc_set_root(test_directory);
 	test_body = body;

@@ -41,6 +41,12 @@ struct submission *submission_begin(const char *service, const struct msg_mail *
 	return s;
 }
 
+void submission_filtered(struct submission *s, int channel)
+{
+	(void)s;
+	(void)channel;
+}
+
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify)
 {
 	(void)notify;
