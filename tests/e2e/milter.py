@@ -3,6 +3,7 @@ and misbehaves where it is told to."""
 import socket
 import struct
 import threading
+import time
 
 NO_CONNECT, NO_HELO, NO_MAIL, NO_RCPT, NO_BODY, NO_HEADERS, NO_EOH = (1 << n for n in range(7))
 SILENT_HEADERS, NO_UNKNOWN, NO_DATA, SKIP, REJECTED_TOO = (1 << n for n in range(7, 12))
@@ -36,6 +37,12 @@ def reply(text):
 
 
 CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD, PROGRESS = (frame(c) for c in (b"c", b"a", b"r", b"t", b"d", b"p"))
+
+
+class Drip(bytes):
+    """Said one byte after the other, with pauses between them."""
+
+
 CLOSE, SILENCE = "close", "silence"  # instead of bytes: hang up; say nothing any more
 
 
@@ -116,6 +123,11 @@ class Milter:
                 while client.recv(65536):
                     pass
                 return False
+            if isinstance(piece, Drip):
+                for byte in piece:
+                    client.sendall(bytes([byte]))
+                    time.sleep(0.2)
+                continue
             client.sendall(piece)
         return True
 

@@ -275,7 +275,7 @@ class Answers(Suite):
     def test_accept_and_discard(self):
         m = self.use(Milter(script={"H": ACCEPT}))
         self.assertTrue(self.send().startswith("250"))
-        self.assertEqual(m.steps_heard().replace("D", ""), "OCHQ")
+        self.assertRegex(m.steps_heard().replace("D", ""), "^OCHQ?$")
         m = self.use(Milter(script={"R": ACCEPT}))
         talk = self.talk()
         self.assertTrue(self.send(talk=talk).startswith("250"))
@@ -487,15 +487,7 @@ class Misbehaviour(Suite):
 
     def test_trickle(self):
         """A byte at a time does not make it longer than milter_command_timeout."""
-        import time
-
-        def trickle(_, data):
-            raise_at = time.monotonic() + 6
-            return [b"\0", *[wait(raise_at)] * 1]
-
-        def wait(_):
-            return SILENCE
-        self.check("trickle", {"M": trickle})
+        self.check("trickle", {"M": milter.Drip(reply(b"550 5.7.1 I take my time to say no to this"))})
 
     def test_later_messages(self):
         """It is out until the connection ends, and so is what it would have judged."""
