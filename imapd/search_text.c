@@ -167,7 +167,7 @@ struct decoder {
 	void *argument;
 	unsigned bits, have; /* base64: what is left of the last digits */
 	size_t len;
-	char bytes[4096];
+	char bytes[2048];
 };
 
 static void search_text_put(struct decoder *d, char byte)

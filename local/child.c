@@ -105,6 +105,17 @@ static int open_source(struct ipc *ipc, const struct msg_work_open *m)
 
 /* ---- life ---- */
 
+void child_close_others(int keep)
+{
+	int low = MIN(keep, log_descriptor()), high = MAX(keep, log_descriptor());
+
+	if (low > 3)
+		close_range(3, (unsigned)low - 1, 0);
+	if (high > low + 1)
+		close_range((unsigned)MAX(low + 1, 3), (unsigned)high - 1, 0);
+	close_range((unsigned)MAX(high + 1, 3), ~0U, 0);
+}
+
 static int child_answer_request(struct ipc *ipc, enum worker_kind kind, struct message *m)
 {
 	if (kind == WORKER_STORE && m->type == MSG_work_store)

@@ -162,7 +162,7 @@ static void writer(void *argument)
 static void reader(void *argument)
 {
 	struct run *run = argument;
-	char buffer[4096];
+	char buffer[1024];
 
 	for (;;) {
 		ssize_t n = read(run->output, buffer, sizeof(buffer));

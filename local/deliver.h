@@ -8,6 +8,7 @@
  *	deliver_target.c	a user's name to uid and mailbox
  *	deliver_check.c		programs, files and sources: whose they are, and whether they may
  *	workers.c		the child processes: made, kept a while, ended
+ *	launcher.c		the process that makes those of them that run commands
  *	child.c			a child's life; storing
  *	child_files.c		opening and checking .forward and :include: files
  *	child_run.c		running a command
@@ -102,7 +103,19 @@ struct worker *worker_take(enum worker_kind kind, const struct target *target, s
 struct ipc *worker_ipc(struct worker *worker);
 void worker_give_back(struct worker *worker, bool healthy);
 
+/* ---- launcher.c ---- */
+
+/* Makes it. In prepare(), before anything is open that it is not to have. */
+int launcher_start(struct error *err);
+/* A child that runs commands as that user, at the other end of this connection. Waits to be heard. */
+int launcher_make_child(const struct target *target, int connection, struct error *err);
+/* That process was it: without it no command can be run. */
+bool launcher_was(pid_t pid);
+
 /* ---- child.c ---- */
+
+/* All but standard input and output, the log and the one socket. */
+void child_close_others(int keep);
 
 /* The rest of a child's life. */
 void child_serve(int fd, enum worker_kind kind, const struct target *target)

@@ -14,6 +14,8 @@
 #include "table/tokens.h"
 #include "user/user.h"
 
+#define PLACE_LOGGED 200 /* bytes of a path or command in the log */
+
 void deliver_answer_free(struct answer *answer)
 {
 	str_free(&answer->text);
@@ -54,8 +56,10 @@ void target_free(struct target *target)
 
 static int deliver_prepare(struct error *err)
 {
-	int r = target_prepare(err);
+	int r = launcher_start(err);
 
+	if (r == 0)
+		r = target_prepare(err);
 	if (r == 0)
 		r = check_prepare(err);
 	if (r == 0)
@@ -96,8 +100,42 @@ static void add_headers(struct str *headers, struct view sender, struct view ori
 	}
 }
 
+/* A delivery under way: of which message, as whom, to what. */
+struct delivery {
+	struct view queue_id;
+	const struct target *target;
+	const char *kind;
+	struct view place; /* a path, or a command */
+	bool in_mailbox;
+};
+
+/*
+ * Every delivery leaves a line here, whoever asked for it: `local` is not the only program of its
+ * user, and the queue's own lines come from those who ask.
+ */
+static void delivery_note(const struct ipc *ipc, const struct delivery *d, const char *came_to)
+{
+	_cleanup_(str_free) struct str place = STR_EMPTY;
+	pid_t pid = 0;
+	uid_t uid = 0;
+	gid_t gid;
+
+	(void)ipc_peer(ipc, &pid, &uid, &gid);
+	str_append_printable(&place, view_first(d->place, PLACE_LOGGED));
+	log_info("%.*s%s%s %s, user=%s, uid=%u, asked by process %d of uid %u: %s",
+		 VIEW_ARG(d->queue_id), d->queue_id.len > 0 ? ": " : "", d->kind, str_cstr(&place),
+		 d->target->name, (unsigned)d->target->uid, (int)pid, (unsigned)uid, came_to);
+}
+
+static const char *outcome_word(uint8_t outcome)
+{
+	return outcome == OUTCOME_DELIVERED ? "done"
+	       : outcome == OUTCOME_FAILED  ? "failed"
+					    : "put off";
+}
+
 /* The child's result becomes ours, with the user's name beside it where mail is in a mailbox. */
-static int pass_result(struct ipc *ipc, struct worker *worker, int r, struct view user)
+static int pass_result(struct ipc *ipc, struct worker *worker, int r, const struct delivery *d)
 {
 	struct message m = { .type = MSG_none };
 	int sent;
@@ -113,10 +151,14 @@ static int pass_result(struct ipc *ipc, struct worker *worker, int r, struct vie
 
 		answer_set(&answer, OUTCOME_DEFERRED, "4.3.0", "the delivering process failed: %s",
 			   strerror(-r));
+		delivery_note(ipc, d, "not known, its process failed");
 		worker_give_back(worker, false);
 		return deliver_send_answer(ipc, &answer);
 	}
-	m.result.remote = m.result.outcome == OUTCOME_DELIVERED ? user : VIEW_NONE;
+	delivery_note(ipc, d, outcome_word(m.result.outcome));
+	m.result.remote = d->in_mailbox && m.result.outcome == OUTCOME_DELIVERED
+				  ? view_of(d->target->name)
+				  : VIEW_NONE;
 	sent = ipc_send_message(ipc, MSG_result, &m.result);
 	worker_give_back(worker, true);
 	return sent;
@@ -159,7 +201,14 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 		     .path = str_view(&target.path), .folder = m->folder,
 		     .headers = str_view(&headers), .sender = m->sender,
 		     .limit = (uint64_t)target.limit, CONTENT_SENT(&content));
-	return pass_result(ipc, worker, r, view_of(target.name));
+	return pass_result(ipc, worker, r,
+			   &(const struct delivery){
+				   .queue_id = m->queue_id,
+				   .target = &target,
+				   .kind = target.format == STORE_MAILDIR ? "maildir" : "mbox",
+				   .place = str_view(&target.path),
+				   .in_mailbox = true,
+			   });
 }
 
 static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
@@ -198,7 +247,13 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 			     .sender = m->sender, .limit = (uint64_t)target.limit,
 			     CONTENT_SENT(&content));
 	}
-	return pass_result(ipc, worker, r, VIEW_NONE);
+	return pass_result(ipc, worker, r,
+			   &(const struct delivery){
+				   .queue_id = m->queue_id,
+				   .target = &target,
+				   .kind = command ? "command" : "file",
+				   .place = m->target,
+			   });
 }
 
 static int deliver_read_source(struct ipc *ipc, const struct msg_source_read *m)

@@ -26,7 +26,7 @@ struct worker {
 	enum worker_kind kind;
 	uid_t uid;
 	gid_t gid;
-	pid_t pid; /* 0: it has ended */
+	pid_t pid; /* 0: it has ended; -1: not a child of ours, its connection tells */
 	struct ipc *ipc;
 	bool busy;
 	char *user; /* for whom it is busy; many may share an uid */
@@ -61,6 +61,10 @@ static void note_end(pid_t pid, int status)
 	if (WIFSIGNALED(status))
 		log_warning("delivering process %d was ended by signal %d", (int)pid,
 			    WTERMSIG(status));
+	if (launcher_was(pid)) {
+		log_error("the process that makes those that run commands has ended");
+		daemon_retire(); /* a successor has a new one */
+	}
 	if (ended == NULL)
 		return;
 	ended->pid = 0;
@@ -114,16 +118,21 @@ void workers_start(void)
 
 /* ---- making children ---- */
 
-/* All but standard input and output, the log and the one socket. */
-static void close_others(int keep)
+/* Those that store are children of ours; those that run commands are the launcher's: *pid is -1. */
+static int worker_fork(enum worker_kind kind, const struct target *target, int connection,
+		       pid_t *pid, struct error *err)
 {
-	int low = MIN(keep, log_descriptor()), high = MAX(keep, log_descriptor());
-
-	if (low > 3)
-		close_range(3, (unsigned)low - 1, 0);
-	if (high > low + 1)
-		close_range((unsigned)MAX(low + 1, 3), (unsigned)high - 1, 0);
-	close_range((unsigned)MAX(high + 1, 3), ~0U, 0);
+	*pid = -1;
+	if (kind == WORKER_RUN)
+		return launcher_make_child(target, connection, err);
+	*pid = fork();
+	if (*pid == 0) {
+		task_after_fork();
+		target_forget();
+		child_close_others(connection);
+		child_serve(connection, kind, target);
+	}
+	return *pid < 0 ? error_errno(err, "make a delivering process") : 0;
 }
 
 static struct worker *worker_make(enum worker_kind kind, const struct target *target,
@@ -137,18 +146,10 @@ static struct worker *worker_make(enum worker_kind kind, const struct target *ta
 		error_errno(err, "make a socket pair");
 		return NULL;
 	}
-	pid = fork();
-	if (pid < 0) {
-		error_errno(err, "make a delivering process");
+	if (worker_fork(kind, target, pair[1], &pid, err) < 0) {
 		close(pair[0]);
 		close(pair[1]);
 		return NULL;
-	}
-	if (pid == 0) {
-		task_after_fork();
-		target_forget();
-		close_others(pair[1]);
-		child_serve(pair[1], kind, target);
 	}
 	close(pair[1]);
 	worker = mem_new(struct worker);
@@ -201,7 +202,9 @@ struct worker *worker_take(enum worker_kind kind, const struct target *target, s
 	for (;;) {
 		bool busy, share = has_its_share(kind, target);
 
-		worker = find_idle(kind, target, &busy);
+		while ((worker = find_idle(kind, target, &busy)) != NULL &&
+		       !ipc_is_alive(worker->ipc))
+			worker_end(worker);
 		if (worker != NULL && !share)
 			break;
 		worker = NULL;

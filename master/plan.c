@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "daemon/programs.h"
 #include "ipc/ipc.h"
@@ -35,17 +36,16 @@ static size_t process_count(const struct service *line)
 /* daemon_directory, or the folder in which this program is. */
 static void find_programs(struct str *folder)
 {
-	char self[PATH_MAX];
-	ssize_t n;
+	_cleanup_(str_free) struct str self = STR_EMPTY, above = STR_EMPTY;
 
 	if (param.daemon_directory[0] != '\0') {
 		str_append_cstr(folder, param.daemon_directory);
 		return;
 	}
-	n = readlink("/proc/self/exe", self, sizeof(self));
-	if (n > 0)
-		str_append(folder, view_make(self, (size_t)n));
-	str_truncate(folder, MIN(view_find_last_byte(str_view(folder), '/'), folder->len));
+	if (io_read_link("/proc/self/exe", &self) < 0)
+		return;
+	io_folder_of(str_cstr(&self), &above);
+	str_append(folder, str_view(&above));
 }
 
 static void add_unix_socket(struct plan_service *service, const char *name)

@@ -14,7 +14,7 @@ static const struct daemon_program program = {
 	.prepare = pop3d_prepare,
 	.start = login_start,
 	.serve_client = pop3_login_serve,
-	.make_room = login_make_room,
+	.make_room = spare_end_one,
 };
 
 int main(int argc, char **argv)

@@ -108,6 +108,7 @@ static int accept_login(struct session *s, struct view mechanism, const struct a
 	for (size_t i = 0; i < mechanism.len; i++)
 		str_append_byte(&s->sasl_method, ascii_upper(mechanism.data[i]));
 	metric_add(METRIC_logins, 1);
+	spare_remove(&s->spare);
 	return reply(s, "235 2.7.0 Authentication successful");
 }
 

@@ -5,8 +5,7 @@
 #include "server.h"
 #include "session.h"
 
-/* The network that is one client for anvil. */
-static struct view client_of(struct session *s)
+struct view limit_network(struct session *s)
 {
 	if (s->network.len == 0)
 		address_prefix(view_of(s->peer->text),
@@ -20,7 +19,7 @@ bool limit_exceeded(struct session *s, uint8_t kind, int64_t limit, const char *
 	uint32_t connections, rate;
 
 	if (limit == 0 || s->is_trusted ||
-	    anvil_event(kind, view_of(server.service), client_of(s), &connections, &rate) < 0)
+	    anvil_event(kind, view_of(server.service), limit_network(s), &connections, &rate) < 0)
 		return false;
 	if (rate <= (uint64_t)limit)
 		return false;
@@ -36,8 +35,8 @@ bool limit_connection(struct session *s)
 	uint32_t connections, rate;
 
 	if ((most == 0 && most_often == 0) || s->is_trusted ||
-	    anvil_event(ANVIL_CONNECT, view_of(server.service), client_of(s), &connections, &rate) <
-		    0)
+	    anvil_event(ANVIL_CONNECT, view_of(server.service), limit_network(s), &connections,
+			&rate) < 0)
 		return false;
 	s->counted = true;
 	if (most > 0 && connections > (uint64_t)most) {
@@ -58,6 +57,6 @@ void limit_disconnect(struct session *s)
 	uint32_t connections, rate;
 
 	if (s->counted)
-		anvil_event(ANVIL_DISCONNECT, view_of(server.service), client_of(s), &connections,
-			    &rate);
+		anvil_event(ANVIL_DISCONNECT, view_of(server.service), limit_network(s),
+			    &connections, &rate);
 }

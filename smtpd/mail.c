@@ -77,5 +77,6 @@ int verb_mail(struct session *s, struct view argument)
 	if (given.len > 0 && route_canonical_form(server.routes, str_view(&given), &t->sender) < 0)
 		return reply(s, "451 4.3.0 Error: temporary lookup failure");
 	s->state = STATE_MAIL;
+	spare_remove(&s->spare);
 	return mail_ask_policy(s, argument);
 }

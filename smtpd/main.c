@@ -24,6 +24,7 @@ static const struct daemon_program program = {
 	.prepare = smtpd_prepare,
 	.start = smtpd_start,
 	.serve_client = session_serve,
+	.make_room = spare_end_one,
 };
 
 int main(int argc, char **argv)

@@ -132,6 +132,9 @@ void session_leave(struct session *s, int r)
 		reply(s, "421 4.4.2 %s Error: timeout exceeded", param.myhostname);
 	} else if (r == -ESHUTDOWN) {
 		reply(s, "421 4.3.2 %s Service shutting down", param.myhostname);
+	} else if (s->spare.gives_way) {
+		log_info("disconnected for a new client: %s", str_cstr(&s->who));
+		reply(s, "421 4.3.2 %s All server ports are busy", param.myhostname);
 	} else {
 		log_info("lost connection after %s from %s", s->where, str_cstr(&s->who));
 	}

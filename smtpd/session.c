@@ -31,6 +31,7 @@ static void session_freep(struct session **session)
 {
 	struct session *s = *session;
 
+	spare_remove(&s->spare);
 	limit_disconnect(s);
 	transaction_reset(s);
 	free(s->transaction.recipients);
@@ -271,6 +272,7 @@ void session_serve(struct stream *io, const struct peer *peer)
 {
 	_cleanup_(session_freep) struct session *s = session_new(io, peer);
 
+	spare_add(&s->spare, stream_fd(io), limit_network(s));
 	if (session_greet(s) == SESSION_GOES_ON)
 		smtp_session_converse(s);
 	transaction_reset(s);

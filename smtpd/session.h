@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "daemon/daemon.h"
+#include "daemon/spare.h"
 #include "mail/lineends.h"
 #include "policy/policy.h"
 #include "services/clients.h"
@@ -78,6 +79,7 @@ struct session {
 	enum session_state state;
 	struct str name, reverse_name; /* of the client; name "unknown" unless verified */
 	struct str network;	       /* as which anvil counts it */
+	struct spare spare;	       /* has given no MAIL and no password */
 	struct str who;		       /* "name[address]" for the log */
 	bool name_temporary;	       /* the DNS failed */
 	bool is_trusted;	       /* exempt from rate limits */
@@ -218,6 +220,8 @@ void extensions_read_discarded(void);
 /* Counts an event; true if it is over the limit (0: none), which has been logged. */
 bool limit_exceeded(struct session *s, uint8_t kind, int64_t limit, const char *what);
 bool limit_connection(struct session *s);
+/* The network that is one client. */
+struct view limit_network(struct session *s);
 void limit_disconnect(struct session *s);
 
 /* ---- options.c ---- */

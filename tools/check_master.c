@@ -61,15 +61,15 @@ static void check_ask_master(const char *master, const char *directory, struct s
 
 void check_master(void)
 {
-	_cleanup_(str_free) struct str answer = STR_EMPTY;
-	char master[PATH_MAX], directory[PATH_MAX];
+	_cleanup_(str_free) struct str answer = STR_EMPTY, master = STR_EMPTY;
+	_cleanup_free_ char *directory = realpath(tool_directory(), NULL);
 	struct view rest, line;
 
-	if (realpath(tool_directory(), directory) == NULL || !instance_find_master(master)) {
+	if (directory == NULL || !instance_find_master(&master)) {
 		check_error("there is no libexec/posta/master beside bin/posta");
 		return;
 	}
-	check_ask_master(master, directory, &answer);
+	check_ask_master(str_cstr(&master), directory, &answer);
 	rest = str_view(&answer);
 	while (view_next_word(&rest, "\n", &line)) {
 		if (view_starts(line, VIEW("error ")))

@@ -5,11 +5,11 @@
 #include "tools/instance.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "task/task.h"
@@ -31,23 +31,16 @@ bool instance_find(const char *verb)
 	return true;
 }
 
-bool instance_find_master(char path[static PATH_MAX])
+bool instance_find_master(struct str *path)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	_cleanup_(str_free) struct str self = STR_EMPTY, above = STR_EMPTY;
 
-	if (n < 0)
+	if (io_read_link("/proc/self/exe", &self) < 0)
 		return false;
-	self[n] = '\0';
-	for (int level = 0; level < 2; level++) {
-		char *slash = strrchr(self, '/');
-
-		if (slash == NULL)
-			return false;
-		*slash = '\0';
-	}
-	return snprintf(path, PATH_MAX, "%s/libexec/posta/master", self) < PATH_MAX &&
-	       access(path, X_OK) == 0;
+	io_folder_of(str_cstr(&self), &above);
+	io_folder_of(str_cstr(&above), &self);
+	str_printf(path, "%s/libexec/posta/master", str_cstr(&self));
+	return access(str_cstr(path), X_OK) == 0;
 }
 
 struct question {

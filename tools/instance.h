@@ -2,9 +2,9 @@
 #ifndef TOOLS_INSTANCE_H
 #define TOOLS_INSTANCE_H
 
-#include <limits.h>
 #include <stdbool.h>
 
+#include "base/str.h"
 #include "ipc/ipc.h"
 
 /*
@@ -13,7 +13,7 @@
  */
 bool instance_find(const char *verb);
 /* The program: libexec/posta/master beside bin/posta, in the build tree and where it is installed. */
-bool instance_find_master(char path[static PATH_MAX]);
+bool instance_find_master(struct str *path);
 /*
  * Connects to master's socket and calls `talk` as a task; returns its status, or TOOL_NO with
  * "not running".

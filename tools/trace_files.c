@@ -18,7 +18,8 @@
 #include "conf/conf.h"
 
 /* JSON may take two bytes for one, and a syslog daemon puts something in front. */
-#define LINE_SIZE (2 * LOG_LINE_MAX + 1024)
+#define LINE_SIZE  (2 * LOG_LINE_MAX + 1024)
+#define COPY_BLOCK 65536
 
 static void add_path(struct trace_files *files, const char *path)
 {
@@ -96,7 +97,7 @@ int trace_files_find(struct trace_files *files, struct error *err)
 
 static int keep_input(char path[static 64], struct error *err)
 {
-	char bytes[65536];
+	_cleanup_free_ char *bytes = mem_new_bytes(COPY_BLOCK);
 	ssize_t n;
 
 	snprintf(path, 64, "/tmp/posta-trace-XXXXXX");
@@ -105,7 +106,7 @@ static int keep_input(char path[static 64], struct error *err)
 	if (fd < 0)
 		return error_errno(err, "create %s", path);
 	unlink(path);
-	while ((n = read(STDIN_FILENO, bytes, sizeof(bytes))) > 0)
+	while ((n = read(STDIN_FILENO, bytes, COPY_BLOCK)) > 0)
 		if (write(fd, bytes, (size_t)n) != n)
 			return error_errno(err, "write %s", path);
 	if (n < 0)
@@ -153,7 +154,7 @@ static bool log_read_line(gzFile file, char *line, size_t *len)
 static int read_one(const char *path, void (*each)(void *argument, struct view line),
 		    void *argument, struct error *err)
 {
-	char line[LINE_SIZE];
+	_cleanup_free_ char *line = mem_new_bytes(LINE_SIZE);
 	size_t len;
 	gzFile file = gzopen(path, "rbe"); /* reads what is not compressed as it is */
 	int problem;

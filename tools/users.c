@@ -21,9 +21,9 @@
 
 struct users_file {
 	char type[16];
-	char path[PATH_MAX - 64];
+	char *path;
 	char passwords_type[16];
-	char passwords[PATH_MAX - 64];
+	char *passwords;
 	int lock; /* the folder, locked */
 	struct str text;
 	struct str before; /* the text as it was, without passwords; empty: there was none */
@@ -41,6 +41,8 @@ static void users_file_close(struct users_file *file)
 		mem_wipe(file->text.data, file->text.size);
 	str_free(&file->text);
 	str_free(&file->before);
+	free(file->path);
+	free(file->passwords);
 	if (file->lock >= 0)
 		close(file->lock);
 }
@@ -56,9 +58,12 @@ static void hand_to_auth(const char *path)
 		(void)!chmod(path, 0640);
 }
 
-static void users_index_path(const char *type, const char *path, char index[PATH_MAX])
+/* Replaces *index. */
+static const char *users_index_path(const char *type, const char *path, struct str *index)
 {
-	snprintf(index, PATH_MAX, "%s%s", path, strcmp(type, "lmdb") == 0 ? ".lmdb" : ".db");
+	str_clear(index);
+	str_printf(index, "%s%s", path, strcmp(type, "lmdb") == 0 ? ".lmdb" : ".db");
+	return str_cstr(index);
 }
 
 /* "x" in place of each password, as in passwd(5). */
@@ -96,13 +101,12 @@ static int users_build_public(const char *type, const char *path, struct view te
 static int users_build_passwords(const char *type, const char *path, struct view text,
 				 struct str *report)
 {
-	char index[PATH_MAX];
+	_cleanup_(str_free) struct str index = STR_EMPTY;
 	int r = table_build_text(type, path, text, 0600, SOURCE_USERS, report);
 
 	if (r < 0)
 		return r;
-	users_index_path(type, path, index);
-	hand_to_auth(index);
+	hand_to_auth(users_index_path(type, path, &index));
 	return 0;
 }
 
@@ -120,14 +124,13 @@ int users_build(const char *type, const char *users, const char *passwords, stru
  */
 static bool users_public_is_same(const struct users_file *file)
 {
-	_cleanup_(str_free) struct str stripped = STR_EMPTY;
+	_cleanup_(str_free) struct str stripped = STR_EMPTY, index = STR_EMPTY;
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
-	char index[PATH_MAX];
 	struct stat st;
 
 	users_strip(str_view(&file->text), &stripped);
-	users_index_path(file->type, file->path, index);
-	if (!view_eq(str_view(&stripped), str_view(&file->before)) || stat(index, &st) < 0)
+	if (!view_eq(str_view(&stripped), str_view(&file->before)) ||
+	    stat(users_index_path(file->type, file->path, &index), &st) < 0)
 		return false;
 	times[1] = st.st_mtim;
 	return utimensat(AT_FDCWD, file->path, times, 0) == 0;
@@ -136,8 +139,8 @@ static bool users_public_is_same(const struct users_file *file)
 /* ---- the file ---- */
 
 /* "hash:/path" of the first table in the parameter. */
-static int users_table_of(const char *parameter, const char *value, char type[16],
-			  char path[PATH_MAX - 64], struct error *err)
+static int users_table_of(const char *parameter, const char *value, char type[16], char **path,
+			  struct error *err)
 {
 	struct view rest = view_of(value), first;
 	size_t colon;
@@ -156,17 +159,18 @@ static int users_table_of(const char *parameter, const char *value, char type[16
 	first = view_from(first, colon + 1);
 	if (first.len >= PATH_MAX - 64)
 		return error_set(err, -ENAMETOOLONG, "the path of %s is too long", parameter);
-	snprintf(path, PATH_MAX - 64, "%.*s", VIEW_ARG(first));
+	free(*path);
+	*path = mem_strndup(first.data, first.len);
 	return 0;
 }
 
 static int find_file(struct users_file *file, struct error *err)
 {
-	int r = users_table_of("mailbox_users", param.mailbox_users, file->type, file->path, err);
+	int r = users_table_of("mailbox_users", param.mailbox_users, file->type, &file->path, err);
 
 	if (r == 0)
 		r = users_table_of("mailbox_passwords", param.mailbox_passwords,
-				   file->passwords_type, file->passwords, err);
+				   file->passwords_type, &file->passwords, err);
 	if (r == 0 && strcmp(file->path, file->passwords) == 0)
 		return error_set(err, -EINVAL,
 				 "mailbox_passwords and mailbox_users are the same: the passwords "
@@ -177,14 +181,12 @@ static int find_file(struct users_file *file, struct error *err)
 /* The file itself is replaced by each change, so the lock is on its folder. */
 static int lock_folder(struct users_file *file, struct error *err)
 {
-	char folder[PATH_MAX];
-	const char *slash = strrchr(file->path, '/');
+	_cleanup_(str_free) struct str folder = STR_EMPTY;
 
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - file->path) + 1 : 1,
-		 slash ? file->path : ".");
-	file->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	io_folder_of(file->path, &folder);
+	file->lock = open(str_cstr(&folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (file->lock < 0 || flock(file->lock, LOCK_EX) < 0)
-		return error_errno(err, "lock the folder %s", folder);
+		return error_errno(err, "lock the folder %s", str_cstr(&folder));
 	return 0;
 }
 
@@ -431,18 +433,19 @@ int users_complete(struct str *report)
 	_cleanup_(users_file_close) struct users_file file = { .lock = -1 };
 	_cleanup_(str_free) struct str ended = STR_EMPTY; /* nothing runs */
 	struct stat text, users, passwords;
-	char index[PATH_MAX];
+	_cleanup_(str_free) struct str index = STR_EMPTY;
 
 	/* Tables of other kinds are somebody else's. */
 	if (find_file(&file, NULL) < 0 || stat(file.path, &text) < 0)
 		return 0;
-	users_index_path(file.type, file.path, index);
 
-	bool whole = stat(index, &users) == 0 && !is_older(&users.st_mtim, &text.st_mtim);
+	bool whole = stat(users_index_path(file.type, file.path, &index), &users) == 0 &&
+		     !is_older(&users.st_mtim, &text.st_mtim);
 
-	users_index_path(file.passwords_type, file.passwords, index);
 	/* The time of the text's last change of any kind: its other time may have been set back. */
-	if (whole && stat(index, &passwords) == 0 && !is_older(&passwords.st_ctim, &text.st_ctim))
+	if (whole &&
+	    stat(users_index_path(file.passwords_type, file.passwords, &index), &passwords) == 0 &&
+	    !is_older(&passwords.st_ctim, &text.st_ctim))
 		return 0;
 	return users_compile(&ended, report);
 }

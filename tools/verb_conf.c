@@ -330,7 +330,7 @@ static int write_main(const char *path, struct view old, const struct conf_edit 
 static int edit_main(char *const *changes, enum edit kind)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY, report = STR_EMPTY;
-	struct conf_edit edits[EDITS_MAX];
+	_cleanup_free_ struct conf_edit *edits = mem_new_array(struct conf_edit, EDITS_MAX);
 	struct error err = ERROR_NONE;
 	size_t count = 0;
 	int status = TOOL_DONE;
@@ -361,7 +361,7 @@ struct job {
 	int about; /* -m and its kin; 0: none */
 	const char *about_mode;
 	enum conf_services_what what;
-	struct conf_override overrides[OVERRIDES_MAX];
+	struct conf_override *overrides; /* OVERRIDES_MAX at most */
 	size_t override_count;
 };
 
@@ -376,6 +376,7 @@ static int conf_add_override(struct job *job, char *text)
 	struct view value = view_trim(view_of(equals + 1));
 	struct view name = view_trim(view_of(text));
 
+	array_grow(job->overrides, job->override_count);
 	job->overrides[job->override_count++] = (struct conf_override){
 		.name = mem_strndup(name.len ? name.data : "", name.len),
 		.value = mem_strndup(value.len ? value.data : "", value.len),
@@ -532,5 +533,6 @@ int verb_conf(int argc, char **argv)
 		free((char *)(uintptr_t)job.overrides[i].name);
 		free((char *)(uintptr_t)job.overrides[i].value);
 	}
+	free(job.overrides);
 	return status;
 }

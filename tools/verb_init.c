@@ -93,14 +93,15 @@ static bool is_plain_path(const char *path)
 
 static int init_make_directory(struct init *init, const char *given, struct error *err)
 {
-	char absolute[PATH_MAX];
+	_cleanup_free_ char *absolute = NULL;
 	struct stat st;
 	_cleanup_(str_free) struct str conf = STR_EMPTY;
 	int r = io_make_directories(given, 0755, err);
 
 	if (r < 0)
 		return r;
-	if (realpath(given, absolute) == NULL)
+	absolute = realpath(given, NULL);
+	if (absolute == NULL)
 		return error_errno(err, "%s", given);
 	if (!is_plain_path(absolute))
 		return error_set(err, -EINVAL,

@@ -127,7 +127,8 @@ int verb_start(int argc, char **argv)
 	static const struct option options[] = { { "foreground", no_argument, NULL, 'f' },
 						 { "help", no_argument, NULL, 'H' },
 						 { 0 } };
-	char master[PATH_MAX], directory[PATH_MAX];
+	_cleanup_(str_free) struct str master = STR_EMPTY;
+	_cleanup_free_ char *directory = NULL;
 	bool foreground = false;
 	int option;
 
@@ -142,15 +143,16 @@ int verb_start(int argc, char **argv)
 	}
 	if (optind < argc)
 		return tool_usage("start", "%s is not understood", argv[optind]);
-	if (realpath(tool_directory(), directory) == NULL)
+	directory = realpath(tool_directory(), NULL);
+	if (directory == NULL)
 		return tool_fail("start", "%s: %s", tool_directory(), strerror(errno));
-	if (!instance_find_master(master))
+	if (!instance_find_master(&master))
 		return tool_fail("start", "there is no libexec/posta/master beside bin/posta");
 	if (geteuid() == 0 && !start_has_accounts())
 		return TOOL_NO;
 	complete_users();
 	if (!foreground)
-		return start_in_background(master, directory);
-	execl(master, "master", "-c", directory, (char *)NULL);
-	return tool_fail("start", "%s: %s", master, strerror(errno));
+		return start_in_background(str_cstr(&master), directory);
+	execl(str_cstr(&master), "master", "-c", directory, (char *)NULL);
+	return tool_fail("start", "%s: %s", str_cstr(&master), strerror(errno));
 }

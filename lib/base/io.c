@@ -164,26 +164,39 @@ int io_sync_directory(const char *path)
 	return 0;
 }
 
-/* The folder that holds `path`, in a buffer of PATH_MAX. */
-static const char *parent_of(const char *path, char *buffer)
+void io_folder_of(const char *path, struct str *folder)
 {
 	const char *slash = strrchr(path, '/');
 
 	if (slash == NULL)
-		return ".";
-	if (slash == path)
-		return "/";
-	snprintf(buffer, PATH_MAX, "%.*s", (int)(slash - path), path);
-	return buffer;
+		str_set(folder, VIEW("."));
+	else
+		str_set(folder, view_make(path, slash == path ? 1 : (size_t)(slash - path)));
+}
+
+int io_read_link(const char *path, struct str *target)
+{
+	ssize_t n;
+
+	str_clear(target);
+	n = readlink(path, str_reserve(target, PATH_MAX), PATH_MAX);
+	if (n < 0)
+		return -errno;
+	if (n == PATH_MAX)
+		return -ENAMETOOLONG;
+	str_grow(target, (size_t)n);
+	return 0;
 }
 
 int io_replace_file(const char *path, struct view content, mode_t mode, struct error *err)
 {
-	char aside[PATH_MAX], folder[PATH_MAX];
+	_cleanup_(str_free) struct str beside = STR_EMPTY, folder = STR_EMPTY;
+	const char *aside;
 	struct stat before;
 	int r;
 
-	snprintf(aside, sizeof(aside), "%s.%016llx.tmp", path, (unsigned long long)random_u64());
+	str_printf(&beside, "%s.%016llx.tmp", path, (unsigned long long)random_u64());
+	aside = str_cstr(&beside);
 
 	_cleanup_fd_ int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
@@ -201,7 +214,8 @@ int io_replace_file(const char *path, struct view content, mode_t mode, struct e
 		unlink(aside);
 		return error_code(err, r, "write %s", path);
 	}
-	r = io_sync_directory(parent_of(path, folder));
+	io_folder_of(path, &folder);
+	r = io_sync_directory(str_cstr(&folder));
 	if (r < 0)
 		return error_code(err, r, "fsync the folder of %s", path);
 	return 0;
@@ -210,21 +224,22 @@ int io_replace_file(const char *path, struct view content, mode_t mode, struct e
 /* What is in it shall not be lost with its name. The folder above may be closed to us: not our doing. */
 static int make_durable_directory(const char *path, mode_t mode)
 {
-	char above[PATH_MAX];
+	_cleanup_(str_free) struct str above = STR_EMPTY;
 	int r;
 
 	if (mkdir(path, mode) < 0)
 		return errno == EEXIST ? 0 : -errno;
-	r = io_sync_directory(parent_of(path, above));
+	io_folder_of(path, &above);
+	r = io_sync_directory(str_cstr(&above));
 	return r == -EACCES ? 0 : r;
 }
 
 int io_make_directories(const char *path, mode_t mode, struct error *err)
 {
-	char part[PATH_MAX];
+	_cleanup_free_ char *part = mem_strdup(path);
 	struct stat st;
 
-	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
+	if (strlen(path) >= PATH_MAX)
 		return error_set(err, -ENAMETOOLONG, "path too long: %.100s...", path);
 	for (char *at = part + 1;; at++) {
 		if (*at != '/' && *at != '\0')

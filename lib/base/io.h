@@ -38,6 +38,10 @@ int io_read_file(const char *path, size_t limit, struct str *out, struct error *
 int io_replace_file(const char *path, struct view content, mode_t mode, struct error *err);
 /* fsync of the directory `path` itself. */
 int io_sync_directory(const char *path);
+/* The folder that holds `path`: "." without a slash, "/" for what is there. Replaces *folder. */
+void io_folder_of(const char *path, struct str *folder);
+/* Where a symbolic link leads, as it stands in it. Replaces *target. 0 or a negative errno. */
+int io_read_link(const char *path, struct str *target);
 /* mkdir -p; what is made is durable, existing directories are left as they are. */
 int io_make_directories(const char *path, mode_t mode, struct error *err);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "conf/state.h"
 
@@ -58,24 +59,23 @@ static void compute_names(void)
  */
 static void compute_daemon_directory(void)
 {
-	char exe[PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	_cleanup_(str_free) struct str exe = STR_EMPTY;
 	static const char home[] = "/libexec/posta";
 
 	if (is_set("daemon_directory"))
 		return;
-	if (len <= 0) {
+	if (io_read_link("/proc/self/exe", &exe) < 0) {
 		conf_set_computed("daemon_directory", "/usr"
 						      "/libexec/posta");
 		return;
 	}
-	exe[len] = '\0';
 
-	struct view folder = view_first(view_of(exe), view_find_last_byte(view_of(exe), '/'));
+	struct view whole = str_view(&exe);
+	struct view folder = view_first(whole, view_find_last_byte(whole, '/'));
 
 	if (view_ends(folder, view_of(home))) {
-		exe[folder.len] = '\0';
-		conf_set_computed("daemon_directory", exe);
+		str_truncate(&exe, folder.len);
+		conf_set_computed("daemon_directory", str_cstr(&exe));
 		return;
 	}
 	struct view prefix = view_first(folder, view_find_last_byte(folder, '/'));

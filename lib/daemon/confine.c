@@ -226,7 +226,7 @@ static int switch_user(const struct program *program, const struct identity *id,
 /*
  * Landlock says the same as chroot and seccomp once more, and all of it where there is no chroot:
  * nothing to open for those that open nothing, the queue for those that own it, nothing to write
- * for those that only read. The privileged partners limit their children.
+ * for those that only read. The privileged partners deliver anywhere: they limit their children.
  */
 static int limit_program_files(const struct program *program, struct str *text, struct error *err)
 {
@@ -249,8 +249,8 @@ static int limit_program_files(const struct program *program, struct str *text, 
 }
 
 /*
- * The network and the neighbours. Not where commands are run: they may talk to anybody, and
- * no-new-privileges, which Landlock wants, is not for them.
+ * The network, the neighbours, and what no mail delivery has to do with. Not where modules of PAM
+ * run programs and talk to whom they like.
  */
 static int limit_program_reach(const struct program *program, struct str *text, struct error *err)
 {
@@ -259,6 +259,8 @@ static int limit_program_reach(const struct program *program, struct str *text, 
 
 	if (!(program->calls & CALLS_EXEC))
 		r = daemon_limit_reach(program->calls & CALLS_NETWORK, &limits, err);
+	if (limits & LIMITS_PROGRAMS)
+		str_append_cstr(text, "+programs");
 	if (limits & LIMITS_NETWORK)
 		str_append_cstr(text, "+network");
 	if (limits & LIMITS_SCOPES)
@@ -276,16 +278,6 @@ static int put_on_landlock(const struct program *program, struct str *text, stru
 		r = limit_program_reach(program, &parts, err);
 	str_printf(text, " landlock=%s", parts.len > 0 ? str_cstr(&parts) + 1 : "none");
 	return r;
-}
-
-/*
- * Commands that local delivery runs may be set-gid programs (mailing list managers are), which
- * no-new-privileges would break: the filter is then put on while root may do so without it.
- */
-static bool runs_set_id_programs(const struct program *program)
-{
-	return program->calls & CALLS_EXEC && program->user == DAEMON_PRIVILEGED &&
-	       daemon_running_as_root();
 }
 
 static int put_on_seccomp(unsigned calls, bool new_privileges, struct str *text, struct error *err)
@@ -312,16 +304,12 @@ int daemon_confine(unsigned calls, struct error *err)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 
-	/* A child that runs commands has its parent's filter, and nothing to take away from it. */
-	if (calls & CALLS_EXEC && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
-		return 0;
 	return put_on_seccomp(calls, false, &text, err);
 }
 
 int confine_program(const struct program *program, struct str *text, struct error *err)
 {
 	struct identity id = { 0 };
-	bool early = runs_set_id_programs(program);
 	int r = 0;
 
 	if (daemon_running_as_root() && program->user != DAEMON_PRIVILEGED)
@@ -330,13 +318,27 @@ int confine_program(const struct program *program, struct str *text, struct erro
 		r = set_limits(err);
 	if (r == 0)
 		r = enter_root(program, text, err);
-	if (r == 0 && early)
-		r = put_on_seccomp(program->calls, true, text, err);
 	if (r == 0)
 		r = switch_user(program, &id, text, err);
 	if (r == 0)
 		r = put_on_landlock(program, text, err);
-	if (r == 0 && !early)
+	if (r == 0)
 		r = put_on_seccomp(program->calls, false, text, err);
+	return r;
+}
+
+int daemon_confine_launcher(struct error *err)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	bool as_root = daemon_running_as_root();
+	int r = set_limits(err);
+
+	if (r == 0 && chdir("/") < 0)
+		r = error_errno(err, "enter /");
+	/* Without no-new-privileges only root may put a filter on: before it drops that. */
+	if (r == 0)
+		r = put_on_seccomp(CALLS_EXEC, as_root, &text, err);
+	if (r == 0 && as_root)
+		r = keep_needed_capabilities(err);
 	return r;
 }

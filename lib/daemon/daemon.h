@@ -48,8 +48,9 @@ enum daemon_calls {
 	CALLS_FILES_READ = 2,  /* open for reading, stat, readdir */
 	CALLS_FILES_WRITE = 4, /* create, rename, link, unlink, mkdir, truncate, chmod, lock */
 	CALLS_BECOME = 8,      /* setuid and kin, chroot, fork, wait: the privileged partners */
-	CALLS_EXEC = 16,       /* execve: commands from aliases. What is run inherits the filter and
-				needs anything, so this alone is a list of what is forbidden */
+	CALLS_EXEC = 16,       /* execve: PAM, and daemon_confine_launcher. What is run inherits the
+				filter and needs anything, so this alone is a list of what is
+				forbidden */
 	CALLS_LOAD_CODE =
 		32, /* map memory as code: PAM and NSS modules (CALLS_BECOME has it too) */
 	CALLS_MEMORY_FILES = 64, /* memfd_create */
@@ -123,6 +124,12 @@ int daemon_become(uid_t uid, gid_t gid, const char *user_name, const char *chroo
  */
 int daemon_confine(unsigned calls, struct error *err);
 /*
+ * For a process that a privileged partner has made in prepare() to run commands as users, apart from
+ * the partner itself. They may be set-gid programs (mailing list managers are), which
+ * no-new-privileges would break: where root runs it, it goes without, and without Landlock.
+ */
+int daemon_confine_launcher(struct error *err);
+/*
  * For a program whose children all ask for these calls, before it is confined itself: makes the
  * filter once. To make it takes longer than all else in the birth of a child.
  */
@@ -135,10 +142,11 @@ int daemon_limit_files(const char *const *paths, bool writable, struct error *er
 /*
  * Landlock once more, for what a path does not say: without `network` no TCP connection to others
  * and no port (what is accepted works; a socket that is there already cannot be connected anew),
- * and neither signals to whom this process has not made nor UNIX sockets that are no files.
- * *limits says what of it this kernel has: versions 4 and 6 of its interface, Linux 6.7 and 6.12.
+ * and neither signals to whom this process has not made nor UNIX sockets that are no files. For
+ * all: no program is run, and no device, pipe or socket made in a folder. *limits says what of it
+ * this kernel has: versions 2, 4 and 6 of its interface, Linux 5.19, 6.7 and 6.12.
  */
-enum { LIMITS_NETWORK = 1, LIMITS_SCOPES = 2 };
+enum { LIMITS_PROGRAMS = 1, LIMITS_NETWORK = 2, LIMITS_SCOPES = 4 };
 int daemon_limit_reach(bool network, unsigned *limits, struct error *err);
 
 #endif

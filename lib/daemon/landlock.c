@@ -27,6 +27,12 @@
 #define SCOPE_ABSTRACT	 (UINT64_C(1) << 0) /* version 6: UNIX sockets that are no files */
 #define SCOPE_SIGNAL	 (UINT64_C(1) << 1) /* signals to whom this program has not made */
 
+/* What no program that delivers or serves mail has to do in a folder. */
+#define RIGHTS_NO_MAIL                                                                             \
+	((uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |                    \
+		    LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |                 \
+		    LANDLOCK_ACCESS_FS_MAKE_SOCK))
+
 /* As the kernel has it since version 6; an older one takes less of it. */
 struct ruleset {
 	uint64_t files, network, scopes;
@@ -101,16 +107,19 @@ int daemon_limit_reach(bool network, unsigned *limits, struct error *err)
 	long version = landlock_version();
 	struct ruleset want = {
 		.network = version >= 4 && !network ? NET_BIND_TCP | NET_CONNECT_TCP : 0,
-		/* Any ruleset forbids this one unless it says otherwise. */
-		.files = RIGHT_REFER,
+		/* Any ruleset forbids the first unless it says otherwise. */
+		.files = RIGHT_REFER | RIGHTS_NO_MAIL,
 		.scopes = version >= 6 ? SCOPE_ABSTRACT | SCOPE_SIGNAL : 0,
 	};
 
 	int r;
 
-	*limits = (want.network ? LIMITS_NETWORK : 0) | (want.scopes ? LIMITS_SCOPES : 0);
-	if (*limits == 0)
+	*limits = 0;
+	/* Version 1 cannot say otherwise: nothing could be moved between folders. */
+	if (version < 2)
 		return 0;
+	*limits = LIMITS_PROGRAMS | (want.network ? LIMITS_NETWORK : 0) |
+		  (want.scopes ? LIMITS_SCOPES : 0);
 
 	_cleanup_fd_ int ruleset = make_ruleset(&want, version, err);
 

@@ -151,7 +151,7 @@ static void watch_tables(void *unused)
 
 static void hear_of_tables(void *unused)
 {
-	char events[4096];
+	char events[1024];
 
 	(void)unused;
 	while (task_wait_readable(life.tables_fd, MSEC_FOREVER) == 0) {

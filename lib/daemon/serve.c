@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -28,13 +29,17 @@
 #define LIMIT_NOTE_PAUSE ((msec_t)60 * 1000)
 /* In which one that gives way is gone, or else another has to. */
 #define ROOM_TIME ((msec_t)1000)
+/* A full process looks so often whether a connection waits, and leaves it so long to the others. */
+#define LOOK_TIME   ((msec_t)20)
+#define OTHERS_TIME ((msec_t)5)
 
 struct connection {
 	struct list link; /* in serving.connections */
 	const struct listener *listener;
 	int fd;
 	struct ipc *ipc; /* from another program; else NULL */
-	uid_t uid;	 /* of a stranger at a public socket; else 0 */
+	uid_t uid;	 /* of its program */
+	bool is_strange; /* one at a public socket, not root or ourselves */
 	bool is_served;	 /* it has one of its user's places */
 	struct peer peer;
 };
@@ -99,7 +104,7 @@ static size_t count_of_user(uid_t uid, bool served_only)
 	size_t count = 0;
 
 	list_for_each (&serving.connections, struct connection, link, c)
-		if (c->uid == uid && (c->is_served || !served_only))
+		if (c->ipc != NULL && c->uid == uid && (c->is_served || !served_only))
 			count++;
 	return count;
 }
@@ -110,6 +115,17 @@ static bool stranger_has_room(uid_t uid)
 
 	return serving.connection_count < serving.connection_limit * 3 / 4 &&
 	       count_of_user(uid, false) < places * WAITING_FACTOR;
+}
+
+/*
+ * The suite's own programs: those of one user, whoever has got hold of them, leave connections for
+ * the others and for root.
+ */
+static bool neighbour_has_room(uid_t uid)
+{
+	size_t most = MAX(serving.connection_limit * 3 / 4, (size_t)1);
+
+	return serving.connection_count < most || count_of_user(uid, false) < most;
 }
 
 /* False: its turn did not come in time. */
@@ -125,7 +141,7 @@ static bool stranger_wait_place(const struct connection *c)
 
 static void serve_program(struct connection *c)
 {
-	if (c->uid != 0) {
+	if (c->is_strange) {
 		ipc_set_timeout(c->ipc, param.public_socket_timeout);
 		if (!stranger_wait_place(c))
 			return;
@@ -157,52 +173,49 @@ static void serve_one(void *argument)
 	life_work_end();
 }
 
-/* False: whoever it is has nothing to say here, or too much. *stranger is a stranger's uid, or 0. */
-static bool connection_admit(struct ipc *ipc, const char *socket_name, uid_t *stranger)
+/* False: whoever it is has nothing to say here, or too much. */
+static bool connection_admit(struct connection *c, struct ipc *ipc, const char *socket_name)
 {
 	struct message_set may_send;
+	bool has_room = true;
 	pid_t pid;
-	uid_t uid = (uid_t)-1;
 	gid_t gid;
 
-	(void)ipc_peer(ipc, &pid, &uid, &gid);
-	if (!program_admits(daemon_entry(), socket_name, uid, &may_send)) {
+	c->uid = (uid_t)-1;
+	(void)ipc_peer(ipc, &pid, &c->uid, &gid);
+	if (!program_admits(daemon_entry(), socket_name, c->uid, &may_send)) {
 		ipc_log_refusal(ipc, "connect");
 		return false;
 	}
 	ipc_limit(ipc, &may_send);
-	*stranger = 0;
-	if (!view_starts(view_of(socket_name), VIEW("public/")) || uid == 0 ||
-	    (!daemon_running_as_root() && uid == geteuid()))
-		return true;
-	*stranger = uid;
-	if (stranger_has_room(uid))
-		return true;
-	ipc_log_refusal(ipc, "have so many connections");
-	return false;
+	if (c->uid != 0 && (daemon_running_as_root() || c->uid != geteuid())) {
+		c->is_strange = view_starts(view_of(socket_name), VIEW("public/"));
+		has_room = c->is_strange ? stranger_has_room(c->uid) : neighbour_has_room(c->uid);
+	}
+	if (!has_room)
+		ipc_log_refusal(ipc, "have so many connections");
+	return has_room;
 }
 
 static void connection_start(const struct listener *listener, int fd,
 			     const struct sockaddr_storage *from, socklen_t from_len)
 {
+	struct connection *c = mem_new(struct connection);
 	struct ipc *ipc = NULL;
-	uid_t stranger = 0;
 
 	if (from->ss_family == AF_UNIX && serving.program->serve_ipc != NULL) {
 		ipc = ipc_new(fd);
 		ipc_set_socket_name(ipc, listener->name);
-		if (!connection_admit(ipc, listener->name, &stranger)) {
+		if (!connection_admit(c, ipc, listener->name)) {
 			ipc_free(ipc);
+			free(c);
 			return;
 		}
 	}
 
-	struct connection *c = mem_new(struct connection);
-
 	c->listener = listener;
 	c->fd = fd;
 	c->ipc = ipc;
-	c->uid = stranger;
 	c->peer.address = *from;
 	c->peer.address_length = from_len;
 	list_push_back(&serving.connections, &c->link);
@@ -262,27 +275,52 @@ static size_t connection_limit(void)
 	return MIN(limit, MAX(room, (size_t)1));
 }
 
+static bool is_full(void)
+{
+	return serving.connection_count >= serving.connection_limit && !life_is_retiring();
+}
+
+static void limit_note(const struct listener *listener)
+{
+	if (clock_now() < serving.limit_noted)
+		return;
+	log_warning("%zu connections: others at %s have to wait", serving.connection_count,
+		    listener->name);
+	serving.limit_noted = clock_after(LIMIT_NOTE_PAUSE);
+}
+
 /* Others wait in the line of the listening socket, or go to another process of the service. */
 static void wait_for_slot(const struct listener *listener)
 {
-	while (serving.connection_count >= serving.connection_limit && !life_is_retiring()) {
-		if (clock_now() >= serving.limit_noted) {
-			log_warning("%zu connections: others at %s have to wait",
-				    serving.connection_count, listener->name);
-			serving.limit_noted = clock_after(LIMIT_NOTE_PAUSE);
-		}
+	while (is_full()) {
+		limit_note(listener);
 		wait_on(&serving.slots, MSEC_FOREVER);
 	}
 }
 
-/* One that waits is there: somebody who can be spared gives way to it. */
+static bool connection_waits(const struct listener *listener)
+{
+	struct pollfd fd = { .fd = listener->fd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+/*
+ * Until there is a slot. Another process of the service may have some: so this one does not listen
+ * meanwhile, and only where a connection still waits after a while does somebody who can be spared
+ * give way to it.
+ */
 static void make_slot(const struct listener *listener)
 {
-	while (serving.connection_count >= serving.connection_limit && !life_is_retiring()) {
-		if (!serving.program->make_room()) {
-			wait_for_slot(listener);
-			return;
-		}
+	while (is_full()) {
+		wait_on(&serving.slots, clock_after(LOOK_TIME));
+		if (!is_full() || !connection_waits(listener))
+			continue;
+		wait_on(&serving.slots, clock_after(OTHERS_TIME));
+		if (!is_full() || !connection_waits(listener))
+			continue;
+		if (!serving.program->make_room())
+			limit_note(listener);
 		wait_on(&serving.slots, clock_after(ROOM_TIME));
 	}
 }
@@ -295,10 +333,10 @@ static void accept_all(void *argument)
 	while (r == 0) {
 		if (serving.program->make_room == NULL)
 			wait_for_slot(listener);
+		else
+			make_slot(listener);
 		r = life_is_retiring() ? -ECANCELED
 				       : task_wait_acceptable(listener->fd, MSEC_FOREVER);
-		if (r == 0 && serving.program->make_room != NULL)
-			make_slot(listener);
 		if (r == 0)
 			r = accept_one(listener);
 		if (r < 0 && r != -ECANCELED && r != -ESHUTDOWN) {

@@ -95,9 +95,9 @@ int login_password(struct login *l, struct view user, struct view password)
 
 	if (!login_may_send_password(l))
 		return login_refuse(l, REFUSE_PRIVACY, "");
-	l->asking = true;
+	spare_set_busy(&l->spare, true);
 	r = auth_password(&client, user, password, &answer);
-	l->asking = false;
+	spare_set_busy(&l->spare, false);
 	return r < 0 ? login_refuse(l, REFUSE_TEMPORARY, "") : login_conclude(l, &answer);
 }
 
@@ -136,9 +136,9 @@ static int login_converse(struct login *l, struct auth_exchange *auth, struct au
 		r = login_challenge(l, str_view(&answer->bytes), &response);
 		if (r < 0)
 			break;
-		l->asking = true;
+		spare_set_busy(&l->spare, true);
 		r = auth_respond(auth, str_view(&response), answer) < 0 ? -EAGAIN : 0;
-		l->asking = false;
+		spare_set_busy(&l->spare, false);
 	}
 	/* The mechanism's last word is a challenge too, which the client acknowledges. */
 	if (r == 0 && answer->state == AUTH_OK && answer->bytes.len > 0)
@@ -154,9 +154,9 @@ static int login_run_exchange(struct login *l, struct view mechanism, bool given
 	struct auth_exchange *auth;
 	int r;
 
-	l->asking = true;
+	spare_set_busy(&l->spare, true);
 	auth = auth_begin(&client, mechanism, given, initial, &answer);
-	l->asking = false;
+	spare_set_busy(&l->spare, false);
 	r = login_converse(l, auth, &answer);
 	auth_exchange_free(auth);
 	switch (r) {

@@ -78,10 +78,10 @@ static void say_goodbye(struct login *l, int why)
 		login_end(l, END_SHUTDOWN);
 	else if (why == -ETIMEDOUT)
 		login_end(l, END_IDLE);
-	else if (why == -ENODATA && l->gives_way)
+	else if (why == -ENODATA && l->spare.gives_way)
 		login_end(l, END_CROWD);
 	(void)stream_flush(l->io);
-	if (l->gives_way)
+	if (l->spare.gives_way)
 		log_info("disconnected for a new client: rip=%s", l->peer->text);
 	else if (why < 0 && why != -ENODATA)
 		log_info("disconnected: rip=%s, secured=%s, user=<%s>: %s", l->peer->text,
@@ -95,7 +95,6 @@ void login_serve(struct stream *io, const struct peer *peer, const struct login_
 	struct login l = { .io = io, .peer = peer, .protocol = protocol, .own = own };
 	int r;
 
-	list_init(&l.link);
 	/* Not longer than this for anyone who has not logged in, however busy they look. */
 	stream_set_timeout(io, protocol->timeout());
 	stream_set_deadline(io, clock_after(protocol->timeout()));

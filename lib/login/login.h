@@ -14,13 +14,13 @@
  *		login_start_tls(l)				STARTTLS, STLS, when it has said so
  *
  * States: a connection is *waiting* from its greeting to its login, and counts in the crowd
- * (crowd.c); *asking* while auth decides, when it is not ended for others; then the session's.
+ * (crowd.c); *busy* while auth decides, when it is not ended for others; then the session's.
  */
 #ifndef LOGIN_LOGIN_H
 #define LOGIN_LOGIN_H
 
-#include "base/list.h"
 #include "daemon/daemon.h"
+#include "daemon/spare.h"
 #include "tls/tls.h"
 
 /* Why somebody is not let in: the protocol has a text for each. */
@@ -68,16 +68,14 @@ struct login_protocol {
 };
 
 struct login {
-	struct list link; /* of those who wait, oldest first */
 	const struct login_protocol *protocol;
 	struct stream *io;
 	const struct peer *peer;
-	void *own;	/* the protocol's */
-	bool secured;	/* under TLS */
-	bool waits;	/* is one of the crowd */
-	bool counted;	/* anvil knows of it */
-	bool asking;	/* auth has the word */
-	bool gives_way; /* has been ended for somebody else */
+	void *own;	    /* the protocol's */
+	bool secured;	    /* under TLS */
+	bool waits;	    /* is one of the crowd */
+	bool counted;	    /* anvil knows of it */
+	struct spare spare; /* busy while auth has the word */
 	int64_t bad_commands, failures;
 	struct str user; /* that was tried last, for the log */
 };
@@ -87,8 +85,6 @@ int login_prepare(const struct login_protocol *protocol, struct error *err);
 void login_start(void);
 void login_serve(struct stream *io, const struct peer *peer, const struct login_protocol *protocol,
 		 void *own);
-/* For struct daemon_program: ends the oldest client that has not logged in. */
-bool login_make_room(void);
 
 /* TLS is there and not yet on. */
 bool login_offers_tls(const struct login *l);

@@ -45,8 +45,8 @@ struct mime_parameter {
 };
 struct mime_value {
 	struct str type, subtype; /* lower case; disposition: only type */
-	struct mime_parameter parameters[MIME_PARAMETERS_MAX];
-	size_t count;
+	struct mime_parameter *parameters;
+	size_t count; /* MIME_PARAMETERS_MAX at most */
 };
 /* 0, or -EINVAL where there is no usable type. mime_value_free in both cases. */
 int mime_value_parse(struct view body, struct mime_value *value);

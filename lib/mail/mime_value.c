@@ -1,6 +1,8 @@
 /* "type/subtype; name=value" of Content-Type and Content-Disposition: RFC 2045 5.1, RFC 2231. */
 #include <errno.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "mail/header.h"
 #include "mail/lex.h"
 
@@ -50,7 +52,7 @@ static void skip_to_semicolon(struct view body, size_t *at)
 /* Reads one "name=value"; a piece without '=' is skipped. */
 static void take_parameter(struct view body, size_t *at, struct mime_value *value)
 {
-	struct mime_parameter *parameter = &value->parameters[value->count];
+	struct mime_parameter *parameter;
 
 	lex_skip_space(body, at, NULL);
 
@@ -61,6 +63,9 @@ static void take_parameter(struct view body, size_t *at, struct mime_value *valu
 		return;
 	(*at)++;
 	lex_skip_space(body, at, NULL);
+	array_grow(value->parameters, value->count);
+	parameter = &value->parameters[value->count];
+	*parameter = (struct mime_parameter){ STR_EMPTY, STR_EMPTY };
 	str_append_lower(&parameter->name, name);
 	take_value(body, at, &parameter->value);
 	value->count++;
@@ -218,6 +223,7 @@ void mime_value_free(struct mime_value *value)
 		str_free(&value->parameters[i].name);
 		str_free(&value->parameters[i].value);
 	}
+	free(TAKE(value->parameters));
 	value->count = 0;
 }
 

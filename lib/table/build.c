@@ -14,6 +14,8 @@
 #include "base/random.h"
 #include "table/internal.h"
 
+#define COPY_BLOCK 65536
+
 static const struct index_writer *find_writer(const char *type, struct error *err)
 {
 	if (strcmp(type, "hash") == 0)
@@ -58,15 +60,6 @@ static void become_again(const struct identity *before)
 
 /* ---- putting a file in place ---- */
 
-static const char *folder_of(const char *path, char *buffer)
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(buffer, PATH_MAX, "%.*s", slash ? (int)(slash - path) + (slash == path) : 1,
-		 slash ? path : ".");
-	return buffer;
-}
-
 static int sync_file(const char *path, mode_t mode, struct error *err)
 {
 	_cleanup_fd_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -79,7 +72,7 @@ static int sync_file(const char *path, mode_t mode, struct error *err)
 /* After a crash the old file is there or the new one, whole. */
 static int put_in_place(const char *aside, const char *path, mode_t mode, struct error *err)
 {
-	char folder[PATH_MAX];
+	_cleanup_(str_free) struct str folder = STR_EMPTY;
 	struct stat old;
 	int r;
 
@@ -91,7 +84,8 @@ static int put_in_place(const char *aside, const char *path, mode_t mode, struct
 		return r;
 	if (rename(aside, path) < 0)
 		return error_errno(err, "rename %s to %s", aside, path);
-	r = io_sync_directory(folder_of(path, folder));
+	io_folder_of(path, &folder);
+	r = io_sync_directory(str_cstr(&folder));
 	/* Until every program looks again before it answers anything. */
 	usleep(2 * TABLE_LOOK_PAUSE * 1000);
 	return r < 0 ? error_set(err, r, "fsync of the folder of %s failed", path) : 0;
@@ -193,11 +187,13 @@ static int build_from_text(const struct index_writer *writer, const char *path, 
 			   enum table_source source, mode_t mode, struct str *report)
 {
 	struct collection c = { .path = path, .lines = map_new(), .report = report };
+	_cleanup_(str_free) struct str name = STR_EMPTY;
 	struct error err = ERROR_NONE;
-	char index[PATH_MAX];
+	const char *index;
 	int r;
 
-	snprintf(index, sizeof(index), "%s%s", path, writer->suffix);
+	str_printf(&name, "%s%s", path, writer->suffix);
+	index = str_cstr(&name);
 
 	_cleanup_fd_ int lock = lock_index(index);
 
@@ -280,13 +276,13 @@ int table_build(const char *type, const char *path, enum table_source source, st
 static int build_copy_file(int from, const char *to, struct error *err)
 {
 	_cleanup_fd_ int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	char buffer[8192];
+	_cleanup_free_ char *buffer = mem_new_bytes(COPY_BLOCK);
 	off_t at = 0;
 	ssize_t n;
 
 	if (out < 0)
 		return error_errno(err, "create %s", to);
-	while ((n = pread(from, buffer, sizeof(buffer), at)) > 0) {
+	while ((n = pread(from, buffer, COPY_BLOCK, at)) > 0) {
 		int r = io_write_all(out, buffer, (size_t)n);
 
 		if (r < 0)
@@ -328,15 +324,18 @@ int table_edit(const char *type, const char *path, const struct view *keys,
 	const struct index_writer *writer = find_writer(type, err);
 	struct index_entry *entries;
 	struct str *folded;
-	char index[PATH_MAX];
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	const char *index;
 	struct identity before;
 	struct stat st;
 	int r;
 
 	if (writer == NULL)
 		return -EINVAL;
-	if (snprintf(index, sizeof(index) - 40, "%s%s", path, writer->suffix) >= PATH_MAX - 40)
+	str_printf(&name, "%s%s", path, writer->suffix);
+	if (name.len >= PATH_MAX - 40)
 		return error_set(err, -ENAMETOOLONG, "the path is too long");
+	index = str_cstr(&name);
 	if (stat(index, &st) < 0)
 		return error_errno(err, "open %s", index);
 	r = become_owner(&st, &before, err);

@@ -4,12 +4,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "table/internal.h"
@@ -38,41 +37,37 @@ static int watched_add(const char *path, struct stat *st, struct error *err)
 	return 0;
 }
 
-/* Where a symbolic link leads, seen from where it is. */
-static int watched_follow(char path[PATH_MAX], struct error *err)
+/* Where a symbolic link leads, seen from where it is: in the place of its own path. */
+static int watched_follow(struct str *path, struct error *err)
 {
-	char target[PATH_MAX], folder[PATH_MAX];
-	ssize_t n = readlink(path, target, sizeof(target) - 1);
-	int len;
+	_cleanup_(str_free) struct str target = STR_EMPTY, folder = STR_EMPTY;
+	int r = io_read_link(str_cstr(path), &target);
 
-	if (n < 0)
-		return error_errno(err, "read the link %s", path);
-	target[n] = '\0';
-	snprintf(folder, sizeof(folder), "%s", path);
-	_cleanup_(str_free) struct str next = STR_EMPTY;
-
-	if (target[0] == '/')
-		str_append_cstr(&next, target);
-	else
-		str_printf(&next, "%s/%s", dirname(folder), target);
-	len = snprintf(path, PATH_MAX, "%s", str_cstr(&next));
-	return len < PATH_MAX ? 0 : error_set(err, -ENAMETOOLONG, "a link leads too far");
+	if (r < 0)
+		return error_code(err, r, "read the link %s", str_cstr(path));
+	if (view_starts(str_view(&target), VIEW("/"))) {
+		str_set(path, str_view(&target));
+	} else {
+		io_folder_of(str_cstr(path), &folder);
+		str_clear(path);
+		str_printf(path, "%s/%s", str_cstr(&folder), str_cstr(&target));
+	}
+	return path->len < PATH_MAX ? 0 : error_set(err, -ENAMETOOLONG, "a link leads too far");
 }
 
 static int watched_add_way(struct view path, struct error *err)
 {
-	char way[PATH_MAX];
+	_cleanup_(str_free) struct str way = STR_EMPTY;
 	struct stat st;
 
-	if (path.len >= sizeof(way))
+	if (path.len >= PATH_MAX)
 		return error_set(err, -ENAMETOOLONG, "a path is too long");
-	memcpy(way, path.data, path.len);
-	way[path.len] = '\0';
+	str_append(&way, path);
 	for (int links = 0; links < WATCHED_LINKS_MAX; links++) {
-		int r = watched_add(way, &st, err);
+		int r = watched_add(str_cstr(&way), &st, err);
 
 		if (r == 0 && S_ISLNK(st.st_mode))
-			r = watched_follow(way, err);
+			r = watched_follow(&way, err);
 		if (r < 0 || !S_ISLNK(st.st_mode))
 			return r;
 	}

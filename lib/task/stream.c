@@ -67,9 +67,9 @@ void stream_freep(struct stream **io)
  */
 static void drain(int fd)
 {
-	char waste[4096];
+	char waste[2048];
 
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 32; i++)
 		if (recv(fd, waste, sizeof(waste), MSG_DONTWAIT) <= 0)
 			return;
 }

@@ -31,15 +31,15 @@ static bool is_missing(struct view table)
 	static const char *const suffixes[][2] = { { "hash:", ".db" },
 						   { "btree:", ".db" },
 						   { "lmdb:", ".lmdb" } };
-	char path[4096];
+	_cleanup_(str_free) struct str path = STR_EMPTY;
 	struct stat st;
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		if (!view_starts(table, view_of(suffixes[i][0])))
 			continue;
 		table = view_from(table, strlen(suffixes[i][0]));
-		snprintf(path, sizeof(path), "%.*s%s", VIEW_ARG(table), suffixes[i][1]);
-		return stat(path, &st) < 0 && errno == ENOENT;
+		str_printf(&path, "%.*s%s", VIEW_ARG(table), suffixes[i][1]);
+		return stat(str_cstr(&path), &st) < 0 && errno == ENOENT;
 	}
 	return false;
 }

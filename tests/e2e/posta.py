@@ -295,8 +295,9 @@ def message(sender="alice@example.test", to="bob@example.test", subject="Test", 
 class Talk:
     """A raw connection, to say what no library would."""
 
-    def __init__(self, address, port, timeout=20):
-        self.socket = socket.create_connection((address, port), timeout)
+    def __init__(self, address, port, timeout=20, source=None):
+        self.socket = socket.create_connection((address, port), timeout,
+                                               (source, 0) if source else None)
         self.buffer = b""
 
     def send(self, data):

@@ -164,6 +164,30 @@ class Matrix(unittest.TestCase):
         self.assertEqual(as_user(nobody.pw_uid, nobody.pw_gid, look), [])
 
 
+    def test_a_delivery_that_nobody_queued_leaves_a_line(self):
+        """What is let in to local-deliver may deliver; that it did so, and what, is in the log."""
+        def text(value):
+            return struct.pack("!I", len(value)) + value.encode()
+
+        agent = pwd.getpwnam("postaagent")
+        bob, content = self.suite.user("bob"), "Subject: forged\r\n\r\nx\r\n"
+        body = (text("4FORGED") + text(bob) + b"\1" + text("") + text("") + text("a@client.test")
+                + text(bob) + text(bob) + struct.pack("!QQ", 0, len(content)) + text(content) + b"\0")
+        number = messages().index("mailbox_deliver") + 1
+
+        def deliver():
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(os.path.join(self.suite.home, "queue/private/local-deliver"))
+                connection.sendall(struct.pack("!IH", len(body) + 2, number) + body)
+                return [str(os.getpid()), repr(connection.recv(4096))]
+
+        pid, answer = as_user(agent.pw_uid, pwd.getpwnam("posta").pw_gid, deliver)
+        self.assertIn("delivered to maildir", answer)
+        self.suite.wait_mail("bob", text="forged")
+        self.suite.wait_log(rf"local-deliver\[\d+\]: 4FORGED: maildir /\S+, user={bob}, uid=\d+, "
+                            rf"asked by process {pid} of uid {agent.pw_uid}: done")
+
+
 @unittest.skipUnless(AS_ROOT, "needs root")
 class OneUser(unittest.TestCase):
     """An instance that does not run as root."""

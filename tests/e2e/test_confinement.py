@@ -72,8 +72,7 @@ class AsRoot(unittest.TestCase):
             with self.subTest(program=name):
                 status = status_of(pid)
                 self.assertEqual(status["Seccomp"].strip(), "2")
-                if name != "local-deliver":  # commands from aliases may be set-gid programs
-                    self.assertEqual(status["NoNewPrivs"].strip(), "1")
+                self.assertEqual(status["NoNewPrivs"].strip(), "1")
 
     def test_root_directories(self):
         queue = os.path.realpath(os.path.join(self.suite.home, "queue"))
@@ -120,10 +119,31 @@ class AsRoot(unittest.TestCase):
                 self.assertEqual(int(status["CapEff"], 16), 0)
                 self.assertNotEqual(os.readlink(f"/proc/{pid}/root"), "/")
 
+    def test_commands_come_from_a_process_apart(self):
+        """What may be run for a user needs more than local-deliver: who has it reads no messages."""
+        parent = [pid for name, pid, _ in self.programs if name == "local-deliver"][0]
+
+        def launchers():
+            with open(f"/proc/{parent}/task/{parent}/children") as file:
+                return [int(pid) for pid in file.read().split() if status_of(pid)["Uid"].split()[0] == "0"]
+        launcher, = launchers()
+        status = status_of(launcher)
+        self.assertEqual(status["Seccomp"].strip(), "2")
+        self.assertEqual(status["NoNewPrivs"].strip(), "0")  # commands may be set-gid programs
+        self.assertNotEqual(int(status["CapBnd"], 16) & 1 << 21, 1 << 21)  # no CAP_SYS_ADMIN left
+        sockets = [name for name in os.listdir(f"/proc/{launcher}/fd")
+                   if int(name) > 2 and os.readlink(f"/proc/{launcher}/fd/{name}").startswith("socket:")]
+        self.assertLessEqual(len(sockets), 2)  # the log, and local-deliver
+        # Without it there are no commands: both are replaced.
+        os.kill(launcher, signal.SIGKILL)
+        wait_until(lambda: [pid for name, pid, _ in programs(self.suite)
+                            if name == "local-deliver" and pid != parent], what="a successor")
+        type(self).programs = programs(self.suite)
+
     def test_what_connects_has_sockets_of_the_network_and_nobody_else(self):
         """Landlock's part, where this kernel has it: what it is, is said."""
         for name, _, item in self.programs:
-            if name in ("master", "local-deliver"):
+            if name == "master":
                 continue
             limits = re.search(r"landlock=(\S+)", item["confinement"])[1].split("+")
             with self.subTest(program=name, limits=limits):
@@ -133,6 +153,8 @@ class AsRoot(unittest.TestCase):
                     self.assertIn("network", limits)
                 if KERNEL >= (6, 12):
                     self.assertIn("scopes", limits)
+                if KERNEL >= (5, 19):
+                    self.assertIn("programs", limits)
 
     def test_status_names_what_does_not_answer(self):
         pid = [pid for name, pid, _ in self.programs if name == "bounce"][0]

@@ -1,4 +1,4 @@
-"""Before the login: SASL with programs that are not ours, and clients that wait without logging in."""
+"""Before the login: SASL with programs that are not ours, and clients that wait and do nothing."""
 import base64
 import contextlib
 import hashlib
@@ -164,6 +164,28 @@ class Crowd(unittest.TestCase):
             late = self.talk(i)
             self.assertRegex(late.line(), rb"^\* OK")
             self.assertRegex(crowd[0].line(), rb"^\* BYE")
+
+    def test_smtp(self):
+        """Of the network that has most, the oldest that has given no MAIL; nobody else's."""
+        with Instance(main={"client_connection_limit": "10"}) as i:
+            def talk(address):
+                found = Talk(i.address, i.port(25), source=address)
+                self.addCleanup(found.socket.close)
+                self.assertRegex(found.reply(), rb"^220 ")
+                return found
+            alone = talk("127.0.0.2")
+            works = talk("127.0.0.3")
+            works.ask("EHLO client.test\r\n")
+            self.assertRegex(works.ask("MAIL FROM:<a@client.test>\r\n"), rb"^250 ")
+            crowd = [talk("127.0.0.3") for _ in range(8)]
+            late = [talk(f"127.0.0.{4 + n}") for n in range(3)]
+            for old in crowd[:3]:
+                self.assertRegex(old.reply(), rb"^421 4\.3\.2 ")
+                self.assertEqual(old.reply(), b"")
+            for other in (alone, works, *crowd[3:], *late):
+                self.assertRegex(other.ask("NOOP\r\n"), rb"^250 ")
+            self.assertRegex(works.ask(f"RCPT TO:<{i.user('bob')}>\r\n"), rb"^250 ")
+            i.wait_log(r"disconnected for a new client: \S*\[127\.0\.0\.3\]")
 
 
 if __name__ == "__main__":

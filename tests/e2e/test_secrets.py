@@ -1,4 +1,6 @@
-"""Passwords' hashes are in auth, and in no other program: not in a descriptor, not in memory."""
+"""Passwords' hashes are in auth, and in no other program: not in a descriptor, not in memory. And what
+clients send as passwords stays nowhere."""
+import base64
 import json
 import os
 import unittest
@@ -94,6 +96,38 @@ class Hashes(unittest.TestCase):
                     self.assertEqual(memory_has(pid, lines), set(), commands[pid])
             pop.quit()
             pop.close()
+
+    def test_no_program_keeps_what_was_sent_as_a_password(self):
+        i = self.instance
+        i.posta("user", "passwd", "bob@example.test", "--password", "bobs-own-secret-1")
+        tried = {"right": "bobs-own-secret-1"}
+        plain = lambda word: base64.b64encode(f"\0bob@example.test\0{word}".encode())
+        needles = []
+
+        def attempts(word):
+            needles.extend([word.encode(), plain(word)[12:-8]])
+            with i.smtp(465) as smtp:
+                smtp.ehlo()
+                yield smtp.docmd("AUTH", "PLAIN " + plain(word).decode())[0] == 235
+            with i.smtp(465) as smtp:
+                smtp.ehlo()
+                smtp.docmd("AUTH", "PLAIN")
+                yield smtp.docmd(plain(word).decode())[0] == 235
+            for given in (True, False):
+                with i.imap("bob", login=False) as imap:
+                    imap.send(b"a AUTHENTICATE PLAIN" + (b" " + plain(word) if given else b"") + b"\r\n")
+                    if not given:
+                        imap.readline()
+                        imap.send(plain(word) + b"\r\n")
+                    yield imap.readline().startswith(b"a OK")
+            with i.imap("bob", login=False) as imap:
+                imap.send(f'a LOGIN bob@example.test "{word}"\r\n'.encode())
+                yield imap.readline().startswith(b"a OK")
+
+        self.assertEqual(list(attempts(tried["right"])), [True] * 5)
+        self.assertEqual(list(attempts("a-wrong-secret-2")), [False] * 5)
+        found = {command_of(pid): memory_has(pid, needles) for pid in self.processes()}
+        self.assertEqual({name: what for name, what in found.items() if what}, {})
 
     def test_both_tables_follow_each_change(self):
         i = self.instance

@@ -75,12 +75,13 @@ static void write_aliases(void)
 	      "moved: \"|echo 5.1.6 gone; echo to sea; exit 75\"\n"
 	      "noform: \"|echo 4.2.2x; exit 73\"\n"
 	      "absent: \"|/nonexistent\"\n"
+	      "setgid: \"|test `%s/out/id -g` = 1\"\n"
 	      "slow: \"|echo begun; sleep 30\"\n"
 	      "held: \"|until test -e %s/out/go; do sleep 0.02; done\"\n"
 	      "file: %s/out/mbox, %s/out/dir/\n"
 	      "list: :include:%s/conf/list\n"
 	      "open: :include:%s/conf/open\n",
-	      root, root, root, root, root, root, root, root);
+	      root, root, root, root, root, root, root, root, root);
 }
 
 static int set_up(void **unused)
@@ -388,6 +389,29 @@ static void test_commands(void **unused)
 	assert_int_equal(task_run(commands, NULL), 0);
 }
 
+/* Mailing list managers are run by set-gid programs: local-deliver may not be one, what it runs may. */
+static void set_gid_commands(void *unused)
+{
+	char command[256];
+
+	(void)unused;
+	if (geteuid() != 0)
+		return;
+	snprintf(command, sizeof(command),
+		 "cp /usr/bin/id %s/out && chgrp 1 %s/out/id && chmod 2755 %s/out/id", root, root,
+		 root);
+	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof(command), "test `%s/out/id -g` = 1", root);
+	run(PROGRAM_COMMAND, SOURCE_ALIAS, "setgid", "", command, "");
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to command");
+}
+
+static void test_set_gid_commands(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(set_gid_commands, NULL), 0);
+}
+
 static void environment(void *unused)
 {
 	_cleanup_free_ char *command = NULL;
@@ -668,11 +692,12 @@ static void test_others_go_on(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_not_writable),
-		cmocka_unit_test(test_commands),  cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_files),	  cmocka_unit_test(test_not_believed),
-		cmocka_unit_test(test_sources),	  cmocka_unit_test(test_forwarded_commands),
-		cmocka_unit_test(test_many),	  cmocka_unit_test(test_others_go_on),
+		cmocka_unit_test(test_mailboxes),	   cmocka_unit_test(test_not_writable),
+		cmocka_unit_test(test_commands),	   cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_set_gid_commands),   cmocka_unit_test(test_files),
+		cmocka_unit_test(test_not_believed),	   cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_forwarded_commands), cmocka_unit_test(test_many),
+		cmocka_unit_test(test_others_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

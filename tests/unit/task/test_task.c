@@ -21,6 +21,44 @@ static void run(task_function *function)
 	assert_int_equal(task_run(function, NULL), 0);
 }
 
+/* ---- stacks ---- */
+
+/* Wider than any frame (cmake/posta.cmake), with much to spare. */
+#define GUARD_LEAST (64UL * 1024)
+
+/* Below a task's stack there is memory that nobody can touch. */
+static void has_a_guard(void *unused)
+{
+	unsigned long begin, end, before = 0, guard = 0;
+	unsigned long here = (unsigned long)__builtin_frame_address(0);
+	char rights[5], line[512];
+	bool before_is_guard = false;
+	FILE *maps = fopen("/proc/self/maps", "r");
+
+	(void)unused;
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		assert_int_equal(sscanf(line, "%lx-%lx %4s", &begin, &end, rights), 3);
+		if (here >= begin && here < end) {
+			assert_int_equal(strncmp(rights, "rw-", 3), 0);
+			assert_true(before_is_guard && before == begin);
+			assert_true(guard >= GUARD_LEAST);
+			fclose(maps);
+			return;
+		}
+		before_is_guard = strcmp(rights, "---p") == 0;
+		guard = end - begin;
+		before = end;
+	}
+	fail_msg("the stack is not to be found");
+}
+
+static void test_guard(void **state)
+{
+	(void)state;
+	run(has_a_guard);
+}
+
 /* ---- turns and timers ---- */
 
 static char trail[64];
@@ -482,6 +520,7 @@ static void test_trim(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_guard),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_sleep_order),
 		cmocka_unit_test(test_many_idle_tasks),
