@@ -13,7 +13,7 @@
 
 /* RFC 3501 4.3.1: a literal has no NUL. Another byte stands for it, as in other servers. */
 #define NUL_SHOWN ((char)0x80)
-#define NUL_BLOCK 4096
+#define NUL_BLOCK 2048
 
 static void replace_nuls(char *bytes, size_t len)
 {

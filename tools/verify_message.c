@@ -16,7 +16,7 @@ static int message_take(void *argument, struct view bytes)
 int verify_read_message(struct str *message, bool *bare_lf, struct error *err)
 {
 	struct lineends ends = LINEENDS_START;
-	char buffer[8192];
+	char buffer[2048];
 	ssize_t n;
 
 	/* It is judged as it came. */

@@ -152,7 +152,8 @@ static int count_unpacked(void *argument, const char *bytes, size_t len)
 int message_count_wire_size(int fd, uint64_t *wire_size)
 {
 	struct counting unpacked = { 0 };
-	char block[COUNT_BLOCK], last = '\0';
+	_cleanup_free_ char *block = NULL;
+	char last = '\0';
 	uint64_t bare = 0;
 	off_t at = 0;
 
@@ -163,8 +164,9 @@ int message_count_wire_size(int fd, uint64_t *wire_size)
 		return r;
 	}
 
+	block = mem_new_bytes(COUNT_BLOCK);
 	for (;;) {
-		ssize_t n = pread(fd, block, sizeof(block), at);
+		ssize_t n = pread(fd, block, COUNT_BLOCK, at);
 
 		if (n < 0 && errno == EINTR)
 			continue;

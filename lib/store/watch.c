@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "store/mailbox.h"
 
-#define WATCH_EVENTS_SIZE 4096
+#define WATCH_EVENTS_SIZE 2048
 
 int store_watch_open(void)
 {
