@@ -65,6 +65,12 @@
 	X(const char *, tls_protocols, smtp_tls_protocols, lmtp_tls_protocols)                     \
 	X(const char *, tls_mandatory_protocols, smtp_tls_mandatory_protocols,                     \
 	  lmtp_tls_mandatory_protocols)                                                            \
+	X(const char *, tls_ciphers, smtp_tls_ciphers, lmtp_tls_ciphers)                           \
+	X(const char *, tls_mandatory_ciphers, smtp_tls_mandatory_ciphers,                         \
+	  lmtp_tls_mandatory_ciphers)                                                              \
+	X(const char *, tls_exclude_ciphers, smtp_tls_exclude_ciphers, lmtp_tls_exclude_ciphers)   \
+	X(const char *, tls_mandatory_exclude_ciphers, smtp_tls_mandatory_exclude_ciphers,         \
+	  lmtp_tls_mandatory_exclude_ciphers)                                                      \
 	X(int64_t, tls_loglevel, smtp_tls_loglevel, lmtp_tls_loglevel)                             \
 	X(const char *, tls_servername, smtp_tls_servername, lmtp_tls_servername)                  \
 	X(const char *, tls_verify_cert_match, smtp_tls_verify_cert_match,                         \

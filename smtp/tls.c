@@ -63,7 +63,7 @@ int session_tls_prepare(struct error *err)
 	if (tls_level == TLS_NONE)
 		return 0;
 
-	const struct tls_options options = {
+	struct tls_options options = {
 		.chain_files = tls_setting_or_null(settings.tls_chain_files),
 		.cert_file = tls_setting_or_null(settings.tls_cert_file),
 		.key_file = tls_setting_or_null(settings.tls_key_file),
@@ -76,6 +76,13 @@ int session_tls_prepare(struct error *err)
 						      : settings.tls_protocols,
 	};
 
+	r = tls_level >= TLS_ENCRYPT ? tls_site_ciphers(&options, settings.tls_mandatory_ciphers,
+							settings.tls_exclude_ciphers,
+							settings.tls_mandatory_exclude_ciphers, err)
+				     : tls_site_ciphers(&options, settings.tls_ciphers,
+							settings.tls_exclude_ciphers, NULL, err);
+	if (r < 0)
+		return r;
 	context = tls_context_new(&options, err);
 	return context == NULL ? -EINVAL
 			       : table_watch_files(TLS_FILES(&options), TLS_CERTIFICATE_FILES, err);

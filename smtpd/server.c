@@ -45,7 +45,7 @@ static const char *none_if_empty(const char *text)
 
 static int open_tls(struct error *err)
 {
-	const struct tls_options options = {
+	struct tls_options options = {
 		.server = true,
 		.chain_files = none_if_empty(param.smtpd_tls_chain_files),
 		.cert_file = none_if_empty(param.smtpd_tls_cert_file),
@@ -73,6 +73,8 @@ static int open_tls(struct error *err)
 		server.tls_level = TLS_NONE;
 		return 0;
 	}
+	if (tls_site_server(&options, server.tls_level == TLS_ENCRYPT, err) < 0)
+		return -EINVAL;
 	server.tls = tls_context_new(&options, err);
 	return server.tls == NULL
 		       ? -EINVAL

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
+#include "tls/tls.h"
 
 /* ---- resolver ---- */
 
@@ -151,6 +152,16 @@ int keys_sign_as_client(struct view key, unsigned scheme, struct view input, str
  * when both have been renewed since.
  */
 void keys_connect(void);
+
+/*
+ * tls_site.c: the ciphers, curves and habits that main.cf asks for; what they point to is the
+ * parameters'. `grade` is a value of smtp_tls_ciphers and its kin, the lists are names to be left
+ * out, or NULL. -EINVAL with a reason.
+ */
+int tls_site_ciphers(struct tls_options *options, const char *grade, const char *exclude,
+		     const char *mandatory_exclude, struct error *err);
+/* The same for a server, where TLS is required or only offered. */
+int tls_site_server(struct tls_options *options, bool mandatory, struct error *err);
 
 /* ---- cleanup ---- */
 

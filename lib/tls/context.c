@@ -206,9 +206,8 @@ static int configure(struct tls_context *tls, const struct tls_options *options,
 	if (!tls->server && SSL_CTX_dane_enable(tls->ctx) <= 0)
 		return tls_failed(err, "enable DANE in", "OpenSSL");
 	r = set_protocols(tls->ctx, protocols, err);
-	if (r == 0 && options->cipher_list != NULL &&
-	    !SSL_CTX_set_cipher_list(tls->ctx, options->cipher_list))
-		r = tls_failed(err, "TLS cipher list", options->cipher_list);
+	if (r == 0)
+		r = ciphers_apply(tls->ctx, options, err);
 	if (r == 0)
 		r = context_use_files(tls->ctx, options, err);
 	if (r == 0 && options->alpn != NULL)

@@ -46,6 +46,11 @@ int identities_read(const struct tls_options *options, bool with_keys, identity_
 int identities_read_text(struct view text, const char *name, bool with_keys, identity_taker *take,
 			 void *argument, struct error *err);
 
+/* ---- ciphers.c ---- */
+
+/* Ciphers, curves, ssl_options and own_order of the options. 0 or -EINVAL with a reason. */
+int ciphers_apply(SSL_CTX *ctx, const struct tls_options *options, struct error *err);
+
 /* ---- provider.c ---- */
 
 /* Before the first of these keys. There is one function for a program. */

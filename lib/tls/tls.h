@@ -27,6 +27,10 @@ struct tls_options {
 	const char *ca_path;	 /* NULL: none */
 	const char *protocols;	 /* ">=TLSv1.2", "!TLSv1, !TLSv1.1"; NULL: >=TLSv1.2 */
 	const char *cipher_list; /* OpenSSL string for TLS 1.2 and below; NULL: OpenSSL's default */
+	const char *exclude_ciphers[2]; /* lists of names that it is to be without; or NULL */
+	const char *curves;	 /* "X25519 prime256v1", best first; NULL: OpenSSL's default */
+	const char *ssl_options; /* as tls_ssl_options: "NO_TICKET, 0x4"; NULL: none */
+	bool own_order;		 /* servers: the cipher is chosen by our order, not the client's */
 	const char *alpn;	 /* one protocol ("smtp", "imap", "pop3"): a client that offers only
 	                              others is refused (ALPACA); NULL: none */
 };

@@ -228,6 +228,44 @@ static void test_names(void **state)
 	assert_non_null(strstr(s.client_error, "not trusted"));
 }
 
+/* What either side excludes is not used, and the server's order counts if it says so. */
+static void test_ciphers(void **state)
+{
+	struct scene s = {
+		.server = { .protocols = "TLSv1.2",
+			    .cipher_list = "AES256:AES128",
+			    .own_order = true },
+		.client.cipher_list = "AES128:AES256",
+	};
+
+	(void)state;
+	play(&s);
+	assert_int_equal(s.client_result, 0);
+	assert_non_null(strstr(s.client_info.cipher, "AES256"));
+	s.server.own_order = false;
+	play(&s);
+	assert_non_null(strstr(s.client_info.cipher, "AES128"));
+	s.server.exclude_ciphers[0] = "AES128";
+	play(&s);
+	assert_non_null(strstr(s.client_info.cipher, "AES256"));
+	s.client.exclude_ciphers[1] = "MD5, AES256";
+	play(&s);
+	assert_int_equal(s.client_result, -EPROTO);
+}
+
+static void test_curves(void **state)
+{
+	struct scene s = { .server.curves = "nonsense X25519",
+			   .client.curves = "prime256v1:X25519" };
+
+	(void)state;
+	play(&s);
+	assert_int_equal(s.client_result, 0);
+	s.client.curves = "prime256v1";
+	play(&s);
+	assert_int_equal(s.client_result, -EPROTO);
+}
+
 static void test_files(void **state)
 {
 	struct scene two = { .server = { .cert_file = cert_file, .key_file = key_file } };
@@ -270,6 +308,11 @@ static void test_bad_files(void **state)
 	refuse((struct tls_options){ .protocols = ">=TLSv9" }, "TLSv9");
 	refuse((struct tls_options){ .protocols = "=<TLSv1.2" }, "=<TLSv1.2");
 	refuse((struct tls_options){ .cipher_list = "nonsense" }, "nonsense");
+	refuse((struct tls_options){ .exclude_ciphers = { "+RC4" } }, "+RC4 is no name");
+	refuse((struct tls_options){ .curves = "nonsense, more" }, "none of");
+	refuse((struct tls_options){ .ssl_options = "NO_TICKET NO_SENSE" },
+	       "NO_SENSE is not known");
+	refuse((struct tls_options){ .ssl_options = "0x4z" }, "0x4z is not known");
 	refuse((struct tls_options){ .alpn = "" }, "ALPN");
 }
 
@@ -498,6 +541,8 @@ int main(void)
 		cmocka_unit_test(test_opportunistic),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_ciphers),
+		cmocka_unit_test(test_curves),
 		cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_application_protocol),
