@@ -348,6 +348,10 @@ static void test_starttls_injection(void **state)
 		param.smtp_tls_key_file = param.smtp_tls_chain_files = "";
 	param.smtp_tls_eccert_file = param.smtp_tls_eckey_file = "";
 	param.smtp_tls_protocols = ">=TLSv1.2";
+	param.smtp_tls_ciphers = "high";
+	param.tls_high_cipherlist = "HIGH";
+	param.tls_eecdh_auto_curves = "X25519";
+	param.smtp_tls_exclude_ciphers = param.tls_ssl_options = "";
 	param.smtp_tls_servername = param.smtp_tls_verify_cert_match = "";
 	conversation_prepare_tls();
 	converse(&c);
