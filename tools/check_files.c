@@ -4,8 +4,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +16,7 @@
 #include "table/table.h"
 #include "task/stream.h"
 #include "tls/tls.h"
+#include "tools/certificate.h"
 #include "tools/check.h"
 #include "tools/tool.h"
 
@@ -222,26 +221,20 @@ void check_networks(const char *place)
 /* The chain's first certificate: whose it is, and until when. */
 static void check_certificate_file(const char *service, const char *path)
 {
-	FILE *file = fopen(path, "re");
-	X509 *certificate = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-	int days = 0, seconds = 0;
+	struct certificate c;
 
-	if (file != NULL)
-		fclose(file);
-	if (certificate == NULL)
+	if (!certificate_read(path, param.myhostname, &c))
 		return; /* what is wrong with it is told by who opens it */
-	if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)) || days < 0 ||
-	    seconds < 0)
+	if (c.expired)
 		check_error("service %s: the certificate in %s has expired", service, path);
-	else if (days < CERTIFICATE_DAYS)
+	else if (c.days_left < CERTIFICATE_DAYS)
 		check_warning("service %s: the certificate in %s expires in %d days", service, path,
-			      days);
-	if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+			      c.days_left);
+	if (c.not_yet_valid)
 		check_error("service %s: the certificate in %s is not valid yet", service, path);
-	if (X509_check_host(certificate, param.myhostname, 0, 0, NULL) != 1)
+	if (!c.fits)
 		check_warning("service %s: the certificate in %s is not for %s (myhostname)",
 			      service, path, param.myhostname);
-	X509_free(certificate);
 }
 
 static const char *or_null(const char *text)

@@ -69,6 +69,11 @@ static struct ipc *connect_to_master(const char *otherwise)
 	return ipc;
 }
 
+struct ipc *instance_connect_status(void)
+{
+	return connect_to_master("public/status");
+}
+
 static void instance_ask_master(void *argument)
 {
 	const struct question *question = argument;

@@ -22,6 +22,8 @@ int instance_ask(const char *verb, int (*talk)(struct ipc *ipc));
 /* The same for what anybody may ask: master where we may, else the program "status". */
 int instance_ask_status(const char *verb, int (*talk)(struct ipc *ipc));
 
+/* The connection of instance_ask_status, after instance_find; NULL with errno. In a task. */
+struct ipc *instance_connect_status(void);
 /* A connection to another program, "private/anvil", after instance_find; NULL with errno. In a task. */
 struct ipc *instance_connect(const char *service);
 

@@ -284,6 +284,8 @@ int queue_entries(const struct queue_source *source,
 	_cleanup_(ipc_freep) struct ipc *ipc = queue_connect(showq);
 	int status;
 
+	queue_failure_be_quiet(source->quiet);
+
 	if (ipc == NULL)
 		status = entries_while_down(source, &reader);
 	else
@@ -291,5 +293,6 @@ int queue_entries(const struct queue_source *source,
 	if (status == TOOL_DONE && source->id != NULL && reader.told == 0)
 		status = queue_fail("%s: there is no such message", source->id);
 	entry_reader_free(&reader);
+	queue_failure_be_quiet(false);
 	return status;
 }

@@ -44,6 +44,7 @@ const char *queue_entry_state_name(const struct queue_entry *e);
 struct queue_source {
 	const char *id;	 /* of one message only, or NULL */
 	int down_status; /* the tool's status if the system is down and we may not look */
+	bool quiet;	 /* not a word about that, nor about what goes wrong */
 };
 /*
  * Calls `each` for every message, the oldest first; stops when it returns something that is not 0.

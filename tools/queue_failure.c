@@ -9,6 +9,7 @@
 #include "tools/tool.h"
 
 static const char *called = "queue";
+static bool is_quiet;
 
 void queue_failure_set_command(const char *command)
 {
@@ -25,8 +26,15 @@ bool queue_failure_is_postqueue(void)
 	return strcmp(called, "postqueue") == 0;
 }
 
+void queue_failure_be_quiet(bool quiet)
+{
+	is_quiet = quiet;
+}
+
 static void queue_say(const char *kind, const char *format, va_list args)
 {
+	if (is_quiet)
+		return;
 	if (queue_failure_as_postfix())
 		fprintf(stderr, "%s: %s: ", called, kind);
 	else

@@ -8,6 +8,8 @@
 void queue_failure_set_command(const char *command);
 bool queue_failure_as_postfix(void);
 bool queue_failure_is_postqueue(void);
+/* From now on nothing is said. */
+void queue_failure_be_quiet(bool quiet);
 /* "posta queue: ...", or "postqueue: fatal: ...". TOOL_NO. */
 int queue_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "postqueue: warning: ...", or the same as above without an end. */

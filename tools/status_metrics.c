@@ -92,3 +92,24 @@ int status_metrics(struct ipc *ipc)
 		print_metric(&samples, m);
 	return TOOL_DONE;
 }
+
+int status_metrics_sum(struct ipc *ipc, int64_t sums[static METRIC_COUNT], struct str *open)
+{
+	_cleanup_(samples_free) struct samples samples = { NULL, 0 };
+	int r;
+
+	ipc_set_timeout(ipc, ANSWER_TIME);
+	r = samples_read(ipc, &samples);
+	for (size_t i = 0; i < samples.count; i++) {
+		const struct sample *s = &samples.items[i];
+		size_t name = strcspn(s->service, " ");
+
+		sums[s->number] += s->value;
+		/* Of what clients talk to: "smtp inet". */
+		if (s->number == METRIC_connections_open && s->value > 0 &&
+		    strcmp(s->service + name, " inet") == 0)
+			str_printf(open, "%s%.*s %" PRId64, open->len > 0 ? ", " : "", (int)name,
+				   s->service, s->value);
+	}
+	return r;
+}

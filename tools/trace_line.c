@@ -216,3 +216,33 @@ bool trace_line_result(const struct trace_line *line, struct view *recipient, st
 	}
 	return false;
 }
+
+size_t trace_line_find_mark(struct view text, struct view mark)
+{
+	bool quoted = false;
+
+	for (size_t at = 0; at < text.len; at++) {
+		if (text.data[at] == '\\' && quoted)
+			at++;
+		else if (text.data[at] == '"')
+			quoted = !quoted;
+		else if (!quoted && view_starts(view_from(text, at), mark))
+			return at;
+	}
+	return VIEW_NOT_FOUND;
+}
+
+bool trace_line_address(struct view text, struct view mark, struct view *address)
+{
+	size_t at = trace_line_find_mark(text, mark), end;
+
+	if (at == VIEW_NOT_FOUND)
+		return false;
+	text = view_from(text, at + mark.len);
+	end = trace_line_find_mark(text, VIEW(">"));
+	if (end == VIEW_NOT_FOUND)
+		return false;
+	/* An empty one has its place, too. */
+	*address = view_make(text.data, end);
+	return true;
+}

@@ -41,4 +41,11 @@ struct view trace_line_leads_to(const struct trace_line *line, const char **how)
  */
 bool trace_line_result(const struct trace_line *line, struct view *recipient, struct view *status);
 
+/*
+ * Where the mark stands outside of double quotes, which only our own words do; VIEW_NOT_FOUND. With
+ * trace_line_address what follows it up to the ">" that ends the address.
+ */
+size_t trace_line_find_mark(struct view text, struct view mark);
+bool trace_line_address(struct view text, struct view mark, struct view *address);
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "mail/address.h"
+#include "tools/address_wish.h"
 #include "tools/tool.h"
 #include "tools/verb_queue.h"
 
@@ -26,17 +27,6 @@ struct listing {
 
 /* ---- which ---- */
 
-static bool address_is_wanted(struct view address, const char *wanted)
-{
-	struct view local, domain, name = view_of(wanted);
-
-	if (view_eq_nocase(address, name) || (name.len == 0 && address.len == 0))
-		return true;
-	address_split(address, &local, &domain);
-	/* "@example.org" is everybody there. */
-	return name.len > 1 && name.data[0] == '@' && view_eq_nocase(domain, view_from(name, 1));
-}
-
 static bool recipient_is_wanted(const struct queue_filter *f, const struct queue_entry *e,
 				size_t which)
 {
@@ -53,8 +43,7 @@ bool queue_filter_takes(const struct queue_filter *f, const struct queue_entry *
 {
 	struct view sender = str_view(&e->sender);
 
-	if ((f->sender != NULL && !address_is_wanted(sender, f->sender) &&
-	     !(sender.len == 0 && strcmp(f->sender, "<>") == 0)) ||
+	if ((f->sender != NULL && !address_is_wanted(sender, f->sender)) ||
 	    clock_wall() - e->arrival < f->age)
 		return false;
 	if (f->recipient == NULL && f->site == NULL && f->reason == NULL)

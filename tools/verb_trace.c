@@ -5,15 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "tools/json.h"
 #include "tools/tool.h"
 #include "tools/trace_files.h"
 #include "tools/trace_line.h"
+#include "tools/trace_search.h"
+#include "tools/trace_time.h"
 
 static const char help[] =
 	"usage: posta [-c CONFDIR] trace [--json] [--log FILE]... ID\n"
+	"       posta [-c CONFDIR] trace [--from ADDRESS] [--to ADDRESS] [--since TIME]\n"
+	"             [--until TIME] [--message-id ID] [--full] [--json] [--log FILE]...\n"
 	"\n"
 	"Shows what the log says about a message from its arrival to its end, also about those "
 	"that it\n"
@@ -25,9 +30,21 @@ static const char help[] =
 	"it\n"
 	"(FILE.1, FILE.2.gz, FILE-20261121 ...).\n"
 	"\n"
+	"Without an ID each message that fits has a line: when it came, its queue ID, sender, "
+	"recipients and\n"
+	"what became of each; what was refused before it was a message stands among them, with the "
+	"reason.\n"
+	"\n"
+	"  --from, --to ADDRESS  its sender, one of its recipients; @example.org: anybody there; "
+	"<>: "
+	"no sender\n"
+	"  --since, --until TIME when it came: \"2026-11-21\", \"2026-11-21 10:00\", \"10:00\", or "
+	"how long\n"
+	"                        ago: 30m, 2h, 1d\n"
+	"  --message-id ID       the same as the ID alone\n"
+	"  --full                all that the log says of each that fits\n"
 	"  --log FILE  reads this instead, as often as you like; -: standard input\n"
-	"  --json      a JSON object for each line of the log, one in a line, in the order of the "
-	"log;\n"
+	"  --json      a JSON object for each line, one in a line, in the order of the log;\n"
 	"              \"leads_to\" is the queue ID of a message that this one became or caused\n"
 	"\n"
 	"Status 1: the log does not have such a message.\n";
@@ -57,7 +74,8 @@ static const struct result {
 };
 
 static struct {
-	bool json;
+	bool json, full;
+	struct trace_wish wish;
 	struct view message_id; /* with < >; empty: a queue ID was given */
 	struct map *by_id;
 	struct story **stories; /* in the order in which the log names them */
@@ -243,13 +261,45 @@ static void print_story(const struct story *story)
 
 /* ---- the command ---- */
 
-static int trace_run(const struct trace_files *files, const char *id, struct error *err)
+/* By sender, recipient and time. */
+static bool is_search(void)
+{
+	return trace.wish.from != NULL || trace.wish.to != NULL || trace.wish.since != 0 ||
+	       trace.wish.until != 0;
+}
+
+static void search_take(void *search, struct view text)
+{
+	if (trace_line_parse(text, &trace.line))
+		trace_search_take(search, &trace.line);
+}
+
+static void search_add_story(void *unused, struct view id)
+{
+	(void)unused;
+	add_story(id);
+}
+
+/* How many were found; with --full they are only noted. Or a negative errno. */
+static int trace_search_run(const struct trace_files *files, struct error *err)
+{
+	struct trace_search *search = trace_search_new(&trace.wish);
+	int r = trace_files_read(files, search_take, search, err);
+
+	if (r == 0 && trace.full)
+		trace_search_ids(search, search_add_story, NULL);
+	else if (r == 0)
+		trace.lines = trace_search_print(search, trace.json);
+	trace.cut |= trace_search_is_cut(search);
+	trace_search_free(search);
+	return r;
+}
+
+/* The stories of those that are known, and of what they lead to and came from. */
+static int trace_stories_run(const struct trace_files *files, struct error *err)
 {
 	int r = 0;
 
-	trace.by_id = map_new();
-	if (trace.message_id.len == 0)
-		add_story(view_of(id));
 	trace.grown = true;
 	/* The lines of a message may stand before the one that leads to it. */
 	for (int round = 0; round < ROUNDS_MAX && trace.grown && r == 0; round++) {
@@ -264,6 +314,18 @@ static int trace_run(const struct trace_files *files, const char *id, struct err
 		print_story(trace.stories[i]);
 	}
 	return r;
+}
+
+static int trace_run(const struct trace_files *files, const char *id, struct error *err)
+{
+	int r = 0;
+
+	trace.by_id = map_new();
+	if (is_search())
+		r = trace_search_run(files, err);
+	else if (trace.message_id.len == 0)
+		add_story(view_of(id));
+	return r < 0 || (is_search() && !trace.full) ? r : trace_stories_run(files, err);
 }
 
 static void trace_forget(void)
@@ -323,33 +385,82 @@ static int trace_message(struct trace_files *files, const char *id)
 		tool_fail("trace",
 			  "more than %d messages or %d lines belong to it: not all are shown",
 			  STORIES_MAX, LINES_MAX);
-	return trace.lines > 0 ? TOOL_DONE : tool_fail("trace", "the log does not have %s", id);
+	return trace.lines > 0 ? TOOL_DONE
+			       : tool_fail("trace", "the log does not have %s",
+					   id != NULL ? id : "such a message");
+}
+
+static int take_time(const char *option, const char *text, int64_t *seconds)
+{
+	trace.wish.now = clock_wall();
+	if (trace_time_given(text, trace.wish.now, seconds))
+		return TOOL_DONE;
+	return tool_usage("trace", "%s: expected a date, a time, or how long ago (2h): not \"%s\"",
+			  option, text);
+}
+
+static int trace_take_option(int option, struct trace_files *files, const char **id)
+{
+	struct error err = ERROR_NONE;
+
+	switch (option) {
+	case 'j':
+		trace.json = true;
+		break;
+	case 'F':
+		trace.full = true;
+		break;
+	case 'f':
+		trace.wish.from = optarg;
+		break;
+	case 't':
+		trace.wish.to = optarg;
+		break;
+	case 's':
+		return take_time("--since", optarg, &trace.wish.since);
+	case 'u':
+		return take_time("--until", optarg, &trace.wish.until);
+	case 'm':
+		*id = optarg;
+		break;
+	case 'l':
+		if (trace_files_add(files, optarg, &err) < 0)
+			return tool_fail("trace", "%s", err.text);
+		break;
+	default:
+		return tool_usage("trace", "wrong option");
+	}
+	return TOOL_DONE;
 }
 
 int verb_trace(int argc, char **argv)
 {
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "full", no_argument, NULL, 'F' },
 						 { "log", required_argument, NULL, 'l' },
+						 { "from", required_argument, NULL, 'f' },
+						 { "to", required_argument, NULL, 't' },
+						 { "since", required_argument, NULL, 's' },
+						 { "until", required_argument, NULL, 'u' },
+						 { "message-id", required_argument, NULL, 'm' },
 						 { 0 } };
 	_cleanup_(trace_files_free) struct trace_files files = { 0 };
 	_cleanup_(str_free) struct str message_id = STR_EMPTY;
-	struct error err = ERROR_NONE;
-	int option;
+	int option, status = TOOL_DONE;
+	const char *id = NULL;
 
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (option == 'j')
-			trace.json = true;
-		else if (option != 'l')
-			return tool_usage("trace", "wrong option");
-		else if (trace_files_add(&files, optarg, &err) < 0)
-			return tool_fail("trace", "%s", err.text);
-	}
-	if (optind + 1 != argc)
-		return tool_usage("trace", "which message? One queue ID or Message-ID");
-	if (!take_id(argv[optind], &message_id))
-		return tool_usage("trace", "%s is neither a queue ID nor a Message-ID",
-				  argv[optind]);
-	return trace_message(&files, argv[optind]);
+	while (status == TOOL_DONE && (option = getopt_long(argc, argv, "", options, NULL)) >= 0)
+		status = trace_take_option(option, &files, &id);
+	if (status != TOOL_DONE)
+		return status;
+	if (optind < argc && id == NULL)
+		id = argv[optind++];
+	if (optind < argc || (id != NULL) == is_search())
+		return tool_usage("trace", "which message? One queue ID or Message-ID, or --from, "
+					   "--to, --since, --until");
+	if (id != NULL && !take_id(id, &message_id))
+		return tool_usage("trace", "%s is neither a queue ID nor a Message-ID", id);
+	return trace_message(&files, id);
 }

@@ -455,7 +455,10 @@ class StartAndStop(unittest.TestCase):
         self.works()
 
     def test_when_it_runs_and_when_not(self):
-        for verb in ("stop", "reload", "status"):
+        done = self.suite.posta("status", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.text, r"\Aposta +\S+ does not run\n")
+        for verb in ("stop", "reload"):
             done = self.suite.posta(verb, check=False)
             self.assertEqual((done.returncode, done.text), (1, f"posta {verb}: not running\n"))
         self.suite.start()
@@ -482,8 +485,8 @@ class StartAndStop(unittest.TestCase):
         wait_until(lambda: not [pid for pid in old if is_alive(pid)], 20, "the end of all programs")
         sockets = os.path.join(self.suite.home, "queue", "private")
         self.assertIn("cleanup", os.listdir(sockets))
-        for verb in ("status", "stop", "reload"):
-            self.assertEqual(self.suite.posta(verb, check=False).text, f"posta {verb}: not running\n")
+        for words in (("status", "--long"), ("stop",), ("reload",)):
+            self.assertEqual(self.suite.posta(*words, check=False).text, f"posta {words[0]}: not running\n")
         # Its number may be another's by now.
         with open(os.path.join(self.suite.home, "queue", "pid", "master.pid"), "w") as file:
             file.write(f"{os.getpid()}\n")
@@ -639,7 +642,7 @@ class Reload(unittest.TestCase):
         suite.wait_mail("bob", text="all the same")
         self.edit(lambda text: text.replace("crasher unix - - - - 1 pop3d\n", ""))
         suite.posta("reload")
-        self.assertNotIn("crasher", suite.posta("status").text)
+        self.assertNotIn("crasher", suite.posta("status", "--long").text)
         # A start goes on without it, and says so.
         self.edit(lambda text: text + "crasher unix - - - - 1 pop3d\n")
         suite.stop()

@@ -219,7 +219,7 @@ class Installed(unittest.TestCase):
             suite.wait_queue_empty()
             self.assertIn("removed by hand", run("posta", "trace", queue_id))
             suite.posta("stop")
-            self.assertIn("not running", suite.posta("status", check=False).text)
+            self.assertIn("does not run", suite.posta("status", check=False).text)
 
 
 @unittest.skipUnless(AS_ROOT, "needs root")

@@ -90,8 +90,8 @@ class Lockout(unittest.TestCase):
             self.assertIn("not permitted", done.stdout)
 
     def test_anybody_sees_the_status(self):
-        mine = self.suite.posta("status").text
-        theirs = wait_until(lambda: self.as_nobody("status").stdout, 10, "an answer")
+        mine = self.suite.posta("status", "--long").text
+        theirs = wait_until(lambda: self.as_nobody("status", "--long").stdout, 10, "an answer")
         programs = lambda text: sorted(line.split()[:3] for line in text.splitlines()[1:])
         self.assertIn("qmgr", theirs)
         self.assertEqual(programs(mine), programs(theirs))
@@ -99,7 +99,7 @@ class Lockout(unittest.TestCase):
     def test_idle_connections_at_status(self):
         with holding(self.path("status"), 500, said="000000020001"):
             with holding(self.path("status"), 500):
-                self.assertIn("qmgr", self.suite.posta("status").text)
+                self.assertIn("qmgr", self.suite.posta("status", "--long").text)
                 self.suite.posta("reload")
                 with contextlib.closing(socket.socket(socket.AF_UNIX)) as client:
                     client.connect(self.path("status"))  # root itself is let in there
