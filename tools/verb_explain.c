@@ -10,24 +10,31 @@
 #include "route/route.h"
 #include "services/clients.h"
 #include "task/task.h"
+#include "tools/explain.h"
 #include "tools/tool.h"
 
 static const char help[] =
-	"usage: posta explain --from ADDRESS --to ADDRESS [OPTION...]\n"
+	"usage: posta [-c CONFDIR] explain --from ADDRESS --to ADDRESS [OPTION...]\n"
 	"\n"
 	"Says step by step what would happen to such a mail: whether the SMTP server takes it, "
 	"what\n"
-	"becomes of the recipient, and where each one that results is delivered; with the "
-	"parameter\n"
-	"or table row that decides. Nothing is sent. The same code decides as in the programs.\n"
+	"becomes of the recipient, and where each one that results is delivered, through aliases "
+	"and\n"
+	".forward files; with the parameter or table row that decides, and the line where it "
+	"stands.\n"
+	"Nothing is sent. The same code decides as in the programs.\n"
 	"\n"
 	"  --client IP     the client's address; without it a stranger's\n"
 	"  --name NAME     the client's name; without it as the DNS says, if the instance runs\n"
 	"  --helo NAME     what it says with EHLO\n"
 	"  --auth USER     it has logged in as USER\n"
 	"  --tls           the connection is encrypted\n"
-	"  --service NAME  service of master.cf that it talks to, with its -o: smtp, "
-	"submission...\n"
+	"  --service NAME  service of master.cf that it talks to, with its -o; without it smtp, "
+	"with "
+	"--auth\n"
+	"                  submission (and --tls), if there is one\n"
+	"  --json          one object: \"steps\", each with its question, why and result; "
+	"\"verdict\"\n"
 	"\n"
 	"Status 0: the mail would be taken; 1: refused; 75: refused for now.\n";
 
@@ -35,19 +42,12 @@ static const char help[] =
 #define STRANGER "203.0.113.1"
 
 static struct {
-	const char *from, *to, *client, *name, *helo, *login, *service;
-	bool secured;
+	const char *from, *to, *client, *name, *helo, *login;
+	const char *service; /* NULL: none was given */
+	struct str service_name;
+	bool secured, as_json;
 	int status;
 } mail;
-
-static void explain_print_lines(const struct str *lines)
-{
-	struct view rest = str_view(lines), line;
-
-	while (view_next(&rest, '\n', &line))
-		if (line.len > 0)
-			printf("    %.*s\n", VIEW_ARG(line));
-}
 
 /* "<a@b>" or "a@b" as on the command line, in standard form. */
 static bool standard_form(const struct routes *routes, const char *text, struct str *out)
@@ -72,12 +72,38 @@ static bool standard_form(const struct routes *routes, const char *text, struct 
 	return true;
 }
 
+static const struct service *find_inet_service(const struct services *services, const char *name)
+{
+	for (size_t i = 0; i < services->count; i++)
+		if (services->items[i].type == SERVICE_INET &&
+		    strcmp(services->items[i].name, name) == 0)
+			return &services->items[i];
+	return NULL;
+}
+
+/* Who has logged in does so where mail is submitted. */
+static const struct service *choose_service(const struct services *services)
+{
+	const struct service *found = NULL;
+
+	if (mail.service == NULL && mail.login[0] != '\0') {
+		found = find_inet_service(services, "submission");
+		mail.secured |= found != NULL;
+	}
+	if (found == NULL)
+		found = find_inet_service(services, mail.service ? mail.service : "smtp");
+	if (found == NULL)
+		tool_fail("explain", "master.cf has no inet service \"%s\"",
+			  mail.service ? mail.service : "smtp");
+	return found;
+}
+
 /* The -o of a service's line in master.cf are as much configuration as main.cf. */
 static bool explain_load(void)
 {
 	struct services services = { 0 };
 	_cleanup_(str_free) struct str report = STR_EMPTY;
-	const struct service *found = NULL;
+	const struct service *found;
 	bool good;
 
 	if (services_load(tool_directory(), &services, &report) < 0) {
@@ -85,13 +111,12 @@ static bool explain_load(void)
 		services_free(&services);
 		return false;
 	}
-	for (size_t i = 0; i < services.count && found == NULL; i++)
-		if (services.items[i].type == SERVICE_INET &&
-		    strcmp(services.items[i].name, mail.service) == 0)
-			found = &services.items[i];
-	if (found == NULL)
-		tool_fail("explain", "master.cf has no inet service \"%s\"", mail.service);
+	found = choose_service(&services);
 	good = found != NULL && tool_load(found->overrides, found->override_count);
+	if (good) {
+		explain_set_service_line(found->line);
+		str_set(&mail.service_name, view_of(found->name));
+	}
 	services_free(&services);
 	return good;
 }
@@ -117,11 +142,11 @@ static void show_answer(const struct policy_answer *answer)
 		[POLICY_HOLD] = "taken and held in the queue",
 	};
 
-	explain_print_lines(&answer->why.lines);
-	printf("  => %s%s%s\n", verdicts[answer->action], answer->reply.len ? ": " : "",
-	       str_cstr(&answer->reply));
+	explain_why(str_view(&answer->why.lines));
+	explain_result("%s%s%s", verdicts[answer->action], answer->reply.len ? ": " : "",
+		       str_cstr(&answer->reply));
 	if (answer->redirect.len > 0)
-		printf("  => redirected to %s\n", str_cstr(&answer->redirect));
+		explain_result("redirected to %s", str_cstr(&answer->redirect));
 	if (answer->action == POLICY_REJECT)
 		mail.status = TOOL_NO;
 	else if (answer->action == POLICY_DEFER)
@@ -156,9 +181,9 @@ static void explain_ask_policy(struct policy *policy, struct view sender, struct
 	}
 	question.client_name = str_view(&name);
 	question.reverse_name = str_view(&reverse);
-	printf("May it? Client %s[%s], EHLO %s, %s%s%s, service %s\n", str_cstr(&name), mail.client,
-	       mail.helo, mail.login[0] ? "logged in as " : "not logged in", mail.login,
-	       mail.secured ? ", TLS" : "", mail.service);
+	explain_step("May it? Client %s[%s], EHLO %s, %s%s%s, service %s", str_cstr(&name),
+		     mail.client, mail.helo, mail.login[0] ? "logged in as " : "not logged in",
+		     mail.login, mail.secured ? ", TLS" : "", str_cstr(&mail.service_name));
 	policy_ask_recipient(policy, true, &question, &answer);
 	show_answer(&answer);
 	policy_answer_free(&answer);
@@ -166,67 +191,118 @@ static void explain_ask_policy(struct policy *policy, struct view sender, struct
 
 /* ---- where to? ---- */
 
+/* What virtual aliases made of the recipient. */
 struct delivery {
 	const struct routes *routes;
-	struct view sender, recipient;
+	struct view sender;
+	struct str recipients; /* one a line */
 };
 
-static int show_route(void *argument, struct view recipient)
+static void show_route(void *argument, struct view recipient);
+
+/* A recipient that nobody knows is returned, however its domain is routed. */
+static void show_existence(const struct delivery *delivery, struct view recipient,
+			   const struct route *route)
+{
+	struct trail why = { STR_EMPTY };
+	int r = route_recipient_exists(delivery->routes, recipient, route->address_class, &why);
+
+	explain_why(str_view(&why.lines));
+	if (r < 0)
+		explain_result("whether there is such a user cannot be said now");
+	else if (r == 0)
+		explain_result("unknown: %s", route_unknown_text(route->address_class));
+	else if (route->address_class == CLASS_LOCAL)
+		explain_local(delivery->routes, recipient, show_route, (void *)(uintptr_t)delivery);
+	str_free(&why.lines);
+}
+
+static void show_route(void *argument, struct view recipient)
 {
 	const struct delivery *delivery = argument;
 	struct trail why = { STR_EMPTY };
 	struct route route = { 0 };
 	int r = route_resolve(delivery->routes, delivery->sender, recipient, &route, &why);
+	bool is_error = r >= 0 && strcmp(str_cstr(&route.transport), "error") == 0;
 
-	printf("Where does %.*s go?\n", VIEW_ARG(recipient));
-	explain_print_lines(&why.lines);
-	if (r < 0)
-		printf("  => cannot be said now: a table does not answer; tried again later\n");
-	else if (strcmp(str_cstr(&route.transport), "error") == 0)
-		printf("  => returned to the sender: %s\n", str_cstr(&route.nexthop));
-	else
-		printf("  => %s, transport %s, next hop %s\n",
-		       address_class_name(route.address_class), str_cstr(&route.transport),
-		       str_cstr(&route.nexthop));
+	explain_step("Where does %.*s go?", VIEW_ARG(recipient));
+	explain_fact("recipient", recipient);
+	explain_why(str_view(&why.lines));
+	if (r < 0) {
+		explain_result("cannot be said now: a table does not answer; tried again later");
+	} else if (is_error) {
+		explain_result("returned to the sender: %s", str_cstr(&route.nexthop));
+	} else {
+		explain_result("%s, transport %s, next hop %s",
+			       address_class_name(route.address_class), str_cstr(&route.transport),
+			       str_cstr(&route.nexthop));
+		explain_fact("class", view_of(address_class_name(route.address_class)));
+		explain_fact("transport", str_view(&route.transport));
+		explain_fact("nexthop", str_view(&route.nexthop));
+		show_existence(delivery, recipient, &route);
+	}
 	route_free(&route);
 	str_free(&why.lines);
+}
+
+static int note_recipient(void *argument, struct view recipient)
+{
+	struct delivery *delivery = argument;
+
+	str_append(&delivery->recipients, recipient);
+	str_append_byte(&delivery->recipients, '\n');
 	return 0;
 }
 
 static void show_copies(const struct routes *routes, struct view sender, struct view recipient)
 {
 	_cleanup_(str_free) struct str copies = STR_EMPTY;
+	struct view rest, copy;
 
-	if (route_bcc(routes, sender, recipient, &copies) > 0) {
-		printf("Copies go to\n");
-		explain_print_lines(&copies);
+	if (route_bcc(routes, sender, recipient, &copies) <= 0)
+		return;
+	explain_step("Who gets a copy?");
+	rest = str_view(&copies);
+	while (view_next_word(&rest, "\n", &copy))
+		explain_result("%.*s", VIEW_ARG(copy));
+}
+
+static void show_virtual(struct delivery *delivery, struct view recipient)
+{
+	struct trail why = { STR_EMPTY };
+	int r = route_expand_virtual(delivery->routes, recipient, note_recipient, delivery, &why);
+
+	if (why.lines.len > 0 || r < 0) {
+		explain_step("What do virtual aliases make of %.*s?", VIEW_ARG(recipient));
+		explain_why(str_view(&why.lines));
 	}
+	if (r < 0)
+		explain_result("nothing: %s", r == -ELOOP   ? "a loop"
+					      : r == -E2BIG ? "too many recipients"
+							    : "a table does not answer");
+	str_free(&why.lines);
 }
 
 static void show_deliveries(const struct routes *routes, struct str *sender, struct str *recipient)
 {
-	struct trail why = { STR_EMPTY };
 	struct delivery delivery = { .routes = routes };
-	int r;
+	struct view rest, one;
 
-	if (sender->len > 0 && route_map_canonical(routes, CANONICAL_ENVELOPE_SENDER, sender) > 0)
-		printf("The sender becomes %s (canonical maps, masquerading)\n", str_cstr(sender));
-	if (route_map_canonical(routes, CANONICAL_ENVELOPE_RECIPIENT, recipient) > 0)
-		printf("The recipient becomes %s (canonical maps, masquerading)\n",
-		       str_cstr(recipient));
+	if (sender->len > 0 && route_map_canonical(routes, CANONICAL_ENVELOPE_SENDER, sender) > 0) {
+		explain_step("What becomes of the sender?");
+		explain_result("%s (canonical maps, masquerading)", str_cstr(sender));
+	}
+	if (route_map_canonical(routes, CANONICAL_ENVELOPE_RECIPIENT, recipient) > 0) {
+		explain_step("What becomes of the recipient?");
+		explain_result("%s (canonical maps, masquerading)", str_cstr(recipient));
+	}
 	show_copies(routes, str_view(sender), str_view(recipient));
 	delivery.sender = str_view(sender);
-	r = route_expand_virtual(routes, str_view(recipient), show_route, &delivery, &why);
-	if (why.lines.len > 0) {
-		printf("Virtual aliases\n");
-		explain_print_lines(&why.lines);
-	}
-	if (r < 0)
-		printf("  => aliases of %s: %s\n", str_cstr(recipient),
-		       r == -ELOOP   ? "a loop"
-		       : r == -E2BIG ? "too many recipients"
-				     : "a table does not answer");
-	str_free(&why.lines);
+	show_virtual(&delivery, str_view(recipient));
+	rest = str_view(&delivery.recipients);
+	while (view_next_word(&rest, "\n", &one))
+		show_route(&delivery, one);
+	str_free(&delivery.recipients);
 }
 
 static void explain_recipient(void *argument)
@@ -243,11 +319,16 @@ static void explain_recipient(void *argument)
 	} else if (standard_form(routes, mail.from, &sender) &&
 		   standard_form(routes, mail.to, &recipient)) {
 		mail.status = TOOL_DONE;
-		printf("From <%s> to <%s>\n", str_cstr(&sender), str_cstr(&recipient));
+		explain_begin(mail.as_json);
+		explain_step("From <%s> to <%s>", str_cstr(&sender), str_cstr(&recipient));
 		if (!has_resolver())
-			printf("The instance does not run: what needs the DNS is not known\n");
+			explain_because(
+				"the instance does not run: what needs the DNS is not known");
 		explain_ask_policy(policy, str_view(&sender), str_view(&recipient));
 		show_deliveries(routes, &sender, &recipient);
+		explain_end(mail.status == TOOL_DONE ? "taken"
+			    : mail.status == TOOL_NO ? "refused"
+						     : "refused for now");
 	}
 	policy_close(policy);
 	routes_close(routes);
@@ -266,6 +347,7 @@ static int explain_parse_options(int argc, char **argv)
 		{ "helo", required_argument, NULL, 'h' },
 		{ "service", required_argument, NULL, 's' },
 		{ "tls", no_argument, NULL, 'T' },
+		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
 	int option;
@@ -296,6 +378,9 @@ static int explain_parse_options(int argc, char **argv)
 		case 'T':
 			mail.secured = true;
 			break;
+		case 'j':
+			mail.as_json = true;
+			break;
 		default:
 			return tool_usage("explain", "wrong option");
 		}
@@ -316,7 +401,6 @@ int verb_explain(int argc, char **argv)
 	mail.client = STRANGER;
 	mail.helo = "client.example";
 	mail.login = "";
-	mail.service = "smtp";
 	status = explain_parse_options(argc, argv);
 	if (status != TOOL_DONE)
 		return status;

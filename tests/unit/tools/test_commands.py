@@ -302,6 +302,41 @@ class Commands(unittest.TestCase):
         self.run_tool("postmap", "-i", "-r", table, stdin="a six\n")
         self.assertEqual(self.run_tool("postmap", "-q", "a", table)[0], "six\n")
 
+    # ---- what would happen ----
+
+    def test_explain_walks_aliases(self):
+        """Through aliases to commands, files, mailboxes and addresses; with lines; a circle ends; unknown users are said."""
+        self.write("main.cf", "compatibility_level = 3.6\nmyhostname = mx.example.test\nmydestination = localhost, example.test\n"
+                   f"alias_maps = hash:{self.path('aliases')}\nmynetworks = 127.0.0.1\n"
+                   f"virtual_alias_domains = virtual.test\nvirtual_alias_maps = hash:{self.path('virtual')}\n"
+                   f"queue_directory = {self.path('spool')}\n")
+        self.write("master.cf", "smtp inet n - - - - smtpd\nsubmission inet n - - - - smtpd\n  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n"
+                   "resolver unix - - - - 1 resolver\n")
+        self.write("included", "carol@elsewhere.test\n")
+        self.write("aliases", f"# names\nteam: dave@elsewhere.test, \\root, \"|/bin/prog x\",\n  /var/log/team, :include:{self.path('included')}, loop\n"
+                   "loop: TEAM\nlost: nosuchuserhere@localhost\n")
+        self.write("virtual", "all@virtual.test team@example.test\n")
+        self.run_tool("postalias", "hash:" + self.path("aliases"))
+        self.run_tool("postmap", "hash:" + self.path("virtual"))
+        explain = lambda *words, status=0: self.run_tool("posta", "explain", "--from", "a@outside.test", *words, status=status)[0]
+        said = explain("--to", "all@virtual.test")
+        self.assertRegex(said, r"(?m)^    virtual_alias_maps \(hash:\S+\): all@virtual\.test -> team@example\.test, main\.cf, line 7, \S+/virtual, line 1$")
+        self.assertRegex(said, r"(?m)^    alias_maps \(hash:\S+\): team -> .*, main\.cf, line 4, \S+/aliases, line 2$")
+        for result in ("goes on to dave@elsewhere.test", "is delivered to the mailbox of root", "is handed to the command: /bin/prog x",
+                       "is written to the file /var/log/team", f"goes on to those in {self.path('included')}", "goes on to carol@elsewhere.test",
+                       "an alias that leads back to itself means the mailbox of team", "default, transport smtp, next hop elsewhere.test"):
+            self.assertIn("  => " + result + "\n", said)
+        self.assertIn("  => unknown user: returned to the sender\n", explain("--to", "lost@localhost"))
+        said = explain("--to", "nosuchuserhere@example.test", status=1)
+        self.assertIn("  => unknown: User unknown in local recipient table\n", said)
+        # Who has logged in submits; and the same as JSON.
+        told = json.loads(explain("--to", "x@elsewhere.test", "--auth", "alice", "--json"))
+        self.assertEqual(told["verdict"], "taken")
+        self.assertIn("logged in as alice, TLS, service submission", told["steps"][1]["question"])
+        self.assertEqual([(s["recipient"], s["transport"], s["nexthop"]) for s in told["steps"] if "recipient" in s],
+                         [("x@elsewhere.test", "smtp", "elsewhere.test")])
+        self.assertEqual(json.loads(explain("--to", "x@elsewhere.test", "--json", status=75))["verdict"], "refused for now")
+
     # ---- Postfix's other commands ----
 
     def test_postconf_of_transports(self):
