@@ -4,6 +4,9 @@
  *	verb_check.c	the order of things; what main.cf and master.cf say
  *	check_findings.c what was found
  *	check_files.c	files, their owners and modes; tables and certificates
+ *	check_users.c	the lines of the users' file; whose the mailboxes are
+ *	check_alias.c	aliases that lead back to themselves
+ *	check_transport.c transports without a service
  *	check_master.c	what master thinks of them
  *	check_relay.c	that strangers cannot relay
  */
@@ -25,8 +28,14 @@ void check_remark(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Ports, addresses, programs and services, as at the start. */
 void check_master(void);
 void check_files(void);
-/* Tables that parameters name; certificates of one service, as `param` has it now. */
-void check_tables(void);
+/* check_users.c: lines of the users' file, owners of mailboxes. */
+void check_users(void);
+/* check_alias.c: aliases that lead back to themselves. */
+void check_aliases(void);
+/* check_transport.c: transports that have no service. */
+void check_transports(const struct services *services);
+/* Tables that parameters name, of one service with its -o (NULL: those of main.cf); certificates of one service, as `param` has it now. */
+void check_tables(const struct service *service);
 void check_certificates(const char *service);
 /* Networks in mynetworks that are too wide to be anybody's own. */
 void check_networks(const char *place);

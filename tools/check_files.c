@@ -140,25 +140,36 @@ static void check_age(const char *parameter, struct view element)
 			      parameter, source.data);
 }
 
-static void check_table(const struct conf_setting *setting, struct view element)
+/* "main.cf, line 12: alias_maps" */
+static const char *check_place(const struct service *service, const struct conf_setting *setting,
+			       struct str *text)
+{
+	str_clear(text);
+	if (service != NULL)
+		str_printf(text, "master.cf, line %d: service %s: %s", service->line, service->name,
+			   setting->name);
+	else
+		str_printf(text, "main.cf, line %d: %s", setting->line, setting->name);
+	return str_cstr(text);
+}
+
+static void check_table(const char *place, const char *name, struct view element)
 {
 	struct error err = ERROR_NONE;
 	struct table *table = table_open(element, 0, &err);
 
 	if (table == NULL)
-		check_error("main.cf, line %d: %s: %s", setting->line, setting->name, err.text);
+		check_error("%s: %s", place, err.text);
 	else if (table_is_server(element) &&
 		 !conf_value_names(view_of(param.proxy_read_maps), element))
-		check_error(
-			"main.cf, line %d: %s: nobody may ask %.*s: proxy_read_maps does not lead "
-			"to it",
-			setting->line, setting->name, VIEW_ARG(element));
+		check_error("%s: nobody may ask %.*s: proxy_read_maps does not lead to it", place,
+			    VIEW_ARG(element));
 	else
-		check_age(setting->name, element);
+		check_age(name, element);
 	table_close(table);
 }
 
-static void check_tables_of(const struct conf_setting *setting, struct view rest)
+static void check_tables_of(const char *place, const char *name, struct view rest)
 {
 	struct view element;
 	bool is_table_next = true;
@@ -170,25 +181,28 @@ static void check_tables_of(const struct conf_setting *setting, struct view rest
 		if (view_starts(element, VIEW("proxy:")))
 			element = view_from(element, strlen("proxy:"));
 		if (is_table_next && check_is_table(element))
-			check_table(setting, element);
+			check_table(place, name, element);
 		else if (is_table_next && is_missing_type(element))
-			check_error("main.cf, line %d: %s: tables like %.*s are not there yet",
-				    setting->line, setting->name, VIEW_ARG(element));
+			check_error("%s: tables like %.*s are not there yet", place,
+				    VIEW_ARG(element));
 		is_table_next = !is_server;
 	}
 }
 
-void check_tables(void)
+void check_tables(const struct service *service)
 {
+	_cleanup_(str_free) struct str place = STR_EMPTY;
+
 	for (size_t i = 0; i < param_table_count; i++) {
 		const struct param_info *info = &param_table[i];
 		bool has_tables = info->type == PARAM_TYPE_LIST || info->type == PARAM_TYPE_TABLES;
 		const char *value = has_tables ? conf_get(info->name) : NULL;
 		const struct conf_setting *setting = conf_setting(info->name);
 
-		/* A default that names a file of another system is nobody's wish. */
-		if (value != NULL && setting != NULL)
-			check_tables_of(setting, view_of(value));
+		/* A default that names a file of another system is nobody's wish. Line 0: an -o. */
+		if (value != NULL && setting != NULL && (setting->line == 0) == (service != NULL))
+			check_tables_of(check_place(service, setting, &place), info->name,
+					view_of(value));
 	}
 }
 

@@ -17,9 +17,12 @@ static const char help[] =
 	"uses or\n"
 	"that are not yet in force, for files with wrong owners or modes, tables that cannot be "
 	"opened or\n"
-	"are older than their source, and certificates that cannot be read; then asks every SMTP "
-	"service,\n"
-	"as a stranger, to relay. What is wrong comes first. Status 1 if anything is wrong; "
+	"are older than their source, certificates that cannot be read or end soon, lines of the "
+	"users' file,\n"
+	"mailboxes that belong to somebody else, aliases that lead back to themselves, and "
+	"transports\n"
+	"without a service; then asks every SMTP service, as a stranger, to relay. What is wrong "
+	"comes first. Status 1 if anything is wrong; "
 	"warnings\n"
 	"alone are no failure. -v also names what is of no consequence here.\n";
 
@@ -104,6 +107,7 @@ static void check_service(const struct service *service)
 		return;
 	}
 	check_override_names(service);
+	check_tables(service);
 	/* Postfix has them behind postscreen too. */
 	if (service->type != SERVICE_INET && service->type != SERVICE_PASS)
 		return;
@@ -140,9 +144,14 @@ int verb_check(int argc, char **argv)
 	findings_begin(verbose);
 	bool services = check_master_cf(), readable = check_main_cf();
 
-	if (readable)
+	if (readable) {
 		check_files();
-	check_tables();
+		check_users();
+	}
+	check_tables(NULL);
+	check_aliases();
+	if (services)
+		check_transports(&check.services);
 	if (services)
 		check_master();
 	if (readable && services) {

@@ -130,6 +130,64 @@ class Commands(unittest.TestCase):
         self.assertNotIn("readme_directory", said)
         self.assertIn("remark: main.cf, line 5: readme_directory", self.check("readme_directory = no\n", "-v", status=0))
 
+    def test_check_reads_the_users(self):
+        self.write("users", "# a comment\nalice@example.test:{CRYPT}$y$j9T$abc$def:::::\nbob@example.test:{ROT13}cnff:::::\n"
+                            "nonsense\ncarol@example.test:{PLAIN}x:0:0::::\nAlice@example.test:{PLAIN}x:::::\n")
+        os.chmod(self.path("users"), 0o600)
+        said = self.check(f"mailbox_users = hash:{self.path('users')}\n")
+        users = self.path("users")
+        self.assertRegex(said, rf"error: {users}, line 3: .*ROT13")
+        for line in (4, 5):
+            self.assertRegex(said, f"error: {users}, line {line}: ")
+        self.assertRegex(said, f"error: {users}, line 6: .*stands in line 2 already")
+        self.assertNotRegex(said, f"{users}, line [12]:")
+
+    @unittest.skipUnless(os.geteuid() == 0, "owners are root's to set")
+    def test_check_looks_at_owners_of_mailboxes(self):
+        os.makedirs(self.path("mail/alice/cur"))
+        os.makedirs(self.path("mail/bob"))
+        for name, uid in (("mail/alice", 1000), ("mail/alice/cur", 1001), ("mail/bob", 1001)):
+            os.chown(self.path(name), uid, 1000)
+            os.chmod(self.path(name), 0o700)
+        self.write("users", "".join(f"{name}@example.test:{{PLAIN}}x:1000:1000::{self.path('mail/' + name)}::mail=maildir:~\n" for name in ("alice", "bob")))
+        os.chmod(self.path("users"), 0o600)
+        said = self.check(f"mailbox_users = hash:{self.path('users')}\n")
+        self.assertIn(f"error: {self.path('mail/alice/cur')} belongs to uid 1001, but mail of alice@example.test is handled as uid 1000\n", said)
+        self.assertIn(f"error: {self.path('mail/bob')} belongs to uid 1001", said)
+        os.chown(self.path("mail/alice/cur"), 1000, 1000)
+        os.chown(self.path("mail/bob"), 1000, 1000)
+        self.assertNotIn("belongs to uid 1001", self.check(f"mailbox_users = hash:{self.path('users')}\n"))
+
+    def test_check_finds_circles_of_aliases(self):
+        self.write("aliases", "one: two\ntwo: three, x@elsewhere.test\nthree: one@localhost\nnosuchuserhere: nosuchuserhere\n"
+                              "root: root, x@elsewhere.test\nfine: one, \\fine\n")
+        self.write("virtual", "a@v.test b@v.test\nb@v.test a@v.test c@v.test\nc@v.test c@v.test\n")
+        self.run_tool("postalias", "hash:" + self.path("aliases"))
+        self.run_tool("postmap", "hash:" + self.path("virtual"))
+        said = self.check(f"alias_maps = hash:{self.path('aliases')}\nvirtual_alias_maps = hash:{self.path('virtual')}\n")
+        lines = [line for line in said.splitlines() if "leads back to itself" in line]
+        self.assertEqual(len(lines), 3, said)
+        self.assertTrue([line for line in lines if re.search(r"alias_maps: .*one -> two -> three -> one|two -> three -> one -> two|three -> one -> two -> three", line)])
+        self.assertIn("error: alias_maps: nosuchuserhere -> nosuchuserhere: an alias that leads back to itself, and no user has that name", lines)
+        self.assertTrue([line for line in lines if line.startswith("error: virtual_alias_maps: ") and "c@v" not in line])
+
+    def test_check_finds_transports_without_a_service(self):
+        self.write("transport", "a.test nosuch:[x]\nb.test smtp:\nc.test :[y]\nd.test error:no mail here\n")
+        self.write("patterns", "# x:y\n/^e/  missing:[z]\n/^f/\tretry:later\n")
+        self.run_tool("postmap", "hash:" + self.path("transport"))
+        said = self.check(f"transport_maps = hash:{self.path('transport')} pcre:{self.path('patterns')}\nlocal_transport = nowhere:\n")
+        errors = [line for line in said.splitlines() if "has no service" in line and line.startswith("error")]
+        self.assertEqual(len(errors), 4, said)
+        for text in ("main.cf, line 5: transport_maps (hash:", "a.test -> nosuch:[x]: master.cf has no service nosuch", "/^e/ -> missing:[z]: ",
+                     "main.cf, line 6: local_transport: master.cf has no service nowhere"):
+            self.assertIn(text, "\n".join(errors))
+
+    def test_check_opens_tables_of_services(self):
+        self.write("main.cf", "compatibility_level = 3.6\nmyhostname = mx.example.test\nalias_maps =\ninet_interfaces = 127.0.0.1\n")
+        self.write("master.cf", f"smtp inet n - y - - smtpd\n  -o smtpd_sender_restrictions=check_sender_access,hash:{self.path('missing')}\npickup unix n - y 60 1 pickup\n")
+        said = self.run_tool("posta", "check", status=1)[0]
+        self.assertRegex(said, r"error: master\.cf, line 1: service smtp: smtpd_sender_restrictions: .*missing")
+
     # ---- conf ----
 
     def test_usual_site_loads(self):
