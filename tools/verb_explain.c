@@ -205,15 +205,18 @@ static void show_existence(const struct delivery *delivery, struct view recipien
 			   const struct route *route)
 {
 	struct trail why = { STR_EMPTY };
-	int r = route_recipient_exists(delivery->routes, recipient, route->address_class, &why);
+	struct unreachable why_not = { .by_route = false };
+	int r = route_recipient_exists(delivery->routes, delivery->sender, recipient, &why_not,
+				       &why);
 
 	explain_why(str_view(&why.lines));
 	if (r < 0)
 		explain_result("whether there is such a user cannot be said now");
 	else if (r == 0)
-		explain_result("unknown: %s", route_unknown_text(route->address_class));
+		explain_result("unknown: %s", str_cstr(&why_not.text));
 	else if (route->address_class == CLASS_LOCAL)
 		explain_local(delivery->routes, recipient, show_route, (void *)(uintptr_t)delivery);
+	unreachable_free(&why_not);
 	str_free(&why.lines);
 }
 
