@@ -7,8 +7,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
+#include "database.h"
 #include "permit.h"
 #include "server.h"
+#include "table/server.h"
+#include "table/table.h"
 
 static int answer_table(struct ipc *ipc, const struct msg_table_ask *question)
 {
@@ -19,7 +22,12 @@ static int answer_table(struct ipc *ipc, const struct msg_table_ask *question)
 	/* Asking waits; the message is valid until the connection is used again. */
 	str_append(&table, question->table);
 	str_append(&key, question->key);
-	r = server_ask(str_view(&table), str_view(&key), &value, &err);
+	if (!table_is_database(str_view(&table)))
+		r = server_ask(str_view(&table), str_view(&key), &value, &err);
+	else if (permit_has(str_view(&table)))
+		r = database_ask(str_view(&table), str_view(&key), &value, &err);
+	else
+		r = error_set(&err, -EACCES, "nothing permits this table (proxy_read_maps)");
 	if (r < 0)
 		log_warning("%s: %s", str_cstr(&table), err.text);
 	if (r >= 0 && value.len > IPC_FRAME_MAX) {
@@ -44,14 +52,40 @@ static void proxymap_serve(struct ipc *ipc)
 			message_close_fd(&m);
 			return;
 		}
+		/* Settings are read anew by a successor; this one is still answered. */
+		if (table_any_changed())
+			daemon_retire();
 		if (answer_table(ipc, &m.table_ask) < 0 || ipc_flush(ipc) < 0)
 			return;
 	}
 }
 
+static void database_add_if(struct view name)
+{
+	if (table_is_database(name) && permit_has(name))
+		database_add(name);
+}
+
+/* What they need of this program, and the files that it is replaced for. */
+static int databases_open(struct error *err)
+{
+	size_t count;
+	const char *const *files = database_files(&count);
+
+	if (databases_exist())
+		daemon_add_calls(CALLS_FILES_READ);
+	return count > 0 ? table_watch_files(files, count, err) : 0;
+}
+
 static int proxymap_prepare(struct error *err)
 {
-	return permit_load(err);
+	int r = permit_load(err);
+
+	if (r == 0) {
+		permit_each(database_add_if);
+		r = databases_open(err);
+	}
+	return r;
 }
 
 static const struct daemon_program program = {

@@ -1,4 +1,4 @@
-/* Which tables may be asked: those that proxy_read_maps leads to, whoever asks. */
+/* Which tables may be asked: those that the configuration names for it, whoever asks. */
 #ifndef PROXYMAP_PERMIT_H
 #define PROXYMAP_PERMIT_H
 
@@ -13,7 +13,13 @@
  */
 int permit_load(struct error *err);
 void permit_forget(void);
-/* "socketmap:inet:host:port:name" stands there, with "proxy:" in front or without. */
+/*
+ * "socketmap:inet:host:port:name" stands there, with "proxy:" in front or without; or it stands
+ * without "proxy:" anywhere in main.cf or in an -o of master.cf: then the program that reads it
+ * would open it by itself, if it could.
+ */
 bool permit_has(struct view table);
+/* All words that may be names of tables, some of them more than once. */
+void permit_each(void (*take)(struct view name));
 
 #endif

@@ -97,9 +97,8 @@ void check_files(void)
 /* What Postfix has. */
 static bool is_missing_type(struct view element)
 {
-	static const char *const types[] = { "mysql",	"pgsql", "ldap",     "sqlite",
-					     "mongodb", "cdb",	 "memcache", "nis",
-					     "nisplus", "sdbm",	 "dbm" };
+	static const char *const types[] = { "mongodb", "cdb",	"memcache", "nis",
+					     "nisplus", "sdbm", "dbm" };
 	struct view type = view_first(element, view_find_byte(element, ':'));
 
 	for (size_t i = 0; i < ARRAY_SIZE(types) && type.len < element.len; i++)
@@ -153,14 +152,15 @@ static const char *check_place(const struct service *service, const struct conf_
 	return str_cstr(text);
 }
 
-static void check_table(const char *place, const char *name, struct view element)
+/* What has "proxy:" in front is for proxymap alone, which asks what proxy_read_maps leads to. */
+static void check_table(const char *place, const char *name, struct view element, bool is_proxied)
 {
 	struct error err = ERROR_NONE;
 	struct table *table = table_open(element, 0, &err);
 
 	if (table == NULL)
 		check_error("%s: %s", place, err.text);
-	else if (table_is_server(element) &&
+	else if (is_proxied && table_is_server(element) &&
 		 !conf_value_names(view_of(param.proxy_read_maps), element))
 		check_error("%s: nobody may ask %.*s: proxy_read_maps does not lead to it", place,
 			    VIEW_ARG(element));
@@ -177,11 +177,12 @@ static void check_tables_of(const char *place, const char *name, struct view res
 	while (conf_next_element(&rest, &element)) {
 		/* In a list of restrictions; what follows is a socket. */
 		bool is_server = view_is(element, "check_policy_service");
+		bool is_proxied = view_starts(element, VIEW("proxy:"));
 
 		if (view_starts(element, VIEW("proxy:")))
 			element = view_from(element, strlen("proxy:"));
 		if (is_table_next && check_is_table(element))
-			check_table(place, name, element);
+			check_table(place, name, element, is_proxied);
 		else if (is_table_next && is_missing_type(element))
 			check_error("%s: tables like %.*s are not there yet", place,
 				    VIEW_ARG(element));

@@ -10,6 +10,9 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "table/server.h"
+#include "task/task.h"
+#include "tools/instance.h"
 #include "tools/json.h"
 #include "tools/tool.h"
 
@@ -154,13 +157,22 @@ static int index_ask(const struct index_job *job, struct opened *opened, struct 
 	return 0;
 }
 
-int index_query(const struct index_job *job, char *const *specifications, const char *key)
-{
-	struct opened opened = { .count = 0 };
-	int status = open_all(job, specifications, &opened), found = 0, r = 0;
+/* A look-up waits: it may be another program that looks. */
+struct query {
+	const struct index_job *job;
+	char *const *specifications;
+	const char *key;
+};
 
-	if (status == TOOL_DONE && strcmp(key, "-") != 0) {
-		found = r = index_ask(job, &opened, view_of(key), false);
+static void index_query_task(void *argument)
+{
+	const struct query *query = argument;
+	const struct index_job *job = query->job;
+	struct opened opened = { .count = 0 };
+	int status = open_all(job, query->specifications, &opened), found = 0, r = 0;
+
+	if (status == TOOL_DONE && strcmp(query->key, "-") != 0) {
+		found = r = index_ask(job, &opened, view_of(query->key), false);
 	} else if (status == TOOL_DONE) {
 		_cleanup_free_ char *line = NULL;
 		size_t size = 0;
@@ -172,9 +184,23 @@ int index_query(const struct index_job *job, char *const *specifications, const 
 		}
 	}
 	close_all(&opened);
-	if (r < 0)
-		return TOOL_LATER;
-	return status != TOOL_DONE ? status : found ? TOOL_DONE : TOOL_NO;
+	task_quit(r < 0 ? TOOL_LATER : status != TOOL_DONE ? status : found ? TOOL_DONE : TOOL_NO);
+}
+
+int index_query(const struct index_job *job, char *const *specifications, const char *key)
+{
+	struct query query = { job, specifications, key };
+
+	for (size_t i = 0; specifications[i] != NULL; i++) {
+		struct view name = view_of(specifications[i]);
+
+		if (view_starts(name, VIEW("proxy:")))
+			name = view_from(name, strlen("proxy:"));
+		/* The suite knows it. */
+		if (table_is_server(name) && !instance_find(job->verb))
+			return TOOL_NO;
+	}
+	return task_run(index_query_task, &query);
 }
 
 static int show_row(void *argument, struct view key, struct view value)

@@ -294,6 +294,9 @@ static void filter_add_options(struct filter *f, unsigned calls)
 		{ SOL_SOCKET, SO_RCVBUF, CALLS_NETWORK },
 		{ SOL_SOCKET, SO_SNDBUF, CALLS_NETWORK },
 		{ SOL_SOCKET, SO_REUSEADDR, CALLS_NETWORK },
+		/* How long a library waits: proxymap's. */
+		{ SOL_SOCKET, SO_RCVTIMEO, CALLS_NETWORK },
+		{ SOL_SOCKET, SO_SNDTIMEO, CALLS_NETWORK },
 		{ IPPROTO_TCP, TCP_NODELAY, ALWAYS },
 		{ IPPROTO_TCP, TCP_QUICKACK, ALWAYS },
 		{ IPPROTO_TCP, TCP_MAXSEG, CALLS_NETWORK },

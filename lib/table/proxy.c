@@ -1,4 +1,7 @@
-/* socketmap: and tcp:, tables that are other people's servers. The program proxymap asks them. */
+/*
+ * Tables that are other people's servers: socketmap:, tcp:, and databases and directories. The
+ * program proxymap asks them.
+ */
 #include <errno.h>
 
 #include "base/mem.h"
@@ -9,7 +12,17 @@
 bool table_is_server(struct view specification)
 {
 	return view_starts(specification, VIEW("socketmap:")) ||
-	       view_starts(specification, VIEW("tcp:"));
+	       view_starts(specification, VIEW("tcp:")) || table_is_database(specification);
+}
+
+bool table_is_database(struct view specification)
+{
+	static const char *const types[] = { "mysql:", "pgsql:", "sqlite:", "ldap:" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (view_starts(specification, view_of(types[i])))
+			return true;
+	return false;
 }
 
 static int tcp_parse(struct view name, struct table_server *server, struct error *err)
@@ -52,6 +65,25 @@ static int proxy_open(struct table *table, struct view name, struct error *err)
 	return table_server_parse(view_of(table->specification), &server, err);
 }
 
+/* Its settings are proxymap's to read. */
+static int database_open(struct table *table, struct view name, struct error *err)
+{
+	(void)table;
+	return name.len > 0 ? 0 : error_set(err, -EINVAL, "expected a file's path after the type");
+}
+
+/* Databases compare as they like, so that the key is always the same. */
+static int database_lookup(struct table *table, struct view key, struct str *value,
+			   struct error *err)
+{
+	_cleanup_(str_free) struct str folded = STR_EMPTY;
+
+	if (table->flags & TABLE_CASE_SENSITIVE)
+		return proxymap_ask(view_of(table->specification), key, value, err);
+	str_append_lower(&folded, key);
+	return proxymap_ask(view_of(table->specification), str_view(&folded), value, err);
+}
+
 static int proxy_lookup(struct table *table, struct view key, struct str *value, struct error *err)
 {
 	return proxymap_ask(view_of(table->specification), key, value, err);
@@ -75,5 +107,33 @@ const struct table_type table_type_tcp = {
 	.whole = true,
 	.open = proxy_open,
 	.lookup = proxy_lookup,
+	.close = proxy_close,
+};
+
+const struct table_type table_type_mysql = {
+	.name = "mysql",
+	.open = database_open,
+	.lookup = database_lookup,
+	.close = proxy_close,
+};
+
+const struct table_type table_type_pgsql = {
+	.name = "pgsql",
+	.open = database_open,
+	.lookup = database_lookup,
+	.close = proxy_close,
+};
+
+const struct table_type table_type_sqlite = {
+	.name = "sqlite",
+	.open = database_open,
+	.lookup = database_lookup,
+	.close = proxy_close,
+};
+
+const struct table_type table_type_ldap = {
+	.name = "ldap",
+	.open = database_open,
+	.lookup = database_lookup,
 	.close = proxy_close,
 };

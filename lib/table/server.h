@@ -21,8 +21,10 @@ struct table_server {
 	struct view map;      /* socketmap: the name in questions */
 };
 
-/* "socketmap:..." or "tcp:...", without "proxy:". */
+/* proxymap asks it: "socketmap:...", "mysql:..." and so on, without "proxy:". */
 bool table_is_server(struct view specification);
+/* One of those whose settings are a file's: mysql, pgsql, sqlite, ldap. */
+bool table_is_database(struct view specification);
 /* 0, or -EINVAL with a reason. */
 int table_server_parse(struct view specification, struct table_server *server, struct error *err);
 

@@ -80,3 +80,99 @@ class Peer:
     def close(self):
         self.kill()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+
+
+def run(command, **options):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+class Database(Peer):
+    """A server in a folder that belongs to the user it runs as."""
+
+    def __init__(self):
+        super().__init__()
+        self.port = free_port()
+        if os.geteuid() == 0:
+            shutil.chown(self.dir, "nobody", "nogroup")
+
+    def start(self):
+        self.run(self.command(), self.port, cwd=self.dir)
+
+
+class MariaDb(Database):
+    """User mail, password "it's", database mail; `sql` fills it."""
+
+    def __init__(self, sql):
+        super().__init__()
+        self.socket = self.path("socket")
+        self.options = ["--no-defaults", f"--datadir={self.path('data')}", "--skip-name-resolve", "--innodb-log-file-size=4M",
+                        "--innodb-buffer-pool-size=8M", "--innodb-flush-log-at-trx-commit=0"]
+        run([*NOBODY, "mariadb-install-db", *self.options, "--skip-test-db", "--auth-root-authentication-method=normal"],
+            cwd=self.dir)
+        self.write("init.sql", "SET NAMES utf8mb4;\nCREATE DATABASE IF NOT EXISTS mail CHARACTER SET utf8mb4;\n"
+                   "CREATE OR REPLACE USER mail@'%' IDENTIFIED BY 'it''s';\nCREATE OR REPLACE USER mail@localhost IDENTIFIED BY 'it''s';\n"
+                   "GRANT ALL ON mail.* TO mail@'%';\nGRANT ALL ON mail.* TO mail@localhost;\nUSE mail;\n" + sql)
+        self.start()
+
+    def command(self):
+        return [*NOBODY, "mariadbd", *self.options, f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
+                f"--init-file={self.path('init.sql')}", f"--pid-file={self.path('pid')}", "--skip-log-bin"]
+
+
+class PostgreSql(Database):
+    """User mail, password "it's", database postgres; `sql` fills it."""
+
+    BIN = "/usr/lib/postgresql/15/bin/"
+
+    def __init__(self, sql):
+        super().__init__()
+        self.write("password", "it's\n")
+        run([*NOBODY, self.BIN + "initdb", "-D", self.path("data"), "-N", "-U", "mail", "--auth=scram-sha-256", "-E", "UTF8",
+             "--locale=C.UTF-8", f"--pwfile={self.path('password')}"], cwd=self.dir)
+        self.start()
+        run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", "mail", "-d", "postgres",
+             "-f", self.write("init.sql", sql)], env=dict(os.environ, PGPASSWORD="it's"))
+
+    def command(self):
+        return [*NOBODY, self.BIN + "postgres", "-D", self.path("data"), "-p", str(self.port), "-h", "127.0.0.1", "-F",
+                "-k", self.dir]
+
+
+class Slapd(Database):
+    """dc=test, root cn=admin,dc=test with the password "it's"; `ldif` fills it. LDAPS and StartTLS with `tls`, a folder."""
+
+    def __init__(self, ldif, tls=None):
+        super().__init__()
+        self.tls_port = free_port()
+        for name in ("data", "run"):
+            os.mkdir(self.path(name))
+            if os.geteuid() == 0:
+                shutil.chown(self.path(name), "nobody", "nogroup")
+        secure = f"TLSCertificateFile {tls}/cert.pem\nTLSCertificateKeyFile {tls}/key.pem\n" if tls else ""
+        self.secure = bool(tls)
+        schema = "\n".join(f"include /etc/ldap/schema/{name}.schema" for name in ("core", "cosine", "inetorgperson"))
+        attributes = "\n".join(
+            f"attributetype ( 1.3.6.1.4.1.4203.666.11.9.1.{number} NAME '{name}' EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch"
+            " SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )"
+            for number, name in enumerate(("maildrop", "mailacceptinggeneralid", "leafdrop", "finaldrop", "memberurl", "extraline"), 1))
+        self.write("slapd.conf", f"{schema}\n{attributes}\n"
+                   "objectclass ( 1.3.6.1.4.1.4203.666.11.9.2.1 NAME 'mailThing' SUP top AUXILIARY MAY ( maildrop $ mailacceptinggeneralid"
+                   " $ leafdrop $ finaldrop $ memberurl $ extraline $ member $ uid $ mail $ userPassword ) )\n"
+                   f"pidfile {self.path('run', 'pid')}\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n{secure}"
+                   f"database mdb\nsuffix \"dc=test\"\nrootdn \"cn=admin,dc=test\"\nrootpw \"it's\"\ndirectory {self.path('data')}\n"
+                   "dbnosync\nmaxsize 10485760\naccess to attrs=userPassword by anonymous auth by * none\n"
+                   "access to * by users read by anonymous auth\n")
+        run([*NOBODY, "/usr/sbin/slapadd", "-q", "-f", self.path("slapd.conf"), "-l", self.write("init.ldif", ldif)])
+        self.start()
+
+    def command(self):
+        urls = f"ldap://127.0.0.1:{self.port}/ ldapi://{self.path('run', 'ldapi').replace('/', '%2F')}"
+        if self.secure:
+            urls += f" ldaps://127.0.0.1:{self.tls_port}/"
+        return [*NOBODY, "/usr/sbin/slapd", "-d", "0", "-f", self.path("slapd.conf"), "-h", urls]

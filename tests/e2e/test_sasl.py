@@ -193,7 +193,7 @@ class AskingDovecot(unittest.TestCase):
                 # Where all mail needs TLS, logins do.
                 client.ehlo()
                 self.assertNotIn("auth", client.esmtp_features)
-                self.assertEqual(client.docmd("AUTH", "CRAM-MD5")[0], 538)
+                self.assertEqual(client.docmd("AUTH", "CRAM-MD5")[0], 530)
                 client.starttls(context=suite.tls_context())
                 client.ehlo()
                 self.assertEqual(set(client.esmtp_features["auth"].split()), {"DIGEST-MD5", "SCRAM-SHA-256"})

@@ -82,12 +82,15 @@ class Socketmap(TableServer):
 
 class Tcp(TableServer):
     def __init__(self):
-        self.asked, self.go_on = threading.Event(), threading.Event()
+        self.asked, self.go_on, self.late = threading.Event(), threading.Event(), False
         self.VALUES = {"b%25b@far.test": b"200 discard:into%20the%20void\n", "late@far.test": self.answer_late,
                        "held@far.test": self.answer_late}
         super().__init__()
 
     def answer_late(self, client):
+        if not self.late:
+            client.sendall(b"500 no\n")
+            return
         self.asked.set()
         self.go_on.wait(15)
         client.sendall(b"200 discard:too%20late\n")
@@ -149,7 +152,12 @@ class Tables(unittest.TestCase):
             self.tcp.asked.clear()
             self.tcp.go_on.clear()
             with self.suite.smtp(25) as client:
-                client.sendmail("s@fine.test", [f"{name}@far.test"], message(subject=name))
+                client.ehlo()
+                client.mail("s@fine.test")
+                self.tcp.late = False  # for the server, which asks as well
+                client.rcpt(f"{name}@far.test")
+                self.tcp.late = True
+                client.data(message(subject=name))
             self.assertTrue(self.tcp.asked.wait(15))
             self.suite.posta("queue", verb, "ALL")
             self.tcp.go_on.set()
@@ -192,7 +200,7 @@ class Dead(unittest.TestCase):
         server = Socketmap()
         self.addCleanup(server.close)
         where = f"socketmap:inet:127.0.0.1:{server.port}:virtual"
-        with Instance(main={"virtual_alias_maps": where, "proxy_read_maps": "$relay_domains"}) as suite:
+        with Instance(main={"virtual_alias_maps": "proxy:" + where, "proxy_read_maps": "$relay_domains"}) as suite:
             self.assertRegex(Tables.rcpt(self, "s@fine.test", "go@example.test", suite), "^451 4")
             suite.wait_log(r"proxymap\[.*:virtual: proxy_read_maps does not have this table")
             self.assertEqual(server.keys, [])

@@ -86,7 +86,7 @@ static void test_errors(void **state)
 		{ MATCH_ADDRESSES, "[2001:db8::]/129", "prefix length" },
 		{ MATCH_DOMAINS, "a, !", "nothing after" },
 		{ MATCH_DOMAINS, "/nonexistent/list", "/nonexistent/list" },
-		{ MATCH_DOMAINS, "mysql:/x", "no such type" },
+		{ MATCH_DOMAINS, "mongodb:/x", "no such type" },
 	};
 
 	(void)state;

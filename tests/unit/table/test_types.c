@@ -64,7 +64,7 @@ static const struct {
 } bad[] = {
 	{ "", "expected a table like" },
 	{ "noname", "expected a table like" },
-	{ "mysql:/etc/x", "no such type" },
+	{ "mongodb:/etc/x", "no such type" },
 	{ "inline:a=b", "expected {" },
 	{ "inline:{}", "nothing in it" },
 	{ "inline:{ novalue }", "expected key=value" },

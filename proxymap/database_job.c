@@ -1,0 +1,114 @@
+/* Making the question, and the result of what came. Runs in a worker thread. */
+#include "database_job.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "table/table.h"
+
+static int append_as_it_is(void *unused, struct view text, struct str *out)
+{
+	(void)unused;
+	str_append(out, text);
+	return 0;
+}
+
+bool database_key_suits(const struct database_kind *kind, struct view key)
+{
+	_cleanup_(str_free) struct str unused = STR_EMPTY;
+	bool suits = true;
+
+	for (size_t i = 0; i < DRIVER_TEMPLATES_MAX && suits; i++)
+		if (kind->templates[i] != NULL)
+			suits = expand_question(view_of(kind->templates[i]), key, append_as_it_is,
+						NULL, &unused) == 1;
+	return suits;
+}
+
+void database_job_set_host(struct database_job *job, const struct driver_host *host)
+{
+	job->host = *host;
+	/* The host's own may be looked up anew meanwhile. */
+	if (host->address != NULL) {
+		snprintf(job->address, sizeof(job->address), "%s", host->address);
+		job->host.address = job->address;
+	}
+}
+
+struct escaping {
+	struct database_job *job;
+	int number;
+};
+
+static int job_escape(void *argument, struct view text, struct str *out)
+{
+	struct escaping *e = argument;
+
+	return e->job->kind->driver->escape(e->job->connection, e->number, text, out);
+}
+
+static int job_take_value(void *argument, struct view value)
+{
+	struct database_job *job = argument;
+	const struct database_kind *kind = job->kind;
+
+	if (view_has_control(value))
+		return error_set(&job->err, -EBADMSG, "a value with control characters");
+	if (expand_result(view_of(kind->format), job->key, value, job->value) == 0)
+		return 0;
+	if (kind->expansion_limit > 0 && ++job->values > kind->expansion_limit)
+		return error_set(&job->err, -E2BIG, "more than %zu values (expansion_limit)",
+				 kind->expansion_limit);
+	if (job->value->len > TABLE_VALUE_MAX)
+		return error_set(&job->err, -EFBIG, "the value is longer than %d bytes",
+				 TABLE_VALUE_MAX);
+	return 0;
+}
+
+static int job_ask(struct database_job *job, struct str questions[DRIVER_TEMPLATES_MAX])
+{
+	const struct database_kind *kind = job->kind;
+
+	for (int i = 0; i < DRIVER_TEMPLATES_MAX; i++) {
+		struct escaping escaping = { job, i };
+		int r;
+
+		if (kind->templates[i] == NULL)
+			continue;
+		r = expand_question(view_of(kind->templates[i]), job->key, job_escape, &escaping,
+				    &questions[i]);
+		if (r <= 0)
+			return r == -EILSEQ ? 0 : r;
+	}
+	return kind->driver->ask(job->connection, questions, job->deadline, job_take_value, job,
+				 &job->err);
+}
+
+int database_job_run(void *argument)
+{
+	struct database_job *job = argument;
+	const struct driver *driver = job->kind->driver;
+	struct str questions[DRIVER_TEMPLATES_MAX] = { STR_EMPTY, STR_EMPTY };
+	int r;
+
+	job->err = ERROR_NONE;
+	job->values = 0;
+	str_clear(job->value);
+	if (job->connection == NULL)
+		job->connection =
+			driver->connect(job->kind->own, &job->host, job->deadline, &job->err);
+	if (job->connection == NULL)
+		return clock_now() >= job->deadline ? -ETIMEDOUT : -EIO;
+	r = job_ask(job, questions);
+	if (r < 0)
+		str_clear(job->value);
+	/* What is given up in the middle may leave an answer that the next one would get. */
+	if (r == -EIO || r == -ETIMEDOUT || (r < 0 && !driver->one_connection)) {
+		driver->disconnect(job->connection);
+		job->connection = NULL;
+	}
+	for (int i = 0; i < DRIVER_TEMPLATES_MAX; i++)
+		str_wipe(&questions[i]);
+	return r;
+}
