@@ -1,4 +1,5 @@
 /* posta sign: signs a message by hand, as the suite does it. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,14 +7,19 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "mailauth/dkim.h"
+#include "tools/sign.h"
 #include "tools/tool.h"
 #include "tools/verify.h"
 
 static const char help[] =
 	"usage: posta sign dkim --domain D --selector S --key FILE [--canon C/C] [--algorithm A]\n"
+	"       posta sign arc --authserv-id I --domain D --selector S --key FILE [--dns "
+	"HOST:PORT]\n"
 	"\n"
-	"Reads a message, and writes it with a DKIM-Signature in front. FILE is a private key in "
+	"dkim reads a message, and writes it with a DKIM-Signature in front; arc seals it: in "
+	"front\n"
+	"come a set with what Authentication-Results of I say, or (if the message has none of I)\n"
+	"what a look at it finds. FILE is a private key in "
 	"PEM "
 	"form,\n"
 	"RSA or Ed25519; the public half is to stand in the DNS at S._domainkey.D.\n"
@@ -26,14 +32,9 @@ static const char help[] =
 
 #define KEY_FILE_MAX 65536
 
-static struct {
-	const char *domain, *selector, *key, *canon, *algorithm, *identity;
-	struct str message;
-	bool bare_lf;
-} sign;
+struct sign sign;
 
-/* The line ends that the message came with. */
-static void sign_print(struct view text)
+void sign_print(struct view text)
 {
 	size_t end;
 
@@ -58,13 +59,10 @@ static struct private_key *sign_read_key(struct error *err)
 	return key;
 }
 
-static int sign_dkim(struct private_key *key)
+/* Which key, when; the rest is the method's. */
+static void sign_begin(struct signing *signing, struct private_key *key)
 {
-	_cleanup_(field_set_freep) struct field_set *fields = NULL;
-	_cleanup_(str_free) struct str field = STR_EMPTY;
-	struct canon_bodies bodies = { 0 };
-	const struct canon_body *body;
-	struct signing signing = {
+	*signing = (struct signing){
 		.domain = view_of(sign.domain),
 		.selector = view_of(sign.selector),
 		.identity = view_of(sign.identity),
@@ -73,25 +71,44 @@ static int sign_dkim(struct private_key *key)
 		.make = private_key_sign,
 		.context = key,
 	};
+}
+
+static int sign_dkim(struct signing *signing, struct field_set *fields, struct str *out)
+{
+	struct canon_bodies bodies = { 0 };
+	const struct canon_body *body = canon_bodies_need(&bodies, signing->body_canon, UINT64_MAX);
 	int r;
 
+	canon_bodies_feed(&bodies, verify_body(str_view(&sign.message)));
+	canon_bodies_end(&bodies);
+	r = dkim_sign(signing, fields, canon_body_digest(body), out);
+	canon_bodies_free(&bodies);
+	return r;
+}
+
+static int sign_message(struct private_key *key)
+{
+	_cleanup_(field_set_freep) struct field_set *fields =
+		field_set_new(verify_header(str_view(&sign.message)));
+	_cleanup_(str_free) struct str out = STR_EMPTY;
+	struct signing signing;
+	int r;
+
+	sign_begin(&signing, key);
 	if (signature_canon_parse(view_of(sign.canon), &signing.header_canon, &signing.body_canon) <
 	    0)
 		return tool_usage("sign", "--canon: not understood: %s", sign.canon);
 	if (sign.algorithm != NULL &&
 	    strcmp(sign.algorithm, signature_algorithm_name(signing.algorithm)) != 0)
 		return tool_fail("sign", "%s: the key is not for %s", sign.key, sign.algorithm);
-	fields = field_set_new(verify_header(str_view(&sign.message)));
 	if (field_set_find(fields, VIEW("From")) == NULL)
 		return tool_fail("sign", "the message has no From field");
-	body = canon_bodies_need(&bodies, signing.body_canon, UINT64_MAX);
-	canon_bodies_feed(&bodies, verify_body(str_view(&sign.message)));
-	canon_bodies_end(&bodies);
-	r = dkim_sign(&signing, fields, canon_body_digest(body), &field);
-	canon_bodies_free(&bodies);
+	r = sign.is_arc ? sign_arc(&signing, fields, &out) : sign_dkim(&signing, fields, &out);
+	if (r == -EALREADY)
+		return tool_fail("sign", "nothing can be sealed on top of this chain of ARC");
 	if (r < 0)
 		return tool_fail("sign", "the message cannot be signed: %s", strerror(-r));
-	sign_print(str_view(&field));
+	sign_print(str_view(&out));
 	sign_print(str_view(&sign.message));
 	return fflush(stdout) == 0 ? TOOL_DONE : tool_fail("sign", "cannot write: %m");
 }
@@ -105,14 +122,17 @@ static int sign_parse_options(int argc, char **argv)
 		{ "canon", required_argument, NULL, 'c' },
 		{ "algorithm", required_argument, NULL, 'a' },
 		{ "identity", required_argument, NULL, 'i' },
+		{ "authserv-id", required_argument, NULL, 'I' },
+		{ "dns", required_argument, NULL, 'D' },
 		{ 0 },
 	};
 	static const struct {
 		int option;
 		const char **value;
 	} values[] = {
-		{ 'd', &sign.domain }, { 's', &sign.selector },	 { 'k', &sign.key },
-		{ 'c', &sign.canon },  { 'a', &sign.algorithm }, { 'i', &sign.identity },
+		{ 'd', &sign.domain },	    { 's', &sign.selector },  { 'k', &sign.key },
+		{ 'c', &sign.canon },	    { 'a', &sign.algorithm }, { 'i', &sign.identity },
+		{ 'I', &sign.authserv_id }, { 'D', &sign.dns },
 	};
 	int option;
 
@@ -124,8 +144,12 @@ static int sign_parse_options(int argc, char **argv)
 			if (values[i].option == option)
 				*values[i].value = optarg;
 	}
-	if (optind != argc - 1 || strcmp(argv[optind], "dkim") != 0)
-		return tool_usage("sign", "expected dkim");
+	if (optind != argc - 1 ||
+	    (strcmp(argv[optind], "dkim") != 0 && strcmp(argv[optind], "arc") != 0))
+		return tool_usage("sign", "expected dkim or arc");
+	sign.is_arc = strcmp(argv[optind], "arc") == 0;
+	if (sign.is_arc && sign.authserv_id == NULL)
+		return tool_usage("sign", "expected --authserv-id");
 	if (sign.domain == NULL || sign.selector == NULL || sign.key == NULL)
 		return tool_usage("sign", "expected --domain, --selector and --key");
 	return TOOL_DONE;
@@ -145,7 +169,7 @@ int verb_sign(int argc, char **argv)
 	key = sign_read_key(&err);
 	if (key == NULL || verify_read_message(&sign.message, &sign.bare_lf, &err) < 0)
 		return tool_fail("sign", "%s", err.text);
-	status = sign_dkim(key);
+	status = sign_message(key);
 	str_free(&sign.message);
 	return status;
 }

@@ -15,35 +15,35 @@
 
 static const char help[] =
 	"usage: posta [-c CONFDIR] verify spf --ip A --helo H --from F [--dns HOST:PORT]\n"
-	"       posta [-c CONFDIR] verify dkim [--dns HOST:PORT] < MESSAGE\n"
+	"       posta [-c CONFDIR] verify dkim|arc|dmarc|all [--ip A --helo H --from F] [--dns "
+	"HOST:PORT] < MESSAGE\n"
 	"\n"
-	"dkim: on the first line what Authentication-Results would say, then each step with the "
-	"record\n"
-	"that decided.\n"
+	"spf says whether the client may send for that address: on the first line the result "
+	"(pass, fail,\n"
+	"softfail, neutral, none, temperror, permerror), on the second the explanation. The others "
+	"read a\n"
+	"message: on the first line what Authentication-Results would say. Then follows each step, "
+	"with\n"
+	"the record that decided.\n"
 	"\n"
-	"spf: says whether the client may send for that address: on the first line the result "
-	"(pass, "
-	"fail,\n"
-	"softfail, neutral, none, temperror, permerror), on the second the explanation; then each "
-	"record\n"
-	"and term that was looked at.\n"
-	"\n"
-	"  --ip A           the client's address\n"
+	"  --ip A           the client's address; without it SPF proves nothing\n"
 	"  --helo H         what it says with HELO\n"
 	"  --from F         MAIL FROM; empty: the null sender\n"
 	"  --dns HOST:PORT  asks this name server; without it the suite's resolver, or (if that "
 	"does not\n"
 	"                   run) those of /etc/resolv.conf\n"
+	"  --id NAME        authserv-id; without it this host's name\n"
 	"\n"
-	"Status 0: it could be said; 75: not now, for the DNS gives no answer.\n";
+	"Status 0: it could be said; 75: SPF not now, for the DNS gives no answer.\n";
 
 static const struct verify_kind {
 	const char *name;
 	bool needs_message, needs_client;
 	int (*run)(struct verify *v);
 } kinds[] = {
-	{ "spf", false, true, verify_spf },
-	{ "dkim", true, false, verify_dkim },
+	{ "spf", false, true, verify_spf }, { "dkim", true, false, verify_dkim },
+	{ "arc", true, false, verify_arc }, { "dmarc", true, false, verify_dmarc },
+	{ "all", true, false, verify_all },
 };
 
 static struct {
@@ -109,11 +109,9 @@ static void verify_run(void *unused)
 static int verify_parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "ip", required_argument, NULL, 'i' },
-		{ "helo", required_argument, NULL, 'h' },
-		{ "from", required_argument, NULL, 'f' },
-		{ "dns", required_argument, NULL, 'd' },
-		{ 0 },
+		{ "ip", required_argument, NULL, 'i' },	  { "helo", required_argument, NULL, 'h' },
+		{ "from", required_argument, NULL, 'f' }, { "dns", required_argument, NULL, 'd' },
+		{ "id", required_argument, NULL, 'a' },	  { 0 },
 	};
 	struct verify_options *o = &verifying.verify.options;
 	int option;
@@ -128,6 +126,9 @@ static int verify_parse_options(int argc, char **argv)
 			break;
 		case 'f':
 			o->from = optarg;
+			break;
+		case 'a':
+			o->authserv_id = optarg;
 			break;
 		case 'd':
 			o->dns = optarg;
@@ -172,6 +173,7 @@ int verb_verify(int argc, char **argv)
 		return status;
 	if (!verify_load())
 		return TOOL_NO;
-	verifying.verify.options.authserv_id = verify_host_name();
+	if (verifying.verify.options.authserv_id == NULL)
+		verifying.verify.options.authserv_id = verify_host_name();
 	return task_run(verify_run, NULL);
 }

@@ -32,5 +32,8 @@ void verify_print_steps(struct view lines);
 /* Each prints its first line and its steps, and returns a status of tools/tool.h. */
 int verify_spf(struct verify *v);
 int verify_dkim(struct verify *v);
+int verify_arc(struct verify *v);
+int verify_dmarc(struct verify *v);
+int verify_all(struct verify *v);
 
 #endif

@@ -45,7 +45,7 @@ static bool is_plain_value(struct view value)
 	       domain_is_valid(view_from(value, at + 1), false);
 }
 
-static void append_value(struct str *out, struct view value)
+static void authres_append_value(struct str *out, struct view value)
 {
 	_cleanup_(str_free) struct str clean = STR_EMPTY;
 
@@ -64,7 +64,7 @@ static void append_value(struct str *out, struct view value)
 	str_append_byte(out, '"');
 }
 
-static void append_comment(struct str *out, struct view comment)
+void authres_append_comment(struct str *out, struct view comment)
 {
 	_cleanup_(str_free) struct str clean = STR_EMPTY;
 
@@ -81,7 +81,7 @@ static void append_comment(struct str *out, struct view comment)
 void authres_begin(struct authres *results, struct view authserv_id)
 {
 	*results = (struct authres){ STR_EMPTY, false };
-	append_value(&results->text, authserv_id);
+	authres_append_value(&results->text, authserv_id);
 }
 
 void authres_method(struct authres *results, const char *method, const char *result,
@@ -91,7 +91,7 @@ void authres_method(struct authres *results, const char *method, const char *res
 	str_append(&results->text, FOLD);
 	str_printf(&results->text, "%s=%s", method, result);
 	if (comment.len > 0)
-		append_comment(&results->text, comment);
+		authres_append_comment(&results->text, comment);
 	results->any = true;
 }
 
@@ -104,7 +104,7 @@ void authres_reason(struct authres *results, struct view reason)
 	str_append(&results->text, FOLD);
 	str_append_cstr(&results->text, "reason=");
 	/* Always in quotes, as readers expect it. */
-	append_value(&text, reason);
+	authres_append_value(&text, reason);
 	if (text.data[0] != '"')
 		str_append_byte(&results->text, '"');
 	str_append(&results->text, str_view(&text));
@@ -122,7 +122,7 @@ void authres_property(struct authres *results, const char *name, struct view val
 	else
 		str_append_byte(&results->text, ' ');
 	str_printf(&results->text, "%s=", name);
-	append_value(&results->text, value);
+	authres_append_value(&results->text, value);
 }
 
 void authres_end(struct authres *results)

@@ -32,6 +32,8 @@ void authres_property(struct authres *results, const char *name, struct view val
 /* "none" if nothing was written. */
 void authres_end(struct authres *results);
 void authres_free(struct authres *results);
+/* Appends " (comment)", in which nothing can end it. */
+void authres_append_comment(struct str *out, struct view comment);
 /* Appends the text on one line. */
 void authres_append_line(const struct authres *results, struct str *out);
 

@@ -27,8 +27,11 @@ void canon_body_end(struct canon_body *body);
 struct view canon_body_digest(const struct canon_body *body);
 uint64_t canon_body_length(const struct canon_body *body);
 
-/* The bodies that the signatures of one message need, each of them once. */
-#define CANON_BODIES_MAX 64
+/*
+ * The bodies that the signatures of one message need, each of them once; so many at most, for each
+ * costs time for every byte.
+ */
+#define CANON_BODIES_MAX 8
 struct canon_bodies {
 	struct canon_body *items[CANON_BODIES_MAX];
 	size_t count;

@@ -57,6 +57,9 @@ int dkim_sign(const struct signing *signing, struct field_set *fields, struct vi
  * be added once more than there are.
  */
 int signing_names(const struct field_set *fields, struct str *names);
+/* Appends the fields that these names take, in canonical form. */
+void signing_header(struct field_set *fields, struct view names, enum canon canon,
+		    struct str *text);
 /*
  * Finishes a field whose text ends with "b=": makes the signature of `signed_text` and that, and
  * appends it, folded, and CR LF.

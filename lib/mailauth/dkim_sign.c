@@ -116,13 +116,25 @@ int signing_finish(const struct signing *signing, enum canon canon, struct str *
 	return 0;
 }
 
+void signing_header(struct field_set *fields, struct view names, enum canon canon, struct str *text)
+{
+	struct view name;
+
+	field_set_start(fields);
+	while (view_next(&names, ':', &name)) {
+		const struct header_field *field = field_set_take(fields, name);
+
+		if (field != NULL)
+			canon_field(canon, field->whole, text);
+	}
+}
+
 int dkim_sign(const struct signing *signing, struct field_set *fields, struct view body_digest,
 	      struct str *out)
 {
 	static const char *const canons[] = { "simple", "relaxed" };
 	_cleanup_(str_free) struct str names = STR_EMPTY, text = STR_EMPTY, field = STR_EMPTY;
 	_cleanup_(str_free) struct str digest = STR_EMPTY;
-	struct view rest, name;
 	int r = signing_names(fields, &names);
 
 	if (r < 0)
@@ -138,14 +150,7 @@ int dkim_sign(const struct signing *signing, struct field_set *fields, struct vi
 	base64_encode(&digest, body_digest);
 	str_printf(&field, ";\r\n\tbh=%s;\r\n\tb=", str_cstr(&digest));
 
-	field_set_start(fields);
-	rest = str_view(&names);
-	while (view_next(&rest, ':', &name)) {
-		const struct header_field *one = field_set_take(fields, name);
-
-		if (one != NULL)
-			canon_field(signing->header_canon, one->whole, &text);
-	}
+	signing_header(fields, str_view(&names), signing->header_canon, &text);
 	r = signing_finish(signing, signing->header_canon, &text, &field);
 	if (r == 0)
 		str_append(out, str_view(&field));

@@ -575,6 +575,7 @@ void spf_check(const struct spf_question *question, struct spf_answer *answer)
 		spf_reason(&run, "there is no domain that could have an SPF record");
 	} else {
 		str_set(&answer->domain, str_view(&run.sender_domain));
+		str_set(&answer->identity_domain, str_view(&run.sender_domain));
 		answer->result = spf_evaluate(&run, str_view(&run.sender_domain), false);
 		if (answer->result == PROOF_NONE)
 			spf_reason(&run, "%s has no SPF record", str_cstr(&run.sender_domain));
@@ -588,6 +589,7 @@ void spf_check(const struct spf_question *question, struct spf_answer *answer)
 void spf_answer_free(struct spf_answer *answer)
 {
 	str_free(&answer->domain);
+	str_free(&answer->identity_domain);
 	str_free(&answer->mechanism);
 	str_free(&answer->explanation);
 	str_free(&answer->steps);

@@ -39,8 +39,9 @@ struct spf_question {
 };
 struct spf_answer {
 	enum proof result;
-	struct str domain;	/* whose record it was */
-	struct str mechanism;	/* the term that matched; empty: none did */
+	struct str identity_domain; /* that was asked about */
+	struct str domain;	    /* whose record it was */
+	struct str mechanism;	    /* the term that matched; empty: none did */
 	struct str explanation; /* what to tell people; of fail what the domain wants to be said */
 	bool explained;		/* the explanation is the domain's own */
 	struct str steps;	/* a line for each record and term that was looked at */

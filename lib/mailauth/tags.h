@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 
-#define TAGS_MAX      64
+#define TAGS_MAX      32
 #define TAGS_TEXT_MAX 16384 /* bytes; what is longer is wrong */
 
 struct tag {

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""DKIM with other people's programs: what we sign they verify, and the other way, over messages that
+"""DKIM and ARC with other people's programs: what we sign they verify, and the other way, over messages that
 are easy to get wrong.
 
     dkim_others.py FOLDER-OF-POSTA
@@ -117,6 +117,38 @@ def with_dkimpy(keys, dns):
     check(b"\r" not in bare and dkim.verify(bare.replace(b"\n", b"\r\n"), dnsfunc=lookup), "line ends stay")
 
 
+def arc_with_dkimpy(key, dns):
+    """A chain of three seals by turns, and a change after it."""
+    records = {f"{key.selector}._domainkey.{DOMAIN}.".encode(): key.record.encode()}
+
+    def lookup(name, timeout=5):
+        return records.get(name)
+
+    def found_by_posta(message):
+        return posta(["verify", "arc", "--dns", f"127.0.0.1:{dns.port}"], message).split(b"\n")[0].decode()
+
+    def sealed_by_posta(message, results):
+        message = b"Authentication-Results: mx.test; " + results + b"\r\n" + message
+        return posta(["sign", "arc", "--authserv-id", "mx.test", "--domain", DOMAIN, "--selector", key.selector, "--key", key.file], message)
+
+    def sealed_by_dkimpy(message, results):
+        message = b"Authentication-Results: other.test; " + results + b"\r\n" + message
+        fields = dkim.arc_sign(message, key.selector.encode(), DOMAIN.encode(), key.for_dkimpy, b"other.test")
+        return b"".join(fields) + message
+
+    for first, second in ((sealed_by_posta, sealed_by_dkimpy), (sealed_by_dkimpy, sealed_by_posta)):
+        message = HEADERS["folded"] + b"\r\n" + BODIES["text"]
+        for seal, results in ((first, b"spf=pass"), (second, b"arc=pass"), (first, b"arc=pass")):
+            message = seal(message, results)
+            check(dkim.arc_verify(message, dnsfunc=lookup)[0] == b"pass", "dkimpy verifies the chain", seal.__name__, results)
+            line = found_by_posta(message)
+            check("arc=pass" in line and "header.oldest-pass=0" in line, "posta verifies the chain", seal.__name__, results, line)
+        check("arc=fail" in found_by_posta(message + b"footer\r\n"), "a change after the last seal")
+        changed = sealed_by_posta(message + b"footer\r\n", b"arc=fail")
+        check("cv=fail" in changed.decode() and "arc=fail" in found_by_posta(changed), "a broken chain is sealed once")
+        check(not sealed_by_posta(changed, b"arc=fail"), "and then no more")
+
+
 def with_opendkim(key, dns, folder):
     """OpenDKIM signs and verifies as it does as a milter, but for its own test."""
     data = os.path.join(folder, "keys")
@@ -155,6 +187,7 @@ def main():
         zones = {f"{key.selector}._domainkey.{DOMAIN}": {"TXT": [key.record]} for key in keys}
         with DnsServer(zones) as dns:
             with_dkimpy(keys, dns)
+            arc_with_dkimpy(keys[0], dns)
             with_opendkim(keys[0], dns, folder)
     print(f"{len(failures)} failures")
     sys.exit(1 if failures else 0)
