@@ -22,10 +22,10 @@ static struct ipc_pool *deliver_pool(void)
 			     param.command_time_limit + BEYOND_COMMANDS);
 }
 
-static void say_unavailable(struct verdict *verdict, int code)
+static void say_unavailable(struct outcome *outcome, int code)
 {
-	verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "local-deliver does not answer: %s",
-		    strerror(-code));
+	outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
+		    "local-deliver does not answer: %s", strerror(-code));
 }
 
 static bool is_outcome(uint8_t outcome)
@@ -34,36 +34,37 @@ static bool is_outcome(uint8_t outcome)
 	       outcome == OUTCOME_FAILED;
 }
 
-static void agent_take_result(const struct msg_result *m, struct verdict *verdict)
+static void agent_take_result(const struct msg_result *m, struct outcome *outcome)
 {
-	verdict->outcome = is_outcome(m->outcome) ? m->outcome : OUTCOME_DEFERRED;
-	memcpy(verdict->status, "4.3.0", sizeof("4.3.0"));
-	if (m->status.len > 0 && m->status.len < sizeof(verdict->status)) {
-		memcpy(verdict->status, m->status.data, m->status.len);
-		verdict->status[m->status.len] = '\0';
+	outcome->kind = is_outcome(m->outcome) ? m->outcome : OUTCOME_DEFERRED;
+	memcpy(outcome->status, "4.3.0", sizeof("4.3.0"));
+	if (m->status.len > 0 && m->status.len < sizeof(outcome->status)) {
+		memcpy(outcome->status, m->status.data, m->status.len);
+		outcome->status[m->status.len] = '\0';
 	}
-	str_set(&verdict->text, m->diagnostic);
+	outcome->cause = m->cause == CAUSE_NO_USER ? CAUSE_NO_USER : CAUSE_OTHER;
+	str_set(&outcome->text, m->diagnostic);
 	/* The user's canonical name stands there when the message is in a mailbox. */
-	if (verdict->outcome == OUTCOME_DELIVERED && m->remote.len > 0)
+	if (outcome->kind == OUTCOME_DELIVERED && m->remote.len > 0)
 		signal_new_mail(m->remote);
 }
 
 /* The answer to a delivery. */
-static void delivery_finish(struct ipc *ipc, struct message *m, int r, struct verdict *verdict)
+static void delivery_finish(struct ipc *ipc, struct message *m, int r, struct outcome *outcome)
 {
 	if (r < 0) {
-		say_unavailable(verdict, r);
+		say_unavailable(outcome, r);
 	} else if (m->type == MSG_result) {
-		agent_take_result(&m->result, verdict);
+		agent_take_result(&m->result, outcome);
 	} else {
 		message_close_fd(m);
 		r = -EBADMSG;
-		say_unavailable(verdict, r);
+		say_unavailable(outcome, r);
 	}
 	ipc_pool_put(deliver_pool(), ipc, r == 0);
 }
 
-void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct verdict *verdict)
+void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct outcome *outcome)
 {
 	const struct delivery *d = job->d;
 	struct message m;
@@ -75,10 +76,10 @@ void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct
 			     .original = str_view(&job->recipient->original),
 			     CONTENT_SENT(&d->content));
 
-	delivery_finish(ipc, &m, r, verdict);
+	delivery_finish(ipc, &m, r, outcome);
 }
 
-void agent_program(const struct job *job, const struct action *action, struct verdict *verdict)
+void agent_program(const struct job *job, const struct action *action, struct outcome *outcome)
 {
 	const struct delivery *d = job->d;
 	struct message m;
@@ -93,12 +94,12 @@ void agent_program(const struct job *job, const struct action *action, struct ve
 		.sender = str_view(&job->sender), .recipient = str_view(&job->recipient->address),
 		.original = str_view(&job->recipient->original), CONTENT_SENT(&d->content));
 
-	delivery_finish(ipc, &m, r, verdict);
+	delivery_finish(ipc, &m, r, outcome);
 }
 
 /* Takes the descriptor that came. */
 static int agent_read_source(struct msg_source_file *m, const char *name, struct str *text,
-			     struct verdict *verdict)
+			     struct outcome *outcome)
 {
 	_cleanup_fd_ int fd = TAKE_FD(m->file);
 	struct error err = ERROR_NONE;
@@ -106,14 +107,15 @@ static int agent_read_source(struct msg_source_file *m, const char *name, struct
 	if (!m->found)
 		return 0;
 	if (fd < 0 || token_source_read(fd, text, &err) < 0) {
-		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "read %s: %s", name, err.text);
+		outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE, "read %s: %s", name,
+			    err.text);
 		return -EIO;
 	}
 	return 1;
 }
 
 int agent_source(const struct job *job, uint8_t source, const char *owner, const char *via,
-		 struct str *text, struct verdict *verdict)
+		 struct str *text, struct outcome *outcome)
 {
 	struct message m;
 	struct ipc *ipc;
@@ -122,15 +124,15 @@ int agent_source(const struct job *job, uint8_t source, const char *owner, const
 			     .extension = job->extension);
 
 	if (r < 0) {
-		say_unavailable(verdict, r);
+		say_unavailable(outcome, r);
 		return r;
 	}
 	if (m.type == MSG_source_file) {
 		r = agent_read_source(&m.source_file, via != NULL ? via : "the forwarding file",
-				      text, verdict);
+				      text, outcome);
 		ipc_pool_put(deliver_pool(), ipc, true);
 		return r;
 	}
-	delivery_finish(ipc, &m, 0, verdict);
+	delivery_finish(ipc, &m, 0, outcome);
 	return -EAGAIN;
 }

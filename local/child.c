@@ -1,11 +1,9 @@
 /*
- * The process that delivers as a user: takes one delivery after the other from its parent. It has
- * that user's rights and no others.
+ * The life of a child of local-deliver, which has become one user, and storing as that user.
  */
 #include "deliver.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,20 +15,6 @@
 #include "store/deliver.h"
 #include "task/task.h"
 
-#define LOCK_TIMEOUT ((msec_t)100 * 1000) /* Postfix: 20 attempts, 5 seconds apart */
-
-int child_reply(struct ipc *ipc, uint8_t outcome, const char *status, const char *format, ...)
-{
-	_cleanup_(str_free) struct str text = STR_EMPTY;
-	va_list args;
-
-	va_start(args, format);
-	str_vprintf(&text, format, args);
-	va_end(args);
-	return ipc_send(ipc, result, .outcome = outcome, .status = view_of(status),
-			.diagnostic = view_first(str_view(&text), IPC_TEXT_MAX));
-}
-
 static int reply_failure(struct ipc *ipc, int code, const struct error *err)
 {
 	const char *status = code == -ENOSPC					    ? "4.3.1"
@@ -39,7 +23,7 @@ static int reply_failure(struct ipc *ipc, int code, const struct error *err)
 			     : code == -EACCES || code == -EPERM || code == -ENOENT ? "4.2.0"
 										    : "4.3.0";
 
-	return child_reply(ipc, OUTCOME_DEFERRED, status, "cannot deliver: %s", err->text);
+	return answer_reply(ipc, OUTCOME_DEFERRED, status, "cannot deliver: %s", err->text);
 }
 
 /* ---- storing ---- */
@@ -58,7 +42,7 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 	if (m->check.len > 0) {
 		r = child_check(m->check, false, m->target, &err);
 		if (r < 0)
-			return child_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "%s", err.text);
+			return answer_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "%s", err.text);
 	}
 	if (m->format == STORE_MAILDIR) {
 		r = maildir_deliver(path, m->folder, false, &source, NULL, &err);
@@ -71,20 +55,21 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 					 : MBOX_ANY_OWNER,
 			.limit = m->limit,
 			.locks = param.mailbox_delivery_lock,
-			.deadline = clock_after(LOCK_TIMEOUT),
+			.deadline =
+				clock_after(param.deliver_lock_attempts * param.deliver_lock_delay),
 		};
 
 		r = mbox_deliver(path, &options, m->sender, &source, &err);
 	}
 	if (r == -EFBIG)
-		return child_reply(ipc, OUTCOME_FAILED, "5.2.2", "%s", err.text);
+		return answer_reply(ipc, OUTCOME_FAILED, "5.2.2", "%s", err.text);
 	if (r < 0)
 		return reply_failure(ipc, r, &err);
 	if (m->target.len > 0)
-		return child_reply(ipc, OUTCOME_DELIVERED, "2.0.0", "delivered to file: %.*s",
-				   VIEW_ARG(m->target));
-	return child_reply(ipc, OUTCOME_DELIVERED, "2.0.0", "delivered to %s",
-			   m->format == STORE_MAILDIR ? "maildir" : "mailbox");
+		return answer_reply(ipc, OUTCOME_DELIVERED, "2.0.0", "delivered to file: %.*s",
+				    VIEW_ARG(m->target));
+	return answer_reply(ipc, OUTCOME_DELIVERED, "2.0.0", "delivered to %s",
+			    m->format == STORE_MAILDIR ? "maildir" : "mailbox");
 }
 
 static int open_source(struct ipc *ipc, const struct msg_work_open *m)
@@ -99,7 +84,7 @@ static int open_source(struct ipc *ipc, const struct msg_work_open *m)
 		return ipc_send(ipc, source_file, .found = 0);
 	}
 	if (fd < 0)
-		return child_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "%s", err.text);
+		return answer_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "%s", err.text);
 	return ipc_send(ipc, source_file, .found = 1, .file = fd);
 }
 
@@ -122,10 +107,20 @@ static int child_answer_request(struct ipc *ipc, enum worker_kind kind, struct m
 		return child_store(ipc, &m->work_store);
 	if (kind == WORKER_STORE && m->type == MSG_work_open)
 		return open_source(ipc, &m->work_open);
-	if (kind == WORKER_RUN && m->type == MSG_work_run)
+	if (kind != WORKER_STORE && m->type == MSG_work_run)
 		return child_run(ipc, &m->work_run);
+	if (kind != WORKER_STORE && m->type == MSG_work_spawn)
+		return child_spawn(ipc, &m->work_spawn);
 	message_close_fd(m);
 	return -EBADMSG;
+}
+
+/* The administrator's choice, of master.cf: whose folder it is does not matter. */
+static int enter_chroot(const char *path, struct error *err)
+{
+	if (chdir(path) < 0 || chroot(".") < 0)
+		return error_errno(err, "chroot to %s", path);
+	return 0;
 }
 
 void child_serve(int fd, enum worker_kind kind, const struct target *target)
@@ -134,12 +129,13 @@ void child_serve(int fd, enum worker_kind kind, const struct target *target)
 	struct message m;
 	struct ipc *ipc;
 
-	if (daemon_become(target->uid, target->gid, target->name, NULL, &err) < 0 ||
+	if ((target->chroot != NULL && enter_chroot(target->chroot, &err) < 0) ||
+	    daemon_become(target->uid, target->gid, target->name, NULL, &err) < 0 ||
 	    (kind == WORKER_STORE && daemon_confine(STORE_CALLS, &err) < 0)) {
 		log_error("%s", err.text);
 		_exit(1);
 	}
-	if (kind == WORKER_RUN)
+	if (kind != WORKER_STORE)
 		child_run_prepare();
 	ipc = ipc_new(fd);
 	ipc_set_timeout(ipc, MSEC_FOREVER);

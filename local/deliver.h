@@ -5,13 +5,17 @@
  * done by a child process that has become that user.
  *
  *	deliver_main.c		one request of local
+ *	answer.c		what came of it: everything reports there
+ *	deliver_command.c	requests that end in a command
+ *	deliver_child.c		handing something to a child, and its result on
  *	deliver_target.c	a user's name to uid and mailbox
  *	deliver_check.c		programs, files and sources: whose they are, and whether they may
  *	workers.c		the child processes: made, kept a while, ended
  *	launcher.c		the process that makes those of them that run commands
  *	child.c			a child's life; storing
  *	child_files.c		opening and checking .forward and :include: files
- *	child_run.c		running a command
+ *	child_run.c		running a command; run.h has its parts
+ *	pipes.h			the services of master.cf whose program is pipe or spawn
  */
 #ifndef LOCAL_DELIVER_H
 #define LOCAL_DELIVER_H
@@ -20,27 +24,34 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/str.h"
+#include "conf/commands.h"
 #include "ipc/ipc.h"
+#include "mail/outcome.h"
 #include "table/table.h"
+
+/* ---- answer.c ---- */
 
 /* What a request came to, before it is a result message. */
 struct answer {
-	uint8_t outcome;
-	const char *status; /* a literal */
-	struct str text;
+	struct outcome outcome;
 	struct str user;      /* canonical name of whose mailbox it is in */
 	struct view queue_id; /* of the message, for the log; the request's, or empty */
 };
-#define ANSWER_INIT ((struct answer){ OUTCOME_DEFERRED, "4.3.0", STR_EMPTY, STR_EMPTY, VIEW_NONE })
+#define ANSWER_INIT ((struct answer){ .outcome = { .kind = OUTCOME_DEFERRED, .status = "4.3.0" } })
 void deliver_answer_free(struct answer *answer);
 /* Always -1, so that a function can set it and leave. */
-int answer_set(struct answer *answer, uint8_t outcome, const char *status, const char *format, ...)
+int answer_set(struct answer *answer, uint8_t kind, const char *status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-
+int answer_no_user(struct answer *answer, struct view name);
 /* A line in the log about what the answer is for, with the message's queue ID. */
 void answer_warn(const struct answer *answer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+int answer_send(struct ipc *ipc, const struct answer *answer);
+/* Sets and sends. */
+int answer_reply(struct ipc *ipc, uint8_t kind, const char *status, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Who acts, and on what. */
 struct target {
@@ -51,6 +62,9 @@ struct target {
 	uint8_t format; /* STORE_MAILDIR, STORE_MBOX */
 	struct str path;
 	int64_t limit; /* of an mbox */
+	char *command; /* mailbox_command, instead of the path; or NULL */
+	char *chroot;  /* of a command of pipe, or NULL */
+	size_t share;  /* places that it may have at one time; 0: local_deliver_user_limit */
 };
 void target_free(struct target *target);
 
@@ -80,12 +94,15 @@ int target_check_program(const struct msg_program_deliver *m, struct target *tar
 /* Who may read that source, and the candidates for its path. */
 int check_source(const struct msg_source_read *m, struct target *target, struct str *paths,
 		 struct answer *answer);
+/* What a command of a user's hears of a delivery. */
+struct command_addresses {
+	struct view sender, recipient, original, extension;
+};
 /* NAME=value NUL ... for a command. */
-void check_environment(const struct msg_program_deliver *m, const struct target *target,
+void check_environment(const struct command_addresses *addresses, const struct target *target,
 		       struct str *environment);
-
 /* Where it runs: command_execution_directory, or the home of whom it runs as. */
-void check_directory(const struct msg_program_deliver *m, const struct target *target,
+void check_directory(const struct command_addresses *addresses, const struct target *target,
 		     struct str *directory);
 
 /* ---- workers.c ---- */
@@ -93,6 +110,9 @@ void check_directory(const struct msg_program_deliver *m, const struct target *t
 enum worker_kind {
 	WORKER_STORE, /* files; confined */
 	WORKER_RUN,   /* commands, which need what they need */
+	WORKER_PIPE,  /* commands of pipe; places of their own */
+	WORKER_SPAWN, /* those of spawn; the same */
+	WORKER_KINDS
 };
 /* What those that store are confined to. */
 #define STORE_CALLS (CALLS_FILES_READ | CALLS_FILES_WRITE)
@@ -112,6 +132,52 @@ int launcher_make_child(const struct target *target, int connection, struct erro
 /* That process was it: without it no command can be run. */
 bool launcher_was(pid_t pid);
 
+/* ---- deliver_child.c ---- */
+
+/* Text of a request becomes header lines, environment and lines of an mbox file. */
+bool deliver_is_clean(struct view text);
+/* PIPE_RETURN_PATH, PIPE_ORIGINAL and PIPE_DELIVERED of conf/commands.h. */
+#define HEADERS_ALWAYS (PIPE_RETURN_PATH | PIPE_ORIGINAL)
+void deliver_add_headers(struct str *headers, struct view sender, struct view original,
+			 struct view recipient, unsigned flags);
+/* PIPE_DELIVERED if prepend_delivered_header has "command" or "file". */
+unsigned deliver_delivered_to(const char *what);
+/* As worker_take; with NULL the request was answered, with *sent. */
+struct worker *deliver_take_worker(struct ipc *ipc, enum worker_kind kind,
+				   const struct target *target, struct answer *answer, int *sent);
+/* A delivery under way: of which message, as whom, to what. */
+struct deliver_work {
+	struct view queue_id;
+	const struct target *target;
+	const char *kind;
+	struct view place; /* a path, or a command */
+	bool in_mailbox;
+	struct view done; /* the text of a success; empty: the child's */
+};
+/*
+ * Every delivery leaves a line in the log here, whoever asked for it: `local` is not the only
+ * program of its user, and the queue's own lines come from those who ask.
+ */
+void deliver_note(const struct ipc *ipc, const struct deliver_work *work, const char *came_to);
+/*
+ * The child's result becomes ours (`r`: of handing the work to it), with the user's name beside it
+ * where mail is in a mailbox. Logs it.
+ */
+int deliver_pass_result(struct ipc *ipc, struct worker *worker, int r,
+			const struct deliver_work *work);
+
+/* ---- deliver_command.c ---- */
+
+/* For a target that has been checked. 0 or a negative errno: the connection is to be closed. */
+int deliver_to_command(struct ipc *ipc, const struct msg_program_deliver *m,
+		       const struct target *target, struct view check, struct answer *answer,
+		       const struct io_source *content);
+int deliver_to_mailbox_command(struct ipc *ipc, const struct msg_mailbox_deliver *m,
+			       const struct target *target, struct answer *answer,
+			       const struct io_source *content);
+int deliver_to_pipe(struct ipc *ipc, struct msg_pipe_deliver *m);
+int deliver_spawn(struct ipc *ipc, struct msg_spawn_command *m);
+
 /* ---- child.c ---- */
 
 /* All but standard input and output, the log and the one socket. */
@@ -120,8 +186,6 @@ void child_close_others(int keep);
 /* The rest of a child's life. */
 void child_serve(int fd, enum worker_kind kind, const struct target *target)
 	__attribute__((noreturn));
-int child_reply(struct ipc *ipc, uint8_t outcome, const char *status, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
 
 /* ---- child_files.c ---- */
 
@@ -137,5 +201,7 @@ int child_check(struct view paths, bool command, struct view target, struct erro
 
 void child_run_prepare(void);
 int child_run(struct ipc *ipc, struct msg_work_run *m);
+/* A command that talks over a connection, which is closed here. */
+int child_spawn(struct ipc *ipc, struct msg_work_spawn *m);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What the privileged parent checks before it makes or uses a child. It takes names and looks the
- * rest up.
+ * Whether a command, file or source really stands where it is said to stand, whose it then is, and
+ * what it is given: the paths of .forward files, the environment, the directory.
  */
 #include "deliver.h"
 
@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "mail/address.h"
+#include "pipes.h"
 #include "table/tokens.h"
 #include "user/user.h"
 
@@ -283,12 +284,13 @@ static void add_filtered(struct str *environment, const char *name, struct view 
 	add_variable(environment, name, str_view(&text));
 }
 
-void check_environment(const struct msg_program_deliver *m, const struct target *target,
+void check_environment(const struct command_addresses *m, const struct target *target,
 		       struct str *environment)
 {
 	struct view local, domain;
 
 	address_split(m->recipient, &local, &domain);
+	/* Of two of one name a command gets the first. */
 	add_variable(environment, "PATH", VIEW(COMMAND_PATH));
 	add_variable(environment, "SHELL", VIEW("/bin/sh"));
 	add_variable(environment, "HOME", view_of(target->home));
@@ -301,9 +303,10 @@ void check_environment(const struct msg_program_deliver *m, const struct target 
 	add_filtered(environment, "LOCAL", local);
 	add_filtered(environment, "DOMAIN", domain);
 	add_filtered(environment, "EXTENSION", m->extension);
+	pipe_environment(environment);
 }
 
-void check_directory(const struct msg_program_deliver *m, const struct target *target,
+void check_directory(const struct command_addresses *m, const struct target *target,
 		     struct str *directory)
 {
 	const struct path_names names = { .target = target,

@@ -1,6 +1,6 @@
 /*
- * Whose rights a delivery needs, from the system's accounts or from the mailbox users. A name
- * comes in; uid and home are found here.
+ * From a name to who acts and where the mail goes: users of this system, mailbox users, and the
+ * tables of virtual(8). Nothing but the name is believed.
  */
 #include "deliver.h"
 
@@ -16,29 +16,42 @@
 #include "mail/address.h"
 #include "user/user.h"
 
-/* virtual(8)'s tables. */
+/* virtual(8)'s tables, and one of local(8). */
 static struct {
-	struct tables *mailboxes, *uids, *gids;
-} virtual;
+	struct tables *mailboxes, *uids, *gids, *commands;
+} opened;
 
 static int open_tables(struct error *err)
 {
 	struct tables *mailboxes = tables_open(param.virtual_mailbox_maps, 0, err);
 	struct tables *uids = mailboxes ? tables_open(param.virtual_uid_maps, 0, err) : NULL;
 	struct tables *gids = uids ? tables_open(param.virtual_gid_maps, 0, err) : NULL;
+	struct tables *commands = gids ? tables_open(param.mailbox_command_maps, 0, err) : NULL;
 
-	if (gids == NULL) {
+	if (commands == NULL) {
 		tables_close(mailboxes);
 		tables_close(uids);
+		tables_close(gids);
 		return -EINVAL;
 	}
-	tables_close(virtual.mailboxes);
-	tables_close(virtual.uids);
-	tables_close(virtual.gids);
-	virtual.mailboxes = mailboxes;
-	virtual.uids = uids;
-	virtual.gids = gids;
+	tables_close(opened.commands);
+	opened.commands = commands;
+	tables_close(opened.mailboxes);
+	tables_close(opened.uids);
+	tables_close(opened.gids);
+	opened.mailboxes = mailboxes;
+	opened.uids = uids;
+	opened.gids = gids;
 	return 0;
+}
+
+void target_free(struct target *target)
+{
+	free(target->name);
+	free(target->home);
+	free(target->command);
+	free(target->chroot);
+	str_free(&target->path);
 }
 
 int target_prepare(struct error *err)
@@ -51,9 +64,10 @@ int target_prepare(struct error *err)
 void target_forget(void)
 {
 	users_close();
-	tables_close(TAKE(virtual.mailboxes));
-	tables_close(TAKE(virtual.uids));
-	tables_close(TAKE(virtual.gids));
+	tables_close(TAKE(opened.mailboxes));
+	tables_close(TAKE(opened.uids));
+	tables_close(TAKE(opened.gids));
+	tables_close(TAKE(opened.commands));
 }
 
 void target_refresh(void)
@@ -105,8 +119,7 @@ int target_of_user(struct view name, struct target *target, struct answer *answe
 	if (r < 0)
 		return r;
 	if (r == 0 || !user.system)
-		return answer_set(answer, OUTCOME_FAILED, "5.1.1", "unknown user: \"%.*s\"",
-				  VIEW_ARG(name));
+		return answer_no_user(answer, name);
 	take_identity(&user, target);
 	return 0;
 }
@@ -135,6 +148,25 @@ static void make_spool_file(const struct target *target)
 
 	if (fd < 0 || fchown(fd, target->uid, target->gid) < 0)
 		log_warning("make mailbox %s: %m", path);
+}
+
+/* mailbox_command_maps, then mailbox_command: they come before all mailboxes. -1 with the answer. */
+static int choose_command(const struct user *user, struct target *target, struct answer *answer)
+{
+	_cleanup_(str_free) struct str command = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int r = tables_lookup(opened.commands, view_of(user->name), &command, &err);
+
+	if (r < 0) {
+		answer_warn(answer, "mailbox_command_maps: %s", err.text);
+		return answer_set(answer, OUTCOME_DEFERRED, "4.3.0",
+				  "mailbox_command_maps lookup failed");
+	}
+	if (r == 0)
+		str_append_cstr(&command, param.mailbox_command);
+	if (command.len > 0)
+		target->command = str_take(&command);
+	return 0;
 }
 
 static int choose_mailbox(const struct user *user, struct target *target)
@@ -223,16 +255,16 @@ static bool has_parent_step(struct view path)
 static int target_of_virtual(struct view address, struct target *target, struct answer *answer)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
-	int r = target_look_up(&virtual.mailboxes, address, "virtual_mailbox_maps", &key, &value,
+	int r = target_look_up(&opened.mailboxes, address, "virtual_mailbox_maps", &key, &value,
 			       answer);
 	uint32_t uid = geteuid(), gid = getegid();
 
 	if (r <= 0)
 		return r;
 	if (daemon_running_as_root() &&
-	    (look_up_id(&virtual.uids, address, "virtual_uid_maps", param.virtual_minimum_uid, &uid,
+	    (look_up_id(&opened.uids, address, "virtual_uid_maps", param.virtual_minimum_uid, &uid,
 			answer) < 0 ||
-	     look_up_id(&virtual.gids, address, "virtual_gid_maps", 1, &gid, answer) < 0))
+	     look_up_id(&opened.gids, address, "virtual_gid_maps", 1, &gid, answer) < 0))
 		return -1;
 	if (value.len == 0 || has_parent_step(str_view(&value)))
 		return answer_set(answer, OUTCOME_DEFERRED, "4.3.5",
@@ -260,19 +292,20 @@ int target_of_mailbox(const struct msg_mailbox_deliver *m, struct target *target
 
 	if (r < 0)
 		return r;
+	if (r == 1 && user.system && choose_command(&user, target, answer) < 0)
+		return -1;
 	if (r == 1) {
 		bool in_spool = choose_mailbox(&user, target);
 
 		take_identity(&user, target);
-		if (in_spool)
+		if (in_spool && target->command == NULL)
 			make_spool_file(target);
 		return 0;
 	}
-	if (m->kind == MAILBOX_VIRTUAL_USER && !tables_are_empty(virtual.mailboxes)) {
+	if (m->kind == MAILBOX_VIRTUAL_USER && !tables_are_empty(opened.mailboxes)) {
 		r = target_of_virtual(m->user, target, answer);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	return answer_set(answer, OUTCOME_FAILED, "5.1.1", "unknown user: \"%.*s\"",
-			  VIEW_ARG(m->user));
+	return answer_no_user(answer, m->user);
 }

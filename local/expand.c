@@ -37,7 +37,7 @@ struct name {
 struct expansion {
 	struct job *job;
 	struct plan *plan;
-	struct verdict *verdict;
+	struct outcome *outcome;
 	struct name *names;
 	size_t count, at;
 	struct map *seen;
@@ -54,13 +54,13 @@ int expand_prepare(struct error *err)
 	return opened.destinations != NULL ? 0 : -EINVAL;
 }
 
-static struct expansion *expansion_new(struct job *job, struct plan *plan, struct verdict *verdict)
+static struct expansion *expansion_new(struct job *job, struct plan *plan, struct outcome *outcome)
 {
 	struct expansion *x = mem_new(struct expansion);
 
 	x->job = job;
 	x->plan = plan;
-	x->verdict = verdict;
+	x->outcome = outcome;
 	x->seen = map_new();
 	return x;
 }
@@ -76,7 +76,7 @@ static void expansion_free(struct expansion **x)
 	free(*x);
 }
 
-/* 1, 0, or negative with the verdict. */
+/* 1, 0, or negative with the outcome. */
 static int alias_look_up(struct expansion *x, struct view key, struct str *value)
 {
 	struct error err = ERROR_NONE;
@@ -84,15 +84,16 @@ static int alias_look_up(struct expansion *x, struct view key, struct str *value
 
 	if (r < 0) {
 		log_warning("alias_maps: %s", err.text);
-		verdict_set(x->verdict, OUTCOME_DEFERRED, "4.3.0", "alias database unavailable");
+		outcome_set(x->outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
+			    "alias database unavailable");
 	}
 	return r;
 }
 
 static int expansion_give_up(struct expansion *x, const char *what)
 {
-	verdict_set(x->verdict, OUTCOME_FAILED, "5.2.4", "mailing list expansion problem: %s",
-		    what);
+	outcome_set(x->outcome, OUTCOME_FAILED, "5.2.4", VIEW_NONE,
+		    "mailing list expansion problem: %s", what);
 	return -E2BIG;
 }
 
@@ -137,7 +138,8 @@ static int is_local_domain(struct expansion *x, struct view domain)
 	int r = domain.len == 0 ? 1 : matchlist_match(opened.destinations, domain, NULL);
 
 	if (r < 0)
-		verdict_set(x->verdict, OUTCOME_DEFERRED, "4.3.0", "mydestination unavailable");
+		outcome_set(x->outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
+			    "mydestination unavailable");
 	return r;
 }
 
@@ -277,7 +279,7 @@ static int expansion_not_understood(struct expansion *x, const char *problem)
 	else
 		str_printf(&where, "the alias %s", x->names[x->at].key);
 	log_warning("%s: %s: %s", str_cstr(&x->job->d->queue_id), str_cstr(&where), problem);
-	verdict_set(x->verdict, OUTCOME_DEFERRED, "4.3.5", "%s cannot be understood: %s",
+	outcome_set(x->outcome, OUTCOME_DEFERRED, "4.3.5", VIEW_NONE, "%s cannot be understood: %s",
 		    str_cstr(&where), problem);
 	return -EINVAL;
 }
@@ -292,9 +294,9 @@ static int expand_include(struct expansion *x, struct view path)
 
 	if (x->via != NULL || x->forward != NULL)
 		return expansion_not_understood(x, ":include: is followed in aliases only");
-	r = agent_source(x->job, SOURCE_ALIAS, x->names[x->at].key, via, &text, x->verdict);
+	r = agent_source(x->job, SOURCE_ALIAS, x->names[x->at].key, via, &text, x->outcome);
 	if (r == 0) {
-		verdict_set(x->verdict, OUTCOME_DEFERRED, "4.3.5",
+		outcome_set(x->outcome, OUTCOME_DEFERRED, "4.3.5", VIEW_NONE,
 			    "alias %s: :include: file %s does not exist or cannot be trusted",
 			    x->names[x->at].key, via);
 		return -ENOENT;
@@ -382,9 +384,9 @@ static int set_owner(struct expansion *x, struct view key)
 	return 0;
 }
 
-int expand_alias(struct job *job, struct plan *plan, struct verdict *verdict)
+int expand_alias(struct job *job, struct plan *plan, struct outcome *outcome)
 {
-	_cleanup_(expansion_free) struct expansion *x = expansion_new(job, plan, verdict);
+	_cleanup_(expansion_free) struct expansion *x = expansion_new(job, plan, outcome);
 	_cleanup_(str_free) struct str value = STR_EMPTY;
 	struct view key;
 	int r = find_alias(x, job->local, &key, &value);
@@ -401,12 +403,12 @@ int expand_alias(struct job *job, struct plan *plan, struct verdict *verdict)
 	return r < 0 ? r : 1;
 }
 
-int expand_forward(struct job *job, struct view user, struct plan *plan, struct verdict *verdict)
+int expand_forward(struct job *job, struct view user, struct plan *plan, struct outcome *outcome)
 {
-	_cleanup_(expansion_free) struct expansion *x = expansion_new(job, plan, verdict);
+	_cleanup_(expansion_free) struct expansion *x = expansion_new(job, plan, outcome);
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	_cleanup_free_ char *name = mem_strndup(user.data, user.len);
-	int r = agent_source(job, SOURCE_FORWARD, name, NULL, &text, verdict);
+	int r = agent_source(job, SOURCE_FORWARD, name, NULL, &text, outcome);
 
 	if (r <= 0)
 		return r;

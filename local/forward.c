@@ -50,23 +50,24 @@ static int forward_send_content(struct submission *s, const struct job *job)
 	return r;
 }
 
-static void forward_commit(struct submission *s, struct verdict *verdict)
+static void forward_commit(struct submission *s, struct outcome *outcome)
 {
 	_cleanup_(submission_verdict_free) struct submission_verdict answer = { .code = 451 };
 	int r = submission_commit(s, &answer);
 
 	if (r < 0)
-		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "cannot forward: %s", strerror(-r));
+		outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE, "cannot forward: %s",
+			    strerror(-r));
 	else if (answer.code / 100 == 2)
-		verdict_set(verdict, OUTCOME_EXPANDED, "2.0.0", "forwarded as %s",
+		outcome_set(outcome, OUTCOME_EXPANDED, "2.0.0", VIEW_NONE, "forwarded as %s",
 			    str_cstr(&answer.queue_id));
 	else
-		verdict_set(verdict, answer.code / 100 == 5 ? OUTCOME_FAILED : OUTCOME_DEFERRED,
-			    str_cstr(&answer.status), "forwarding refused: %s",
+		outcome_set(outcome, answer.code / 100 == 5 ? OUTCOME_FAILED : OUTCOME_DEFERRED,
+			    str_cstr(&answer.status), VIEW_NONE, "forwarding refused: %s",
 			    str_cstr(&answer.text));
 }
 
-void forward_submit(const struct plan *plan, struct job *job, struct verdict *verdict)
+void forward_submit(const struct plan *plan, struct job *job, struct outcome *outcome)
 {
 	const struct delivery *d = job->d;
 	struct msg_mail mail = {
@@ -84,15 +85,16 @@ void forward_submit(const struct plan *plan, struct job *job, struct verdict *ve
 	if (r == 0)
 		r = forward_send_content(s, job);
 	if (r < 0) {
-		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "cannot forward: %s", strerror(-r));
+		outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE, "cannot forward: %s",
+			    strerror(-r));
 		submission_abort(s);
 		return;
 	}
-	forward_commit(s, verdict);
+	forward_commit(s, outcome);
 }
 
 /* From the null sender: a notice about a notice would help nobody. */
-void forward_tell_owner(struct job *job, const char *reason, struct verdict *verdict)
+void forward_tell_owner(struct job *job, const char *reason, struct outcome *outcome)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct msg_mail mail = { .flags = MAIL_FLAG_INTERNAL };
@@ -113,12 +115,12 @@ void forward_tell_owner(struct job *job, const char *reason, struct verdict *ver
 	if (r == 0)
 		r = submission_data(s, str_view(&text));
 	if (r < 0) {
-		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "cannot tell the owner: %s",
-			    strerror(-r));
+		outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
+			    "cannot tell the owner: %s", strerror(-r));
 		submission_abort(s);
 		return;
 	}
-	forward_commit(s, verdict);
-	if (verdict->outcome == OUTCOME_FAILED)
-		verdict_set(verdict, OUTCOME_FAILED, "5.7.1", "%s", reason);
+	forward_commit(s, outcome);
+	if (outcome->kind == OUTCOME_FAILED)
+		outcome_set(outcome, OUTCOME_FAILED, "5.7.1", VIEW_NONE, "%s", reason);
 }

@@ -39,7 +39,11 @@ static void launcher_reap(void *unused)
 static void launcher_fork(const struct msg_launch *m)
 {
 	_cleanup_free_ char *name = mem_strndup(m->user.data, m->user.len);
-	const struct target target = { .uid = m->uid, .gid = m->gid, .name = name };
+	_cleanup_free_ char *root = mem_strndup(m->chroot.data, m->chroot.len);
+	const struct target target = { .uid = m->uid,
+				       .gid = m->gid,
+				       .name = name,
+				       .chroot = m->chroot.len > 0 ? root : NULL };
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -112,7 +116,7 @@ int launcher_make_child(const struct target *target, int connection, struct erro
 	int r = ipc_send(launcher.ipc, launch, .uid = target->uid, .gid = target->gid,
 
 			 .user = view_first(view_of(target->name), IPC_ADDRESS_MAX),
-			 .connection = connection);
+			 .chroot = view_of(target->chroot), .connection = connection);
 
 	if (r == 0)
 		r = ipc_flush(launcher.ipc);

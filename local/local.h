@@ -5,9 +5,11 @@
  *	main.c		one request of the queue manager, some recipients at a time
  *	recipient.c	one recipient: loop check, aliases, .forward, mailbox
  *	expand.c	aliases and .forward: from a name to what is to be done
- *	plan.c		the list of what is to be done, and doing it
+ *	plan.c		the list of what is to be done
+ *	execute.c	doing it
  *	forward.c	what became other addresses: one new message into the queue
- *	loop.c		Delivered-To
+ *	mailbox.c	a user's mailbox, or whatever takes its place
+ *	pass.c		handing a recipient over to another delivery agent
  *	agent.c		talking to local-deliver
  *	signal.c	telling of new mail
  */
@@ -19,19 +21,9 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
+#include "mail/outcome.h"
 #include "queue/delivery.h"
 #include "table/table.h"
-
-/* What became of a recipient, or of a part of what it expanded to. */
-struct verdict {
-	uint8_t outcome; /* OUTCOME_... */
-	char status[IPC_STATUS_MAX];
-	struct str text;
-};
-void verdict_free(struct verdict *verdict);
-/* Returns `outcome`. */
-uint8_t verdict_set(struct verdict *verdict, uint8_t outcome, const char *status,
-		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* One recipient that is being delivered. Views into the delivery's own strings and `folded`. */
 struct job {
@@ -40,6 +32,7 @@ struct job {
 	struct str folded; /* address in lower case */
 	struct view address, local, domain, user, extension;
 	struct str sender; /* of what is forwarded: the message's, or an owner- alias */
+	bool is_logged;	   /* what became of it, by another agent */
 };
 
 /* ---- plan.c ---- */
@@ -70,40 +63,49 @@ void delivery_plan_free(struct plan *plan);
 /* False when there are too many. Strings are copied. */
 bool plan_add(struct plan *plan, enum action_kind kind, struct view text, const char *owner,
 	      const char *via, bool forward);
+
+/* ---- execute.c ---- */
+
 /* Does it all: what is local first, then one new message for the addresses. */
-void plan_execute(struct plan *plan, struct job *job, struct verdict *verdict);
+void plan_execute(struct plan *plan, struct job *job, struct outcome *outcome);
 
 /* ---- expand.c ---- */
 
 int expand_prepare(struct error *err);
 /*
  * The alias of the recipient, if there is one: 1 with the plan and job->sender; 0: no alias;
- * negative: the verdict says why not.
+ * negative: the outcome says why not.
  */
-int expand_alias(struct job *job, struct plan *plan, struct verdict *verdict);
+int expand_alias(struct job *job, struct plan *plan, struct outcome *outcome);
 /* The same for a user's .forward. */
-int expand_forward(struct job *job, struct view user, struct plan *plan, struct verdict *verdict);
+int expand_forward(struct job *job, struct view user, struct plan *plan, struct outcome *outcome);
 
 /* ---- forward.c ---- */
 
 /* One new message with all ACTION_ADDRESS of the plan as recipients. */
-void forward_submit(const struct plan *plan, struct job *job, struct verdict *verdict);
+void forward_submit(const struct plan *plan, struct job *job, struct outcome *outcome);
 /* A message to job->sender, the owner of the alias, that a member was passed over, and why. */
-void forward_tell_owner(struct job *job, const char *reason, struct verdict *verdict);
+void forward_tell_owner(struct job *job, const char *reason, struct outcome *outcome);
 
-/* ---- loop.c ---- */
+/* ---- mailbox.c ---- */
 
-/* The header says that it was delivered to this address before. Negative errno: cannot be read. */
-int loop_was_delivered_to(const struct delivery *d, struct view address);
+int mailbox_prepare(struct error *err);
+/* For a user of this system, or a name that turns out to be none. */
+void mailbox_deliver_to(struct job *job, struct view user, struct outcome *outcome);
+
+/* ---- pass.c ---- */
+
+/* `where`: transport:nexthop; without a nexthop the message's own. */
+void pass_recipient(struct job *job, struct view where, struct outcome *outcome);
 
 /* ---- agent.c ---- */
 
 /* Also signals the new mail. */
-void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct verdict *verdict);
-void agent_program(const struct job *job, const struct action *action, struct verdict *verdict);
-/* 1 with the text, 0: there is none, negative: the verdict says why not now. */
+void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct outcome *outcome);
+void agent_program(const struct job *job, const struct action *action, struct outcome *outcome);
+/* 1 with the text, 0: there is none, negative: the outcome says why not now. */
 int agent_source(const struct job *job, uint8_t source, const char *owner, const char *via,
-		 struct str *text, struct verdict *verdict);
+		 struct str *text, struct outcome *outcome);
 
 /* ---- signal.c ---- */
 
@@ -112,7 +114,7 @@ void signal_new_mail(struct view user);
 
 /* ---- recipient.c ---- */
 
-/* Decides and does it; the verdict has been initialised. */
-void recipient_deliver(struct delivery *d, size_t which, bool is_virtual, struct verdict *verdict);
+/* Decides and does it; the outcome has been initialised. True: it stands in the log already. */
+bool recipient_deliver(struct delivery *d, size_t which, bool is_virtual, struct outcome *outcome);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The delivery agent for local and virtual recipients. It expands and plans without rights; local-
- * deliver does the rest.
+ * local's requests: some recipients of a message at a time, and what became of each told to qmgr in
+ * their order.
  */
 #include "local.h"
 
@@ -20,8 +20,8 @@ static bool is_virtual;
 /* One message. On the heap: the tasks use it. */
 struct batch {
 	struct delivery *d;
-	struct verdict *verdicts;
-	bool *done;
+	struct outcome *outcomes;
+	bool *done, *logged;
 	size_t next, tasks;
 	struct waitlist progress;
 };
@@ -29,7 +29,12 @@ struct batch {
 static int local_prepare(struct error *err)
 {
 	is_virtual = strcmp(daemon_service_name(), "virtual") == 0;
-	return is_virtual ? 0 : expand_prepare(err);
+	if (is_virtual)
+		return 0;
+
+	int r = expand_prepare(err);
+
+	return r < 0 ? r : mailbox_prepare(err);
 }
 
 static void deliver_some(void *argument)
@@ -39,7 +44,8 @@ static void deliver_some(void *argument)
 	while (batch->next < batch->d->count) {
 		size_t which = batch->next++;
 
-		recipient_deliver(batch->d, which, is_virtual, &batch->verdicts[which]);
+		batch->logged[which] =
+			recipient_deliver(batch->d, which, is_virtual, &batch->outcomes[which]);
 		batch->done[which] = true;
 		wake_all(&batch->progress);
 	}
@@ -55,9 +61,14 @@ static void local_report_all(struct batch *batch)
 	for (size_t i = 0; i < d->count; i++) {
 		while (!batch->done[i])
 			wait_on(&batch->progress, MSEC_FOREVER);
-		delivery_result(d, i, batch->verdicts[i].outcome, batch->verdicts[i].status,
-				str_view(&d->transport), str_view(&batch->verdicts[i].text));
-		verdict_free(&batch->verdicts[i]);
+		const struct outcome *outcome = &batch->outcomes[i];
+
+		if (batch->logged[i])
+			delivery_passed(d, i, outcome);
+		else
+			delivery_result(d, i, outcome->kind, outcome->status,
+					str_view(&d->transport), str_view(&outcome->text));
+		outcome_free(&batch->outcomes[i]);
 	}
 	while (batch->tasks > 0)
 		wait_on(&batch->progress, MSEC_FOREVER);
@@ -68,12 +79,14 @@ static void deliver_message(struct delivery *d)
 	struct batch *batch = mem_new(struct batch);
 
 	batch->d = d;
-	batch->verdicts = mem_new_array(struct verdict, d->count);
+	batch->outcomes = mem_new_array(struct outcome, d->count);
 	batch->done = mem_new_array(bool, d->count);
+	batch->logged = mem_new_array(bool, d->count);
 	WAITLIST_INIT(&batch->progress);
 	d->connected = clock_wall_usec();
 	for (size_t i = 0; i < d->count; i++)
-		verdict_set(&batch->verdicts[i], OUTCOME_DEFERRED, "4.3.0", "not delivered");
+		outcome_set(&batch->outcomes[i], OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
+			    "not delivered");
 	batch->tasks = MIN(d->count, (size_t)AT_ONE_TIME);
 	if (d->count == 1)
 		deliver_some(batch);
@@ -81,8 +94,9 @@ static void deliver_message(struct delivery *d)
 		for (size_t i = batch->tasks; i > 0; i--)
 			task_spawn("recipients", deliver_some, batch);
 	local_report_all(batch);
-	free(batch->verdicts);
+	free(batch->outcomes);
 	free(batch->done);
+	free(batch->logged);
 	free(batch);
 }
 

@@ -1,31 +1,12 @@
-/* One recipient from its address to its result. How it expands is in expand.c and forward.c. */
+/*
+ * One recipient: the loop check, then aliases, the forwarding file and the mailbox, in local(8)'s
+ * order. How each is done is other files' affair.
+ */
 #include "local.h"
-
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/address.h"
-
-void verdict_free(struct verdict *verdict)
-{
-	str_free(&verdict->text);
-}
-
-uint8_t verdict_set(struct verdict *verdict, uint8_t outcome, const char *status,
-		    const char *format, ...)
-{
-	va_list args;
-
-	verdict->outcome = outcome;
-	snprintf(verdict->status, sizeof(verdict->status), "%s", status);
-	str_clear(&verdict->text);
-	va_start(args, format);
-	str_vprintf(&verdict->text, format, args);
-	va_end(args);
-	return outcome;
-}
 
 static void job_begin(struct job *job, struct delivery *d, size_t which)
 {
@@ -45,58 +26,59 @@ static void job_end(struct job *job)
 }
 
 /* A user of this system whom no alias leads elsewhere: .forward, or else the mailbox. */
-static void deliver_to_user(struct job *job, struct view user, struct verdict *verdict)
+static void deliver_to_user(struct job *job, struct view user, struct outcome *outcome)
 {
 	_cleanup_(delivery_plan_free) struct plan plan = { .actions = NULL };
-	int r = expand_forward(job, user, &plan, verdict);
+	int r = expand_forward(job, user, &plan, outcome);
 
 	if (r == 1)
-		plan_execute(&plan, job, verdict);
+		plan_execute(&plan, job, outcome);
 	else if (r == 0)
-		agent_mailbox(job, user, MAILBOX_SYSTEM_USER, verdict);
+		mailbox_deliver_to(job, user, outcome);
 }
 
-static void deliver_local(struct job *job, struct verdict *verdict)
+static void deliver_local(struct job *job, struct outcome *outcome)
 {
 	_cleanup_(delivery_plan_free) struct plan plan = { .actions = NULL };
-	int r = expand_alias(job, &plan, verdict);
+	int r = expand_alias(job, &plan, outcome);
 
 	if (r < 0)
 		return;
 	if (r == 0) {
-		deliver_to_user(job, job->user, verdict);
+		deliver_to_user(job, job->user, outcome);
 	} else if (plan.count == 1 && plan.actions[0].leaf) {
 		/* "root: alice" needs no message of its own. */
 		struct view user, domain;
 
 		address_split(view_of(plan.actions[0].text), &user, &domain);
 		address_split_extension(user, param.recipient_delimiter, &user, &job->extension);
-		deliver_to_user(job, user, verdict);
+		deliver_to_user(job, user, outcome);
 	} else {
-		plan_execute(&plan, job, verdict);
+		plan_execute(&plan, job, outcome);
 	}
 }
 
-static void recipient_decide(struct job *job, bool is_virtual, struct verdict *verdict)
+static void recipient_decide(struct job *job, bool is_virtual, struct outcome *outcome)
 {
-	int r = loop_was_delivered_to(job->d, job->address);
+	int r = delivery_is_loop(job->d, job->address);
 
 	if (r < 0)
-		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "cannot read the message: %s",
-			    strerror(-r));
+		outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
+			    "cannot read the message: %s", strerror(-r));
 	else if (r == 1)
-		verdict_set(verdict, OUTCOME_FAILED, "5.4.6", "mail forwarding loop for %.*s",
-			    VIEW_ARG(job->address));
+		outcome_set(outcome, OUTCOME_FAILED, "5.4.6", VIEW_NONE,
+			    "mail forwarding loop for %.*s", VIEW_ARG(job->address));
 	else if (is_virtual)
-		agent_mailbox(job, job->address, MAILBOX_VIRTUAL_USER, verdict);
+		agent_mailbox(job, job->address, MAILBOX_VIRTUAL_USER, outcome);
 	else
-		deliver_local(job, verdict);
+		deliver_local(job, outcome);
 }
 
-void recipient_deliver(struct delivery *d, size_t which, bool is_virtual, struct verdict *verdict)
+bool recipient_deliver(struct delivery *d, size_t which, bool is_virtual, struct outcome *outcome)
 {
 	_cleanup_(job_end) struct job job;
 
 	job_begin(&job, d, which);
-	recipient_decide(&job, is_virtual, verdict);
+	recipient_decide(&job, is_virtual, outcome);
+	return job.is_logged;
 }

@@ -1,4 +1,7 @@
-/* The children of local-deliver: kept, shared out, ended. No user may have all of them. */
+/*
+ * The children of local-deliver: made when a user has something to be done, kept a while for the
+ * next, and shared out so that nobody takes all places.
+ */
 #include "deliver.h"
 
 #include <errno.h>
@@ -29,14 +32,15 @@ struct worker {
 	pid_t pid; /* 0: it has ended; -1: not a child of ours, its connection tells */
 	struct ipc *ipc;
 	bool busy;
-	char *user; /* for whom it is busy; many may share an uid */
+	char *user;   /* for whom it is busy; many may share an uid */
+	char *chroot; /* NULL: none */
 	msec_t idle_since;
 };
 
 static struct {
 	struct list all; /* the one used last is at the front */
-	size_t count[2];
-	struct waitlist places[2];
+	size_t count[WORKER_KINDS];
+	struct waitlist places[WORKER_KINDS];
 } workers;
 
 static void worker_end(struct worker *worker)
@@ -44,6 +48,7 @@ static void worker_end(struct worker *worker)
 	list_remove(&worker->link);
 	workers.count[worker->kind]--;
 	free(worker->user);
+	free(worker->chroot);
 	ipc_free(worker->ipc); /* the end of its input ends the child */
 	wake_all(&workers.places[worker->kind]);
 	free(worker);
@@ -97,7 +102,7 @@ static void end_idle(void *unused)
 	(void)unused;
 	for (;;) {
 		task_sleep(IDLE_CHECK);
-		for (int kind = WORKER_STORE; kind <= WORKER_RUN; kind++) {
+		for (int kind = WORKER_STORE; kind < WORKER_KINDS; kind++) {
 			struct worker *worker;
 
 			while ((worker = longest_idle((enum worker_kind)kind)) != NULL &&
@@ -110,8 +115,8 @@ static void end_idle(void *unused)
 void workers_start(void)
 {
 	list_init(&workers.all);
-	WAITLIST_INIT(&workers.places[WORKER_STORE]);
-	WAITLIST_INIT(&workers.places[WORKER_RUN]);
+	for (int kind = WORKER_STORE; kind < WORKER_KINDS; kind++)
+		WAITLIST_INIT(&workers.places[kind]);
 	task_on_signal(SIGCHLD, workers_reap, NULL);
 	task_spawn("idle children", end_idle, NULL);
 }
@@ -123,7 +128,7 @@ static int worker_fork(enum worker_kind kind, const struct target *target, int c
 		       pid_t *pid, struct error *err)
 {
 	*pid = -1;
-	if (kind == WORKER_RUN)
+	if (kind != WORKER_STORE)
 		return launcher_make_child(target, connection, err);
 	*pid = fork();
 	if (*pid == 0) {
@@ -156,6 +161,7 @@ static struct worker *worker_make(enum worker_kind kind, const struct target *ta
 	worker->kind = kind;
 	worker->uid = target->uid;
 	worker->gid = target->gid;
+	worker->chroot = target->chroot != NULL ? mem_strdup(target->chroot) : NULL;
 	worker->pid = pid;
 	worker->ipc = ipc_new(pair[0]);
 	ipc_finish_first(worker->ipc, true);
@@ -165,13 +171,20 @@ static struct worker *worker_make(enum worker_kind kind, const struct target *ta
 	return worker;
 }
 
+static bool worker_acts_as(const struct worker *worker, const struct target *target)
+{
+	const char *theirs = worker->chroot != NULL ? worker->chroot : "";
+
+	return worker->uid == target->uid && worker->gid == target->gid &&
+	       strcmp(theirs, target->chroot != NULL ? target->chroot : "") == 0;
+}
+
 /* One that acts as this user. *busy: there is one, but it is at work. */
 static struct worker *find_idle(enum worker_kind kind, const struct target *target, bool *busy)
 {
 	*busy = false;
 	list_for_each (&workers.all, struct worker, link, worker) {
-		if (worker->kind != kind || worker->uid != target->uid ||
-		    worker->gid != target->gid)
+		if (worker->kind != kind || !worker_acts_as(worker, target))
 			continue;
 		if (!worker->busy)
 			return worker;
@@ -183,8 +196,8 @@ static struct worker *find_idle(enum worker_kind kind, const struct target *targ
 /* Whoever has a lot of slow commands leaves the rest of the places to others. */
 static bool has_its_share(enum worker_kind kind, const struct target *target)
 {
-	size_t limit = (size_t)MIN(param.local_deliver_user_limit,
-				   MAX(param.local_deliver_children / 2, 1));
+	size_t share = target->share > 0 ? target->share : (size_t)param.local_deliver_user_limit;
+	size_t limit = MIN(share, (size_t)MAX(param.local_deliver_children / 2, 1));
 	size_t count = 0;
 
 	list_for_each (&workers.all, struct worker, link, worker)

@@ -37,8 +37,6 @@ static const struct {
 	{ "nbdb_reindexd", FATE_ELSEWHERE, NULL, NULL },
 	{ "verify", FATE_LATER, NULL, NULL },
 	{ "flush", FATE_LATER, NULL, NULL },
-	{ "pipe", FATE_LATER, NULL, NULL },
-	{ "spawn", FATE_LATER, NULL, NULL },
 	{ "qmqpd", FATE_LATER, NULL, NULL },
 	{ "oqmgr", FATE_RENAMED, "qmgr", NULL },
 	{ "virtual", FATE_RENAMED, "local", NULL },

@@ -75,9 +75,11 @@ static int send_request(struct courier *c)
 	r = ipc_send(c->agent, deliver, .queue_id = view_of(a->message->id),
 		     .transport = view_of(c->transport->name),
 		     .nexthop = view_of(lot->destination->nexthop), .sender = e->sender,
-		     .envid = e->envid, .flags = e->flags, .body = e->body, .ret = e->ret,
-		     .arrival = e->arrival, .queued = a->started, .count = (uint32_t)c->batch.count,
-		     CONTENT_SENT(&content));
+		     .envid = e->envid, .client_address = e->client_address,
+		     .client_name = e->client_name, .client_helo = e->helo,
+		     .client_protocol = e->protocol, .login = e->login, .flags = e->flags,
+		     .body = e->body, .ret = e->ret, .arrival = e->arrival, .queued = a->started,
+		     .count = (uint32_t)c->batch.count, CONTENT_SENT(&content));
 
 	for (size_t i = 0; r == 0 && i < c->batch.count; i++) {
 		const struct lot_recipient *to = &lot->recipients[c->batch.first + i];

@@ -26,13 +26,14 @@
 
 /*
  * How many deliveries at one time a transport has. The programs are one process or a few for
- * thousands of deliveries, so only a number that was set for an smtp service means a limit.
+ * thousands of deliveries, so only a number that was set for an smtp or pipe service means a limit.
  */
 static size_t process_limit(const struct service *service)
 {
 	size_t limit = (size_t)param.default_process_limit;
 
-	if (service->processes > 0 && strcmp(service->program, "smtp") == 0)
+	if (service->processes > 0 &&
+	    (strcmp(service->program, "smtp") == 0 || strcmp(service->program, "pipe") == 0))
 		limit = (size_t)service->processes;
 	return limit;
 }

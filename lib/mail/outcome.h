@@ -25,6 +25,7 @@ enum outcome_cause {
 	CAUSE_LOOP,    /* the message would come back to where it is */
 	CAUSE_NULL_MX, /* the domain says that it takes no mail (RFC 7505) */
 	CAUSE_TLS,     /* the connection could not be encrypted */
+	CAUSE_NO_USER, /* there is nobody of that name */
 };
 
 struct outcome {

@@ -75,6 +75,18 @@ static void count(uint8_t outcome)
 		metric_add(METRIC_messages_delivered, 1);
 }
 
+static void result_send(struct delivery *d, const struct delivery_recipient *r, uint8_t outcome,
+			const char *dsn, struct view relay, struct view diagnostic)
+{
+	ipc_send(d->ipc, result, .index = r->index, .outcome = outcome, .status = view_of(dsn),
+		 .remote = view_first(relay, IPC_HOST_MAX), .diagnostic = diagnostic);
+	/* So that a crash of this program repeats as few deliveries as possible. */
+	if (clock_now() - d->flushed >= FLUSH_AFTER) {
+		ipc_flush(d->ipc);
+		d->flushed = clock_now();
+	}
+}
+
 void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const char *status,
 		     struct view relay, struct view diagnostic)
 {
@@ -102,13 +114,18 @@ void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const ch
 					     .queued = d->queued,
 					     .started = d->started,
 					     .connected = d->connected });
-	ipc_send(d->ipc, result, .index = r->index, .outcome = outcome, .status = view_of(dsn),
-		 .remote = view_first(relay, IPC_HOST_MAX), .diagnostic = diagnostic);
-	/* So that a crash of this program repeats as few deliveries as possible. */
-	if (clock_now() - d->flushed >= FLUSH_AFTER) {
-		ipc_flush(d->ipc);
-		d->flushed = clock_now();
-	}
+	result_send(d, r, outcome, dsn, relay, diagnostic);
+}
+
+void delivery_passed(struct delivery *d, size_t which, const struct outcome *outcome)
+{
+	struct delivery_recipient *r = &d->recipients[which];
+
+	if (which >= d->count || r->has_result)
+		return;
+	r->has_result = true;
+	result_send(d, r, outcome->kind, outcome->status, str_view(&outcome->remote),
+		    view_first(str_view(&outcome->text), IPC_TEXT_MAX));
 }
 
 void delivery_unreachable(struct delivery *d, struct view reason)
@@ -130,6 +147,11 @@ static void delivery_clear(struct delivery *d)
 	str_free(&d->nexthop);
 	str_free(&d->sender);
 	str_free(&d->envid);
+	str_free(&d->client_address);
+	str_free(&d->client_name);
+	str_free(&d->client_helo);
+	str_free(&d->client_protocol);
+	str_free(&d->login);
 	str_free(&d->unreachable_reason);
 	str_free(&d->bytes);
 	io_source_close(&d->content);
@@ -151,6 +173,11 @@ static int take_request(struct delivery *d, struct message *m)
 	str_set(&d->nexthop, m->deliver.nexthop);
 	str_set(&d->sender, m->deliver.sender);
 	str_set(&d->envid, m->deliver.envid);
+	str_set(&d->client_address, m->deliver.client_address);
+	str_set(&d->client_name, m->deliver.client_name);
+	str_set(&d->client_helo, m->deliver.client_helo);
+	str_set(&d->client_protocol, m->deliver.client_protocol);
+	str_set(&d->login, m->deliver.login);
 	d->flags = m->deliver.flags;
 	d->body = m->deliver.body;
 	d->ret = m->deliver.ret;

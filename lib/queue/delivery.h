@@ -38,6 +38,7 @@ struct delivery_recipient {
 };
 struct delivery {
 	struct str queue_id, transport, nexthop, sender, envid;
+	struct str client_address, client_name, client_helo, client_protocol, login;
 	uint8_t flags, body, ret;
 	int64_t arrival, queued; /* wall clock, microseconds */
 	int64_t started;	 /* when the request came in, the same unit */
@@ -66,6 +67,15 @@ static inline void delivery_outcome(struct delivery *d, size_t which, const stru
 	delivery_result(d, which, outcome->kind, outcome->status, str_view(&outcome->remote),
 			str_view(&outcome->text));
 }
+/*
+ * The same without a line in the log: another agent, which this one asked, has written it.
+ */
+void delivery_passed(struct delivery *d, size_t which, const struct outcome *outcome);
+/*
+ * The header says that it was delivered to this address before (Delivered-To). 1 or 0, or a
+ * negative errno: the content cannot be read.
+ */
+int delivery_is_loop(const struct delivery *d, struct view address);
 /* Nobody could be talked to at this destination: qmgr lowers its concurrency or calls it dead. */
 void delivery_unreachable(struct delivery *d, struct view reason);
 

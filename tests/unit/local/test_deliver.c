@@ -118,6 +118,7 @@ static int set_up(void **unused)
 		"local_deliver_children = 3\n",
 		root, root, UID, UID, root, root, root, UID, UID, root);
 	write_file("conf/main.cf", str_cstr(&text), 0644);
+	write_file("conf/master.cf", "", 0644);
 	build("conf/users", SOURCE_USERS, "alice@example.test:x::::::\n");
 	write_aliases();
 	_cleanup_(str_free) struct str list = STR_EMPTY;

@@ -45,27 +45,8 @@ static const char *const aliases[][2] = {
 
 static const char *forward_text; /* of every user; NULL: none */
 
-void verdict_free(struct verdict *verdict)
-{
-	str_free(&verdict->text);
-}
-
-uint8_t verdict_set(struct verdict *verdict, uint8_t outcome, const char *status,
-		    const char *format, ...)
-{
-	va_list args;
-
-	verdict->outcome = outcome;
-	snprintf(verdict->status, sizeof(verdict->status), "%s", status);
-	str_clear(&verdict->text);
-	va_start(args, format);
-	str_vprintf(&verdict->text, format, args);
-	va_end(args);
-	return outcome;
-}
-
 int agent_source(const struct job *job, uint8_t source, const char *owner, const char *via,
-		 struct str *text, struct verdict *verdict)
+		 struct str *text, struct outcome *outcome)
 {
 	(void)job;
 	(void)owner;
@@ -85,52 +66,53 @@ int agent_source(const struct job *job, uint8_t source, const char *owner, const
 	else if (strcmp(via, "/lists/nests") == 0)
 		str_append_cstr(text, "one@elsewhere.test\n:include:/lists/a\n");
 	else if (strcmp(via, "/lists/later") == 0)
-		return verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "later"), -EAGAIN;
+		return outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE, "later"), -EAGAIN;
 	else
 		return 0;
 	return 1;
 }
 
 /* Not called here; plan.c has them. */
-void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct verdict *verdict)
+void mailbox_deliver_to(struct job *job, struct view user, struct outcome *outcome)
 {
 	(void)job;
-	(void)kind;
-	if (view_is(user, "loop1"))
-		verdict_set(verdict, OUTCOME_FAILED, "5.1.1", "unknown user");
-	else
-		verdict_set(verdict, OUTCOME_DELIVERED, "2.0.0", "mailbox %.*s", VIEW_ARG(user));
+	if (view_is(user, "loop1")) {
+		outcome_set(outcome, OUTCOME_FAILED, "5.1.1", VIEW_NONE, "unknown user");
+		outcome->cause = CAUSE_NO_USER;
+	} else
+		outcome_set(outcome, OUTCOME_DELIVERED, "2.0.0", VIEW_NONE, "mailbox %.*s",
+			    VIEW_ARG(user));
 }
 
-void agent_program(const struct job *job, const struct action *action, struct verdict *verdict)
+void agent_program(const struct job *job, const struct action *action, struct outcome *outcome)
 {
 	(void)job;
 	if (strcmp(action->text, "fail") == 0)
-		verdict_set(verdict, OUTCOME_FAILED, "5.3.0", "failed");
+		outcome_set(outcome, OUTCOME_FAILED, "5.3.0", VIEW_NONE, "failed");
 	else if (strcmp(action->text, "later") == 0)
-		verdict_set(verdict, OUTCOME_DEFERRED, "4.3.0", "later");
+		outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE, "later");
 	else
-		verdict_set(verdict, OUTCOME_DELIVERED, "2.0.0", "ran %s", action->text);
+		outcome_set(outcome, OUTCOME_DELIVERED, "2.0.0", VIEW_NONE, "ran %s", action->text);
 }
 
 static int forwarded;
 
-void forward_submit(const struct plan *plan, struct job *job, struct verdict *verdict)
+void forward_submit(const struct plan *plan, struct job *job, struct outcome *outcome)
 {
 	(void)plan;
 	(void)job;
 	forwarded++;
-	verdict_set(verdict, OUTCOME_EXPANDED, "2.0.0", "forwarded");
+	outcome_set(outcome, OUTCOME_EXPANDED, "2.0.0", VIEW_NONE, "forwarded");
 }
 
 static int told_owner;
 
-void forward_tell_owner(struct job *job, const char *reason, struct verdict *verdict)
+void forward_tell_owner(struct job *job, const char *reason, struct outcome *outcome)
 {
 	(void)job;
 	assert_non_null(strstr(reason, "not allowed"));
 	told_owner++;
-	verdict_set(verdict, OUTCOME_EXPANDED, "2.0.0", "told");
+	outcome_set(outcome, OUTCOME_EXPANDED, "2.0.0", VIEW_NONE, "told");
 }
 
 static int set_up(void **unused)
@@ -157,13 +139,13 @@ struct fixture {
 	struct delivery_recipient recipient;
 	struct job job;
 	struct plan plan;
-	struct verdict verdict;
+	struct outcome outcome;
 	struct str described;
 };
 
 static void begin(struct fixture *f, const char *address, const char *sender)
 {
-	*f = (struct fixture){ .verdict = { .outcome = OUTCOME_DEFERRED } };
+	*f = (struct fixture){ .outcome = { .kind = OUTCOME_DEFERRED } };
 	str_set(&f->d.queue_id, VIEW("4ABC"));
 	str_set(&f->d.sender, view_of(sender));
 	str_set(&f->job.sender, view_of(sender));
@@ -189,7 +171,7 @@ static const char *describe(struct fixture *f)
 static void end(struct fixture *f)
 {
 	delivery_plan_free(&f->plan);
-	verdict_free(&f->verdict);
+	outcome_free(&f->outcome);
 	str_free(&f->described);
 	str_free(&f->d.queue_id);
 	str_free(&f->d.sender);
@@ -244,11 +226,11 @@ static void alias_results(void **unused)
 
 		begin(&f, cases[i].address, "sender@elsewhere.test");
 
-		int r = expand_alias(&f.job, &f.plan, &f.verdict);
+		int r = expand_alias(&f.job, &f.plan, &f.outcome);
 
 		if (r != cases[i].r)
 			fail_msg("%s: %d instead of %d (%s)", cases[i].address, r, cases[i].r,
-				 str_cstr(&f.verdict.text));
+				 str_cstr(&f.outcome.text));
 		if (r == 1 && strcmp(describe(&f), cases[i].plan) != 0)
 			fail_msg("%s: %s", cases[i].address, str_cstr(&f.described));
 		end(&f);
@@ -261,16 +243,16 @@ static void owners(void **unused)
 
 	(void)unused;
 	begin(&f, "list@local.test", "sender@elsewhere.test");
-	assert_int_equal(expand_alias(&f.job, &f.plan, &f.verdict), 1);
+	assert_int_equal(expand_alias(&f.job, &f.plan, &f.outcome), 1);
 	assert_string_equal(str_cstr(&f.job.sender), "owner-list@local.test");
 	end(&f);
 	/* A report about a report must not begin. */
 	begin(&f, "list@local.test", "");
-	assert_int_equal(expand_alias(&f.job, &f.plan, &f.verdict), 1);
+	assert_int_equal(expand_alias(&f.job, &f.plan, &f.outcome), 1);
 	assert_int_equal(f.job.sender.len, 0);
 	end(&f);
 	begin(&f, "both@local.test", "sender@elsewhere.test");
-	assert_int_equal(expand_alias(&f.job, &f.plan, &f.verdict), 1);
+	assert_int_equal(expand_alias(&f.job, &f.plan, &f.outcome), 1);
 	assert_string_equal(str_cstr(&f.job.sender), "sender@elsewhere.test");
 	end(&f);
 }
@@ -303,7 +285,7 @@ static void forwards(void **unused)
 		begin(&f, "alice@local.test", "sender@elsewhere.test");
 		forward_text = cases[i].text;
 
-		int r = expand_forward(&f.job, VIEW("alice"), &f.plan, &f.verdict);
+		int r = expand_forward(&f.job, VIEW("alice"), &f.plan, &f.outcome);
 
 		if (r != cases[i].r || (r == 1 && strcmp(describe(&f), cases[i].plan) != 0))
 			fail_msg("%s: %d %s", cases[i].text, r, str_cstr(&f.described));
@@ -321,9 +303,9 @@ static void too_many(void **unused)
 	for (size_t i = 0; i <= PLAN_ACTIONS_MAX; i++)
 		str_printf(&text, "u%zu@elsewhere.test\n", i);
 	forward_text = str_cstr(&text);
-	assert_int_equal(expand_forward(&f.job, VIEW("alice"), &f.plan, &f.verdict), -E2BIG);
-	assert_int_equal(f.verdict.outcome, OUTCOME_FAILED);
-	assert_string_equal(f.verdict.status, "5.2.4");
+	assert_int_equal(expand_forward(&f.job, VIEW("alice"), &f.plan, &f.outcome), -E2BIG);
+	assert_int_equal(f.outcome.kind, OUTCOME_FAILED);
+	assert_string_equal(f.outcome.status, "5.2.4");
 	end(&f);
 }
 
@@ -355,8 +337,8 @@ static void execution(void **unused)
 		for (size_t c = 0; c < 3 && cases[i].commands[c] != NULL; c++)
 			plan_add(&f.plan, ACTION_COMMAND, view_of(cases[i].commands[c]), "alice",
 				 NULL, false);
-		plan_execute(&f.plan, &f.job, &f.verdict);
-		assert_int_equal(f.verdict.outcome, cases[i].outcome);
+		plan_execute(&f.plan, &f.job, &f.outcome);
+		assert_int_equal(f.outcome.kind, cases[i].outcome);
 		assert_int_equal(forwarded, cases[i].forwarded);
 		end(&f);
 	}
@@ -370,19 +352,19 @@ static void refused_members(void **unused)
 	(void)unused;
 	told_owner = forwarded = 0;
 	begin(&f, "mixed@local.test", "sender@elsewhere.test");
-	assert_int_equal(expand_alias(&f.job, &f.plan, &f.verdict), 1);
-	plan_execute(&f.plan, &f.job, &f.verdict);
-	assert_int_equal(f.verdict.outcome, OUTCOME_EXPANDED);
+	assert_int_equal(expand_alias(&f.job, &f.plan, &f.outcome), 1);
+	plan_execute(&f.plan, &f.job, &f.outcome);
+	assert_int_equal(f.outcome.kind, OUTCOME_EXPANDED);
 	assert_int_equal(told_owner, 1);
 	assert_int_equal(forwarded, 1);
 	end(&f);
 	/* Where nobody answers for the list the sender hears of it. */
 	begin(&f, "evil@local.test", "sender@elsewhere.test");
-	assert_int_equal(expand_alias(&f.job, &f.plan, &f.verdict), 1);
+	assert_int_equal(expand_alias(&f.job, &f.plan, &f.outcome), 1);
 	plan_add(&f.plan, ACTION_ADDRESS, VIEW("x@y.test"), NULL, NULL, false);
-	plan_execute(&f.plan, &f.job, &f.verdict);
-	assert_int_equal(f.verdict.outcome, OUTCOME_FAILED);
-	assert_string_equal(f.verdict.status, "5.7.1");
+	plan_execute(&f.plan, &f.job, &f.outcome);
+	assert_int_equal(f.outcome.kind, OUTCOME_FAILED);
+	assert_string_equal(f.outcome.status, "5.7.1");
 	assert_int_equal(told_owner, 1);
 	assert_int_equal(forwarded, 2);
 	end(&f);
@@ -395,11 +377,11 @@ static void circle_of_aliases(void **unused)
 
 	(void)unused;
 	begin(&f, "loop1@local.test", "sender@elsewhere.test");
-	assert_int_equal(expand_alias(&f.job, &f.plan, &f.verdict), 1);
-	plan_execute(&f.plan, &f.job, &f.verdict);
-	assert_int_equal(f.verdict.outcome, OUTCOME_FAILED);
-	assert_string_equal(f.verdict.status, "5.4.6");
-	assert_non_null(strstr(str_cstr(&f.verdict.text), "loop2 and loop1"));
+	assert_int_equal(expand_alias(&f.job, &f.plan, &f.outcome), 1);
+	plan_execute(&f.plan, &f.job, &f.outcome);
+	assert_int_equal(f.outcome.kind, OUTCOME_FAILED);
+	assert_string_equal(f.outcome.status, "5.4.6");
+	assert_non_null(strstr(str_cstr(&f.outcome.text), "loop2 and loop1"));
 	end(&f);
 }
 

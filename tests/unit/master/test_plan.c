@@ -151,7 +151,7 @@ static void lines_of_postfix(void **state)
 	static const char *const expected[] = {
 		"left out, as others do their work: pickup, defer, error\n",
 		"line 5: services of type fifo are not used: old\n",
-		"line 10: program pipe is not there yet: no service maildrop\n",
+		"line 10: program flush is not there yet: no service flush\n",
 		"added as in share/posta/master.cf: submit, resolver, filter, proxymap, auth, "
 		"anvil, status, "
 		"keys, "
@@ -172,7 +172,7 @@ static void lines_of_postfix(void **state)
 			      "bounce unix - - y - 0 bounce\n"
 			      "defer unix - - y - 0 bounce\n"
 			      "error unix - - y - - error\n"
-			      "maildrop unix - n n - - pipe\n  flags=DRhu user=vmail argv=/x\n"
+			      "flush unix n - y 1000? 0 flush\n"
 			      "showq unix n - y - - showq\n"
 			      "virtual unix - n n - - virtual\n"
 			      "smtp-amavis unix - - n - 2 lmtp\n  -o max_use=20\n",
@@ -242,7 +242,7 @@ static void partial(void **state)
 static void ours_with_lines_of_postfix(void **state)
 {
 	static const char *const expected[] = {
-		"line 4: program pipe is not there yet: no service foo\n", NULL
+		"line 4: program flush is not there yet: no service foo\n", NULL
 	};
 	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
 	struct plan plan;
@@ -252,7 +252,7 @@ static void ours_with_lines_of_postfix(void **state)
 		 "qmgr unix - - - - 1 qmgr\n"
 		 "submit unix n - - - - cleanup\n"
 		 "resolver unix - - - - 1 resolver\n"
-		 "foo unix - n n - - pipe\n"
+		 "foo unix - n n - - flush\n"
 		 "postlog unix-dgram n - n - 1 postlogd\n"
 		 "showq unix n - y - - showq\n",
 		 &plan, &report, &notes) < 0)

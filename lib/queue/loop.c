@@ -1,12 +1,11 @@
 /* Delivered-To: an address that stands there has had this message already. */
-#include "local.h"
-
 #include <errno.h>
 
 #include "base/io.h"
 #include "base/mem.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "queue/delivery.h"
 
 /* Our own fields are put in front, and header_size_limit bounds the rest. */
 #define HEADER_READ_MAX	  ((uint64_t)262144)
@@ -40,7 +39,7 @@ static int content_read_header(const struct delivery *d, struct str *header)
 	}
 }
 
-int loop_was_delivered_to(const struct delivery *d, struct view address)
+int delivery_is_loop(const struct delivery *d, struct view address)
 {
 	_cleanup_(str_free) struct str header = STR_EMPTY, value = STR_EMPTY;
 	_cleanup_(str_free) struct str quoted = STR_EMPTY;

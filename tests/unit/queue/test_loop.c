@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "local.h"
+#include "queue/delivery.h"
 
 static int was_delivered(struct view content, const char *address)
 {
@@ -22,11 +22,11 @@ static int was_delivered(struct view content, const char *address)
 	assert_int_equal(fwrite(content.data, 1, content.len, file), content.len);
 	fflush(file);
 	d.content.file = fileno(file);
-	r = loop_was_delivered_to(&d, view_of(address));
+	r = delivery_is_loop(&d, view_of(address));
 	fclose(file);
 	/* The same where the content came along. */
 	d.content = (struct io_source){ .file = -1, .size = content.len, .bytes = content.data };
-	assert_int_equal(loop_was_delivered_to(&d, view_of(address)), r);
+	assert_int_equal(delivery_is_loop(&d, view_of(address)), r);
 	return r;
 }
 
@@ -75,7 +75,7 @@ static void short_file(void **unused)
 	(void)unused;
 	assert_non_null(file);
 	d.content.file = fileno(file);
-	assert_true(loop_was_delivered_to(&d, VIEW("a@b.test")) < 0);
+	assert_true(delivery_is_loop(&d, VIEW("a@b.test")) < 0);
 	fclose(file);
 }
 

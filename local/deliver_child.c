@@ -1,0 +1,111 @@
+/*
+ * What all deliveries of local-deliver have in common: the header lines in front, a child to do it,
+ * and its result on the way back.
+ */
+#include "deliver.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/commands.h"
+#include "conf/conf.h"
+#include "mail/address.h"
+#include "table/tokens.h"
+
+#define PLACE_LOGGED 200 /* bytes of a path or command in the log */
+
+bool deliver_is_clean(struct view text)
+{
+	return !view_has_control(text);
+}
+
+void deliver_add_headers(struct str *headers, struct view sender, struct view original,
+			 struct view recipient, unsigned flags)
+{
+	if (flags & PIPE_RETURN_PATH) {
+		str_append(headers, VIEW("Return-Path: <"));
+		address_quote(headers, sender);
+		str_append(headers, VIEW(">\r\n"));
+	}
+	if (flags & PIPE_ORIGINAL && original.len > 0) {
+		str_append(headers, VIEW("X-Original-To: "));
+		address_quote(headers, original);
+		str_append(headers, VIEW("\r\n"));
+	}
+	if (flags & PIPE_DELIVERED) {
+		str_append(headers, VIEW("Delivered-To: "));
+		address_quote(headers, recipient);
+		str_append(headers, VIEW("\r\n"));
+	}
+}
+
+unsigned deliver_delivered_to(const char *what)
+{
+	return token_list_has(param.prepend_delivered_header, what) ? PIPE_DELIVERED : 0;
+}
+
+void deliver_note(const struct ipc *ipc, const struct deliver_work *work, const char *came_to)
+{
+	_cleanup_(str_free) struct str place = STR_EMPTY;
+	pid_t pid = 0;
+	uid_t uid = 0;
+	gid_t gid;
+
+	(void)ipc_peer(ipc, &pid, &uid, &gid);
+	str_append_printable(&place, view_first(work->place, PLACE_LOGGED));
+	log_info("%.*s%s%s %s, user=%s, uid=%u, asked by process %d of uid %u: %s",
+		 VIEW_ARG(work->queue_id), work->queue_id.len > 0 ? ": " : "", work->kind,
+		 str_cstr(&place), work->target->name, (unsigned)work->target->uid, (int)pid,
+		 (unsigned)uid, came_to);
+}
+
+static const char *work_word(uint8_t outcome)
+{
+	return outcome == OUTCOME_DELIVERED ? "done"
+	       : outcome == OUTCOME_FAILED  ? "failed"
+					    : "put off";
+}
+
+int deliver_pass_result(struct ipc *ipc, struct worker *worker, int r,
+			const struct deliver_work *work)
+{
+	struct message m = { .type = MSG_none };
+	int sent;
+
+	if (r == 0)
+		r = ipc_receive(worker_ipc(worker), &m);
+	if (r == 0 && m.type != MSG_result) {
+		message_close_fd(&m);
+		r = -EBADMSG;
+	}
+	if (r < 0) {
+		deliver_note(ipc, work, "not known, its process failed");
+		worker_give_back(worker, false);
+		return answer_reply(ipc, OUTCOME_DEFERRED, "4.3.0",
+				    "the delivering process failed: %s", strerror(-r));
+	}
+	deliver_note(ipc, work, work_word(m.result.outcome));
+	m.result.remote = work->in_mailbox && m.result.outcome == OUTCOME_DELIVERED
+				  ? view_of(work->target->name)
+				  : VIEW_NONE;
+	if (m.result.outcome == OUTCOME_DELIVERED && work->done.len > 0)
+		m.result.diagnostic = view_first(work->done, IPC_TEXT_MAX);
+	sent = ipc_send_message(ipc, MSG_result, &m.result);
+	worker_give_back(worker, true);
+	return sent;
+}
+
+struct worker *deliver_take_worker(struct ipc *ipc, enum worker_kind kind,
+				   const struct target *target, struct answer *answer, int *sent)
+{
+	struct error err = ERROR_NONE;
+	struct worker *worker = worker_take(kind, target, &err);
+
+	if (worker != NULL)
+		return worker;
+	answer_warn(answer, "%s", err.text);
+	answer_set(answer, OUTCOME_DEFERRED, "4.3.2", "%s", err.text);
+	*sent = answer_send(ipc, answer);
+	return NULL;
+}
