@@ -60,6 +60,24 @@ struct ipc *instance_connect(const char *service)
 	return ipc;
 }
 
+/* Whoever may not ask master asks the program that anybody may ask. */
+bool instance_is_down(void)
+{
+	static const char *const services[] = { "public/master", "public/status" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+		struct ipc *ipc = ipc_connect(services[i], clock_now());
+		int reason = errno;
+
+		ipc_free(ipc);
+		if (ipc != NULL)
+			return false;
+		if (reason == ENOENT || reason == ECONNREFUSED)
+			return true;
+	}
+	return false;
+}
+
 static struct ipc *connect_to_master(const char *otherwise)
 {
 	struct ipc *ipc = instance_connect("public/master");

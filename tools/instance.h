@@ -24,6 +24,11 @@ int instance_ask_status(const char *verb, int (*talk)(struct ipc *ipc));
 
 /* The connection of instance_ask_status, after instance_find; NULL with errno. In a task. */
 struct ipc *instance_connect_status(void);
+/*
+ * Nothing answers for the instance, not even what anybody may ask; after instance_find. False too
+ * where that cannot be told. In a task.
+ */
+bool instance_is_down(void);
 /* A connection to another program, "private/anvil", after instance_find; NULL with errno. In a task. */
 struct ipc *instance_connect(const char *service);
 

@@ -139,6 +139,47 @@ static bool answer_name(ns_msg *message, const ns_rr *record, size_t from, char 
 				  ns_rr_rdata(*record) + from, name, NS_MAXDNAME) >= 0;
 }
 
+/* Priority, weight, port, target. */
+static void answer_take_service(ns_msg *message, const ns_rr *record, struct records *records)
+{
+	const unsigned char *data = ns_rr_rdata(*record);
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	char name[NS_MAXDNAME];
+
+	if (ns_rr_rdlen(*record) < 7 || !answer_name(message, record, 6, name))
+		return;
+	str_printf(&text, "%u %u %u %s", ns_get16(data), ns_get16(data + 2), ns_get16(data + 4),
+		   name);
+	records_add(records, str_view(&text));
+}
+
+/* Usage, selector, matching type, and what is compared. */
+static void answer_take_tlsa(const ns_rr *record, struct records *records)
+{
+	const unsigned char *data = ns_rr_rdata(*record);
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	if (ns_rr_rdlen(*record) < 4)
+		return;
+	str_printf(&text, "%u %u %u ", data[0], data[1], data[2]);
+	for (size_t i = 3; i < ns_rr_rdlen(*record); i++)
+		str_printf(&text, "%02x", data[i]);
+	records_add(records, str_view(&text));
+}
+
+static void answer_take_caa(const ns_rr *record, struct records *records)
+{
+	const unsigned char *data = ns_rr_rdata(*record);
+	size_t length = ns_rr_rdlen(*record), tag = length > 1 ? data[1] : length;
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	if (tag > length || length - tag < 2)
+		return;
+	str_printf(&text, "%u %.*s \"%.*s\"", data[0], (int)tag, (const char *)data + 2,
+		   (int)(length - tag - 2), (const char *)data + 2 + tag);
+	records_add(records, str_view(&text));
+}
+
 static void answer_take(ns_msg *message, const ns_rr *record, struct records *records)
 {
 	char name[NS_MAXDNAME];
@@ -153,7 +194,16 @@ static void answer_take(ns_msg *message, const ns_rr *record, struct records *re
 	case ns_t_txt:
 		answer_take_text(record, records);
 		break;
-	default: /* MX, PTR */
+	case ns_t_srv:
+		answer_take_service(message, record, records);
+		break;
+	case ns_t_tlsa:
+		answer_take_tlsa(record, records);
+		break;
+	case ns_t_caa:
+		answer_take_caa(record, records);
+		break;
+	default: /* MX, PTR, CNAME */
 		if (answer_name(message, record, ns_rr_type(*record) == ns_t_mx ? 2 : 0, name))
 			records_add(records, view_of(name));
 	}
@@ -188,7 +238,8 @@ static void answer_read(ns_msg *message, int type, struct str *name, struct reco
 	int rcode = (int)ns_msg_getflag(*message, ns_f_rcode);
 
 	records->outcome = RECORDS_FAILED;
-	if ((rcode != ns_r_noerror && rcode != ns_r_nxdomain) || !answer_follow(message, name))
+	if ((rcode != ns_r_noerror && rcode != ns_r_nxdomain) ||
+	    (type != RECORD_CNAME && !answer_follow(message, name)))
 		return;
 	for (int i = 0; i < ns_msg_count(*message, ns_s_an); i++) {
 		ns_rr record;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "tools/instance.h"
 #include "tools/queue_failure.h"
 #include "tools/tool.h"
 
@@ -237,16 +238,9 @@ int queue_entry_open(const char *id, struct queue **queue, struct queue_file **f
 
 /* ---- both ---- */
 
-static bool system_is_down(void)
-{
-	_cleanup_(ipc_freep) struct ipc *master = ipc_connect("public/master", clock_now());
-
-	return master == NULL && (errno == ENOENT || errno == ECONNREFUSED);
-}
-
 struct ipc *queue_connect(const char *const *services)
 {
-	msec_t deadline = system_is_down() ? clock_now() : clock_after(CONNECT_TIME);
+	msec_t deadline = instance_is_down() ? clock_now() : clock_after(CONNECT_TIME);
 	struct ipc *ipc = NULL;
 
 	for (; ipc == NULL && *services != NULL; services++) {

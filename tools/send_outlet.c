@@ -84,28 +84,11 @@ static void outlet_free(struct outlet *outlet)
 	free(outlet);
 }
 
-/* Whoever may not ask master asks the program that anybody may ask. */
-static bool system_is_down(void)
-{
-	static const char *const services[] = { "public/master", "public/status" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
-		struct ipc *ipc = ipc_connect(services[i], clock_now());
-
-		ipc_free(ipc);
-		if (ipc != NULL)
-			return false;
-		if (errno == ENOENT || errno == ECONNREFUSED)
-			return true;
-	}
-	return false;
-}
-
 static bool cleanup_answers(void)
 {
 	struct ipc *ipc = ipc_connect(SERVICE, clock_now());
 
-	if (ipc == NULL && !system_is_down())
+	if (ipc == NULL && !instance_is_down())
 		ipc = ipc_connect(SERVICE, clock_after(PATIENCE));
 	ipc_free(ipc);
 	return ipc != NULL;

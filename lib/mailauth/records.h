@@ -12,13 +12,17 @@
 
 #include "base/str.h"
 
-/* RFC 1035 3.2.2, RFC 3596. */
+/* RFC 1035 3.2.2, 3596, 2782, 6698, 8659. */
 enum record_type {
 	RECORD_A = 1,
+	RECORD_CNAME = 5,
 	RECORD_PTR = 12, /* the question is an address */
 	RECORD_MX = 15,
 	RECORD_TXT = 16,
 	RECORD_AAAA = 28,
+	RECORD_SRV = 33,  /* "priority weight port target" */
+	RECORD_TLSA = 52, /* "3 1 1 00ff..." */
+	RECORD_CAA = 257, /* "0 issue \"ca.example\"" */
 };
 #define RECORDS_MAX 256 /* of one answer; more are cut off */
 

@@ -1,0 +1,57 @@
+/*
+ * posta dns: what its files share.
+ *
+ *	verb_dns.c	the options; printing and checking
+ *	dns_wanted.c	which records a domain and its host need
+ *	dns_published.c	what is published, and whether it is that
+ */
+#ifndef TOOLS_DNS_H
+#define TOOLS_DNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/str.h"
+#include "mailauth/records.h"
+
+/* What becomes of mail without it. */
+enum dns_need {
+	DNS_NEEDED,  /* it does not arrive, or is refused */
+	DNS_ADVISED, /* some of it ends as spam, or goes unencrypted */
+	DNS_OPTIONAL /* clients find their settings; others may check more */
+};
+struct dns_wanted {
+	enum dns_need need;
+	enum record_type type;
+	char *owner; /* without the last dot; of a PTR record the address */
+	char *value; /* as in a zone file */
+	char *match; /* a published value fits if it begins with that (small letters); NULL: any */
+	bool one;    /* there may be one of that beginning only: "v=spf1" */
+	bool if_published; /* nothing is wrong if there is none of this type */
+	const char *why;   /* what it is for */
+};
+struct dns_wish {
+	struct dns_wanted *items;
+	size_t count;
+	struct str notes;     /* a line each */
+	struct str addresses; /* of this host, as the Internet sees it; one a line */
+};
+/* For mail of this domain; with `host` also what the host itself needs. */
+void dns_wish_make(const char *domain, bool host, struct dns_wish *wish);
+void dns_wish_free(struct dns_wish *wish);
+const char *dns_type_name(enum record_type type);
+
+struct dns_finding {
+	enum { DNS_FITS, DNS_MISSING, DNS_DIFFERENT, DNS_NOT_NEEDED, DNS_UNKNOWN } verdict;
+	struct str published; /* values, or the reason; for people */
+};
+/* Waits for the DNS. */
+void dns_wanted_check(const struct dns_source *dns, const struct dns_wanted *wanted,
+		      struct dns_finding *finding);
+/*
+ * Whether mail of the domain and of the host itself passes SPF from each address that is published for
+ * the host: a line for each that does not.
+ */
+void dns_check_spf(const struct dns_source *dns, const char *domain, struct str *problems);
+
+#endif

@@ -1,0 +1,303 @@
+/*
+ * posta dns: which records a domain needs so that mail comes, is believed, and clients find their
+ * servers. Made of the configuration and the certificate alone; nothing is asked.
+ */
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <openssl/pem.h>
+#include <openssl/sha.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "tools/dns.h"
+#include "tools/tool.h"
+
+const char *dns_type_name(enum record_type type)
+{
+	switch (type) {
+	case RECORD_A:
+		return "A";
+	case RECORD_CNAME:
+		return "CNAME";
+	case RECORD_PTR:
+		return "PTR";
+	case RECORD_MX:
+		return "MX";
+	case RECORD_TXT:
+		return "TXT";
+	case RECORD_AAAA:
+		return "AAAA";
+	case RECORD_SRV:
+		return "SRV";
+	case RECORD_TLSA:
+		return "TLSA";
+	case RECORD_CAA:
+		return "CAA";
+	}
+	return "?";
+}
+
+void dns_wish_free(struct dns_wish *wish)
+{
+	for (size_t i = 0; i < wish->count; i++) {
+		free(wish->items[i].owner);
+		free(wish->items[i].value);
+		free(wish->items[i].match);
+	}
+	free(wish->items);
+	str_free(&wish->notes);
+	str_free(&wish->addresses);
+}
+
+static struct dns_wanted *wish_add(struct dns_wish *wish, enum dns_need need, enum record_type type,
+				   const char *why)
+{
+	array_grow(wish->items, wish->count);
+	wish->items[wish->count] = (struct dns_wanted){ .need = need, .type = type, .why = why };
+	return &wish->items[wish->count++];
+}
+
+static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static char *text_of(const char *format, ...)
+{
+	struct str text = STR_EMPTY;
+	va_list args;
+
+	va_start(args, format);
+	str_vprintf(&text, format, args);
+	va_end(args);
+	return str_take(&text);
+}
+
+/* A TXT record: of its beginning there may be one. */
+static void wish_add_text(struct dns_wish *wish, enum dns_need need, char *owner,
+			  const char *beginning, char *text, const char *why)
+{
+	struct dns_wanted *w = wish_add(wish, need, RECORD_TXT, why);
+
+	w->owner = owner;
+	w->value = text_of("\"%s\"", text);
+	w->match = mem_strdup(beginning);
+	w->one = true;
+	free(text);
+}
+
+/* ---- this host ---- */
+
+/* RFC 1918, 6598, 3927, 5735; 4193, 4291: nobody on the Internet reaches those. */
+static bool is_public_ipv4(uint32_t a)
+{
+	return (a >> 24) != 10 && (a >> 20) != 0xac1 && (a >> 16) != 0xc0a8 && (a >> 24) != 127 &&
+	       (a >> 16) != 0xa9fe && (a >> 22) != (0x64400000 >> 22) && (a >> 28) < 14 &&
+	       (a >> 24) != 0;
+}
+
+static bool is_public_ipv6(const struct in6_addr *a)
+{
+	return (a->s6_addr[0] & 0xe0) == 0x20; /* 2000::/3 */
+}
+
+static void note_address(struct dns_wish *wish, const struct sockaddr *address)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (address == NULL)
+		return;
+	if (address->sa_family == AF_INET) {
+		const struct in_addr *a = &((const struct sockaddr_in *)address)->sin_addr;
+
+		if (is_public_ipv4(ntohl(a->s_addr)) &&
+		    inet_ntop(AF_INET, a, text, sizeof(text)) != NULL)
+			str_printf(&wish->addresses, "%s\n", text);
+	} else if (address->sa_family == AF_INET6) {
+		const struct in6_addr *a = &((const struct sockaddr_in6 *)address)->sin6_addr;
+
+		if (is_public_ipv6(a) && inet_ntop(AF_INET6, a, text, sizeof(text)) != NULL)
+			str_printf(&wish->addresses, "%s\n", text);
+	}
+}
+
+/* Those of the interfaces; after address translation those that proxy_interfaces names. */
+static void find_addresses(struct dns_wish *wish)
+{
+	struct view rest = view_of(param.proxy_interfaces), word;
+	struct ifaddrs *all = NULL;
+
+	while (conf_next_element(&rest, &word))
+		str_printf(&wish->addresses, "%.*s\n", VIEW_ARG(word));
+	if (wish->addresses.len > 0 || getifaddrs(&all) < 0)
+		return;
+	for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next)
+		note_address(wish, at->ifa_addr);
+	freeifaddrs(all);
+}
+
+static void wish_host_addresses(struct dns_wish *wish)
+{
+	static const char why[] = "where the host is";
+	struct view rest, address;
+
+	find_addresses(wish);
+	rest = str_view(&wish->addresses);
+	while (view_next_word(&rest, "\n", &address)) {
+		bool ipv6 = view_find_byte(address, ':') != VIEW_NOT_FOUND;
+		struct dns_wanted *w =
+			wish_add(wish, DNS_NEEDED, ipv6 ? RECORD_AAAA : RECORD_A, why);
+
+		w->owner = mem_strdup(param.myhostname);
+		w->value = mem_strndup(address.data, address.len);
+		w->match = mem_strndup(address.data, address.len);
+		w = wish_add(wish, DNS_NEEDED, RECORD_PTR,
+			     "who is at that address: others refuse mail from nameless ones");
+		w->owner = mem_strndup(address.data, address.len);
+		w->value = text_of("%s.", param.myhostname);
+		w->match = mem_strdup(param.myhostname);
+	}
+	if (wish->addresses.len == 0)
+		str_printf(
+			&wish->notes,
+			"no interface has an address of the Internet: %s needs A (and AAAA) with "
+			"that of the router (proxy_interfaces), and that address a PTR\n",
+			param.myhostname);
+}
+
+/* SHA-256 of the public key: stays right when the certificate is renewed with the same key. */
+static bool key_digest(const char *path, char hex[static 2 * SHA256_DIGEST_LENGTH + 1])
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH], *der = NULL;
+	FILE *file = fopen(path, "re");
+	X509 *x509 = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+	int length = x509 != NULL ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &der) : -1;
+
+	if (file != NULL)
+		fclose(file);
+	X509_free(x509);
+	if (length < 0)
+		return false;
+	SHA256(der, (size_t)length, digest);
+	OPENSSL_free(der);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	return true;
+}
+
+static void wish_tlsa(struct dns_wish *wish)
+{
+	struct view rest = view_of(param.smtpd_tls_chain_files[0] ? param.smtpd_tls_chain_files
+								  : param.smtpd_tls_cert_file);
+	struct view path;
+
+	while (conf_next_element(&rest, &path)) {
+		_cleanup_free_ char *name = mem_strndup(path.data, path.len);
+		char hex[2 * SHA256_DIGEST_LENGTH + 1];
+		struct dns_wanted *w;
+
+		if (!key_digest(name, hex))
+			continue;
+		w = wish_add(wish, DNS_OPTIONAL, RECORD_TLSA,
+			     "DANE, in a zone signed by DNSSEC only; a wrong one stops mail");
+		w->owner = text_of("_25._tcp.%s", param.myhostname);
+		w->value = text_of("3 1 1 %s", hex);
+		w->match = mem_strdup(w->value);
+		w->if_published = true;
+	}
+}
+
+static void wish_host(struct dns_wish *wish)
+{
+	wish_host_addresses(wish);
+	wish_add_text(wish, DNS_ADVISED, mem_strdup(param.myhostname), "v=spf1",
+		      mem_strdup("v=spf1 a -all"),
+		      "SPF of the host itself: reports have no sender");
+	wish_tlsa(wish);
+}
+
+/* ---- a domain ---- */
+
+/* Whether a port is served at all; 0: not. */
+static int port_of(const struct services *services, const char *name)
+{
+	const struct servent *known = getservbyname(name, "tcp");
+
+	for (size_t i = 0; known != NULL && i < services->count; i++)
+		if (services->items[i].type == SERVICE_INET &&
+		    strcmp(services->items[i].name, name) == 0)
+			return ntohs((uint16_t)known->s_port) + (int)param.base_port;
+	return 0;
+}
+
+/* RFC 6186, 8314. */
+static void wish_services(struct dns_wish *wish, const char *domain)
+{
+	static const struct {
+		const char *name, *service;
+		int priority;
+	} all[] = {
+		{ "submissions", "submissions", 0 },
+		{ "submission", "submission", 10 },
+		{ "imaps", "imaps", 0 },
+		{ "imap", "imap", 10 },
+		{ "pop3s", "pop3s", 20 },
+		{ "pop3", "pop3", 30 },
+	};
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+	struct services services = { 0 };
+
+	(void)services_load(tool_directory(), &services, &report);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		int port = port_of(&services, all[i].service);
+		struct dns_wanted *w;
+
+		if (port == 0)
+			continue;
+		w = wish_add(wish, DNS_OPTIONAL, RECORD_SRV, "where clients find the server");
+		w->owner = text_of("_%s._tcp.%s", all[i].name, domain);
+		w->value = text_of("%d 1 %d %s.", all[i].priority, port, param.myhostname);
+		/* Priority and weight are anybody's choice. */
+		w->match = text_of("%d %s", port, param.myhostname);
+	}
+	services_free(&services);
+}
+
+static void wish_domain(struct dns_wish *wish, const char *domain)
+{
+	struct dns_wanted *w = wish_add(wish, DNS_NEEDED, RECORD_MX, "where its mail goes");
+
+	w->owner = mem_strdup(domain);
+	w->value = text_of("10 %s.", param.myhostname);
+	w->match = mem_strdup(param.myhostname);
+	wish_add_text(wish, DNS_NEEDED, mem_strdup(domain), "v=spf1", mem_strdup("v=spf1 mx -all"),
+		      "SPF: who may send its mail");
+	wish_add_text(wish, DNS_NEEDED, text_of("_dmarc.%s", domain), "v=dmarc1",
+		      text_of("v=DMARC1; p=none; rua=mailto:postmaster@%s", domain),
+		      "DMARC: what others do with forged mail");
+	wish_add_text(wish, DNS_ADVISED, text_of("_smtp._tls.%s", domain), "v=tlsrptv1",
+		      text_of("v=TLSRPTv1; rua=mailto:postmaster@%s", domain),
+		      "TLSRPT: others report where TLS fails");
+	wish_services(wish, domain);
+	wish_add_text(
+		wish, DNS_OPTIONAL, text_of("_mta-sts.%s", domain), "v=stsv1",
+		mem_strdup("v=STSv1; id=1"),
+		"MTA-STS; needs a web server for https://mta-sts.DOMAIN/.well-known/mta-sts.txt");
+	w = wish_add(wish, DNS_OPTIONAL, RECORD_CNAME,
+		     "Thunderbird; needs a web server for /mail/config-v1.1.xml");
+	w->owner = text_of("autoconfig.%s", domain);
+	w->value = text_of("%s.", param.myhostname);
+	w = wish_add(wish, DNS_OPTIONAL, RECORD_CAA, "who may issue certificates for its names");
+	w->owner = mem_strdup(domain);
+	w->value = mem_strdup("0 issue \"letsencrypt.org\"");
+}
+
+void dns_wish_make(const char *domain, bool host, struct dns_wish *wish)
+{
+	if (host)
+		wish_host(wish);
+	wish_domain(wish, domain);
+}
