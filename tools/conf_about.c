@@ -30,9 +30,10 @@ static int about_tls(const char *mode)
 int conf_about(int option, const char *mode)
 {
 	switch (option) {
-	case 'a':
-	case 'A':
-		/* Of our own, and no plug-in: what Postfix calls cyrus and dovecot. */
+	case 'a': /* of smtpd_sasl_type */
+		printf("cyrus\ndovecot\nposta\n");
+		break;
+	case 'A': /* what the client speaks is its own, and no plug-in */
 		printf("posta\n");
 		break;
 	case 'l':

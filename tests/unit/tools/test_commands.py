@@ -395,6 +395,63 @@ class Commands(unittest.TestCase):
                          [("x@elsewhere.test", "smtp", "elsewhere.test")])
         self.assertEqual(json.loads(explain("--to", "x@elsewhere.test", "--json", status=75))["verdict"], "refused for now")
 
+    # ---- moving in ----
+
+    def test_migrate_dovecot(self):
+        """The syntax of 2.3 and of 2.4, with includes; what is told is a call that works."""
+        os.makedirs(self.path("2.3/conf.d"))
+        self.write("2.3/dovecot.conf", "# comment\nprotocols = imap lmtp\nlisten = *, ::\n!include conf.d/*.conf\n!include_try local.conf\n"
+                   "auth_mechanisms = plain \\\n  login cram-md5\n")
+        self.write("2.3/conf.d/10-mail.conf", 'mail_location = maildir:/srv/vmail/%d/%n/Maildir # where\nssl_cert = </etc/ssl/mail.pem\n'
+                   'ssl_key = "</etc/ssl/it\'s.key"\ndisable_plaintext_auth = yes\nplugin {\n  quota = maildir:User quota\n}\nmail_plugins = quota\n'
+                   "service imap-login {\n  inet_listener imap {\n    port = 0\n  }\n}\nnonsense\n}\n")
+        self.write("2.3/conf.d/auth.conf", "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/users\n}\nuserdb {\n  driver = static\n"
+                   "  args = uid=vmail gid=vmail home=/srv/vmail/%d/%n\n}\npassdb {\n  driver = sql\n  args = /etc/dovecot/sql.conf\n}\n")
+        said = self.run_tool("posta", "migrate", "dovecot", self.path("2.3"))[0]
+        for line in ("'inet_interfaces=all'", "'mail_location=maildir:/srv/vmail/%d/%n/Maildir'", "'smtpd_tls_cert_file=/etc/ssl/mail.pem'",
+                     "'smtpd_tls_key_file=/etc/ssl/it'\\''s.key'", "'virtual_uid=vmail'", "'virtual_home=/srv/vmail/%d/%n'", "'auth_mechanisms=plain, login'"):
+            self.assertIn("\t" + line, said)
+        for what in ("passdb/driver = passwd-file: the file has the form of conf/users", "auth.conf, line 10: passdb/driver = sql: users from there",
+                     "plugin/quota = maildir:User quota", "protocols = imap lmtp: an LMTP server", "mechanisms other than plain, login",
+                     "10-mail.conf, line 14: cannot be understood", '10-mail.conf, line 15: "}" without a block'):
+            self.assertIn(what, said)
+        # The call as it is printed.
+        call = said[said.index("posta conf -e"):said.index("\n\n", said.index("posta conf -e"))]
+        subprocess.run(["sh", "-c", call], check=True, env={**os.environ, "MAIL_CONFIG": self.folder.name, "PATH": BIN + ":" + os.environ["PATH"]})
+        self.assertEqual(self.run_tool("postconf", "-h", "smtpd_tls_key_file")[0], "/etc/ssl/it's.key\n")
+
+        os.makedirs(self.path("2.4"))
+        self.write("2.4/dovecot.conf", "dovecot_config_version = 2.4.1\nmail_driver = maildir\nmail_path = ~/Maildir\nmail_home = /srv/vmail/%{user | domain}/%{user | username}\n"
+                   "ssl_server_cert_file = /etc/ssl/mail.pem\nauth_allow_cleartext = yes\nprotocols {\n  imap = yes\n  lmtp = no\n  sieve = yes\n}\n"
+                   "passdb sql {\n  query = SELECT 1\n  default_password_scheme = BLF\n}\nuserdb static {\n  fields {\n    uid = vmail\n    home = /srv/%{user}\n  }\n}\n")
+        said = self.run_tool("posta", "migrate", "dovecot", self.path("2.4"))[0]
+        for line in ("'mail_location=maildir:~/Maildir'", "'virtual_home=/srv/vmail/%d/%n'", "'smtpd_tls_cert_file=/etc/ssl/mail.pem'",
+                     "'disable_plaintext_auth=no'", "'virtual_uid=vmail'", "'virtual_home=/srv/%u'"):
+            self.assertIn("\t" + line, said)
+        self.assertEqual(said.count("users from there"), 1)
+        self.assertIn("protocols/sieve = yes: ManageSieve", said)
+        self.assertNotIn("LMTP", said)
+        self.write("2.4/dovecot.conf", "mail_driver = sdbox\n!include dovecot.conf\n")
+        self.assertIn("too many files include each other", self.run_tool("posta", "migrate", "dovecot", self.path("2.4"))[0])
+        self.run_tool("posta", "migrate", "dovecot", self.path("nowhere"), status=1)
+        self.run_tool("posta", "migrate", "exim", status=2)
+
+    def test_migrate_postfix_tells(self):
+        self.write("main.cf", MAIN_CF + "smtp_enforce_tls = yes\nbest_mx_transport = local\nmy_own_name = x\nvirtual_transport = lmtp:unix:private/dovecot-lmtp\n")
+        self.write("master.cf", MASTER_CF + "pickup unix n - y 60 1 pickup\nbsmtp unix - n n - - pipe\n  flags=Fq. user=bsmtp argv=/nonexistent/bsmtp -t$nexthop\n")
+        before = self.read("main.cf")
+        said = self.run_tool("posta", "migrate", "postfix", self.folder.name, status=1)[0]
+        self.assertRegex(said, r"\A\S+: a site of Postfix, \d+ parameters of Postfix set, \d+ in force here, 5 services\n")
+        parts = dict(re.findall(r"(?m)^(\S[^\n]*)\n((?:  .*\n)+)", said))
+        self.assertIn("best_mx_transport", parts["Differs: known, not in force yet"])
+        self.assertIn("smtp_enforce_tls", parts["Differs, and keeps a program from starting: it filters, restricts or encrypts"])
+        self.assertIn("smtpd_milters: inet:127.0.0.1:11332", parts["It talks to"])
+        self.assertIn("virtual_transport: /var/spool/postfix/private/dovecot-lmtp (not there now)", parts["It talks to"])
+        self.assertIn("smtpd_sasl_path: /var/spool/postfix/private/auth (not there now)", parts["It talks to"])
+        self.assertIn("service bsmtp runs /nonexistent/bsmtp, which is not there", parts["To be installed"])
+        self.assertIn("What posta check says of it:", said)
+        self.assertEqual(self.read("main.cf"), before)
+
     # ---- Postfix's other commands ----
 
     def test_postconf_of_transports(self):
@@ -416,7 +473,8 @@ class Commands(unittest.TestCase):
 
     def test_postconf_about_the_software(self):
         self.assertEqual(self.run_tool("postconf", "-l")[0], "flock\nfcntl\ndotlock\n")
-        self.assertEqual(self.run_tool("postconf", "-a")[0], self.run_tool("postconf", "-A")[0])
+        self.assertEqual(self.run_tool("postconf", "-a")[0], "cyrus\ndovecot\nposta\n")
+        self.assertEqual(self.run_tool("postconf", "-A")[0], "posta\n")
         self.assertRegex(self.run_tool("postconf", "-T", "run-version")[0], r"^OpenSSL 3\.")
         self.assertIn("rsa", self.run_tool("postconf", "-T", "public-key-algorithms")[0].split())
         self.run_tool("postconf", "-T", "nothing", status=2)

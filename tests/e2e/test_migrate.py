@@ -1,0 +1,87 @@
+"""A trial of a Postfix site beside it: posta migrate postfix --to makes it, and it runs."""
+import glob
+import os
+import smtplib
+import subprocess
+import tempfile
+import unittest
+
+from posta import AS_ROOT, BUILD, message, reserve_base_port, wait_until
+
+MAIN_CF = """compatibility_level = 3.6
+myhostname = mx.example.test
+mydomain = example.test
+mydestination = example.test, localhost
+alias_maps = hash:$config_directory/aliases
+alias_database = $alias_maps
+inet_interfaces = all
+mailbox_size_limit = 0
+home_mailbox = Maildir/
+recipient_delimiter = +
+"""
+MASTER_CF = """smtp      inet  n       -       y       -       -       smtpd
+pickup    unix  n       -       y       60      1       pickup
+cleanup   unix  n       -       y       -       0       cleanup
+qmgr      unix  n       -       n       300     1       qmgr
+smtp      unix  -       -       y       -       -       smtp
+relay     unix  -       -       y       -       -       smtp
+local     unix  -       n       n       -       -       local
+virtual   unix  -       n       n       -       -       virtual
+"""
+
+
+@unittest.skipUnless(AS_ROOT, "system users get mail")
+class Trial(unittest.TestCase):
+    def files_of(self, site):
+        found = {}
+        for path in glob.glob(site + "/*"):
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    found[path] = file.read()
+        return found
+
+    def read(self, path):
+        with open(path) as file:
+            return file.read()
+
+    def posta(self, *words, check=True):
+        done = subprocess.run([os.path.join(BUILD, "bin", "posta"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=60, check=False)
+        if check:
+            self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def test_beside_the_site(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            site, trial = os.path.join(folder, "postfix"), os.path.join(folder, "trial")
+            os.makedirs(os.path.join(site, "sub"))
+            for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF), ("aliases", 'someone: "|cat >/dev/null"\n'), ("sub/x", "x\n")):
+                with open(os.path.join(site, name), "w") as file:
+                    file.write(text)
+            self.posta("-c", site, "alias", "hash:" + site + "/aliases")
+            before = self.files_of(site)
+            base, lock = reserve_base_port()
+            self.addCleanup(lock.close)
+            said = self.posta("migrate", "postfix", site, "--to", trial, "--base-port", str(base))
+            self.assertIn(f"base_port = {base}\n", said)
+            self.assertEqual(before, self.files_of(site))
+            self.assertTrue(os.path.exists(trial + "/conf/sub/x"))
+            conf = ("-c", trial + "/conf")
+            self.posta(*conf, "start")
+            try:
+                with smtplib.SMTP("127.0.0.1", base + 25, timeout=30) as client:
+                    client.sendmail("x@outside.test", ["someone+tag@example.test"], message(subject="tried"))
+                    client.sendmail("x@outside.test", ["away@elsewhere.test"], message(subject="stays"))
+                wait_until(lambda: "away@elsewhere.test" in self.posta(*conf, "queue", "list"), what="mail for others in the queue")
+                log = trial + "/log/mail.log"
+                wait_until(lambda: "status=sent (delivered to command" in self.read(log), what="the local delivery")
+                self.assertIn("stays", self.posta(*conf, "queue", "show", self.posta(*conf, "queue", "list", "--json").split('"queue_id": "')[1].split('"')[0]))
+            finally:
+                self.posta(*conf, "stop", check=False)
+            # Nothing is written over.
+            self.assertIn("is there already", self.posta("migrate", "postfix", site, "--to", trial, check=False))
+
+
+if __name__ == "__main__":
+    unittest.main()
