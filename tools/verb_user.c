@@ -21,6 +21,7 @@ static const char help[] =
 	"usage: posta user add ADDRESS [OPTION...]\n"
 	"       posta user passwd ADDRESS [--password P] [--scheme S]\n"
 	"       posta user set ADDRESS [OPTION...]\n"
+	"       posta user lock|unlock ADDRESS...\n"
 	"       posta user del ADDRESS... [--purge]\n"
 	"       posta user list [ADDRESS...] [--json]\n"
 	"       posta user compile\n"
@@ -40,7 +41,10 @@ static const char help[] =
 	"  --purge        del: the mail goes too; else it stays, and is said where\n"
 	"  --json         a JSON object for each user, one in a line\n"
 	"\n"
-	"Sessions of a user who is deleted, gets another password or \"nologin\" end at once.\n"
+	"lock sets the extra field nologin: mail still comes, but nobody logs in; unlock takes it "
+	"away.\n"
+	"Sessions of a user who is deleted, locked, gets another password or \"nologin\" end at "
+	"once.\n"
 	"\n"
 	"compile is for a file that was edited by hand: it names each line that is wrong, and\n"
 	"then nothing changes; else it puts the file in force.\n";
@@ -342,6 +346,46 @@ static int run_set(const struct request *q)
 	return users_edit(q, false);
 }
 
+/* The other extra fields stay. */
+static int user_lock_one(const char *name, bool lock)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY, extra = STR_EMPTY, report = STR_EMPTY;
+	struct view fields[USER_FIELDS], rest, word;
+	int r = users_find(view_of(name), &line, &report);
+
+	if (r <= 0)
+		return show_outcome(r < 0 ? r : -ENOENT, name, &report);
+	user_split(str_view(&line), fields);
+	rest = fields[USER_FIELD_EXTRA];
+	while (view_next_word(&rest, " \t", &word))
+		if (!view_is(word, "nologin") && !view_starts(word, VIEW("nologin=")))
+			str_printf(&extra, "%s%.*s", extra.len > 0 ? " " : "", VIEW_ARG(word));
+	if (lock)
+		str_printf(&extra, "%snologin", extra.len > 0 ? " " : "");
+	fields[USER_FIELD_EXTRA] = str_view(&extra);
+	return user_change(USERS_REPLACE, name, fields);
+}
+
+static int run_lock(const struct request *q)
+{
+	int status = TOOL_DONE;
+
+	for (char **name = q->names; *name != NULL; name++)
+		if (user_lock_one(*name, true) != TOOL_DONE)
+			status = TOOL_NO;
+	return status;
+}
+
+static int run_unlock(const struct request *q)
+{
+	int status = TOOL_DONE;
+
+	for (char **name = q->names; *name != NULL; name++)
+		if (user_lock_one(*name, false) != TOOL_DONE)
+			status = TOOL_NO;
+	return status;
+}
+
 static int user_delete_one(const struct request *q, const char *name)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY, report = STR_EMPTY;
@@ -475,6 +519,7 @@ static const struct action {
 	{ "add", 1, 1, run_add },	    { "passwd", 1, 1, run_passwd },
 	{ "set", 1, 1, run_set },	    { "del", 1, 1000, run_del },
 	{ "list", 0, 1000, user_run_list }, { "compile", 0, 0, run_compile },
+	{ "lock", 1, 1000, run_lock },	    { "unlock", 1, 1000, run_unlock },
 };
 
 static bool read_options(int argc, char **argv, struct request *q)

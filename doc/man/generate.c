@@ -237,8 +237,9 @@ static void put_conf(const struct str *params)
 	       POSTA_VERSION);
 	put_groups(params, VIEW_NONE);
 	put_later();
-	printf(".SH SEE ALSO\n.BR posta (1),\n.BR posta\\-master.cf (5),\n"
-	       ".BR posta\\-tables (5)\n");
+	printf(".SH FILES\n.TP\n.I confdir/main.cf\nThe parameters of the instance.\n"
+	       ".SH SEE ALSO\n.BR posta (1),\n.BR posta\\-master.cf (5),\n"
+	       ".BR posta\\-tables (5),\n.BR posta\\-users (5)\n");
 }
 
 /* ---- verbs ---- */
@@ -315,6 +316,18 @@ static void put_usage(struct view usage)
 	printf(".fi\n");
 }
 
+/* The same for all verbs; what it means for one, its description says. */
+static void put_verb_ends(void)
+{
+	printf(".SH EXIT STATUS\n0: done; 1: the answer is no (not found, refused, a check "
+	       "failed); "
+	       "2: wrong usage; 75: try again later.\nCalled by the name of a command of "
+	       "Postfix\\(aqs or Sendmail\\(aqs, the statuses of that command.\n"
+	       ".SH FILES\n.TP\n.I confdir/main.cf, confdir/master.cf\nThe configuration, in the "
+	       "folder that \\-c, the environment\\(aqs MAIL_CONFIG, or /etc/posta names.\n"
+	       ".TP\n.I queue_directory/sockets\nWhere the programs are reached.\n");
+}
+
 /* False: verbs.def does not have it. */
 static bool put_verb(const char *wanted, const char *help, const char *verbs)
 {
@@ -337,6 +350,7 @@ static bool put_verb(const char *wanted, const char *help, const char *verbs)
 		printf(".SH DESCRIPTION\n");
 		while (next_paragraph(&rest, &paragraph))
 			put_paragraph(paragraph);
+		put_verb_ends();
 		printf(".SH SEE ALSO\n.BR posta (1),\n.BR posta.conf (5)\n");
 	}
 	str_free(&text);
@@ -387,6 +401,19 @@ static void put_privileges(const char *name)
 	put_peers(program);
 }
 
+/* Of every program that master runs. */
+static void put_program_ends(void)
+{
+	printf(".SH EXIT STATUS\n0: it ended in good order; 1: it could not go on, and the log "
+	       "says "
+	       "why; 78: its configuration is wrong. Then\n.BR posta\\-master (8)\nstarts it "
+	       "again, after a pause that grows.\n"
+	       ".SH FILES\n.TP\n.I confdir/main.cf, confdir/master.cf\nIts parameters, read once "
+	       "when it starts.\n"
+	       ".TP\n.I queue_directory/sockets/private, queue_directory/sockets/public\nIts "
+	       "sockets, and those of the programs that it talks to.\n");
+}
+
 static void put_program(const char *name, const struct str *params)
 {
 	const struct program *program = program_find(name);
@@ -403,6 +430,7 @@ static void put_program(const char *name, const struct str *params)
 	       "and leaves no core file.\n.SH PARAMETERS\n"
 	       "Those of main.cf that concern it most; all are in\n.BR posta.conf (5).\n");
 	put_groups(params, view_of(name));
+	put_program_ends();
 	printf(".SH SEE ALSO\n.BR posta (1),\n.BR posta.conf (5),\n.BR posta\\-master.cf (5)\n");
 }
 
@@ -412,6 +440,7 @@ static void put_page(const char *path, const struct str *params, const char *ver
 {
 	struct str text = page_read_source(path);
 	struct view rest = str_view(&text), line;
+	bool is_program = strstr(path, ".8.in") != NULL && strstr(path, "master") == NULL;
 
 	while (view_next(&rest, '\n', &line)) {
 		if (view_starts(line, VIEW("@PARAMETERS ")) && view_ends(line, VIEW("@"))) {
@@ -429,6 +458,8 @@ static void put_page(const char *path, const struct str *params, const char *ver
 		} else if (view_starts(line, VIEW(".TH "))) {
 			printf("%.*s \"\" \"Posta %s\" \"Posta\"\n", VIEW_ARG(line), POSTA_VERSION);
 		} else if (rest.len > 0 || line.len > 0) {
+			if (is_program && view_is(line, ".SH SEE ALSO"))
+				put_program_ends();
 			printf("%.*s\n", VIEW_ARG(line));
 		}
 	}

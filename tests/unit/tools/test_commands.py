@@ -395,6 +395,21 @@ class Commands(unittest.TestCase):
                          [("x@elsewhere.test", "smtp", "elsewhere.test")])
         self.assertEqual(json.loads(explain("--to", "x@elsewhere.test", "--json", status=75))["verdict"], "refused for now")
 
+    def test_user_lock(self):
+        """One extra field comes and goes; the others stay."""
+        self.write("main.cf", f"compatibility_level = 3.6\nmyhostname = mx.example.test\nmailbox_users = hash:{self.path('users')}\n"
+                   f"mailbox_passwords = hash:{self.path('passwords')}\nvirtual_mailbox_domains = example.test\nqueue_directory = {self.path('spool')}\n"
+                   f"virtual_home = {self.path('mail')}/%n\nvirtual_uid = 1000\nvirtual_gid = 1000\n")
+        self.write("users", "alice@example.test:{PLAIN}x::::::quota=1G mail=maildir:~\nbob@example.test:{PLAIN}x::::::\n")
+        extra = lambda: [json.loads(line)["extra"] for line in self.run_tool("posta", "user", "list", "--json")[0].splitlines()]
+        self.run_tool("posta", "user", "lock", "alice@example.test", "bob@example.test")
+        self.assertEqual(extra(), ["quota=1G mail=maildir:~ nologin", "nologin"])
+        self.run_tool("posta", "user", "lock", "alice@example.test")
+        self.assertEqual(extra()[0], "quota=1G mail=maildir:~ nologin")
+        self.run_tool("posta", "user", "unlock", "alice@example.test", "nosuch@example.test", status=1)
+        self.assertEqual(extra(), ["quota=1G mail=maildir:~", "nologin"])
+        self.run_tool("posta", "user", "unlock", status=2)
+
     # ---- moving in ----
 
     def test_migrate_dovecot(self):
