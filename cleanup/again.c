@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "milters.h"
+#include "proofs.h"
 
 #define BLOCK_SIZE ((size_t)65536)
 
@@ -83,6 +84,8 @@ int message_again(struct intake *in)
 		return 0;
 	in->writer = queue_writer_again(old, &envelope);
 	r = again_recipients(in, old);
+	if (r == 0)
+		r = cleanup_signing_reserve(in);
 	if (r == 0)
 		r = judged ? again_judged(in, old) : queue_writer_take_content(in->writer, old);
 	queue_writer_free(old);

@@ -8,10 +8,11 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "intake.h"
+#include "proofs.h"
 
 /* The order in which content passes them. */
 static const struct content_stage *const stages[] = {
-	&stage_inspect,	  &stage_hops,	   &stage_drop,
+	&stage_verify,	  &stage_inspect,  &stage_hops,	    &stage_drop,
 	&stage_addresses, &stage_complete, &stage_received,
 };
 
@@ -80,8 +81,11 @@ static bool belongs_to_header(struct view line, bool first)
 
 static int write_header(struct intake *in, const struct header_block *block)
 {
-	int r = content_write(in, str_view(&block->front));
+	int r = cleanup_signing_reserve(in);
 
+	if (r < 0)
+		return intake_fail_temporarily(in, "write the queue file", r);
+	r = content_write(in, str_view(&block->front));
 	for (size_t i = 0; r == 0 && i < block->count; i++) {
 		const struct block_field *f = &block->fields[i];
 

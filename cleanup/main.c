@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "milters.h"
+#include "proofs.h"
 
 static int cleanup_prepare(struct error *err)
 {
@@ -20,7 +21,9 @@ static int cleanup_prepare(struct error *err)
 		permit_open("authorized_submit_users", param.authorized_submit_users, err);
 	if (cleanup.submitters == NULL)
 		return -EINVAL;
-	return cleanup_milters_open(err) < 0 ? -EINVAL : content_open(err);
+	if (cleanup_milters_open(err) < 0 || cleanup_signing_open(err) < 0)
+		return -EINVAL;
+	return content_open(err);
 }
 
 /* The service that local users' mail comes to looks after what they have left, too. */

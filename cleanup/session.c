@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 #include "milters.h"
+#include "proofs.h"
 
 /* Local users' programs that say nothing are not waited for as long as our own. */
 #define SUBMIT_TIMEOUT	((msec_t)300 * 1000)
@@ -186,6 +187,8 @@ static int intake_finish(struct intake *in)
 		cleanup_milters_ask(in);
 	if (in->fail_code == 0)
 		message_again(in);
+	if (in->fail_code == 0)
+		cleanup_sign(in);
 	if (in->fail_code == 0)
 		intake_commit(in);
 	if (in->fail_code == 250)

@@ -72,6 +72,10 @@ int keys_answer(struct ipc *ipc, struct message *m)
 	case MSG_client_sign:
 		return answer_sign(ipc, KEY_FOR_CLIENTS, m->client_sign.key, m->client_sign.scheme,
 				   m->client_sign.input);
+	case MSG_dkim_key:
+		return mail_keys_answer_about(ipc, &m->dkim_key);
+	case MSG_dkim_sign:
+		return mail_keys_answer_sign(ipc, &m->dkim_sign);
 	default:
 		message_close_fd(m);
 		log_error("unexpected message %s", message_name(m->type));

@@ -4,11 +4,14 @@
  * brings to run in one of them can use a key while it runs there, and never take it away.
  *
  *	load.c		which keys: all that main.cf and the services in master.cf name
+ *	dkim.c		keys that sign mail: another kind, by the names of dkim_key_table
  *	answer.c	a request: which key, is this something that is signed in a handshake
  *
  * A key is named by the SHA-256 of its public half, never by a path. A server's key signs only
  * what servers sign, for programs that serve (programs.def says which those are); a client's only
  * what clients sign.
+ *
+ * A key for mail signs any digest that cleanup brings, and nothing else asks for it; it is no key for TLS.
  *
  * What an attacker in a server still can do: be that server, for as long as he is in it. Of TLS
  * 1.3 keys sees that it signs 64 blanks, the words of RFC 8446 and a hash; of TLS 1.2 two random
@@ -32,6 +35,14 @@ void keys_unload(void);
 size_t keys_count(void);
 /* NULL: there is none of that name for that use. */
 const struct tls_key *keys_find(struct view name, unsigned use);
+
+/* ---- dkim.c: keys that sign mail ---- */
+
+/* As keys_load: those that dkim_key_table names. */
+int mail_keys_load(struct error *err);
+void mail_keys_unload(void);
+int mail_keys_answer_about(struct ipc *ipc, const struct msg_dkim_key *m);
+int mail_keys_answer_sign(struct ipc *ipc, const struct msg_dkim_sign *m);
 
 /* ---- answer.c ---- */
 

@@ -8,7 +8,9 @@
 
 static int keys_prepare(struct error *err)
 {
-	return keys_load(conf_directory(), err);
+	int r = keys_load(conf_directory(), err);
+
+	return r < 0 ? r : mail_keys_load(err);
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "convert.h"
+#include "mail/linefold.h"
 
 #define BLOCK_SIZE ((size_t)64 * 1024)
 
@@ -15,8 +16,7 @@
 struct sender {
 	struct stream *io;
 	char last[2]; /* the two bytes before this block */
-	size_t line;  /* bytes of the line that it goes on with ... */
-	size_t limit; /* ... and how many one may have */
+	struct linefold fold;
 };
 
 /*
@@ -46,42 +46,19 @@ static int content_send_piece(struct sender *s, struct view piece)
 	return r;
 }
 
-/*
- * How much of the block comes before the place where a line is to be broken; all of it if there is
- * none. The CR of a line's end does not count.
- */
-static size_t content_fits(struct sender *s, struct view block)
-{
-	for (size_t at = 0; at < block.len;) {
-		const char *end = memchr(block.data + at, '\n', block.len - at);
-		size_t next = end != NULL ? (size_t)(end - block.data) : block.len;
-		size_t len = next - at;
-		size_t room = s->limit - s->line;
-
-		if (len > room && !(len == room + 1 && block.data[next - 1] == '\r')) {
-			s->line = 0;
-			return at + room;
-		}
-		s->line = end != NULL ? 0 : MIN(s->line + len, s->limit);
-		at = next + (end != NULL);
-	}
-	return block.len;
-}
-
 /* Lines over the limit go on in the next one, after a blank, as in Postfix: a header stays one. */
 static int content_send_block(struct sender *s, struct view block)
 {
 	for (;;) {
-		size_t fits = content_fits(s, block);
+		size_t fits = linefold_fits(&s->fold, block);
 		int r = content_send_piece(s, view_first(block, fits));
 
 		block = view_from(block, fits);
 		if (r < 0 || block.len == 0)
 			return r;
-		r = content_send_piece(s, VIEW("\r\n "));
+		r = content_send_piece(s, LINEFOLD_BREAK);
 		if (r < 0)
 			return r;
-		s->line = 1;
 	}
 }
 
@@ -114,7 +91,7 @@ static int content_put(void *sender, struct view bytes)
 int content_send(struct stream *io, const struct io_source *content,
 		 const struct content_options *options)
 {
-	struct sender s = { .io = io, .last = { '\r', '\n' }, .limit = options->line_limit };
+	struct sender s = { .io = io, .last = { '\r', '\n' }, .fold.limit = options->line_limit };
 	struct converter *converter = options->to_7bit ? converter_new(content_put, &s) : NULL;
 	_cleanup_free_ char *buffer = NULL;
 	struct view block;

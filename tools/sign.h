@@ -4,16 +4,14 @@
 
 #include "mailauth/dkim.h"
 
-struct sign {
+struct sign_options {
 	const char *domain, *selector, *key, *canon, *algorithm, *identity, *authserv_id, *dns;
 	bool is_arc;
 	struct str message; /* in CRLF form */
 	bool bare_lf;	    /* it did not come so */
 };
-extern struct sign sign;
+extern struct sign_options sign_options;
 
-/* With the line ends that the message came with. */
-void sign_print(struct view text);
 /* sign_arc.c: 0 or a negative errno. */
 int sign_arc(struct signing *signing, struct field_set *fields, struct str *out);
 

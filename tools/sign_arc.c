@@ -8,10 +8,12 @@
 #include "tools/name_server.h"
 #include "tools/verify.h"
 
+struct sign_options sign_options;
+
 /* Joins what all fields of that id say. */
 static void take_results(const struct field_set *fields, struct str *payload)
 {
-	struct view id = view_of(sign.authserv_id);
+	struct view id = view_of(sign_options.authserv_id);
 
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct header_field *field = &fields->items[i];
@@ -34,7 +36,7 @@ static void take_results(const struct field_set *fields, struct str *payload)
 static int find_results(struct str *results, enum proof *chain)
 {
 	struct error err = ERROR_NONE;
-	struct name_server *server = name_server_new(sign.dns, &err);
+	struct name_server *server = name_server_new(sign_options.dns, &err);
 	struct dns_source dns;
 	struct mail_question question = { .dns = &dns };
 	struct mail_check *check;
@@ -43,11 +45,11 @@ static int find_results(struct str *results, enum proof *chain)
 	if (server == NULL)
 		return -EINVAL;
 	dns = name_server_source(server);
-	check = mail_check_new(&question, verify_header(str_view(&sign.message)));
-	mail_check_feed(check, verify_body(str_view(&sign.message)));
+	check = mail_check_new(&question, verify_header(str_view(&sign_options.message)));
+	mail_check_feed(check, verify_body(str_view(&sign_options.message)));
 	mail_check_finish(check);
 	*chain = arc_check_result(check->arc);
-	authres_begin(&authres, view_of(sign.authserv_id));
+	authres_begin(&authres, view_of(sign_options.authserv_id));
 	mail_check_report(check, MAIL_CHECK_ALL, &authres);
 	authres_end(&authres);
 	if (results->len == 0)
@@ -70,13 +72,13 @@ int sign_arc(struct signing *signing, struct field_set *fields, struct str *out)
 
 	take_results(fields, &payload);
 	if (payload.len > 0)
-		str_printf(&results, "%s; %s", sign.authserv_id, str_cstr(&payload));
+		str_printf(&results, "%s; %s", sign_options.authserv_id, str_cstr(&payload));
 	said = authres_find(str_view(&payload), "arc");
 	if (has_sets)
 		chain = view_is_nocase(said, "pass") ? PROOF_PASS : PROOF_FAIL;
 	if (payload.len == 0 || (has_sets && said.len == 0))
 		r = find_results(&results, &chain);
-	canon_bodies_feed(&bodies, verify_body(str_view(&sign.message)));
+	canon_bodies_feed(&bodies, verify_body(str_view(&sign_options.message)));
 	canon_bodies_end(&bodies);
 	if (r == 0)
 		r = arc_seal(signing, fields, canon_body_digest(body), str_view(&results), chain,

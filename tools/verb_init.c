@@ -13,6 +13,7 @@
 #include "mail/address.h"
 #include "tools/init.h"
 #include "tools/tool.h"
+#include "tools/txt_record.h"
 
 #define BASE_PORT_MAX	     64000
 #define BASE_PORT_OF_USERS   10000 /* who is not root may not have the usual ports */
@@ -118,15 +119,6 @@ static int init_make_directory(struct init *init, const char *given, struct erro
 
 /* ---- what to publish ---- */
 
-/* A character string in a TXT record has 255 bytes at most. */
-static void print_txt(const char *owner, struct view text)
-{
-	printf("%s. IN TXT (", owner);
-	for (; text.len > 0; text = view_from(text, 255))
-		printf(" \"%.*s\"", VIEW_ARG(view_first(text, 255)));
-	printf(" )\n");
-}
-
 static void print_records(const struct init *init)
 {
 	char owner[400];
@@ -135,15 +127,15 @@ static void print_records(const struct init *init)
 	       "%s. IN MX 10 %s.\n"
 	       "%s. IN A <this host's IPv4 address>    (and AAAA; the addresses' PTR names %s)\n",
 	       init->domain, init->host, init->host, init->host);
-	print_txt(init->domain, VIEW("v=spf1 mx -all"));
+	txt_record_print(init->domain, VIEW("v=spf1 mx -all"));
 	snprintf(owner, sizeof(owner), "%s._domainkey.%s", INIT_DKIM_SELECTOR, init->domain);
-	print_txt(owner, str_view(&init->dkim_record));
+	txt_record_print(owner, str_view(&init->dkim_record));
 
 	_cleanup_(str_free) struct str policy = STR_EMPTY;
 
 	snprintf(owner, sizeof(owner), "_dmarc.%s", init->domain);
 	str_printf(&policy, "v=DMARC1; p=none; rua=mailto:postmaster@%s", init->domain);
-	print_txt(owner, str_view(&policy));
+	txt_record_print(owner, str_view(&policy));
 }
 
 static void print_summary(const struct init *init)

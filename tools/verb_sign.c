@@ -32,13 +32,12 @@ static const char help[] =
 
 #define KEY_FILE_MAX 65536
 
-struct sign sign;
-
-void sign_print(struct view text)
+/* With the line ends that the message came with. */
+static void sign_print(struct view text)
 {
 	size_t end;
 
-	while (sign.bare_lf && (end = view_find(text, VIEW("\r\n"))) != VIEW_NOT_FOUND) {
+	while (sign_options.bare_lf && (end = view_find(text, VIEW("\r\n"))) != VIEW_NOT_FOUND) {
 		fwrite(text.data, 1, end, stdout);
 		fputc('\n', stdout);
 		text = view_from(text, end + 2);
@@ -51,11 +50,11 @@ static struct private_key *sign_read_key(struct error *err)
 	_cleanup_(str_wipe) struct str pem = STR_EMPTY;
 	struct private_key *key;
 
-	if (io_read_file(sign.key, KEY_FILE_MAX, &pem, err) < 0)
+	if (io_read_file(sign_options.key, KEY_FILE_MAX, &pem, err) < 0)
 		return NULL;
 	key = private_key_read(str_view(&pem), err);
 	if (key == NULL)
-		error_prefix(err, "%s", sign.key);
+		error_prefix(err, "%s", sign_options.key);
 	return key;
 }
 
@@ -63,9 +62,9 @@ static struct private_key *sign_read_key(struct error *err)
 static void sign_begin(struct signing *signing, struct private_key *key)
 {
 	*signing = (struct signing){
-		.domain = view_of(sign.domain),
-		.selector = view_of(sign.selector),
-		.identity = view_of(sign.identity),
+		.domain = view_of(sign_options.domain),
+		.selector = view_of(sign_options.selector),
+		.identity = view_of(sign_options.identity),
 		.algorithm = private_key_algorithm(key),
 		.time = clock_wall(),
 		.make = private_key_sign,
@@ -79,7 +78,7 @@ static int sign_dkim(struct signing *signing, struct field_set *fields, struct s
 	const struct canon_body *body = canon_bodies_need(&bodies, signing->body_canon, UINT64_MAX);
 	int r;
 
-	canon_bodies_feed(&bodies, verify_body(str_view(&sign.message)));
+	canon_bodies_feed(&bodies, verify_body(str_view(&sign_options.message)));
 	canon_bodies_end(&bodies);
 	r = dkim_sign(signing, fields, canon_body_digest(body), out);
 	canon_bodies_free(&bodies);
@@ -89,27 +88,29 @@ static int sign_dkim(struct signing *signing, struct field_set *fields, struct s
 static int sign_message(struct private_key *key)
 {
 	_cleanup_(field_set_freep) struct field_set *fields =
-		field_set_new(verify_header(str_view(&sign.message)));
+		field_set_new(verify_header(str_view(&sign_options.message)));
 	_cleanup_(str_free) struct str out = STR_EMPTY;
 	struct signing signing;
 	int r;
 
 	sign_begin(&signing, key);
-	if (signature_canon_parse(view_of(sign.canon), &signing.header_canon, &signing.body_canon) <
-	    0)
-		return tool_usage("sign", "--canon: not understood: %s", sign.canon);
-	if (sign.algorithm != NULL &&
-	    strcmp(sign.algorithm, signature_algorithm_name(signing.algorithm)) != 0)
-		return tool_fail("sign", "%s: the key is not for %s", sign.key, sign.algorithm);
+	if (signature_canon_parse(view_of(sign_options.canon), &signing.header_canon,
+				  &signing.body_canon) < 0)
+		return tool_usage("sign", "--canon: not understood: %s", sign_options.canon);
+	if (sign_options.algorithm != NULL &&
+	    strcmp(sign_options.algorithm, signature_algorithm_name(signing.algorithm)) != 0)
+		return tool_fail("sign", "%s: the key is not for %s", sign_options.key,
+				 sign_options.algorithm);
 	if (field_set_find(fields, VIEW("From")) == NULL)
 		return tool_fail("sign", "the message has no From field");
-	r = sign.is_arc ? sign_arc(&signing, fields, &out) : sign_dkim(&signing, fields, &out);
+	r = sign_options.is_arc ? sign_arc(&signing, fields, &out)
+				: sign_dkim(&signing, fields, &out);
 	if (r == -EALREADY)
 		return tool_fail("sign", "nothing can be sealed on top of this chain of ARC");
 	if (r < 0)
 		return tool_fail("sign", "the message cannot be signed: %s", strerror(-r));
 	sign_print(str_view(&out));
-	sign_print(str_view(&sign.message));
+	sign_print(str_view(&sign_options.message));
 	return fflush(stdout) == 0 ? TOOL_DONE : tool_fail("sign", "cannot write: %m");
 }
 
@@ -130,13 +131,14 @@ static int sign_parse_options(int argc, char **argv)
 		int option;
 		const char **value;
 	} values[] = {
-		{ 'd', &sign.domain },	    { 's', &sign.selector },  { 'k', &sign.key },
-		{ 'c', &sign.canon },	    { 'a', &sign.algorithm }, { 'i', &sign.identity },
-		{ 'I', &sign.authserv_id }, { 'D', &sign.dns },
+		{ 'd', &sign_options.domain },	    { 's', &sign_options.selector },
+		{ 'k', &sign_options.key },	    { 'c', &sign_options.canon },
+		{ 'a', &sign_options.algorithm },   { 'i', &sign_options.identity },
+		{ 'I', &sign_options.authserv_id }, { 'D', &sign_options.dns },
 	};
 	int option;
 
-	sign.canon = "relaxed/relaxed";
+	sign_options.canon = "relaxed/relaxed";
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		if (option == '?')
 			return tool_usage("sign", "wrong option");
@@ -147,10 +149,11 @@ static int sign_parse_options(int argc, char **argv)
 	if (optind != argc - 1 ||
 	    (strcmp(argv[optind], "dkim") != 0 && strcmp(argv[optind], "arc") != 0))
 		return tool_usage("sign", "expected dkim or arc");
-	sign.is_arc = strcmp(argv[optind], "arc") == 0;
-	if (sign.is_arc && sign.authserv_id == NULL)
+	sign_options.is_arc = strcmp(argv[optind], "arc") == 0;
+	if (sign_options.is_arc && sign_options.authserv_id == NULL)
 		return tool_usage("sign", "expected --authserv-id");
-	if (sign.domain == NULL || sign.selector == NULL || sign.key == NULL)
+	if (sign_options.domain == NULL || sign_options.selector == NULL ||
+	    sign_options.key == NULL)
 		return tool_usage("sign", "expected --domain, --selector and --key");
 	return TOOL_DONE;
 }
@@ -167,9 +170,10 @@ int verb_sign(int argc, char **argv)
 	if (status != TOOL_DONE)
 		return status;
 	key = sign_read_key(&err);
-	if (key == NULL || verify_read_message(&sign.message, &sign.bare_lf, &err) < 0)
+	if (key == NULL ||
+	    verify_read_message(&sign_options.message, &sign_options.bare_lf, &err) < 0)
 		return tool_fail("sign", "%s", err.text);
 	status = sign_message(key);
-	str_free(&sign.message);
+	str_free(&sign_options.message);
 	return status;
 }

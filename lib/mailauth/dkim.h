@@ -43,6 +43,7 @@ struct signing {
 	enum signature_algorithm algorithm;
 	enum canon header_canon, body_canon;
 	int64_t time;
+	struct view key; /* for those who make signatures elsewhere: the name of the key */
 	signature_maker *make;
 	void *context;
 };

@@ -148,6 +148,12 @@ int auth_redeem(struct view cookie, struct view service, struct str *user, struc
 int keys_sign_as_server(struct view key, unsigned scheme, struct view input, struct str *signature);
 int keys_sign_as_client(struct view key, unsigned scheme, struct view input, struct str *signature);
 /*
+ * Signatures of mail, by a key that dkim_key_table names; which kind of key it is (lib/mailauth's
+ * enum signature_algorithm). 0 or a negative errno; -ENOKEY: keys refuses.
+ */
+int keys_mail_algorithm(struct view key, uint32_t *algorithm);
+int keys_sign_mail(struct view key, uint32_t algorithm, struct view digest, struct str *signature);
+/*
  * At the start of a server: a connection for later, which is to the keys of its own certificate
  * when both have been renewed since.
  */

@@ -1,0 +1,246 @@
+/*
+ * DKIM signatures of our own users' mail. They are made when nothing changes the message any more, of
+ * what stands in the queue file; the keys are in the program that has them.
+ */
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "mail/address.h"
+#include "mail/linefold.h"
+#include "mailauth/dkim.h"
+#include "mailauth/signing_table.h"
+#include "proofs.h"
+#include "services/clients.h"
+#include "table/table.h"
+
+#define SIGNATURES_ROOM ((size_t)16 * 1024)
+#define SIGN_PIECE	((size_t)65536)
+
+static struct {
+	struct key_table keys;
+	struct signing_table who;
+	struct matchlist *networks;
+} signers;
+
+int cleanup_signing_open(struct error *err)
+{
+	unsigned char digest[CANON_DIGEST_SIZE];
+	const char *files[2];
+	int r;
+
+	if (param.dkim_signing_table[0] == '\0')
+		return 0;
+	if (param.dkim_key_table[0] == '\0')
+		return error_set(err, -EINVAL, "dkim_signing_table is set, and dkim_key_table not");
+	r = key_table_read(param.dkim_key_table, &signers.keys, err);
+	if (r == 0)
+		r = signing_table_read(param.dkim_signing_table, &signers.who, err);
+	for (size_t i = 0; r == 0 && i < signers.who.count; i++)
+		if (key_table_find(&signers.keys, view_of(signers.who.rows[i].key)) == NULL)
+			r = error_set(err, -EINVAL,
+				      "dkim_signing_table: dkim_key_table has no key %s",
+				      signers.who.rows[i].key);
+	if (r < 0)
+		return r;
+	signers.networks = matchlist_open(param.dkim_signing_networks, MATCH_ADDRESSES, false, err);
+	if (signers.networks == NULL)
+		return -EINVAL;
+	files[0] = signing_table_path(param.dkim_key_table);
+	files[1] = signing_table_path(param.dkim_signing_table);
+	canon_digest(VIEW_NONE, digest); /* OpenSSL reads what it wants to read */
+	return table_watch_files(files, ARRAY_SIZE(files), err);
+}
+
+/* ---- whose mail ---- */
+
+/*
+ * Our own users', from here, with a login or from networks that are ours: never strangers', also not
+ * when it is handed on.
+ */
+static bool is_to_be_signed(const struct intake *in)
+{
+	if (signers.who.count == 0)
+		return false;
+	if (intake_is_ours(in))
+		return true;
+	return in->client_address.len > 0 && !(in->flags & MAIL_FLAG_INTERNAL) &&
+	       matchlist_match(signers.networks, str_view(&in->client_address), NULL) > 0;
+}
+
+struct one_author {
+	struct str address;
+	size_t count;
+};
+
+static int take_author(void *argument, const struct header_address *a)
+{
+	struct one_author *author = argument;
+
+	if (a->group_start || a->group_end)
+		return 0;
+	author->count++;
+	str_clear(&author->address);
+	str_append(&author->address, a->local);
+	str_append_byte(&author->address, '@');
+	str_append_lower(&author->address, a->domain);
+	return 0;
+}
+
+/* The one author whose key signs. False: there is none, or more than one. */
+static bool find_author(const struct field_set *fields, struct str *address)
+{
+	const struct field_name *from = field_set_find(fields, VIEW("From"));
+	struct one_author author = { STR_EMPTY, 0 };
+	bool found;
+
+	if (from == NULL || from->count != 1)
+		return false;
+	address_list_parse(fields->items[from->at[0]].body, take_author, &author);
+	found = author.count == 1;
+	if (found)
+		str_append(address, str_view(&author.address));
+	str_free(&author.address);
+	return found;
+}
+
+/* ---- the message as it is in the queue ---- */
+
+struct sign_reader {
+	struct str *header;
+	size_t end, scanned; /* of the header; VIEW_NOT_FOUND: not yet */
+	struct canon_bodies *bodies;
+};
+
+static void sign_take(struct sign_reader *reader, struct view bytes)
+{
+	size_t lf;
+
+	if (reader->end != VIEW_NOT_FOUND) {
+		canon_bodies_feed(reader->bodies, bytes);
+		return;
+	}
+	str_append(reader->header, bytes);
+	reader->end = header_find_end(str_view(reader->header), reader->scanned);
+	lf = view_find_last_byte(str_view(reader->header), '\n');
+	reader->scanned = lf == VIEW_NOT_FOUND ? 0 : lf + 1;
+	if (reader->end != VIEW_NOT_FOUND)
+		canon_bodies_feed(reader->bodies, view_from(str_view(reader->header), reader->end));
+}
+
+/* As the SMTP client will send it: long lines are broken. */
+static int sign_read(struct intake *in, struct str *header, struct canon_bodies *bodies)
+{
+	_cleanup_free_ char *piece = mem_resize(NULL, SIGN_PIECE, 1);
+	struct sign_reader reader = { .header = header, .end = VIEW_NOT_FOUND, .bodies = bodies };
+	struct linefold fold = { .limit = (size_t)param.smtp_line_length_limit };
+	uint64_t at = 0;
+	ssize_t n;
+
+	while ((n = queue_writer_read(in->writer, at, piece, SIGN_PIECE)) > 0) {
+		struct view bytes = view_make(piece, (size_t)n);
+
+		at += (uint64_t)n;
+		while (bytes.len > 0) {
+			size_t fits = linefold_fits(&fold, bytes);
+
+			sign_take(&reader, view_first(bytes, fits));
+			bytes = view_from(bytes, fits);
+			if (bytes.len > 0)
+				sign_take(&reader, LINEFOLD_BREAK);
+		}
+	}
+	if (n < 0)
+		return (int)n;
+	if (reader.end != VIEW_NOT_FOUND)
+		str_truncate(header, reader.end);
+	canon_bodies_end(bodies);
+	return 0;
+}
+
+/* ---- signatures ---- */
+
+static int ask_for_signature(void *context, struct view digest, struct str *bytes)
+{
+	struct signing *signing = context;
+
+	return keys_sign_mail(signing->key, (uint32_t)signing->algorithm, digest, bytes);
+}
+
+static int sign_by(struct intake *in, struct field_set *fields, struct view digest,
+		   const struct signing_row *row, struct view author)
+{
+	const struct key_row *key = key_table_find(&signers.keys, view_of(row->key));
+	_cleanup_(str_free) struct str field = STR_EMPTY;
+	uint32_t algorithm = 0;
+	struct view local, domain;
+	int r;
+
+	address_split(author, &local, &domain);
+	r = keys_mail_algorithm(view_of(row->key), &algorithm);
+	if (r < 0)
+		return r;
+	struct signing signing = {
+		.domain = strcmp(key->domain, "%") == 0 ? domain : view_of(key->domain),
+		.selector = view_of(key->selector),
+		.identity = view_of(row->identity),
+		.key = view_of(row->key),
+		.algorithm = algorithm == ALGORITHM_ED25519_SHA256 ? ALGORITHM_ED25519_SHA256
+								   : ALGORITHM_RSA_SHA256,
+		.header_canon = CANON_RELAXED,
+		.body_canon = CANON_RELAXED,
+		.time = in->arrival / 1000000,
+		.make = ask_for_signature,
+	};
+	signing.context = &signing;
+	r = dkim_sign(&signing, fields, digest, &field);
+	if (r == 0)
+		r = queue_writer_fill(in->writer, str_view(&field));
+	if (r == 0)
+		log_info("%s: signed: d=%.*s s=%s a=%s", queue_writer_id(in->writer),
+			 VIEW_ARG(signing.domain), key->selector,
+			 signature_algorithm_name(signing.algorithm));
+	return r;
+}
+
+/* What was to be signed does not leave without a signature: its client tries again. */
+static int signing_failed(struct intake *in, int r)
+{
+	log_error("%s: cannot be signed now: %s", queue_writer_id(in->writer), strerror(-r));
+	return intake_fail(in, 451, "4.7.5", "Error: the message cannot be signed now");
+}
+
+int cleanup_signing_reserve(struct intake *in)
+{
+	return is_to_be_signed(in) ? queue_writer_reserve(in->writer, SIGNATURES_ROOM) : 0;
+}
+
+int cleanup_sign(struct intake *in)
+{
+	_cleanup_(str_free) struct str header = STR_EMPTY, author = STR_EMPTY;
+	_cleanup_(field_set_freep) struct field_set *fields = NULL;
+	const struct signing_row *rows[SIGNING_KEYS_MAX];
+	struct canon_bodies bodies = { 0 };
+	struct canon_body *body;
+	size_t count = 0;
+	int r;
+
+	if (!is_to_be_signed(in))
+		return 0;
+	body = canon_bodies_need(&bodies, CANON_RELAXED, UINT64_MAX);
+	r = sign_read(in, &header, &bodies);
+	if (r == 0) {
+		fields = field_set_new(str_view(&header));
+		if (find_author(fields, &author))
+			count = signing_table_find(&signers.who, str_view(&author), rows);
+		else
+			log_info("%s: not signed: not just one author in From",
+				 queue_writer_id(in->writer));
+	}
+	/* From the last on, so that the first one stands on top. */
+	for (size_t i = count; r == 0 && i-- > 0;)
+		r = sign_by(in, fields, canon_body_digest(body), rows[i], str_view(&author));
+	canon_bodies_free(&bodies);
+	return r < 0 ? signing_failed(in, r) : 0;
+}

@@ -1,0 +1,216 @@
+"""Mail that is signed by one instance and verified by another, and what forgers try."""
+import base64
+import os
+import re
+import smtplib
+import subprocess
+import unittest
+
+from dnsserver import DnsServer
+from posta import Instance, PASSWORD, message, reserve_base_port, wait_until
+
+STRANGER = "127.0.0.5"
+
+
+def results_of(mail):
+    """The Authentication-Results on top, unfolded."""
+    header = mail.split(b"\r\n\r\n")[0].decode(errors="replace")
+    unfolded = re.sub(r"\r\n[ \t]+", " ", header).split("\r\n")
+    found = [line for line in unfolded if line.lower().startswith("authentication-results:")]
+    return found, unfolded
+
+
+class Signed(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.base, cls.lock = reserve_base_port()
+        cls.dns = DnsServer({
+            "one.test": {"MX": [(10, "mx.one.test")], "TXT": ["v=spf1 ip4:127.0.0.2 -all"]},
+            "mx.one.test": {"A": ["127.0.0.2"]}, "127.0.0.2": {"PTR": ["mx.one.test"]},
+            "_dmarc.one.test": {"TXT": ["v=DMARC1; p=reject"]},
+            "two.test": {"MX": [(10, "mx.two.test")]},
+            "mx.two.test": {"A": ["127.0.0.3"]},
+            "suspicious.test": {"A": ["127.0.0.9"]},
+            "_dmarc.suspicious.test": {"TXT": ["v=DMARC1; p=quarantine"]},
+            "honest.test": {"TXT": [f"v=spf1 ip4:{STRANGER} -all"]},
+            "_dmarc.honest.test": {"TXT": ["v=DMARC1; p=reject"]},
+        })
+        network = {"dns_servers": f"127.0.0.1:{cls.dns.port}"}
+        cls.one = cls.instance("one.test", "127.0.0.2", start=False, mynetworks="127.0.0.2/32", **network)
+        cls.two = cls.instance("two.test", "127.0.0.3", start=False, mynetworks="127.0.0.3/32", mail_verification="yes",
+                               authserv_id="mx.two.test", received_spf_header="yes",
+                               virtual_alias_maps="inline:{onward@two.test=alice@one.test}", **network)
+        for selector, options in (("rsa", ["-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:2048"]), ("ed", ["-algorithm", "ed25519"])):
+            cls.make_key(selector, options)
+        keys, signing = os.path.join(cls.one.dir, "keys"), os.path.join(cls.one.dir, "signing")
+        with open(keys, "w") as file:
+            file.write("".join(f"{name} one.test:{name}:{cls.one.dir}/{name}.pem\n" for name in ("rsa", "ed")))
+        with open(signing, "w") as file:
+            file.write("# both keys\n*@one.test rsa\n*@one.test ed\n")
+        cls.one.set(dkim_key_table=f"file:{keys}", dkim_signing_table=f"refile:{signing}", virtual_alias_maps="inline:{list@one.test=bob@two.test}", dkim_signing_networks="")
+        cls.one.start()
+        cls.two.start()
+
+    @classmethod
+    def instance(cls, domain, address, start=True, **settings):
+        return Instance(domain, address=address, base_port=cls.base, start=start,
+                        main={"smtp_bind_address": address, "myhostname": f"mx.{domain}", **settings})
+
+    @classmethod
+    def make_key(cls, selector, options):
+        path = os.path.join(cls.one.dir, selector + ".pem")
+        subprocess.run(["openssl", "genpkey", *options, "-out", path], check=True, stderr=subprocess.DEVNULL)
+        public = subprocess.run(["openssl", "pkey", "-in", path, "-pubout", "-outform", "DER"], check=True, stdout=subprocess.PIPE).stdout
+        if selector == "ed":
+            record = "v=DKIM1; k=ed25519; p=" + base64.b64encode(public[-32:]).decode()
+        else:
+            record = "v=DKIM1; k=rsa; p=" + base64.b64encode(public).decode()
+        cls.dns.zones[f"{selector}._domainkey.one.test"] = {"TXT": [record]}
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            cls.one.close()
+        finally:
+            cls.two.close()
+            cls.dns.close()
+            cls.lock.close()
+
+    def stranger(self, instance, sender, recipient, content):
+        with smtplib.SMTP(instance.address, instance.port(25), local_hostname="client.test", timeout=60,
+                          source_address=(STRANGER, 0)) as client:
+            return client.sendmail(sender, [recipient], content)
+
+    def refused(self, sender, content):
+        with self.assertRaises(smtplib.SMTPDataError) as refusal:
+            self.stranger(self.two, sender, "bob@two.test", content)
+        return refusal.exception.smtp_code, refusal.exception.smtp_error.decode()
+
+    # ---- signed here, believed there ----
+
+    def test_submission_is_signed_and_proven(self):
+        body = "Grüße  \r\n.dot\r\n\r\n" + "word " * 500 + "\r\n\r\n\r\n"
+        self.one.submit("alice", ["bob@two.test"], message("Alice <alice@one.test>", "bob@two.test", "both-keys", body).encode())
+        (mail,) = self.two.wait_mail("bob", text="both-keys")
+        (results,), header = results_of(mail)
+        trace = [line.split(":")[0] for line in header if line.startswith(("Authentication-Results:", "Received"))]
+        self.assertEqual(trace[:3], ["Authentication-Results", "Received-SPF", "Received"])
+        for wanted in ("iprev=pass", "spf=pass", "dkim=pass (2048-bit key) header.d=one.test", "header.a=rsa-sha256", "header.a=ed25519-sha256",
+                       "dmarc=pass (p=reject dis=none) header.from=one.test", "arc=none"):
+            self.assertIn(wanted, results)
+        self.assertEqual(results.count("dkim=pass"), 2)
+        self.assertTrue(any(line.startswith("Received-SPF: pass") for line in header), header)
+        self.one.wait_log(r"cleanup.*: signed: d=one\.test s=rsa a=rsa-sha256")
+        self.two.wait_log(r"cleanup.*: verified; iprev=pass")
+
+    def test_large_mail_is_signed(self):
+        body = "0123456789 abcdefghij \r\n" * 100000
+        self.one.submit("alice", ["bob@two.test"], message("alice@one.test", "bob@two.test", "large-one", body))
+        (mail,) = self.two.wait_mail("bob", text="large-one", seconds=60)
+        self.assertEqual(results_of(mail)[0][0].count("dkim=pass"), 2)
+
+    def test_sendmail_and_bounces_are_signed(self):
+        done = subprocess.run([os.path.join(self.one.build, "bin", "sendmail"), "-C", self.one.conf, "-f", "alice@one.test", "bob@two.test"],
+                              input=message("alice@one.test", "bob@two.test", "by-sendmail"), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        (mail,) = self.two.wait_mail("bob", text="by-sendmail")
+        self.assertIn("dmarc=pass", results_of(mail)[0][0])
+
+    # ---- what is not signed ----
+
+    def test_strangers_are_not_signed_for(self):
+        """A stranger writes as our user, to a list of ours that leads on: no signature, so DMARC holds."""
+        self.stranger(self.one, "x@other.test", "list@one.test", message("alice@one.test", "list@one.test", "spoofed-onward"))
+        self.one.wait_log(r"550 5\.7\.1 .*DMARC")
+        self.assertFalse([m for m in self.two.inbox("bob") if b"spoofed-onward" in m])
+
+    def test_foreign_author_is_not_signed_for(self):
+        self.one.submit("alice", ["bob@two.test"], message("alice@foreign.test", "bob@two.test", "foreign-author"))
+        (mail,) = self.two.wait_mail("bob", text="foreign-author")
+        self.assertIn("dkim=none", results_of(mail)[0][0])
+        self.assertIn("dmarc=none", results_of(mail)[0][0])
+
+    # ---- strangers ----
+
+    def test_forged_is_refused(self):
+        code, text = self.refused("x@other.test", message("Boss <boss@one.test>", "bob@two.test", "forged"))
+        self.assertEqual(code, 550)
+        self.assertIn("5.7.1", text)
+        self.assertIn("one.test", text)
+        self.assertIn("DMARC", text)
+        self.two.wait_log(r"verified; .*dmarc=fail \(p=reject dis=reject\)")
+
+    def test_forged_in_many_ways_is_refused(self):
+        for number, author in enumerate(("<x@one.test>y@other.test", "x@other.test, boss@one.test", "=?utf-8?q?=3Cx=40one.test=3E?= <boss@sub.one.test>",
+                                         "x@other.test\r\nFrom: boss@one.test")):
+            code, _ = self.refused("x@other.test", message(author, "bob@two.test", f"forged-{number}"))
+            self.assertEqual(code, 550, author)
+
+    def test_quarantine_is_held(self):
+        self.stranger(self.two, "x@other.test", "bob@two.test", message("x@suspicious.test", "bob@two.test", "held-one"))
+        held = wait_until(lambda: [m for m in self.two.queue() if m["queue_name"] == "hold"], what="a held message")
+        self.two.posta("queue", "release", held[0]["queue_id"])
+        (mail,) = self.two.wait_mail("bob", text="held-one")
+        self.assertIn("dmarc=fail (p=quarantine dis=quarantine)", results_of(mail)[0][0])
+
+    def test_forged_results_go(self):
+        forged = ("Authentication-Results: mx.two.test; dkim=pass header.d=bank.test\r\n"
+                  "authentication-results : (x) \"MX.two.test\" 1; dmarc=pass\r\n"
+                  "Authentication-Results: ; spf=pass\r\n"
+                  "Received-SPF: pass (mx.two.test: forged)\r\n"
+                  "Authentication-Results: other.test; spf=pass\r\n")
+        self.stranger(self.two, "x@honest.test", "bob@two.test", forged + message("x@honest.test", "bob@two.test", "forged-results"))
+        (mail,) = self.two.wait_mail("bob", text="forged-results")
+        found, header = results_of(mail)
+        self.assertEqual(len(found), 2, found)
+        self.assertIn("spf=pass (honest.test: ip4:127.0.0.5 matches) smtp.mailfrom=x@honest.test", found[0])
+        self.assertIn("dmarc=pass", found[0])
+        self.assertIn("other.test; spf=pass", found[1])
+        self.assertFalse([line for line in header if "forged)" in line or "bank.test" in line])
+        self.two.submit("alice", ["bob"], forged + message("alice@two.test", "bob@two.test", "own-forgery"))
+        (mail,) = self.two.wait_mail("bob", text="own-forgery")
+        self.assertFalse([line for line in results_of(mail)[0] if "two.test" in line], mail)
+
+    def test_a_name_server_that_fails_refuses_nobody(self):
+        self.dns.zones["_dmarc.down.test"] = {"SERVFAIL": True}
+        self.dns.zones["down.test"] = {"SERVFAIL": True}
+        self.stranger(self.two, "x@down.test", "bob@two.test", message("x@down.test", "bob@two.test", "dns-down"))
+        (mail,) = self.two.wait_mail("bob", text="dns-down", seconds=60)
+        self.assertIn("spf=temperror", results_of(mail)[0][0])
+        self.assertIn("dmarc=temperror", results_of(mail)[0][0])
+
+
+class CannotSign(unittest.TestCase):
+    """What should be signed and cannot be does not leave."""
+
+    def test_unknown_key(self):
+        with Instance("one.test", start=False) as instance:
+            key = os.path.join(instance.dir, "a.pem")
+            subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+            for name, line in (("keys", f"a one.test:a:{key}\n"), ("more", f"a one.test:a:{key}\nb one.test:b:{key}\n"), ("signing", "one.test b\n")):
+                with open(os.path.join(instance.dir, name), "w") as file:
+                    file.write(line)
+            instance.set(dkim_key_table=f"{instance.dir}/keys")
+            # cleanup believes in a key that keys does not have.
+            instance.posta("conf", "-P", f"cleanup/unix/dkim_key_table={instance.dir}/more", f"cleanup/unix/dkim_signing_table={instance.dir}/signing")
+            instance.start()
+            with self.assertRaises(smtplib.SMTPDataError) as refusal:
+                instance.submit("alice", ["bob"], message("alice@one.test", "bob@one.test", "unsigned"))
+            self.assertEqual(refusal.exception.smtp_code, 451)
+            instance.wait_log(r"cannot be signed now")
+            self.assertEqual(instance.queue(), [])
+
+    def test_open_keys_are_refused(self):
+        with Instance("one.test", start=False) as instance:
+            key = os.path.join(instance.dir, "a.pem")
+            subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+            with open(os.path.join(instance.dir, "keys"), "w") as file:
+                file.write(f"a one.test:a:{key}\n")
+            os.chmod(key, 0o644)
+            instance.set(dkim_key_table=f"{instance.dir}/keys")
+            instance.posta("start", check=False)
+            instance.wait_log(r"others may read or write this key")
+
+
+if __name__ == "__main__":
+    unittest.main()
