@@ -29,6 +29,7 @@ struct announcement {
 	struct list link;
 	char id[QUEUE_ID_LENGTH_MAX];
 	struct queue_place place;
+	bool again; /* told before */
 };
 
 static struct {
@@ -66,8 +67,9 @@ static int announce_some(struct ipc *qmgr)
 		list_remove(&a->link);
 		announcer.waiting_count--;
 		list_push_back(&announcer.sent, &a->link);
-		r = ipc_send(qmgr, queued, .queue_id = view_of(a->id), .segment = a->place.segment,
-			     .size = a->place.size, .offset = a->place.offset);
+		r = ipc_send(qmgr, queued, .queue_id = view_of(a->id), .again = a->again,
+			     .segment = a->place.segment, .size = a->place.size,
+			     .offset = a->place.offset);
 	}
 	while (r == 0 && !list_is_empty(&announcer.sent)) {
 		r = ipc_expect(qmgr, MSG_done, &m);
@@ -76,6 +78,7 @@ static int announce_some(struct ipc *qmgr)
 	}
 	/* What was not acknowledged is told again; twice does no harm. */
 	while ((a = LIST_FIRST(&announcer.sent, struct announcement, link)) != NULL) {
+		a->again = true;
 		list_remove(&a->link);
 		list_push_back(&announcer.waiting, &a->link);
 		announcer.waiting_count++;

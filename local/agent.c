@@ -67,14 +67,20 @@ static void delivery_finish(struct ipc *ipc, struct message *m, int r, struct ou
 void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct outcome *outcome)
 {
 	const struct delivery *d = job->d;
+	struct msg_mailbox_deliver request = { .queue_id = str_view(&d->queue_id),
+					       .user = user,
+					       .kind = kind,
+					       .extension = job->extension,
+					       .sender = str_view(&d->sender),
+					       .recipient = str_view(&job->recipient->address),
+					       .original = str_view(&job->recipient->original),
+					       .arrival = d->arrival,
+					       .again = d->again,
+					       CONTENT_SENT(&d->content) };
 	struct message m;
 	struct ipc *ipc;
-	int r = ipc_exchange(deliver_pool(), clock_after(CONNECT_TIME), &ipc, &m, mailbox_deliver,
-			     .queue_id = str_view(&d->queue_id), .user = user, .kind = kind,
-			     .extension = job->extension, .sender = str_view(&d->sender),
-			     .recipient = str_view(&job->recipient->address),
-			     .original = str_view(&job->recipient->original),
-			     CONTENT_SENT(&d->content));
+	int r = ipc_exchange_again(deliver_pool(), clock_after(CONNECT_TIME), &ipc, &m,
+				   MSG_mailbox_deliver, &request, &request.again);
 
 	delivery_finish(ipc, &m, r, outcome);
 }
@@ -82,17 +88,25 @@ void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct
 void agent_program(const struct job *job, const struct action *action, struct outcome *outcome)
 {
 	const struct delivery *d = job->d;
-	struct message m;
-	struct ipc *ipc;
-	int r = ipc_exchange(
-		deliver_pool(), clock_after(CONNECT_TIME), &ipc, &m, program_deliver,
+	struct msg_program_deliver request = {
 		.queue_id = str_view(&d->queue_id),
 		.kind = action->kind == ACTION_COMMAND ? PROGRAM_COMMAND : PROGRAM_FILE,
 		.source = action->forward ? SOURCE_FORWARD : SOURCE_ALIAS,
-		.owner = view_of(action->owner), .via = view_of(action->via),
-		.target = view_of(action->text), .extension = job->extension,
-		.sender = str_view(&job->sender), .recipient = str_view(&job->recipient->address),
-		.original = str_view(&job->recipient->original), CONTENT_SENT(&d->content));
+		.owner = view_of(action->owner),
+		.via = view_of(action->via),
+		.target = view_of(action->text),
+		.extension = job->extension,
+		.sender = str_view(&job->sender),
+		.recipient = str_view(&job->recipient->address),
+		.original = str_view(&job->recipient->original),
+		.arrival = d->arrival,
+		.again = d->again,
+		CONTENT_SENT(&d->content)
+	};
+	struct message m;
+	struct ipc *ipc;
+	int r = ipc_exchange_again(deliver_pool(), clock_after(CONNECT_TIME), &ipc, &m,
+				   MSG_program_deliver, &request, &request.again);
 
 	delivery_finish(ipc, &m, r, outcome);
 }

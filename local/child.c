@@ -39,6 +39,9 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 	if (CONTENT_TAKEN(m, &content) < 0 || path[0] != '/')
 		return -EBADMSG;
 	source.content = content;
+	source.identity = m->identity;
+	source.arrival = m->arrival;
+	source.again = m->again;
 	if (m->check.len > 0) {
 		r = child_check(m->check, false, m->target, &err);
 		if (r < 0)

@@ -140,6 +140,12 @@ bool deliver_is_clean(struct view text);
 #define HEADERS_ALWAYS (PIPE_RETURN_PATH | PIPE_ORIGINAL)
 void deliver_add_headers(struct str *headers, struct view sender, struct view original,
 			 struct view recipient, unsigned flags);
+/*
+ * What a delivery is known by when it is done again: the message, and for whom. Empty without a
+ * queue ID.
+ */
+void deliver_identity(struct str *identity, struct view queue_id, struct view recipient,
+		      struct view original);
 /* PIPE_DELIVERED if prepend_delivered_header has "command" or "file". */
 unsigned deliver_delivered_to(const char *what);
 /* As worker_take; with NULL the request was answered, with *sent. */

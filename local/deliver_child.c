@@ -5,6 +5,7 @@
 #include "deliver.h"
 
 #include <errno.h>
+#include <nettle/sha2.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -13,7 +14,8 @@
 #include "mail/address.h"
 #include "table/tokens.h"
 
-#define PLACE_LOGGED 200 /* bytes of a path or command in the log */
+#define QUEUE_ID_PART_MAX 32  /* of a file name */
+#define PLACE_LOGGED	  200 /* bytes of a path or command in the log */
 
 bool deliver_is_clean(struct view text)
 {
@@ -38,6 +40,28 @@ void deliver_add_headers(struct str *headers, struct view sender, struct view or
 		address_quote(headers, recipient);
 		str_append(headers, VIEW("\r\n"));
 	}
+}
+
+void deliver_identity(struct str *identity, struct view queue_id, struct view recipient,
+		      struct view original)
+{
+	struct sha256_ctx sha256;
+	uint8_t digest[8];
+
+	for (size_t i = 0; i < queue_id.len; i++)
+		if (!ascii_is_alnum(queue_id.data[i]))
+			return;
+	if (queue_id.len == 0 || queue_id.len > QUEUE_ID_PART_MAX)
+		return;
+	sha256_init(&sha256);
+	sha256_update(&sha256, recipient.len, (const uint8_t *)recipient.data);
+	sha256_update(&sha256, 1, (const uint8_t *)"");
+	sha256_update(&sha256, original.len, (const uint8_t *)original.data);
+	sha256_digest(&sha256, sizeof(digest), digest);
+	str_append(identity, queue_id);
+	str_append_byte(identity, 'R');
+	for (size_t i = 0; i < sizeof(digest); i++)
+		str_printf(identity, "%02x", digest[i]);
 }
 
 unsigned deliver_delivered_to(const char *what)

@@ -39,7 +39,7 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
 	_cleanup_(target_free) struct target target = { .limit = 0 };
 	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
-	_cleanup_(str_free) struct str headers = STR_EMPTY;
+	_cleanup_(str_free) struct str headers = STR_EMPTY, identity = STR_EMPTY;
 	struct worker *worker;
 	int r = 0;
 
@@ -54,13 +54,15 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 		return deliver_to_mailbox_command(ipc, m, &target, &answer, &content);
 	deliver_add_headers(&headers, m->sender, m->original, m->recipient,
 			    HEADERS_ALWAYS | PIPE_DELIVERED);
+	deliver_identity(&identity, m->queue_id, m->recipient, m->original);
 	worker = deliver_take_worker(ipc, WORKER_STORE, &target, &answer, &r);
 	if (worker == NULL)
 		return r;
 	r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
 		     .path = str_view(&target.path), .folder = m->folder,
 		     .headers = str_view(&headers), .sender = m->sender,
-		     .limit = (uint64_t)target.limit, CONTENT_SENT(&content));
+		     .limit = (uint64_t)target.limit, .identity = str_view(&identity),
+		     .arrival = m->arrival, .again = m->again, CONTENT_SENT(&content));
 	return deliver_pass_result(
 		ipc, worker, r,
 		&(const struct deliver_work){
@@ -78,6 +80,7 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 	_cleanup_(target_free) struct target target = { .limit = 0 };
 	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
 	_cleanup_(str_free) struct str headers = STR_EMPTY, check = STR_EMPTY;
+	_cleanup_(str_free) struct str identity = STR_EMPTY;
 	struct worker *worker;
 	int r = 0;
 
@@ -92,13 +95,15 @@ static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
 		return deliver_to_command(ipc, m, &target, str_view(&check), &answer, &content);
 	deliver_add_headers(&headers, m->sender, m->original, m->recipient,
 			    HEADERS_ALWAYS | deliver_delivered_to("file"));
+	deliver_identity(&identity, m->queue_id, m->recipient, m->original);
 	worker = deliver_take_worker(ipc, WORKER_STORE, &target, &answer, &r);
 	if (worker == NULL)
 		return r;
 	r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
 		     .path = str_view(&target.path), .check = str_view(&check), .target = m->target,
 		     .headers = str_view(&headers), .sender = m->sender,
-		     .limit = (uint64_t)target.limit, CONTENT_SENT(&content));
+		     .limit = (uint64_t)target.limit, .identity = str_view(&identity),
+		     .arrival = m->arrival, .again = m->again, CONTENT_SENT(&content));
 	return deliver_pass_result(ipc, worker, r,
 				   &(const struct deliver_work){ .queue_id = m->queue_id,
 								 .target = &target,

@@ -23,7 +23,7 @@ static int pass_send(struct ipc *ipc, const struct job *job, struct view transpo
 		.client_name = str_view(&d->client_name), .client_helo = str_view(&d->client_helo),
 		.client_protocol = str_view(&d->client_protocol), .login = str_view(&d->login),
 		.flags = d->flags, .body = d->body, .ret = d->ret, .arrival = d->arrival,
-		.queued = d->queued, .count = 1, CONTENT_SENT(&d->content));
+		.queued = d->queued, .again = d->again, .count = 1, CONTENT_SENT(&d->content));
 
 	if (r == 0)
 		r = ipc_send(ipc, deliver_rcpt, .index = to->index,

@@ -174,7 +174,10 @@ static int take_announcement(struct ipc *ipc, const struct msg_queued *queued)
 		return -EBADMSG;
 	/* Told twice, or found by a scan before: known. */
 	if (message_find(id) == NULL) {
-		message_add(id, &place, clock_wall_usec(), true);
+		struct queued *m = message_add(id, &place, clock_wall_usec(), true);
+
+		if (m != NULL)
+			m->announced = !queued->again;
 		work_wake();
 	}
 	return ipc_send(ipc, done);

@@ -27,6 +27,7 @@ struct courier {
 	/* Of the delivery under way. */
 	bool no_agent; /* nobody answers at the transport's socket */
 	size_t results;
+	bool repeated; /* the agent that had it first is gone */
 	struct str last_status, last_text;
 };
 struct team {
@@ -62,6 +63,14 @@ static int connect_agent(struct courier *c)
 	return 0;
 }
 
+/* An earlier attempt may have delivered it, and did not come to say so. */
+static bool may_be_done(const struct courier *c)
+{
+	const struct queued *m = attempt_of(c)->message;
+
+	return !m->announced || m->deferred || c->repeated;
+}
+
 static int send_request(struct courier *c)
 {
 	struct attempt *a = attempt_of(c);
@@ -79,7 +88,8 @@ static int send_request(struct courier *c)
 		     .client_name = e->client_name, .client_helo = e->helo,
 		     .client_protocol = e->protocol, .login = e->login, .flags = e->flags,
 		     .body = e->body, .ret = e->ret, .arrival = e->arrival, .queued = a->started,
-		     .count = (uint32_t)c->batch.count, CONTENT_SENT(&content));
+		     .again = may_be_done(c), .count = (uint32_t)c->batch.count,
+		     CONTENT_SENT(&content));
 
 	for (size_t i = 0; r == 0 && i < c->batch.count; i++) {
 		const struct lot_recipient *to = &lot->recipients[c->batch.first + i];
@@ -162,7 +172,7 @@ static int take_answers(struct courier *c)
 /* A kept connection may have been closed by an agent that was replaced: once more then. */
 static int courier_exchange(struct courier *c)
 {
-	for (;;) {
+	for (c->repeated = false;; c->repeated = true) {
 		int r = connect_agent(c);
 
 		if (r < 0)

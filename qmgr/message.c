@@ -60,6 +60,7 @@ struct queued *message_add(struct view id, const struct queue_place *place, int6
 	list_init(&m->link);
 	m->place = *place;
 	m->verified = is_new;
+	m->announced = is_new;
 	map_put_borrowed(known.by_id, view_of(m->id), m);
 	message_set_due(m, due);
 	return m;

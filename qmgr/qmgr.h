@@ -71,9 +71,10 @@ struct queued {
 	char id[QUEUE_ID_LENGTH_MAX];
 	struct queue_place place; /* in the journal, or a file of its own */
 	uint8_t state;
-	bool verified; /* cleanup announced it, or we have checked the CRC */
-	bool deferred; /* an attempt was made before */
-	bool flush;    /* asked for by hand: defer_transports does not apply */
+	bool verified;	/* cleanup announced it, or we have checked the CRC */
+	bool deferred;	/* an attempt was made before */
+	bool announced; /* cleanup said so, for the first time: nobody has tried to deliver it */
+	bool flush;	/* asked for by hand: defer_transports does not apply */
 	struct attempt *attempt;
 	struct summary *summary; /* of one that waits, or NULL */
 };

@@ -309,6 +309,13 @@ void ipc_pool_free(struct ipc_pool *pool);
  */
 int ipc_exchange_message(struct ipc_pool *pool, msec_t deadline, struct ipc **ipc,
 			 struct message *answer, enum message_type type, const void *fields);
+/*
+ * The same for a request that the one that is gone may have done: *again, a field of the message,
+ * is set before it is sent once more.
+ */
+int ipc_exchange_again(struct ipc_pool *pool, msec_t deadline, struct ipc **ipc,
+		       struct message *answer, enum message_type type, const void *fields,
+		       uint8_t *again);
 #define ipc_exchange(pool, deadline, ipc, answer, name, ...)                                       \
 	ipc_exchange_message((pool), (deadline), (ipc), (answer), MSG_##name,                      \
 			     &(const struct msg_##name){ __VA_ARGS__ })

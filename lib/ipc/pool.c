@@ -107,7 +107,16 @@ static int pool_ask_once(struct ipc *ipc, struct message *answer, enum message_t
 int ipc_exchange_message(struct ipc_pool *pool, msec_t deadline, struct ipc **ipc,
 			 struct message *answer, enum message_type type, const void *fields)
 {
-	for (;;) {
+	uint8_t ignored;
+
+	return ipc_exchange_again(pool, deadline, ipc, answer, type, fields, &ignored);
+}
+
+int ipc_exchange_again(struct ipc_pool *pool, msec_t deadline, struct ipc **ipc,
+		       struct message *answer, enum message_type type, const void *fields,
+		       uint8_t *again)
+{
+	for (;; *again = 1) {
 		*ipc = ipc_pool_get(pool, deadline);
 		if (*ipc == NULL)
 			return -errno;

@@ -4,6 +4,7 @@
  */
 #include "store/deliver.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -149,6 +150,83 @@ static int write_temporary(const char *path, const struct mail_source *source, u
 	return 0;
 }
 
+/* ---- a delivery that is done again ---- */
+
+/* A file of that name, whatever a session has put after it. 1, 0, or a negative errno. */
+static int folder_has(const char *directory, const char *part, struct view unique,
+		      struct error *err)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct dirent *entry;
+	DIR *folder;
+	int found = 0;
+
+	str_printf(&path, "%s/%s", directory, part);
+	folder = opendir(str_cstr(&path));
+	if (folder == NULL)
+		return errno == ENOENT ? 0 : error_errno(err, "read %s", str_cstr(&path));
+	errno = 0;
+	while (found == 0 && (entry = readdir(folder)) != NULL) {
+		struct view name = view_of(entry->d_name);
+
+		found = view_starts(name, unique) && name.len > unique.len &&
+			strchr(",:", name.data[unique.len]) != NULL;
+	}
+	if (found == 0 && errno != 0)
+		found = error_errno(err, "read %s", str_cstr(&path));
+	closedir(folder);
+	return found;
+}
+
+/* It may be there and not yet durable. */
+static int sync_parts(const char *directory, struct error *err)
+{
+	static const char *const parts[] = { "new", "cur" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++) {
+		_cleanup_(str_free) struct str path = STR_EMPTY;
+
+		str_printf(&path, "%s/%s", directory, parts[i]);
+		r = io_sync_directory(str_cstr(&path));
+		if (r < 0)
+			r = error_code(err, r, "fsync %s", str_cstr(&path));
+	}
+	return r;
+}
+
+/* new/ first: what a session moves meanwhile, it moves from there to cur/. 1: done before. */
+static int was_delivered(const char *directory, struct view unique, struct error *err)
+{
+	int r = folder_has(directory, "new", unique, err);
+
+	if (r == 0)
+		r = folder_has(directory, "cur", unique, err);
+	if (r > 0)
+		r = sync_parts(directory, err);
+	else
+		return r;
+	return r < 0 ? r : 1;
+}
+
+/* From tmp/ to new/, where nothing of that name may be. 1: it was there. */
+static int move_to_new(const char *from, const char *to, struct error *err)
+{
+	int r = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+
+	/* A file system that cannot do that has links, mostly. */
+	if (r < 0 && errno == EINVAL) {
+		r = link(from, to);
+		if (r == 0)
+			unlink(from);
+	}
+	if (r == 0)
+		return 0;
+	if (errno == EEXIST)
+		return 1;
+	return error_errno(err, "rename %s to %s", from, to);
+}
+
 static int deliver_into(const char *directory, const struct mail_source *source, struct str *name,
 			struct error *err)
 {
@@ -158,16 +236,23 @@ static int deliver_into(const char *directory, const struct mail_source *source,
 
 	file_name_unique(&unique);
 	str_printf(&from, "%s/tmp/%s", directory, str_cstr(&unique));
+	if (source->identity.len > 0) {
+		str_clear(&unique);
+		file_name_identity(&unique, source->arrival, source->identity);
+		r = source->again ? was_delivered(directory, str_view(&unique), err) : 0;
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
 	r = write_temporary(str_cstr(&from), source, &size, &wire_size, err);
 	if (r < 0)
 		return r;
 	str_printf(&unique, ",S=%llu,W=%llu", (unsigned long long)size,
 		   (unsigned long long)wire_size);
 	str_printf(&to, "%s/new/%s", directory, str_cstr(&unique));
-	if (rename(str_cstr(&from), str_cstr(&to)) < 0) {
-		r = error_errno(err, "rename %s to %s", str_cstr(&from), str_cstr(&to));
+	r = move_to_new(str_cstr(&from), str_cstr(&to), err);
+	if (r != 0) {
 		unlink(str_cstr(&from));
-		return r;
+		return r < 0 ? r : sync_parts(directory, err);
 	}
 	str_clear(&from);
 	str_printf(&from, "%s/new", directory);

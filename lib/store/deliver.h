@@ -23,6 +23,14 @@
 struct mail_source {
 	struct io_source content;
 	struct view prefix;
+	/*
+	 * Names the delivery, so that one that is done again finds itself: of the same message for
+	 * the same recipient it is the same, of any other it is not (letters and digits). Empty: a
+	 * delivery that is done once.
+	 */
+	struct view identity;
+	int64_t arrival; /* of the message, microseconds of the wall clock; with an identity */
+	bool again;	 /* it may have been done before: it is looked for in all of the folder */
 };
 
 /*
@@ -31,7 +39,10 @@ struct mail_source {
  * cur/, new/ and tmp/ of INBOX. `create_folder`: a missing folder is made too. *name (may be NULL)
  * gets the name of the file in new/.
  *
- * File name: <sec>.M<usec>P<pid>R<random>.<host>,S=<bytes>,W=<bytes>. CRLF is kept on disk, so S = W.
+ * File name: <sec>.M<usec>P<pid>R<random>.<host>,S=<bytes>,W=<bytes>, or with an identity
+ * <sec>.M<usec>Q<identity>.<host>,S=... and the time of arrival. CRLF is kept on disk, so S = W. With an
+ * identity a message that is in new/ already is not stored a second time; `again`: nor one that a
+ * session has moved to cur/.
  */
 int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 		    const struct mail_source *source, struct str *name, struct error *err);

@@ -274,6 +274,13 @@ void file_name_unique(struct str *out)
 		   host_name());
 }
 
+void file_name_identity(struct str *out, int64_t arrival, struct view identity)
+{
+	arrival = arrival > 0 ? arrival : 0;
+	str_printf(out, "%lld.M%lldQ%.*s.%.64s", (long long)(arrival / 1000000),
+		   (long long)(arrival % 1000000), VIEW_ARG(identity), host_name());
+}
+
 void file_name_id(struct view unique, uint8_t id[16])
 {
 	struct sha256_ctx sha256;

@@ -29,6 +29,8 @@ void file_name_build(struct str *out, struct view base, uint32_t uid, unsigned f
 		     uint64_t keywords);
 /* A new unique name, as delivery makes it. */
 void file_name_unique(struct str *out);
+/* The same each time for what has this identity (mail_source). */
+void file_name_identity(struct str *out, int64_t arrival, struct view identity);
 /* The 128-bit id of a message: the same for all files with this unique part. */
 void file_name_id(struct view unique, uint8_t id[16]);
 /* Order of arrival by the numbers in the names, as far as they tell. */

@@ -123,8 +123,11 @@ class EveryCall(unittest.TestCase):
                 self.assertGreater(at, 2, f"{program} was never killed")
                 self.assertLess(at, 99)
                 suite.wait_queue_empty(60)
-                lost = self.compare(program, at - 1, promised, found(suite.inbox("bob")))
+                counts = found(suite.inbox("bob"))
+                lost = self.compare(program, at - 1, promised, counts)
                 self.assertEqual(lost, {}, suite.log_tail())
+                # A delivery that is done again finds itself.
+                self.assertEqual({key: n for key, n in counts.items() if n > 1}, {}, suite.log_tail())
         finally:
             killer.close()
 
@@ -270,6 +273,7 @@ class AtRandom(unittest.TestCase):
             self.assertEqual(lost[:5], [], f"{len(lost)} lost of {len(promised)} promised\n" + suite.log_tail())
             print(f"killed {sum(killed.values())} times; {len(promised)} promised, "
                   f"{sum(counts.values()) - len(counts)} duplicates")
+            self.assertEqual({key: n for key, n in counts.items() if n > 1}, {}, suite.log_tail())
 
     @staticmethod
     def read_all(suite):

@@ -76,6 +76,46 @@ static void maildir_failures_leave_nothing(void **state)
 	fclose(mail.file);
 }
 
+static int deliver_named(struct fixture *f, struct mail *mail, const char *identity, bool again)
+{
+	struct error err = ERROR_NONE;
+	int r;
+
+	mail->source.identity = view_of(identity);
+	mail->source.arrival = 1234567890123456;
+	mail->source.again = again;
+	r = maildir_deliver(f->path, VIEW(""), false, &mail->source, NULL, &err);
+	if (r < 0)
+		fail_msg("%s", err.text);
+	return (int)(fixture_count_files(f, "new") + fixture_count_files(f, "cur"));
+}
+
+/* What is done again finds itself, also where a session has moved it; another's is another. */
+static void done_again(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str name = STR_EMPTY, from = STR_EMPTY, to = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	struct mail mail;
+
+	mail_open(&mail, "Delivered-To: a@b\r\n", VIEW("Subject: x\r\n\r\nbody\r\n"));
+	mail.source.identity = VIEW("4ABCR01");
+	mail.source.arrival = 1234567890123456;
+	assert_int_equal(maildir_deliver(f->path, VIEW(""), false, &mail.source, &name, &err), 0);
+	assert_true(view_starts(str_view(&name), VIEW("1234567890.M123456Q4ABCR01.")));
+	assert_int_equal(deliver_named(f, &mail, "4ABCR01", false), 1);
+	assert_int_equal(deliver_named(f, &mail, "4ABCR01", true), 1);
+	str_printf(&from, "%s/new/%s", f->path, str_cstr(&name));
+	str_printf(&to, "%s/cur/%s,U=7:2,S", f->path, str_cstr(&name));
+	assert_int_equal(rename(str_cstr(&from), str_cstr(&to)), 0);
+	assert_int_equal(deliver_named(f, &mail, "4ABCR01", true), 1);
+	/* A longer name that begins so is another delivery's. */
+	assert_int_equal(deliver_named(f, &mail, "4ABCR0", true), 2);
+	assert_int_equal(deliver_named(f, &mail, "4ABCR02", true), 3);
+	assert_int_equal(fixture_count_files(f, "tmp"), 0);
+	fclose(mail.file);
+}
+
 static struct error said; /* by the last deliver_mbox */
 
 static int deliver_mbox(struct fixture *f, const char *name, const char *prefix, const char *text)
@@ -211,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(maildir),
 		TEST(maildir_failures_leave_nothing),
+		TEST(done_again),
 		TEST(mbox),
 		TEST(mbox_refuses),
 		TEST(mbox_of_somebody_else),
