@@ -14,15 +14,24 @@
 
 /* The program's state. */
 static struct tables *passwords;
+static struct matchlist *mechanism_filter;
 
 int session_auth_prepare(struct error *err)
 {
+	const char *name = "password_maps";
+
 	if (!settings.sasl_auth_enable)
 		return 0;
 	passwords = tables_open(settings.sasl_password_maps, 0, err);
-	if (passwords == NULL)
-		error_prefix(err, "%s_sasl_password_maps", settings.lmtp ? "lmtp" : "smtp");
-	return passwords == NULL ? -EINVAL : 0;
+	if (passwords != NULL) {
+		name = "mechanism_filter";
+		mechanism_filter =
+			matchlist_open(settings.sasl_mechanism_filter, MATCH_STRINGS, false, err);
+		if (mechanism_filter != NULL)
+			return 0;
+	}
+	error_prefix(err, "%s_sasl_%s", settings.lmtp ? "lmtp" : "smtp", name);
+	return -EINVAL;
 }
 
 struct login {
@@ -81,13 +90,15 @@ static bool option_is_set(const struct session *s, const char *name)
 	return false;
 }
 
+/* By the server, and let through by our filter: a list that cannot be asked lets nothing through. */
 static bool smtp_auth_is_offered(const struct session *s, const char *mechanism)
 {
 	struct view rest = str_view(&s->mechanisms), word;
 
 	while (view_next_word(&rest, " \t", &word))
 		if (view_is_nocase(word, mechanism))
-			return true;
+			return settings.sasl_mechanism_filter[0] == '\0' ||
+			       matchlist_match(mechanism_filter, word, NULL) > 0;
 	return false;
 }
 

@@ -47,6 +47,11 @@
 	  lmtp_connection_reuse_count_limit)                                                       \
 	X(bool, sasl_auth_enable, smtp_sasl_auth_enable, lmtp_sasl_auth_enable)                    \
 	X(const char *, sasl_password_maps, smtp_sasl_password_maps, lmtp_sasl_password_maps)      \
+	X(const char *, sasl_mechanism_filter, smtp_sasl_mechanism_filter,                         \
+	  lmtp_sasl_mechanism_filter)                                                              \
+	X(bool, use_tls, smtp_use_tls, lmtp_use_tls)                                               \
+	X(bool, enforce_tls, smtp_enforce_tls, lmtp_enforce_tls)                                   \
+	X(bool, tls_enforce_peername, smtp_tls_enforce_peername, lmtp_tls_enforce_peername)        \
 	X(const char *, sasl_security_options, smtp_sasl_security_options,                         \
 	  lmtp_sasl_security_options)                                                              \
 	X(const char *, sasl_tls_security_options, smtp_sasl_tls_security_options,                 \

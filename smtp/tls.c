@@ -26,11 +26,19 @@ static int read_level(struct error *err)
 		const char *name;
 		enum tls_level level;
 	} levels[] = {
-		{ "", TLS_NONE },	    { "none", TLS_NONE },     { "may", TLS_MAY },
-		{ "encrypt", TLS_ENCRYPT }, { "verify", TLS_VERIFY }, { "secure", TLS_SECURE },
-		{ "dane", TLS_MAY },
+		{ "none", TLS_NONE },	  { "may", TLS_MAY },	    { "encrypt", TLS_ENCRYPT },
+		{ "verify", TLS_VERIFY }, { "secure", TLS_SECURE }, { "dane", TLS_MAY },
 	};
 	struct view name = view_of(settings.tls_security_level);
+
+	/* The old way to say it, where the new one says nothing. */
+	if (name.len == 0) {
+		tls_level = settings.enforce_tls
+				    ? (settings.tls_enforce_peername ? TLS_VERIFY : TLS_ENCRYPT)
+			    : settings.use_tls ? TLS_MAY
+					       : TLS_NONE;
+		return 0;
+	}
 
 	if (view_is_nocase(name, "dane"))
 		log_warning("smtp_tls_security_level: dane is not in force yet: as may");

@@ -98,7 +98,7 @@ static int masquerade(const struct routes *routes, struct str *address)
 		return r < 0 ? r : 0;
 	str_append(&result, local);
 	str_append_byte(&result, '@');
-	str_append_lower(&result, new_domain);
+	str_append(&result, new_domain);
 	str_set(address, str_view(&result));
 	return 1;
 }

@@ -55,17 +55,18 @@ static void address_complete(struct view address, struct str *out)
 	}
 }
 
+/* Case is kept, as Postfix does: whoever compares or looks up folds. */
 static void finish_domain(struct view domain, struct str *out)
 {
 	bool literal = domain.len > 0 && domain.data[0] == '[';
 
 	if (domain.len > 1 && view_ends(domain, VIEW(".")) && !view_ends(domain, VIEW("..")))
 		domain = view_first(domain, domain.len - 1);
-	str_append_lower(out, domain);
+	str_append(out, domain);
 	if (param.append_dot_mydomain && domain.len > 0 && !literal &&
 	    view_find_byte(domain, '.') == VIEW_NOT_FOUND) {
 		str_append_byte(out, '.');
-		str_append_lower(out, view_of(param.mydomain));
+		str_append(out, view_of(param.mydomain));
 	}
 }
 

@@ -133,7 +133,7 @@ static void test_not_in_force(void **state)
 static void test_guards(void **state)
 {
 	static const char text[] = "qmqpd_authorized_clients = 127.0.0.1\n"
-				   "smtp_enforce_tls = no\nsmtp_tls_per_site = hash:/x\n";
+				   "strict_7bit_headers = no\nsmtp_tls_per_site = hash:/x\n";
 	struct services services;
 	struct str report = STR_EMPTY;
 
@@ -156,15 +156,16 @@ static void test_guards(void **state)
 		"main.cf, line 3: smtp_tls_per_site is known but not yet in force: what "
 		"it is for does not start (smtp)\n");
 	str_clear(&report);
-	assert_int_equal(services_parse(VIEW("x unix - - - - - smtp\n -o smtp_enforce_tls=yes\n"
-					     "y unix - - - - - smtp -o smtp_enforce_tls=no\n"),
-					"master.cf", &services, &report),
-			 0);
+	assert_int_equal(
+		services_parse(VIEW("x unix - - - - - cleanup\n -o strict_7bit_headers=yes\n"
+				    "y unix - - - - - cleanup -o strict_7bit_headers=no\n"),
+			       "master.cf", &services, &report),
+		0);
 	services_not_in_force(&services, &report, NULL, NULL);
 	assert_string_equal(
 		str_cstr(&report),
-		"master.cf, line 1: service x: -o smtp_enforce_tls=yes: smtp_enforce_tls "
-		"is known but not yet in force: what it is for does not start (smtp)\n");
+		"master.cf, line 1: service x: -o strict_7bit_headers=yes: strict_7bit_headers "
+		"is known but not yet in force: what it is for does not start (cleanup)\n");
 	services_free(&services);
 	str_free(&report);
 }

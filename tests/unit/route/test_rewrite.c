@@ -42,7 +42,7 @@ static void test_virtual(void **state)
 
 	check_virtual(routes, "nobody@us.example", 0, "nobody@us.example");
 	check_virtual(routes, "list@us.example", 0, "alice@us.example bob@other.example");
-	check_virtual(routes, "one@alias.example", 0, "Final@x.example");
+	check_virtual(routes, "one@alias.example", 0, "Final@X.Example");
 	check_virtual(routes, "self@us.example", 0, "self@us.example");
 	check_virtual(routes, "copy@us.example", 0, "copy@us.example alice@us.example");
 	check_virtual(routes, "loop1@us.example", -ELOOP, "");

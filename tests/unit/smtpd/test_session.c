@@ -59,8 +59,8 @@ static void a_message(void **state)
 				   "User unknown in local recipient table\n"
 				   "454 4.7.1 <x@other.test>: Relay access denied\n" DATA_REPLY
 				   "250 2.0.0 Ok: queued as ID1\n221 2.0.0 Bye\n");
-	assert_string_equal(str_cstr(&fakes.last.sender), "A@b.test");
-	assert_string_equal(str_cstr(&fakes.last.recipients), "bob@local.test/rfc822;b@c ");
+	assert_string_equal(str_cstr(&fakes.last.sender), "A@B.test");
+	assert_string_equal(str_cstr(&fakes.last.recipients), "bob@LOCAL.test/rfc822;b@c ");
 	assert_string_equal(str_cstr(&fakes.last.content), "Subject: s\r\n\r\n.a\r\n");
 	assert_string_equal(str_cstr(&fakes.last.protocol), "ESMTP");
 	assert_int_equal(fakes.last.flags, MAIL_FLAG_REMOTE);
