@@ -119,10 +119,10 @@ class Commands(unittest.TestCase):
         self.assertIn(f"the certificate in {path} is not for mx.example.test", said)
 
     def test_check_says_first_what_matters(self):
-        said = self.check("readme_directory = no\nbest_mx_transport = local\nsmtp_enforce_tls = yes\n"
+        said = self.check("readme_directory = no\nbest_mx_transport = local\nstrict_7bit_headers = yes\n"
                           "smtpd_tls_security_level = sometimes\n")
         lines = said.splitlines()
-        self.assertIn("smtp_enforce_tls is known but not yet in force: what it is for does not start (smtp)", lines[0])
+        self.assertIn("strict_7bit_headers is known but not yet in force: what it is for does not start (cleanup)", lines[0])
         self.assertIn("smtpd_tls_security_level: expected none|may|encrypt, not \"sometimes\"", said)
         first = [line.split(":")[0] for line in lines[:-1]]
         self.assertEqual(first, sorted(first))
