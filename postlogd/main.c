@@ -149,17 +149,20 @@ static void summarize(msec_t period)
 static void read_lines(void *unused)
 {
 	msec_t check = 0;
-	int r = -EAGAIN;
+	int r = 0;
 
 	(void)unused;
 	while (r == 0 || r == -EAGAIN) {
 		bool later = repeat_is_counting() || output_is_behind();
 
-		r = task_wait_readable(lines_fd, later ? clock_after(CHECK_PAUSE) : MSEC_FOREVER);
+		/* There may be more than was taken, or what has come since is news. */
 		if (r == 0)
+			task_yield();
+		else
+			r = task_wait_news(lines_fd, true,
+					   later ? clock_after(CHECK_PAUSE) : MSEC_FOREVER);
+		if (r == 0 || r == -ETIMEDOUT)
 			r = take_all(LAST_DATAGRAMS);
-		else if (r == -ETIMEDOUT)
-			r = 0;
 		/* Not at each line: it looks at the whole table. */
 		if (later && clock_now() >= check) {
 			summarize(param.log_repeat_time);

@@ -164,6 +164,8 @@ int verb_auth(struct session *s, struct view argument)
 	struct view name = VIEW_NONE;
 	int r;
 
+	/* A password may be in it already. */
+	stream_wipe_input(s->io);
 	if (!auth_is_allowed(s, &r))
 		return r;
 	view_next_word(&argument, " \t", &name);

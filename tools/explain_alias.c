@@ -91,7 +91,7 @@ static void walk_file(struct walk *w, const char *path, unsigned depth);
 
 static void walk_value(struct walk *w, struct view value, unsigned depth)
 {
-	_cleanup_(str_free) struct str text = STR_EMPTY, pieces = STR_EMPTY;
+	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct error err = ERROR_NONE;
 	enum token_kind kind;
 	struct view rest = value;

@@ -18,6 +18,7 @@ struct ipc {
 	bool was_kept;	 /* has been in a pool: its peer may be gone */
 	bool waits_idle; /* in ipc_next_request */
 	struct str out;
+	bool out_is_secret; /* to be wiped when it has been sent */
 	bool corked; /* a descriptor waits with its message for the next flush ... */
 	int out_fd;  /* ... here; not ours to close. Or -1 */
 	char *in; /* received bytes from in + in_start, in_len of them; NULL when there are none */

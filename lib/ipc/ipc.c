@@ -200,6 +200,22 @@ static int send_all(struct ipc *ipc, struct iovec *parts, size_t count, int fd)
 	return 0;
 }
 
+/* What carries what a client sent as a password. */
+static bool is_secret(enum message_type type)
+{
+	return type == MSG_auth_begin || type == MSG_auth_response;
+}
+
+/* All is sent. */
+static void ipc_release_output(struct ipc *ipc)
+{
+	if (ipc->out_is_secret)
+		str_wipe(&ipc->out);
+	else
+		str_free(&ipc->out);
+	ipc->out_is_secret = false;
+}
+
 int ipc_flush(struct ipc *ipc)
 {
 	struct iovec all = { ipc->out.data, ipc->out.len };
@@ -209,7 +225,7 @@ int ipc_flush(struct ipc *ipc)
 		return ipc->broken;
 	r = send_all(ipc, &all, 1, ipc->out_fd);
 	ipc->out_fd = -1;
-	str_free(&ipc->out);
+	ipc_release_output(ipc);
 	return r;
 }
 
@@ -250,7 +266,7 @@ static int send_packed(struct ipc *ipc, struct packed *packed)
 	parts[count++] = (struct iovec){ ipc->out.data + done, ipc->out.len - done };
 	r = send_all(ipc, parts, count, packed->fd >= 0 ? packed->fd : ipc->out_fd);
 	ipc->out_fd = -1;
-	str_free(&ipc->out);
+	ipc_release_output(ipc);
 	return r;
 }
 
@@ -277,6 +293,11 @@ int ipc_send_message(struct ipc *ipc, enum message_type type, const void *fields
 		r = ipc_flush(ipc);
 		if (r < 0)
 			return r;
+	}
+	if (is_secret(type)) {
+		/* In one piece: growing would leave copies. */
+		str_reserve(&ipc->out, message_body_max(type));
+		ipc->out_is_secret = true;
 	}
 	r = message_pack(&packed, type, fields);
 	if (r < 0) {

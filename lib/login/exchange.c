@@ -14,6 +14,9 @@
 #include "services/clients.h"
 #include "session/handover.h"
 
+/* Every greeting names them; auth's answer depends on nothing but whether there is TLS. */
+#define MECHANISMS_KEPT ((msec_t)60 * 1000)
+
 int login_refuse(struct login *l, enum login_refusal why, const char *detail)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
@@ -82,9 +85,23 @@ static struct auth_client login_client(const struct login *l)
 
 int login_mechanisms(const struct login *l, struct str *names)
 {
+	static struct {
+		struct str names;
+		msec_t until;
+	} kept[2];
 	struct auth_client client = login_client(l);
 
-	return auth_mechanisms(&client, names);
+	if (clock_now() >= kept[l->secured].until) {
+		_cleanup_(str_free) struct str fresh = STR_EMPTY;
+		int r = auth_mechanisms(&client, &fresh);
+
+		if (r < 0)
+			return r;
+		str_set(&kept[l->secured].names, str_view(&fresh));
+		kept[l->secured].until = clock_after(MECHANISMS_KEPT);
+	}
+	str_append(names, str_view(&kept[l->secured].names));
+	return 0;
 }
 
 int login_password(struct login *l, struct view user, struct view password)

@@ -95,6 +95,7 @@ void login_serve(struct stream *io, const struct peer *peer, const struct login_
 	struct login l = { .io = io, .peer = peer, .protocol = protocol, .own = own };
 	int r;
 
+	stream_wipe_input(io);
 	/* Not longer than this for anyone who has not logged in, however busy they look. */
 	stream_set_timeout(io, protocol->timeout());
 	stream_set_deadline(io, clock_after(protocol->timeout()));

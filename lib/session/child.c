@@ -25,8 +25,9 @@ static struct {
 	struct ipc *join, *watch;
 	struct list clients;
 	size_t connections;
-	uint64_t served; /* connections ever, so that an idle timer knows whether it is stale */
-	bool leaving;	 /* nothing comes from the parent any more */
+	msec_t idle_since;   /* the last one has gone */
+	bool waits_for_idle; /* a task looks whether it stays so */
+	bool leaving;	     /* nothing comes from the parent any more */
 	struct waitlist done;
 	bool telling; /* a task will send what was said to the parent */
 } self;
@@ -60,12 +61,24 @@ static void client_free(struct client *client)
  */
 static void leave_when_idle(void *unused)
 {
-	uint64_t served = self.served;
+	msec_t patience = self.program->idle_exit != NULL ? self.program->idle_exit() : 0, left;
 
 	(void)unused;
-	task_sleep(self.program->idle_exit != NULL ? self.program->idle_exit() : 0);
-	if (self.connections == 0 && self.served == served)
+	while (self.connections == 0 && (left = self.idle_since + patience - clock_now()) > 0)
+		task_sleep(left);
+	self.waits_for_idle = false;
+	if (self.connections == 0)
 		shutdown(ipc_fd(self.join), SHUT_RD);
+}
+
+/* One task waits, however many connections come and go meanwhile. */
+static void begin_to_be_idle(void)
+{
+	self.idle_since = clock_now();
+	if (self.waits_for_idle)
+		return;
+	self.waits_for_idle = true;
+	task_spawn("idle", leave_when_idle, NULL);
 }
 
 static void note_end_of_connection(void)
@@ -76,7 +89,7 @@ static void note_end_of_connection(void)
 	if (self.leaving)
 		wake_all(&self.done);
 	else
-		task_spawn("idle", leave_when_idle, NULL);
+		begin_to_be_idle();
 }
 
 static void session_child_end_when_late(void *unused)
@@ -178,7 +191,6 @@ static void accept_connection(struct msg_session_join *join)
 			    self.user.name, str_cstr(&client->address), (long long)max);
 	list_push_back(&self.clients, &client->link);
 	self.connections++;
-	self.served++;
 	task_spawn("session", serve_connection, client);
 }
 
@@ -291,7 +303,7 @@ static void start_tasks(void)
 	signal(SIGHUP, SIG_IGN);
 	ipc_set_timeout(self.join, MSEC_FOREVER);
 	task_spawn("connections from the parent", accept_connections, NULL);
-	task_spawn("idle", leave_when_idle, NULL);
+	begin_to_be_idle();
 	if (self.watch != NULL)
 		task_spawn("new mail", hear_of_new_mail, NULL);
 }

@@ -30,8 +30,15 @@ struct stream *stream_new(int fd)
 	return io;
 }
 
+void stream_wipe_input(struct stream *io)
+{
+	io->wipes_input = true;
+}
+
 static void release_input(struct stream *io)
 {
+	if (io->wipes_input && io->in != NULL)
+		mem_wipe(io->in, io->in_size);
 	if (io->in_size == MEM_BLOCK_SIZE)
 		mem_block_give(io->in);
 	else
@@ -193,8 +200,15 @@ static void stream_make_room(struct stream *io, size_t size)
 		io->in_size = size;
 		return;
 	}
-	io->in_size = MAX(size, io->in_size * 2);
-	io->in = mem_resize(io->in, io->in_size, 1);
+	size_t larger_size = MAX(size, io->in_size * 2), start = io->in_start;
+	char *larger = mem_resize(NULL, larger_size, 1);
+
+	if (io->in != NULL)
+		memcpy(larger, io->in, io->in_size);
+	release_input(io);
+	io->in = larger;
+	io->in_size = larger_size;
+	io->in_start = start;
 }
 
 /* One read: bytes, 0 at the end, -EAGAIN with *direction, or another errno. */

@@ -83,6 +83,8 @@ int stream_read_exact(struct stream *io, void *data, size_t len);
 /* What is buffered already: pipelined input, or what must not survive STARTTLS. */
 struct view stream_buffered(const struct stream *io);
 void stream_discard_input(struct stream *io);
+/* What is read may be a password: from now on the buffer is wiped whenever it is let go. */
+void stream_wipe_input(struct stream *io);
 /* Puts bytes in front of the input, as if they had just arrived. Ends the last line's validity. */
 void stream_push_back(struct stream *io, struct view bytes);
 /*

@@ -198,7 +198,7 @@ static int configure(struct tls_context *tls, const struct tls_options *options,
 					   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	/* Mail protocols mark their own ends, so a missing close_notify can hide nothing. */
 	SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-					      SSL_OP_NO_COMPRESSION);
+					      SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_dh_auto(tls->ctx, 1);
 	if (options->server && options->ask_certificate)
