@@ -19,8 +19,8 @@ struct ipc {
 	bool waits_idle; /* in ipc_next_request */
 	struct str out;
 	bool out_is_secret; /* to be wiped when it has been sent */
-	bool corked; /* a descriptor waits with its message for the next flush ... */
-	int out_fd;  /* ... here; not ours to close. Or -1 */
+	bool corked;	    /* a descriptor waits with its message for the next flush ... */
+	int out_fd;	    /* ... here; not ours to close. Or -1 */
 	char *in; /* received bytes from in + in_start, in_len of them; NULL when there are none */
 	size_t in_start, in_len, in_size;
 	int came;   /* a descriptor that belongs to the first message not yet complete, or -1 */
