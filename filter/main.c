@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "milter.h"
 #include "policy.h"
+#include "services/configured.h"
 
 static int answer_policy(struct ipc *ipc, const struct msg_policy_ask *question)
 {
@@ -48,7 +49,7 @@ static void filter_serve(struct ipc *ipc)
 
 static int filter_prepare(struct error *err)
 {
-	return endpoints_load(err);
+	return configured_load(err);
 }
 
 static const struct daemon_program program = {

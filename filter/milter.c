@@ -140,7 +140,7 @@ static const char *milter_reason(int r)
 	       : r == -ENODATA	 ? "it closed the connection"
 	       : r == -EPROTO	 ? "it does what was not agreed upon (milter_protocol)"
 	       : r == -EINVAL	 ? "expected inet:host:port or unix:path"
-	       : r == -EACCES	 ? "it does not stand in main.cf or master.cf"
+	       : r == -EPERM	 ? "it does not stand in main.cf or master.cf"
 	       : r == -ETIMEDOUT ? "it did not answer in time"
 				 : strerror(-r);
 }

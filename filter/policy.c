@@ -149,16 +149,15 @@ static const char *policy_failure(int r)
 	return r == -EBADMSG   ? "its answer is not one action"
 	       : r == -ENODATA ? "it closed the connection without an answer"
 	       : r == -EINVAL  ? "expected inet:host:port or unix:path"
-	       : r == -EACCES  ? "it does not stand in main.cf or master.cf"
+	       : r == -EPERM   ? "it does not stand in main.cf or master.cf"
 			       : strerror(-r);
 }
 
 int policy_server_ask(const struct msg_policy_ask *question, struct str *action)
 {
-	int r = endpoint_is_configured(question->server) ? -EAGAIN : -EACCES;
+	int r = endpoint_is_configured(question->server) ? -EAGAIN : -EPERM;
 
-	for (uint32_t i = 0; i < question->try_limit && r < 0 && r != -EACCES && r != -EINVAL;
-	     i++) {
+	for (uint32_t i = 0; i < question->try_limit && r < 0 && r != -EPERM && r != -EINVAL; i++) {
 		if (i > 0)
 			task_sleep(question->retry_delay);
 		r = policy_try(question, action);
@@ -166,7 +165,7 @@ int policy_server_ask(const struct msg_policy_ask *question, struct str *action)
 			log_warning("policy server %.*s: %s", VIEW_ARG(question->server),
 				    policy_failure(r));
 	}
-	if (r == -EACCES || r == -EINVAL)
+	if (r == -EPERM || r == -EINVAL)
 		log_warning("policy server %.*s: %s", VIEW_ARG(question->server),
 			    policy_failure(r));
 	return r;

@@ -17,13 +17,6 @@
 #include "services/clients.h"
 #include "settings.h"
 
-static const char *socket_root = "";
-
-void hosts_set_root(const char *root)
-{
-	socket_root = root;
-}
-
 void hosts_free(struct hosts *hosts)
 {
 	for (size_t i = 0; i < hosts->count; i++)
@@ -374,11 +367,9 @@ static int take_path(const struct destination *d, struct hosts *hosts, struct ou
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct view name = str_view(&d->host);
 
-	/* Within the chroot the queue directory is the root. */
-	if (*socket_root == '\0' && view_starts(name, view_of(param.queue_directory)))
-		name = view_from(name, strlen(param.queue_directory));
+	/* What cannot be reached within the chroot is reached from outside. */
 	if (name.len == 0 || name.data[0] != '/') {
-		str_append_cstr(&path, socket_root);
+		str_append_cstr(&path, conf_foreign_directory());
 		str_append_byte(&path, '/');
 	}
 	str_append(&path, name);

@@ -28,7 +28,4 @@ struct hosts {
 int hosts_find(const struct destination *destination, const struct own_addresses *own, size_t limit,
 	       struct hosts *hosts, struct outcome *failure);
 void hosts_free(struct hosts *hosts);
-/* Where relative paths of LMTP sockets begin: the queue directory, or "" within the chroot. */
-void hosts_set_root(const char *root);
-
 #endif

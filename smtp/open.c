@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "services/clients.h"
 #include "settings.h"
 
 static int check_bind_address(const char *parameter, const char *text, int family,
@@ -65,6 +67,11 @@ static int connect_to(const struct host *host)
 	socklen_t length = 0;
 	int fd;
 
+	if (to->sa_family == AF_UNIX) {
+		const struct sockaddr_un *path = (const struct sockaddr_un *)(const void *)to;
+
+		return foreign_socket_connect(view_of(path->sun_path), deadline);
+	}
 	if (!bind_address(host->address.ss_family, &local, &length))
 		return stream_connect(to, host->address_length, NULL, 0, deadline);
 	fd = stream_connect(to, host->address_length, (struct sockaddr *)(void *)&local, length,

@@ -256,7 +256,6 @@ static int smtp_prepare(struct error *err)
 	own = own_addresses_load(err);
 	if (own == NULL)
 		return -EINVAL;
-	hosts_set_root(daemon_running_as_root() ? "" : param.queue_directory);
 	r = check_fallback(err);
 	return r < 0 ? r : session_prepare(err);
 }

@@ -2,6 +2,7 @@
  * A site whose settings were written for Postfix: they mean here what they mean there. It is known
  * by its master.cf, which has programs that only Postfix has and none that only we have.
  */
+#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "conf/state.h"
 
 #define THEIR_QUEUE "/var/spool/postfix"
+#define THEIR_OWNER "postfix"
 #define OUR_QUEUE   "/var/spool/posta"
 
 bool services_are_of_postfix(const struct services *services)
@@ -99,11 +101,16 @@ static void use_own_programs(void)
 
 void conf_adjust_postfix(void)
 {
+	const char *theirs = conf_setting("mail_owner") != NULL ? param.mail_owner : THEIR_OWNER;
+
 	if (!conf_state.of_postfix)
 		return;
 	use_own_queue();
 	use_own_programs();
-	if (strcmp(param.mail_owner, "postfix") == 0)
+	/* Other software lets Postfix in, by its user and the groups that it is in. */
+	if (conf_setting("connect_owner") == NULL && getpwnam(theirs) != NULL)
+		param.connect_owner = theirs;
+	if (strcmp(param.mail_owner, THEIR_OWNER) == 0)
 		param.mail_owner = param_find(VIEW("mail_owner"))->value;
 }
 

@@ -18,8 +18,8 @@
 #include "base/mem.h"
 #include "daemon/internal.h"
 
-/* The only groups beside its own that a program may have. */
-#define GROUPS_MAX 2
+/* Groups beside its own: of connector all that its user has, of others these two at most. */
+#define GROUPS_MAX 64
 
 struct identity {
 	const char *name;
@@ -53,6 +53,21 @@ static int confine_find_user(const char *name, uid_t *uid, gid_t *gid, struct er
 	return 0;
 }
 
+/* What the administrator made the user a member of: other software's sockets are open to groups. */
+static int identity_take_groups(struct identity *id, struct error *err)
+{
+	gid_t all[GROUPS_MAX];
+	int count = ARRAY_SIZE(all);
+
+	if (getgrouplist(id->name, id->gid, all, &count) < 0)
+		return error_set(err, -E2BIG, "user %s is in more than %d groups", id->name,
+				 GROUPS_MAX);
+	for (int i = 0; i < count && id->group_count < GROUPS_MAX; i++)
+		if (all[i] != id->gid && all[i] != 0)
+			id->groups[id->group_count++] = all[i];
+	return 0;
+}
+
 /* Looks up everything while the system's files can still be read. */
 static int identity_find(enum daemon_user user, struct identity *id, struct error *err)
 {
@@ -72,6 +87,8 @@ static int identity_find(enum daemon_user user, struct identity *id, struct erro
 	/* The folder of the private sockets is open to this group. */
 	if (mail_gid != id->gid)
 		id->groups[id->group_count++] = mail_gid;
+	if (user == DAEMON_CONNECT)
+		return identity_take_groups(id, err);
 	shadow = user == DAEMON_AUTH ? getgrnam("shadow") : NULL;
 	if (shadow != NULL)
 		id->groups[id->group_count++] = shadow->gr_gid;

@@ -94,6 +94,11 @@ int proxymap_ask(struct view table, struct view key, struct str *value, struct e
  * no address.
  */
 int service_endpoint_connect(struct view endpoint, msec_t deadline);
+/*
+ * The same for a UNIX socket by its path. Where this program cannot reach it the program connector does
+ * it, if the configuration names it: -EPERM if not.
+ */
+int foreign_socket_connect(struct view path, msec_t deadline);
 
 /* ---- auth ---- */
 

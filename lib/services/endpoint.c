@@ -9,7 +9,34 @@
 #include "services/clients.h"
 #include "task/stream.h"
 
-static int connect_unix(struct view path, msec_t deadline)
+/* While connector is being started again nobody waits for long: what is asked for is tried again. */
+#define CONNECTOR_TIME ((msec_t)200)
+#define CONNECTOR_IDLE 4
+
+/* For a program that sees no files, or that the server does not let in: connector does it. */
+static int connect_for_us(const char *path, int failure)
+{
+	static struct ipc_pool *pool;
+	struct message m;
+	struct ipc *ipc;
+	int r = ipc_exchange(ipc_pool_once(&pool, "private/connector", CONNECTOR_IDLE, 0),
+			     clock_after(CONNECTOR_TIME), &ipc, &m, socket_ask,
+			     .path = view_of(path));
+
+	if (r < 0)
+		return failure;
+	if (m.type != MSG_socket_given ||
+	    (m.socket_given.connection < 0) != (m.socket_given.failure > 0)) {
+		message_close_fd(&m);
+		ipc_pool_put(pool, ipc, false);
+		return -EBADMSG;
+	}
+	ipc_pool_put(pool, ipc, true);
+	return m.socket_given.failure > 0 ? -(int)MIN(m.socket_given.failure, 4095)
+					  : m.socket_given.connection;
+}
+
+int foreign_socket_connect(struct view path, msec_t deadline)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	bool absolute = path.len > 0 && path.data[0] == '/';
@@ -19,8 +46,11 @@ static int connect_unix(struct view path, msec_t deadline)
 
 	if (path.len == 0 || n < 0 || (size_t)n >= sizeof(address.sun_path))
 		return -EINVAL;
-	return stream_connect((const struct sockaddr *)&address, sizeof(address), NULL, 0,
-			      deadline);
+
+	int r = stream_connect((const struct sockaddr *)&address, sizeof(address), NULL, 0,
+			       deadline);
+
+	return r == -EACCES || r == -ENOENT ? connect_for_us(address.sun_path, r) : r;
 }
 
 static int connect_address(struct view ip, uint16_t port, msec_t deadline)
@@ -82,6 +112,6 @@ int service_endpoint_connect(struct view endpoint, msec_t deadline)
 	if (view_starts(endpoint, VIEW("inet:")))
 		return connect_inet(view_from(endpoint, strlen("inet:")), deadline);
 	if (view_starts(endpoint, VIEW("unix:")))
-		return connect_unix(view_from(endpoint, strlen("unix:")), deadline);
+		return foreign_socket_connect(view_from(endpoint, strlen("unix:")), deadline);
 	return -EINVAL;
 }

@@ -12,7 +12,7 @@ KERNEL = tuple(int(part) for part in os.uname().release.split(".")[:2])
 
 # program: user, or None for root
 USERS = {"postlogd": "postalog", "smtpd": "postasmtp", "smtp": "postaagent",
-         "local": "postaagent", "resolver": "postainfo", "filter": "postafilter", "proxymap": "postatable",
+         "local": "postaagent", "resolver": "postainfo", "filter": "postafilter", "proxymap": "postatable", "connector": "postaconnect",
          "anvil": "postainfo",
          "status": "postainfo", "imapd": "postalogin", "pop3d": "postalogin", "cleanup": "posta",
          "qmgr": "posta", "showq": "postainfo", "bounce": "posta", "auth": "postaauth", "local-deliver": "root",

@@ -1,13 +1,18 @@
 """Milters: one of our own that does each thing and misbehaves at each step."""
 import os
+import pwd
+import shutil
 import smtplib
+import socket
 import struct
+import tempfile
+import threading
 import unittest
 
 import milter
 from milter import ACCEPT, CLOSE, CONTINUE, DISCARD, PROGRESS, REJECT, SILENCE, TEMPFAIL, Milter, add, change, \
     frame, insert, reply, strings
-from posta import Instance, Talk, message
+from posta import AS_ROOT, Instance, Talk, message, wait_until
 
 
 class Suite(unittest.TestCase):
@@ -33,8 +38,6 @@ class Suite(unittest.TestCase):
     @classmethod
     def serve_map(cls):
         """A table that says what `self.milters` holds at this moment."""
-        import socket
-        import threading
         cls.map_socket = socket.create_server(("127.0.0.1", 0))
         cls.answer = "DISABLE"
 
@@ -538,7 +541,6 @@ class Accepting(Suite):
     def test_the_program_is_killed(self):
         """filter itself dies in the middle: that is a milter that fails."""
         import signal
-        import subprocess
 
         def kill(_, data):
             for line in self.suite.posta("status").text.splitlines():
@@ -577,6 +579,67 @@ class Local(unittest.TestCase):
             suite.inject("x@outside.test", ["bob@example.test"], message(subject="smtp"))
             (mail,) = suite.wait_mail("bob", text="Subject: smtp")
             self.assertIn(b"X-Smtp: 1", mail)
+
+    @unittest.skipUnless(AS_ROOT, "needs root")
+    def test_socket_of_another_user(self):
+        """A socket that its owner alone reaches: by connector, which is that user; not by filter itself."""
+        folder = tempfile.mkdtemp(prefix="posta-milter-")
+        self.addCleanup(shutil.rmtree, folder)
+        path = os.path.join(folder, "socket")
+        judge = Milter(script={"E": [add(b"X-Unix", b"1"), CONTINUE]}, path=path)
+        self.addCleanup(judge.close)
+        os.chmod(path, 0o600)
+        with Instance(main={"smtpd_milters": judge.name, "milter_default_action": "tempfail"}) as suite:
+            with self.assertRaises(smtplib.SMTPSenderRefused) as refused:
+                suite.inject("x@outside.test", ["bob@example.test"], message())
+            self.assertEqual(refused.exception.smtp_code, 451)
+            suite.wait_log("milter unix:.*Permission denied")
+            owner = pwd.getpwnam("postaconnect")
+            for name in (folder, path):
+                os.chown(name, owner.pw_uid, owner.pw_gid)
+            suite.inject("x@outside.test", ["bob@example.test"], message(subject="through"))
+            (mail,) = suite.wait_mail("bob", text="Subject: through")
+            self.assertIn(b"X-Unix: 1", mail)
+
+    @unittest.skipUnless(AS_ROOT, "needs root")
+    def test_lmtp_beyond_the_chroot(self):
+        """smtp delivers to a UNIX socket that a table names and foreign_sockets permits, and to no other."""
+        folder = tempfile.mkdtemp(prefix="posta-lmtp-")
+        self.addCleanup(shutil.rmtree, folder)
+        os.chmod(folder, 0o755)
+        path = os.path.join(folder, "lmtp")
+        got = []
+
+        def serve(server):
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client, client.makefile("rwb") as io:
+                    def say(text):
+                        io.write(text + b"\r\n")
+                        io.flush()
+                    say(b"220 test LMTP")
+                    for line in io:
+                        if line.startswith(b"DATA"):
+                            say(b"354 go")
+                            got.append(b"".join(iter(io.readline, b".\r\n")))
+                        say(b"221 bye" if line.startswith(b"QUIT") else b"250 2.0.0 ok")
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(path)
+        os.chmod(path, 0o666)
+        server.listen(5)
+        self.addCleanup(server.close)
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        with Instance(main={"foreign_sockets": folder + "/", "relay_domains": "lmtp.test, other.test",
+                            "transport_maps": "inline:{lmtp.test=lmtp:unix:" + path.replace("/lmtp", "/${empty}lmtp") +
+                            ", other.test=lmtp:unix:/${empty}run/other}"}) as suite:
+            suite.inject("x@outside.test", ["a@lmtp.test"], message(subject="by lmtp"))
+            wait_until(lambda: got, what="the message")
+            self.assertIn(b"Subject: by lmtp", got[0])
+            suite.inject("x@outside.test", ["a@other.test"], message())
+            suite.wait_log("may not ask for a socket that neither")
 
 
 if __name__ == "__main__":

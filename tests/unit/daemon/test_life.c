@@ -28,7 +28,8 @@
 /* The users that the suite's programs have need not exist where this is built. */
 #define OWNERS                                                                                     \
 	"mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\nagent_owner = nobody\n"  \
-	"info_owner = nobody\nfilter_owner = nobody\ntable_owner = nobody\nauth_owner = "          \
+	"info_owner = nobody\nfilter_owner = nobody\nconnect_owner = nobody\ntable_owner = "       \
+	"nobody\nauth_owner = "                                                                    \
 	"nobody\nkeys_owner = nobody\n"
 #define PATIENCE 10000 /* milliseconds; a busy machine is slow */
 

@@ -50,6 +50,7 @@ static const struct {
 	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) | U(TABLE) | U(AUTH) | U(MAIL) },
 	{ MSG_policy_ask, U(SMTPD) },
 	{ MSG_filtered, U(SMTPD) },
+	{ MSG_socket_ask, U(FILTER) | U(TABLE) | U(AUTH) | U(AGENT) },
 	{ MSG_milter_begin, U(SMTPD) | U(MAIL) },
 	{ MSG_milter_use, U(SMTPD) | U(MAIL) },
 	{ MSG_milter_names, U(SMTPD) | U(MAIL) },
@@ -77,10 +78,9 @@ static const struct {
 static const struct {
 	const char *name;
 	uid_t uid;
-} stand_ins[] = {
-	{ "daemon", 1 }, { "bin", 2 },	{ "sys", 3 },	{ "man", 6 },	 { "lp", 7 },
-	{ "mail", 8 },	 { "news", 9 }, { "uucp", 10 }, { "proxy", 13 }, { "backup", 34 }
-};
+} stand_ins[] = { { "daemon", 1 }, { "bin", 2 },     { "sys", 3 },  { "man", 6 },
+		  { "lp", 7 },	   { "mail", 8 },    { "news", 9 }, { "uucp", 10 },
+		  { "proxy", 13 }, { "backup", 34 }, { "list", 38 } };
 
 static void set_users(void)
 {

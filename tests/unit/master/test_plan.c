@@ -152,7 +152,8 @@ static void lines_of_postfix(void **state)
 		"left out, as others do their work: pickup, defer, error\n",
 		"line 5: services of type fifo are not used: old\n",
 		"line 10: program flush is not there yet: no service flush\n",
-		"added as in share/posta/master.cf: submit, resolver, filter, proxymap, auth, "
+		"added as in share/posta/master.cf: submit, resolver, filter, connector, proxymap, "
+		"auth, "
 		"anvil, status, "
 		"keys, "
 		"local-deliver\n",
@@ -179,7 +180,7 @@ static void lines_of_postfix(void **state)
 			      &plan, &report, &notes),
 			 0);
 	assert_notes(&notes, expected);
-	assert_int_equal(plan.count, 18);
+	assert_int_equal(plan.count, 19);
 	/* Not where Postfix has them, but where ours look for them. */
 	assert_sockets(find(&plan, "cleanup unix"), "private/cleanup");
 	assert_sockets(find(&plan, "sub-cleanup unix"), "private/sub-cleanup");
@@ -233,7 +234,8 @@ static void partial(void **state)
 	assert_string_equal(str_cstr(&notes),
 			    "master.cf, line 2: services of type fifo are not used: old\n"
 			    "master.cf lacks services that are in share/posta/master.cf: cleanup, "
-			    "submit, qmgr, showq, bounce, resolver, filter, proxymap, auth, anvil, "
+			    "submit, qmgr, showq, bounce, resolver, filter, connector, "
+			    "proxymap, auth, anvil, "
 			    "status, keys\n");
 	plan_free(&plan);
 }
@@ -317,7 +319,8 @@ static int set_up(void **state)
 	static const char *const programs[] = { "smtpd",	 "cleanup",  "qmgr",   "showq",
 						"bounce",	 "local",    "smtp",   "resolver",
 						"auth",		 "anvil",    "keys",   "status",
-						"local-deliver", "postlogd", "filter", "proxymap" };
+						"local-deliver", "postlogd", "filter", "proxymap",
+						"connector" };
 
 	(void)state;
 	if (mkdtemp(folder) == NULL)
