@@ -1,5 +1,5 @@
 /*
- * DKIM signatures of our own users' mail. They are made when nothing changes the message any more, of
+ * DKIM signatures of our own users' mail, and ARC seals of what they send on. They are made when nothing changes the message any more, of
  * what stands in the queue file; the keys are in the program that has them.
  */
 #include <errno.h>
@@ -9,7 +9,8 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 #include "mail/linefold.h"
-#include "mailauth/dkim.h"
+#include "mailauth/arc.h"
+#include "mailauth/authres.h"
 #include "mailauth/signing_table.h"
 #include "proofs.h"
 #include "services/clients.h"
@@ -21,36 +22,53 @@
 static struct {
 	struct key_table keys;
 	struct signing_table who;
+	const struct key_row *sealer; /* NULL: nothing is sealed */
 	struct matchlist *networks;
 } signers;
+
+/* Each row names a key that there is, and so does arc_sealing_key. */
+static int check_names(struct error *err)
+{
+	for (size_t i = 0; i < signers.who.count; i++)
+		if (key_table_find(&signers.keys, view_of(signers.who.rows[i].key)) == NULL)
+			return error_set(err, -EINVAL,
+					 "dkim_signing_table: dkim_key_table has no key %s",
+					 signers.who.rows[i].key);
+	if (param.arc_sealing_key[0] == '\0')
+		return 0;
+	signers.sealer = key_table_find(&signers.keys, view_of(param.arc_sealing_key));
+	return signers.sealer != NULL && strcmp(signers.sealer->domain, "%") != 0
+		       ? 0
+		       : error_set(err, -EINVAL,
+				   "arc_sealing_key: dkim_key_table has no key %s of one domain",
+				   param.arc_sealing_key);
+}
 
 int cleanup_signing_open(struct error *err)
 {
 	unsigned char digest[CANON_DIGEST_SIZE];
-	const char *files[2];
+	const char *files[2] = { signing_table_path(param.dkim_key_table),
+				 signing_table_path(param.dkim_signing_table) };
 	int r;
 
-	if (param.dkim_signing_table[0] == '\0')
+	if (param.dkim_signing_table[0] == '\0' && param.arc_sealing_key[0] == '\0')
 		return 0;
 	if (param.dkim_key_table[0] == '\0')
-		return error_set(err, -EINVAL, "dkim_signing_table is set, and dkim_key_table not");
+		return error_set(err, -EINVAL,
+				 "dkim_signing_table or arc_sealing_key is set, and dkim_key_table "
+				 "not");
 	r = key_table_read(param.dkim_key_table, &signers.keys, err);
 	if (r == 0)
 		r = signing_table_read(param.dkim_signing_table, &signers.who, err);
-	for (size_t i = 0; r == 0 && i < signers.who.count; i++)
-		if (key_table_find(&signers.keys, view_of(signers.who.rows[i].key)) == NULL)
-			r = error_set(err, -EINVAL,
-				      "dkim_signing_table: dkim_key_table has no key %s",
-				      signers.who.rows[i].key);
+	if (r == 0)
+		r = check_names(err);
 	if (r < 0)
 		return r;
 	signers.networks = matchlist_open(param.dkim_signing_networks, MATCH_ADDRESSES, false, err);
 	if (signers.networks == NULL)
 		return -EINVAL;
-	files[0] = signing_table_path(param.dkim_key_table);
-	files[1] = signing_table_path(param.dkim_signing_table);
 	canon_digest(VIEW_NONE, digest); /* OpenSSL reads what it wants to read */
-	return table_watch_files(files, ARRAY_SIZE(files), err);
+	return table_watch_files(files, files[1][0] != '\0' ? 2 : 1, err);
 }
 
 /* ---- whose mail ---- */
@@ -168,33 +186,42 @@ static int ask_for_signature(void *context, struct view digest, struct str *byte
 	return keys_sign_mail(signing->key, (uint32_t)signing->algorithm, digest, bytes);
 }
 
-static int sign_by(struct intake *in, struct field_set *fields, struct view digest,
-		   const struct signing_row *row, struct view author)
+/* Everything about that key but for whom it signs. 0 or a negative errno. */
+static int find_key(struct intake *in, const struct key_row *key, struct signing *signing)
 {
-	const struct key_row *key = key_table_find(&signers.keys, view_of(row->key));
-	_cleanup_(str_free) struct str field = STR_EMPTY;
 	uint32_t algorithm = 0;
-	struct view local, domain;
-	int r;
+	int r = keys_mail_algorithm(view_of(key->name), &algorithm);
 
-	address_split(author, &local, &domain);
-	r = keys_mail_algorithm(view_of(row->key), &algorithm);
-	if (r < 0)
-		return r;
-	struct signing signing = {
-		.domain = strcmp(key->domain, "%") == 0 ? domain : view_of(key->domain),
+	*signing = (struct signing){
+		.domain = view_of(key->domain),
 		.selector = view_of(key->selector),
-		.identity = view_of(row->identity),
-		.key = view_of(row->key),
+		.key = view_of(key->name),
 		.algorithm = algorithm == ALGORITHM_ED25519_SHA256 ? ALGORITHM_ED25519_SHA256
 								   : ALGORITHM_RSA_SHA256,
 		.header_canon = CANON_RELAXED,
 		.body_canon = CANON_RELAXED,
 		.time = in->arrival / 1000000,
 		.make = ask_for_signature,
+		.context = signing,
 	};
-	signing.context = &signing;
-	r = dkim_sign(&signing, fields, digest, &field);
+	return r;
+}
+
+static int sign_by(struct intake *in, struct field_set *fields, struct view digest,
+		   const struct signing_row *row, struct view author)
+{
+	const struct key_row *key = key_table_find(&signers.keys, view_of(row->key));
+	_cleanup_(str_free) struct str field = STR_EMPTY;
+	struct view local, domain;
+	struct signing signing;
+	int r = find_key(in, key, &signing);
+
+	address_split(author, &local, &domain);
+	if (strcmp(key->domain, "%") == 0)
+		signing.domain = domain;
+	signing.identity = view_of(row->identity);
+	if (r == 0)
+		r = dkim_sign(&signing, fields, digest, &field);
 	if (r == 0)
 		r = queue_writer_fill(in->writer, str_view(&field));
 	if (r == 0)
@@ -203,6 +230,80 @@ static int sign_by(struct intake *in, struct field_set *fields, struct view dige
 			 signature_algorithm_name(signing.algorithm));
 	return r;
 }
+
+static int sign_all(struct intake *in, struct field_set *fields, struct view digest)
+{
+	_cleanup_(str_free) struct str author = STR_EMPTY;
+	const struct signing_row *rows[SIGNING_KEYS_MAX];
+	size_t count = 0;
+	int r = 0;
+
+	if (find_author(fields, &author))
+		count = signing_table_find(&signers.who, str_view(&author), rows);
+	else
+		log_info("%s: not signed: not just one author in From",
+			 queue_writer_id(in->writer));
+	/* From the last on, so that the first one stands on top. */
+	for (size_t i = count; r == 0 && i-- > 0;)
+		r = sign_by(in, fields, digest, rows[i], str_view(&author));
+	return r;
+}
+
+/* ---- seals ---- */
+
+/*
+ * What a stranger has sent and a user of ours has sent on (aliases, .forward): those who get it hear
+ * by ARC what we found when it came.
+ */
+static bool is_to_be_sealed(const struct intake *in)
+{
+	return signers.sealer != NULL && (in->flags & MAIL_FLAG_INTERNAL) &&
+	       (in->flags & MAIL_FLAG_REMOTE) && in->client_address.len == 0;
+}
+
+/* The results that we wrote then; forged ones were removed. VIEW_NONE: there are none. */
+static struct view our_results(const struct field_set *fields)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		_cleanup_(str_free) struct str id = STR_EMPTY;
+
+		if (view_is_nocase(fields->items[i].name, "Authentication-Results") &&
+		    authres_read_id(fields->items[i].body, &id) &&
+		    view_is_nocase(str_view(&id), param.authserv_id))
+			return authres_payload(fields->items[i].body);
+	}
+	return VIEW_NONE;
+}
+
+static int seal_message(struct intake *in, struct field_set *fields, struct view digest)
+{
+	_cleanup_(str_free) struct str results = STR_EMPTY, set = STR_EMPTY;
+	struct view payload = our_results(fields), arc = authres_find(payload, "arc");
+	enum proof chain = PROOF_NONE;
+	struct signing signing;
+	int r;
+
+	/* Nobody is to be believed because of us who was not believed by us. */
+	if (payload.len == 0 || view_is(authres_find(payload, "dmarc"), "fail"))
+		return 0;
+	if (field_set_find(fields, VIEW("ARC-Seal")) != NULL)
+		chain = view_is(arc, "pass") ? PROOF_PASS : PROOF_FAIL;
+	str_printf(&results, "%s; ", param.authserv_id);
+	str_append(&results, payload);
+	r = find_key(in, signers.sealer, &signing);
+	if (r == 0)
+		r = arc_seal(&signing, fields, digest, str_view(&results), chain, &set);
+	if (r == -EALREADY) /* a chain that has ended: the message goes on as it is */
+		return 0;
+	if (r == 0)
+		r = queue_writer_fill(in->writer, str_view(&set));
+	if (r == 0)
+		log_info("%s: sealed: d=%s s=%s cv=%s", queue_writer_id(in->writer),
+			 signers.sealer->domain, signers.sealer->selector, proof_word(chain));
+	return r;
+}
+
+/* ---- all of it ---- */
 
 /* What was to be signed does not leave without a signature: its client tries again. */
 static int signing_failed(struct intake *in, int r)
@@ -213,34 +314,29 @@ static int signing_failed(struct intake *in, int r)
 
 int cleanup_signing_reserve(struct intake *in)
 {
-	return is_to_be_signed(in) ? queue_writer_reserve(in->writer, SIGNATURES_ROOM) : 0;
+	return is_to_be_signed(in) || is_to_be_sealed(in)
+		       ? queue_writer_reserve(in->writer, SIGNATURES_ROOM)
+		       : 0;
 }
 
 int cleanup_sign(struct intake *in)
 {
-	_cleanup_(str_free) struct str header = STR_EMPTY, author = STR_EMPTY;
+	_cleanup_(str_free) struct str header = STR_EMPTY;
 	_cleanup_(field_set_freep) struct field_set *fields = NULL;
-	const struct signing_row *rows[SIGNING_KEYS_MAX];
+	bool signs = is_to_be_signed(in);
 	struct canon_bodies bodies = { 0 };
 	struct canon_body *body;
-	size_t count = 0;
 	int r;
 
-	if (!is_to_be_signed(in))
+	if (!signs && !is_to_be_sealed(in))
 		return 0;
 	body = canon_bodies_need(&bodies, CANON_RELAXED, UINT64_MAX);
 	r = sign_read(in, &header, &bodies);
 	if (r == 0) {
 		fields = field_set_new(str_view(&header));
-		if (find_author(fields, &author))
-			count = signing_table_find(&signers.who, str_view(&author), rows);
-		else
-			log_info("%s: not signed: not just one author in From",
-				 queue_writer_id(in->writer));
+		r = signs ? sign_all(in, fields, canon_body_digest(body))
+			  : seal_message(in, fields, canon_body_digest(body));
 	}
-	/* From the last on, so that the first one stands on top. */
-	for (size_t i = count; r == 0 && i-- > 0;)
-		r = sign_by(in, fields, canon_body_digest(body), rows[i], str_view(&author));
 	canon_bodies_free(&bodies);
 	return r < 0 ? signing_failed(in, r) : 0;
 }

@@ -167,7 +167,7 @@ static int make_certificates(const struct init *init, struct error *err)
 
 static int make_dkim_key(struct init *init, struct error *err)
 {
-	_cleanup_(str_free) struct str name = STR_EMPTY;
+	_cleanup_(str_free) struct str name = STR_EMPTY, row = STR_EMPTY;
 	_cleanup_(free_key) EVP_PKEY *key = EVP_RSA_gen(DKIM_BITS);
 	unsigned char *der = NULL;
 	int len = key != NULL ? i2d_PUBKEY(key, &der) : -1;
@@ -178,7 +178,14 @@ static int make_dkim_key(struct init *init, struct error *err)
 	base64_encode(&init->dkim_record, view_make(der, (size_t)len));
 	OPENSSL_free(der);
 	str_printf(&name, "conf/dkim/%s.%s.key", INIT_DKIM_SELECTOR, init->domain);
-	return write_key(init, name.data, key, err);
+	int r = write_key(init, name.data, key, err);
+
+	if (r < 0)
+		return r;
+	/* It signs once posta dkim check has seen its record. */
+	str_printf(&row, "# pending %s.%s %s:%s:%s/%s\n", INIT_DKIM_SELECTOR, init->domain,
+		   init->domain, INIT_DKIM_SELECTOR, init->directory, name.data);
+	return init_write(init, "conf/dkim/keys", str_view(&row), 0644, err);
 }
 
 int init_keys(struct init *init, struct error *err)

@@ -130,6 +130,8 @@ static void print_records(const struct init *init)
 	txt_record_print(init->domain, VIEW("v=spf1 mx -all"));
 	snprintf(owner, sizeof(owner), "%s._domainkey.%s", INIT_DKIM_SELECTOR, init->domain);
 	txt_record_print(owner, str_view(&init->dkim_record));
+	printf("; mail is signed from the time on that \"posta dkim check\" has seen this "
+	       "record\n");
 
 	_cleanup_(str_free) struct str policy = STR_EMPTY;
 

@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 from dnsserver import DnsServer
+from milter import CONTINUE, Milter, change
 from posta import Instance, PASSWORD, message, reserve_base_port, wait_until
 
 STRANGER = "127.0.0.5"
@@ -39,7 +40,14 @@ class Signed(unittest.TestCase):
         cls.one = cls.instance("one.test", "127.0.0.2", start=False, mynetworks="127.0.0.2/32", **network)
         cls.two = cls.instance("two.test", "127.0.0.3", start=False, mynetworks="127.0.0.3/32", mail_verification="yes",
                                authserv_id="mx.two.test", received_spf_header="yes",
-                               virtual_alias_maps="inline:{onward@two.test=alice@one.test}", **network)
+                               **network)
+        # What milters change is signed too.
+        cls.milter = Milter(script={"E": [change(1, b"Reply-To", b"milter@one.test"), CONTINUE]})
+        cls.one.set(smtpd_milters=cls.milter.name, non_smtpd_milters=cls.milter.name)
+        cls.make_key("seal", ["-algorithm", "ed25519"], "two.test")
+        with open(os.path.join(cls.two.dir, "keys"), "w") as file:
+            file.write(f"sealer two.test:seal:{cls.one.dir}/seal.pem\n")
+        cls.two.set(dkim_key_table=f"{cls.two.dir}/keys", arc_sealing_key="sealer", alias_maps="inline:{onward=alice@one.test}")
         for selector, options in (("rsa", ["-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:2048"]), ("ed", ["-algorithm", "ed25519"])):
             cls.make_key(selector, options)
         keys, signing = os.path.join(cls.one.dir, "keys"), os.path.join(cls.one.dir, "signing")
@@ -47,7 +55,8 @@ class Signed(unittest.TestCase):
             file.write("".join(f"{name} one.test:{name}:{cls.one.dir}/{name}.pem\n" for name in ("rsa", "ed")))
         with open(signing, "w") as file:
             file.write("# both keys\n*@one.test rsa\n*@one.test ed\n")
-        cls.one.set(dkim_key_table=f"file:{keys}", dkim_signing_table=f"refile:{signing}", virtual_alias_maps="inline:{list@one.test=bob@two.test}", dkim_signing_networks="")
+        cls.one.set(dkim_key_table=f"file:{keys}", dkim_signing_table=f"refile:{signing}", virtual_alias_maps="inline:{list@one.test=bob@two.test}", dkim_signing_networks="",
+                    mail_verification="yes", mail_verification_exempt_networks=f"127.0.0.2/32 {STRANGER}/32", arc_trusted_sealers="two.test")
         cls.one.start()
         cls.two.start()
 
@@ -57,15 +66,15 @@ class Signed(unittest.TestCase):
                         main={"smtp_bind_address": address, "myhostname": f"mx.{domain}", **settings})
 
     @classmethod
-    def make_key(cls, selector, options):
+    def make_key(cls, selector, options, domain="one.test"):
         path = os.path.join(cls.one.dir, selector + ".pem")
         subprocess.run(["openssl", "genpkey", *options, "-out", path], check=True, stderr=subprocess.DEVNULL)
         public = subprocess.run(["openssl", "pkey", "-in", path, "-pubout", "-outform", "DER"], check=True, stdout=subprocess.PIPE).stdout
-        if selector == "ed":
+        if selector != "rsa":
             record = "v=DKIM1; k=ed25519; p=" + base64.b64encode(public[-32:]).decode()
         else:
             record = "v=DKIM1; k=rsa; p=" + base64.b64encode(public).decode()
-        cls.dns.zones[f"{selector}._domainkey.one.test"] = {"TXT": [record]}
+        cls.dns.zones[f"{selector}._domainkey.{domain}"] = {"TXT": [record]}
 
     @classmethod
     def tearDownClass(cls):
@@ -73,6 +82,7 @@ class Signed(unittest.TestCase):
             cls.one.close()
         finally:
             cls.two.close()
+            cls.milter.close()
             cls.dns.close()
             cls.lock.close()
 
@@ -99,6 +109,7 @@ class Signed(unittest.TestCase):
                        "dmarc=pass (p=reject dis=none) header.from=one.test", "arc=none"):
             self.assertIn(wanted, results)
         self.assertEqual(results.count("dkim=pass"), 2)
+        self.assertIn("Reply-To: milter@one.test", header)
         self.assertTrue(any(line.startswith("Received-SPF: pass") for line in header), header)
         self.one.wait_log(r"cleanup.*: signed: d=one\.test s=rsa a=rsa-sha256")
         self.two.wait_log(r"cleanup.*: verified; iprev=pass")
@@ -115,6 +126,19 @@ class Signed(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout)
         (mail,) = self.two.wait_mail("bob", text="by-sendmail")
         self.assertIn("dmarc=pass", results_of(mail)[0][0])
+
+    # ---- sent on ----
+
+    def test_forwarded_mail_is_sealed_and_believed(self):
+        """Only SPF proved it, for the one who sent it on; the next one believes the seal."""
+        self.stranger(self.two, "x@honest.test", "onward@mx.two.test", message("x@honest.test", "onward@mx.two.test", "sealed-onward"))
+        (mail,) = self.one.wait_mail("alice", text="sealed-onward")
+        results = results_of(mail)[0][0]
+        self.assertIn("arc=pass (i=1 d=two.test s=seal)", results)
+        self.assertIn("dmarc=fail (p=reject dis=reject)", results)
+        self.assertRegex(mail, rb"ARC-Authentication-Results: i=1; mx\.two\.test;[^:]*spf=pass")
+        self.one.wait_log("a trusted sealer vouches for it")
+        self.two.wait_log(r"sealed: d=two\.test s=seal cv=none")
 
     # ---- what is not signed ----
 
