@@ -98,8 +98,8 @@ enum verdict verify_password(const struct attempt *attempt, struct view name, st
  * The keys of a user for SCRAM, as they are stored or (with this salt, from a password in clear)
  * made. LOGIN_RIGHT, or LOGIN_DISABLED for who may not log in: the keys are there, the proof is still to be judged.
  */
-enum verdict verify_scram_keys(struct view name, struct view salt, struct scram_keys *keys,
-			       struct str *user, struct error *why);
+enum verdict verify_scram_keys(const struct attempt *attempt, struct view name, struct view salt,
+			       struct scram_keys *keys, struct str *user, struct error *why);
 
 /* ---- system.c ---- */
 

@@ -62,7 +62,7 @@ static void scram_look_up(struct scram *s, struct view name)
 
 	s->looked_up = true;
 	str_set(&x->name, name);
-	x->verdict = verify_scram_keys(name, salt, &s->keys, &x->user, &x->why);
+	x->verdict = verify_scram_keys(x->attempt, name, salt, &s->keys, &x->user, &x->why);
 	s->known = x->verdict == LOGIN_RIGHT || x->verdict == LOGIN_DISABLED;
 	if (!s->known)
 		scram_fake_keys(salt, &s->keys);

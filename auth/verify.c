@@ -12,15 +12,20 @@
 #include "base/random.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "table/table.h"
 
 /* What passwords of users who do not exist are checked against, to take the same time. */
 static struct str nobody_hash;
+static struct tables *denied_users;
 
 int verify_prepare(struct error *err)
 {
 	_cleanup_(str_free) struct str secret = STR_EMPTY;
 	unsigned char bytes[16];
 
+	denied_users = tables_open(param.auth_denied_users, 0, err);
+	if (denied_users == NULL)
+		return -EINVAL;
 	random_bytes(bytes, sizeof(bytes));
 	hex_encode(&secret, view_make(bytes, sizeof(bytes)));
 	return password_hash(str_view(&secret), NULL, &nobody_hash, err);
@@ -137,17 +142,39 @@ static int find_exactly(struct view name, struct user *user, struct error *why)
 		return r;
 	address_split(name, &asked, &domain);
 	address_split(view_of(user->name), &found, &domain);
-	if (view_eq_nocase(asked, found))
+	if (user->renamed || view_eq_nocase(asked, found))
 		return 1;
 	user_free(user);
 	return 0;
 }
 
+/* Who stands in auth_denied_users does not log in, whatever the others say. */
+static int verify_is_denied(struct view name, struct error *why)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
+	int r;
+
+	if (tables_are_empty(denied_users))
+		return 0;
+	str_append_lower(&key, name);
+	r = tables_lookup(denied_users, str_view(&key), &value, why);
+	return r;
+}
+
 static int verify_find_user(struct view name, struct user *user, struct error *why)
 {
 	_cleanup_(str_free) struct str full = STR_EMPTY;
-	int r = find_exactly(name, user, why);
+	int r = verify_is_denied(name, why);
 
+	if (r > 0)
+		error_set(why, 0, "auth_denied_users has the name");
+	if (r != 0)
+		return r > 0 ? -EPERM : r;
+	r = find_exactly(name, user, why);
+	if (r > 0 && user->renamed && verify_is_denied(view_of(user->name), why) != 0) {
+		user_free(user);
+		return error_set(why, -EPERM, "auth_denied_users has the user");
+	}
 	if (r != 0 || param.auth_default_realm[0] == '\0' ||
 	    view_find_byte(name, '@') != VIEW_NOT_FOUND)
 		return r;
@@ -157,11 +184,33 @@ static int verify_find_user(struct view name, struct user *user, struct error *w
 	return find_exactly(str_view(&full), user, why);
 }
 
+/* The password is right; may the user log in, from there? */
+static enum verdict verify_permission(const struct user *user, struct view client,
+				      struct error *why)
+{
+	struct view value;
+
+	if (user_flag(user, "nologin")) {
+		error_set(why, 0, "nologin");
+		return LOGIN_DISABLED;
+	}
+	/* The mailbox is on another server, to which nobody is led from here. */
+	if (user_flag(user, "proxy") || user_flag(user, "proxy_maybe") ||
+	    user_extra(user, "host", &value)) {
+		error_set(why, 0, "the user is another server's (proxy)");
+		return LOGIN_DISABLED;
+	}
+	if (!user_allows_client(user, client)) {
+		error_set(why, 0, "allow_nets does not have the client's address");
+		return LOGIN_WRONG;
+	}
+	return LOGIN_RIGHT;
+}
+
 enum verdict verify_password(const struct attempt *attempt, struct view name, struct view password,
 			     struct str *user_name, struct error *why)
 {
 	_cleanup_(user_free) struct user user = { .name = NULL };
-	struct view value;
 	enum verdict verdict;
 	int r;
 
@@ -173,7 +222,7 @@ enum verdict verify_password(const struct attempt *attempt, struct view name, st
 		return LOGIN_WRONG;
 	}
 	r = verify_find_user(name, &user, why);
-	if (r == -EPERM) /* uid 0: never, and not by waiting either */
+	if (r == -EPERM) /* uid 0, or denied: never, and not by waiting either */
 		return refuse_slowly(password);
 	if (r < 0)
 		return LOGIN_TEMPORARY;
@@ -187,10 +236,8 @@ enum verdict verify_password(const struct attempt *attempt, struct view name, st
 	}
 	verdict = user.system ? check_system(attempt, &user, password, why)
 			      : check_stored(user.name, user.password, password, why);
-	if (verdict == LOGIN_RIGHT && user_extra(&user, "nologin", &value)) {
-		error_set(why, 0, "nologin");
-		return LOGIN_DISABLED;
-	}
+	if (verdict == LOGIN_RIGHT)
+		verdict = verify_permission(&user, str_view(&attempt->client_address), why);
 	if (verdict == LOGIN_RIGHT)
 		str_append_cstr(user_name, user.name);
 	return verdict;
@@ -212,11 +259,10 @@ static int scram_keys_in_worker(void *argument)
 	return password_scram_keys(q->stored, q->salt, q->keys, q->why);
 }
 
-enum verdict verify_scram_keys(struct view name, struct view salt, struct scram_keys *keys,
-			       struct str *user_name, struct error *why)
+enum verdict verify_scram_keys(const struct attempt *attempt, struct view name, struct view salt,
+			       struct scram_keys *keys, struct str *user_name, struct error *why)
 {
 	_cleanup_(user_free) struct user user = { .name = NULL };
-	struct view value;
 	int r;
 
 	if (!is_acceptable(name, why))
@@ -233,9 +279,5 @@ enum verdict verify_scram_keys(struct view name, struct view salt, struct scram_
 	if (task_blocking(scram_keys_in_worker, &q) < 0)
 		return LOGIN_WRONG;
 	str_set(user_name, view_of(user.name));
-	if (user_extra(&user, "nologin", &value)) {
-		error_set(why, 0, "nologin");
-		return LOGIN_DISABLED;
-	}
-	return LOGIN_RIGHT;
+	return verify_permission(&user, str_view(&attempt->client_address), why);
 }

@@ -112,7 +112,8 @@ static int database_read(struct database *db, struct error *err)
 		kind->own = kind->driver->open(db->settings, err);
 		r = kind->own != NULL ? 0 : -EINVAL;
 	}
-	if (r == 0)
+	/* Dovecot's file has what is for the other of its two uses. */
+	if (r == 0 && kind->fields == NULL)
 		settings_report_unused(db->settings);
 	return r;
 }
@@ -142,16 +143,35 @@ static int database_connect_early(struct database *db, struct error *err)
 	return 0;
 }
 
+/* Of users and passwords in a file of Dovecot's; *type: of the driver that it needs. */
+static struct settings *database_open_dovecot(struct database *db, const char *path, bool passwords,
+					      struct view *type, struct error *err)
+{
+	const char *name = "";
+	struct settings *settings;
+
+	db->kind.fields = mem_new(struct dovecot_fields);
+	settings = dovecot_settings_open(path, passwords, &name, db->kind.fields, err);
+	*type = view_of(name);
+	return settings;
+}
+
 static int database_open(struct database *db, struct view table, struct error *err)
 {
 	size_t colon = view_find_byte(table, ':');
+	struct view type = view_first(table, colon), name = view_from(table, colon + 1);
+	_cleanup_free_ char *path = mem_strndup(name.data, name.len);
+	bool passwords = view_is(type, "dovecot-passdb");
 	int r = 0;
 
-	db->settings = settings_open(view_from(table, colon + 1), err);
+	if (passwords || view_is(type, "dovecot-userdb"))
+		db->settings = database_open_dovecot(db, path, passwords, &type, err);
+	else
+		db->settings = settings_open(name, err);
 	if (db->settings == NULL)
 		return -EINVAL;
 	database_watch(settings_path(db->settings));
-	db->kind.driver = module_load(view_first(table, colon), err);
+	db->kind.driver = module_load(type, err);
 	if (db->kind.driver == NULL)
 		return -ENOENT;
 	r = database_read(db, err);

@@ -48,13 +48,62 @@ static int job_escape(void *argument, struct view text, struct str *out)
 	return e->job->kind->driver->escape(e->job->connection, e->number, text, out);
 }
 
-static int job_take_value(void *argument, struct view value)
+/* One field of a user, after a tab. */
+static int job_add_field(struct database_job *job, const char *name, struct view value)
+{
+	const struct dovecot_fields *fields = job->kind->fields;
+	bool is_password = view_is(view_of(name), "password");
+
+	str_printf(job->value, "\t%s=", name);
+	if (is_password && fields->scheme != NULL && !view_starts(value, VIEW("{")))
+		str_printf(job->value, "{%s}", fields->scheme);
+	str_append(job->value, value);
+	return job->value->len <= TABLE_VALUE_MAX
+		       ? 0
+		       : error_set(&job->err, -EFBIG, "a user's fields are too long");
+}
+
+static int job_take_field(struct database_job *job, const struct driver_cell *cell)
+{
+	const char *name = dovecot_field_of(job->kind->fields, cell->name);
+	_cleanup_(str_free) struct str start = STR_EMPTY;
+
+	if (cell->row > 0)
+		return error_set(&job->err, -EBADMSG, "it has this user more than once");
+	str_printf(&start, "\t%s=", name != NULL ? name : "");
+	/* Of several values of an attribute the first counts. */
+	if (name == NULL || view_find(str_view(job->value), str_view(&start)) != VIEW_NOT_FOUND)
+		return 0;
+	return job_add_field(job, name, cell->value);
+}
+
+static int job_add_fixed_fields(struct database_job *job)
+{
+	const struct dovecot_fields *fields = job->kind->fields;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < fields->fixed_count; i++) {
+		_cleanup_(str_free) struct str value = STR_EMPTY;
+
+		if (expand_question(view_of(fields->fixed[i].template), job->key, append_as_it_is,
+				    NULL, &value) == 1)
+			r = job_add_field(job, fields->fixed[i].field, str_view(&value));
+	}
+	return r;
+}
+
+static int job_take_value(void *argument, const struct driver_cell *cell)
 {
 	struct database_job *job = argument;
 	const struct database_kind *kind = job->kind;
+	struct view value = cell->value;
 
 	if (view_has_control(value))
 		return error_set(&job->err, -EBADMSG, "a value with control characters");
+	if (kind->fields != NULL)
+		return job_take_field(job, cell);
+	if (cell->column > 0 && kind->driver->one_column)
+		return 0;
 	if (expand_result(view_of(kind->format), job->key, value, job->value) == 0)
 		return 0;
 	if (kind->expansion_limit > 0 && ++job->values > kind->expansion_limit)
@@ -81,8 +130,12 @@ static int job_ask(struct database_job *job, struct str questions[DRIVER_TEMPLAT
 		if (r <= 0)
 			return r == -EILSEQ ? 0 : r;
 	}
-	return kind->driver->ask(job->connection, questions, job->deadline, job_take_value, job,
-				 &job->err);
+	int r = kind->driver->ask(job->connection, questions, job->deadline, job_take_value, job,
+				  &job->err);
+
+	if (r == 0 && kind->fields != NULL && job->value->len > 0)
+		r = job_add_fixed_fields(job);
+	return r;
 }
 
 int database_job_run(void *argument)

@@ -2,6 +2,7 @@
 #ifndef PROXYMAP_DATABASE_JOB_H
 #define PROXYMAP_DATABASE_JOB_H
 
+#include "dovecot.h"
 #include "driver.h"
 #include "expand.h"
 
@@ -10,7 +11,8 @@ struct database_kind {
 	const struct driver *driver;
 	void *own; /* the driver's */
 	const char *templates[DRIVER_TEMPLATES_MAX], *format;
-	size_t expansion_limit; /* values of one result; 0: as many as there are */
+	size_t expansion_limit;	       /* values of one result; 0: as many as there are */
+	struct dovecot_fields *fields; /* the result is of these; or NULL */
 };
 
 struct database_job {

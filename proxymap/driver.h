@@ -21,8 +21,15 @@ struct driver_host {
 	bool tls; /* from the first byte: ldaps: */
 };
 
-/* Takes one value of the result. 0, or a negative errno: that is enough. */
-typedef int driver_value(void *argument, struct view value);
+/* One value of a result. */
+struct driver_cell {
+	size_t row;
+	unsigned column;
+	const char *name; /* of the column, or of the attribute */
+	struct view value;
+};
+/* Takes one. 0, or a negative errno: that is enough. */
+typedef int driver_value(void *argument, const struct driver_cell *cell);
 
 #define DRIVER_TEMPLATES_MAX 2
 
@@ -34,6 +41,7 @@ struct driver {
 	const char *hosts_setting; /* "hosts" */
 	const char *port_setting;  /* of hosts that are named without one; or NULL */
 	bool one_connection;	   /* which is made before the program is confined: of a file */
+	bool one_column;	   /* only the first of a row is for Postfix's tables */
 	/* Reads what the driver itself has to know. NULL with the reason. */
 	void *(*open)(struct settings *settings, struct error *err);
 	/* The templates of a question. Text that lives as long as the settings or is never freed. */

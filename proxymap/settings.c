@@ -25,13 +25,15 @@ struct settings {
 static struct setting *settings_add(struct settings *settings, struct view name, struct view value)
 {
 	struct setting *setting = map_get(settings->values, name);
+	/* It may be the old value itself. */
+	char *copy = mem_strndup(value.data, value.len);
 
 	if (setting == NULL) {
 		setting = mem_new(struct setting);
 		map_put(settings->values, name, setting);
 	}
 	free(setting->value);
-	setting->value = mem_strndup(value.data, value.len);
+	setting->value = copy;
 	return setting;
 }
 
@@ -74,6 +76,58 @@ struct settings *settings_open(struct view name, struct error *err)
 		return settings;
 	settings_free(settings);
 	return NULL;
+}
+
+/* A backslash at the end of a line: the next one goes on. */
+static void settings_join(struct str *text)
+{
+	for (size_t i = 1; i < text->len; i++)
+		if (text->data[i] == '\n' && text->data[i - 1] == '\\')
+			text->data[i - 1] = text->data[i] = ' ';
+}
+
+static struct view settings_unquote(struct view value)
+{
+	if (value.len >= 2 && (value.data[0] == '"' || value.data[0] == '\'') &&
+	    value.data[value.len - 1] == value.data[0])
+		return view_make(value.data + 1, value.len - 2);
+	return value;
+}
+
+struct settings *settings_open_dovecot(const char *path, struct error *err)
+{
+	_cleanup_(str_wipe) struct str text = STR_EMPTY;
+	struct settings *settings = mem_new(struct settings);
+	int r = io_read_file(path, SETTINGS_FILE_MAX, &text, err);
+	struct view rest, line;
+
+	settings->values = map_new();
+	settings->path = mem_strdup(path);
+	settings_join(&text);
+	rest = str_view(&text);
+	for (int number = 1; r == 0 && view_next(&rest, '\n', &line); number++) {
+		size_t equals;
+
+		line = view_trim(line);
+		if (line.len == 0 || line.data[0] == '#')
+			continue;
+		equals = view_find_byte(line, '=');
+		if (equals == VIEW_NOT_FOUND || equals == 0)
+			r = error_set(err, -EINVAL, "%s, line %d: expected name = value", path,
+				      number);
+		else
+			settings_add(settings, view_trim(view_first(line, equals)),
+				     settings_unquote(view_trim(view_from(line, equals + 1))));
+	}
+	if (r == 0)
+		return settings;
+	settings_free(settings);
+	return NULL;
+}
+
+void settings_set(struct settings *settings, const char *name, struct view value)
+{
+	settings_add(settings, view_of(name), value);
 }
 
 void settings_free(struct settings *settings)

@@ -17,6 +17,13 @@ struct settings;
 /* `name` is what stands after "mysql:". NULL with the reason. Before the program is confined. */
 struct settings *settings_open(struct view name, struct error *err);
 void settings_free(struct settings *settings);
+/*
+ * A file of Dovecot's (dovecot-sql.conf.ext, dovecot-ldap.conf.ext), as it is: lines of name =
+ * value, values without quotes around them.
+ */
+struct settings *settings_open_dovecot(const char *path, struct error *err);
+/* Sets what a file says in another way. */
+void settings_set(struct settings *settings, const char *name, struct view value);
 /* The path of the file; NULL where it is main.cf. */
 const char *settings_path(const struct settings *settings);
 

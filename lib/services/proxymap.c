@@ -3,6 +3,7 @@
 
 #include "conf/conf.h"
 #include "services/clients.h"
+#include "task/task.h"
 
 #define PROXYMAP_CONNECT_TIME ((msec_t)10000)
 #define PROXYMAP_IDLE_MAX     20
@@ -14,6 +15,10 @@ int proxymap_ask(struct view table, struct view key, struct str *value, struct e
 	static struct ipc_pool *pool;
 	struct ipc *ipc;
 	struct message m;
+
+	/* A tool that looks at a mailbox, say. */
+	if (task_count() == 0)
+		return error_set(err, -EAGAIN, "only running programs can ask this table");
 
 	int r = ipc_exchange(ipc_pool_once(&pool, "private/proxymap", PROXYMAP_IDLE_MAX,
 					   param.table_server_timeout + PROXYMAP_PATIENCE),

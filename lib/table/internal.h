@@ -54,7 +54,8 @@ extern const struct table_type table_type_fail, table_type_unix, table_type_unio
 extern const struct table_type table_type_pipemap, table_type_cidr, table_type_regexp;
 extern const struct table_type table_type_pcre, table_type_socketmap, table_type_tcp;
 extern const struct table_type table_type_mysql, table_type_pgsql, table_type_sqlite;
-extern const struct table_type table_type_ldap;
+extern const struct table_type table_type_ldap, table_type_dovecot_passdb,
+	table_type_dovecot_userdb;
 
 /* ---- text ---- */
 

@@ -103,3 +103,18 @@ bool network_contains(const struct network *network, const struct network *addre
 		return false;
 	return mask == 0 || ((network->address[whole] ^ address->address[whole]) & mask) == 0;
 }
+
+bool networks_have(struct view list, struct view text)
+{
+	struct network address, network;
+	struct error ignored = ERROR_NONE;
+	struct view word;
+
+	if (!network_parse_address(text, &address))
+		return false;
+	while (view_next_word(&list, ", \t", &word))
+		if (network_parse(word, &network, &ignored) == 0 &&
+		    network_contains(&network, &address))
+			return true;
+	return false;
+}

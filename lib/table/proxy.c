@@ -17,7 +17,8 @@ bool table_is_server(struct view specification)
 
 bool table_is_database(struct view specification)
 {
-	static const char *const types[] = { "mysql:", "pgsql:", "sqlite:", "ldap:" };
+	static const char *const types[] = { "mysql:", "pgsql:",	  "sqlite:",
+					     "ldap:",  "dovecot-passdb:", "dovecot-userdb:" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (view_starts(specification, view_of(types[i])))
@@ -133,6 +134,22 @@ const struct table_type table_type_sqlite = {
 
 const struct table_type table_type_ldap = {
 	.name = "ldap",
+	.open = database_open,
+	.lookup = database_lookup,
+	.close = proxy_close,
+};
+
+const struct table_type table_type_dovecot_passdb = {
+	.name = "dovecot-passdb",
+	.whole = true,
+	.open = database_open,
+	.lookup = database_lookup,
+	.close = proxy_close,
+};
+
+const struct table_type table_type_dovecot_userdb = {
+	.name = "dovecot-userdb",
+	.whole = true,
 	.open = database_open,
 	.lookup = database_lookup,
 	.close = proxy_close,

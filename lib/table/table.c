@@ -14,11 +14,13 @@
 #include "table/internal.h"
 
 static const struct table_type *const types[] = {
-	&table_type_btree,     &table_type_cidr,     &table_type_fail,	  &table_type_hash,
-	&table_type_inline,    &table_type_ldap,     &table_type_lmdb,	  &table_type_mysql,
-	&table_type_pcre,      &table_type_pgsql,    &table_type_pipemap, &table_type_regexp,
-	&table_type_socketmap, &table_type_sqlite,   &table_type_static,  &table_type_tcp,
-	&table_type_texthash,  &table_type_unionmap, &table_type_unix,
+	&table_type_btree,	    &table_type_cidr,	  &table_type_dovecot_passdb,
+	&table_type_dovecot_userdb, &table_type_fail,	  &table_type_hash,
+	&table_type_inline,	    &table_type_ldap,	  &table_type_lmdb,
+	&table_type_mysql,	    &table_type_pcre,	  &table_type_pgsql,
+	&table_type_pipemap,	    &table_type_regexp,	  &table_type_socketmap,
+	&table_type_sqlite,	    &table_type_static,	  &table_type_tcp,
+	&table_type_texthash,	    &table_type_unionmap, &table_type_unix,
 };
 
 /* Every open table, for table_any_changed(). */

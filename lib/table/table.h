@@ -71,6 +71,12 @@ void matchlist_close(struct matchlist *list);
 int matchlist_match(struct matchlist *list, struct view subject, const char **by);
 
 /*
+ * "10.0.0.0/8, [2001:db8::]/32" has the address. What is no network in the list has none, and the
+ * list may be a stranger's: no file or table is opened.
+ */
+bool networks_have(struct view list, struct view address);
+
+/*
  * Some open table's file was replaced or changed since it was opened, as of TABLE_LOOK_PAUSE
  * milliseconds ago or later. What builds and edits tables waits for longer than that at its end: the
  * change is at work everywhere when the tool returns.

@@ -9,6 +9,15 @@
 
 /* Splits a passwd-file line and checks each field by itself. */
 int user_split_line(struct view line, struct view fields[USER_FIELDS], struct error *err);
+int user_check_fields(const struct view fields[USER_FIELDS], struct error *err);
+/* Text of a table that has fields with names in the place of a line. */
+bool user_has_named_fields(struct view text);
+/*
+ * The same for it. A user without a name has the key for one; `name` and `extra` keep what is put
+ * together, for as long as the fields are used.
+ */
+int user_split_fields(struct view text, struct view key, struct view fields[USER_FIELDS],
+		      struct str *name, struct str *extra, struct error *err);
 /*
  * Expands %u %n %d (and %%) and a "~" at the front. A user name that would lead out of its folder
  * ("..", "/") is -EINVAL.

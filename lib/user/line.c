@@ -88,7 +88,6 @@ static int check_password(struct view password, struct error *err)
 int user_split_line(struct view line, struct view fields[USER_FIELDS], struct error *err)
 {
 	struct view rest = view_trim(line);
-	int r;
 
 	/* Also NUL: the values become C strings. */
 	for (size_t i = 0; i < rest.len; i++)
@@ -102,7 +101,13 @@ int user_split_line(struct view line, struct view fields[USER_FIELDS], struct er
 		fields[i] = view_first(rest, end);
 		rest = view_from(rest, end + 1);
 	}
-	r = user_check_name(fields[USER_FIELD_NAME], err);
+	return user_check_fields(fields, err);
+}
+
+int user_check_fields(const struct view fields[USER_FIELDS], struct error *err)
+{
+	int r = user_check_name(fields[USER_FIELD_NAME], err);
+
 	if (r == 0)
 		r = check_password(fields[USER_FIELD_PASSWORD], err);
 	if (r == 0)

@@ -19,6 +19,7 @@ static struct {
 	msec_t missing_until; /* no look at the disk for absent tables before that */
 	/* virtual_uid and virtual_gid, once they are known */
 	bool knows_uid, knows_gid;
+	bool only_passwords; /* nobody's mail is looked for */
 	uid_t virtual_uid;
 	gid_t virtual_gid;
 } state;
@@ -83,12 +84,14 @@ static int users_open_list(struct error *err)
 int users_open(struct error *err)
 {
 	state.list = param.mailbox_users;
+	state.only_passwords = false;
 	return users_open_list(err);
 }
 
 int users_open_passwords(struct error *err)
 {
 	state.list = param.mailbox_passwords;
+	state.only_passwords = true;
 	return users_open_list(err);
 }
 
@@ -198,9 +201,9 @@ static int user_complete(struct user *user, struct view fields[USER_FIELDS], str
 		if (r == 0)
 			r = fill_gid(user, fields[USER_FIELD_GID], err);
 	}
-	if (r == 0)
+	if (r == 0 && !state.only_passwords)
 		r = fill_home(user, fields[USER_FIELD_HOME], err);
-	if (r == 0)
+	if (r == 0 && !state.only_passwords)
 		r = user_locate_mail(user, err);
 	user_use_own_ids(user);
 	return r;
@@ -219,6 +222,24 @@ int user_parse(struct view line, struct user *user, struct error *err)
 	return r;
 }
 
+/* Of a database or directory, which may know the user by another name. */
+static int user_parse_fields(struct view text, struct view key, struct user *user,
+			     struct error *err)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY, extra = STR_EMPTY;
+	struct view fields[USER_FIELDS];
+	int r = user_split_fields(text, key, fields, &name, &extra, err);
+
+	*user = (struct user){ .name = NULL };
+	if (r == 0)
+		r = user_complete(user, fields, err);
+	if (r < 0)
+		user_free(user);
+	else
+		user->renamed = !view_eq_nocase(view_of(user->name), key);
+	return r;
+}
+
 static int user_look_up(struct view key, struct user *user, struct error *err)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
@@ -229,13 +250,16 @@ static int user_look_up(struct view key, struct user *user, struct error *err)
 	r = tables_lookup(state.users, key, &line, err);
 	if (r <= 0)
 		return r;
-	r = user_parse(str_view(&line), user, err);
+	if (user_has_named_fields(str_view(&line)))
+		r = user_parse_fields(str_view(&line), key, user, err);
+	else
+		r = user_parse(str_view(&line), user, err);
 	mem_wipe(line.data, line.len);
 	if (r < 0) {
 		error_prefix(err, "mailbox_users, entry %.*s", VIEW_ARG(key));
 		return r;
 	}
-	if (!view_eq_nocase(view_of(user->name), key)) {
+	if (!user->renamed && !view_eq_nocase(view_of(user->name), key)) {
 		user_free(user);
 		return error_set(err, -EINVAL, "mailbox_users: the entry of %.*s is another user's",
 				 VIEW_ARG(key));

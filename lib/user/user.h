@@ -30,7 +30,8 @@ struct user {
 	char *home; /* absolute */
 	char *mail; /* absolute path of the Maildir (mail_location expanded) */
 	char *password; /* "{SCHEME}hash" or bare crypt; of mailbox_passwords, else "x"; NULL for system users */
-	char *extra; /* "quota=1G nologin ..." */
+	char *extra;  /* "quota=1G nologin ..." */
+	bool renamed; /* the table that was asked says another name than the one it was asked for */
 };
 
 /*
@@ -38,7 +39,7 @@ struct user {
  * auth opens mailbox_passwords instead, and user_find then gives the hash too.
  */
 int users_open(struct error *err);
-int users_open_passwords(struct error *err);
+int users_open_passwords(struct error *err); /* home and mail of mailbox users are then NULL */
 /* Also what the tables have kept in memory goes: a child of a root program becomes one user. */
 void users_close(void);
 /*
@@ -71,6 +72,10 @@ int user_parse(struct view line, struct user *user, struct error *err);
 int user_check_line(struct view line, struct error *err);
 /* An extra field: "nologin" alone or "name=value". False if the user has none of that name. */
 bool user_extra(const struct user *user, const char *name, struct view *value);
+/* The same of a flag: there, and not "0", "n" or "no". */
+bool user_flag(const struct user *user, const char *name);
+/* allow_nets has this address, or the user has none. */
+bool user_allows_client(const struct user *user, struct view address);
 /* A user name or number as uid (and its primary gid, may be NULL). 0, -ENOENT, other errno. */
 int user_id_of(const char *name, uid_t *uid, gid_t *gid);
 int user_group_id_of(const char *name, gid_t *gid);

@@ -37,6 +37,7 @@ struct ldap_walk {
 	struct error *err;
 	struct ldap_step *first, *last; /* still to be searched */
 	int searches;
+	size_t entries;
 };
 
 struct timeval ldap_time_left(msec_t deadline);

@@ -85,16 +85,19 @@ static int walk_follow(struct ldap_walk *walk, const char *where)
 	return 0;
 }
 
-static int walk_take_attribute(struct ldap_walk *walk, struct berval **values, enum ldap_role role)
+static int walk_take_attribute(struct ldap_walk *walk, struct berval **values, size_t number)
 {
+	const struct ldap_settings *own = walk->connection->own;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && values != NULL && values[i] != NULL; i++) {
-		struct view value = view_make(values[i]->bv_val, values[i]->bv_len);
+		struct driver_cell cell = { walk->entries, (unsigned)number,
+					    own->attributes[number],
+					    view_make(values[i]->bv_val, values[i]->bv_len) };
 
-		if (role != LDAP_SPECIAL)
-			r = walk->value(walk->argument, value);
-		else if (!view_has_control(value))
+		if (own->roles[number] != LDAP_SPECIAL)
+			r = walk->value(walk->argument, &cell);
+		else if (!view_has_control(cell.value))
 			r = walk_follow(walk, values[i]->bv_val);
 	}
 	return r;
@@ -135,9 +138,10 @@ static int walk_take_entry(struct ldap_walk *walk, LDAPMessage *entry)
 		    (leads_on && own->roles[i] == LDAP_LEAF))
 			continue;
 		values = ldap_get_values_len(walk->connection->ld, entry, own->attributes[i]);
-		r = walk_take_attribute(walk, values, own->roles[i]);
+		r = walk_take_attribute(walk, values, i);
 		ldap_value_free_len(values);
 	}
+	walk->entries++;
 	return r;
 }
 

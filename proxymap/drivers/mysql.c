@@ -146,15 +146,20 @@ static int mysql_driver_fail(MYSQL *mysql, msec_t deadline, struct error *err)
 static int mysql_driver_take_rows(MYSQL_RES *result, driver_value *value, void *argument)
 {
 	unsigned columns = mysql_num_fields(result);
+	const MYSQL_FIELD *fields = mysql_fetch_fields(result);
 	MYSQL_ROW row;
 	int r = 0;
 
-	while (r == 0 && (row = mysql_fetch_row(result)) != NULL) {
+	for (size_t number = 0; r == 0 && (row = mysql_fetch_row(result)) != NULL; number++) {
 		const unsigned long *lengths = mysql_fetch_lengths(result);
 
-		for (unsigned i = 0; r == 0 && i < columns; i++)
+		for (unsigned i = 0; r == 0 && i < columns; i++) {
+			struct driver_cell cell = { number, i, fields[i].name,
+						    view_make(row[i], lengths[i]) };
+
 			if (row[i] != NULL)
-				r = value(argument, view_make(row[i], lengths[i]));
+				r = value(argument, &cell);
+		}
 	}
 	return r;
 }
@@ -199,6 +204,7 @@ const struct driver proxymap_driver = {
 	.port = 3306,
 	.local_socket = "/run/mysqld/mysqld.sock",
 	.hosts_setting = "hosts",
+	.port_setting = "port",
 	.open = mysql_driver_open,
 	.templates = driver_sql_templates,
 	.connect = mysql_driver_connect,

@@ -133,11 +133,16 @@ static int pgsql_driver_take_rows(const PGresult *result, driver_value *value, v
 	int r = 0;
 
 	for (int row = 0; r == 0 && row < PQntuples(result); row++)
-		for (int column = 0; r == 0 && column < PQnfields(result); column++)
+		for (int column = 0; r == 0 && column < PQnfields(result); column++) {
+			struct driver_cell cell = {
+				(size_t)row, (unsigned)column, PQfname(result, column),
+				view_make(PQgetvalue(result, row, column),
+					  (size_t)PQgetlength(result, row, column))
+			};
+
 			if (!PQgetisnull(result, row, column))
-				r = value(argument,
-					  view_make(PQgetvalue(result, row, column),
-						    (size_t)PQgetlength(result, row, column)));
+				r = value(argument, &cell);
+		}
 	return r;
 }
 
@@ -210,6 +215,7 @@ const struct driver proxymap_driver = {
 	.name = "pgsql",
 	.port = 5432,
 	.hosts_setting = "hosts",
+	.port_setting = "port",
 	.open = pgsql_driver_open,
 	.templates = driver_sql_templates,
 	.connect = pgsql_driver_connect,

@@ -68,15 +68,19 @@ static int sqlite_driver_is_late(void *deadline)
 static int sqlite_driver_step(sqlite3 *db, sqlite3_stmt *statement, driver_value *value,
 			      void *argument, struct error *err)
 {
-	int r = 0, state;
+	int r = 0, state, columns = sqlite3_column_count(statement);
 
-	while ((state = sqlite3_step(statement)) == SQLITE_ROW && r == 0) {
-		const unsigned char *text = sqlite3_column_text(statement, 0);
+	for (size_t row = 0; (state = sqlite3_step(statement)) == SQLITE_ROW && r == 0; row++)
+		for (int i = 0; r == 0 && i < columns; i++) {
+			const unsigned char *text = sqlite3_column_text(statement, i);
+			struct driver_cell cell = {
+				row, (unsigned)i, sqlite3_column_name(statement, i),
+				view_make(text, (size_t)sqlite3_column_bytes(statement, i))
+			};
 
-		if (text != NULL)
-			r = value(argument,
-				  view_make(text, (size_t)sqlite3_column_bytes(statement, 0)));
-	}
+			if (text != NULL)
+				r = value(argument, &cell);
+		}
 	if (r < 0 || state == SQLITE_DONE)
 		return r;
 	return error_set(err, state == SQLITE_INTERRUPT ? -ETIMEDOUT : -EIO, "%s",
@@ -115,6 +119,7 @@ const struct driver proxymap_driver = {
 	.name = "sqlite",
 	.hosts_setting = "",
 	.one_connection = true,
+	.one_column = true,
 	.open = sqlite_driver_open,
 	.templates = driver_sql_templates,
 	.connect = sqlite_driver_connect,

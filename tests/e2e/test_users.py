@@ -1,0 +1,174 @@
+"""Users and passwords in databases and directories, by the files that Dovecot has for them."""
+import imaplib
+import unittest
+
+from peers import MariaDb, PostgreSql, Slapd
+from posta import Instance, message, wait_until
+
+# As postfixadmin and its kin have it.
+SQL = """
+CREATE TABLE mailbox (username VARCHAR(255) PRIMARY KEY, password VARCHAR(255), name VARCHAR(255), maildir VARCHAR(255), nologin VARCHAR(5),
+ nets VARCHAR(255));
+INSERT INTO mailbox VALUES ('carol@sql.test', '{PLAIN}carols secret', 'carol@sql.test', 'c', NULL, NULL),
+ ('dave@sql.test', '{PLAIN}daves:secret', 'dave@sql.test', 'd', '0', '10.0.0.0/8,127.0.0.1'),
+ ('far@sql.test', '{PLAIN}secret', 'far@sql.test', 'f', NULL, '192.0.2.0/24'),
+ ('off@sql.test', '{PLAIN}secret', 'off@sql.test', 'o', 'Y', NULL), ('nick@sql.test', '{PLAIN}nicks', 'carol@sql.test', 'c', NULL, NULL),
+ ('proxied@sql.test', '{PLAIN}secret', 'proxied@sql.test', 'p', NULL, NULL), ('bare@sql.test', 'no hash', 'bare@sql.test', 'b', NULL, NULL),
+ ('denied@sql.test', '{PLAIN}secret', 'denied@sql.test', 'x', NULL, NULL);
+"""
+LDIF = """dn: dc=test
+objectClass: dcObject
+objectClass: organization
+o: test
+dc: test
+
+dn: uid=erin,dc=test
+objectClass: account
+objectClass: mailThing
+uid: erin
+mail: erin@ldap.test
+userPassword: {PLAIN}erins secret
+
+dn: uid=frank,dc=test
+objectClass: account
+objectClass: mailThing
+uid: frank
+mail: frank@ldap.test
+mail: frank2@ldap.test
+userPassword: {PLAIN}franks
+"""
+
+
+class Users:
+    def login(self, name, password, suite=None):
+        """OK, NO, or what comes with NO."""
+        suite = suite or self.suite
+        with imaplib.IMAP4_SSL(suite.address, suite.port(993), ssl_context=suite.tls_context(), timeout=30) as client:
+            try:
+                return client.login(name.replace("\\", "\\\\").replace('"', '\\"'), password)[0]
+            except imaplib.IMAP4.error as refused:
+                return "UNAVAILABLE" if "UNAVAILABLE" in str(refused) else "NO"
+
+    def start(self, passwords, users, domain, **main):
+        self.suite = Instance(main=dict({
+            "mailbox_passwords": f"hash:$config_directory/passwords dovecot-passdb:{passwords}",
+            "mailbox_users": f"hash:$config_directory/users dovecot-userdb:{users}", "virtual_mailbox_domains": f"example.test {domain}",
+            "auth_failures_max": "100", "table_server_timeout": "5s"}, **main))
+        self.addCleanup(self.suite.close)
+
+    def delivered(self, sender, name, subject, password):
+        with self.suite.smtp(25) as client:
+            client.sendmail(sender, [name], message(subject=subject))
+
+        def found():
+            with imaplib.IMAP4_SSL("127.0.0.1", self.suite.port(993), ssl_context=self.suite.tls_context(), timeout=30) as client:
+                client.login(name, password)
+                client.select()
+                return client.search(None, f'(SUBJECT "{subject}")')[1][0]
+        wait_until(found, what=f"{subject} for {name}")
+
+
+class SqlUsers(Users):
+    def test_users(self):
+        file = self.peer.write("dovecot-sql.conf.ext", f"""
+# Users of a database
+driver = {self.driver}
+connect = host=127.0.0.1 port={self.peer.port} dbname={self.database} user=mail password=it's
+default_pass_scheme = SHA512-CRYPT
+password_query = SELECT name AS user, password, nologin, nets AS allow_nets, \\
+  CASE username WHEN 'proxied@sql.test' THEN 'Y' END AS proxy FROM mailbox WHERE username = '%Lu'
+user_query = SELECT '*:storage=1G' AS quota_rule FROM mailbox WHERE username = '%n@%d' AND name = '%u'
+iterate_query = SELECT username AS user FROM mailbox
+""")
+        self.start(file, file, "sql.test", auth_denied_users="inline:{ { denied@sql.test = yes } }")
+        self.assertEqual(self.login("alice@example.test", "correct-horse-7"), "OK")
+        self.assertEqual(self.login("carol@sql.test", "carols secret"), "OK")
+        self.assertEqual(self.login("Carol@SQL.test", "carols secret"), "OK")
+        self.assertEqual(self.login("dave@sql.test", "daves:secret"), "OK")
+        self.assertEqual(self.login("nick@sql.test", "nicks"), "OK")
+        self.suite.wait_log(r"auth\[.*login: user=<carol@sql\.test>.*method=PLAIN")
+        for name, password in (("carol@sql.test", "wrong"), ("carol@sql.test", "daves:secret"), ("far@sql.test", "secret"),
+                               ("off@sql.test", "secret"), ("proxied@sql.test", "secret"), ("bare@sql.test", "no hash"),
+                               ("denied@sql.test", "secret"), ("nobody@sql.test", "secret"), ("nick@sql.test", "carols secret"),
+                               ("x' OR '1'='1", "carols secret"), ("carol@sql.test' -- ", "carols secret"), ("%", "x"),
+                               ("x\\' OR 1=1 -- ", "carols secret"), ("carol@sql.test\\", "carols secret")):
+            with self.subTest(name=name, password=password):
+                self.assertEqual(self.login(name, password), "NO")
+        self.suite.wait_log(r"login failed \(allow_nets does not have the client's address\): user=<far@sql\.test>")
+        self.suite.wait_log(r"login failed \(nologin\): user=<off@sql\.test>")
+        # Two users in turn, from one address: nobody gets the other, also not what is remembered of it.
+        for _ in range(10):
+            self.assertEqual(self.login("carol@sql.test", "carols secret"), "OK")
+            self.assertEqual(self.login("dave@sql.test", "daves:secret"), "OK")
+            self.assertEqual(self.login("dave@sql.test", "carols secret"), "NO")
+            self.assertEqual(self.login("carol@sql.test", "daves:secret"), "NO")
+        self.delivered("s@client.test", "carol@sql.test", "for carol", "carols secret")
+        self.delivered("s@client.test", "dave@sql.test", "for dave", "daves:secret")
+        with self.suite.smtp(25) as client:
+            client.mail("s@client.test")
+            self.assertEqual(client.rcpt("nobody@sql.test")[0], 550)
+        # A server that does not answer: nobody is unknown, no password is wrong.
+        self.peer.kill()
+        self.assertEqual(self.login("carol@sql.test", "carols secret"), "UNAVAILABLE")
+        self.assertEqual(self.login("alice@example.test", "correct-horse-7"), "OK")
+        with self.suite.smtp(25) as client:
+            client.mail("s@client.test")
+            self.assertEqual(client.rcpt("nobody@sql.test")[0], 451)
+        self.peer.start()
+        wait_until(lambda: self.login("carol@sql.test", "carols secret") == "OK", 30, "a login by the server that is back")
+
+
+class MariaDbUsers(SqlUsers, unittest.TestCase):
+    driver, database = "mysql", "mail"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.peer = MariaDb("DROP TABLE IF EXISTS mailbox;\n" + "\n".join(
+            " ".join(statement.split("\n")) + ";" for statement in SQL.split(";") if statement.strip()) + "\n")
+        cls.addClassCleanup(cls.peer.close)
+
+
+class PostgreSqlUsers(SqlUsers, unittest.TestCase):
+    driver, database = "pgsql", "postgres"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.peer = PostgreSql(SQL)
+        cls.addClassCleanup(cls.peer.close)
+
+
+class LdapUsers(Users, unittest.TestCase):
+    def test_users(self):
+        self.peer = Slapd(LDIF)
+        self.addCleanup(self.peer.close)
+        file = self.peer.write("dovecot-ldap.conf.ext", f"""
+uris = ldap://127.0.0.1:{self.peer.port}
+dn = cn=admin,dc=test
+dnpass = it's
+base = dc=test
+scope = subtree
+pass_filter = (&(objectClass=mailThing)(mail=%u))
+pass_attrs = mail=user,userPassword=password,=allow_nets=127.0.0.0/8
+user_filter = (&(objectClass=mailThing)(mail=%u))
+user_attrs = uid=nick,=quota_rule=*:bytes=1000000
+""")
+        binding = self.peer.write("bind.conf.ext", f"uris = ldap://127.0.0.1:{self.peer.port}\nbase = dc=test\nauth_bind = yes\n")
+        self.start(file, file, "ldap.test")
+        self.assertEqual(self.login("erin@ldap.test", "erins secret"), "OK")
+        self.assertEqual(self.login("frank2@ldap.test", "franks"), "OK")
+        self.suite.wait_log(r"auth\[.*login: user=<frank@ldap\.test>")
+        for name, password in (("erin@ldap.test", "franks"), ("*", "erins secret"), ("*@ldap.test", "erins secret"),
+                               ("erin@ldap.test)(mail=*", "erins secret"), ("e*@ldap.test", "erins secret"), ("nobody@ldap.test", "x")):
+            with self.subTest(name):
+                self.assertEqual(self.login(name, password), "NO")
+        self.delivered("s@client.test", "erin@ldap.test", "for erin", "erins secret")
+        self.peer.kill()
+        self.assertEqual(self.login("erin@ldap.test", "erins secret"), "UNAVAILABLE")
+        # What the file asks for and is not done here is said, and nobody gets in by it.
+        with Instance(main={"mailbox_passwords": f"dovecot-passdb:{binding}", "auth_failures_max": "100"}) as suite:
+            self.assertEqual(self.login("erin@ldap.test", "erins secret", suite), "UNAVAILABLE")
+            suite.wait_log(r"proxymap\[.*auth_bind = yes is not to be had here")
+
+
+if __name__ == "__main__":
+    unittest.main()
