@@ -12,7 +12,11 @@
 #include "base/random.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "services/clients.h"
 #include "table/table.h"
+
+/* As proxymap has it in the place of a password. */
+#define BIND_SCHEME "{LDAP-BIND}"
 
 /* What passwords of users who do not exist are checked against, to take the same time. */
 static struct str nobody_hash;
@@ -67,6 +71,17 @@ static enum verdict refuse_slowly(struct view password)
 
 /* ---- against a stored hash ---- */
 
+/* "{LDAP-BIND}table key": the directory says whether the password is right. */
+static int check_elsewhere(struct view password, const char *stored, struct error *why)
+{
+	struct view rest = view_from(view_of(stored), strlen(BIND_SCHEME));
+	size_t space = view_find_byte(rest, ' ');
+
+	return proxymap_verify(view_first(rest, space),
+			       view_from(rest, space == VIEW_NOT_FOUND ? rest.len : space + 1),
+			       password, why);
+}
+
 static enum verdict check_stored(const char *user, const char *stored, struct view password,
 				 struct error *why)
 {
@@ -74,7 +89,13 @@ static enum verdict check_stored(const char *user, const char *stored, struct vi
 
 	if (cache_knows(user, stored, password))
 		return LOGIN_RIGHT;
-	r = check_hash(password, stored, why);
+	if (view_starts(view_of(stored), VIEW(BIND_SCHEME))) {
+		r = check_elsewhere(password, stored, why);
+		if (r < 0)
+			return LOGIN_TEMPORARY;
+	} else {
+		r = check_hash(password, stored, why);
+	}
 	if (r < 0) {
 		log_warning("user %s cannot log in: %s", user, why->text);
 		return refuse_slowly(password);

@@ -189,6 +189,7 @@ void database_add(struct view table)
 		return;
 	db = mem_new(struct database);
 	WAITLIST_INIT(&db->places);
+	db->kind.name = mem_strndup(table.data, table.len);
 	map_put(databases, table, db);
 	if (database_open(db, table, &err) < 0) {
 		log_warning("%.*s: %s", VIEW_ARG(table), err.text);
@@ -206,6 +207,7 @@ static void database_free(struct database *db)
 	matchlist_close(db->domains);
 	settings_free(db->settings);
 	free(db->problem);
+	free(db->kind.name);
 	free(db);
 }
 
@@ -344,23 +346,55 @@ static int database_wants(struct database *db, struct view key, struct error *er
 	return r < 0 ? error_set(err, r, "its domains cannot be looked up") : r;
 }
 
+static int database_find(struct view table, struct database **db, struct error *err)
+{
+	*db = databases != NULL ? map_get(databases, table) : NULL;
+	if (*db == NULL)
+		return error_set(err, -EACCES, "this table is not configured");
+	return (*db)->problem != NULL ? error_set(err, -EAGAIN, "%s", (*db)->problem) : 0;
+}
+
 int database_ask(struct view table, struct view key, struct str *value, struct error *err)
 {
-	struct database *db = databases != NULL ? map_get(databases, table) : NULL;
 	struct database_job job = { .key = key, .value = value };
-	int r;
+	struct database *db;
+	int r = database_find(table, &db, err);
 
-	if (db == NULL)
-		return error_set(err, -EACCES, "this table is not configured");
-	if (db->problem != NULL)
-		return error_set(err, -EAGAIN, "%s", db->problem);
-	r = database_wants(db, key, err);
-	if (r <= 0 || !database_key_suits(&db->kind, key))
-		return MIN(r, 0);
+	if (r == 0)
+		r = database_wants(db, key, err);
+	if (r <= 0)
+		return r;
+	/* The server is asked when there is a password. */
+	if (db->kind.fields != NULL && db->kind.fields->bind_template != NULL) {
+		database_append_bind(&db->kind, key, value);
+		return 1;
+	}
+	if (!database_key_suits(&db->kind, key))
+		return 0;
 	job.kind = &db->kind;
 	job.deadline = clock_after(param.table_server_timeout);
 	r = database_run(db, &job);
 	if (r < 0)
 		return error_set(err, -EAGAIN, "%s", job.err.text);
 	return value->len > 0;
+}
+
+int database_verify(struct view table, struct view key, struct view password, struct error *err)
+{
+	_cleanup_(str_free) struct str unused = STR_EMPTY;
+	struct database_job job = { .key = key, .password = password, .value = &unused };
+	struct database *db;
+	int r = database_find(table, &db, err);
+
+	if (r == 0 && (db->kind.fields == NULL || !db->kind.fields->binds))
+		r = error_set(err, -EINVAL, "this table's server checks no passwords");
+	if (r == 0)
+		r = database_wants(db, key, err);
+	/* Without a password a server of LDAP takes everybody for nobody: that is no success. */
+	if (r <= 0 || password.len == 0 || view_find_byte(password, '\0') != VIEW_NOT_FOUND)
+		return MIN(r, 0);
+	job.kind = &db->kind;
+	job.deadline = clock_after(param.table_server_timeout);
+	r = database_run(db, &job);
+	return r < 0 ? error_set(err, -EAGAIN, "%s", job.err.text) : r;
 }

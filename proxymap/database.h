@@ -27,6 +27,8 @@ const char *const *database_files(size_t *count);
 bool databases_exist(void);
 /* As server_ask(). The key is folded to lower case already where it has to be. */
 int database_ask(struct view table, struct view key, struct str *value, struct error *err);
+/* Whether the table's server takes the password. 1, 0, or a negative errno with a reason. Waits. */
+int database_verify(struct view table, struct view key, struct view password, struct error *err);
 void databases_close(void);
 
 #endif

@@ -92,6 +92,11 @@ static int job_add_fixed_fields(struct database_job *job)
 	return r;
 }
 
+void database_append_bind(const struct database_kind *kind, struct view key, struct str *value)
+{
+	str_printf(value, "\tpassword=" DOVECOT_BIND_SCHEME "%s %.*s", kind->name, VIEW_ARG(key));
+}
+
 static int job_take_value(void *argument, const struct driver_cell *cell)
 {
 	struct database_job *job = argument;
@@ -135,7 +140,38 @@ static int job_ask(struct database_job *job, struct str questions[DRIVER_TEMPLAT
 
 	if (r == 0 && kind->fields != NULL && job->value->len > 0)
 		r = job_add_fixed_fields(job);
+	if (r == 0 && kind->fields != NULL && kind->fields->binds && job->value->len > 0)
+		database_append_bind(kind, job->key, job->value);
 	return r;
+}
+
+static int job_expand(struct database_job *job, int number, const char *template,
+		      struct str *question)
+{
+	struct escaping escaping = { job, number };
+
+	return expand_question(view_of(template), job->key, job_escape, &escaping, question);
+}
+
+/* 1 the password is right, 0 it is not. */
+static int job_verify(struct database_job *job, struct str questions[DRIVER_TEMPLATES_MAX])
+{
+	const struct database_kind *kind = job->kind;
+	_cleanup_(str_free) struct str who = STR_EMPTY;
+	const char *name = kind->fields->bind_template;
+	int r = 1;
+
+	if (name != NULL) {
+		/* As a part of a name, which is what the last of the templates is too. */
+		r = job_expand(job, DRIVER_TEMPLATES_MAX - 1, name, &who);
+	} else {
+		for (int i = 0; i < DRIVER_TEMPLATES_MAX && r > 0; i++)
+			r = job_expand(job, i, kind->templates[i], &questions[i]);
+	}
+	return r <= 0 ? r
+		      : kind->driver->verify(job->connection, questions,
+					     name != NULL ? str_cstr(&who) : NULL, job->password,
+					     job->deadline, &job->err);
 }
 
 int database_job_run(void *argument)
@@ -153,11 +189,12 @@ int database_job_run(void *argument)
 			driver->connect(job->kind->own, &job->host, job->deadline, &job->err);
 	if (job->connection == NULL)
 		return clock_now() >= job->deadline ? -ETIMEDOUT : -EIO;
-	r = job_ask(job, questions);
+	r = job->password.data != NULL ? job_verify(job, questions) : job_ask(job, questions);
 	if (r < 0)
 		str_clear(job->value);
 	/* What is given up in the middle may leave an answer that the next one would get. */
-	if (r == -EIO || r == -ETIMEDOUT || (r < 0 && !driver->one_connection)) {
+	if (r == -EIO || r == -ETIMEDOUT || job->password.data != NULL ||
+	    (r < 0 && !driver->one_connection)) {
 		driver->disconnect(job->connection);
 		job->connection = NULL;
 	}

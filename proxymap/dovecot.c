@@ -239,6 +239,21 @@ static void ldap_rename(struct settings *settings)
 	settings_set(settings, "dereference", VIEW("0"));
 }
 
+/* "uid=%n,ou=people,dc=test": with it nobody is searched. */
+static int ldap_take_bind_name(struct settings *settings, struct dovecot_fields *fields,
+			       struct error *err)
+{
+	const char *name = settings_text(settings, "auth_bind_userdn", "");
+	_cleanup_(str_free) struct str ours = STR_EMPTY;
+
+	if (name[0] == '\0')
+		return 0;
+	if (dovecot_template(view_of(name), &ours, err) < 0)
+		return -EINVAL;
+	fields->bind_template = str_take(&ours);
+	return 0;
+}
+
 static int ldap_translate(struct settings *settings, bool passwords, const char **type,
 			  struct dovecot_fields *fields, struct error *err)
 {
@@ -252,9 +267,10 @@ static int ldap_translate(struct settings *settings, bool passwords, const char 
 	int r;
 
 	*type = "ldap";
-	if (passwords && settings_flag(settings, "auth_bind", false))
-		return error_set(err, -ENOTSUP, "auth_bind = yes is not to be had here");
 	ldap_rename(settings);
+	fields->binds = passwords && settings_flag(settings, "auth_bind", false);
+	if (fields->binds && ldap_take_bind_name(settings, fields, err) < 0)
+		return -EINVAL;
 	r = ldap_take_attributes(settings, list, fields, err);
 	if (r == 0)
 		r = translate(settings, "query_filter", filter, err);

@@ -9,6 +9,8 @@
 #include "settings.h"
 
 #define DOVECOT_FIELDS_MAX 40
+/* In the place of a password where the server checks it; the table and the key follow. */
+#define DOVECOT_BIND_SCHEME "{LDAP-BIND}"
 
 /* What becomes of a result: "\tname=value" for each field, as lib/user reads it. */
 struct dovecot_fields {
@@ -22,7 +24,9 @@ struct dovecot_fields {
 		char *field, *template;
 	} fixed[DOVECOT_FIELDS_MAX];
 	size_t fixed_count;
-	const char *scheme; /* of a password that names none; NULL: these are no passwords */
+	bool binds;	     /* the server itself checks passwords: it is bound to as the user */
+	char *bind_template; /* the name to bind as; NULL: it is searched */
+	const char *scheme;  /* of a password that names none; NULL: these are no passwords */
 };
 
 /*

@@ -59,6 +59,13 @@ struct driver {
 	int (*ask)(void *connection, const struct str questions[DRIVER_TEMPLATES_MAX],
 		   msec_t deadline, driver_value *value, void *argument, struct error *err);
 	void (*disconnect)(void *connection);
+	/*
+	 * Whether the server takes this password: of the entry with the name `who` or, where that is
+	 * NULL, of the one that the questions find. 1, 0, or as `ask`. The connection is not to be
+	 * used again. NULL: the driver's servers know no passwords.
+	 */
+	int (*verify)(void *connection, const struct str questions[DRIVER_TEMPLATES_MAX],
+		      const char *who, struct view password, msec_t deadline, struct error *err);
 };
 
 /* The name under which a module has its struct driver. */

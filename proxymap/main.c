@@ -42,20 +42,54 @@ static int answer_table(struct ipc *ipc, const struct msg_table_ask *question)
 			.reason = r < 0 ? view_of(err.text) : VIEW_NONE);
 }
 
+/* For auth alone: the password of a user, to whom a directory is asked to listen. */
+static int answer_password(struct ipc *ipc, const struct msg_table_verify *question)
+{
+	_cleanup_(str_free) struct str table = STR_EMPTY, key = STR_EMPTY;
+	_cleanup_(str_wipe) struct str password = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int r;
+
+	str_append(&table, question->table);
+	str_append(&key, question->key);
+	str_append(&password, question->password);
+	mem_wipe((void *)(uintptr_t)question->password.data, question->password.len);
+	if (permit_has(str_view(&table)))
+		r = database_verify(str_view(&table), str_view(&key), str_view(&password), &err);
+	else
+		r = error_set(&err, -EACCES, "nothing permits this table (proxy_read_maps)");
+	if (r < 0)
+		log_warning("%s: %s", str_cstr(&table), err.text);
+	return ipc_send(ipc, table_answered,
+			.outcome = r < 0    ? TABLE_FAILED
+				   : r == 0 ? TABLE_NOT_FOUND
+					    : TABLE_FOUND,
+			.reason = r < 0 ? view_of(err.text) : VIEW_NONE);
+}
+
+static int proxymap_answer(struct ipc *ipc, struct message *m)
+{
+	switch (m->type) {
+	case MSG_table_ask:
+		return answer_table(ipc, &m->table_ask);
+	case MSG_table_verify:
+		return answer_password(ipc, &m->table_verify);
+	default:
+		log_warning("a client sent %s, which is no question", message_name(m->type));
+		message_close_fd(m);
+		return -EBADMSG;
+	}
+}
+
 static void proxymap_serve(struct ipc *ipc)
 {
 	struct message m;
 
 	while (ipc_next_request(ipc, &m) == 0) {
-		if (m.type != MSG_table_ask) {
-			log_warning("a client sent %s, which is no question", message_name(m.type));
-			message_close_fd(&m);
-			return;
-		}
 		/* Settings are read anew by a successor; this one is still answered. */
 		if (table_any_changed())
 			daemon_retire();
-		if (answer_table(ipc, &m.table_ask) < 0 || ipc_flush(ipc) < 0)
+		if (proxymap_answer(ipc, &m) < 0 || ipc_flush(ipc) < 0)
 			return;
 	}
 }

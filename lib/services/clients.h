@@ -84,6 +84,8 @@ int filter_policy_ask(const struct msg_policy_ask *question, struct str *action)
  * or a negative errno: nobody knows.
  */
 int proxymap_ask(struct view table, struct view key, struct str *value, struct error *err);
+/* Whether a directory takes this user's password: 1, 0, or a negative errno. Waits. */
+int proxymap_verify(struct view table, struct view key, struct view password, struct error *err);
 
 /* ---- other people's servers ---- */
 

@@ -35,7 +35,13 @@ void user_use_own_ids(struct user *user);
 int password_check_scram(struct view hash, struct view password, struct error *err);
 /* Appends that form, with a fresh salt. -EINVAL: the password has other characters than ASCII's. */
 int password_hash_scram(struct view password, struct str *hash, struct error *err);
-/* A salted or plain digest: 1 equal, 0 not, -EINVAL. `encoded` is base64 of digest and salt. */
+/* "$argon2id$v=19$m=65536,t=3,p=1$...", "$1$salt$rounds$hex": 1 right, 0 wrong, -EINVAL. */
+int password_check_argon2(struct view hash, struct view password, struct error *err);
+int password_check_pbkdf2(struct view hash, struct view password, struct error *err);
+/*
+ * A salted or plain digest: 1 equal, 0 not, -EINVAL. `encoded` is base64 (a plain one: or
+ * hexadecimal) of digest and salt.
+ */
 int password_check_digest(const char *algorithm, bool salted, struct view encoded,
 			  struct view password, struct error *err);
 

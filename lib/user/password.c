@@ -6,8 +6,19 @@
 
 #include "base/encode.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 
-enum kind { KIND_CRYPT, KIND_PLAIN, KIND_DIGEST, KIND_SCRAM, KIND_WEAK };
+enum kind {
+	KIND_CRYPT,
+	KIND_PLAIN,
+	KIND_DIGEST,
+	KIND_SCRAM,
+	KIND_ARGON2,
+	KIND_PBKDF2,
+	KIND_OLD_CRYPT, /* as KIND_CRYPT and KIND_DIGEST, where auth_weak_schemes says so */
+	KIND_OLD_DIGEST,
+	KIND_WEAK
+};
 
 static const struct scheme {
 	const char *name;
@@ -20,6 +31,9 @@ static const struct scheme {
 	{ "SHA512-CRYPT", KIND_CRYPT, NULL, false },
 	{ "SHA256-CRYPT", KIND_CRYPT, NULL, false },
 	{ "BLF-CRYPT", KIND_CRYPT, NULL, false },
+	{ "ARGON2I", KIND_ARGON2, NULL, false },
+	{ "ARGON2ID", KIND_ARGON2, NULL, false },
+	{ "PBKDF2", KIND_PBKDF2, NULL, false },
 	{ "PLAIN", KIND_PLAIN, NULL, false },
 	{ "CLEAR", KIND_PLAIN, NULL, false },
 	{ "CLEARTEXT", KIND_PLAIN, NULL, false },
@@ -28,20 +42,20 @@ static const struct scheme {
 	{ "SSHA512", KIND_DIGEST, "SHA512", true },
 	{ "SHA256", KIND_DIGEST, "SHA256", false },
 	{ "SHA512", KIND_DIGEST, "SHA512", false },
-	{ "DES-CRYPT", KIND_WEAK, NULL, false },
-	{ "MD5", KIND_WEAK, NULL, false },
-	{ "MD5-CRYPT", KIND_WEAK, NULL, false },
-	{ "PLAIN-MD5", KIND_WEAK, NULL, false },
-	{ "LDAP-MD5", KIND_WEAK, NULL, false },
-	{ "SMD5", KIND_WEAK, NULL, false },
+	{ "SCRAM-SHA-256", KIND_SCRAM, NULL, false },
+	{ "DES-CRYPT", KIND_OLD_CRYPT, NULL, false },
+	{ "MD5", KIND_OLD_CRYPT, NULL, false },
+	{ "MD5-CRYPT", KIND_OLD_CRYPT, NULL, false },
+	{ "PLAIN-MD5", KIND_OLD_DIGEST, "MD5", false },
+	{ "LDAP-MD5", KIND_OLD_DIGEST, "MD5", false },
+	{ "SMD5", KIND_OLD_DIGEST, "MD5", true },
+	{ "SHA", KIND_OLD_DIGEST, "SHA1", false },
+	{ "SHA1", KIND_OLD_DIGEST, "SHA1", false },
 	{ "CRAM-MD5", KIND_WEAK, NULL, false },
 	{ "DIGEST-MD5", KIND_WEAK, NULL, false },
 	{ "HMAC-MD5", KIND_WEAK, NULL, false },
-	{ "SCRAM-SHA-256", KIND_SCRAM, NULL, false },
 	{ "NTLM", KIND_WEAK, NULL, false },
 	{ "LANMAN", KIND_WEAK, NULL, false },
-	{ "SHA", KIND_WEAK, NULL, false },
-	{ "SHA1", KIND_WEAK, NULL, false },
 };
 
 /* How crypt(3) begins a hash that takes real work to guess. */
@@ -79,6 +93,8 @@ static int scheme_split(const char *stored, const struct scheme **scheme, struct
 
 static int check_crypt_hash(struct view hash, struct error *err)
 {
+	if (param.auth_weak_schemes)
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(strong_prefixes); i++)
 		if (view_starts(hash, view_of(strong_prefixes[i])))
 			return 0;
@@ -101,7 +117,9 @@ int password_check_scheme(const char *stored, struct error *err)
 
 	if (r < 0)
 		return r;
-	if (scheme->kind == KIND_WEAK)
+	if (scheme->kind == KIND_WEAK ||
+	    (!param.auth_weak_schemes &&
+	     (scheme->kind == KIND_OLD_CRYPT || scheme->kind == KIND_OLD_DIGEST)))
 		return error_set(err, -EINVAL,
 				 "the password scheme {%s} is too quick to guess: set the password "
 				 "anew",
@@ -147,7 +165,12 @@ int password_check(struct view password, const char *stored, struct error *err)
 	switch (scheme->kind) {
 	case KIND_PLAIN:
 		return secret_equal(password, hash) ? 1 : 0;
+	case KIND_ARGON2:
+		return password_check_argon2(hash, password, err);
+	case KIND_PBKDF2:
+		return password_check_pbkdf2(hash, password, err);
 	case KIND_DIGEST:
+	case KIND_OLD_DIGEST:
 		return password_check_digest(scheme->digest, scheme->salted, hash, password, err);
 	case KIND_SCRAM:
 		return password_check_scram(hash, password, err);

@@ -17,7 +17,11 @@ int password_check_digest(const char *algorithm, bool salted, struct view encode
 	const EVP_MD *md = EVP_get_digestbyname(algorithm);
 	unsigned len = 0;
 
-	if (md == NULL || base64_decode(&stored, encoded) < 0)
+	/* Hexadecimal is told by its length: no base64 of a digest is as long. */
+	bool is_hex = md != NULL && encoded.len == 2 * (size_t)EVP_MD_get_size(md);
+
+	if (md == NULL ||
+	    (is_hex ? hex_decode(&stored, encoded) : base64_decode(&stored, encoded)) < 0)
 		return error_set(err, -EINVAL, "the stored password is no base64 of a %s digest",
 				 algorithm);
 

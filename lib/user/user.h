@@ -84,8 +84,9 @@ int user_group_id_of(const char *name, gid_t *gid);
 
 /*
  * Schemes: CRYPT and a bare hash of crypt(3) ($y$, $gy$, $7$, $6$, $5$, $2b$ ...), SHA512-CRYPT,
- * SHA256-CRYPT, BLF-CRYPT, PLAIN, SCRAM-SHA-256, and SSHA, SSHA256, SSHA512, SHA256, SHA512 in base64. What is
- * quick to guess (DES, MD5, unsalted SHA1) is refused. "", "*" and "!..." lock the user: no password
+ * SHA256-CRYPT, BLF-CRYPT, ARGON2I, ARGON2ID, PBKDF2, PLAIN, SCRAM-SHA-256, and SSHA, SSHA256, SSHA512,
+ * SHA256, SHA512 in base64. What is quick to guess (DES, MD5, unsalted SHA1) is refused unless
+ * auth_weak_schemes is set. "", "*" and "!..." lock the user: no password
  * is right.
  */
 #define PASSWORD_MAX 512 /* bytes, crypt(3)'s limit */

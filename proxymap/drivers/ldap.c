@@ -233,20 +233,17 @@ static int ldap_driver_secure(struct ldap_connection *c, const struct driver_hos
 	return c->own->start_tls ? ldap_start_tls_s(c->ld, NULL, NULL) : LDAP_SUCCESS;
 }
 
-static int ldap_driver_bind(struct ldap_connection *c, msec_t deadline)
+/* An LDAP_... code. */
+static int ldap_bind_as(struct ldap_connection *c, const char *name, struct view password,
+			msec_t deadline)
 {
-	const struct ldap_settings *own = c->own;
-	struct berval password = { .bv_val = (char *)(uintptr_t)own->bind_password,
-				   .bv_len = strlen(own->bind_password) };
+	struct berval secret = { .bv_val = (char *)(uintptr_t)password.data,
+				 .bv_len = password.len };
 	struct timeval time = ldap_time_left(deadline);
 	LDAPMessage *message = NULL;
 	int id, answer, r;
 
-	/* In version 3 who says nothing is nobody. */
-	if (!own->binds && own->version == 3)
-		return LDAP_SUCCESS;
-	r = ldap_sasl_bind(c->ld, own->binds ? own->bind_dn : "", LDAP_SASL_SIMPLE, &password, NULL,
-			   NULL, &id);
+	r = ldap_sasl_bind(c->ld, name, LDAP_SASL_SIMPLE, &secret, NULL, NULL, &id);
 	if (r != LDAP_SUCCESS)
 		return r;
 	answer = ldap_result(c->ld, id, LDAP_MSG_ALL, &time, &message);
@@ -254,6 +251,17 @@ static int ldap_driver_bind(struct ldap_connection *c, msec_t deadline)
 		return answer == 0 ? LDAP_TIMEOUT : LDAP_SERVER_DOWN;
 	r = ldap_parse_result(c->ld, message, &answer, NULL, NULL, NULL, NULL, 1);
 	return r != LDAP_SUCCESS ? r : answer;
+}
+
+static int ldap_driver_bind(struct ldap_connection *c, msec_t deadline)
+{
+	const struct ldap_settings *own = c->own;
+
+	/* In version 3 who says nothing is nobody. */
+	if (own->version == 3 && (!own->binds || own->bind_dn[0] == '\0'))
+		return LDAP_SUCCESS;
+	return ldap_bind_as(c, own->binds ? own->bind_dn : "",
+			    view_of(own->binds ? own->bind_password : ""), deadline);
 }
 
 static int ldap_driver_begin(struct ldap_connection *c, int fd, const struct driver_host *host,
@@ -342,6 +350,43 @@ static int ldap_driver_ask(void *connection, const struct str questions[DRIVER_T
 			     str_cstr(&questions[LDAP_FILTER]));
 }
 
+static int ldap_driver_verify(void *connection, const struct str questions[DRIVER_TEMPLATES_MAX],
+			      const char *who, struct view password, msec_t deadline,
+			      struct error *err)
+{
+	struct ldap_connection *c = connection;
+	struct ldap_walk walk = { .connection = c,
+				  .deadline = MIN(deadline, clock_after(c->own->timeout)),
+				  .err = err };
+	char *found = NULL;
+	int r = 1;
+
+	if (who == NULL)
+		r = ldap_walk_name(&walk, str_cstr(&questions[LDAP_BASE]),
+				   str_cstr(&questions[LDAP_FILTER]), &found);
+	if (r <= 0)
+		return r;
+	/* A name without a password, or a password without a name, is nobody: and that succeeds. */
+	if (who == NULL)
+		who = found;
+	if (who[0] == '\0' || password.len == 0)
+		r = LDAP_INVALID_CREDENTIALS;
+	else
+		r = ldap_bind_as(c, who, password, walk.deadline);
+	ldap_memfree(found);
+	if (r == LDAP_SUCCESS)
+		return 1;
+	/* Of a name that the template made there may be no entry, or none can be. */
+	if (r == LDAP_INVALID_CREDENTIALS || r == LDAP_INVALID_DN_SYNTAX ||
+	    r == LDAP_NO_SUCH_OBJECT || r == LDAP_INAPPROPRIATE_AUTH)
+		return 0;
+	return error_set(err,
+			 r == LDAP_TIMEOUT	 ? -ETIMEDOUT
+			 : r == LDAP_SERVER_DOWN ? -EIO
+						 : -EPROTO,
+			 "%s", ldap_err2string(r));
+}
+
 const struct driver proxymap_driver = {
 	.name = "ldap",
 	.port = 389,
@@ -352,5 +397,6 @@ const struct driver proxymap_driver = {
 	.connect = ldap_driver_connect,
 	.escape = ldap_driver_escape,
 	.ask = ldap_driver_ask,
+	.verify = ldap_driver_verify,
 	.disconnect = ldap_driver_disconnect,
 };

@@ -41,6 +41,8 @@ struct ldap_walk {
 };
 
 struct timeval ldap_time_left(msec_t deadline);
+/* The name of the one entry that is found. 1; 0: none, or several; or as `ask`. */
+int ldap_walk_name(struct ldap_walk *walk, const char *base, const char *filter, char **name);
 /* As struct driver's `ask`. */
 int ldap_walk_run(struct ldap_walk *walk, const char *base, const char *filter);
 

@@ -205,3 +205,29 @@ int ldap_walk_run(struct ldap_walk *walk, const char *base, const char *filter)
 	}
 	return r;
 }
+
+int ldap_walk_name(struct ldap_walk *walk, const char *base, const char *filter, char **name)
+{
+	struct ldap_connection *c = walk->connection;
+	struct timeval time = ldap_time_left(walk->deadline);
+	static char *no_attributes[] = { (char *)(uintptr_t)LDAP_NO_ATTRS, NULL };
+	LDAPMessage *result = NULL;
+	int id, r = ldap_search_ext(c->ld, base, c->own->scope, filter, no_attributes, 0, NULL,
+				    NULL, &time, 2, &id);
+
+	if (r != LDAP_SUCCESS)
+		return walk_fail(walk, r);
+	r = ldap_result(c->ld, id, LDAP_MSG_ALL, &time, &result);
+	if (r <= 0)
+		return walk_fail(walk, r == 0 ? LDAP_TIMEOUT : LDAP_SERVER_DOWN);
+	ldap_parse_result(c->ld, result, &r, NULL, NULL, NULL, NULL, 0);
+	if (r != LDAP_SUCCESS && r != LDAP_NO_SUCH_OBJECT && r != LDAP_SIZELIMIT_EXCEEDED &&
+	    r != LDAP_REFERRAL)
+		r = walk_fail(walk, r);
+	else if (ldap_count_entries(c->ld, result) != 1)
+		r = 0;
+	else
+		r = (*name = ldap_get_dn(c->ld, ldap_first_entry(c->ld, result))) != NULL;
+	ldap_msgfree(result);
+	return r;
+}

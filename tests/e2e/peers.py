@@ -136,6 +136,8 @@ class PostgreSql(Database):
         run([*NOBODY, self.BIN + "initdb", "-D", self.path("data"), "-N", "-U", "mail", "--auth=scram-sha-256", "-E", "UTF8",
              "--locale=C.UTF-8", f"--pwfile={self.path('password')}"], cwd=self.dir)
         self.start()
+        ready = [self.BIN + "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        wait_until(lambda: subprocess.run(ready).returncode == 0, 30, "a database that is ready")
         run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", "mail", "-d", "postgres",
              "-f", self.write("init.sql", sql)], env=dict(os.environ, PGPASSWORD="it's"))
 

@@ -1,4 +1,5 @@
 """Users and passwords in databases and directories, by the files that Dovecot has for them."""
+import base64
 import imaplib
 import unittest
 
@@ -27,7 +28,7 @@ objectClass: account
 objectClass: mailThing
 uid: erin
 mail: erin@ldap.test
-userPassword: {PLAIN}erins secret
+userPassword: erins secret
 
 dn: uid=frank,dc=test
 objectClass: account
@@ -35,7 +36,7 @@ objectClass: mailThing
 uid: frank
 mail: frank@ldap.test
 mail: frank2@ldap.test
-userPassword: {PLAIN}franks
+userPassword: franks
 """
 
 
@@ -48,6 +49,14 @@ class Users:
                 return client.login(name.replace("\\", "\\\\").replace('"', '\\"'), password)[0]
             except imaplib.IMAP4.error as refused:
                 return "UNAVAILABLE" if "UNAVAILABLE" in str(refused) else "NO"
+
+    def refused(self, name, password, suite=None):
+        """The code of AUTH PLAIN, which lets any name through: 535, or 454 for what cannot be told."""
+        suite = suite or self.suite
+        with suite.smtp(587) as client:
+            client.starttls(context=suite.tls_context())
+            client.ehlo()
+            return client.docmd("AUTH", "PLAIN " + base64.b64encode(f"\0{name}\0{password}".encode()).decode())[0]
 
     def start(self, passwords, users, domain, **main):
         self.suite = Instance(main=dict({
@@ -90,10 +99,11 @@ iterate_query = SELECT username AS user FROM mailbox
         for name, password in (("carol@sql.test", "wrong"), ("carol@sql.test", "daves:secret"), ("far@sql.test", "secret"),
                                ("off@sql.test", "secret"), ("proxied@sql.test", "secret"), ("bare@sql.test", "no hash"),
                                ("denied@sql.test", "secret"), ("nobody@sql.test", "secret"), ("nick@sql.test", "carols secret"),
-                               ("x' OR '1'='1", "carols secret"), ("carol@sql.test' -- ", "carols secret"), ("%", "x"),
-                               ("x\\' OR 1=1 -- ", "carols secret"), ("carol@sql.test\\", "carols secret")):
+                               ("x'OR'1'='1", "carols secret"), ("carol@sql.test'--", "carols secret"), ("%", "x"),
+                               ("x\\'OR/**/1=1#", "carols secret"), ("carol@sql.test\\", "carols secret"), ("x' OR '1'='1", "x"),
+                               ("x'UNION/**/SELECT'carol@sql.test','{PLAIN}x',NULL,NULL,NULL--", "x")):
             with self.subTest(name=name, password=password):
-                self.assertEqual(self.login(name, password), "NO")
+                self.assertEqual(self.refused(name, password), 535)
         self.suite.wait_log(r"login failed \(allow_nets does not have the client's address\): user=<far@sql\.test>")
         self.suite.wait_log(r"login failed \(nologin\): user=<off@sql\.test>")
         # Two users in turn, from one address: nobody gets the other, also not what is remembered of it.
@@ -149,10 +159,15 @@ base = dc=test
 scope = subtree
 pass_filter = (&(objectClass=mailThing)(mail=%u))
 pass_attrs = mail=user,userPassword=password,=allow_nets=127.0.0.0/8
+default_pass_scheme = PLAIN
 user_filter = (&(objectClass=mailThing)(mail=%u))
 user_attrs = uid=nick,=quota_rule=*:bytes=1000000
 """)
-        binding = self.peer.write("bind.conf.ext", f"uris = ldap://127.0.0.1:{self.peer.port}\nbase = dc=test\nauth_bind = yes\n")
+        server = f"uris = ldap://127.0.0.1:{self.peer.port}\nbase = dc=test\nauth_bind = yes\n"
+        # As with Active Directory: a search by an account of its own, then the user's own bind; or a name that is made of the user's.
+        binding = self.peer.write("bind.conf.ext", server + "dn = cn=admin,dc=test\ndnpass = it's\npass_filter = (mail=%u)\n"
+                                  "pass_attrs = mail=user,=allow_nets=127.0.0.1\n")
+        by_name = self.peer.write("name.conf.ext", server + "auth_bind_userdn = uid=%n,dc=test\n")
         self.start(file, file, "ldap.test")
         self.assertEqual(self.login("erin@ldap.test", "erins secret"), "OK")
         self.assertEqual(self.login("frank2@ldap.test", "franks"), "OK")
@@ -160,14 +175,21 @@ user_attrs = uid=nick,=quota_rule=*:bytes=1000000
         for name, password in (("erin@ldap.test", "franks"), ("*", "erins secret"), ("*@ldap.test", "erins secret"),
                                ("erin@ldap.test)(mail=*", "erins secret"), ("e*@ldap.test", "erins secret"), ("nobody@ldap.test", "x")):
             with self.subTest(name):
-                self.assertEqual(self.login(name, password), "NO")
+                self.assertEqual(self.refused(name, password), 535)
         self.delivered("s@client.test", "erin@ldap.test", "for erin", "erins secret")
+        for table in (binding, by_name):
+            with Instance(main={"mailbox_passwords": f"dovecot-passdb:{table}", "mailbox_users": f"dovecot-userdb:{file}",
+                                "auth_failures_max": "100"}) as suite:
+                for _ in range(2):
+                    self.assertEqual(self.login("erin@ldap.test", "erins secret", suite), "OK")
+                    self.assertEqual(self.login("frank@ldap.test", "franks", suite), "OK")
+                for name, password in (("erin@ldap.test", "franks"), ("erin@ldap.test", "erins secre"), ("nobody@ldap.test", "x"),
+                                       ("*@ldap.test", "franks"), ("erin,dc=test@ldap.test", "erins secret"), ("e*", "x")):
+                    self.assertEqual(self.refused(name, password, suite), 535)
+                # A directory takes who says no password for nobody, and that succeeds there.
+                self.assertEqual(self.refused("erin@ldap.test", "", suite), 535)
         self.peer.kill()
         self.assertEqual(self.login("erin@ldap.test", "erins secret"), "UNAVAILABLE")
-        # What the file asks for and is not done here is said, and nobody gets in by it.
-        with Instance(main={"mailbox_passwords": f"dovecot-passdb:{binding}", "auth_failures_max": "100"}) as suite:
-            self.assertEqual(self.login("erin@ldap.test", "erins secret", suite), "UNAVAILABLE")
-            suite.wait_log(r"proxymap\[.*auth_bind = yes is not to be had here")
 
 
 if __name__ == "__main__":

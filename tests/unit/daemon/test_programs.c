@@ -67,6 +67,7 @@ static const struct {
 	{ MSG_dkim_key, U(MAIL) },
 	{ MSG_dkim_sign, U(MAIL) },
 	{ MSG_table_ask, U(SMTPD) | U(MAIL) | U(AGENT) | U(AUTH) },
+	{ MSG_table_verify, U(AUTH) },
 	{ MSG_anvil_event, U(SMTPD) | U(LOGIN) },
 	{ MSG_anvil_login, U(AUTH) },
 	{ MSG_anvil_login_end, U(AUTH) },

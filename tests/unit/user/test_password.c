@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "user/user.h"
 
 /* Hashes of "secret" made with Python's crypt and hashlib. */
@@ -40,6 +41,65 @@ static void known_schemes(void **unused)
 		if (right != 1 || wrong != 0)
 			fail_msg("%s: %d %d %s", hashes_of_secret[i], right, wrong, err.text);
 	}
+}
+
+/* Made with argon2(1) and Python's hashlib. */
+static void costly_schemes(void **unused)
+{
+	static const char *const hashes[] = {
+		"{ARGON2ID}$argon2id$v=19$m=1024,t=2,p=1$c2FsdHNhbHRzYWx0$RGrC2kghhmdFPTu+"
+		"VWYImMCAKqufCVt9PjEVxccoErs",
+		"{ARGON2I}$argon2i$v=19$m=1024,t=2,p=1$c2FsdHNhbHRzYWx0$Sco+PyWo9EHG/"
+		"q2z71SS5BbVLkBzuEAHkIvicdoQX+A",
+		"{PBKDF2}$1$saltsalt$5000$9d0487892cf650c51cd61d0b11d60b9c5114b27e",
+	};
+	static const char *const bad[] = {
+		"{ARGON2ID}$argon2id$v=19$m=1000000,t=3,p=1$c2FsdHNhbHQ$AAAA",
+		"{ARGON2ID}$argon2id$v=19$m=64,t=1000,p=1$c2FsdHNhbHQ$AAAA",
+		"{ARGON2ID}$argon2id$v=19$t=1,p=1$c2FsdHNhbHQ$AAAA",
+		"{ARGON2ID}nonsense",
+		"{PBKDF2}$1$salt$99999999$00",
+		"{PBKDF2}$1$salt$0$0000000000000000000000000000000000000000",
+		"{PBKDF2}$2$salt$1$0000000000000000000000000000000000000000",
+		"{PBKDF2}$1$salt",
+	};
+	struct error err = ERROR_NONE;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(hashes); i++) {
+		assert_int_equal(password_check(VIEW("secret"), hashes[i], &err), 1);
+		assert_int_equal(password_check(VIEW("Secret"), hashes[i], &err), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(password_check(VIEW("secret"), bad[i], &err), -EINVAL);
+}
+
+/* What old sites have is taken where the administrator says so, and only there. */
+static void old_schemes(void **unused)
+{
+	static const char *const hashes[] = {
+		"{PLAIN-MD5}5ebe2294ecd0e0f08eab7690d2a6ee69",
+		"{MD5}$1$salt$ez2vlPGdaLYkJam5pWs/Y1",
+		"{MD5-CRYPT}$1$salt$ez2vlPGdaLYkJam5pWs/Y1",
+		"$1$salt$ez2vlPGdaLYkJam5pWs/Y1",
+		"{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+		"{CRYPT}saHW9GdxihkGQ",
+		"{LDAP-MD5}Xr4ilOzQ4PCOq3aQ0qbuaQ==",
+		"{SHA1}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4",
+	};
+	struct error err = ERROR_NONE;
+
+	(void)unused;
+	param.auth_weak_schemes = true;
+	for (size_t i = 0; i < ARRAY_SIZE(hashes); i++) {
+		print_message("%s\n", hashes[i]);
+		assert_int_equal(password_check(VIEW("secret"), hashes[i], &err), 1);
+		assert_int_equal(password_check(VIEW("Secret"), hashes[i], &err), 0);
+	}
+	assert_int_equal(password_check(VIEW("secret"), "{NTLM}x", &err), -EINVAL);
+	param.auth_weak_schemes = false;
+	for (size_t i = 0; i < ARRAY_SIZE(hashes); i++)
+		assert_int_equal(password_check(VIEW("secret"), hashes[i], &err), -EINVAL);
 }
 
 static void weak_schemes(void **unused)
@@ -179,6 +239,8 @@ int main(void)
 		cmocka_unit_test(scram),
 		cmocka_unit_test(known_schemes),
 		cmocka_unit_test(weak_schemes),
+		cmocka_unit_test(costly_schemes),
+		cmocka_unit_test(old_schemes),
 		cmocka_unit_test(never_matches),
 		cmocka_unit_test(too_long_password),
 		cmocka_unit_test(made_hashes),
