@@ -12,17 +12,6 @@
 #include "base/mem.h"
 #include "tls/internal.h"
 
-const char *tls_take_reason(void)
-{
-	unsigned long code = ERR_get_error();
-	const char *reason = code ? ERR_reason_error_string(code) : NULL;
-
-	ERR_clear_error();
-	if (code && reason == NULL)
-		reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : "unknown reason";
-	return reason;
-}
-
 /* ---- protocol versions ---- */
 
 static const struct version {

@@ -19,13 +19,6 @@
 /* A chain has a few kilobytes. */
 #define PEM_FILE_MAX 1048576
 
-int tls_failed(struct error *err, const char *action, const char *what)
-{
-	const char *reason = tls_take_reason();
-
-	return error_set(err, -EINVAL, "%s %s: %s", action, what, reason ? reason : "failed");
-}
-
 void identity_clear(struct tls_identity *id)
 {
 	EVP_PKEY_free(id->key);

@@ -15,6 +15,8 @@ struct tls_context {
 	unsigned char alpn[1 + ALPN_NAME_MAX]; /* as on the wire: its length first; 0: none */
 };
 
+/* ---- reason.c ---- */
+
 /* The first reason in OpenSSL's queue, or NULL if there is none; empties the queue. */
 const char *tls_take_reason(void);
 /* -EINVAL with "action what: reason": the failure of an OpenSSL call. */
