@@ -1,6 +1,7 @@
 /* Arguments that many commands have: sets of messages, names of mailboxes, flags. */
 #include <errno.h>
 
+#include "base/mem.h"
 #include "session.h"
 
 /* RFC 3501 9, seq-number: one that is not in use is an error. A range may reach beyond the last message. */
@@ -18,24 +19,42 @@ static bool set_is_in_use(const struct imap_set *set, uint32_t total)
 	return true;
 }
 
+void imap_set_take_saved(const struct imap_session *s, struct imap_set *set)
+{
+	imap_set_free(set);
+	set->ranges = mem_new_array(struct imap_range, MAX(s->saved.count, 1));
+	for (size_t i = 0; i < s->saved.count; i++) {
+		uint32_t uid = s->saved.uids[i];
+
+		if (set->count > 0 && set->ranges[set->count - 1].last + 1 == uid)
+			set->ranges[set->count - 1].last = uid;
+		else
+			set->ranges[set->count++] = (struct imap_range){ uid, uid };
+	}
+}
+
 int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **seqs, size_t *count)
 {
 	struct mailbox *box = s->mailbox;
 	uint32_t total = mailbox_count(box);
+	bool uids = s->uid;
 	size_t found = 0;
 
 	/* Never NULL, which means "all" to some functions of the store. */
 	*seqs = mem_new_array(uint32_t, 1);
 	*count = 0;
-	if (!s->uid && !set_is_in_use(set, total)) {
+	if (set->saved) {
+		imap_set_take_saved(s, set);
+		uids = true;
+	} else if (!uids && !set_is_in_use(set, total)) {
 		imap_set_free(set);
 		return imap_syntax_error(s->parser, "Invalid message sequence number");
 	}
-	imap_set_resolve(set, s->uid ? (total ? mailbox_uid(box, total) : 0) : total);
+	imap_set_resolve(set, uids ? (total ? mailbox_uid(box, total) : 0) : total);
 	for (size_t i = 0; i < set->count; i++) {
 		uint32_t first = set->ranges[i].first, last = set->ranges[i].last;
 
-		if (s->uid) {
+		if (uids) {
 			first = mailbox_find_from(box, first);
 			last = last == UINT32_MAX ? total : mailbox_find_from(box, last + 1) - 1;
 		}

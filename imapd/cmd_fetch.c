@@ -200,6 +200,10 @@ static int send_item(struct imap_session *s, uint32_t seq, struct fetch *fetch,
 		str_append_cstr(line, "FLAGS ");
 		imap_append_flags(s, seq, line);
 		return 0;
+	case FETCH_MODSEQ:
+		str_printf(line, "MODSEQ (%llu)",
+			   (unsigned long long)mailbox_modseq(s->mailbox, seq));
+		return 0;
 	case FETCH_INTERNALDATE:
 	case FETCH_SIZE:
 		if (info->uid == 0)
@@ -222,12 +226,27 @@ static bool has_item(const struct fetch *fetch, enum fetch_kind kind)
 	return false;
 }
 
+/* CHANGEDSINCE: what is left of the messages, in place. */
+static size_t fetch_leave_unchanged(struct imap_session *s, const struct fetch *fetch,
+				    uint32_t *seqs, size_t count)
+{
+	size_t kept = 0;
+
+	if (!fetch->changed_since)
+		return count;
+	for (size_t i = 0; i < count; i++)
+		if (mailbox_modseq(s->mailbox, seqs[i]) > fetch->modseq)
+			seqs[kept++] = seqs[i];
+	return kept;
+}
+
 /* Can anything but flags and UID be had of it? Of messages that are gone, nothing is told. */
 static bool is_readable(struct imap_session *s, uint32_t seq, const struct fetch *fetch,
 			struct message_info *info)
 {
 	for (size_t i = 0; i < fetch->count; i++)
-		if (fetch->items[i].kind != FETCH_UID && fetch->items[i].kind != FETCH_FLAGS)
+		if (fetch->items[i].kind != FETCH_UID && fetch->items[i].kind != FETCH_FLAGS &&
+		    fetch->items[i].kind != FETCH_MODSEQ)
 			return mailbox_info(s->mailbox, seq, info) == 0;
 	return true;
 }
@@ -253,6 +272,9 @@ static int fetch_send_message(struct imap_session *s, uint32_t seq, struct fetch
 		separator = " ";
 		r = send_item(s, seq, fetch, &fetch->items[i], &info, line);
 	}
+	if (tell_flags && s->condstore && !has_item(fetch, FETCH_MODSEQ))
+		str_printf(line, " MODSEQ (%llu)",
+			   (unsigned long long)mailbox_modseq(s->mailbox, seq));
 	if (tell_flags && !has_item(fetch, FETCH_FLAGS)) {
 		str_append_cstr(line, " FLAGS ");
 		imap_append_flags(s, seq, line);
@@ -268,9 +290,7 @@ static int fetch_send_message(struct imap_session *s, uint32_t seq, struct fetch
 static int mark_seen(struct imap_session *s, const struct fetch *fetch, const uint32_t *seqs,
 		     size_t count, struct flag_result *result)
 {
-	struct flag_change seen = { .operation = FLAGS_ADD,
-				    .flags = FLAG_SEEN,
-				    .unchanged_since = UINT64_MAX };
+	struct flag_change seen = { .operation = FLAGS_ADD, .flags = FLAG_SEEN };
 	bool reads = false;
 	uint32_t *unseen;
 	size_t found = 0;
@@ -327,16 +347,19 @@ int imap_command_fetch(struct imap_session *s)
 {
 	struct fetch *fetch = mem_new(struct fetch); /* too large for the stack of a task */
 	struct flag_result seen = { 0 };
-	struct imap_set set = { NULL, 0 };
+	struct imap_set set = { 0 };
 	uint32_t *seqs = NULL;
 	size_t count = 0;
 	int r = fetch_parse_arguments(s, &set, fetch);
 
+	if (r == 0 && fetch->vanished)
+		r = imap_send_vanished(s, &set, fetch->modseq);
 	if (r < 0)
 		imap_set_free(&set);
 	else
 		r = imap_resolve_set(s, &set, &seqs, &count);
 	if (r == 0) {
+		count = fetch_leave_unchanged(s, fetch, seqs, count);
 		/* A full disk keeps nobody from reading. */
 		if (mark_seen(s, fetch, seqs, count, &seen) == -ESTALE)
 			r = -ESTALE;

@@ -1,4 +1,5 @@
 /* CAPABILITY, NOOP, LOGOUT, ID, ENABLE: what needs no mailbox; and leaving the selected one. */
+#include "base/mem.h"
 #include "conf/conf.h"
 #include "fetch.h"
 
@@ -45,9 +46,24 @@ int imap_command_id(struct imap_session *s)
 	return r < 0 ? r : imap_ok(s, "ID completed.");
 }
 
-/* RFC 5161: nothing that is there needs to be enabled; names that are unknown are passed over. */
+/* RFC 5161: what can be enabled; names that are unknown are passed over. */
+static int enable_one(struct imap_session *s, struct view name, struct str *enabled)
+{
+	bool qresync = view_is_nocase(name, "QRESYNC");
+
+	if (!qresync && !view_is_nocase(name, "CONDSTORE"))
+		return 0;
+	if (qresync && !s->qresync)
+		str_append_cstr(enabled, " QRESYNC");
+	if (!s->condstore)
+		str_append_cstr(enabled, " CONDSTORE");
+	s->qresync |= qresync;
+	return imap_enable_condstore(s);
+}
+
 int imap_command_enable(struct imap_session *s)
 {
+	_cleanup_(str_free) struct str enabled = STR_EMPTY;
 	struct view name;
 	int r;
 
@@ -55,12 +71,14 @@ int imap_command_enable(struct imap_session *s)
 		r = imap_space(s->parser);
 		if (r == 0)
 			r = imap_atom(s->parser, &name);
+		if (r == 0)
+			r = enable_one(s, name, &enabled);
 		if (r < 0)
 			return r;
 	} while (!imap_at_end(s->parser));
 	r = imap_end(s->parser);
 	if (r == 0)
-		r = stream_printf(s->io, "* ENABLED\r\n");
+		r = stream_printf(s->io, "* ENABLED%s\r\n", str_cstr(&enabled));
 	return r < 0 ? r : imap_ok(s, "Enabled.");
 }
 

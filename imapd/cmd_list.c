@@ -17,6 +17,7 @@ enum {
 	STATUS_UNSEEN = 16,
 	STATUS_SIZE = 32,
 	STATUS_DELETED = 64,
+	STATUS_HIGHESTMODSEQ = 128,
 };
 
 static const struct {
@@ -26,7 +27,7 @@ static const struct {
 	{ "MESSAGES", STATUS_MESSAGES }, { "RECENT", STATUS_RECENT },
 	{ "UIDNEXT", STATUS_UIDNEXT },	 { "UIDVALIDITY", STATUS_UIDVALIDITY },
 	{ "UNSEEN", STATUS_UNSEEN },	 { "SIZE", STATUS_SIZE },
-	{ "DELETED", STATUS_DELETED },
+	{ "DELETED", STATUS_DELETED },	 { "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ },
 };
 
 static const struct {
@@ -77,9 +78,10 @@ static int send_status(struct imap_session *s, struct view name, unsigned items,
 	imap_append_mailbox(&line, name);
 	str_append_cstr(&line, " (");
 	for (size_t i = 0; i < ARRAY_SIZE(status_items); i++) {
-		const uint64_t values[] = { status.messages,	status.recent, status.uidnext,
-					    status.uidvalidity, status.unseen, status.size,
-					    status.deleted };
+		const uint64_t values[] = { status.messages, status.recent,
+					    status.uidnext,  status.uidvalidity,
+					    status.unseen,   status.size,
+					    status.deleted,  status.highest_modseq };
 
 		if (!(items & status_items[i].bit))
 			continue;
@@ -432,7 +434,9 @@ int imap_command_status(struct imap_session *s)
 		str_free(&name);
 		return r == -EINVAL ? IMAP_DONE : r;
 	}
-	r = send_status(s, str_view(&name), items, &failed);
+	r = items & STATUS_HIGHESTMODSEQ ? imap_enable_condstore(s) : 0;
+	if (r == 0)
+		r = send_status(s, str_view(&name), items, &failed);
 	str_free(&name);
 	if (r < 0)
 		return r;

@@ -1,12 +1,13 @@
 /* STORE, COPY, MOVE (RFC 3501 6.4.6 and 6.4.7, RFC 6851, RFC 4315). */
 #include <errno.h>
 
+#include "base/mem.h"
 #include "session.h"
 
 /* The sequence set and the space after it. */
 static int parse_messages(struct imap_session *s, uint32_t **seqs, size_t *count)
 {
-	struct imap_set set = { NULL, 0 };
+	struct imap_set set = { 0 };
 	int r = imap_space(s->parser);
 
 	if (r == 0)
@@ -56,26 +57,84 @@ static int keyword_bits(struct imap_session *s, const struct imap_flags *flags, 
 	return 0;
 }
 
-static int flags_change(struct imap_session *s, const uint32_t *seqs, size_t count,
+/* Those of `all` that are not in `without`, both ascending; in place. Returns how many. */
+static size_t leave_out(uint32_t *all, size_t count, const uint32_t *without, size_t without_count)
+{
+	size_t kept = 0, at = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		while (at < without_count && without[at] < all[i])
+			at++;
+		if (at == without_count || without[at] != all[i])
+			all[kept++] = all[i];
+	}
+	return kept;
+}
+
+/* "[MODIFIED set] ": what was not touched (RFC 7162 3.1.3), in what the command speaks of. */
+static void append_modified(struct imap_session *s, const struct flag_result *result,
+			    struct str *out)
+{
+	uint32_t *numbers = result->modified;
+
+	if (result->modified_count == 0)
+		return;
+	for (size_t i = 0; s->uid && i < result->modified_count; i++)
+		numbers[i] = mailbox_uid(s->mailbox, numbers[i]);
+	str_append_cstr(out, "[MODIFIED ");
+	imap_append_set(out, numbers, result->modified_count);
+	str_append_cstr(out, "] ");
+}
+
+static int flags_change(struct imap_session *s, uint32_t *seqs, size_t count,
 			const struct flag_change *what, bool silent)
 {
+	_cleanup_(str_free) struct str code = STR_EMPTY;
 	struct flag_result result = { 0 };
 	int r = mailbox_change_flags(s->mailbox, seqs, count, what, &result);
 
 	if (r < 0)
 		return imap_no_errno(s, r, "Store");
+	count = leave_out(seqs, count, result.modified, result.modified_count);
 	/* Not silent: all that were named, changed or not, so that the client knows. */
 	r = imap_send_new_keywords(s);
-	if (r == 0)
-		r = silent ? imap_send_flags(s, result.others, result.others_count)
-			   : imap_send_flags(s, seqs, count);
+	if (r == 0 && silent) {
+		r = imap_send_flags(s, result.others, result.others_count);
+		count = leave_out(seqs, count, result.others, result.others_count);
+		if (r == 0)
+			r = imap_send_modseqs(s, seqs, count);
+	} else if (r == 0) {
+		r = imap_send_flags(s, seqs, count);
+	}
+	append_modified(s, &result, &code);
 	flag_result_free(&result);
-	return r < 0 ? r : imap_ok(s, "Store completed.");
+	return r < 0 ? r : imap_ok(s, "%sStore completed.", str_cstr(&code));
+}
+
+/* "(UNCHANGEDSINCE n) " */
+static int parse_condition(struct imap_session *s, struct flag_change *what)
+{
+	struct view word;
+	int r;
+
+	if (!imap_take(s->parser, '('))
+		return 0;
+	r = imap_atom(s->parser, &word);
+	if (r == 0 && !view_is_nocase(word, "UNCHANGEDSINCE"))
+		r = imap_syntax_error(s->parser, "Unknown modifier");
+	if (r == 0)
+		r = imap_parse_modseq(s, &what->unchanged_since);
+	if (r == 0 && !imap_take(s->parser, ')'))
+		r = imap_syntax_error(s->parser, "Expected )");
+	what->conditional = true;
+	if (r == 0)
+		r = imap_enable_condstore(s);
+	return r == 0 ? imap_space(s->parser) : r;
 }
 
 int imap_command_store(struct imap_session *s)
 {
-	struct flag_change what = { .unchanged_since = UINT64_MAX };
+	struct flag_change what = { 0 };
 	struct imap_flags flags;
 	uint32_t *seqs = NULL;
 	size_t count = 0;
@@ -84,6 +143,8 @@ int imap_command_store(struct imap_session *s)
 
 	if (r == 0)
 		r = imap_space(s->parser);
+	if (r == 0)
+		r = parse_condition(s, &what);
 	if (r == 0)
 		r = parse_operation(s, &what.operation, &silent);
 	if (r == 0)

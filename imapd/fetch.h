@@ -13,6 +13,7 @@ enum fetch_kind {
 	FETCH_FLAGS,
 	FETCH_INTERNALDATE,
 	FETCH_SIZE,
+	FETCH_MODSEQ,
 	FETCH_ENVELOPE,
 	FETCH_BODY, /* the structure without extensions */
 	FETCH_BODYSTRUCTURE,
@@ -48,11 +49,13 @@ struct fetch_item {
 struct fetch {
 	struct fetch_item items[FETCH_ITEMS_MAX];
 	size_t count;
+	bool changed_since, vanished; /* RFC 7162: modifiers */
+	uint64_t modseq;
 	bool failed; /* something could not be read, for which NIL was sent */
 	bool gone;   /* a message was expunged by another session: nothing was sent of it */
 };
 
-/* fetch_parse.c: a list, one item, or a macro. fetch_free in every case. */
+/* fetch_parse.c: a list, one item, or a macro, and modifiers. fetch_free in every case. */
 int fetch_parse(struct imap_session *s, struct fetch *fetch);
 void fetch_free(struct fetch *fetch);
 /* "BODY[1.2.HEADER.FIELDS (Subject)]<0>" as the answer repeats it. */

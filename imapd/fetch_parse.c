@@ -12,6 +12,7 @@ static const struct simple {
 	{ "FLAGS", FETCH_FLAGS },
 	{ "INTERNALDATE", FETCH_INTERNALDATE },
 	{ "RFC822.SIZE", FETCH_SIZE },
+	{ "MODSEQ", FETCH_MODSEQ },
 	{ "ENVELOPE", FETCH_ENVELOPE },
 	{ "BODYSTRUCTURE", FETCH_BODYSTRUCTURE },
 };
@@ -225,11 +226,10 @@ static int parse_item(struct imap_session *s, struct fetch *fetch, bool macro_al
 	return old_form(item, word) ? 0 : imap_syntax_error(s->parser, "Unknown FETCH item");
 }
 
-int fetch_parse(struct imap_session *s, struct fetch *fetch)
+static int fetch_parse_items(struct imap_session *s, struct fetch *fetch)
 {
 	int r;
 
-	fetch->count = 0;
 	if (!imap_take(s->parser, '('))
 		return parse_item(s, fetch, true);
 	do
@@ -237,6 +237,61 @@ int fetch_parse(struct imap_session *s, struct fetch *fetch)
 	while (r == 0 && imap_take(s->parser, ' '));
 	if (r == 0 && !imap_take(s->parser, ')'))
 		r = imap_syntax_error(s->parser, "Expected )");
+	return r;
+}
+
+static int fetch_parse_modifier(struct imap_session *s, struct fetch *fetch)
+{
+	struct view word;
+	int r = imap_atom(s->parser, &word);
+
+	if (r == 0 && view_is_nocase(word, "CHANGEDSINCE")) {
+		fetch->changed_since = true;
+		return imap_parse_modseq(s, &fetch->modseq);
+	}
+	if (r == 0 && view_is_nocase(word, "VANISHED"))
+		fetch->vanished = true;
+	else if (r == 0)
+		r = imap_syntax_error(s->parser, "Unknown modifier");
+	return r;
+}
+
+/* " (CHANGEDSINCE n VANISHED)" */
+static int fetch_parse_modifiers(struct imap_session *s, struct fetch *fetch)
+{
+	int r;
+
+	if (!imap_take(s->parser, ' '))
+		return 0;
+	if (!imap_take(s->parser, '('))
+		return imap_syntax_error(s->parser, "Expected ( and modifiers");
+	do
+		r = fetch_parse_modifier(s, fetch);
+	while (r == 0 && imap_take(s->parser, ' '));
+	if (r == 0 && !imap_take(s->parser, ')'))
+		r = imap_syntax_error(s->parser, "Expected )");
+	if (r == 0 && fetch->vanished && !(s->uid && s->qresync && fetch->changed_since))
+		r = imap_syntax_error(s->parser,
+				      "VANISHED needs QRESYNC, UID FETCH and CHANGEDSINCE");
+	return r;
+}
+
+int fetch_parse(struct imap_session *s, struct fetch *fetch)
+{
+	bool has_modseq = false;
+	int r;
+
+	fetch->count = 0;
+	r = fetch_parse_items(s, fetch);
+	if (r == 0)
+		r = fetch_parse_modifiers(s, fetch);
+	for (size_t i = 0; i < fetch->count; i++)
+		has_modseq |= fetch->items[i].kind == FETCH_MODSEQ;
+	if (r == 0 && fetch->changed_since && !has_modseq &&
+	    fetch_item_add(fetch, FETCH_MODSEQ) == NULL)
+		r = imap_syntax_error(s->parser, "Too many FETCH items");
+	if (r == 0 && (has_modseq || fetch->changed_since))
+		r = imap_enable_condstore(s);
 	return r;
 }
 

@@ -189,7 +189,7 @@ int imap_send_new_keywords(struct imap_session *s)
 	return mailbox_take_new_keywords(s->mailbox) ? imap_send_flag_lists(s) : 0;
 }
 
-int imap_send_flags(struct imap_session *s, const uint32_t *seqs, size_t count)
+static int send_states(struct imap_session *s, const uint32_t *seqs, size_t count, bool flags)
 {
 	struct str line = STR_EMPTY;
 	int r = 0;
@@ -197,13 +197,54 @@ int imap_send_flags(struct imap_session *s, const uint32_t *seqs, size_t count)
 	for (size_t i = 0; i < count && r == 0; i++) {
 		str_clear(&line);
 		str_printf(&line, "* %u FETCH (", seqs[i]);
-		if (s->uid)
+		if (s->uid || s->qresync)
 			str_printf(&line, "UID %u ", mailbox_uid(s->mailbox, seqs[i]));
-		str_append_cstr(&line, "FLAGS ");
-		imap_append_flags(s, seqs[i], &line);
+		if (s->condstore)
+			str_printf(&line, "MODSEQ (%llu)%s",
+				   (unsigned long long)mailbox_modseq(s->mailbox, seqs[i]),
+				   flags ? " " : "");
+		if (flags) {
+			str_append_cstr(&line, "FLAGS ");
+			imap_append_flags(s, seqs[i], &line);
+		}
 		str_append_cstr(&line, ")\r\n");
 		r = stream_write(s->io, str_view(&line));
 	}
+	str_free(&line);
+	return r;
+}
+
+int imap_send_flags(struct imap_session *s, const uint32_t *seqs, size_t count)
+{
+	return send_states(s, seqs, count, true);
+}
+
+int imap_send_modseqs(struct imap_session *s, const uint32_t *seqs, size_t count)
+{
+	return s->condstore ? send_states(s, seqs, count, false) : 0;
+}
+
+/* Highest first, as EXPUNGE wants it; VANISHED (RFC 7162 3.2.10) has UIDs, ascending. */
+static int send_expunged(struct imap_session *s, struct mailbox_changes *changes)
+{
+	size_t count = changes->expunged_count;
+	struct str line = STR_EMPTY;
+	int r = 0;
+
+	for (size_t i = 0; !s->qresync && i < count && r >= 0; i++)
+		r = stream_printf(s->io, "* %u EXPUNGE\r\n", changes->expunged[i]);
+	if (!s->qresync || count == 0)
+		return r;
+	for (size_t i = 0; i < count / 2; i++) {
+		uint32_t uid = changes->expunged_uids[i];
+
+		changes->expunged_uids[i] = changes->expunged_uids[count - 1 - i];
+		changes->expunged_uids[count - 1 - i] = uid;
+	}
+	str_append_cstr(&line, "* VANISHED ");
+	imap_append_set(&line, changes->expunged_uids, count);
+	str_append_cstr(&line, "\r\n");
+	r = stream_write(s->io, str_view(&line));
 	str_free(&line);
 	return r;
 }
@@ -221,8 +262,8 @@ int imap_send_changes(struct imap_session *s, bool may_expunge)
 		return r;
 	if (r < 0)
 		return 0; /* logged by the store; the next command looks again */
-	for (size_t i = 0; i < changes.expunged_count && r >= 0; i++)
-		r = stream_printf(s->io, "* %u EXPUNGE\r\n", changes.expunged[i]);
+	if (r >= 0)
+		r = send_expunged(s, &changes);
 	if (r >= 0 && changes.exists)
 		r = stream_printf(s->io, "* %u EXISTS\r\n", mailbox_count(s->mailbox));
 	if (r >= 0 && changes.recent)

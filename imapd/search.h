@@ -24,6 +24,7 @@ enum search_kind {
 	SEARCH_KEYWORD,
 	SEARCH_SET,
 	SEARCH_UID,
+	SEARCH_MODSEQ,
 	/* from the index */
 	SEARCH_LARGER,
 	SEARCH_SMALLER,
@@ -57,13 +58,22 @@ struct search_key {
 };
 
 /* Return options of RFC 4731. */
-enum { RETURN_MIN = 1, RETURN_MAX = 2, RETURN_ALL = 4, RETURN_COUNT = 8 };
+enum {
+	RETURN_MIN = 1,
+	RETURN_MAX = 2,
+	RETURN_ALL = 4,
+	RETURN_COUNT = 8,
+	RETURN_SAVE = 16,    /* RFC 5182 */
+	RETURN_PARTIAL = 32, /* RFC 9394 */
+};
 
 struct search {
 	struct search_key *keys; /* postfix */
 	size_t count;
 	bool extended; /* RETURN was there: the answer is ESEARCH */
 	unsigned returns;
+	int64_t first, last; /* of PARTIAL: from 1 on, or below 0 from the end */
+	bool has_modseq; /* the highest mod-sequence of what is found is told (RFC 7162 3.1.5) */
 
 	/* Made by search_prepare. */
 	int64_t now;
@@ -82,13 +92,27 @@ struct search {
  * is none that we know (NO [BADCHARSET]). search_free in every case.
  */
 int search_parse(struct imap_parser *parser, struct search *search);
+/* Parts of it, for SORT and THREAD: "(MIN ...)", and the keys after the space; strings are in `charset`. */
+int search_parse_returns(struct imap_parser *parser, struct search *search);
+int search_parse_keys(struct imap_parser *parser, struct view charset, struct search *search);
 void search_free(struct search *search);
 enum search_cost search_cost(enum search_kind kind);
 
 /* search_match.c */
-void search_prepare(struct search *search, const struct mailbox *mailbox);
+void search_prepare(struct search *search, const struct imap_session *s);
 /* Switches tasks where it takes long. What cannot be read does not match. */
 bool search_matches(struct imap_session *s, struct search *search, uint32_t seq);
+/*
+ * cmd_search.c: all that match, as sequence numbers, to be freed. Switches tasks where it takes long.
+ * search_parse came before it.
+ */
+uint32_t *search_run(struct imap_session *s, struct search *search, size_t *count);
+/*
+ * "* ESEARCH ..." of what was found, in its order; the numbers become UIDs where the command wants them.
+ * Saves what is to be saved. `sorted`: by SORT, so that no ranges can be made of them.
+ */
+int search_send_extended(struct imap_session *s, const struct search *search, uint32_t *seqs,
+			 size_t count);
 /* The program's value from search->truth: 1, 0, or -1: not known yet. */
 int search_evaluate(const struct search *search);
 

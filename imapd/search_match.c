@@ -41,8 +41,9 @@ static void need_strings(struct search *search, enum search_kind kind)
 	}
 }
 
-void search_prepare(struct search *search, const struct mailbox *mailbox)
+void search_prepare(struct search *search, const struct imap_session *s)
 {
+	const struct mailbox *mailbox = s->mailbox;
 	uint32_t count = mailbox_count(mailbox);
 	bool too_many = false;
 
@@ -54,6 +55,11 @@ void search_prepare(struct search *search, const struct mailbox *mailbox)
 		struct search_key *key = &search->keys[i];
 
 		search->costs[search_cost(key->kind)] = true;
+		if (key->set.saved) {
+			imap_set_take_saved(s, &key->set);
+			key->kind = SEARCH_UID;
+			continue;
+		}
 		if (key->kind == SEARCH_SET)
 			imap_set_resolve(&key->set, count);
 		else if (key->kind == SEARCH_UID)
@@ -116,6 +122,8 @@ static bool match_in_memory(const struct mailbox *mailbox, uint32_t seq,
 		return imap_set_contains(&key->set, seq);
 	case SEARCH_UID:
 		return imap_set_contains(&key->set, mailbox_uid(mailbox, seq));
+	case SEARCH_MODSEQ:
+		return mailbox_modseq(mailbox, seq) >= key->number;
 	default:
 		return true;
 	}

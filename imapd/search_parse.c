@@ -1,10 +1,20 @@
 /* Reading the keys of a SEARCH. */
 #include <errno.h>
 
+#include "base/mem.h"
 #include "mail/date.h"
 #include "search.h"
 
-enum argument { NO_ARGUMENT, A_DATE, A_NUMBER, A_STRING, A_KEYWORD, A_SET, A_NAME_AND_STRING };
+enum argument {
+	NO_ARGUMENT,
+	A_DATE,
+	A_NUMBER,
+	A_MODSEQ,
+	A_STRING,
+	A_KEYWORD,
+	A_SET,
+	A_NAME_AND_STRING
+};
 
 static const struct key_name {
 	const char *name;
@@ -26,6 +36,7 @@ static const struct key_name {
 	{ "HEADER", SEARCH_HEADER, A_NAME_AND_STRING, 0, 0, NULL },
 	{ "KEYWORD", SEARCH_KEYWORD, A_KEYWORD, 0, 1, NULL },
 	{ "LARGER", SEARCH_LARGER, A_NUMBER, 0, 0, NULL },
+	{ "MODSEQ", SEARCH_MODSEQ, A_MODSEQ, 0, 0, NULL },
 	{ "NEW", SEARCH_FLAGS, NO_ARGUMENT, FLAG_RECENT | FLAG_SEEN, FLAG_RECENT, NULL },
 	{ "OLD", SEARCH_FLAGS, NO_ARGUMENT, FLAG_RECENT, 0, NULL },
 	{ "OLDER", SEARCH_OLDER, A_NUMBER, 0, 0, NULL },
@@ -113,6 +124,24 @@ static int read_date(struct imap_parser *parser, struct search_key *key)
 	return r;
 }
 
+/* ["\"/flags/name\"" SP "all" SP] n: there is one mod-sequence for all flags of a message. */
+static int read_modseq(struct imap_parser *parser, struct search_key *key)
+{
+	struct view text;
+	int r = 0;
+
+	if (imap_peek(parser) == '"') {
+		r = imap_string(parser, &text);
+		if (r == 0)
+			r = imap_space(parser);
+		if (r == 0)
+			r = imap_atom(parser, &text);
+		if (r == 0)
+			r = imap_space(parser);
+	}
+	return r == 0 ? imap_number(parser, INT64_MAX, &key->number) : r;
+}
+
 static int read_argument(struct reader *reader, enum argument argument, struct search_key *key)
 {
 	struct imap_parser *parser = reader->parser;
@@ -126,6 +155,9 @@ static int read_argument(struct reader *reader, enum argument argument, struct s
 		return read_date(parser, key);
 	case A_NUMBER:
 		return imap_number(parser, INT64_MAX, &key->number);
+	case A_MODSEQ:
+		reader->search->has_modseq = true;
+		return read_modseq(parser, key);
 	case A_KEYWORD:
 		return imap_atom(parser, &key->name);
 	case A_SET:
@@ -180,7 +212,8 @@ static int read_key(struct reader *reader)
 	if (word.data == NULL) {
 		if (imap_take(parser, '('))
 			return search_push(reader, SEARCH_AND);
-		if (ascii_is_digit(imap_peek(parser)) || imap_peek(parser) == '*') {
+		if (ascii_is_digit(imap_peek(parser)) || imap_peek(parser) == '*' ||
+		    imap_peek(parser) == '$') {
 			r = search_add_key(reader, SEARCH_SET, &key);
 			if (r == 0)
 				r = imap_sequence_set(parser, &key->set);
@@ -239,40 +272,77 @@ static int read_keys(struct reader *reader)
 	return r < 0 ? r : imap_end(reader->parser);
 }
 
-/* "(MIN MAX ALL COUNT)": any of them; none means ALL. */
-static int read_returns(struct reader *reader)
+/* "1:500" or "-1:-100" */
+static int read_partial_number(struct imap_parser *parser, int64_t *number)
+{
+	bool negative = imap_take(parser, '-');
+	uint64_t value;
+	int r = imap_number(parser, UINT32_MAX, &value);
+
+	if (r == 0 && value == 0)
+		r = imap_syntax_error(parser, "Results are numbered from 1");
+	if (r == 0)
+		*number = negative ? -(int64_t)value : (int64_t)value;
+	return r;
+}
+
+static int read_partial(struct imap_parser *parser, struct search *search)
+{
+	int r = imap_space(parser);
+
+	if (r == 0)
+		r = read_partial_number(parser, &search->first);
+	if (r == 0 && !imap_take(parser, ':'))
+		r = imap_syntax_error(parser, "Expected first:last");
+	if (r == 0)
+		r = read_partial_number(parser, &search->last);
+	if (r == 0 && (search->first < 0) != (search->last < 0))
+		r = imap_syntax_error(parser, "Both from the begin or both from the end");
+	return r;
+}
+
+static int read_return(struct imap_parser *parser, struct search *search)
 {
 	static const struct {
 		const char *name;
 		unsigned bit;
-	} options[] = { { "MIN", RETURN_MIN },
-			{ "MAX", RETURN_MAX },
-			{ "ALL", RETURN_ALL },
-			{ "COUNT", RETURN_COUNT } };
-	struct imap_parser *parser = reader->parser;
-	struct search *search = reader->search;
+	} options[] = { { "MIN", RETURN_MIN },	 { "MAX", RETURN_MAX },
+			{ "ALL", RETURN_ALL },	 { "COUNT", RETURN_COUNT },
+			{ "SAVE", RETURN_SAVE }, { "PARTIAL", RETURN_PARTIAL } };
 	struct view word;
+	int r = imap_atom(parser, &word);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (!view_is_nocase(word, options[i].name))
+			continue;
+		search->returns |= options[i].bit;
+		return options[i].bit == RETURN_PARTIAL ? read_partial(parser, search) : 0;
+	}
+	return imap_syntax_error(parser, "Unknown return option");
+}
+
+int search_parse_returns(struct imap_parser *parser, struct search *search)
+{
 	int r;
 
 	search->extended = true;
 	if (!imap_take(parser, '('))
 		return imap_syntax_error(parser, "Expected ( and return options");
-	if (imap_peek(parser) == ')')
+	/* None means ALL. */
+	if (imap_take(parser, ')')) {
 		search->returns = RETURN_ALL;
-	else
-		do {
-			unsigned before = search->returns;
-
-			r = imap_atom(parser, &word);
-			for (size_t i = 0; r == 0 && i < ARRAY_SIZE(options); i++)
-				if (view_is_nocase(word, options[i].name))
-					search->returns |= options[i].bit;
-			if (r == 0 && search->returns == before)
-				r = imap_syntax_error(parser, "Unknown return option");
-			if (r < 0)
-				return r;
-		} while (imap_take(parser, ' '));
-	return imap_take(parser, ')') ? 0 : imap_syntax_error(parser, "Expected )");
+		return 0;
+	}
+	do
+		r = read_return(parser, search);
+	while (r == 0 && imap_take(parser, ' '));
+	if (r == 0 && search->returns & RETURN_ALL && search->returns & RETURN_PARTIAL)
+		r = imap_syntax_error(parser, "Either ALL or PARTIAL");
+	if (r == 0 && !imap_take(parser, ')'))
+		r = imap_syntax_error(parser, "Expected )");
+	return r;
 }
 
 /* The next word, if there stands one, stays in reader->word. */
@@ -294,7 +364,7 @@ int search_parse(struct imap_parser *parser, struct search *search)
 	if (r == 0 && view_is_nocase(reader.word, "RETURN")) {
 		r = imap_space(parser);
 		if (r == 0)
-			r = read_returns(&reader);
+			r = search_parse_returns(parser, search);
 		if (r == 0)
 			r = imap_space(parser);
 		if (r == 0)
@@ -311,4 +381,18 @@ int search_parse(struct imap_parser *parser, struct search *search)
 		reader.word = VIEW_NONE;
 	}
 	return r == 0 ? read_keys(&reader) : r;
+}
+
+int search_parse_keys(struct imap_parser *parser, struct view charset, struct search *search)
+{
+	struct reader *reader = mem_new(struct reader);
+	int r = imap_space(parser);
+
+	reader->parser = parser;
+	reader->search = search;
+	reader->charset = charset;
+	if (r == 0)
+		r = read_keys(reader);
+	free(reader);
+	return r;
 }

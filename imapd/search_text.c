@@ -26,7 +26,7 @@ static uint32_t from_latin1(unsigned char c)
 	return c >= 0x80 && c < 0xa0 ? windows_1252[c - 0x80] : c;
 }
 
-static void append_utf8(struct str *out, uint32_t c)
+void text_append_character(struct str *out, uint32_t c)
 {
 	if (c < 0x80) {
 		str_append_byte(out, (char)c);
@@ -79,6 +79,16 @@ static size_t next_character(struct view text, uint32_t *character)
 	return len;
 }
 
+size_t text_take_character(struct view text, uint32_t *character)
+{
+	size_t len = next_character(text, character);
+
+	if (len > 0)
+		return len;
+	*character = from_latin1((unsigned char)text.data[0]);
+	return 1;
+}
+
 static size_t ascii_run(struct view text)
 {
 	size_t len = 0;
@@ -112,11 +122,9 @@ static size_t fold_piece(struct str *out, struct view text, bool last)
 		len = next_character(view_from(text, at), &c);
 		if (len == 0 && !last)
 			break;
-		if (len == 0) {
-			c = from_latin1((unsigned char)text.data[at]);
-			len = 1;
-		}
-		append_utf8(out, text_fold_character(c));
+		if (len == 0)
+			len = text_take_character(view_from(text, at), &c);
+		text_append_character(out, text_fold_character(c));
 		at += len;
 	}
 	return at;

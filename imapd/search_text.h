@@ -21,6 +21,13 @@
 /* Unicode simple case folding, of a character beyond ASCII. */
 uint32_t text_fold_character(uint32_t c);
 
+/* As UTF-8. */
+void text_append_character(struct str *out, uint32_t c);
+/* The character at the front; bytes that are no UTF-8 are windows-1252. Returns its length. */
+size_t text_take_character(struct view text, uint32_t *character);
+/* Appends what the comparator i;unicode-casemap compares (RFC 5051): title case, decomposed. */
+void text_casemap(struct str *out, struct view text);
+
 /* Appends the folded form: of needles, and of a whole text at once. */
 void text_fold(struct str *out, struct view text);
 bool text_charset_is_known(struct view name);

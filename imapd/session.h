@@ -34,6 +34,11 @@ struct imap_session {
 	bool expunge_allowed;		/* at the end of the present command (RFC 3501 7.4.1) */
 	const char *capabilities;	/* after login, as CAPABILITY tells them */
 	unsigned bad_commands;
+	bool condstore, qresync; /* RFC 7162: enabled by the client */
+	struct {
+		uint32_t *uids; /* ascending */
+		size_t count;
+	} saved;		  /* "$" (RFC 5182) */
 	struct list link;	  /* among all connections of this process */
 	struct waitlist new_mail; /* IDLE waits here too */
 	bool mail_came;
@@ -87,8 +92,19 @@ int imap_no_errno(struct imap_session *s, int error, const char *doing);
 int imap_send_changes(struct imap_session *s, bool may_expunge);
 /* FLAGS and PERMANENTFLAGS, if there is a keyword that the client has not been told of: before any FETCH. */
 int imap_send_new_keywords(struct imap_session *s);
-/* A FETCH answer with the flags of each. */
+/* A FETCH answer with the flags of each, and the mod-sequence for those who want it. */
 int imap_send_flags(struct imap_session *s, const uint32_t *seqs, size_t count);
+/* The same with the mod-sequence alone: of changes whose flags the client does not want to hear. */
+int imap_send_modseqs(struct imap_session *s, const uint32_t *seqs, size_t count);
+/* The client has shown that it knows mod-sequences (RFC 7162 3.1): from now on they are told. */
+int imap_enable_condstore(struct imap_session *s);
+/*
+ * "* VANISHED (EARLIER) set": which UIDs of `set` (NULL: all; as written by the client) were expunged
+ * after that mod-sequence. Where that is not known any more, all that are not there.
+ */
+int imap_send_vanished(struct imap_session *s, const struct imap_set *set, uint64_t modseq);
+/* SP and then a mod-sequence. */
+int imap_parse_modseq(struct imap_session *s, uint64_t *modseq);
 /* FLAG_... of a system flag's name without the backslash; 0: there is none. */
 unsigned imap_system_flag(struct view name);
 /* FLAGS and PERMANENTFLAGS of the selected mailbox. */
@@ -98,6 +114,8 @@ int imap_send_flag_lists(struct imap_session *s);
  * sequence number that is not in use.
  */
 int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **seqs, size_t *count);
+/* The saved UIDs as ranges, in place of a set that is "$". */
+void imap_set_take_saved(const struct imap_session *s, struct imap_set *set);
 /* "FLAGS (...)" content: system flags and keywords of a message, in parentheses. */
 void imap_append_flags(const struct imap_session *s, uint32_t seq, struct str *out);
 void imap_append_flag_names(const struct imap_session *s, unsigned flags, uint64_t keywords,
@@ -143,6 +161,8 @@ int imap_command_unsubscribe(struct imap_session *s);
 int imap_command_append(struct imap_session *s);
 int imap_command_fetch(struct imap_session *s);
 int imap_command_search(struct imap_session *s);
+int imap_command_sort(struct imap_session *s);
+int imap_command_thread(struct imap_session *s);
 int imap_command_store(struct imap_session *s);
 int imap_command_copy(struct imap_session *s);
 int imap_command_move(struct imap_session *s);

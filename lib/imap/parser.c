@@ -515,6 +515,9 @@ int imap_sequence_set(struct imap_parser *p, struct imap_set *set)
 	size_t len = 0;
 	int r;
 
+	*set = (struct imap_set){ NULL, 0, imap_take(p, '$') };
+	if (set->saved)
+		return 0;
 	while (len < rest.len && (ascii_is_digit(rest.data[len]) || strchr("*:,", rest.data[len])))
 		len++;
 	r = imap_set_parse(view_first(rest, len), set);

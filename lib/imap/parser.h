@@ -91,6 +91,7 @@ struct imap_range {
 struct imap_set {
 	struct imap_range *ranges;
 	size_t count;
+	bool saved; /* "$": the result of the last search (RFC 5182); no ranges */
 };
 int imap_sequence_set(struct imap_parser *p, struct imap_set *set);
 int imap_set_parse(struct view text, struct imap_set *set);

@@ -10,7 +10,7 @@
 void imap_set_free(struct imap_set *set)
 {
 	free(set->ranges);
-	*set = (struct imap_set){ NULL, 0 };
+	*set = (struct imap_set){ NULL, 0, false };
 }
 
 /* nz-number or "*". */
@@ -45,7 +45,7 @@ int imap_set_parse(struct view text, struct imap_set *set)
 {
 	struct view rest = text, piece;
 
-	*set = (struct imap_set){ NULL, 0 };
+	*set = (struct imap_set){ NULL, 0, false };
 	if (text.len == 0)
 		return -EINVAL;
 	while (view_next(&rest, ',', &piece)) {

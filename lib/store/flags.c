@@ -8,7 +8,7 @@
 struct update {
 	uint32_t seq;
 	uint8_t flags;
-	uint64_t keywords;
+	uint64_t keywords, modseq;
 };
 
 struct flag_work {
@@ -51,14 +51,13 @@ static int change_one(struct tx *tx, struct flag_work *work, struct folder *fold
 {
 	struct mailbox *mailbox = work->mailbox;
 	struct flag_result *result = work->result;
-	uint64_t unchanged_since = work->change->unchanged_since;
 	uint32_t uid = mailbox_uid(mailbox, seq);
 	struct state_record state, now, shown;
 	int r = uid != 0 ? state_load(tx, folder->r.id, uid, &state) : -ENOENT;
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (unchanged_since != 0 && state.modseq > unchanged_since) {
+	if (work->change->conditional && state.modseq > work->change->unchanged_since) {
 		result->modified[result->modified_count++] = seq;
 		return 0;
 	}
@@ -70,13 +69,15 @@ static int change_one(struct tx *tx, struct flag_work *work, struct folder *fold
 		result->others[result->others_count++] = seq;
 	if (!states_equal(&now, &shown))
 		result->changed[result->changed_count++] = seq;
-	work->updates[work->update_count++] = (struct update){ seq, now.flags, now.keywords };
+	work->updates[work->update_count++] =
+		(struct update){ seq, now.flags, now.keywords, state.modseq };
 	if (states_equal(&now, &state))
 		return 0;
 	if (result->modseq == 0) {
 		folder_advance(folder);
 		result->modseq = folder->r.modseq;
 	}
+	work->updates[work->update_count - 1].modseq = result->modseq;
 	return message_change(tx, folder, uid, &state, &now);
 }
 
@@ -134,6 +135,7 @@ int mailbox_change_flags(struct mailbox *mailbox, const uint32_t *seqs, size_t c
 		uint8_t *flags = &mailbox->flags[updates[i].seq - 1];
 
 		*flags = (uint8_t)((*flags & ~FLAGS_STORED) | updates[i].flags);
+		mailbox->modseqs[updates[i].seq - 1] = updates[i].modseq;
 		mailbox_set_keywords(mailbox, updates[i].seq, updates[i].keywords);
 	}
 	return 0;

@@ -111,6 +111,11 @@ uint64_t mailbox_keywords(const struct mailbox *mailbox, uint32_t seq)
 	return is_in(mailbox, seq) && mailbox->keywords != NULL ? mailbox->keywords[seq - 1] : 0;
 }
 
+uint64_t mailbox_modseq(const struct mailbox *mailbox, uint32_t seq)
+{
+	return is_in(mailbox, seq) ? mailbox->modseqs[seq - 1] : 0;
+}
+
 bool mailbox_is_gone(const struct mailbox *mailbox, uint32_t seq)
 {
 	return !is_in(mailbox, seq) || mailbox->flags[seq - 1] & GONE;
@@ -231,12 +236,14 @@ void mailbox_append_message(struct mailbox *mailbox, uint32_t uid, const struct 
 
 		mailbox->uids = mem_resize(mailbox->uids, size, sizeof(*mailbox->uids));
 		mailbox->flags = mem_resize(mailbox->flags, size, sizeof(*mailbox->flags));
+		mailbox->modseqs = mem_resize(mailbox->modseqs, size, sizeof(*mailbox->modseqs));
 		if (mailbox->keywords != NULL)
 			mailbox->keywords =
 				mem_resize(mailbox->keywords, size, sizeof(*mailbox->keywords));
 		mailbox->size = size;
 	}
 	mailbox->uids[mailbox->count] = uid;
+	mailbox->modseqs[mailbox->count] = state->modseq;
 	mailbox->flags[mailbox->count] = (uint8_t)(state->flags | (recent ? FLAG_RECENT : 0));
 	if (mailbox->keywords != NULL)
 		mailbox->keywords[mailbox->count] = 0;
@@ -432,6 +439,7 @@ void mailbox_close(struct mailbox *mailbox)
 	free(mailbox->uids);
 	free(mailbox->flags);
 	free(mailbox->keywords);
+	free(mailbox->modseqs);
 	saved_uidls_free(mailbox->uidls);
 	free(mailbox);
 }

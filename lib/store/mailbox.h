@@ -21,6 +21,7 @@ struct mailbox {
 	uint32_t *uids;
 	uint8_t *flags;	    /* FLAG_..., with FLAG_RECENT and GONE */
 	uint64_t *keywords; /* NULL while no message has one */
+	uint64_t *modseqs;
 	size_t count, size;
 	uint32_t recent, gone;
 	uint32_t

@@ -138,6 +138,7 @@ static int note_change(void *argument, uint32_t uid, bool expunged)
 	    mailbox_keywords(mailbox, seq) != state.keywords)
 		add_number(&refresh->flags, uid);
 	*flags = (uint8_t)((*flags & ~FLAGS_STORED) | state.flags);
+	mailbox->modseqs[seq - 1] = state.modseq;
 	mailbox_set_keywords(mailbox, seq, state.keywords);
 	return 0;
 }
@@ -221,6 +222,7 @@ static void drop_gone(struct mailbox *mailbox, struct mailbox_changes *changes)
 		}
 		mailbox->uids[kept] = mailbox->uids[i];
 		mailbox->flags[kept] = mailbox->flags[i];
+		mailbox->modseqs[kept] = mailbox->modseqs[i];
 		if (mailbox->keywords != NULL)
 			mailbox->keywords[kept] = mailbox->keywords[i];
 		kept++;

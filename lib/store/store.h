@@ -213,6 +213,8 @@ uint32_t mailbox_find(const struct mailbox *mailbox, uint32_t uid);
 uint32_t mailbox_find_from(const struct mailbox *mailbox, uint32_t uid);
 unsigned mailbox_flags(const struct mailbox *mailbox, uint32_t seq); /* with FLAG_RECENT */
 uint64_t mailbox_keywords(const struct mailbox *mailbox, uint32_t seq);
+/* Of the flags as they are in the snapshot (RFC 7162). */
+uint64_t mailbox_modseq(const struct mailbox *mailbox, uint32_t seq);
 /* Expunged by somebody, but not yet taken out of the snapshot. Its content may still be readable. */
 bool mailbox_is_gone(const struct mailbox *mailbox, uint32_t seq);
 
@@ -307,7 +309,8 @@ struct flag_change {
 	enum flag_operation operation;
 	unsigned flags;		  /* of FLAGS_SYSTEM */
 	uint64_t keywords;	  /* bits of mailbox_keyword_add */
-	uint64_t unchanged_since; /* RFC 7162; 0: no condition (give UINT64_MAX for none, too) */
+	bool conditional;	  /* RFC 7162 UNCHANGEDSINCE: */
+	uint64_t unchanged_since; /* not where the mod-sequence is larger */
 };
 struct flag_result {
 	uint32_t *changed; /* sequence numbers whose flags are now different in the snapshot */

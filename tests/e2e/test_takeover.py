@@ -3,6 +3,8 @@ knows the messages by their UIDs (mbsync) transfers nothing anew."""
 import contextlib
 import imaplib
 import os
+import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +16,8 @@ DOVECOT = "/usr/lib/dovecot/imap"
 
 
 class Takeover(unittest.TestCase):
+    maxDiff = None
+
     def setUp(self):
         self.suite = Instance(users=("bob",), main={"imap_session_idle_exit": "1s"})
         self.work = tempfile.TemporaryDirectory(prefix="posta-takeover-", dir=self.suite.dir)
@@ -160,6 +164,58 @@ class Takeover(unittest.TestCase):
         with self.dovecot() as client:
             self.assertEqual(self.look(client), changed)
         self.assertEqual(self.mbsync(f"Tunnel \"{' '.join(self.dovecot_words())}\"\n"), files)
+
+    def test_the_same_answers(self):
+        """SORT, THREAD and SEARCH of a mailbox that is as odd as mail is: what Dovecot says, Posta says."""
+        rng = random.Random(5256)
+        subjects = ["Hello", "Re: Hello", "re: [x] Hello", "[list] Hello (fwd)", "Fwd: [fwd: Hello]", "", "Re:", "hello  world",
+                    "RE: FW: hello world", "=?utf-8?q?=C3=84pfel?=", "Re: =?iso-8859-1?q?=C4pfel?=", "[a][b] Re[2]: Hello",
+                    "zz", "Re : Hello", "[only a blob]", "Aw: Hello"]
+        names = ["Alice <alice@example.test>", "bob@example.test", "=?utf-8?q?J=C3=B6rg?= <j@x.test>", '"Zoe, Z." <zoe@a.test>']
+        chains = []
+        with self.dovecot() as client:
+            for number in range(200):
+                lines = [f"Subject: {rng.choice(subjects)}", f"From: {rng.choice(names)}", f"To: {rng.choice(names)}"]
+                # Each answers one before it, or nothing; some of those that are spoken of never came.
+                parent = rng.randrange(number) if number and rng.random() < 0.7 else None
+                chain = chains[parent] + [f"<{parent}@x>"] if parent is not None else []
+                chains.append(chain)
+                if rng.random() < 0.2:
+                    continue
+                if rng.random() < 0.95:
+                    lines.append(f"Message-ID: <{number}@x>")
+                if rng.random() < 0.8:
+                    lines.append(f"Date: {rng.randrange(1, 28)} Nov 2026 {rng.randrange(24):02}:00:00 +0{rng.randrange(3)}00")
+                if chain and rng.random() < 0.8:
+                    lines.append("References: " + "\r\n ".join(chain[-rng.randrange(1, 8):]))
+                elif chain:
+                    lines.append(f"In-Reply-To: {chain[-1]}")
+                client.append("INBOX", rng.choice(["", r"(\Seen)", r"(\Flagged)"]),
+                              imaplib.Time2Internaldate(1795900000 + rng.randrange(100000)),
+                              ("\r\n".join(lines) + "\r\n\r\n" + "x" * rng.randrange(100) + "\r\n").encode())
+        questions = [("SORT", f"({criteria})", "UTF-8", "ALL") for criteria in (
+            "SUBJECT", "REVERSE DATE", "FROM SUBJECT", "TO REVERSE ARRIVAL", "SIZE DATE", "DISPLAYFROM DATE",
+            "REVERSE DISPLAYTO SUBJECT REVERSE SIZE")]
+        questions += [("THREAD", algorithm, "UTF-8", keys) for algorithm in ("REFERENCES", "ORDEREDSUBJECT")
+                      for keys in ("ALL", "SEEN", "1:50")]
+        questions += [("SEARCH", keys) for keys in ("SENTSINCE 10-Nov-2026 FROM zoe", "OR SUBJECT hello NOT FLAGGED",
+                                                    "SINCE 28-Nov-2026 LARGER 200", "RETURN (MIN MAX COUNT) TO alice")]
+
+        def ask(client):
+            client.select("INBOX", readonly=True)
+            answers = []
+            for question in questions:
+                kind, data = client.uid(*question)
+                self.assertEqual(kind, "OK", question)
+                more = client.response("ESEARCH")[1][0]
+                answers.append((question, re.sub(rb"^\(TAG \S+\) ", b"", more or data[-1] or b"")))
+            return answers
+        with self.dovecot() as client:
+            wanted = ask(client)
+        with self.suite.imap("bob") as client:
+            found = ask(client)
+        for one, other in zip(found, wanted):
+            self.assertEqual(one, other)
 
 
 if __name__ == "__main__":

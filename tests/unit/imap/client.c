@@ -12,6 +12,7 @@ static char directory[32];
 static char maildir[64];
 static struct store *store;
 static size_t sessions, clients;
+static bool bytewise;
 
 static void serve(void *argument)
 {
@@ -32,7 +33,9 @@ void client_connect(struct imap_client *client, const char *path)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	*client = (struct imap_client){ .io = stream_new(pair[0]), .maildir = path };
+	*client = (struct imap_client){ .io = stream_new(pair[0]),
+					.maildir = path,
+					.bytewise = bytewise };
 	stream_set_timeout(client->io, 5000);
 	sessions++;
 	clients++;
@@ -53,6 +56,11 @@ void client_disconnect(struct imap_client *client)
 
 void client_send(struct imap_client *client, const char *text)
 {
+	for (; client->bytewise && *text != '\0'; text++) {
+		assert_int_equal(stream_write(client->io, view_make(text, 1)), 0);
+		assert_int_equal(stream_flush(client->io), 0);
+		task_yield();
+	}
 	assert_int_equal(stream_write(client->io, view_of(text)), 0);
 	assert_int_equal(stream_flush(client->io), 0);
 }
@@ -203,4 +211,12 @@ void client_run(void (*test)(struct imap_client *client))
 	assert_int_equal(system(str_cstr(&command)), 0);
 	str_free(&report);
 	str_free(&command);
+}
+
+void client_run_both(void (*test)(struct imap_client *client))
+{
+	client_run(test);
+	bytewise = true;
+	client_run(test);
+	bytewise = false;
 }

@@ -15,10 +15,13 @@ struct imap_client {
 	struct stream *io;
 	struct str answer; /* to the last command, CRs left out */
 	const char *maildir;
+	bool bytewise; /* what is sent comes byte by byte */
 };
 
 /* Makes a Maildir, opens its store, runs `test` in a task, and cleans up. */
 void client_run(void (*test)(struct imap_client *client));
+/* Twice: what is sent comes whole, and byte by byte. */
+void client_run_both(void (*test)(struct imap_client *client));
 /* A second connection, as of another device. To be closed by client_disconnect. */
 void client_connect(struct imap_client *client, const char *maildir);
 void client_disconnect(struct imap_client *client);

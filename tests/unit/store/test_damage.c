@@ -47,8 +47,7 @@ static void run_command(const struct fixture *f, const char *format)
 static int use_store(struct fixture *f)
 {
 	struct flag_change change = { .operation = FLAGS_ADD,
-				      .flags = FLAG_FLAGGED,
-				      .unchanged_since = UINT64_MAX };
+				      .flags = FLAG_FLAGGED };
 	_cleanup_(mailbox_closep) struct mailbox *box = NULL;
 	struct error err = ERROR_NONE;
 	struct flag_result result;

@@ -355,6 +355,7 @@ static void two_sessions_tell_each_other(void **state)
 	mailbox_changes_free(&changes);
 
 	/* RFC 7162: only if nobody changed it since. */
+	c.conditional = true;
 	c.unchanged_since = 1;
 	assert_int_equal(mailbox_change_flags(two, &seq, 1, &c, &result), 0);
 	assert_int_equal(result.modified_count, 1);

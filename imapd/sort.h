@@ -1,0 +1,41 @@
+/*
+ * SORT and THREAD (RFC 5256; SORT=DISPLAY, RFC 5957): what of a message they compare. Headers come from the
+ * index where it has them.
+ */
+#ifndef IMAPD_SORT_H
+#define IMAPD_SORT_H
+
+#include "search.h"
+
+/*
+ * The base subject of a Subject field's body (RFC 5256 2.1), decoded, in the form that is compared, appended. Returns whether
+ * something was taken off that shows a reply or a message that was forwarded.
+ */
+bool sort_base_subject(struct view field_body, struct str *out);
+/* When a message was sent: its Date field, or when it came. */
+int64_t sort_sent_date(struct imap_session *s, uint32_t seq, struct view header);
+/*
+ * "charset keys" after the algorithm or the criteria, and their search: sequence numbers to be freed. -EINVAL:
+ * answered with NO.
+ */
+int sort_search(struct imap_session *s, struct search *search, uint32_t **seqs, size_t *count);
+
+/* thread.c */
+
+struct thread_message {
+	uint32_t number; /* what the answer tells: a sequence number or UID */
+	int64_t date;
+	char *id; /* of the Message-ID; NULL: none */
+	char **references;
+	size_t reference_count;
+	char *subject; /* the base subject */
+	bool is_reply;
+};
+#define THREAD_REFERENCES_MAX 100 /* of one message: the last ones */
+#define THREAD_DEPTH_MAX      1000 /* messages above one; what would be deeper is a thread of its own */
+
+/* Appends "(1 2)(3)" and so on. `messages` are in the order of the mailbox. */
+void thread_by_references(struct str *out, const struct thread_message *messages, size_t count);
+void thread_by_subject(struct str *out, const struct thread_message *messages, size_t count);
+
+#endif
