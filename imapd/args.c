@@ -73,6 +73,7 @@ int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **se
 
 int imap_parse_mailbox(struct imap_session *s, struct str *name)
 {
+	_cleanup_(str_free) struct str encoded = STR_EMPTY;
 	struct error err = ERROR_NONE;
 	struct view text;
 	int r = imap_space(s->parser);
@@ -84,6 +85,13 @@ int imap_parse_mailbox(struct imap_session *s, struct str *name)
 	/* Some clients leave the separator at the end, meaning "and things below it". */
 	if (text.len > 1 && text.data[text.len - 1] == '.')
 		text.len--;
+	if (s->utf8) {
+		if (store_name_from_utf8(text, &encoded) < 0) {
+			imap_no(s, "[CANNOT] Name is no UTF-8.");
+			return -EINVAL;
+		}
+		text = str_view(&encoded);
+	}
 	if (store_name_normalize(text, name, &err) < 0) {
 		imap_no(s, "[CANNOT] %s.", err.text);
 		return -EINVAL;

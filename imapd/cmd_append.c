@@ -1,15 +1,24 @@
-/* APPEND (RFC 3501 6.3.11, RFC 4315): the message is streamed into the store. */
+/* APPEND (RFC 3501 6.3.11, RFC 4315, 3502): messages are streamed into the store. */
 #include <errno.h>
 
+#include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/date.h"
 #include "session.h"
 
+#define APPEND_MESSAGES_MAX 900 /* in one command; each has a literal */
+
 struct appending {
+	struct append *append;
 	struct imap_flags flags;
 	int64_t date;
-	uint64_t size;
 	int failed; /* the store's error; the rest of the literal is read all the same */
+};
+
+/* MULTIAPPEND (RFC 3502) */
+struct appends {
+	struct appending **items;
+	size_t count;
 };
 
 /* SP [flag-list SP] [date-time SP] in front of the literal. */
@@ -55,38 +64,59 @@ static int write_crlf(struct append *append, struct view piece, char *last)
 	return r;
 }
 
-static int append_receive(struct imap_session *s, struct append *append, struct appending *a)
+static int append_receive(struct imap_session *s, struct appending *a)
 {
 	struct view piece;
 	char last = '\0';
 	int r;
 
 	while ((r = imap_literal_read(s->parser, &piece)) > 0)
-		if (a->failed == 0 && append != NULL)
-			a->failed = write_crlf(append, piece, &last);
+		if (a->failed == 0 && a->append != NULL)
+			a->failed = write_crlf(a->append, piece, &last);
 	return r;
 }
 
-static int append_conclude(struct imap_session *s, struct append **append,
-			   const struct appending *a)
+static int append_answer(struct imap_session *s, uint32_t uidvalidity, const uint32_t *uids,
+			 size_t count)
 {
-	struct append_meta meta = { .flags = a->flags.system,
-				    .keywords = a->flags.keywords,
-				    .keyword_count = a->flags.keyword_count };
-	uint32_t uidvalidity, uid;
-	int r = a->failed;
+	_cleanup_(str_free) struct str set = STR_EMPTY;
 
-	if (r == 0)
-		r = task_blocking(append_complete, *append);
-	if (r == 0)
-		r = append_finish(append, &meta, 1, &uidvalidity, &uid);
-	if (r == 0) {
-		*append = NULL;
-		return imap_ok(s, "[APPENDUID %u %u] Append completed.", uidvalidity, uid);
+	imap_append_set(&set, uids, count);
+	return imap_ok(s, "[APPENDUID %u %s] Append completed.", uidvalidity, str_cstr(&set));
+}
+
+/* All of them, or none (RFC 3502). */
+static int append_conclude(struct imap_session *s, struct appends *all)
+{
+	struct append **appends = mem_new_array(struct append *, all->count);
+	struct append_meta *metas = mem_new_array(struct append_meta, all->count);
+	uint32_t uidvalidity, *uids = mem_new_array(uint32_t, all->count);
+	int r = 0;
+
+	for (size_t i = 0; i < all->count; i++) {
+		struct appending *a = all->items[i];
+
+		r = r == 0 ? a->failed : r;
+		if (r == 0)
+			r = task_blocking(append_complete, a->append);
+		metas[i] = (struct append_meta){ .flags = a->flags.system,
+						 .keywords = a->flags.keywords,
+						 .keyword_count = a->flags.keyword_count };
 	}
-	if (r == -ENOENT)
-		return imap_no(s, "[TRYCREATE] There is no such mailbox.");
-	return imap_no_errno(s, r, "Append");
+	for (size_t i = 0; r == 0 && i < all->count; i++)
+		appends[i] = TAKE(all->items[i]->append);
+	if (r == 0)
+		r = append_finish(appends, metas, all->count, &uidvalidity, uids);
+	if (r == 0)
+		r = append_answer(s, uidvalidity, uids, all->count);
+	else if (r == -ENOENT)
+		r = imap_no(s, "[TRYCREATE] There is no such mailbox.");
+	else
+		r = imap_no_errno(s, r, "Append");
+	free(appends);
+	free(metas);
+	free(uids);
+	return r;
 }
 
 /* message_size_limit = 0: none. */
@@ -95,34 +125,65 @@ static uint64_t append_size_limit(void)
 	return param.message_size_limit > 0 ? (uint64_t)param.message_size_limit : INT64_MAX;
 }
 
+/* One message. 1: another follows. -EAGAIN: answered with NO. */
+static int append_one(struct imap_session *s, struct view name, struct appends *all)
+{
+	struct appending *a = mem_new(struct appending);
+	uint64_t size;
+	bool utf8; /* RFC 6855 4 */
+	int opened, r;
+
+	array_grow(all->items, all->count);
+	all->items[all->count++] = a;
+	a->date = APPEND_NOW;
+	r = append_parse_options(s, a);
+	if (r < 0)
+		return r;
+	opened = append_begin(s->store, name, a->date, &a->append);
+	/* A client that waits for the continuation is told at once, and keeps its message. */
+	if (opened < 0) {
+		r = opened == -ENOENT ? imap_no(s, "[TRYCREATE] There is no such mailbox.")
+				      : imap_no_errno(s, opened, "Append");
+		return r < 0 ? r : -EAGAIN;
+	}
+	utf8 = imap_take_text(s->parser, "UTF8 (");
+	r = imap_literal_begin(s->parser, append_size_limit(), &size);
+	if (r == 0)
+		r = append_receive(s, a);
+	if (r == 0 && utf8 && !imap_take(s->parser, ')'))
+		r = imap_syntax_error(s->parser, "Expected )");
+	if (r == 0 && !imap_at_end(s->parser))
+		r = all->count < APPEND_MESSAGES_MAX
+			    ? 1
+			    : imap_syntax_error(s->parser, "Too many messages in one command");
+	return r;
+}
+
+static void appends_free(struct appends *all)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		append_free(all->items[i]->append);
+		free(all->items[i]);
+	}
+	free(all->items);
+}
+
 int imap_command_append(struct imap_session *s)
 {
-	struct append *append = NULL;
-	struct appending a = { .date = APPEND_NOW };
-	struct str name = STR_EMPTY;
-	int opened = 0, r = imap_parse_mailbox(s, &name);
+	_cleanup_(appends_free) struct appends all = { 0 };
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	int r = imap_parse_mailbox(s, &name);
 
-	if (r == 0)
-		r = append_parse_options(s, &a);
-	if (r == 0)
-		opened = append_begin(s->store, str_view(&name), a.date, &append);
-	str_free(&name);
 	if (r < 0)
 		return r == -EINVAL ? IMAP_DONE : r;
-	/* A client that waits for the continuation is told at once, and keeps its message. */
-	if (opened == -ENOENT)
-		return imap_no(s, "[TRYCREATE] There is no such mailbox.");
-	if (opened < 0)
-		return imap_no_errno(s, opened, "Append");
-	r = imap_literal_begin(s->parser, append_size_limit(), &a.size);
-	if (r == 0)
-		r = append_receive(s, append, &a);
+	do
+		r = append_one(s, str_view(&name), &all);
+	while (r > 0);
 	if (r == 0)
 		r = imap_end(s->parser);
 	if (r == 0)
-		r = append_conclude(s, &append, &a);
-	else if (r == -EMSGSIZE)
-		r = imap_no(s, "[LIMIT] The message is too large.");
-	append_free(append);
-	return r;
+		return append_conclude(s, &all);
+	if (r == -EMSGSIZE)
+		return imap_no(s, "[LIMIT] The message is too large.");
+	return r == -EAGAIN ? IMAP_DONE : r;
 }

@@ -1,8 +1,9 @@
 /* FETCH and UID FETCH (RFC 3501 6.4.5): writing the answers. */
 #include <errno.h>
 
+#include "base/encode.h"
 #include "base/io.h"
-#include "fetch.h"
+#include "fetch_content.h"
 #include "mail/date.h"
 
 /* Messages between two looks at whether others want to go on. */
@@ -160,6 +161,12 @@ static int send_section(struct imap_session *s, uint32_t seq, struct fetch *fetc
 
 static void append_info(struct str *line, const struct message_info *info, enum fetch_kind kind)
 {
+	if (kind == FETCH_EMAILID) {
+		str_append_cstr(line, "EMAILID (M");
+		hex_encode(line, view_make(info->id, sizeof(info->id)));
+		str_append_byte(line, ')');
+		return;
+	}
 	if (kind == FETCH_SIZE) {
 		str_printf(line, "RFC822.SIZE %llu", (unsigned long long)info->size);
 		return;
@@ -189,9 +196,29 @@ static void append_cached(struct imap_session *s, uint32_t seq, struct fetch *fe
 		append_nil(fetch, line, r);
 }
 
+static void append_binary(struct imap_session *s, uint32_t seq, struct fetch *fetch,
+			  const struct fetch_item *item, struct str *line)
+{
+	int r;
+
+	fetch_append_label(line, item);
+	str_append_byte(line, ' ');
+	r = fetch_append_binary(s, seq, item, line);
+	if (r == -EOPNOTSUPP) {
+		fetch->unknown_cte = true;
+		r = -ENOENT;
+	}
+	if (r == -ENOENT && item->kind == FETCH_BINARY_SIZE)
+		str_append_byte(line, '0');
+	else if (r < 0)
+		append_nil(fetch, line, r);
+}
+
 static int send_item(struct imap_session *s, uint32_t seq, struct fetch *fetch,
 		     const struct fetch_item *item, struct message_info *info, struct str *line)
 {
+	int r;
+
 	switch (item->kind) {
 	case FETCH_UID:
 		str_printf(line, "UID %u", mailbox_uid(s->mailbox, seq));
@@ -204,11 +231,25 @@ static int send_item(struct imap_session *s, uint32_t seq, struct fetch *fetch,
 		str_printf(line, "MODSEQ (%llu)",
 			   (unsigned long long)mailbox_modseq(s->mailbox, seq));
 		return 0;
+	case FETCH_THREADID:
+		str_append_cstr(line, "THREADID NIL"); /* RFC 8474 5.2: none are kept */
+		return 0;
+	case FETCH_EMAILID:
 	case FETCH_INTERNALDATE:
 	case FETCH_SIZE:
 		if (info->uid == 0)
 			mailbox_info(s->mailbox, seq, info);
 		append_info(line, info, item->kind);
+		return 0;
+	case FETCH_PREVIEW:
+		str_append_cstr(line, "PREVIEW ");
+		r = fetch_append_preview(s, seq, line);
+		if (r < 0)
+			append_nil(fetch, line, r);
+		return 0;
+	case FETCH_BINARY:
+	case FETCH_BINARY_SIZE:
+		append_binary(s, seq, fetch, item, line);
 		return 0;
 	case FETCH_SECTION:
 		return send_section(s, seq, fetch, item, line);
@@ -262,8 +303,8 @@ static int fetch_send_message(struct imap_session *s, uint32_t seq, struct fetch
 		fetch->gone = true;
 		return 0;
 	}
-	str_printf(line, "* %u FETCH (", seq);
-	if (s->uid && !has_item(fetch, FETCH_UID)) {
+	imap_append_fetch(s, line, seq);
+	if (s->uid && !s->uidonly && !has_item(fetch, FETCH_UID)) {
 		str_printf(line, "UID %u", mailbox_uid(s->mailbox, seq));
 		separator = " ";
 	}
@@ -297,7 +338,9 @@ static int mark_seen(struct imap_session *s, const struct fetch *fetch, const ui
 	int r;
 
 	for (size_t i = 0; i < fetch->count; i++)
-		reads |= fetch->items[i].kind == FETCH_SECTION && !fetch->items[i].peek;
+		reads |= (fetch->items[i].kind == FETCH_SECTION ||
+			  fetch->items[i].kind == FETCH_BINARY) &&
+			 !fetch->items[i].peek;
 	if (!reads || !mailbox_is_writable(s->mailbox))
 		return 0;
 	unseen = mem_new_array(uint32_t, count);
@@ -315,6 +358,7 @@ static int send_messages(struct imap_session *s, struct fetch *fetch, const uint
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 	size_t next_seen = 0;
 	bool heavy = has_item(fetch, FETCH_SECTION) || has_item(fetch, FETCH_BODYSTRUCTURE) ||
+		     has_item(fetch, FETCH_PREVIEW) || has_item(fetch, FETCH_BINARY) ||
 		     has_item(fetch, FETCH_ENVELOPE) || has_item(fetch, FETCH_BODY);
 	int r = imap_send_new_keywords(s);
 
@@ -367,6 +411,8 @@ int imap_command_fetch(struct imap_session *s)
 			r = send_messages(s, fetch, seqs, count, &seen);
 		if (r == 0 && fetch->gone)
 			r = imap_no(s, "[EXPUNGEISSUED] Some messages are not there any more.");
+		else if (r == 0 && fetch->unknown_cte)
+			r = imap_no(s, "[UNKNOWN-CTE] A part has an encoding that is not known.");
 		else if (r == 0 && fetch->failed)
 			r = imap_no(s, "[SERVERBUG] Some messages could not be read.");
 		else if (r == 0)

@@ -1,6 +1,7 @@
 /* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3 to 6.3.7, RFC 6154). */
 #include <errno.h>
 
+#include "base/mem.h"
 #include "session.h"
 
 /* One mailbox name and nothing else. IMAP_DONE with name.len == 0: answered already. */
@@ -25,18 +26,11 @@ static int folder_command_answer(struct imap_session *s, int r, const struct err
 	return imap_ok(s, "%s completed.", what);
 }
 
-/* CREATE-SPECIAL-USE's "(USE (\Sent))" is read, so that clients that send it unasked are served. */
+/* " (USE (\Sent))" (RFC 6154). -ENOTSUP: it is a use that we do not know. */
 static int parse_use(struct imap_session *s, unsigned *use)
 {
-	static const struct {
-		const char *name;
-		unsigned use;
-	} uses[] = { { "Archive", USE_ARCHIVE },
-		     { "Drafts", USE_DRAFTS },
-		     { "Junk", USE_JUNK },
-		     { "Sent", USE_SENT },
-		     { "Trash", USE_TRASH } };
 	struct view word;
+	bool unknown = false;
 	int r = imap_space(s->parser);
 
 	if (r == 0 && !imap_take(s->parser, '('))
@@ -51,19 +45,30 @@ static int parse_use(struct imap_session *s, unsigned *use)
 		r = imap_syntax_error(s->parser, "Expected (");
 	while (r == 0 && imap_take(s->parser, '\\')) {
 		r = imap_atom(s->parser, &word);
-		for (size_t i = 0; r == 0 && i < ARRAY_SIZE(uses); i++)
-			if (view_is_nocase(word, uses[i].name))
-				*use |= uses[i].use;
+		unknown |= r == 0 && store_use_find(word) == 0;
+		if (r == 0)
+			*use |= store_use_find(word);
 		imap_take(s->parser, ' ');
 	}
 	if (r == 0 && (!imap_take(s->parser, ')') || !imap_take(s->parser, ')')))
 		r = imap_syntax_error(s->parser, "Expected ))");
-	return r;
+	return r == 0 && unknown ? -ENOTSUP : r;
+}
+
+static int create_answer(struct imap_session *s, struct view name, unsigned use)
+{
+	_cleanup_(str_free) struct str id = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int r = store_create(s->store, name, use, &err);
+
+	if (r < 0)
+		return folder_command_answer(s, r, &err, "Create");
+	imap_append_mailbox_id(s, name, &id);
+	return imap_ok(s, "%sCreate completed.", str_cstr(&id));
 }
 
 int imap_command_create(struct imap_session *s)
 {
-	struct error err = ERROR_NONE;
 	struct str name = STR_EMPTY;
 	unsigned use = 0;
 	int r = imap_parse_mailbox(s, &name);
@@ -76,9 +81,10 @@ int imap_command_create(struct imap_session *s)
 		r = parse_use(s, &use);
 	if (r == 0)
 		r = imap_end(s->parser);
-	if (r == 0)
-		r = folder_command_answer(s, store_create(s->store, str_view(&name), use, &err),
-					  &err, "Create");
+	if (r == -ENOTSUP)
+		r = imap_no(s, "[USEATTR] This use is not known here.");
+	else if (r == 0)
+		r = create_answer(s, str_view(&name), use);
 	str_free(&name);
 	return r;
 }

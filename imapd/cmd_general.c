@@ -46,11 +46,28 @@ int imap_command_id(struct imap_session *s)
 	return r < 0 ? r : imap_ok(s, "ID completed.");
 }
 
+static bool enable_flag(struct view name, const char *known, bool *flag, struct str *enabled)
+{
+	if (!view_is_nocase(name, known))
+		return false;
+	if (!*flag)
+		str_printf(enabled, " %s", known);
+	*flag = true;
+	return true;
+}
+
 /* RFC 5161: what can be enabled; names that are unknown are passed over. */
 static int enable_one(struct imap_session *s, struct view name, struct str *enabled)
 {
 	bool qresync = view_is_nocase(name, "QRESYNC");
 
+	if (enable_flag(name, "UTF8=ACCEPT", &s->utf8, enabled) ||
+	    enable_flag(name, "UIDONLY", &s->uidonly, enabled))
+		return 0;
+	if (enable_flag(name, "IMAP4rev2", &s->rev2, enabled)) {
+		s->utf8 = true; /* RFC 9051 A: names are UTF-8 */
+		return 0;
+	}
 	if (!qresync && !view_is_nocase(name, "CONDSTORE"))
 		return 0;
 	if (qresync && !s->qresync)

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/map.h"
+#include "base/mem.h"
 #include "session.h"
 
 #define PATTERNS_MAX 50 /* in one LIST */
@@ -18,26 +19,19 @@ enum {
 	STATUS_SIZE = 32,
 	STATUS_DELETED = 64,
 	STATUS_HIGHESTMODSEQ = 128,
+	STATUS_MAILBOXID = 256,
 };
 
 static const struct {
 	const char *name;
 	unsigned bit;
 } status_items[] = {
-	{ "MESSAGES", STATUS_MESSAGES }, { "RECENT", STATUS_RECENT },
-	{ "UIDNEXT", STATUS_UIDNEXT },	 { "UIDVALIDITY", STATUS_UIDVALIDITY },
-	{ "UNSEEN", STATUS_UNSEEN },	 { "SIZE", STATUS_SIZE },
-	{ "DELETED", STATUS_DELETED },	 { "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ },
+	{ "MESSAGES", STATUS_MESSAGES },   { "RECENT", STATUS_RECENT },
+	{ "UIDNEXT", STATUS_UIDNEXT },	   { "UIDVALIDITY", STATUS_UIDVALIDITY },
+	{ "UNSEEN", STATUS_UNSEEN },	   { "SIZE", STATUS_SIZE },
+	{ "DELETED", STATUS_DELETED },	   { "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ },
+	{ "MAILBOXID", STATUS_MAILBOXID },
 };
-
-static const struct {
-	const char *name;
-	unsigned use;
-} special_uses[] = { { "\\Archive", USE_ARCHIVE },
-		     { "\\Drafts", USE_DRAFTS },
-		     { "\\Junk", USE_JUNK },
-		     { "\\Sent", USE_SENT },
-		     { "\\Trash", USE_TRASH } };
 
 struct listing {
 	struct imap_session *s;
@@ -63,6 +57,16 @@ static bool matches_any(const struct listing *l, struct view name)
 	return false;
 }
 
+static void append_status_id(struct imap_session *s, struct view name, const char *separator,
+			     struct str *line)
+{
+	_cleanup_(str_free) struct str id = STR_EMPTY;
+
+	(void)store_mailbox_id(s->store, name, &id);
+	str_printf(line, id.len > 0 ? "%sMAILBOXID (F%s)" : "%sMAILBOXID NIL", separator,
+		   str_cstr(&id));
+}
+
 /* *failed: the store's error, in which case nothing is sent. Returns the stream's. */
 static int send_status(struct imap_session *s, struct view name, unsigned items, int *failed)
 {
@@ -75,16 +79,22 @@ static int send_status(struct imap_session *s, struct view name, unsigned items,
 	if (*failed < 0)
 		return 0;
 	str_append_cstr(&line, "* STATUS ");
-	imap_append_mailbox(&line, name);
+	imap_append_mailbox(s, &line, name);
 	str_append_cstr(&line, " (");
 	for (size_t i = 0; i < ARRAY_SIZE(status_items); i++) {
-		const uint64_t values[] = { status.messages, status.recent,
-					    status.uidnext,  status.uidvalidity,
-					    status.unseen,   status.size,
-					    status.deleted,  status.highest_modseq };
+		const uint64_t values[] = {
+			status.messages,    status.recent,	   status.uidnext,
+			status.uidvalidity, status.unseen,	   status.size,
+			status.deleted,	    status.highest_modseq, 0
+		};
 
 		if (!(items & status_items[i].bit))
 			continue;
+		if (status_items[i].bit == STATUS_MAILBOXID) {
+			append_status_id(s, name, separator, &line);
+			separator = " ";
+			continue;
+		}
 		str_printf(&line, "%s%s %llu", separator, status_items[i].name,
 			   (unsigned long long)values[i]);
 		separator = " ";
@@ -134,11 +144,13 @@ static int send_folder(struct listing *l, const struct folder_info *folder, bool
 	append_attribute(&line, folder->has_children ? "\\HasChildren" : "\\HasNoChildren",
 			 &separator);
 	/* Clients expect these in a plain LIST and LSUB too. */
-	for (size_t i = 0; i < ARRAY_SIZE(special_uses); i++)
-		if (folder->special_use & special_uses[i].use)
-			append_attribute(&line, special_uses[i].name, &separator);
+	for (size_t i = 0; store_use_at(i) != 0; i++)
+		if (folder->special_use & store_use_at(i)) {
+			str_printf(&line, "%s\\%s", separator, store_use_name(store_use_at(i)));
+			separator = " ";
+		}
 	str_append_cstr(&line, ") \".\" ");
-	imap_append_mailbox(&line, folder->name);
+	imap_append_mailbox(l->s, &line, folder->name);
 	if (is_above(l, folder->name))
 		str_append_cstr(&line, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
 	str_append_cstr(&line, "\r\n");
@@ -343,6 +355,13 @@ static int mailbox_list_parse(struct listing *l, struct view *reference)
 	return r == 0 ? imap_end(s->parser) : r;
 }
 
+/* Wildcards are the same in UTF-8. What is no UTF-8 matches nothing that there is. */
+static void append_pattern(const struct imap_session *s, struct str *storage, struct view text)
+{
+	if (!s->utf8 || store_name_from_utf8(text, storage) < 0)
+		str_append(storage, text);
+}
+
 /* The reference goes in front of each pattern (RFC 3501 6.3.8); "inbox" is INBOX in any case. */
 static void complete_patterns(struct listing *l, struct view reference, struct str *storage)
 {
@@ -352,8 +371,8 @@ static void complete_patterns(struct listing *l, struct view reference, struct s
 		struct view pattern = l->patterns[i];
 		size_t start = storage->len;
 
-		str_append(storage, reference);
-		str_append(storage, pattern);
+		append_pattern(l->s, storage, reference);
+		append_pattern(l->s, storage, pattern);
 		if (view_starts_nocase(view_from(str_view(storage), start), VIEW("INBOX")) &&
 		    (storage->len == start + 5 || strchr(".%*", storage->data[start + 5])))
 			memcpy(storage->data + start, "INBOX", 5);

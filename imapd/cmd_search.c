@@ -10,11 +10,24 @@
 /* Messages, or readings of messages, between two looks at whether others want to go on. */
 #define SEARCH_BREATH	    4096
 #define SEARCH_BREATH_FILES 16
+/* How often the client of a long search hears how far it is. */
+#define SEARCH_PROGRESS (10 * 1000)
+
+/* RFC 9585. A stream that is dead is found so by what is written next. */
+static void search_tell_progress(struct imap_session *s, uint32_t done, uint32_t total)
+{
+	struct view tag = imap_command_tag(s->parser);
+
+	(void)stream_printf(s->io, "* OK [INPROGRESS (\"%.*s\" %u %u)] Searching.\r\n",
+			    VIEW_ARG(tag), done, total);
+	(void)stream_flush(s->io);
+}
 
 uint32_t *search_run(struct imap_session *s, struct search *search, size_t *count)
 {
 	uint32_t total = mailbox_count(s->mailbox);
 	uint32_t *found = mem_new_array(uint32_t, MAX(total, 1));
+	msec_t still_here = clock_after(SEARCH_PROGRESS);
 	bool reads;
 
 	search_prepare(search, s);
@@ -23,8 +36,13 @@ uint32_t *search_run(struct imap_session *s, struct search *search, size_t *coun
 	for (uint32_t seq = 1; seq <= total; seq++) {
 		if (!mailbox_is_gone(s->mailbox, seq) && search_matches(s, search, seq))
 			found[(*count)++] = seq;
-		if (seq % (reads ? SEARCH_BREATH_FILES : SEARCH_BREATH) == 0)
-			task_yield();
+		if (seq % (reads ? SEARCH_BREATH_FILES : SEARCH_BREATH) != 0)
+			continue;
+		task_yield();
+		if (clock_now() >= still_here) {
+			search_tell_progress(s, seq, total);
+			still_here = clock_after(SEARCH_PROGRESS);
+		}
 	}
 	return found;
 }
@@ -177,10 +195,13 @@ static int search_send_plain(struct imap_session *s, const struct search *search
 
 static int search_answer(struct imap_session *s, struct search *search)
 {
-	int r = search->has_modseq ? imap_enable_condstore(s) : 0;
 	uint32_t *found;
 	size_t count;
+	int r;
 
+	if (s->uidonly && search->has_numbers)
+		return imap_bad(s, "[UIDREQUIRED] Only UIDs are allowed.");
+	r = search->has_modseq ? imap_enable_condstore(s) : 0;
 	if (r < 0)
 		return r;
 	found = search_run(s, search, &count);
@@ -201,6 +222,10 @@ int imap_command_search(struct imap_session *s)
 			s->saved.count = 0;
 		r = imap_no(s, "[BADCHARSET (US-ASCII UTF-8)] Unknown character set.");
 	} else if (r == 0) {
+		/* RFC 9051 6.4.4: there is no other answer. */
+		if (s->rev2 && !search->extended)
+			search->returns = RETURN_ALL;
+		search->extended |= s->rev2;
 		r = search_answer(s, search);
 	}
 	search_free(search);

@@ -4,17 +4,32 @@
 #include "base/mem.h"
 #include "session.h"
 
+/* RFC 9051 6.3.2 */
+static int send_name(struct imap_session *s)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+
+	str_append_cstr(&line, "* LIST () \".\" ");
+	imap_append_mailbox(s, &line, view_of(mailbox_name(s->mailbox)));
+	str_append_cstr(&line, "\r\n");
+	return stream_write(s->io, str_view(&line));
+}
+
 /* The answers that describe a mailbox, in the order in which clients are used to them. */
 static int mailbox_describe(struct imap_session *s)
 {
 	struct mailbox *box = s->mailbox;
+	_cleanup_(str_free) struct str id = STR_EMPTY;
 	uint32_t unseen = mailbox_first_unseen(box);
 	int r = imap_send_flag_lists(s);
 
 	if (r == 0)
-		r = stream_printf(s->io, "* %u EXISTS\r\n* %u RECENT\r\n", mailbox_count(box),
-				  mailbox_recent(box));
-	if (r == 0 && unseen != 0)
+		r = stream_printf(s->io, "* %u EXISTS\r\n", mailbox_count(box));
+	if (r == 0 && s->rev2)
+		r = send_name(s);
+	else if (r == 0)
+		r = stream_printf(s->io, "* %u RECENT\r\n", mailbox_recent(box));
+	if (r == 0 && unseen != 0 && !s->rev2)
 		r = stream_printf(s->io, "* OK [UNSEEN %u] First unseen.\r\n", unseen);
 	if (r == 0)
 		r = stream_printf(s->io,
@@ -23,6 +38,9 @@ static int mailbox_describe(struct imap_session *s)
 				  "* OK [HIGHESTMODSEQ %llu] Highest.\r\n",
 				  mailbox_uidvalidity(box), mailbox_uidnext(box),
 				  (unsigned long long)mailbox_highest_modseq(box));
+	imap_append_mailbox_id(s, view_of(mailbox_name(box)), &id);
+	if (r == 0 && id.len > 0)
+		r = stream_printf(s->io, "* OK %sIts id.\r\n", str_cstr(&id));
 	return r;
 }
 

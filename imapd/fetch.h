@@ -14,9 +14,14 @@ enum fetch_kind {
 	FETCH_INTERNALDATE,
 	FETCH_SIZE,
 	FETCH_MODSEQ,
+	FETCH_EMAILID,
+	FETCH_THREADID,
 	FETCH_ENVELOPE,
 	FETCH_BODY, /* the structure without extensions */
 	FETCH_BODYSTRUCTURE,
+	FETCH_PREVIEW,
+	FETCH_BINARY,
+	FETCH_BINARY_SIZE,
 	FETCH_SECTION, /* BODY[...] and the RFC822 forms of it */
 };
 
@@ -51,8 +56,9 @@ struct fetch {
 	size_t count;
 	bool changed_since, vanished; /* RFC 7162: modifiers */
 	uint64_t modseq;
-	bool failed; /* something could not be read, for which NIL was sent */
-	bool gone;   /* a message was expunged by another session: nothing was sent of it */
+	bool failed;	  /* something could not be read, for which NIL was sent */
+	bool unknown_cte; /* a part for BINARY could not be decoded */
+	bool gone;	  /* a message was expunged by another session: nothing was sent of it */
 };
 
 /* fetch_parse.c: a list, one item, or a macro, and modifiers. fetch_free in every case. */

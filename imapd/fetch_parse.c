@@ -3,6 +3,7 @@
 
 #include "fetch.h"
 #include "imap/chars.h"
+#include "store/render.h"
 
 static const struct simple {
 	const char *name;
@@ -13,6 +14,9 @@ static const struct simple {
 	{ "INTERNALDATE", FETCH_INTERNALDATE },
 	{ "RFC822.SIZE", FETCH_SIZE },
 	{ "MODSEQ", FETCH_MODSEQ },
+	{ "EMAILID", FETCH_EMAILID },
+	{ "THREADID", FETCH_THREADID },
+	{ "PREVIEW", FETCH_PREVIEW },
 	{ "ENVELOPE", FETCH_ENVELOPE },
 	{ "BODYSTRUCTURE", FETCH_BODYSTRUCTURE },
 };
@@ -156,6 +160,21 @@ static int fetch_parse_body(struct imap_session *s, struct fetch_item *item)
 	return r == 0 ? parse_partial(s, &item->section) : r;
 }
 
+/* BINARY[1.2]<0.100>, BINARY.PEEK, BINARY.SIZE[1.2] (RFC 3516): numbers alone. */
+static int fetch_parse_binary(struct imap_session *s, struct fetch_item *item, struct view word)
+{
+	int r;
+
+	item->kind = view_is_nocase(word, "BINARY.SIZE") ? FETCH_BINARY_SIZE : FETCH_BINARY;
+	item->peek = !view_is_nocase(word, "BINARY");
+	if (!imap_take(s->parser, '['))
+		return imap_syntax_error(s->parser, "Expected [");
+	r = parse_section(s, &item->section);
+	if (r == 0 && item->section.text != SECTION_ALL)
+		r = imap_syntax_error(s->parser, "Expected numbers of parts");
+	return r == 0 && item->kind == FETCH_BINARY ? parse_partial(s, &item->section) : r;
+}
+
 /* The forms that RFC 3501 keeps from RFC 822's days. */
 static bool old_form(struct fetch_item *item, struct view word)
 {
@@ -217,9 +236,16 @@ static int parse_item(struct imap_session *s, struct fetch *fetch, bool macro_al
 		item->peek = word.len > 4;
 		return fetch_parse_body(s, item);
 	}
+	if (view_starts_nocase(word, VIEW("BINARY")) &&
+	    (word.len == 6 || view_ends_nocase(word, VIEW(".PEEK")) ||
+	     view_ends_nocase(word, VIEW(".SIZE"))))
+		return fetch_parse_binary(s, item, word);
 	for (size_t i = 0; i < ARRAY_SIZE(simple_items); i++) {
 		if (view_is_nocase(word, simple_items[i].name)) {
 			item->kind = simple_items[i].kind;
+			/* Nothing is kept of it, so that there is no lazy way (RFC 8970 3.2). */
+			if (item->kind == FETCH_PREVIEW)
+				imap_take_text(s->parser, " (LAZY)");
 			return 0;
 		}
 	}
@@ -300,7 +326,7 @@ static void append_name(struct str *out, struct view name)
 {
 	for (size_t i = 0; i < name.len; i++) {
 		if (!imap_is_astring_char(name.data[i])) {
-			imap_append_mailbox(out, name);
+			render_string(out, name);
 			return;
 		}
 	}
@@ -315,7 +341,9 @@ void fetch_append_label(struct str *out, const struct fetch_item *item)
 		str_append_cstr(out, item->label);
 		return;
 	}
-	str_append_cstr(out, "BODY[");
+	str_append_cstr(out, item->kind == FETCH_BINARY	       ? "BINARY["
+			     : item->kind == FETCH_BINARY_SIZE ? "BINARY.SIZE["
+							       : "BODY[");
 	for (size_t i = 0; i < section->depth; i++)
 		str_printf(out, "%s%u", i > 0 ? "." : "", section->path[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(section_texts); i++)

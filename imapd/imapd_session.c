@@ -10,6 +10,41 @@
 /* The store of the user whose process this is. */
 static struct store *store;
 
+struct default_folder {
+	struct view name;
+	unsigned use;
+	bool found;
+};
+
+static int look_for_default(void *argument, const struct folder_info *folder)
+{
+	struct default_folder *wanted = argument;
+
+	wanted->found |= folder->exists && (view_eq_nocase(folder->name, wanted->name) ||
+					    (folder->special_use & wanted->use) != 0);
+	return wanted->found;
+}
+
+/* mailbox_default_folders, once in the life of this process. A full disk keeps nobody from reading. */
+static void make_default_folders(void)
+{
+	static bool made;
+	struct view rest = view_of(param.mailbox_default_folders), word;
+
+	while (!made && view_next_word(&rest, ", \t\r\n", &word)) {
+		struct default_folder wanted = { word, store_name_special_use(word), false };
+		struct error err = ERROR_NONE;
+
+		if (store_list(store, look_for_default, &wanted) < 0 || wanted.found)
+			continue;
+		if (store_create(store, word, 0, &err) < 0)
+			log_warning("mailbox_default_folders: %.*s: %s", VIEW_ARG(word), err.text);
+		else
+			(void)store_subscribe(store, word, true, NULL);
+	}
+	made = true;
+}
+
 /* Opened by the first connection, so that an error is told to the client that meets it. */
 static void imap_connection_serve(struct stream *io, const struct session_client *client)
 {
@@ -27,6 +62,7 @@ static void imap_connection_serve(struct stream *io, const struct session_client
 		stream_flush(io);
 		return;
 	}
+	make_default_folders();
 	stream_set_timeout(io, param.imap_idle_timeout);
 	imap_session_serve(io, client, store);
 }

@@ -58,7 +58,7 @@ static void imap_login_capabilities(const struct login *l, struct str *out)
 	_cleanup_(str_free) struct str names = STR_EMPTY;
 	struct view rest, name;
 
-	str_append_cstr(out, "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE");
+	str_append_cstr(out, "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID ENABLE IDLE");
 	if (login_offers_tls(l))
 		str_append_cstr(out, " STARTTLS");
 	if (login_mechanisms(l, &names) == 0) {

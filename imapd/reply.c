@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "base/mem.h"
 #include "session.h"
 #include "store/render.h"
 
@@ -136,8 +137,12 @@ void imap_append_flag_names(const struct imap_session *s, unsigned flags, uint64
 
 void imap_append_flags(const struct imap_session *s, uint32_t seq, struct str *out)
 {
-	imap_append_flag_names(s, mailbox_flags(s->mailbox, seq), mailbox_keywords(s->mailbox, seq),
-			       out);
+	unsigned flags = mailbox_flags(s->mailbox, seq);
+
+	/* RFC 9051 has no \\Recent. */
+	if (s->rev2)
+		flags &= ~(unsigned)FLAG_RECENT;
+	imap_append_flag_names(s, flags, mailbox_keywords(s->mailbox, seq), out);
 }
 
 void imap_append_set(struct str *out, const uint32_t *numbers, size_t count)
@@ -154,8 +159,36 @@ void imap_append_set(struct str *out, const uint32_t *numbers, size_t count)
 	}
 }
 
-void imap_append_mailbox(struct str *out, struct view name)
+void imap_append_mailbox_id(struct imap_session *s, struct view name, struct str *out)
 {
+	_cleanup_(str_free) struct str id = STR_EMPTY;
+
+	if (store_mailbox_id(s->store, name, &id) == 0)
+		str_printf(out, "[MAILBOXID (F%s)] ", str_cstr(&id));
+}
+
+void imap_append_fetch(const struct imap_session *s, struct str *out, uint32_t seq)
+{
+	if (s->uidonly)
+		str_printf(out, "* %u UIDFETCH (", mailbox_uid(s->mailbox, seq));
+	else
+		str_printf(out, "* %u FETCH (", seq);
+}
+
+void imap_append_mailbox(const struct imap_session *s, struct str *out, struct view name)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	if (s->utf8 && store_name_to_utf8(name, &text) == 0) {
+		str_append_byte(out, '"');
+		for (size_t i = 0; i < text.len; i++) {
+			if (text.data[i] == '"' || text.data[i] == '\\')
+				str_append_byte(out, '\\');
+			str_append_byte(out, text.data[i]);
+		}
+		str_append_byte(out, '"');
+		return;
+	}
 	render_string(out, name);
 }
 
@@ -196,8 +229,8 @@ static int send_states(struct imap_session *s, const uint32_t *seqs, size_t coun
 
 	for (size_t i = 0; i < count && r == 0; i++) {
 		str_clear(&line);
-		str_printf(&line, "* %u FETCH (", seqs[i]);
-		if (s->uid || s->qresync)
+		imap_append_fetch(s, &line, seqs[i]);
+		if (!s->uidonly && (s->uid || s->qresync))
 			str_printf(&line, "UID %u ", mailbox_uid(s->mailbox, seqs[i]));
 		if (s->condstore)
 			str_printf(&line, "MODSEQ (%llu)%s",
@@ -231,9 +264,11 @@ static int send_expunged(struct imap_session *s, struct mailbox_changes *changes
 	struct str line = STR_EMPTY;
 	int r = 0;
 
-	for (size_t i = 0; !s->qresync && i < count && r >= 0; i++)
+	bool vanished = s->qresync || s->uidonly;
+
+	for (size_t i = 0; !vanished && i < count && r >= 0; i++)
 		r = stream_printf(s->io, "* %u EXPUNGE\r\n", changes->expunged[i]);
-	if (!s->qresync || count == 0)
+	if (!vanished || count == 0)
 		return r;
 	for (size_t i = 0; i < count / 2; i++) {
 		uint32_t uid = changes->expunged_uids[i];
@@ -266,7 +301,7 @@ int imap_send_changes(struct imap_session *s, bool may_expunge)
 		r = send_expunged(s, &changes);
 	if (r >= 0 && changes.exists)
 		r = stream_printf(s->io, "* %u EXISTS\r\n", mailbox_count(s->mailbox));
-	if (r >= 0 && changes.recent)
+	if (r >= 0 && changes.recent && !s->rev2)
 		r = stream_printf(s->io, "* %u RECENT\r\n", mailbox_recent(s->mailbox));
 	if (r >= 0 && changes.keywords)
 		r = imap_send_flag_lists(s);

@@ -33,6 +33,8 @@ enum search_kind {
 	SEARCH_SINCE,
 	SEARCH_OLDER,
 	SEARCH_YOUNGER,
+	SEARCH_EMAILID,
+	SEARCH_NONE, /* nothing has it */
 	/* from the header */
 	SEARCH_SENTBEFORE,
 	SEARCH_SENTON,
@@ -70,7 +72,8 @@ enum {
 struct search {
 	struct search_key *keys; /* postfix */
 	size_t count;
-	bool extended; /* RETURN was there: the answer is ESEARCH */
+	bool extended;	  /* RETURN was there: the answer is ESEARCH */
+	bool has_numbers; /* there are sequence numbers among the keys */
 	unsigned returns;
 	int64_t first, last; /* of PARTIAL: from 1 on, or below 0 from the end */
 	bool has_modseq; /* the highest mod-sequence of what is found is told (RFC 7162 3.1.5) */

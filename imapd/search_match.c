@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "base/encode.h"
 #include "mail/date.h"
 
 #define DAY (24 * 60 * 60)
@@ -144,6 +145,16 @@ static bool compare_day(enum search_kind kind, int64_t day, uint64_t asked)
 	return day >= (int64_t)asked;
 }
 
+/* "m" and the id in hexadecimal: the key is folded. */
+static bool is_email_id(const struct message_info *info, struct view text)
+{
+	_cleanup_(str_free) struct str id = STR_EMPTY;
+
+	str_append_byte(&id, 'm');
+	hex_encode(&id, view_make(info->id, sizeof(info->id)));
+	return view_eq_nocase(str_view(&id), text);
+}
+
 static bool match_info(const struct search *search, const struct message_info *info,
 		       const struct search_key *key)
 {
@@ -154,6 +165,10 @@ static bool match_info(const struct search *search, const struct message_info *i
 		return info->size < key->number;
 	case SEARCH_OLDER:
 		return info->internal_date <= search->now - (int64_t)key->number;
+	case SEARCH_NONE:
+		return false;
+	case SEARCH_EMAILID:
+		return is_email_id(info, str_view(&key->text));
 	case SEARCH_YOUNGER:
 		return info->internal_date >= search->now - (int64_t)key->number;
 	default:

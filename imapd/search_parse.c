@@ -31,6 +31,7 @@ static const struct key_name {
 	{ "CC", SEARCH_ADDRESS, A_STRING, 0, 0, "Cc" },
 	{ "DELETED", SEARCH_FLAGS, NO_ARGUMENT, FLAG_DELETED, FLAG_DELETED, NULL },
 	{ "DRAFT", SEARCH_FLAGS, NO_ARGUMENT, FLAG_DRAFT, FLAG_DRAFT, NULL },
+	{ "EMAILID", SEARCH_EMAILID, A_STRING, 0, 0, NULL },
 	{ "FLAGGED", SEARCH_FLAGS, NO_ARGUMENT, FLAG_FLAGGED, FLAG_FLAGGED, NULL },
 	{ "FROM", SEARCH_ADDRESS, A_STRING, 0, 0, "From" },
 	{ "HEADER", SEARCH_HEADER, A_NAME_AND_STRING, 0, 0, NULL },
@@ -50,6 +51,7 @@ static const struct key_name {
 	{ "SMALLER", SEARCH_SMALLER, A_NUMBER, 0, 0, NULL },
 	{ "SUBJECT", SEARCH_HEADER, A_STRING, 0, 0, "Subject" },
 	{ "TEXT", SEARCH_TEXT, A_STRING, 0, 0, NULL },
+	{ "THREADID", SEARCH_NONE, A_STRING, 0, 0, NULL },
 	{ "TO", SEARCH_ADDRESS, A_STRING, 0, 0, "To" },
 	{ "UID", SEARCH_UID, A_SET, 0, 0, NULL },
 	{ "UNANSWERED", SEARCH_FLAGS, NO_ARGUMENT, FLAG_ANSWERED, 0, NULL },
@@ -217,6 +219,7 @@ static int read_key(struct reader *reader)
 			r = search_add_key(reader, SEARCH_SET, &key);
 			if (r == 0)
 				r = imap_sequence_set(parser, &key->set);
+			reader->search->has_numbers |= r == 0 && !key->set.saved;
 			return r < 0 ? r : 1;
 		}
 		r = imap_atom(parser, &word);

@@ -151,6 +151,18 @@ bool text_charset_is_known(struct view name)
 	return charset != NULL;
 }
 
+void text_to_utf8(struct str *out, struct view charset, struct view text)
+{
+	_cleanup_(charset_closep) struct charset *from = NULL;
+
+	if (!charset_is_utf8(charset))
+		from = charset_open(charset);
+	if (from != NULL)
+		charset_convert(from, out, text, true);
+	else
+		str_append(out, text);
+}
+
 bool text_fold_charset(struct str *out, struct view charset, struct view text)
 {
 	_cleanup_(str_free) struct str converted = STR_EMPTY;
@@ -272,6 +284,32 @@ static void decode_quoted_printable(struct decoder *d, struct view text)
 		}
 	}
 	put_rest(d);
+}
+
+bool text_decode_transfer(struct str *out, struct view transfer_encoding, struct view body)
+{
+	static const char *const identities[] = { "7bit", "8bit", "binary" };
+	struct decoder *d = mem_new(struct decoder);
+	struct view word = VIEW_NONE;
+	bool known = true;
+
+	d->emit = append_bytes;
+	d->argument = out;
+	if (!view_next_word(&transfer_encoding, " \t\r\n;(", &word))
+		word = VIEW("7bit");
+	if (view_is_nocase(word, "base64"))
+		decode_base64(d, body);
+	else if (view_is_nocase(word, "quoted-printable"))
+		decode_quoted_printable(d, body);
+	else {
+		known = false;
+		for (size_t i = 0; i < ARRAY_SIZE(identities); i++)
+			known |= view_is_nocase(word, identities[i]);
+		if (known)
+			str_append(out, body);
+	}
+	free(d);
+	return known;
 }
 
 /* ---- encoded words ---- */

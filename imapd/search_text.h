@@ -33,6 +33,13 @@ void text_fold(struct str *out, struct view text);
 bool text_charset_is_known(struct view name);
 /* The same of text in a character set; false where that is not known, and then nothing is appended. */
 bool text_fold_charset(struct str *out, struct view charset, struct view text);
+/* Text in a character set as UTF-8, appended; as it is where the set is not known. */
+void text_to_utf8(struct str *out, struct view charset, struct view text);
+/*
+ * The body of a part without its Content-Transfer-Encoding (which may have remarks), appended. False: that
+ * is not known.
+ */
+bool text_decode_transfer(struct str *out, struct view transfer_encoding, struct view body);
 /* The body of a header field, unfolded, encoded words decoded, as UTF-8 (case kept). Appended. */
 void text_decode_header(struct str *out, struct view field_body);
 /* The addresses of a header field, decoded: "Name <local@domain>, ..." Appended. */

@@ -41,6 +41,8 @@ static int run_command(struct imap_session *s, const struct imap_command *comman
 		return imap_bad(s, "Unknown command.");
 	if (!(command->states & state))
 		return imap_bad(s, "Select a mailbox first.");
+	if (s->uidonly && !s->uid && command->may_be_uid && command->handle != imap_command_expunge)
+		return imap_bad(s, "[UIDREQUIRED] Only the UID form is allowed.");
 	s->expunge_allowed = command->expunge_allowed || (s->uid && command->may_be_uid);
 
 	int r = command->handle(s);

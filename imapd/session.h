@@ -35,6 +35,9 @@ struct imap_session {
 	const char *capabilities;	/* after login, as CAPABILITY tells them */
 	unsigned bad_commands;
 	bool condstore, qresync; /* RFC 7162: enabled by the client */
+	bool utf8;		 /* RFC 6855: names are UTF-8 */
+	bool rev2;		 /* RFC 9051 */
+	bool uidonly;		 /* RFC 9586: no sequence numbers */
 	struct {
 		uint32_t *uids; /* ascending */
 		size_t count;
@@ -134,8 +137,12 @@ struct imap_flags {
 int imap_parse_flags(struct imap_session *s, bool bare, struct imap_flags *flags);
 /* Mailbox name: space, astring, normalized ("inbox" -> "INBOX"). -EINVAL: answered with NO. */
 int imap_parse_mailbox(struct imap_session *s, struct str *name);
-/* A folder's name in an answer: quoted or as a literal. */
-void imap_append_mailbox(struct str *out, struct view name);
+/* "[MAILBOXID (...)]" of RFC 8474, or nothing where there is none to be had; and a space. */
+void imap_append_mailbox_id(struct imap_session *s, struct view name, struct str *out);
+/* A folder's name in an answer, as the client wants it: quoted or as a literal. */
+void imap_append_mailbox(const struct imap_session *s, struct str *out, struct view name);
+/* "* 3 FETCH (" or what UIDONLY makes of it. */
+void imap_append_fetch(const struct imap_session *s, struct str *out, uint32_t seq);
 
 /* One file for each group of commands. */
 int imap_command_capability(struct imap_session *s);
@@ -143,6 +150,7 @@ int imap_command_noop(struct imap_session *s);
 int imap_command_logout(struct imap_session *s);
 int imap_command_id(struct imap_session *s);
 int imap_command_enable(struct imap_session *s);
+int imap_command_compress(struct imap_session *s);
 int imap_command_refused(struct imap_session *s); /* LOGIN and its kin, after login */
 int imap_command_select(struct imap_session *s);
 int imap_command_examine(struct imap_session *s);

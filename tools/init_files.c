@@ -30,6 +30,7 @@ static const char main_cf[] =
 	"virtual_mailbox_domains = %6$s\n"
 	"virtual_alias_maps = hash:%5$s/conf/virtual\n"
 	"mailbox_users = hash:%5$s/conf/users\n"
+	"mailbox_default_folders = Drafts, Sent, Junk, Trash, Archive\n"
 	"recipient_delimiter = +\n"
 	"\n"
 	"# Who may send mail to anywhere without a password\n"

@@ -58,26 +58,21 @@ static const struct option options[] = {
 
 /* ---- folders ---- */
 
-static const char *use_name(unsigned use)
+/* The first that it has. */
+static void use_name(unsigned use, char name[16])
 {
-	static const struct {
-		unsigned use;
-		const char *name;
-	} names[] = { { USE_ARCHIVE, "\\Archive" },
-		      { USE_DRAFTS, "\\Drafts" },
-		      { USE_JUNK, "\\Junk" },
-		      { USE_SENT, "\\Sent" },
-		      { USE_TRASH, "\\Trash" } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (use & names[i].use)
-			return names[i].name;
-	return "";
+	name[0] = '\0';
+	for (size_t i = 0; store_use_at(i) != 0 && name[0] == '\0'; i++)
+		if (use & store_use_at(i))
+			snprintf(name, 16, "\\%s", store_use_name(store_use_at(i)));
 }
 
 static int show_folder(void *argument, const struct folder_info *folder)
 {
 	const struct mailbox_request *q = argument;
+	char use[16];
+
+	use_name(folder->special_use, use);
 
 	if (q->json) {
 		struct json out = JSON_START;
@@ -86,14 +81,13 @@ static int show_folder(void *argument, const struct folder_info *folder)
 		json_string(&out, "folder", folder->name);
 		json_bool(&out, "exists", folder->exists);
 		json_bool(&out, "subscribed", folder->subscribed);
-		json_string(&out, "special_use", view_of(use_name(folder->special_use)));
+		json_string(&out, "special_use", view_of(use));
 		json_end(&out);
 		json_print(&out);
 		return 0;
 	}
 	printf("%.*s%s%s%s%s\n", VIEW_ARG(folder->name), folder->exists ? "" : "\t(no mailbox)",
-	       folder->subscribed ? "\tsubscribed" : "", folder->special_use ? "\t" : "",
-	       use_name(folder->special_use));
+	       folder->subscribed ? "\tsubscribed" : "", folder->special_use ? "\t" : "", use);
 	return 0;
 }
 

@@ -325,6 +325,14 @@ bool imap_take(struct imap_parser *p, char byte)
 	return byte != ' ' || (left(p).len > 0 && imap_peek(p) != ')');
 }
 
+bool imap_take_text(struct imap_parser *p, const char *text)
+{
+	if (!view_starts_nocase(left(p), view_of(text)))
+		return false;
+	p->at += strlen(text);
+	return true;
+}
+
 /* ---- words and strings ---- */
 
 static int word(struct imap_parser *p, bool (*is_char)(char), const char *problem, struct view *out)
@@ -376,6 +384,11 @@ int imap_literal_begin(struct imap_parser *p, uint64_t max, uint64_t *size)
 	bool plus = false, valid = false;
 	int r = 0;
 
+	/* "~{n}": literal8 (RFC 3516), in which a NUL may be. */
+	if (rest.len > 1 && rest.data[0] == '~' && rest.data[1] == '{') {
+		imap_take(p, '~');
+		rest = left(p);
+	}
 	if (imap_peek(p) != '{')
 		return imap_syntax_error(p, "Expected a literal");
 	if (!trailing_literal(rest, size, &plus, &valid) || !valid ||

@@ -64,6 +64,8 @@ char imap_peek(struct imap_parser *p);
  * before ")" and at the end of the line, where there is no blank to be taken.
  */
 bool imap_take(struct imap_parser *p, char byte);
+/* The same for text, in any case. */
+bool imap_take_text(struct imap_parser *p, const char *text);
 
 int imap_atom(struct imap_parser *p, struct view *atom);
 int imap_astring(struct imap_parser *p, struct view *text);
@@ -77,7 +79,7 @@ int imap_skip_id(struct imap_parser *p);
 
 /* ---- literals that are streamed ---- */
 
-/* "{n}" or "{n+}" at this place; > max: -EMSGSIZE before the client sends it (or after skipping it). */
+/* "{n}" or "{n+}" at this place, also with "~" in front; > max: -EMSGSIZE before the client sends it (or after skipping it). */
 int imap_literal_begin(struct imap_parser *p, uint64_t max, uint64_t *size);
 /* 1 with a piece, 0 at its end. */
 int imap_literal_read(struct imap_parser *p, struct view *piece);

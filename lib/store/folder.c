@@ -2,13 +2,16 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "store/deliver.h"
 #include "store/files.h"
 #include "store/folders.h"
 #include "store/owed.h"
 #include "store/recent.h"
 #include "store/settle.h"
+#include "store/small_file.h"
 #include "store/sync.h"
 
 /* ---- making and removing ---- */
@@ -44,6 +47,20 @@ static int change_folders(struct store *store, struct view name, store_work *run
 	return r;
 }
 
+/* In a file, for an index that is made anew. */
+static int special_use_write(const struct store *store, const struct folder *folder)
+{
+	_cleanup_(str_free) struct str directory = STR_EMPTY, text = STR_EMPTY;
+
+	if (folder->r.special_use == store_name_special_use(folder->r.name))
+		return 0;
+	for (size_t i = 0; store_use_at(i) != 0; i++)
+		if (folder->r.special_use & store_use_at(i))
+			str_printf(&text, "%s\n", store_use_name(store_use_at(i)));
+	folder_directory(store, folder, &directory);
+	return small_file_write(str_cstr(&directory), SPECIAL_USE_FILE, str_view(&text));
+}
+
 static int create_work(struct tx *tx, void *argument)
 {
 	struct folder_work *work = argument;
@@ -62,7 +79,8 @@ static int create_work(struct tx *tx, void *argument)
 	if (r < 0 || work->special_use == 0)
 		return r;
 	folder.r.special_use = work->special_use;
-	return folder_save(tx, &folder);
+	r = special_use_write(tx->store, &folder);
+	return r < 0 ? r : folder_save(tx, &folder);
 }
 
 int store_create(struct store *store, struct view name, unsigned special_use, struct error *err)
@@ -101,6 +119,34 @@ int store_delete(struct store *store, struct view name, struct error *err)
 	/* The name is free, and the space, before the client asks again. */
 	if (r == 0)
 		(void)store_settle(store, STORE_SETTLE_BATCH);
+	return r;
+}
+
+#define MAILBOX_ID_BYTES 8
+
+int store_mailbox_id(struct store *store, struct view name, struct str *out)
+{
+	_cleanup_(str_free) struct str directory = STR_EMPTY, normal = STR_EMPTY, text = STR_EMPTY;
+	uint8_t id[MAILBOX_ID_BYTES];
+	struct view word, rest;
+	int r = store_name_normalize(name, &normal, NULL);
+
+	if (r < 0)
+		return r;
+	folder_path_append(&directory, store->path, str_view(&normal));
+	if (small_file_read(str_cstr(&directory), MAILBOX_ID_FILE, SMALL_FILE_MAX, &text) == 0) {
+		rest = str_view(&text);
+		if (view_next_word(&rest, " \r\n", &word) && store_keyword_is_valid(word)) {
+			str_append(out, word);
+			return 0;
+		}
+	}
+	str_clear(&text);
+	random_bytes(id, sizeof(id));
+	hex_encode(&text, view_make(id, sizeof(id)));
+	r = small_file_write(str_cstr(&directory), MAILBOX_ID_FILE, str_view(&text));
+	if (r == 0)
+		str_append(out, str_view(&text));
 	return r;
 }
 

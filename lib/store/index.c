@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/small_file.h"
 #include "store/uidlist.h"
 
 /* UIDs promised to be unused so far, beyond those given out: one fsync for so many messages. */
@@ -84,6 +85,22 @@ static uint64_t first_modseq(void)
 	return ((uint64_t)now.tv_sec << 16) + (uint64_t)now.tv_nsec * 65536 / 1000000000;
 }
 
+/* What it was made for, if that is another than its name says. */
+static void special_use_read(const struct store *store, struct folder *folder)
+{
+	_cleanup_(str_free) struct str directory = STR_EMPTY, text = STR_EMPTY;
+	struct view rest, word;
+	unsigned use = 0;
+
+	folder_directory(store, folder, &directory);
+	if (small_file_read(str_cstr(&directory), SPECIAL_USE_FILE, SMALL_FILE_MAX, &text) < 0)
+		return;
+	rest = str_view(&text);
+	while (view_next_word(&rest, " \n", &word))
+		use |= store_use_find(word);
+	folder->r.special_use = use;
+}
+
 int folder_insert(struct tx *tx, struct view name, struct folder *folder)
 {
 	_cleanup_(str_free) struct str directory = STR_EMPTY;
@@ -98,6 +115,7 @@ int folder_insert(struct tx *tx, struct view name, struct folder *folder)
 	memcpy(folder->name, name.data, name.len);
 	folder->r.name = view_make(folder->name, name.len);
 	folder->r.special_use = store_name_special_use(name);
+	special_use_read(tx->store, folder);
 	folder->r.modseq = folder->r.modseq_floor = first_modseq();
 	folder_directory(tx->store, folder, &directory);
 	r = uidvalidity_read(str_cstr(&directory), &folder->r.uidvalidity, &folder->r.uid_bound);

@@ -154,6 +154,36 @@ unsigned store_name_special_use(struct view name)
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	unsigned use;
+} uses[] = { { "Archive", USE_ARCHIVE },
+	     { "Drafts", USE_DRAFTS },
+	     { "Junk", USE_JUNK },
+	     { "Sent", USE_SENT },
+	     { "Trash", USE_TRASH } };
+
+unsigned store_use_find(struct view name)
+{
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (view_is_nocase(name, uses[i].name))
+			return uses[i].use;
+	return 0;
+}
+
+const char *store_use_name(unsigned use)
+{
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (uses[i].use == use)
+			return uses[i].name;
+	return "";
+}
+
+unsigned store_use_at(size_t i)
+{
+	return i < sizeof(uses) / sizeof(uses[0]) ? uses[i].use : 0;
+}
+
 bool store_keyword_is_valid(struct view name)
 {
 	if (name.len == 0 || name.len > KEYWORD_LENGTH_MAX || !view_is_ascii(name) ||

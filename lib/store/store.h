@@ -14,6 +14,8 @@
  *	.A.B/{cur,new,tmp}	a folder; `maildirfolder` (empty) marks it for other tools
  *	posta-uidvalidity	per folder: UIDVALIDITY and an upper bound of UIDNEXT, fsynced
  *	posta-keywords		per folder: the keywords after the letters a..z in file names
+ *	posta-special-use	per folder, where it has another than its name says: "Sent"
+ *	posta-mailbox-id	per folder, once it was asked for
  *	subscriptions		names, one a line
  *	dovecot-*, courier*	of a server before this one: UIDs, keywords and subscriptions are read when
  *				the index is made, POP3 UIDLs at each POP3 session
@@ -138,6 +140,10 @@ int store_name_to_utf8(struct view name, struct str *text);
 int store_name_normalize(struct view name, struct str *out, struct error *err);
 /* The special use that a name has by itself ("Sent", "Sent Messages", "Junk", "Spam", ...), or 0. */
 unsigned store_name_special_use(struct view name);
+/* "Sent" and USE_SENT; 0 and "" for what is none. The i-th of them, from 0 on; 0: there are no more. */
+unsigned store_use_find(struct view name);
+const char *store_use_name(unsigned use);
+unsigned store_use_at(size_t i);
 
 /* Can this be a keyword? An atom of at most KEYWORD_LENGTH_MAX bytes. */
 bool store_keyword_is_valid(struct view name);
@@ -162,6 +168,8 @@ int store_folder_info(struct store *store, struct view name, struct folder_info 
 
 /* `special_use` 0: as the name says. Parents are not made (LIST shows them as not selectable). */
 int store_create(struct store *store, struct view name, unsigned special_use, struct error *err);
+/* A name for the folder that stays, also when it is renamed (RFC 8474 MAILBOXID); appended. */
+int store_mailbox_id(struct store *store, struct view name, struct str *out);
 /* With its messages; folders below stay. INBOX: -EPERM. */
 int store_delete(struct store *store, struct view name, struct error *err);
 /*

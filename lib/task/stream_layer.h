@@ -1,4 +1,4 @@
-/* What the files of the stream share, and a layer on it (lib/tls). Nobody else includes it. */
+/* What the files of the stream share, and a layer on it (lib/tls, imapd/deflate.c). Nobody else includes it. */
 #ifndef TASK_STREAM_LAYER_H
 #define TASK_STREAM_LAYER_H
 
