@@ -230,6 +230,19 @@ SyncState *
             client.select("Work")
             self.assertTrue(client.search(None, "SUBJECT", "uploaded", "FLAGGED")[1][0])
 
+    def test_default_folders(self):
+        """posta init's mailbox_default_folders, by special use; not beside one that has the use already."""
+        with self.suite.imap("alice") as client:
+            listed = b"\n".join(client.list()[1])
+            for name in b"Drafts", b"Sent", b"Junk", b"Trash", b"Archive":
+                self.assertIn(rb"(\HasNoChildren \%s) " % name, listed)
+            self.assertEqual(len(client.lsub()[1]), 5)
+            client.delete("Sent")
+            client.create('"Sent Items"')
+        wait_until(lambda: "alice" not in self.suite.posta("who").text, what="end of the session")
+        with self.suite.imap("alice") as client:
+            self.assertIn(b'"Sent Items"', b"\n".join(client.list()[1]))
+
     def test_mutt(self):
         self.suite.submit("alice", ["bob"], message(subject="mutt-reads-this"))
         self.suite.wait_mail("bob", text="mutt-reads-this")

@@ -19,7 +19,7 @@ class Takeover(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        self.suite = Instance(users=("bob",), main={"imap_session_idle_exit": "1s"})
+        self.suite = Instance(users=("bob",), main={"imap_session_idle_exit": "1s", "mailbox_default_folders": ""})
         self.work = tempfile.TemporaryDirectory(prefix="posta-takeover-", dir=self.suite.dir)
         os.chmod(self.work.name, 0o755)
         self.maildir = self.find_maildir()
