@@ -1,4 +1,4 @@
-/* APPEND (RFC 3501 6.3.11, RFC 4315, 3502): messages are streamed into the store. */
+/* APPEND and REPLACE (RFC 3501 6.3.11, RFC 4315, 3502, 8508): messages are streamed into the store. */
 #include <errno.h>
 
 #include "base/mem.h"
@@ -183,6 +183,77 @@ int imap_command_append(struct imap_session *s)
 		r = imap_end(s->parser);
 	if (r == 0)
 		return append_conclude(s, &all);
+	if (r == -EMSGSIZE)
+		return imap_no(s, "[LIMIT] The message is too large.");
+	return r == -EAGAIN ? IMAP_DONE : r;
+}
+
+/* ---- REPLACE (RFC 8508) ---- */
+
+static int replace_conclude(struct imap_session *s, struct appending *a, uint32_t seq)
+{
+	struct append_meta meta = { .flags = a->flags.system,
+				    .keywords = a->flags.keywords,
+				    .keyword_count = a->flags.keyword_count };
+	struct append *append;
+	uint32_t uidvalidity, uid;
+	int r = a->failed;
+
+	if (r == 0)
+		r = task_blocking(append_complete, a->append);
+	append = TAKE(a->append);
+	if (r == 0)
+		r = append_replace(&append, &meta, s->mailbox, seq, &uidvalidity, &uid);
+	else
+		append_free(append);
+	if (r == -ENOENT)
+		return imap_no(s, "[EXPUNGEISSUED] There is no such message any more.");
+	if (r < 0)
+		return imap_no_errno(s, r, "Replace");
+	/* Before the EXPUNGE answer, as with MOVE. */
+	r = stream_printf(s->io, "* OK [APPENDUID %u %u] Replaced.\r\n", uidvalidity, uid);
+	return r < 0 ? r : imap_ok(s, "Replace completed.");
+}
+
+/* The one message that is meant. */
+static int replace_parse_message(struct imap_session *s, uint32_t *seq)
+{
+	struct imap_set set = { 0 };
+	uint32_t *seqs = NULL;
+	size_t count = 0;
+	int r = imap_space(s->parser);
+
+	if (r == 0)
+		r = imap_sequence_set(s->parser, &set);
+	if (r == 0)
+		r = imap_resolve_set(s, &set, &seqs, &count);
+	if (r == 0 && count > 1)
+		r = imap_syntax_error(s->parser, "Only one message can be replaced");
+	*seq = r == 0 && count == 1 ? seqs[0] : 0;
+	free(seqs);
+	return r;
+}
+
+int imap_command_replace(struct imap_session *s)
+{
+	_cleanup_(appends_free) struct appends all = { 0 };
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	uint32_t seq;
+	int r = replace_parse_message(s, &seq);
+
+	if (r == 0)
+		r = imap_parse_mailbox(s, &name);
+	if (r < 0)
+		return r == -EINVAL ? IMAP_DONE : r;
+	if (!mailbox_is_writable(s->mailbox))
+		return imap_no(s, "[CANNOT] The mailbox is open read-only.");
+	if (seq == 0)
+		return imap_no(s, "[NONEXISTENT] There is no such message.");
+	r = append_one(s, str_view(&name), &all);
+	if (r >= 0)
+		r = imap_end(s->parser);
+	if (r == 0)
+		return replace_conclude(s, all.items[0], seq);
 	if (r == -EMSGSIZE)
 		return imap_no(s, "[LIMIT] The message is too large.");
 	return r == -EAGAIN ? IMAP_DONE : r;

@@ -33,6 +33,7 @@ static const struct imap_command commands[] = {
 	{ "NAMESPACE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_namespace, "NAMESPACE" },
 	{ "STATUS", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_status, "STATUS=SIZE" },
 	{ "APPEND", STATE_ANY, NO_UID, EXPUNGES, CHANGES, imap_command_append, "MULTIAPPEND" },
+	{ "REPLACE", STATE_SELECTED, UID, EXPUNGES, CHANGES, imap_command_replace, "REPLACE" },
 	{ "IDLE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_idle, "IDLE" },
 	{ "CHECK", STATE_SELECTED, NO_UID, EXPUNGES, READS, imap_command_noop, NULL },
 	{ "CLOSE", STATE_SELECTED, NO_UID, EXPUNGES, CHANGES, imap_command_close, NULL },

@@ -167,6 +167,7 @@ int imap_command_rename(struct imap_session *s);
 int imap_command_subscribe(struct imap_session *s);
 int imap_command_unsubscribe(struct imap_session *s);
 int imap_command_append(struct imap_session *s);
+int imap_command_replace(struct imap_session *s);
 int imap_command_fetch(struct imap_session *s);
 int imap_command_search(struct imap_session *s);
 int imap_command_sort(struct imap_session *s);

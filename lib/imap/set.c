@@ -83,7 +83,8 @@ void imap_set_resolve(struct imap_set *set, uint32_t largest)
 		range->first = MIN(a, b);
 		range->last = MAX(a, b);
 	}
-	qsort(set->ranges, set->count, sizeof(*set->ranges), by_first);
+	if (set->count > 1)
+		qsort(set->ranges, set->count, sizeof(*set->ranges), by_first);
 	for (size_t i = 0; i < set->count; i++) {
 		struct imap_range *last = kept > 0 ? &set->ranges[kept - 1] : NULL;
 

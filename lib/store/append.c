@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "store/files.h"
 #include "store/folders.h"
+#include "store/mailbox_folder.h"
 
 #define UNIQUE_MAX 128 /* bytes of a unique part that is given */
 
@@ -156,6 +157,8 @@ struct append_work {
 	size_t count;
 	uint32_t uidvalidity, *uids;
 	unsigned generation;
+	struct mailbox *mailbox; /* of the message that is replaced; NULL: none is */
+	uint32_t replaced;	 /* its UID */
 };
 
 static int add_keywords(struct tx *tx, const struct folder *folder, const struct append_meta *meta,
@@ -201,6 +204,21 @@ static int insert_append(struct tx *tx, struct folder *folder, const struct appe
 	return r < 0 ? r : message_insert(tx, folder, &state, &mail);
 }
 
+/* `folder` is the one that the new message is in, and saved by the caller. */
+static int expunge_replaced(struct tx *tx, const struct append_work *work, struct folder *folder)
+{
+	struct folder other;
+	int r = mailbox_load_folder(tx, work->mailbox, &other);
+
+	if (r < 0)
+		return r;
+	if (other.r.id == folder->r.id)
+		return message_expunge(tx, folder, work->replaced);
+	folder_advance(&other);
+	r = message_expunge(tx, &other, work->replaced);
+	return r < 0 ? r : folder_save(tx, &other);
+}
+
 static int append_work(struct tx *tx, void *argument)
 {
 	struct append_work *work = argument;
@@ -219,6 +237,8 @@ static int append_work(struct tx *tx, void *argument)
 		work->uids[i] = folder.r.uidnext;
 		r = insert_append(tx, &folder, work->appends[i], &work->metas[i]);
 	}
+	if (r == 0 && work->mailbox != NULL)
+		r = expunge_replaced(tx, work, &folder);
 	return r < 0 ? r : folder_save(tx, &folder);
 }
 
@@ -254,16 +274,15 @@ static int append_write_all(struct append_work *work)
 	return r < 0 ? r : store_write(appends[0]->store, WRITE_DURABLE, append_work, work);
 }
 
-int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
-		  uint32_t *uidvalidity, uint32_t *uids)
+static int append_run(struct append_work *work, uint32_t *uidvalidity)
 {
-	struct append_work work = { appends, metas, count, 0, uids, 0 };
-	int r = count > 0 ? -EAGAIN : 0;
+	struct append **appends = work->appends;
+	int r = work->count > 0 ? -EAGAIN : 0;
 
 	for (int i = 0; i < FOLLOW_TRIES && r == -EAGAIN; i++)
-		r = append_write_all(&work);
-	*uidvalidity = work.uidvalidity;
-	for (size_t i = 0; i < count; i++) {
+		r = append_write_all(work);
+	*uidvalidity = work->uidvalidity;
+	for (size_t i = 0; i < work->count; i++) {
 		/* It is the index's now. */
 		if (r == 0)
 			mem_closep(&appends[i]->fd);
@@ -272,4 +291,27 @@ int append_finish(struct append **appends, const struct append_meta *metas, size
 		append_free(TAKE(appends[i]));
 	}
 	return r;
+}
+
+int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
+		  uint32_t *uidvalidity, uint32_t *uids)
+{
+	struct append_work work = {
+		.appends = appends, .metas = metas, .count = count, .uids = uids
+	};
+
+	return append_run(&work, uidvalidity);
+}
+
+int append_replace(struct append **append, const struct append_meta *meta, struct mailbox *mailbox,
+		   uint32_t seq, uint32_t *uidvalidity, uint32_t *uid)
+{
+	struct append_work work = { .appends = append,
+				    .metas = meta,
+				    .count = 1,
+				    .uids = uid,
+				    .mailbox = mailbox,
+				    .replaced = mailbox_uid(mailbox, seq) };
+
+	return append_run(&work, uidvalidity);
 }

@@ -387,6 +387,12 @@ struct append_meta {
 };
 int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
 		  uint32_t *uidvalidity, uint32_t *uids);
+/*
+ * The same for one message, which takes the place of another: that is expunged in the same transaction.
+ * -ENOENT: it is gone already, or there is no such folder; nothing was done.
+ */
+int append_replace(struct append **append, const struct append_meta *meta, struct mailbox *mailbox,
+		   uint32_t seq, uint32_t *uidvalidity, uint32_t *uid);
 /* Gives it up. NULL is allowed. */
 void append_free(struct append *append);
 void append_freep(struct append **append);

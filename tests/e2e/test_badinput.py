@@ -295,6 +295,26 @@ class Imap(unittest.TestCase):
             pass  # an end of the connection is an answer too
         self.assertEqual(len(self.suite.inbox("alice")), 0)
 
+    def test_much_before_login(self):
+        # RFC 2971: 30 fields of 1024 octets, in one line and in literals.
+        talk = self.talk(login=False)
+        talk.send("a ID (" + " ".join(f'"field{n}" "{"x" * 1024}"' for n in range(30)) + ")\r\n")
+        self.assertIn(b"a OK", talk.until(b"a "))
+        talk.send("b ID (" + " ".join(f'"field{n}" {{1024+}}\r\n{"x" * 1024}' for n in range(30)) + ")\r\n")
+        self.assertIn(b"b OK", talk.until(b"b "))
+        talk.send("c ID (\"name\" {3}\r\n")
+        self.assertTrue(talk.line().startswith(b"+"))
+        talk.send("abc)\r\nd NOOP\r\n")
+        self.assertIn(b"d OK", talk.until(b"d "))
+        # What is too large is not read past: the connection ends, whatever was sent.
+        for command in ("e LOGIN {9000+}\r\n", "e LOGIN {9000}\r\n", "e LOGIN {18446744073709551615+}\r\n",
+                        "e ID ({70000+}\r\n", "e LOGIN " + "x" * 9000 + "\r\n"):
+            with self.subTest(command=command[:40]):
+                talk = self.talk(login=False)
+                talk.send(command)
+                self.assertTrue(talk.line().startswith(b"* BYE "))
+                self.assertEqual(talk.rest(), b"")
+
     def test_before_login(self):
         talk = self.talk(login=False)
         for number, bad in enumerate(("SELECT INBOX", "FETCH 1 FLAGS", "LOGIN", "AUTHENTICATE NOPE")):

@@ -1,5 +1,5 @@
 /*
- * Extensions with the examples of their RFCs: COMPRESS (4978), MULTIAPPEND (3502), BINARY (3516), PREVIEW (8970),
+ * Extensions with the examples of their RFCs: COMPRESS (4978), MULTIAPPEND (3502), REPLACE (8508), BINARY (3516), PREVIEW (8970),
  * OBJECTID (8474), CREATE-SPECIAL-USE (6154), UTF8=ACCEPT (6855), IMAP4rev2 (9051), UIDONLY (9586); each whole and byte by byte.
  */
 #include "client.h"
@@ -157,6 +157,40 @@ static void multiappend_fails_whole(struct imap_client *c)
 	client_expect_has(c, "a APPEND INBOX {3+}\r\nx\r\n (a(b) {1+}\r\ny\r\n", "a BAD");
 	client_expect_has(c, "b STATUS INBOX (MESSAGES UIDNEXT)\r\n", "(MESSAGES 0 UIDNEXT 1)");
 	client_expect_has(c, "c APPEND nope {1+}\r\nx {1+}\r\ny\r\n", "c NO [TRYCREATE]");
+}
+
+/* ---- REPLACE (RFC 8508) ---- */
+
+static void replace(struct imap_client *c)
+{
+	struct imap_client other;
+
+	for (int i = 0; i < 3; i++)
+		client_append(c, "INBOX", "", MESSAGE);
+	client_ask(c, "s SELECT INBOX\r\n");
+	client_ask(c, "s CREATE Drafts\r\n");
+	client_expect_has(c, "a REPLACE 2 INBOX (\\Seen \\Draft) {3+}\r\nx\r\n\r\n",
+			  " 4] Replaced.\n* 2 EXPUNGE\n* 3 EXISTS\n");
+	client_expect(c, "b FETCH 3 (UID FLAGS)\r\n",
+		      "* 3 FETCH (UID 4 FLAGS (\\Seen \\Draft \\Recent))\nb OK Fetch completed.\n");
+	client_expect_has(c, "c UID REPLACE 4 Drafts {3+}\r\ny\r\n\r\n",
+			  " 1] Replaced.\n* 3 EXPUNGE\nc OK Replace");
+	client_expect_has(c, "d STATUS Drafts (MESSAGES)\r\n", "(MESSAGES 1)");
+	/* Nothing is added where nothing goes. */
+	client_expect_has(c, "e UID REPLACE 4 Drafts {3+}\r\ny\r\n\r\n", "e NO [NONEXISTENT]");
+	client_expect_has(c, "f REPLACE 1:2 Drafts {3+}\r\ny\r\n\r\n", "f BAD");
+	client_expect_has(c, "g REPLACE 9 Drafts {3+}\r\ny\r\n\r\n", "g BAD");
+	client_expect_has(c, "h REPLACE 1 nope {3+}\r\ny\r\n\r\n", "h NO [TRYCREATE]");
+	client_expect_has(c, "i REPLACE 1 Drafts {3+}\r\ny\r\n {3+}\r\ny\r\n\r\n", "i BAD");
+	client_connect(&other, c->maildir);
+	client_ask(&other, "s SELECT INBOX\r\n");
+	client_ask(&other, "a STORE 1 +FLAGS.SILENT (\\Deleted)\r\n");
+	client_ask(&other, "b EXPUNGE\r\n");
+	client_expect_has(c, "j REPLACE 1 Drafts {3+}\r\ny\r\n\r\n", "j NO [EXPUNGEISSUED]");
+	client_expect_has(c, "k STATUS Drafts (MESSAGES)\r\n", "(MESSAGES 1)");
+	client_ask(c, "l EXAMINE INBOX\r\n");
+	client_expect_has(c, "m REPLACE 1 Drafts {3+}\r\ny\r\n\r\n", "m NO [CANNOT]");
+	client_disconnect(&other);
 }
 
 /* ---- BINARY ---- */
@@ -363,6 +397,7 @@ static void test_compress_early_and_broken(void **state)
 }
 TEST(multiappend)
 TEST(multiappend_fails_whole)
+TEST(replace)
 TEST(binary)
 TEST(preview)
 TEST(object_ids)
@@ -378,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_compress_early_and_broken),
 		cmocka_unit_test(test_multiappend),
 		cmocka_unit_test(test_multiappend_fails_whole),
+		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_preview),
 		cmocka_unit_test(test_object_ids),

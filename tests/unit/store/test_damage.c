@@ -46,8 +46,7 @@ static void run_command(const struct fixture *f, const char *format)
 /* What a session does: opens, reads all, changes something. 0: it saw all messages. */
 static int use_store(struct fixture *f)
 {
-	struct flag_change change = { .operation = FLAGS_ADD,
-				      .flags = FLAG_FLAGGED };
+	struct flag_change change = { .operation = FLAGS_ADD, .flags = FLAG_FLAGGED };
 	_cleanup_(mailbox_closep) struct mailbox *box = NULL;
 	struct error err = ERROR_NONE;
 	struct flag_result result;
