@@ -22,9 +22,11 @@
 #include "queue/maildrop.h"
 #include "task/task.h"
 
-#define PICKUP_PAUSE  ((msec_t)60000) /* after one that could not be taken now */
-#define PICKUP_PIECE  ((size_t)32 * 1024)
-#define REPORT_HEADER ((size_t)8 * 1024) /* of the message, in a report */
+#define PICKUP_PAUSE   ((msec_t)60000) /* after one that could not be taken now */
+#define PICKUP_REST    ((msec_t)1000)  /* between two looks, whatever is put there */
+#define PICKUP_AT_ONCE 100	       /* names that are looked at before others get their turn */
+#define PICKUP_PIECE   ((size_t)32 * 1024)
+#define REPORT_HEADER  ((size_t)8 * 1024) /* of the message, in a report */
 
 /* A file of the maildrop, and what is known of it. */
 struct kept {
@@ -209,12 +211,16 @@ static int kept_report(const struct kept *kept)
 	return r < 0 ? r : m.verdict.code == 250 ? 0 : -EACCES;
 }
 
-/* Nobody else may be able to make anything of it, but it is not thrown away. */
+/*
+ * Nobody else may be able to make anything of it, but it is not thrown away. Under a name of ours: its
+ * writer's could be too long, or another's that was put aside before.
+ */
 static void kept_put_aside(const struct kept *kept)
 {
-	char path[NAME_MAX + 32];
+	char id[QUEUE_ID_LENGTH_MAX], path[sizeof("corrupt/" MAILDROP_FOLDER "-") + sizeof(id)];
 
-	snprintf(path, sizeof(path), "corrupt/" MAILDROP_FOLDER "-%s", kept->name);
+	queue_id_new(id);
+	snprintf(path, sizeof(path), "corrupt/" MAILDROP_FOLDER "-%s", id);
 	log_warning("uid=%u: message %s of the maildrop cannot be taken: moved to %s",
 		    (unsigned)kept->owner, kept->name, path);
 	if (renameat(pickup.folder, kept->name, AT_FDCWD, path) < 0)
@@ -304,6 +310,7 @@ static bool pickup_scan(void)
 	DIR *folder = opendir(MAILDROP_FOLDER);
 	struct dirent *entry;
 	bool left = false;
+	unsigned seen = 0;
 
 	if (folder == NULL) {
 		if (errno != ENOENT)
@@ -314,6 +321,8 @@ static bool pickup_scan(void)
 	while (!daemon_is_retiring() && (entry = readdir(folder)) != NULL) {
 		struct kept *kept = entry->d_name[0] != '.' ? kept_open(entry->d_name) : NULL;
 
+		if (++seen % PICKUP_AT_ONCE == 0)
+			task_yield();
 		if (kept == NULL)
 			continue;
 		left |= kept_take(kept);
@@ -333,8 +342,8 @@ static void pickup_run(void *unused)
 		daemon_work_begin();
 		left = pickup_scan();
 		daemon_work_end();
-		if (left && !daemon_is_retiring())
-			task_sleep(PICKUP_PAUSE);
+		if (!daemon_is_retiring())
+			task_sleep(left ? PICKUP_PAUSE : PICKUP_REST);
 	} while ((left || pickup.again) && !daemon_is_retiring() && !task_is_shutting_down());
 	pickup.running = false;
 }
