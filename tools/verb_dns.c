@@ -91,7 +91,6 @@ static void record_print(const struct dns_wanted *w)
 static void record_check(const struct dns_source *source, const struct dns_wanted *w)
 {
 	static const char *const verdicts[] = { "ok", "MISSING", "WRONG", "none", "unknown" };
-	_cleanup_(str_free) struct str published = STR_EMPTY;
 	struct dns_finding finding = { .published = STR_EMPTY };
 	struct json json = JSON_START;
 	const char *verdict;
