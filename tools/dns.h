@@ -26,6 +26,7 @@ struct dns_wanted {
 	char *owner; /* without the last dot; of a PTR record the address */
 	char *value; /* as in a zone file */
 	char *match; /* a published value fits if it begins with that (small letters); NULL: any */
+	bool within; /* a published value fits if it has `match` anywhere, blanks aside, to the byte */
 	bool one;    /* there may be one of that beginning only: "v=spf1" */
 	bool if_published; /* nothing is wrong if there is none of this type */
 	const char *why;   /* what it is for */

@@ -28,6 +28,12 @@ static bool value_fits(const struct dns_wanted *wanted, struct view value)
 
 	if (wanted->match == NULL)
 		return true;
+	if (wanted->within) {
+		for (size_t i = 0; i < value.len; i++)
+			if (!ascii_is_space(value.data[i]))
+				str_append_byte(&lower, value.data[i]);
+		return view_find(str_view(&lower), view_of(wanted->match)) != VIEW_NOT_FOUND;
+	}
 	comparable(wanted, value, &lower);
 	str_append_lower(&match, view_of(wanted->match));
 	return wanted->type == RECORD_TXT ? view_starts(str_view(&lower), str_view(&match))
@@ -44,7 +50,8 @@ void dns_wanted_check(const struct dns_source *dns, const struct dns_wanted *wan
 	for (size_t i = 0; i < records.count; i++) {
 		fitting += value_fits(wanted, str_view(&records.values[i]));
 		/* Of texts there may be any number that are about something else. */
-		if (wanted->type == RECORD_TXT && !value_fits(wanted, str_view(&records.values[i])))
+		if (wanted->type == RECORD_TXT && !wanted->within &&
+		    !value_fits(wanted, str_view(&records.values[i])))
 			continue;
 		str_printf(&finding->published, "%s", finding->published.len > 0 ? ", " : "");
 		str_append_printable(&finding->published, str_view(&records.values[i]));

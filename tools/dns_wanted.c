@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "tools/dkim_keys.h"
 #include "tools/dns.h"
 #include "tools/tool.h"
 
@@ -266,6 +268,45 @@ static void wish_services(struct dns_wish *wish, const char *domain)
 	services_free(&services);
 }
 
+/* Of each key that signs, or is to sign when its record is there (posta dkim). */
+static void wish_keys(struct dns_wish *wish, const char *domain)
+{
+	struct dkim_keys keys = { .count = 0 };
+	struct error err = ERROR_NONE;
+
+	if (dkim_keys_read(&keys, &err) < 0)
+		str_printf(&wish->notes, "%s\n", err.text);
+	for (size_t i = 0; i < keys.count; i++) {
+		const struct dkim_entry *entry = &keys.entries[i];
+		_cleanup_(private_key_freep) struct private_key *key = NULL;
+		_cleanup_(str_free) struct str owner = STR_EMPTY, record = STR_EMPTY;
+		struct dns_wanted *w;
+
+		if (entry->state == DKIM_RETIRED || strcasecmp(entry->domain, domain) != 0)
+			continue;
+		key = dkim_entry_key(entry, &err);
+		if (key == NULL) {
+			str_printf(&wish->notes, "%s\n", err.text);
+			continue;
+		}
+		dkim_entry_owner(entry, &owner);
+		private_key_record(key, &record);
+		w = wish_add(wish, entry->state == DKIM_ACTIVE ? DNS_NEEDED : DNS_ADVISED,
+			     RECORD_TXT,
+			     entry->state == DKIM_ACTIVE
+				     ? "DKIM: the key that signs its mail"
+				     : "DKIM: signs when posta dkim check has seen the record");
+		w->owner = str_take(&owner);
+		w->value = text_of("\"%s\"", str_cstr(&record));
+		w->match = mem_strdup(str_cstr(&record) + view_find(str_view(&record), VIEW("p=")));
+		w->within = true;
+	}
+	dkim_keys_free(&keys);
+	if (param.dkim_key_table[0] == '\0' && keys.count == 0)
+		str_printf(&wish->notes, "nothing signs mail of %s: posta dkim add %s\n", domain,
+			   domain);
+}
+
 static void wish_domain(struct dns_wish *wish, const char *domain)
 {
 	struct dns_wanted *w = wish_add(wish, DNS_NEEDED, RECORD_MX, "where its mail goes");
@@ -281,6 +322,7 @@ static void wish_domain(struct dns_wish *wish, const char *domain)
 	wish_add_text(wish, DNS_ADVISED, text_of("_smtp._tls.%s", domain), "v=tlsrptv1",
 		      text_of("v=TLSRPTv1; rua=mailto:postmaster@%s", domain),
 		      "TLSRPT: others report where TLS fails");
+	wish_keys(wish, domain);
 	wish_services(wish, domain);
 	wish_add_text(
 		wish, DNS_OPTIONAL, text_of("_mta-sts.%s", domain), "v=stsv1",

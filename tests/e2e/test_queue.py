@@ -39,7 +39,8 @@ def pid_of(suite, program):
     raise AssertionError(f"no {program}")
 
 
-DEFER = {"transport_maps": "inline:{{later.test=retry:4.3.2 not today}}", "minimal_backoff_time": "1000s"}
+DEFER = {"transport_maps": "inline:{{later.test=retry:4.3.2 not today}}", "minimal_backoff_time": "1000s",
+         "smtpd_reject_unlisted_recipient": "no"}
 
 
 class Unread(unittest.TestCase):

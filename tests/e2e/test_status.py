@@ -13,7 +13,7 @@ class Status(unittest.TestCase):
         with Instance(main={"transport_maps": "inline:{{later.test=retry:4.3.2 not today}}"}) as suite:
             suite.inject("x@outside.test", ["bob@example.test"], message(subject="one"))
             suite.wait_mail("bob")
-            suite.submit("alice", ["y@later.test"], message(subject="two"))
+            suite.posta("send", "-f", "alice@example.test", "y@later.test", stdin=message(subject="two"))
             wait_until(lambda: [m["queue_name"] for m in suite.queue()] == ["deferred"], what="a deferred message")
             with suite.imap("bob") as client:
                 client.select("INBOX")
@@ -61,7 +61,7 @@ class Trace(unittest.TestCase):
         cls.suite.inject("one@outside.test", ["bob@example.test", "alice@example.test"], message(subject="first"))
         cls.suite.wait_mail("bob")
         cls.suite.wait_mail("alice")
-        cls.suite.submit("alice", ["x@later.test"], message(subject="later"))
+        cls.suite.posta("send", "-f", "alice@example.test", "x@later.test", stdin=message(subject="later"))
         wait_until(lambda: [m["queue_name"] for m in cls.suite.queue()] == ["deferred"], what="a deferred message")
         with cls.suite.smtp(25) as client:
             client.ehlo()
