@@ -1,0 +1,213 @@
+/* The table of commands, tests and extensions. */
+#include "sieve/operation.h"
+
+#include "base/mem.h"
+#include "sieve/run.h"
+
+static const struct sieve_tag_spec flag_tags[] = {
+	{ "flags", VALUE_STRINGS, EXTENSION_IMAP4FLAGS },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec fileinto_tags[] = {
+	{ "copy", VALUE_NONE, EXTENSION_COPY },
+	{ "create", VALUE_NONE, EXTENSION_MAILBOX },
+	{ "flags", VALUE_STRINGS, EXTENSION_IMAP4FLAGS },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec redirect_tags[] = {
+	{ "copy", VALUE_NONE, EXTENSION_COPY },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec size_tags[] = {
+	{ "over", VALUE_NONE, EXTENSION_NONE },
+	{ "under", VALUE_NONE, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec body_tags[] = {
+	{ "raw", VALUE_NONE, EXTENSION_NONE },
+	{ "text", VALUE_NONE, EXTENSION_NONE },
+	{ "content", VALUE_STRINGS, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec set_tags[] = {
+	{ "lower", VALUE_NONE, EXTENSION_NONE },
+	{ "upper", VALUE_NONE, EXTENSION_NONE },
+	{ "lowerfirst", VALUE_NONE, EXTENSION_NONE },
+	{ "upperfirst", VALUE_NONE, EXTENSION_NONE },
+	{ "quotewildcard", VALUE_NONE, EXTENSION_NONE },
+	{ "length", VALUE_NONE, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec zone_tags[] = {
+	{ "zone", VALUE_STRING, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec date_tags[] = {
+	{ "zone", VALUE_STRING, EXTENSION_NONE },
+	{ "originalzone", VALUE_NONE, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec vacation_tags[] = {
+	{ "days", VALUE_NUMBER, EXTENSION_NONE },
+	{ "seconds", VALUE_NUMBER, EXTENSION_VACATION_SECONDS },
+	{ "subject", VALUE_STRING, EXTENSION_NONE },
+	{ "from", VALUE_STRING, EXTENSION_NONE },
+	{ "addresses", VALUE_STRINGS, EXTENSION_NONE },
+	{ "handle", VALUE_STRING, EXTENSION_NONE },
+	{ "mime", VALUE_NONE, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+
+#define ONE                                                                                        \
+	{                                                                                          \
+		VALUE_STRING                                                                       \
+	}
+#define LIST                                                                                       \
+	{                                                                                          \
+		VALUE_STRINGS                                                                      \
+	}
+#define LISTS                                                                                      \
+	{                                                                                          \
+		VALUE_STRINGS, VALUE_STRINGS                                                       \
+	}
+#define FLAGS                                                                                      \
+	{                                                                                          \
+		VALUE_STRING, VALUE_STRINGS                                                        \
+	}
+
+const struct sieve_operation sieve_operations[] = {
+	{ .name = "require", .takes = IS_FIRST, .positional = LIST },
+	{ .name = "if", .takes = TAKES_TEST | TAKES_BLOCK },
+	{ .name = "elsif", .takes = TAKES_TEST | TAKES_BLOCK | AFTER_IF },
+	{ .name = "else", .takes = TAKES_BLOCK | AFTER_IF },
+	{ .name = "stop" },
+	{ .name = "keep", .tags = flag_tags, .act = sieve_act_keep },
+	{ .name = "discard", .act = sieve_act_discard },
+	{ .name = "fileinto",
+	  .extension = EXTENSION_FILEINTO,
+	  .positional = ONE,
+	  .tags = fileinto_tags,
+	  .act = sieve_act_fileinto },
+	{ .name = "redirect", .positional = ONE, .tags = redirect_tags, .act = sieve_act_redirect },
+	{ .name = "reject",
+	  .extension = EXTENSION_REJECT,
+	  .positional = ONE,
+	  .act = sieve_act_reject },
+	{ .name = "ereject",
+	  .extension = EXTENSION_EREJECT,
+	  .positional = ONE,
+	  .act = sieve_act_reject },
+	{ .name = "set",
+	  .extension = EXTENSION_VARIABLES,
+	  .positional = { VALUE_STRING, VALUE_STRING },
+	  .tags = set_tags,
+	  .act = sieve_act_set },
+	{ .name = "setflag",
+	  .extension = EXTENSION_IMAP4FLAGS,
+	  .takes = OPTIONAL_FIRST,
+	  .positional = FLAGS,
+	  .act = sieve_act_flags },
+	{ .name = "addflag",
+	  .extension = EXTENSION_IMAP4FLAGS,
+	  .takes = OPTIONAL_FIRST,
+	  .positional = FLAGS,
+	  .act = sieve_act_flags },
+	{ .name = "removeflag",
+	  .extension = EXTENSION_IMAP4FLAGS,
+	  .takes = OPTIONAL_FIRST,
+	  .positional = FLAGS,
+	  .act = sieve_act_flags },
+	{ .name = "vacation",
+	  .extension = EXTENSION_VACATION,
+	  .positional = ONE,
+	  .tags = vacation_tags,
+	  .act = sieve_act_vacation },
+
+	{ .name = "true", .takes = IS_TEST },
+	{ .name = "false", .takes = IS_TEST },
+	{ .name = "not", .takes = IS_TEST | TAKES_TEST },
+	{ .name = "allof", .takes = IS_TEST | TAKES_TESTS },
+	{ .name = "anyof", .takes = IS_TEST | TAKES_TESTS },
+	{ .name = "header",
+	  .takes = IS_TEST | TAKES_MATCH | TAKES_INDEX,
+	  .positional = LISTS,
+	  .test = sieve_test_header },
+	{ .name = "address",
+	  .takes = IS_TEST | TAKES_MATCH | TAKES_PART | TAKES_INDEX,
+	  .positional = LISTS,
+	  .test = sieve_test_address },
+	{ .name = "envelope",
+	  .extension = EXTENSION_ENVELOPE,
+	  .takes = IS_TEST | TAKES_MATCH | TAKES_PART,
+	  .positional = LISTS,
+	  .test = sieve_test_envelope },
+	{ .name = "exists", .takes = IS_TEST, .positional = LIST, .test = sieve_test_exists },
+	{ .name = "size",
+	  .takes = IS_TEST,
+	  .positional = { VALUE_NUMBER },
+	  .tags = size_tags,
+	  .test = sieve_test_size },
+	{ .name = "body",
+	  .extension = EXTENSION_BODY,
+	  .takes = IS_TEST | TAKES_MATCH,
+	  .positional = LIST,
+	  .tags = body_tags,
+	  .test = sieve_test_body },
+	{ .name = "string",
+	  .extension = EXTENSION_VARIABLES,
+	  .takes = IS_TEST | TAKES_MATCH,
+	  .positional = LISTS,
+	  .test = sieve_test_string },
+	{ .name = "hasflag",
+	  .extension = EXTENSION_IMAP4FLAGS,
+	  .takes = IS_TEST | TAKES_MATCH | OPTIONAL_FIRST,
+	  .positional = LISTS,
+	  .test = sieve_test_hasflag },
+	{ .name = "environment",
+	  .extension = EXTENSION_ENVIRONMENT,
+	  .takes = IS_TEST | TAKES_MATCH,
+	  .positional = { VALUE_STRING, VALUE_STRINGS },
+	  .test = sieve_test_environment },
+	{ .name = "mailboxexists",
+	  .extension = EXTENSION_MAILBOX,
+	  .takes = IS_TEST,
+	  .positional = LIST,
+	  .test = sieve_test_mailboxexists },
+	{ .name = "date",
+	  .extension = EXTENSION_DATE,
+	  .takes = IS_TEST | TAKES_MATCH | TAKES_INDEX,
+	  .positional = { VALUE_STRING, VALUE_STRING, VALUE_STRINGS },
+	  .tags = date_tags,
+	  .test = sieve_test_date },
+	{ .name = "currentdate",
+	  .extension = EXTENSION_DATE,
+	  .takes = IS_TEST | TAKES_MATCH,
+	  .positional = { VALUE_STRING, VALUE_STRINGS },
+	  .tags = zone_tags,
+	  .test = sieve_test_currentdate },
+};
+const size_t sieve_operation_count = ARRAY_SIZE(sieve_operations);
+
+const struct sieve_extension_name sieve_extension_names[] = {
+	{ "body", EXTENSION_BODY },
+	{ "comparator-i;ascii-casemap", EXTENSION_NONE },
+	{ "comparator-i;ascii-numeric", EXTENSION_NUMERIC },
+	{ "comparator-i;octet", EXTENSION_NONE },
+	{ "copy", EXTENSION_COPY },
+	{ "date", EXTENSION_DATE },
+	{ "encoded-character", EXTENSION_ENCODED_CHARACTER },
+	{ "envelope", EXTENSION_ENVELOPE },
+	{ "environment", EXTENSION_ENVIRONMENT },
+	{ "ereject", EXTENSION_EREJECT },
+	{ "fileinto", EXTENSION_FILEINTO },
+	{ "imap4flags", EXTENSION_IMAP4FLAGS },
+	{ "index", EXTENSION_INDEX },
+	{ "mailbox", EXTENSION_MAILBOX },
+	{ "reject", EXTENSION_REJECT },
+	{ "relational", EXTENSION_RELATIONAL },
+	{ "subaddress", EXTENSION_SUBADDRESS },
+	{ "vacation", EXTENSION_VACATION },
+	{ "vacation-seconds", EXTENSION_VACATION_SECONDS },
+	{ "variables", EXTENSION_VARIABLES },
+};
+const size_t sieve_extension_count = ARRAY_SIZE(sieve_extension_names);

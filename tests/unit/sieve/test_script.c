@@ -1,0 +1,391 @@
+/* Scripts on messages: the examples of the RFCs, and what they leave open, as a table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "sieve/sieve.h"
+
+/* RFC 5228, 2.7.5 and 9 have these two. */
+static const char message_a[] = "Date: Tue, 1 Apr 1997 09:06:31 -0800 (PST)\r\n"
+				"From: coyote@desert.example.org\r\n"
+				"To: roadrunner@acme.example.com\r\n"
+				"Subject: I have a present for you\r\n"
+				"\r\n"
+				"Look, I'm sorry about the whole anvil thing, and I really\r\n"
+				"didn't mean to try and drop it on you from the top of the\r\n"
+				"cliff.  I want to try to make it up to you.  I've got some\r\n"
+				"great birdseed over here at my place--top of the line\r\n"
+				"stuff--and if you come by, I'll have it all wrapped up\r\n"
+				"for you.  I'm really sorry for all the problems I've caused\r\n"
+				"for you over the years, but I know we can work this out.\r\n"
+				"--\r\n"
+				"Wile E. Coyote   \"Super Genius\"   coyote@desert.example.org\r\n";
+
+static const char message_b[] = "From: youcouldberich!@reply-by-postal-mail.invalid\r\n"
+				"Sender: b1ff@de.res.example.com\r\n"
+				"To: rube@landru.example.com\r\n"
+				"Date:  Mon, 31 Mar 1997 18:26:10 -0800\r\n"
+				"Subject: $$$ YOU, TOO, CAN BE A MILLIONAIRE! $$$\r\n"
+				"\r\n"
+				"YOU MAY HAVE ALREADY WON TEN MILLION DOLLARS, BUT I DOUBT\r\n"
+				"IT!  SO JUST POST THIS TO SIX HUNDRED NEWSGROUPS!  IT WILL\r\n"
+				"GUARANTEE THAT YOU GET AT LEAST FIVE RESPONSES WITH MONEY!\r\n";
+
+static const char message_c[] =
+	"From: =?utf-8?q?J=C3=B6rg?= <joerg+news@example.org>, \"b, c\" <bc@x.test>\r\n"
+	"To: ken+frobnitz@example.org\r\n"
+	"Cc: Group: a@one.test, b@two.test;\r\n"
+	"Subject: =?iso-8859-1?B?R3L832U=?= =?utf-8?q?_aus_K=C3=B6ln?=\r\n"
+	"X-Priority: 10\r\n"
+	"Received: from a by b; Wed, 25 Nov 2026 23:30:00 +0200\r\n"
+	"Received: from c by d; Tue, 24 Nov 2026 10:00:00 +0000\r\n"
+	"Date: Wed, 25 Nov 2026 23:29:00 +0200\r\n"
+	"List-Id: <dev.lists.example.org>\r\n"
+	"Empty:\r\n"
+	"MIME-Version: 1.0\r\n"
+	"Content-Type: multipart/mixed; boundary=xx\r\n"
+	"\r\n"
+	"preamble\r\n"
+	"--xx\r\n"
+	"Content-Type: text/plain; charset=utf-8\r\n"
+	"Content-Transfer-Encoding: base64\r\n"
+	"\r\n"
+	"aGlkZGVu\r\nIHdvcmQ=\r\n"
+	"--xx\r\n"
+	"Content-Type: application/pdf\r\n"
+	"\r\n"
+	"opaque\r\n"
+	"--xx--\r\n";
+
+static bool exists(void *unused, struct view name)
+{
+	(void)unused;
+	return view_is(name, "INBOX") || view_is(name, "Work");
+}
+
+/* "keep", "fileinto Work [\\Seen]", "redirect a@b" with "; " between them. */
+static void describe(const struct sieve_result *result, struct str *out)
+{
+	if (result->problem.line > 0)
+		str_printf(out, "line %u: %s: ", result->problem.line, result->problem.text);
+	for (size_t i = 0; i < result->count; i++) {
+		const struct sieve_action *a = &result->actions[i];
+
+		str_printf(out, "%s%s", i > 0 ? "; " : "", sieve_action_name(a->kind));
+		if (a->text.len > 0)
+			str_printf(out, " %s", str_cstr(&a->text));
+		if (a->create)
+			str_append_cstr(out, " create");
+		if (a->flags.len > 0)
+			str_printf(out, " [%s]", str_cstr(&a->flags));
+		if (a->kind == SIEVE_VACATION)
+			str_printf(out, " (%llu s, %s, %s)", (unsigned long long)a->seconds,
+				   str_cstr(&a->subject), str_cstr(&a->from));
+	}
+}
+
+static void check(const char *require, const char *text, const char *content, const char *expected)
+{
+	_cleanup_(str_free) struct str script_text = STR_EMPTY, got = STR_EMPTY;
+	const struct sieve_message message = {
+		.content = view_of(content),
+		.sender = VIEW("Tim@Sender.example"),
+		.recipient = VIEW("ken+frobnitz@example.org"),
+		.delimiters = "+",
+		.now = 1795949890, /* Sun, 29 Nov 2026 10:58:10 +0000 */
+		.host_name = VIEW("mx.example.org"),
+		.mailbox_exists = exists,
+	};
+	struct sieve_script *script;
+	struct sieve_problem problem;
+	struct sieve_result result;
+
+	if (require != NULL)
+		str_printf(&script_text, "require [%s];\r\n", require);
+	str_append_cstr(&script_text, text);
+	if (sieve_compile(str_view(&script_text), &script, &problem) < 0)
+		fail_msg("%s: line %u, column %u: %s", text, problem.line, problem.column,
+			 problem.text);
+	/* A script is not changed by running. */
+	for (int i = 0; i < 2; i++) {
+		sieve_run(script, &message, &result);
+		str_clear(&got);
+		describe(&result, &got);
+		sieve_result_free(&result);
+		if (strncmp(str_cstr(&got), expected, strlen(expected)) != 0 ||
+		    (result.problem.line == 0 && expected[0] != 'l' &&
+		     strcmp(str_cstr(&got), expected) != 0))
+			fail_msg("%s\n\t%s\n\tnot %s", text, str_cstr(&got), expected);
+	}
+	sieve_free(script);
+}
+
+/* True: kept; false: discarded. */
+static void check_test(const char *require, const char *test, const char *content, bool holds)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	str_printf(&text, "if %s { keep; } else { discard; }", test);
+	check(require, str_cstr(&text), content, holds ? "keep" : "");
+}
+
+/* RFC 5228, 9: the extended example. */
+static const char extended[] =
+	"if header :is \"Sender\" \"owner-ietf-mta-filters@imc.org\" { fileinto \"filter\"; }\r\n"
+	"elsif address :DOMAIN :is [\"From\", \"To\"] \"example.com\" { keep; }\r\n"
+	"elsif anyof (NOT address :all :contains [\"To\", \"Cc\", \"Bcc\"] \"me@example.com\",\r\n"
+	" header :matches \"subject\" [\"*make*money*fast*\", \"*university*dipl*mas*\"])\r\n"
+	"{ fileinto \"spam\"; }\r\n"
+	"else { fileinto \"personal\"; }\r\n";
+
+static void of_rfc_5228(void **unused)
+{
+	(void)unused;
+	check("\"fileinto\"", extended, message_a, "fileinto spam");
+	check("\"fileinto\"", extended, message_b, "fileinto spam");
+	check(NULL, "", message_a, "keep");
+}
+
+static void basics(void **unused)
+{
+	(void)unused;
+	check(NULL, "", message_a, "keep");
+	check(NULL, "/* nothing */ # at all", message_a, "keep");
+	check(NULL, "discard;", message_a, "");
+	check(NULL, "discard; keep; keep;", message_a, "keep");
+	check(NULL, "stop; discard;", message_a, "keep");
+	check(NULL, "redirect \"a@b.test\"; redirect \"a@b.test\";", message_a,
+	      "redirect a@b.test");
+	check("\"fileinto\"", "fileinto \"INBOX\"; fileinto \"x\"; fileinto \"x\";", message_a,
+	      "keep; fileinto x");
+	check("\"fileinto\",\"copy\"", "fileinto :copy \"x\"; redirect :copy \"a@b\";", message_a,
+	      "fileinto x; redirect a@b; keep");
+	check("\"reject\"", "reject text:\r\nGo\r\n..away\r\n.\r\n;", message_a,
+	      "reject Go\r\n.away\r\n");
+	check("\"ereject\"", "ereject \"no\";", message_a, "reject no");
+	check("\"fileinto\",\"mailbox\"", "fileinto :create \"New\";", message_a,
+	      "fileinto New create");
+	check("\"reject\"", "keep; reject \"x\";", message_a, "line 2: reject cannot stand");
+	check(NULL, "redirect \"nobody\";", message_a,
+	      "line 1: redirect: \"nobody\" is no address");
+	check(NULL,
+	      "redirect \"a@x1.test\"; redirect \"a@x2.test\"; redirect \"a@x3.test\"; redirect "
+	      "\"a@x4.test\"; "
+	      "redirect \"a@x5.test\";",
+	      message_a, "line 1: more than 4 redirects: keep");
+}
+
+static void tests_of_header(void **unused)
+{
+	static const struct {
+		const char *require, *test;
+		bool holds;
+	} cases[] = {
+		{ NULL,
+		  "header :is \"subject\" \"Gr\xc3\xbc\xc3\x9f"
+		  "e aus K\xc3\xb6ln\"",
+		  true },
+		{ NULL, "header :contains \"SUBJECT\" \"AUS\"", true },
+		{ NULL, "header :comparator \"i;octet\" :contains \"subject\" \"AUS\"", false },
+		{ NULL, "header :contains \"empty\" \"\"", true },
+		{ NULL, "header :is \"empty\" \"\"", true },
+		{ NULL, "header :contains \"absent\" \"\"", false },
+		{ NULL, "header :matches \"subject\" \"Gr*K?ln\"", true },
+		{ NULL, "header :matches \"subject\" \"Gr*K??ln\"", false },
+		{ NULL, "header :matches \"x-priority\" \"\\\\10\"", true },
+		{ NULL, "header :matches \"x-priority\" \"*\\\\*\"", false },
+		{ NULL, "exists [\"from\", \"date\"]", true },
+		{ NULL, "exists [\"from\", \"absent\"]", false },
+		{ NULL, "address :is \"from\" \"joerg+news@example.org\"", true },
+		{ NULL, "address :is \"from\" \"bc@x.test\"", true },
+		{ NULL, "address :localpart \"from\" \"bc\"", true },
+		{ NULL, "address :domain \"cc\" \"two.test\"", true },
+		{ NULL, "address :is :all \"from\" \"J\xc3\xb6rg\"", false },
+		{ "\"subaddress\"", "address :user \"to\" \"ken\"", true },
+		{ "\"subaddress\"", "address :detail \"to\" \"frobnitz\"", true },
+		{ "\"subaddress\"", "address :detail \"from\" \"*\"", false },
+		{ "\"envelope\"", "envelope :is \"from\" \"tim@sender.example\"", true },
+		{ "\"envelope\",\"subaddress\"", "envelope :detail \"to\" \"frobnitz\"", true },
+		{ "\"envelope\"", "envelope :domain \"to\" \"example.com\"", false },
+		{ "\"relational\",\"comparator-i;ascii-numeric\"",
+		  "header :value \"gt\" :comparator \"i;ascii-numeric\" \"x-priority\" \"9\"",
+		  true },
+		{ "\"relational\"", "header :value \"gt\" \"x-priority\" \"9\"", false },
+		{ "\"relational\"", "header :count \"eq\" \"received\" \"2\"", true },
+		{ "\"relational\"", "address :count \"ge\" [\"to\", \"cc\", \"from\"] \"5\"",
+		  true },
+		{ "\"relational\"", "address :count \"gt\" [\"to\", \"cc\", \"from\"] \"5\"",
+		  false },
+		{ "\"index\"", "header :index 1 :contains \"received\" \"from a\"", true },
+		{ "\"index\"", "header :index 1 :last :contains \"received\" \"from a\"", false },
+		{ "\"index\"", "header :index 3 :contains \"received\" \"\"", false },
+		{ NULL, "size :over 100", true },
+		{ NULL, "size :under 1K", true },
+		{ NULL, "allof (true, not false, anyof (false, true))", true },
+		{ NULL, "allof (true, false)", false },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		check_test(cases[i].require, cases[i].test, message_c, cases[i].holds);
+}
+
+static void other_tests(void **unused)
+{
+	static const struct {
+		const char *require, *test;
+		bool holds;
+	} cases[] = {
+		{ "\"body\"", "body :contains \"hidden word\"", true },
+		{ "\"body\"", "body :contains \"opaque\"", false },
+		{ "\"body\"", "body :raw :contains \"hidden word\"", false },
+		{ "\"body\"", "body :raw :contains \"preamble\"", true },
+		{ "\"body\"", "body :content \"application\" :contains \"opaque\"", true },
+		{ "\"body\"", "body :content \"text/html\" :contains \"\"", false },
+		{ "\"date\",\"index\"", "date :index 1 \"received\" \"date\" \"2026-11-25\"",
+		  true },
+		{ "\"date\"", "date :originalzone \"date\" \"hour\" \"23\"", true },
+		{ "\"date\"", "date \"date\" \"hour\" \"21\"", true },
+		{ "\"date\"",
+		  "date :zone \"+0300\" \"date\" \"iso8601\" \"2026-11-26T00:29:00+03:00\"", true },
+		{ "\"date\"",
+		  "date :originalzone \"date\" \"std11\" \"Wed, 25 Nov 2026 23:29:00 +0200\"",
+		  true },
+		{ "\"date\"", "date :originalzone \"date\" \"zone\" \"+0200\"", true },
+		{ "\"date\"", "date \"date\" \"weekday\" \"3\"", true },
+		{ "\"date\"", "date \"date\" \"julian\" \"61369\"", true },
+		{ "\"date\",\"relational\"",
+		  "allof (currentdate :value \"ge\" \"date\" \"2026-11-29\", "
+		  "currentdate :value \"lt\" \"date\" \"2026-11-30\")",
+		  true },
+		{ "\"date\"", "currentdate :zone \"+0000\" \"time\" \"10:58:10\"", true },
+		{ "\"environment\"", "environment \"host\" \"mx.example.org\"", true },
+		{ "\"environment\"", "environment \"domain\" \"example.org\"", true },
+		{ "\"environment\"", "environment :contains \"absent\" \"\"", false },
+		{ "\"mailbox\"", "mailboxexists [\"INBOX\", \"Work\"]", true },
+		{ "\"mailbox\"", "mailboxexists [\"INBOX\", \"Other\"]", false },
+		{ "\"encoded-character\"", "header :is \"x-priority\" \"${hex:31 30}\"", true },
+		{ "\"encoded-character\"", "header :contains \"subject\" \"${unicode:00f6}\"",
+		  true },
+		{ "\"encoded-character\"", "header :contains \"subject\" \"${unicode:d800}\"",
+		  false },
+		{ NULL, "header :is \"x-priority\" \"${hex:31 30}\"", false },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		check_test(cases[i].require, cases[i].test, message_c, cases[i].holds);
+}
+
+/* RFC 5229 and RFC 5232. */
+static void variables_and_flags(void **unused)
+{
+	const char *all = "\"variables\",\"fileinto\",\"imap4flags\",\"encoded-character\","
+			  "\"relational\",\"comparator-i;ascii-numeric\"";
+
+	(void)unused;
+	check(all, "if header :matches \"List-Id\" \"<*.lists.*>\" { fileinto \"l/${1}/${2}\"; }",
+	      message_c, "fileinto l/dev/example.org");
+	check(all, "if header :matches \"List-Id\" \"<?*\" { fileinto \"${1}|${0}\"; }", message_c,
+	      "fileinto d|<dev.lists.example.org>");
+	check(all,
+	      "set \"a\" \"JuMBlEd lETteRS\"; set :length \"b\" \"${a}\"; set :lower \"c\" "
+	      "\"${a}\"; "
+	      "set :upperfirst :lower \"d\" \"${A}\"; fileinto \"${b} ${c} ${d}\";",
+	      message_c, "fileinto 15 jumbled letters Jumbled letters");
+	check(all, "set :quotewildcard \"b\" \"Rock*\"; fileinto \"${b}\";", message_c,
+	      "fileinto Rock\\*");
+	check(all, "set \"company\" \"ACME\"; fileinto \"${${company} ${unknown}!${COMPANY}\";",
+	      message_c, "fileinto ${ACME !ACME");
+	/* What encoded characters give is no variable. */
+	check(all, "set \"x\" \"1\"; fileinto \"${hex:24}{x}\";", message_c, "fileinto ${x}");
+	check(all, "set \"x\" \"${1}\"; if string :is \"${x}\" \"\" { fileinto \"empty\"; }",
+	      message_c, "fileinto empty");
+	check(all,
+	      "if string :count \"eq\" :comparator \"i;ascii-numeric\" [\"a\", \"\"] \"1\" "
+	      "{ fileinto \"one\"; }",
+	      message_c, "fileinto one");
+	check(all, "set \"1a\" \"x\";", message_c, "line 2: \"1a\" cannot be");
+	check(all,
+	      "setflag \"\\\\Deleted\"; addflag [\"\\\\Seen\", \"$Junk\"]; "
+	      "removeflag \"\\\\deleted\"; keep;",
+	      message_c, "keep [\\Seen $Junk]");
+	check(all, "addflag \"\\\\Flagged\";", message_c, "keep [\\Flagged]");
+	check(all, "fileinto :flags \"\\\\Seen \\\\seen $a\" \"x\";", message_c,
+	      "fileinto x [\\Seen $a]");
+	check(all, "addflag \"v\" \"A B\"; if hasflag :contains \"v\" \"b\" { fileinto \"${v}\"; }",
+	      message_c, "fileinto A B");
+	check(all, "setflag \"$x\"; if hasflag :is \"$X\" { discard; }", message_c, "");
+}
+
+/* RFC 5230. */
+static void vacations(void **unused)
+{
+	(void)unused;
+	check("\"vacation\"", "vacation \"I am away\";", message_c,
+	      "vacation I am away (604800 s, , ); keep");
+	check("\"vacation\"",
+	      "vacation :days 23 :subject \"Gone\" :from \"me@x.test\" :addresses [\"a@b\", "
+	      "\"c@d\"] "
+	      "\"Away\";",
+	      message_c, "vacation Away (1987200 s, Gone, me@x.test); keep");
+	check("\"vacation\",\"vacation-seconds\"", "vacation :seconds 60 \"x\"; discard;",
+	      message_c, "vacation x (60 s, , )");
+	check("\"vacation\"", "vacation :days 1000 \"x\";", message_c,
+	      "vacation x (7776000 s, , ); keep");
+	check("\"vacation\"", "vacation \"a\"; vacation \"b\";", message_c,
+	      "line 2: vacation a second time: keep");
+}
+
+/* Bounded: a script cannot run for ever, or ask for all there is. */
+static void hostile(void **unused)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	(void)unused;
+	str_append_cstr(&text, "set \"a\" \"aaaaaaaaaaaaaaaa\";");
+	for (int i = 0; i < 40; i++)
+		str_append_cstr(&text, "set \"a\" \"${a}${a}${a}${a}\";");
+	str_append_cstr(&text, "if string :matches \"${a}\" \"*b*b*b*b\" { discard; }");
+	check("\"variables\"", str_cstr(&text), message_a, "keep");
+	str_clear(&text);
+	str_append_cstr(&text, "set \"a\" \"aaaaaaaaaaaaaaaa\";");
+	for (int i = 0; i < 10; i++)
+		str_append_cstr(&text, "set \"a\" \"${a}${a}\";");
+	str_append_cstr(&text, "set \"b\" \"${a}\";");
+	for (int i = 0; i < 30; i++)
+		str_append_cstr(&text, "if string :matches \"${a}\" \"*${b}b\" { discard; }");
+	check("\"variables\"", str_cstr(&text), message_a, "line 2: more than 200000 steps: keep");
+	str_clear(&text);
+	for (int i = 0; i < 40; i++)
+		str_printf(&text, "fileinto \"f%d\";", i);
+	check("\"fileinto\"", str_cstr(&text), message_a, "line 2: more than 32 actions: keep");
+	str_clear(&text);
+	for (int i = 0; i < 300; i++)
+		str_printf(&text, "set \"v%d\" \"x\";", i);
+	check("\"variables\"", str_cstr(&text), message_a, "line 2: more than 256 variables: keep");
+	check("\"fileinto\"", "fileinto \"a\nb\";", message_a, "line 2: fileinto");
+	check("\"vacation\"", "vacation :subject \"a\r\nBcc: x@y\" \"t\";", message_a,
+	      "line 2: vacation: a text");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_rfc_5228),
+		cmocka_unit_test(basics),
+		cmocka_unit_test(tests_of_header),
+		cmocka_unit_test(other_tests),
+		cmocka_unit_test(variables_and_flags),
+		cmocka_unit_test(vacations),
+		cmocka_unit_test(hostile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
