@@ -30,6 +30,7 @@ static struct {
 struct name {
 	char *key;
 	struct str value;
+	char *extension; /* that the name had and the key has not; "" mostly */
 	size_t parent, depth;
 };
 #define NO_PARENT SIZE_MAX
@@ -69,6 +70,7 @@ static void expansion_free(struct expansion **x)
 {
 	for (size_t i = 0; i < (*x)->count; i++) {
 		free((*x)->names[i].key);
+		free((*x)->names[i].extension);
 		str_free(&(*x)->names[i].value);
 	}
 	free((*x)->names);
@@ -163,8 +165,11 @@ static int has_owner(struct expansion *x, struct view key, struct str *owner, st
 	return alias_look_up(x, str_view(owner), value);
 }
 
-static int push_name(struct expansion *x, struct view key, struct str *value, size_t parent)
+static int push_name(struct expansion *x, struct view local, struct view key, struct str *value,
+		     size_t parent)
 {
+	struct view extension = view_from(local, key.len + 1);
+
 	struct name *name;
 
 	if (x->count == NAMES_MAX)
@@ -175,6 +180,7 @@ static int push_name(struct expansion *x, struct view key, struct str *value, si
 	if (name->depth > DEPTH_MAX)
 		return expansion_give_up(x, "aliases nested too deeply");
 	name->key = mem_strndup(key.data, key.len);
+	name->extension = mem_strndup(extension.len > 0 ? extension.data : "", extension.len);
 	name->value = *value;
 	*value = STR_EMPTY;
 	name->parent = parent;
@@ -226,15 +232,38 @@ static int expand_local_name(struct expansion *x, struct view local, struct view
 		return r < 0 ? r : expansion_add_address(x, address, false);
 	if (map_put(x->seen, key, x) != NULL)
 		return 0;
-	return push_name(x, key, &value, x->at);
+	return push_name(x, local, key, &value, x->at);
+}
+
+/* "list: bob", and mail for list+x: bob+x, where propagate_unmatched_extensions says so. */
+static void add_extension(const struct expansion *x, struct view address, struct str *out)
+{
+	const char *source = x->via != NULL ? "include" : "alias";
+	const char *extension = x->forward != NULL ? "" : x->names[x->at].extension;
+	struct view local, domain;
+
+	address_split(address, &local, &domain);
+	if (extension[0] == '\0' || local.len == 0 ||
+	    !token_list_has(param.propagate_unmatched_extensions, source)) {
+		str_append(out, address);
+		return;
+	}
+	str_append(out, local);
+	str_append(out, view_first(view_of(param.recipient_delimiter), 1));
+	str_append_cstr(out, extension);
+	if (domain.len > 0)
+		str_append_byte(out, '@');
+	str_append(out, domain);
 }
 
 static int expand_address(struct expansion *x, struct view address)
 {
-	_cleanup_(str_free) struct str folded = STR_EMPTY;
+	_cleanup_(str_free) struct str folded = STR_EMPTY, extended = STR_EMPTY;
 	struct view local, domain;
 	int r;
 
+	add_extension(x, address, &extended);
+	address = str_view(&extended);
 	str_append_lower(&folded, address);
 	address_split(str_view(&folded), &local, &domain);
 	r = is_local_domain(x, domain);
@@ -397,7 +426,7 @@ int expand_alias(struct job *job, struct plan *plan, struct outcome *outcome)
 	if (r < 0)
 		return r;
 	map_put(x->seen, key, x);
-	r = push_name(x, key, &value, NO_PARENT);
+	r = push_name(x, job->local, key, &value, NO_PARENT);
 	for (x->at = 0; r == 0 && x->at < x->count; x->at++)
 		r = expand_text(x, str_view(&x->names[x->at].value));
 	return r < 0 ? r : 1;

@@ -5,6 +5,7 @@
 #include "pipes.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,7 +20,20 @@ static struct {
 	struct services services;
 	struct pipe_line *lines;
 	size_t count;
+	uid_t suite[DAEMON_USERS];
+	size_t suite_count;
 } pipes;
+
+/* The suite's own users; where nothing runs as root there is one, and it is everybody. */
+static void find_suite(void)
+{
+	for (enum daemon_user user = 0; daemon_running_as_root() && user < DAEMON_USERS; user++) {
+		const struct passwd *entry = getpwnam(program_user_name(user));
+
+		if (entry != NULL)
+			pipes.suite[pipes.suite_count++] = entry->pw_uid;
+	}
+}
 
 int pipes_prepare(struct error *err)
 {
@@ -27,6 +41,7 @@ int pipes_prepare(struct error *err)
 
 	if (services_load(conf_directory(), &pipes.services, &report) < 0)
 		return error_set(err, -EINVAL, "%s", str_cstr(&report));
+	find_suite();
 	pipes.lines = mem_new_array(struct pipe_line, pipes.services.count + 1);
 	for (size_t i = 0; i < pipes.services.count; i++) {
 		const struct service *service = &pipes.services.items[i];
@@ -70,12 +85,9 @@ static int pipe_complain(const struct pipe_line *line, struct answer *answer, co
 /* One of the suite's own: what it runs could reach the suite's sockets and files. */
 static bool is_of_suite(uid_t uid)
 {
-	for (enum daemon_user user = 0; user < DAEMON_USERS; user++) {
-		uid_t other;
-
-		if (user_id_of(program_user_name(user), &other, NULL) == 0 && other == uid)
+	for (size_t i = 0; i < pipes.suite_count; i++)
+		if (pipes.suite[i] == uid)
 			return true;
-	}
 	return false;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "conf/commands.h"
 #include "daemon/programs.h"
 #include "ipc/ipc.h"
 #include "master.h"
@@ -168,6 +169,21 @@ static void plan_check_program(struct plan_service *service, const char *folder,
 		   conf_setting("daemon_directory") != NULL ? " (daemon_directory)" : "");
 }
 
+/* Its program would say so too, but only when it is started. */
+static void plan_check_command(const struct service *line, struct str *notes)
+{
+	struct service_command command;
+	struct error err = ERROR_NONE;
+
+	if (!service_has_command(line->program))
+		return;
+	if (service_command_parse(line->program, (const char *const *)line->arguments, &command,
+				  &err) < 0)
+		str_printf(notes, "master.cf, line %d: service %s will not start: %s\n", line->line,
+			   line->name, err.text);
+	service_command_free(&command);
+}
+
 static void plan_service(struct plan *plan, struct service *line, const char *folder,
 			 struct str *report, struct str *notes)
 {
@@ -181,6 +197,7 @@ static void plan_service(struct plan *plan, struct service *line, const char *fo
 	service->line = line;
 	service->processes = process_count(line);
 	plan_check_program(service, folder, report, notes);
+	plan_check_command(line, notes);
 	find_sockets(service, report);
 	check_sockets(plan, service, report);
 }

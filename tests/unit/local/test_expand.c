@@ -178,6 +178,42 @@ static void end(struct fixture *f)
 	str_free(&f->job.sender);
 }
 
+/* propagate_unmatched_extensions: what the name had beyond the alias goes to where that leads. */
+static void extensions(void **unused)
+{
+	static const struct {
+		const char *list, *address, *plan;
+	} cases[] = {
+		{ "canonical", "root+x@local.test", "address alice@local.test (leaf)" },
+		{ "alias", "root+x@local.test", "address alice+x@local.test (leaf)" },
+		{ "alias", "root@local.test", "address alice@local.test (leaf)" },
+		{ "alias", "both+x@local.test",
+		  "address alice+x@local.test (leaf), address bob+x@elsewhere.test" },
+		{ "alias", "carol+x@local.test", "mailbox carol, address copy+x@elsewhere.test" },
+		{ "alias", "list+x@local.test",
+		  "address one@elsewhere.test, address two@local.test (leaf)" },
+		{ "alias, include", "list+x@local.test",
+		  "address one+x@elsewhere.test, address two+x@local.test (leaf)" },
+		/* An alias of its own: nothing is left over. */
+		{ "alias", "plus+x@local.test", "address plus-x@elsewhere.test" },
+	};
+	const char *before = param.propagate_unmatched_extensions;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fixture f;
+
+		param.propagate_unmatched_extensions = cases[i].list;
+		begin(&f, cases[i].address, "s@x.test");
+		assert_int_equal(expand_alias(&f.job, &f.plan, &f.outcome), 1);
+		if (strcmp(describe(&f), cases[i].plan) != 0)
+			fail_msg("%s, %s: %s", cases[i].list, cases[i].address,
+				 str_cstr(&f.described));
+		end(&f);
+	}
+	param.propagate_unmatched_extensions = before;
+}
+
 static void alias_results(void **unused)
 {
 	static const struct {
@@ -388,10 +424,10 @@ static void circle_of_aliases(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(alias_results),     cmocka_unit_test(owners),
-		cmocka_unit_test(forwards),	     cmocka_unit_test(too_many),
-		cmocka_unit_test(execution),	     cmocka_unit_test(refused_members),
-		cmocka_unit_test(circle_of_aliases),
+		cmocka_unit_test(alias_results),   cmocka_unit_test(extensions),
+		cmocka_unit_test(owners),	   cmocka_unit_test(forwards),
+		cmocka_unit_test(too_many),	   cmocka_unit_test(execution),
+		cmocka_unit_test(refused_members), cmocka_unit_test(circle_of_aliases),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

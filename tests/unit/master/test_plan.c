@@ -265,6 +265,26 @@ static void ours_with_lines_of_postfix(void **state)
 	plan_free(&plan);
 }
 
+/* A command that cannot be is named before anybody waits for it. */
+static void commands(void **state)
+{
+	static const char *const expected[] = {
+		"line 2: service bad will not start: flags=: there is no flag \"Z\"\n", NULL
+	};
+	_cleanup_(str_free) struct str report = STR_EMPTY, notes = STR_EMPTY;
+	struct plan plan;
+
+	(void)state;
+	if (load("",
+		 "good unix - n n - - pipe user=a argv=/bin/true\n"
+		 "bad unix - n n - - pipe flags=Z user=a argv=/bin/true\n",
+		 &plan, &report, &notes) == 0)
+		plan_free(&plan);
+	if (strstr(str_cstr(&notes), expected[0]) == NULL)
+		fail_msg("%s", str_cstr(&notes));
+	assert_null(strstr(str_cstr(&notes), "line 1:"));
+}
+
 /* The folders of Postfix's queue have the names of ours. */
 static void queue_of_postfix(void **state)
 {
@@ -387,6 +407,7 @@ int main(void)
 		cmocka_unit_test(partial),
 		cmocka_unit_test(ours_with_lines_of_postfix),
 		cmocka_unit_test(queue_of_postfix),
+		cmocka_unit_test(commands),
 		cmocka_unit_test(all_errors_at_once),
 		cmocka_unit_test(what_is_wrong),
 		cmocka_unit_test(no_program),
