@@ -65,13 +65,6 @@ int mail_keys_load(struct error *err)
 	return r;
 }
 
-void mail_keys_unload(void)
-{
-	map_for_each (mail_keys, i)
-		private_key_free(map_value_at(mail_keys, i));
-	map_free(TAKE(mail_keys));
-}
-
 int mail_keys_answer_about(struct ipc *ipc, const struct msg_dkim_key *m)
 {
 	const struct private_key *key = map_get(mail_keys, m->key);

@@ -40,7 +40,6 @@ const struct tls_key *keys_find(struct view name, unsigned use);
 
 /* As keys_load: those that dkim_key_table names. */
 int mail_keys_load(struct error *err);
-void mail_keys_unload(void);
 int mail_keys_answer_about(struct ipc *ipc, const struct msg_dkim_key *m);
 int mail_keys_answer_sign(struct ipc *ipc, const struct msg_dkim_sign *m);
 

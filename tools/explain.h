@@ -4,6 +4,7 @@
  *	verb_explain.c		the options; may it, where does it go
  *	explain_steps.c		the steps, as text and as JSON
  *	explain_lines.c		the line of main.cf or of a table's source that a reason comes from
+ *	explain_proofs.c	who it is from: verified, or signed
  *	explain_alias.c		what becomes of a local recipient: aliases, .forward, mailbox
  */
 #ifndef TOOLS_EXPLAIN_H
@@ -36,6 +37,12 @@ void explain_end(const char *verdict);
 void explain_append_lines(struct view why, struct str *out);
 /* The -o of this line of master.cf are in force. */
 void explain_set_service_line(int line);
+
+/* ---- proofs ---- */
+
+/* Whether it is verified, or signed: in a task, for it may ask the resolver. */
+void explain_proofs(struct view client, struct view helo, struct view login, struct view sender,
+		    bool has_resolver);
 
 /* ---- aliases ---- */
 

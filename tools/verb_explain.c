@@ -328,6 +328,8 @@ static void explain_recipient(void *argument)
 			explain_because(
 				"the instance does not run: what needs the DNS is not known");
 		explain_ask_policy(policy, str_view(&sender), str_view(&recipient));
+		explain_proofs(view_of(mail.client), view_of(mail.helo), view_of(mail.login),
+			       str_view(&sender), has_resolver());
 		show_deliveries(routes, &sender, &recipient);
 		explain_end(mail.status == TOOL_DONE ? "taken"
 			    : mail.status == TOOL_NO ? "refused"

@@ -55,6 +55,9 @@ const struct element policy_elements[] = {
 	{ "reject_rhsbl_helo", RBL_ARGUMENT, policy_rhsbl_helo, 0 },
 	{ "reject_rhsbl_sender", RBL_ARGUMENT, policy_rhsbl_sender, 0 },
 	{ "reject_rhsbl_recipient", RBL_ARGUMENT, policy_rhsbl_recipient, 0 },
+	/* Of Posta. */
+	{ "reject_spf_fail", NO_ARGUMENT, policy_reject_spf_fail, 0 },
+	{ "check_spf_access", TABLE_ARGUMENT, policy_check_spf_access, 0 },
 
 	{ "check_sasl_access", TABLE_ARGUMENT, policy_check_sasl_access, 0 },
 	{ "check_ccert_access", TABLE_ARGUMENT, policy_check_certificate_access, 0 },

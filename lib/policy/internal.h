@@ -171,6 +171,10 @@ enum verdict access_finish(struct access *a);
 enum verdict policy_forbid_permit(struct evaluation *e, const struct rule *rule,
 				  enum verdict verdict);
 
+/* ---- spf.c ---- */
+
+rule_function policy_reject_spf_fail, policy_check_spf_access;
+
 /* ---- template.c ---- */
 
 /* A name beside those of the session. */

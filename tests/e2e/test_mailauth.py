@@ -154,6 +154,15 @@ class Signed(unittest.TestCase):
         self.assertIn("dkim=none", results_of(mail)[0][0])
         self.assertIn("dmarc=none", results_of(mail)[0][0])
 
+    # ---- said beforehand ----
+
+    def test_explain(self):
+        said = self.one.posta("explain", "--from", "alice@one.test", "--to", "bob@two.test", "--auth", "alice@one.test", check=False).text
+        self.assertIn("signed by key rsa (d=one.test s=rsa)", said)
+        self.assertIn("signed by key ed (d=one.test s=ed)", said)
+        said = self.two.posta("explain", "--from", "x@one.test", "--to", "bob@two.test", "--client", "192.0.2.1", check=False).text
+        self.assertIn("SPF: fail: one.test does not let 192.0.2.1 send its mail", said)
+
     # ---- strangers ----
 
     def test_forged_is_refused(self):

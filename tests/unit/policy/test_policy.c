@@ -54,6 +54,8 @@ static const struct {
 	{ "backup.test", DNS_MX, "mx.example.test" },
 	{ "backup.test", DNS_MX, "own.test" },
 	{ "own.test", DNS_A, "127.0.0.1" },
+	{ "spf.test", DNS_TXT, "v=spf1 ip4:192.0.2.2 -all" },
+	{ "soft.test", DNS_TXT, "v=spf1 ~all" },
 };
 
 int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
@@ -377,6 +379,25 @@ static void clients_and_helo(void **state)
 			      "using list.test; see the list" },
 		{ "smtpd_client_restrictions = reject_rbl_client list.test", .client = "192.0.2.3",
 		  .expected = "" },
+		{ "smtpd_sender_restrictions = reject_spf_fail", .sender = "a@spf.test",
+		  .expected = "" },
+		{ "smtpd_sender_restrictions = reject_spf_fail", .sender = "a@spf.test",
+		  .client = "192.0.2.3",
+		  .expected = "550 5.7.23 <a@spf.test>: Sender address rejected: SPF: spf.test "
+			      "does not let 192.0.2.3 send its mail" },
+		{ "smtpd_sender_restrictions = reject_spf_fail", .sender = "a@soft.test",
+		  .expected = "" },
+		{ "smtpd_sender_restrictions = reject_spf_fail", .sender = "a@broken.test",
+		  .expected = "" },
+		{ "smtpd_sender_restrictions = check_spf_access inline:{ softfail=REJECT }",
+		  .sender = "a@soft.test",
+		  .expected = "554 5.7.1 <a@soft.test>: Sender address rejected: Access denied" },
+		{ "smtpd_sender_restrictions = check_spf_access inline:{ softfail=REJECT }",
+		  .sender = "a@spf.test", .expected = "" },
+		{ "smtpd_sender_restrictions = check_spf_access inline:{ "
+		  "temperror=450, none=REJECT }",
+		  .sender = "a@broken.test",
+		  .expected = "450 4.7.1 <a@broken.test>: Sender address rejected: Access denied" },
 		{ "smtpd_sender_restrictions = reject_rhsbl_sender names.test",
 		  .sender = "a@bad.test",
 		  .expected = "554 5.7.1 Service unavailable; Sender address [a@bad.test] blocked "
