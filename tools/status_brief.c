@@ -232,6 +232,28 @@ static size_t count_sessions(const char *socket)
 	return count;
 }
 
+/* Who has failed to log in so often that the next check of a password waits. */
+static void tell_held(void)
+{
+	_cleanup_(ipc_freep) struct ipc *ipc =
+		geteuid() == 0 ? instance_connect("private/anvil") : NULL;
+	struct message m;
+	size_t addresses = 0, accounts = 0;
+	int r = ipc != NULL ? ipc_send(ipc, anvil_held_list) : -EACCES;
+
+	while (r == 0 && (r = ipc_receive(ipc, &m)) == 0 && m.type == MSG_anvil_held) {
+		if (m.anvil_held.is_account)
+			accounts++;
+		else
+			addresses++;
+	}
+	if (addresses + accounts > 0)
+		line("held",
+		     "%zu addresses and %zu accounts wait before each further check of a "
+		     "password (posta who --held)",
+		     addresses, accounts);
+}
+
 static void tell_sessions(void)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
@@ -281,6 +303,7 @@ int status_brief(void)
 	if (runs) {
 		tell_counters();
 		tell_sessions();
+		tell_held();
 	}
 	tell_users();
 	tell_certificates(&ill);

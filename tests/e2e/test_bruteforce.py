@@ -102,6 +102,7 @@ class Guessing(Attack):
         held = i.posta("who", "--held").text
         self.assertRegex(held, r"address +127\.0\.0\.3 ")
         self.assertRegex(held, r"account +alice@example\.test ")
+        self.assertRegex(i.posta("status").text, r"(?m)^held +\d+ addresses and \d+ accounts wait ")
 
 
 class Failures(Attack):
