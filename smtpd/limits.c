@@ -39,6 +39,7 @@ bool limit_connection(struct session *s)
 			&rate) < 0)
 		return false;
 	s->counted = true;
+	s->connections = connections;
 	if (most > 0 && connections > (uint64_t)most) {
 		log_warning("Connection concurrency limit exceeded: %u from %s for service %s",
 			    connections, str_cstr(&s->who), server.service);

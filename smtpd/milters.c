@@ -90,6 +90,8 @@ static void macros_of_client(struct session *s)
 	macro_number(s, "daemon_port", s->peer->server_port);
 	macro_address(s, "client_addr", s->peer->text);
 	macro_number(s, "client_port", s->peer->port);
+	if (s->connections > 0)
+		macro_number(s, "client_connections", s->connections);
 	milters_macro(s->milters, "client_name", str_view(&s->name));
 	milters_macro(s->milters, "client_ptr", str_view(&s->reverse_name));
 	milters_macro(s->milters, "client_resolve", view_of(client_resolves(s)));
@@ -276,7 +278,9 @@ bool milter_mail(struct session *s, struct view parameters, int *result)
 
 	if (s->milters == NULL)
 		return true;
-	milters_macro(s->milters, "i", transaction_reserve_id(s));
+	/* As in Postfix it is told when there is a recipient. */
+	milters_macro(s->milters, "i", VIEW_NONE);
+	transaction_reserve_id(s);
 	milters_macro(s->milters, "auth_type", str_view(&s->sasl_method));
 	milters_macro(s->milters, "auth_authen", str_view(&s->login));
 	macros_of_address(s, names, str_view(&s->transaction.sender));
@@ -313,6 +317,8 @@ bool milter_rcpt(struct session *s, struct view given, struct view address, stru
 	milter_ask_rcpt(s, MILTER_RCPT, given, parameters, &verdict);
 	passes = milter_pass(s, "RCPT", address, &verdict, result);
 	milter_verdict_free(&verdict);
+	if (passes && s->transaction.count == 0)
+		milters_macro(s->milters, "i", transaction_reserve_id(s));
 	return passes;
 }
 

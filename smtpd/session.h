@@ -84,6 +84,7 @@ struct session {
 	bool name_temporary;	       /* the DNS failed */
 	bool is_trusted;	       /* exempt from rate limits */
 	bool counted;		       /* anvil knows of this connection */
+	uint32_t connections;	       /* of this client, when it came; 0: not known */
 	bool offers_auth;
 	struct str helo;	       /* empty in STATE_NEW */
 	bool esmtp;		       /* greeted with EHLO */

@@ -114,9 +114,13 @@ static bool start_has_accounts(void)
 {
 	_cleanup_(str_free) struct str report = STR_EMPTY;
 	struct error err = ERROR_NONE;
+	int r;
 
-	/* What is wrong with a configuration, master says better. */
-	if (conf_load(tool_directory(), NULL, 0, &report) < 0 || accounts_add_missing(&err) == 0)
+	/* What is wrong with a configuration, master says better; a mistake that is only another's is no reason. */
+	conf_read_for("master");
+	r = conf_load(tool_directory(), NULL, 0, &report);
+	conf_read_for(NULL);
+	if (r < 0 || accounts_add_missing(&err) == 0)
 		return true;
 	tool_fail("start", "%s", err.text);
 	return false;
