@@ -36,13 +36,13 @@ static int connect_for_us(const char *path, int failure)
 					  : m.socket_given.connection;
 }
 
-int foreign_socket_connect(struct view path, msec_t deadline)
+/* Below that directory, unless it is absolute. */
+static int connect_below(const char *directory, struct view path, msec_t deadline)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	bool absolute = path.len > 0 && path.data[0] == '/';
 	int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s%.*s",
-			 absolute ? "" : conf_foreign_directory(), absolute ? "" : "/",
-			 VIEW_ARG(path));
+			 absolute ? "" : directory, absolute ? "" : "/", VIEW_ARG(path));
 
 	if (path.len == 0 || n < 0 || (size_t)n >= sizeof(address.sun_path))
 		return -EINVAL;
@@ -51,6 +51,16 @@ int foreign_socket_connect(struct view path, msec_t deadline)
 			       deadline);
 
 	return r == -EACCES || r == -ENOENT ? connect_for_us(address.sun_path, r) : r;
+}
+
+int foreign_socket_connect(struct view path, msec_t deadline)
+{
+	int r = connect_below(conf_foreign_directory(), path, deadline);
+
+	/* At a site of Postfix a server that master.cf runs (spawn) has its socket in our queue. */
+	if ((r == -ENOENT || r == -ECONNREFUSED) && conf_is_of_postfix() && path.data[0] != '/')
+		r = connect_below(param.queue_directory, path, deadline);
+	return r;
 }
 
 static int connect_address(struct view ip, uint16_t port, msec_t deadline)
