@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "session.h"
 
 #define PATTERNS_MAX 50 /* in one LIST */
@@ -20,6 +21,7 @@ enum {
 	STATUS_DELETED = 64,
 	STATUS_HIGHESTMODSEQ = 128,
 	STATUS_MAILBOXID = 256,
+	STATUS_APPENDLIMIT = 512,
 };
 
 static const struct {
@@ -30,7 +32,7 @@ static const struct {
 	{ "UIDNEXT", STATUS_UIDNEXT },	   { "UIDVALIDITY", STATUS_UIDVALIDITY },
 	{ "UNSEEN", STATUS_UNSEEN },	   { "SIZE", STATUS_SIZE },
 	{ "DELETED", STATUS_DELETED },	   { "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ },
-	{ "MAILBOXID", STATUS_MAILBOXID },
+	{ "MAILBOXID", STATUS_MAILBOXID }, { "APPENDLIMIT", STATUS_APPENDLIMIT },
 };
 
 struct listing {
@@ -57,11 +59,19 @@ static bool matches_any(const struct listing *l, struct view name)
 	return false;
 }
 
-static void append_status_id(struct imap_session *s, struct view name, const char *separator,
-			     struct str *line)
+/* What is no number, or may be none (RFC 8474, RFC 7889). */
+static void append_status_words(struct imap_session *s, struct view name, unsigned item,
+				const char *separator, struct str *line)
 {
 	_cleanup_(str_free) struct str id = STR_EMPTY;
 
+	if (item == STATUS_APPENDLIMIT) {
+		str_printf(line,
+			   param.message_size_limit > 0 ? "%sAPPENDLIMIT %lld"
+							: "%sAPPENDLIMIT NIL",
+			   separator, (long long)param.message_size_limit);
+		return;
+	}
 	(void)store_mailbox_id(s->store, name, &id);
 	str_printf(line, id.len > 0 ? "%sMAILBOXID (F%s)" : "%sMAILBOXID NIL", separator,
 		   str_cstr(&id));
@@ -82,16 +92,21 @@ static int send_status(struct imap_session *s, struct view name, unsigned items,
 	imap_append_mailbox(s, &line, name);
 	str_append_cstr(&line, " (");
 	for (size_t i = 0; i < ARRAY_SIZE(status_items); i++) {
-		const uint64_t values[] = {
-			status.messages,    status.recent,	   status.uidnext,
-			status.uidvalidity, status.unseen,	   status.size,
-			status.deleted,	    status.highest_modseq, 0
-		};
+		const uint64_t values[] = { status.messages,
+					    status.recent,
+					    status.uidnext,
+					    status.uidvalidity,
+					    status.unseen,
+					    status.size,
+					    status.deleted,
+					    status.highest_modseq,
+					    0,
+					    0 };
 
 		if (!(items & status_items[i].bit))
 			continue;
-		if (status_items[i].bit == STATUS_MAILBOXID) {
-			append_status_id(s, name, separator, &line);
+		if (status_items[i].bit & (STATUS_MAILBOXID | STATUS_APPENDLIMIT)) {
+			append_status_words(s, name, status_items[i].bit, separator, &line);
 			separator = " ";
 			continue;
 		}

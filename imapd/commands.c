@@ -2,6 +2,7 @@
  * The table of commands, each with the capabilities that it brings. A new command is a line here and a
  * function in a file of its group.
  */
+#include "conf/conf.h"
 #include "session.h"
 
 enum { NO_UID = 0, UID = 1, QUIET = 0, EXPUNGES = 1, READS = 0, CHANGES = 1 };
@@ -32,6 +33,8 @@ static const struct imap_command commands[] = {
 	{ "LSUB", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_lsub, NULL },
 	{ "NAMESPACE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_namespace, "NAMESPACE" },
 	{ "STATUS", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_status, "STATUS=SIZE" },
+	{ "GETMETADATA", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_getmetadata, "METADATA" },
+	{ "SETMETADATA", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_setmetadata, NULL },
 	{ "APPEND", STATE_ANY, NO_UID, EXPUNGES, CHANGES, imap_command_append, "MULTIAPPEND" },
 	{ "REPLACE", STATE_SELECTED, UID, EXPUNGES, CHANGES, imap_command_replace, "REPLACE" },
 	{ "IDLE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_idle, "IDLE" },
@@ -63,4 +66,7 @@ void imap_append_capabilities(struct str *out)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (commands[i].capabilities != NULL)
 			str_printf(out, "%s%s", i > 0 ? " " : "", commands[i].capabilities);
+	/* RFC 7889 */
+	if (param.message_size_limit > 0)
+		str_printf(out, " APPENDLIMIT=%lld", (long long)param.message_size_limit);
 }

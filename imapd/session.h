@@ -161,6 +161,8 @@ int imap_command_list(struct imap_session *s);
 int imap_command_lsub(struct imap_session *s);
 int imap_command_namespace(struct imap_session *s);
 int imap_command_status(struct imap_session *s);
+int imap_command_getmetadata(struct imap_session *s);
+int imap_command_setmetadata(struct imap_session *s);
 int imap_command_create(struct imap_session *s);
 int imap_command_delete(struct imap_session *s);
 int imap_command_rename(struct imap_session *s);

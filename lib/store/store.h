@@ -16,6 +16,7 @@
  *	posta-keywords		per folder: the keywords after the letters a..z in file names
  *	posta-special-use	per folder, where it has another than its name says: "Sent"
  *	posta-mailbox-id	per folder, once it was asked for
+ *	posta-metadata		per folder, and posta-metadata-server: annotations
  *	subscriptions		names, one a line
  *	dovecot-*, courier*	of a server before this one: UIDs, keywords and subscriptions are read when
  *				the index is made, POP3 UIDLs at each POP3 session
@@ -170,6 +171,15 @@ int store_folder_info(struct store *store, struct view name, struct folder_info 
 int store_create(struct store *store, struct view name, unsigned special_use, struct error *err);
 /* A name for the folder that stays, also when it is renamed (RFC 8474 MAILBOXID); appended. */
 int store_mailbox_id(struct store *store, struct view name, struct str *out);
+/*
+ * Annotations of a folder, or with an empty name of the account (RFC 5464): entries in any case, values are
+ * bytes. `value` without data removes the entry. -ERANGE: there are too many.
+ */
+#define METADATA_ENTRIES_MAX 200
+int store_metadata_each(struct store *store, struct view name,
+			int (*each)(void *argument, struct view entry, struct view value),
+			void *argument);
+int store_metadata_set(struct store *store, struct view name, struct view entry, struct view value);
 /* With its messages; folders below stay. INBOX: -EPERM. */
 int store_delete(struct store *store, struct view name, struct error *err);
 /*

@@ -1,5 +1,5 @@
 /*
- * Extensions with the examples of their RFCs: COMPRESS (4978), MULTIAPPEND (3502), REPLACE (8508), BINARY (3516), PREVIEW (8970),
+ * Extensions with the examples of their RFCs: COMPRESS (4978), MULTIAPPEND (3502), APPENDLIMIT (7889), METADATA (5464), REPLACE (8508), BINARY (3516), PREVIEW (8970),
  * OBJECTID (8474), CREATE-SPECIAL-USE (6154), UTF8=ACCEPT (6855), IMAP4rev2 (9051), UIDONLY (9586); each whole and byte by byte.
  */
 #include "client.h"
@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <zlib.h>
+
+#include "conf/conf.h"
 
 #define MESSAGE "From: a@example.test\nSubject: x\n\nx\n"
 
@@ -157,6 +159,71 @@ static void multiappend_fails_whole(struct imap_client *c)
 	client_expect_has(c, "a APPEND INBOX {3+}\r\nx\r\n (a(b) {1+}\r\ny\r\n", "a BAD");
 	client_expect_has(c, "b STATUS INBOX (MESSAGES UIDNEXT)\r\n", "(MESSAGES 0 UIDNEXT 1)");
 	client_expect_has(c, "c APPEND nope {1+}\r\nx {1+}\r\ny\r\n", "c NO [TRYCREATE]");
+}
+
+/* ---- APPENDLIMIT (RFC 7889) ---- */
+
+static void appendlimit(struct imap_client *c)
+{
+	int64_t before = param.message_size_limit;
+
+	param.message_size_limit = 1000;
+	client_expect_has(c, "a STATUS INBOX (MESSAGES APPENDLIMIT)\r\n",
+			  "(MESSAGES 0 APPENDLIMIT 1000)");
+	client_expect_has(c, "b APPEND INBOX {1001}\r\n", "b NO [LIMIT]");
+	param.message_size_limit = 0;
+	client_expect_has(c, "c STATUS INBOX (APPENDLIMIT)\r\n", "(APPENDLIMIT NIL)");
+	param.message_size_limit = before;
+	client_expect_has(c, "d CAPABILITY\r\n", " APPENDLIMIT=");
+}
+
+/* ---- METADATA (RFC 5464) ---- */
+
+static void metadata(struct imap_client *c)
+{
+	char command[128];
+
+	client_expect(c,
+		      "a SETMETADATA INBOX (/private/comment {33+}\r\nMy new comment across\r\ntwo "
+		      "lines.)\r\n",
+		      "a OK Setmetadata completed.\n");
+	client_expect(
+		c, "b SETMETADATA INBOX (/private/comment \"My new comment\" /shared/x/y NIL)\r\n",
+		"b OK Setmetadata completed.\n");
+	client_expect(c, "c GETMETADATA \"INBOX\" /private/Comment\r\n",
+		      "* METADATA \"INBOX\" (/private/comment \"My new comment\")\nc OK "
+		      "Getmetadata completed.\n");
+	client_expect(c, "d GETMETADATA \"\" /shared/comment\r\n", "d OK Getmetadata completed.\n");
+	client_ask(c, "e SETMETADATA \"\" (/private/filters/values/small \"SMALLER 5000\" "
+		      "/private/filters/values/boss \"FROM \\\"boss@example.com\\\"\" "
+		      "/private/filters \"f\")\r\n");
+	client_expect(c, "f GETMETADATA (DEPTH 1) \"\" (/private/filters/values)\r\n",
+		      "* METADATA \"\" (/private/filters/values/small \"SMALLER 5000\" "
+		      "/private/filters/values/boss \"FROM \\\"boss@example.com\\\"\")\nf OK "
+		      "Getmetadata completed.\n");
+	client_expect(c, "g GETMETADATA (DEPTH 1) \"\" /private/filters\r\n",
+		      "* METADATA \"\" (/private/filters \"f\")\ng OK Getmetadata completed.\n");
+	client_expect(c, "h GETMETADATA (MAXSIZE 5 DEPTH infinity) \"\" /private/filters\r\n",
+		      "* METADATA \"\" (/private/filters \"f\")\nh OK [METADATA LONGENTRIES 23] "
+		      "Completed.\n");
+	client_expect_has(c, "i GETMETADATA nope /private/x\r\n", "i NO [NONEXISTENT]");
+	client_expect_has(c, "j SETMETADATA INBOX (/other/x \"y\")\r\n", "j BAD");
+	client_expect_has(c, "k SETMETADATA INBOX (/private/a*b \"y\")\r\n", "k BAD");
+	client_expect_has(c, "l SETMETADATA INBOX (/private/x)\r\n", "l BAD");
+	client_expect_has(c, "m SETMETADATA INBOX (/private/comment NIL)\r\n", "m OK");
+	client_expect(c, "n GETMETADATA INBOX /private/comment\r\n",
+		      "n OK Getmetadata completed.\n");
+	/* It is the account's, and outlasts the index. */
+	snprintf(command, sizeof(command), "rm -rf %s/posta.index", c->maildir);
+	assert_int_equal(system(command), 0);
+	client_expect_has(c, "o GETMETADATA \"\" /private/filters\r\n", "(/private/filters \"f\")");
+	for (int i = 0; i < METADATA_ENTRIES_MAX; i++) {
+		snprintf(command, sizeof(command), "p SETMETADATA INBOX (/private/%d \"x\")\r\n",
+			 i);
+		client_expect_has(c, command, "p OK");
+	}
+	client_expect_has(c, "q SETMETADATA INBOX (/private/more \"x\")\r\n",
+			  "q NO [METADATA TOOMANY]");
 }
 
 /* ---- REPLACE (RFC 8508) ---- */
@@ -397,6 +464,8 @@ static void test_compress_early_and_broken(void **state)
 }
 TEST(multiappend)
 TEST(multiappend_fails_whole)
+TEST(appendlimit)
+TEST(metadata)
 TEST(replace)
 TEST(binary)
 TEST(preview)
@@ -413,6 +482,8 @@ int main(void)
 		cmocka_unit_test(test_compress_early_and_broken),
 		cmocka_unit_test(test_multiappend),
 		cmocka_unit_test(test_multiappend_fails_whole),
+		cmocka_unit_test(test_appendlimit),
+		cmocka_unit_test(test_metadata),
 		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_preview),
