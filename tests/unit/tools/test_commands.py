@@ -232,6 +232,23 @@ class Commands(ToolCase):
             self.assertRegex(file.read(), r"^\S+ .* backup\[\d+\]: warning: tape is\? full\n.* postlog\[\d+\]: one\n.* postlog\[\d+\]: two\n$")
         self.run_tool("postlog", "-p", "loud", "x", status=1)
 
+    def test_completion(self):
+        """What bash offers: verbs, their options, parameters."""
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "conf", "posta.bash-completion")
+        def offered(*words):
+            quoted = " ".join(f"'{word}'" for word in words)
+            done = subprocess.run(["bash", "-c", f"source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _posta; "
+                                   'printf "%s\\n" "${COMPREPLY[@]}"'], capture_output=True, text=True, timeout=60,
+                                  env={**os.environ, "PATH": BIN + ":" + os.environ["PATH"], "MAIL_CONFIG": self.folder.name})
+            self.assertEqual(done.stderr, "")
+            return done.stdout.split()
+        self.assertLessEqual({"start", "status", "stop"}, set(offered("posta", "st")))
+        self.assertEqual([word for word in offered("posta", "st") if not word.startswith("st")], [])
+        self.assertEqual(offered("posta", "-c", "/x", "trac"), ["trace"])
+        self.assertLessEqual({"--from", "--full"}, set(offered("posta", "trace", "--f")))
+        self.assertLessEqual({"list", "top"}, set(offered("posta", "queue", "")))
+        self.assertEqual(offered("posta", "conf", "-e", "message_size_l"), ["message_size_limit"])
+
     def test_installation_takes_no_names(self):
         """Of another MTA, neither by surprise nor when it is asked for."""
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "tools", "install_names.cmake")
