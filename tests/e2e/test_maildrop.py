@@ -93,6 +93,11 @@ class Sendmail(unittest.TestCase):
         with open(os.path.join(self.drop, "unfinished"), "w") as file:
             file.write("posta-maildrop 1\nsender a@x.test\n")
         os.chmod(os.path.join(self.drop, "unfinished"), 0o600)
+        # The program that takes them could read its own user's.
+        with open(os.path.join(self.drop, "mine"), "w") as file:
+            file.write("posta-maildrop 1\nsender a@x.test\nbody 7bit\nrcpt 0 bob@example.test\n\nSubject: mine, unfinished\r\n\r\n")
+        os.chown(os.path.join(self.drop, "mine"), os.stat(self.drop).st_uid, os.stat(self.drop).st_gid)
+        os.chmod(os.path.join(self.drop, "mine"), 0o600)
         old = os.path.join(self.drop, "stale")
         with open(old, "w") as file:
             file.write("posta-maildrop 1\n")
@@ -108,14 +113,14 @@ class Sendmail(unittest.TestCase):
         self.assertEqual(self.sendmail("bob", stdin="Subject: last\n\n"), (0, ""))
         self.start()
         self.mail("bob", "Subject: last")
-        wait_until(lambda: sorted(os.listdir(self.drop)) == ["fifo", "folder", "link", "twice", "unfinished"], what="the rest")
+        wait_until(lambda: sorted(os.listdir(self.drop)) == ["fifo", "folder", "link", "mine", "twice", "unfinished"], what="the rest")
         aside = [os.path.join(self.corrupt, name) for name in os.listdir(self.corrupt) if name.startswith("maildrop-")]
         sizes = sorted(os.path.getsize(path) for path in aside)
         self.assertEqual(sizes, [len("nonsense"), len("posta-maildrop 1\nuid 0\n\n"), len("posta-maildrop 1\nsender ") + 100000])
-        for name in ("fifo", "link", "twice", "unfinished"):
+        for name in ("fifo", "link", "mine", "twice", "unfinished"):
             os.unlink(os.path.join(self.drop, name))
         os.rmdir(os.path.join(self.drop, "folder"))
-        for text in ("secret", "twice"):
+        for text in ("secret", "twice", "mine, unfinished"):
             self.assertNotIn(f"Subject: {text}", b"".join(self.suite.inbox("bob")).decode())
 
     def test_what_is_refused_returns(self):

@@ -74,6 +74,8 @@ class Trial(unittest.TestCase):
                     client.sendmail("x@outside.test", ["someone+tag@example.test"], message(subject="tried"))
                     client.sendmail("x@outside.test", ["away@elsewhere.test"], message(subject="stays"))
                 wait_until(lambda: "away@elsewhere.test" in self.posta(*conf, "queue", "list"), what="mail for others in the queue")
+                # Nobody was asked to take it.
+                self.assertIn("(deferred transport)", self.posta(*conf, "queue", "list"))
                 log = trial + "/log/mail.log"
                 wait_until(lambda: "status=sent (delivered to command" in self.read(log), what="the local delivery")
                 self.assertIn("stays", self.posta(*conf, "queue", "show", self.posta(*conf, "queue", "list", "--json").split('"queue_id": "')[1].split('"')[0]))

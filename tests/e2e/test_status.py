@@ -68,6 +68,7 @@ class Trace(unittest.TestCase):
             client.docmd('MAIL FROM:<"odd; from=<forged@x.test"@outside.test>')
             client.rcpt("nosuch@example.test")
             client.rcpt("victim@elsewhere.test")
+            client.docmd('RCPT TO:<"v; from=<forged@y.test> to=<b@y.test> "@elsewhere.test>')
 
     @classmethod
     def tearDownClass(cls):
@@ -106,12 +107,14 @@ class Trace(unittest.TestCase):
         # What is in quotes is a stranger's word.
         self.assertEqual(self.found("--from", '"odd; from=<forged@x.test"@outside.test', "--to", "victim@elsewhere.test")[0]["recipients"],
                          [{"address": "victim@elsewhere.test", "status": "refused"}])
-        self.trace("--from", "forged@x.test", status=1)
+        for sender in ("forged@x.test", "forged@y.test"):
+            self.trace("--from", sender, status=1)
+        self.assertEqual(len(self.found("--to", '"v; from=<forged@y.test> to=<b@y.test> "@elsewhere.test')), 1)
         self.assertRegex(self.trace("--to", "victim@elsewhere.test"), "refused  from <.*> to <victim@elsewhere.test>: .*Relay access denied")
 
     def test_by_time(self):
         everything = self.found("--since", "1h")
-        self.assertEqual(len(everything), 4, everything)
+        self.assertEqual(len(everything), 5, everything)
         self.trace("--since", "2000-01-01", "--until", "2000-01-02", status=1)
         self.assertEqual(self.found("--since", time.strftime("%Y-%m-%d"))[:1], everything[:1])
         self.trace("--until", "1h", status=1)
