@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "ipc/ipc.h"
+#include "services/milter.h"
 #include "task/task.h"
 #include "tools/tool.h"
 
@@ -95,6 +96,22 @@ static void check_override_names(const struct service *service)
 	}
 }
 
+/* Lists of milters, as their programs read them at the start. */
+static void check_milters(const struct service *service)
+{
+	bool is_smtpd = strcmp(service->program, "smtpd") == 0;
+	struct milter_list list;
+	struct error err = ERROR_NONE;
+
+	if (!is_smtpd && strcmp(service->program, "cleanup") != 0)
+		return;
+	if (milter_list_parse(view_of(is_smtpd ? param.smtpd_milters : param.non_smtpd_milters),
+			      &list, &err) < 0)
+		check_error("master.cf, line %d: service %s: %s: %s", service->line, service->name,
+			    is_smtpd ? "smtpd_milters" : "non_smtpd_milters", err.text);
+	milter_list_free(&list);
+}
+
 static void check_service(const struct service *service)
 {
 	_cleanup_(str_free) struct str report = STR_EMPTY;
@@ -108,6 +125,7 @@ static void check_service(const struct service *service)
 	}
 	check_override_names(service);
 	check_tables(service);
+	check_milters(service);
 	/* Postfix has them behind postscreen too. */
 	if (service->type != SERVICE_INET && service->type != SERVICE_PASS)
 		return;

@@ -580,6 +580,14 @@ class Local(unittest.TestCase):
             (mail,) = suite.wait_mail("bob", text="Subject: smtp")
             self.assertIn(b"X-Smtp: 1", mail)
 
+    def test_mistakes_are_found_by_check(self):
+        with Instance(start=False, main={"smtpd_milters": "{ inet:127.0.0.1:1, default_action=perhaps }",
+                                         "non_smtpd_milters": "127.0.0.1:1"}) as suite:
+            said = suite.posta("check", check=False)
+            self.assertEqual(said.returncode, 1)
+            self.assertIn("service smtp: smtpd_milters: milter inet:127.0.0.1:1: expected a setting like", said.text)
+            self.assertIn('service cleanup: non_smtpd_milters: milter "127.0.0.1:1": expected inet:', said.text)
+
     @unittest.skipUnless(AS_ROOT, "needs root")
     def test_socket_of_another_user(self):
         """A socket that its owner alone reaches: by connector, which is that user; not by filter itself."""
