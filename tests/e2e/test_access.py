@@ -172,7 +172,7 @@ class Matrix(unittest.TestCase):
         agent = pwd.getpwnam("postaagent")
         bob, content = self.suite.user("bob"), "Subject: forged\r\n\r\nx\r\n"
         body = (text("4FORGED") + text(bob) + b"\1" + text("") + text("") + text("a@client.test")
-                + text(bob) + text(bob) + struct.pack("!QQ", 0, len(content)) + text(content) + b"\0")
+                + text(bob) + text(bob) + struct.pack("!qBQQ", 0, 0, 0, len(content)) + text(content) + b"\0")
         number = messages().index("mailbox_deliver") + 1
 
         def deliver():
