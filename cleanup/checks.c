@@ -179,7 +179,12 @@ static int check_redirect(struct check *c)
 
 static int check_filter(struct check *c)
 {
-	return check_wrong(c, "FILTER is not in force here");
+	if (!route_filter_is_valid(c->text))
+		return check_wrong(c, "FILTER needs transport:destination");
+	check_log(c, "filter");
+	str_set(&c->in->filter, c->text);
+	c->in->again = true;
+	return 0;
 }
 
 static const struct {

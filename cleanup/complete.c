@@ -141,6 +141,11 @@ static void append_received(struct intake *in, struct str *out)
 		str_append_printable(out, str_view(&in->tls));
 		str_append(out, VIEW(")"));
 	}
+	if (in->login.len > 0 && (in->flags & MAIL_FLAG_SHOW_LOGIN)) {
+		str_append(out, VIEW("\r\n\t(Authenticated sender: "));
+		append_neutral(out, str_view(&in->login));
+		str_append(out, VIEW(")"));
+	}
 	/* With more than one it would tell each about the others. */
 	if (in->given == 1) {
 		str_append(out, VIEW("\r\n\tfor <"));

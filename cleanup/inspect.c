@@ -52,7 +52,7 @@ static int inspect_begin(struct stage *stage)
 		     tables_are_empty(inspect.nested) && tables_are_empty(inspect.body);
 
 	/* The suite's own reports and forwards are what came in before. */
-	if (!empty && !(stage->in->flags & MAIL_FLAG_INTERNAL))
+	if (!empty && !(stage->in->flags & (MAIL_FLAG_INTERNAL | MAIL_FLAG_NO_CHECKS)))
 		stage->state = mem_new(struct inspection);
 	return 0;
 }

@@ -30,6 +30,7 @@ void intake_free(struct intake *in)
 	ipc_free(in->channel);
 	str_free(&in->recipients);
 	str_free(&in->redirect);
+	str_free(&in->filter);
 	str_free(&in->fail_status_text);
 	str_free(&in->sender);
 	str_free(&in->envid);
@@ -39,6 +40,10 @@ void intake_free(struct intake *in)
 	str_free(&in->protocol);
 	str_free(&in->tls);
 	str_free(&in->login);
+	str_free(&in->origin.address);
+	str_free(&in->origin.name);
+	str_free(&in->origin.helo);
+	str_free(&in->origin.protocol);
 	str_free(&in->only_recipient);
 	str_free(&in->header);
 	str_free(&in->fail_text);
@@ -86,15 +91,21 @@ int intake_discard(struct intake *in)
 
 struct queue_envelope intake_envelope(const struct intake *in)
 {
-	return (struct queue_envelope){ .sender = str_view(&in->sender),
-					.envid = str_view(&in->envid),
-					.client_address = str_view(&in->client_address),
-					.client_name = str_view(&in->client_name),
-					.helo = str_view(&in->helo),
-					.protocol = str_view(&in->protocol),
-					.login = str_view(&in->login),
-					.flags = in->flags,
-					.body = in->body,
-					.ret = in->ret,
-					.arrival = in->arrival };
+	bool forwarded = in->origin.address.len + in->origin.name.len > 0;
+
+	return (struct queue_envelope){
+		.sender = str_view(&in->sender),
+		.envid = str_view(&in->envid),
+		.client_address = str_view(forwarded ? &in->origin.address : &in->client_address),
+		.client_name = str_view(forwarded ? &in->origin.name : &in->client_name),
+		.helo = str_view(forwarded ? &in->origin.helo : &in->helo),
+		.protocol = str_view(forwarded ? &in->origin.protocol : &in->protocol),
+		.login = str_view(&in->login),
+		/* Whom it is redirected to gets it at once. */
+		.filter = in->redirect.len > 0 ? VIEW_NONE : str_view(&in->filter),
+		.flags = in->flags,
+		.body = in->body,
+		.ret = in->ret,
+		.arrival = in->arrival
+	};
 }

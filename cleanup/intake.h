@@ -34,6 +34,9 @@
 struct intake {
 	struct ipc *ipc;
 	struct str sender, envid, client_address, client_name, helo, protocol, tls, login;
+	struct {
+		struct str address, name, helo, protocol;
+	} origin; /* by XFORWARD; empty: the client itself */
 	uint8_t flags, body, ret;
 	int64_t arrival;	/* microseconds */
 	const uid_t *submitter; /* it comes from the maildrop, and was written by them; else NULL */
@@ -67,6 +70,7 @@ struct intake {
 	struct map *removed;   /* original addresses, small letters, whose recipients go */
 	bool again;	       /* its envelope has changed since it was written */
 
+	struct str filter;   /* "transport:nexthop" of a content filter, or empty */
 	struct str redirect; /* whom it goes to instead; empty: to its recipients */
 	struct map *late;    /* who gets a copy, by what was found in the content */
 	uint32_t fail_code;  /* 0: nothing went wrong; 250: thrown away, and the client hears Ok */

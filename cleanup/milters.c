@@ -18,7 +18,9 @@ int cleanup_milters_open(struct error *err)
 	int r = edits_open(err);
 
 	if (r == 0)
-		r = milter_list_parse(view_of(param.non_smtpd_milters), &list, err);
+		r = milter_list_parse(
+			view_of(conf_overrides("no_milters") ? "" : param.non_smtpd_milters), &list,
+			err);
 	if (r < 0)
 		error_prefix(err, "non_smtpd_milters");
 	return r;

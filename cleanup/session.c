@@ -10,6 +10,7 @@
 #include "mail/address.h"
 #include "milters.h"
 #include "proofs.h"
+#include "services/clients.h"
 
 /* Local users' programs that say nothing are not waited for as long as our own. */
 #define SUBMIT_TIMEOUT	((msec_t)300 * 1000)
@@ -41,7 +42,8 @@ static int check_submitter(struct intake *in, const struct msg_mail *m)
 	else if (ipc_peer(in->ipc, &pid, &in->uid, &gid) < 0)
 		return intake_fail(in, 451, "4.3.0", "Error: cannot find out who you are");
 	if (m->client_address.len + m->client_name.len + m->helo.len + m->protocol.len +
-			    m->tls.len + m->login.len >
+			    m->tls.len + m->login.len + m->filter.len + m->origin_address.len +
+			    m->origin_name.len + m->origin_helo.len + m->origin_protocol.len >
 		    0 ||
 	    (m->flags & ~MAIL_FLAG_SMTPUTF8) != 0)
 		return intake_fail(in, 554, "5.5.2", "Error: this is not for local submission");
@@ -114,8 +116,15 @@ static void intake_begin(struct intake *in, const struct msg_mail *m)
 	str_set(&in->protocol, m->protocol);
 	str_set(&in->tls, m->tls);
 	str_set(&in->login, m->login);
+	str_set(&in->origin.address, m->origin_address);
+	str_set(&in->origin.name, m->origin_name);
+	str_set(&in->origin.helo, m->origin_helo);
+	str_set(&in->origin.protocol, m->origin_protocol);
 	in->local_submission = in->submitter != NULL ||
 			       view_starts(view_of(ipc_socket_name(in->ipc)), VIEW("public/"));
+	str_set(&in->filter, in->local_submission ? view_of(param.content_filter) : m->filter);
+	if (in->local_submission)
+		in->flags |= submission_override_flags();
 	/* What is refused here is refused at the end: the client says all of it in one go. */
 	if ((!in->local_submission || check_submitter(in, m) == 0) &&
 	    check_size(in, m->size) == 0 && check_space(in, m->size) == 0 &&

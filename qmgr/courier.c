@@ -241,6 +241,39 @@ static void destination_died(struct courier *c, struct destination *d)
 	courier_defer_destination(d, str_view(&d->status), str_view(&d->reason));
 }
 
+/* ---- pauses between deliveries (destination_rate_delay, transport_rate_delay) ---- */
+
+static void rest_destination(void *argument)
+{
+	struct destination *d = argument;
+	struct transport *t = d->transport;
+
+	(void)task_pause(conf_get_time_for(t->name, "destination_rate_delay", 0));
+	schedule_rested(d);
+	d->keepers--;
+	schedule_release(qmgr.schedule, d);
+	courier_dispatch(t);
+}
+
+static void rest_transport(void *argument)
+{
+	struct transport *t = argument;
+
+	(void)task_pause(conf_get_time_for(t->name, "transport_rate_delay", 0));
+	schedule_transport_rested(t);
+	courier_dispatch(t);
+}
+
+static void courier_rest(struct destination *d)
+{
+	if (d->resting) {
+		d->keepers++;
+		task_spawn("pause of a destination", rest_destination, d);
+	}
+	if (d->transport->resting)
+		task_spawn("pause of a transport", rest_transport, d->transport);
+}
+
 static void courier_deliver(struct courier *c)
 {
 	static const struct queue_reason no_agent = { .status = VIEW("4.3.0"),
@@ -258,6 +291,8 @@ static void courier_deliver(struct courier *c)
 	bool died = schedule_finish(qmgr.schedule, d,
 				    r >= 0 ? (enum schedule_outcome)r : SCHEDULE_UNKNOWN,
 				    clock_after(param.minimal_backoff_time));
+
+	courier_rest(d);
 
 	struct attempt *a = attempt_of(c);
 

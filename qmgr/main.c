@@ -68,7 +68,14 @@ static void find_limits(const char *transport, struct schedule_limits *limits)
 		recipients = 1000;
 	if (window > 0 && initial > window)
 		initial = window;
-	limits->deliveries = deliveries > 0 ? deliveries : (size_t)param.default_process_limit;
+	/* One after the other, with a pause between them. */
+	limits->rests = conf_get_time_for(transport, "destination_rate_delay", 0) > 0;
+	limits->rests_all = conf_get_time_for(transport, "transport_rate_delay", 0) > 0;
+	if (limits->rests || limits->rests_all)
+		initial = window = 1;
+	limits->deliveries = limits->rests_all ? 1
+			     : deliveries > 0  ? deliveries
+					       : (size_t)param.default_process_limit;
 	limits->recipients = (size_t)recipients;
 	limits->window = (size_t)window;
 	limits->initial = (size_t)MAX(initial, 1);

@@ -160,6 +160,7 @@ static struct destination *destination_of(struct transport *t, const struct rout
 static void recipient_resolve(struct reading *reading, const struct queue_recipient *r)
 {
 	struct routed *routed = &reading->routed[reading->routed_count++];
+	const struct queue_envelope *envelope = queue_file_envelope(reading->attempt->file);
 	_cleanup_(str_free) struct str sender = STR_EMPTY;
 	struct view text;
 
@@ -172,7 +173,11 @@ static void recipient_resolve(struct reading *reading, const struct queue_recipi
 	text = view_from(text, r->address.len);
 	routed->recipient.original = view_first(text, r->original.len);
 	routed->recipient.orcpt = view_from(text, r->original.len);
-	str_append(&sender, queue_file_envelope(reading->attempt->file)->sender);
+	if (envelope->filter.len > 0) {
+		route_to_filter(envelope->filter, routed->recipient.address, &routed->route);
+		return;
+	}
+	str_append(&sender, envelope->sender);
 	routed->failure = route_resolve(qmgr.routes, str_view(&sender), routed->recipient.address,
 					&routed->route, NULL);
 }

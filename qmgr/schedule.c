@@ -97,8 +97,8 @@ struct destination *schedule_destination(struct schedule *s, struct transport *t
 
 void schedule_release(struct schedule *s, struct destination *d)
 {
-	if (d->busy > 0 || d->keepers > 0 || d->dead_until != 0 || !list_is_empty(&d->lots) ||
-	    !list_is_empty(&d->parked))
+	if (d->busy > 0 || d->keepers > 0 || d->resting || d->dead_until != 0 ||
+	    !list_is_empty(&d->lots) || !list_is_empty(&d->parked))
 		return;
 	map_remove(s->destinations, str_view(&d->key));
 	destination_free(d);
@@ -107,7 +107,8 @@ void schedule_release(struct schedule *s, struct destination *d)
 /* In line for service, or out of it. */
 static void update_ready(struct destination *d)
 {
-	bool ready = !list_is_empty(&d->lots) && d->busy < d->window && d->dead_until == 0;
+	bool ready = !list_is_empty(&d->lots) && d->busy < d->window && d->dead_until == 0 &&
+		     !d->resting;
 
 	if (!ready)
 		list_remove(&d->ready_link);
@@ -128,7 +129,7 @@ bool schedule_take(struct transport *t, struct batch *batch)
 {
 	struct destination *d = LIST_FIRST(&t->ready, struct destination, ready_link);
 
-	if (d == NULL || t->busy >= t->limits.deliveries)
+	if (d == NULL || t->resting || t->busy >= t->limits.deliveries)
 		return false;
 	struct lot *lot = LIST_FIRST(&d->lots, struct lot, link);
 
@@ -192,12 +193,25 @@ bool schedule_finish(struct schedule *s, struct destination *d, enum schedule_ou
 	invariant(d->busy > 0 && d->transport->busy > 0);
 	d->busy--;
 	d->transport->busy--;
+	d->resting = d->transport->limits.rests;
+	d->transport->resting = d->transport->limits.rests_all;
 	if (outcome == SCHEDULE_REACHED)
 		grow(d);
 	else if (outcome == SCHEDULE_UNREACHABLE)
 		died = shrink(s, d, dead_until);
 	update_ready(d);
 	return died;
+}
+
+void schedule_rested(struct destination *d)
+{
+	d->resting = false;
+	update_ready(d);
+}
+
+void schedule_transport_rested(struct transport *t)
+{
+	t->resting = false;
 }
 
 static void revive(struct destination *d)

@@ -27,6 +27,8 @@ struct schedule_limits {
 	size_t window;	      /* largest; 0: none */
 	size_t recipients;    /* in one delivery; at least 1 */
 	double failed_cohort; /* 0: a destination is never dead */
+	bool rests;	      /* a destination after each delivery, until schedule_rested */
+	bool rests_all;	      /* the transport, the same */
 };
 
 struct transport {
@@ -35,8 +37,9 @@ struct transport {
 	struct list ready;  /* destinations that could be served now */
 	size_t busy;	    /* deliveries given out */
 	int64_t dead_until; /* 0: alive */
-	struct str reason;  /* why it is dead */
-	void *owner;	    /* what delivers for it (courier.c) */
+	bool resting;
+	struct str reason; /* why it is dead */
+	void *owner;	   /* what delivers for it (courier.c) */
 };
 
 struct destination {
@@ -50,6 +53,7 @@ struct destination {
 	size_t window, busy;
 	double failures;    /* in windows */
 	int64_t dead_until; /* 0: alive */
+	bool resting;
 	struct str status, reason;
 	struct list parked; /* the caller's: messages that wait until there is room here */
 	size_t keepers;	    /* the caller's: it is not freed while somebody points here */
@@ -106,6 +110,9 @@ enum schedule_outcome { SCHEDULE_REACHED, SCHEDULE_UNREACHABLE, SCHEDULE_UNKNOWN
  */
 bool schedule_finish(struct schedule *s, struct destination *d, enum schedule_outcome outcome,
 		     int64_t dead_until);
+/* The pause after a delivery is over: of the destination, of its transport. */
+void schedule_rested(struct destination *d);
+void schedule_transport_rested(struct transport *t);
 /* Is it still dead? One whose time is over comes back to life, as if it were new. */
 bool schedule_still_dead(struct schedule *s, struct destination *d, int64_t now);
 /* All that are dead come back to life; `now` INT64_MAX, or those whose time is over. */

@@ -7,7 +7,6 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "convert.h"
 #include "mail/linefold.h"
 
 #define BLOCK_SIZE ((size_t)64 * 1024)
@@ -92,7 +91,16 @@ int content_send(struct stream *io, const struct io_source *content,
 		 const struct content_options *options)
 {
 	struct sender s = { .io = io, .last = { '\r', '\n' }, .fold.limit = options->line_limit };
-	struct converter *converter = options->to_7bit ? converter_new(content_put, &s) : NULL;
+	struct converter *converter =
+		options->to_7bit || options->edit != NULL || options->edit_line != NULL
+			? converter_new(
+				  &(struct converter_work){ .to_7bit = options->to_7bit,
+							    .edit = options->edit,
+							    .edit_line = options->edit_line,
+							    .edit_argument = options->edit_argument,
+							    .put = content_put,
+							    .argument = &s })
+			: NULL;
 	_cleanup_free_ char *buffer = NULL;
 	struct view block;
 	int r = 0;

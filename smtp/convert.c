@@ -4,6 +4,8 @@
  */
 #include "convert.h"
 
+#include <errno.h>
+
 #include "base/mem.h"
 #include "mail/mimewalk.h"
 
@@ -11,8 +13,8 @@
 #define ENCODED_MAX 72 /* columns of a line, with room for its soft line break (RFC 2045 6.7) */
 
 struct converter {
-	converter_put *put;
-	void *argument;
+	struct converter_work work;
+	bool in_part; /* the message's own header is over */
 	struct mime_walk walk;
 	struct str line;     /* not yet whole */
 	bool line_continues; /* its front was handed on already */
@@ -23,12 +25,11 @@ struct converter {
 	size_t column;
 };
 
-struct converter *converter_new(converter_put *put, void *argument)
+struct converter *converter_new(const struct converter_work *work)
 {
 	struct converter *c = mem_new(struct converter);
 
-	c->put = put;
-	c->argument = argument;
+	c->work = *work;
 	c->walk.state = WALK_NESTED_HEADER;
 	return c;
 }
@@ -46,6 +47,21 @@ void converter_free(struct converter *c)
 
 /* ---- headers ---- */
 
+static int put_field(struct converter *c, struct view whole)
+{
+	enum converter_place place = !c->in_part			 ? FIELD_PRIMARY
+				     : c->walk.state == WALK_PART_HEADER ? FIELD_MIME
+									 : FIELD_NESTED;
+	int r = 0;
+
+	str_clear(&c->out);
+	if (c->work.edit != NULL)
+		r = c->work.edit(c->work.edit_argument, place, whole, &c->out);
+	if (r < 0)
+		return -EIO;
+	return c->work.put(c->work.argument, r > 0 ? str_view(&c->out) : whole);
+}
+
 /* The field is whole: its label is left out where another one will take its place. */
 static int finish_field(struct converter *c)
 {
@@ -59,12 +75,12 @@ static int finish_field(struct converter *c)
 		struct view body = view_trim(view_from(whole, colon + 1));
 
 		mime_walk_field(&c->walk, name, body);
-		is_label = view_is_nocase(name, "Content-Transfer-Encoding") &&
+		is_label = c->work.to_7bit && view_is_nocase(name, "Content-Transfer-Encoding") &&
 			   (view_is_nocase(body, "8bit") || view_is_nocase(body, "binary"));
 		c->is_8bit |= is_label;
 	}
 	if (whole.len > 0 && !is_label)
-		r = c->put(c->argument, whole);
+		r = put_field(c, whole);
 	str_clear(&c->field);
 	return r;
 }
@@ -77,10 +93,12 @@ static int finish_header(struct converter *c)
 	c->encodes = c->is_8bit && !composite;
 	c->column = 0;
 	if (r == 0 && c->is_8bit)
-		r = c->put(c->argument, composite ? VIEW("Content-Transfer-Encoding: 7bit\r\n")
-						  : VIEW("Content-Transfer-Encoding: "
-							 "quoted-printable\r\n"));
+		r = c->work.put(c->work.argument,
+				composite ? VIEW("Content-Transfer-Encoding: 7bit\r\n")
+					  : VIEW("Content-Transfer-Encoding: "
+						 "quoted-printable\r\n"));
 	c->is_8bit = false;
+	c->in_part = true;
 	mime_walk_header_end(&c->walk);
 	return r;
 }
@@ -92,7 +110,7 @@ static int take_header_line(struct converter *c, struct view line)
 
 	if (view_is(line, "\r\n") || view_is(line, "\n")) {
 		r = finish_header(c);
-		return r < 0 ? r : c->put(c->argument, line);
+		return r < 0 ? r : c->work.put(c->work.argument, line);
 	}
 	if (!is_folded || c->field.len + line.len > PIECE_MAX)
 		r = finish_field(c);
@@ -135,7 +153,36 @@ static int encode_line(struct converter *c, struct view line)
 	str_append(&c->out, view_from(line, end));
 	if (ends)
 		c->column = 0;
-	return c->put(c->argument, str_view(&c->out));
+	return c->work.put(c->work.argument, str_view(&c->out));
+}
+
+static int put_body_line(struct converter *c, struct view line)
+{
+	return c->encodes ? encode_line(c, line) : c->work.put(c->work.argument, line);
+}
+
+/* A line of a body, or what takes its place. */
+static int take_body_line(struct converter *c, struct view line)
+{
+	struct view text = line;
+	int r = 0;
+
+	while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
+		text.len--;
+	str_clear(&c->field);
+	if (c->work.edit_line != NULL && !c->line_continues)
+		r = c->work.edit_line(c->work.edit_argument, text, &c->field);
+	if (r == 0)
+		return put_body_line(c, line);
+	for (struct view rest = str_view(&c->field); r > 0 && rest.len > 0;) {
+		struct view one = view_first(rest, view_find_byte(rest, '\n') + 1);
+
+		if (put_body_line(c, one) < 0)
+			r = -EIO;
+		rest = view_from(rest, one.len);
+	}
+	str_clear(&c->field);
+	return r < 0 ? -EIO : 0;
 }
 
 /* A line with its end, or a piece of one that is too long (`whole` false), or the last without. */
@@ -151,12 +198,12 @@ static int converter_take_line(struct converter *c, struct view line, bool whole
 			return r;
 		if (mime_walk_is_boundary(&c->walk, line)) {
 			c->encodes = c->is_8bit = false;
-			return c->put(c->argument, line);
+			return c->work.put(c->work.argument, line);
 		}
 	}
 	if (in_header)
-		return whole ? take_header_line(c, line) : c->put(c->argument, line);
-	return c->encodes ? encode_line(c, line) : c->put(c->argument, line);
+		return whole ? take_header_line(c, line) : c->work.put(c->work.argument, line);
+	return take_body_line(c, line);
 }
 
 static int take_rest(struct converter *c, bool ends)

@@ -137,6 +137,8 @@ static enum found ask_for(struct view name, uint32_t type, uint16_t port, struct
 	describe_lookup(reason, name, type == DNS_A ? "A" : "AAAA", describe_answer(r, &answer));
 	for (size_t i = 0; r == 0 && answer.outcome == RESOLVE_OK && i < answer.count; i++)
 		hosts_add_address(hosts, name, view_of(answer.records[i].name), port);
+	for (size_t i = before; i < hosts->count; i++)
+		hosts->items[i].secure = answer.secure;
 	dns_answer_free(&answer);
 	return hosts->count > before ? FOUND_SOME : found;
 }
@@ -357,6 +359,8 @@ static int find_exchangers(const struct destination *d, const struct own_address
 		qsort(answer.records, answer.count, sizeof(*answer.records), compare_preference);
 		r = take_exchangers(d, own, limit, &answer, hosts, failure);
 	}
+	for (size_t i = 0; i < hosts->count; i++)
+		hosts->items[i].secure_mx = answer.secure;
 	dns_answer_free(&answer);
 	return r;
 }
@@ -399,6 +403,9 @@ int hosts_find(const struct destination *d, const struct own_addresses *own, siz
 		r = find_exchangers(d, own, limit, hosts, failure);
 	else
 		r = take_addresses(d, own, hosts, failure);
+	/* A host that the configuration names needs no other records. */
+	for (size_t i = 0; !d->use_mx && i < hosts->count; i++)
+		hosts->items[i].secure_mx = true;
 	if (r < 0)
 		hosts_free(hosts);
 	else if (limit > 0)

@@ -18,6 +18,8 @@ struct host {
 	char text[64]; /* the address, or empty for a path */
 	struct sockaddr_storage address;
 	socklen_t address_length;
+	bool secure;	/* DNSSEC vouches for its addresses ... */
+	bool secure_mx; /* ... and for the records that name it as the exchanger */
 };
 struct hosts {
 	struct host *items;

@@ -161,6 +161,12 @@ static void read_keyword(struct session *s, struct view line)
 		read_auth_keyword(s, rest);
 		return;
 	}
+	if (view_is_nocase(keyword, "XFORWARD")) {
+		s->can |= CAN_XFORWARD;
+		str_append_byte(&s->xforward, ' ');
+		str_append(&s->xforward, rest);
+		return;
+	}
 	if (view_starts_nocase(keyword, VIEW("AUTH="))) { /* an old form */
 		read_auth_keyword(s, view_from(line, 5));
 		return;
@@ -181,6 +187,7 @@ static int read_capabilities(struct session *s, struct outcome *failure)
 	s->can = 0;
 	s->size_limit = 0;
 	str_clear(&s->mechanisms);
+	str_clear(&s->xforward);
 	view_next(&rest, '\n', &line);
 	words = line;
 	if (!settings.lmtp && s->own_port && view_next_word(&words, " \t", &name) &&
@@ -232,7 +239,7 @@ static int ask_for_tls(struct session *s, struct outcome *failure)
 	int r;
 
 	if (!(s->can & CAN_STARTTLS)) {
-		if (tls_level < TLS_ENCRYPT)
+		if (s->level < TLS_ENCRYPT)
 			return 0;
 		outcome_set(failure, OUTCOME_DEFERRED, "4.7.4", str_view(&s->relay),
 			    "TLS is required, but was not offered by host %s", str_cstr(&s->who));
@@ -246,7 +253,7 @@ static int ask_for_tls(struct session *s, struct outcome *failure)
 		return -1;
 	}
 	if (s->reply.code != 220) {
-		if (tls_level < TLS_ENCRYPT && s->reply.code != 421)
+		if (s->level < TLS_ENCRYPT && s->reply.code != 421)
 			return 0;
 		session_refuse_all(s, failure, "STARTTLS");
 		outcome_soften(failure);
@@ -267,7 +274,7 @@ static int secure(struct session *s, const struct session_wish *wish, struct out
 {
 	int r;
 
-	if (tls_level == TLS_NONE || s->secured || wish->may_give_up_tls)
+	if (s->level == TLS_NONE || s->secured || wish->may_give_up_tls)
 		return 0;
 	r = ask_for_tls(s, failure);
 	if (r <= 0)
@@ -279,9 +286,11 @@ static int secure(struct session *s, const struct session_wish *wish, struct out
 	return introduce(s, failure);
 }
 
-static int conversation_begin(struct session *s, const struct session_wish *wish,
-			      struct outcome *failure)
+static int conversation_begin(struct session *s, const struct host *host,
+			      const struct session_wish *wish, struct outcome *failure)
 {
+	if (session_choose_level(s, host, wish, failure) < 0)
+		return -1;
 	if (settings.tls_wrappermode && session_handshake(s, wish, failure) < 0)
 		return -1;
 	if (read_greeting(s, failure) < 0 || introduce(s, failure) < 0 ||
@@ -300,7 +309,7 @@ struct session *session_start(struct stream *io, const struct host *host,
 	s->opened = clock_now();
 	/* A delivery that has begun is brought to its end. */
 	stream_finish_first(s->io, true);
-	if (conversation_begin(s, wish, failure) < 0) {
+	if (conversation_begin(s, host, wish, failure) < 0) {
 		session_quit(s);
 		return NULL;
 	}

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "table/table.h"
 
 void reply_free(struct reply *reply)
 {
@@ -91,6 +93,31 @@ int reply_add_line(struct reply *reply, struct view line)
 	return last;
 }
 
+/* The program's state. NULL: lines are read as they come. */
+static struct tables *reply_filter;
+
+int reply_filter_prepare(const char *list, struct error *err)
+{
+	if (*list == '\0')
+		return 0;
+	reply_filter = tables_open(list, TABLE_CASE_SENSITIVE, err);
+	if (reply_filter == NULL)
+		error_prefix(err, "smtp_reply_filter");
+	return reply_filter == NULL ? -EINVAL : 0;
+}
+
+/* A line that the filter knows is another one; a table that cannot answer changes nothing. */
+static int reply_take_line(struct reply *reply, struct view line)
+{
+	_cleanup_(str_free) struct str other = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int r = reply_filter != NULL ? tables_lookup(reply_filter, line, &other, &err) : 0;
+
+	if (r < 0)
+		log_warning("smtp_reply_filter: %s", err.text);
+	return reply_add_line(reply, r > 0 ? str_view(&other) : line);
+}
+
 int reply_read(struct stream *io, struct reply *reply)
 {
 	reply_clear(reply);
@@ -100,7 +127,7 @@ int reply_read(struct stream *io, struct reply *reply)
 
 		if (r < 0)
 			return r == -EMSGSIZE ? -EBADMSG : r;
-		r = reply_add_line(reply, line);
+		r = reply_take_line(reply, line);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}

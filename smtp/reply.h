@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/error.h"
 #include "base/str.h"
 #include "task/stream.h"
 
@@ -29,6 +30,8 @@ void reply_free(struct reply *reply);
 void reply_clear(struct reply *reply);
 /* Takes a line: 1 it was the last, 0 more are to come, -EBADMSG. */
 int reply_add_line(struct reply *reply, struct view line);
+/* Opens smtp_reply_filter: what a line of a server becomes before it is read; before the chroot. */
+int reply_filter_prepare(const char *list, struct error *err);
 /* Reads one: 0, -EBADMSG for a malformed or endless one, or what the stream says. */
 int reply_read(struct stream *io, struct reply *reply);
 /*

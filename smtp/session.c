@@ -19,7 +19,9 @@ void session_free(struct session *s)
 	str_free(&s->who);
 	str_free(&s->relay);
 	str_free(&s->mechanisms);
+	str_free(&s->xforward);
 	reply_free(&s->reply);
+	dns_answer_free(&s->tlsa);
 	free(s);
 }
 

@@ -9,8 +9,10 @@
 #include "failure.h"
 #include "hosts.h"
 #include "reply.h"
+#include "services/clients.h"
 #include "table/table.h"
 #include "task/stream.h"
+#include "tls_policy.h"
 
 enum {
 	CAN_PIPELINE = 1,
@@ -20,6 +22,7 @@ enum {
 	CAN_AUTH = 16,
 	CAN_DSN = 32,
 	CAN_SMTPUTF8 = 64,
+	CAN_XFORWARD = 128,
 };
 
 struct session {
@@ -30,10 +33,13 @@ struct session {
 	struct str who;	    /* "mx.example[192.0.2.1]", for texts */
 	struct str relay;   /* "mx.example[192.0.2.1]:25", for results */
 	struct str mechanisms;
-	struct reply reply; /* the last one */
-	const char *doing;  /* "sending RCPT TO": what a time-out or a lost connection ended */
+	struct str xforward; /* the attributes that it takes, a blank before each */
+	struct reply reply;  /* the last one */
+	const char *doing;   /* "sending RCPT TO": what a time-out or a lost connection ended */
 	unsigned can;
-	uint64_t size_limit; /* 0: none told */
+	uint64_t size_limit;	/* 0: none told */
+	enum tls_level level;	/* after what TLSA records said */
+	struct dns_answer tlsa; /* level TLS_DANE */
 	bool is_esmtp, secured, authenticated;
 	bool own_port; /* look for ourselves at the other end */
 	bool unusable; /* not for another transaction, not even QUIT */
@@ -46,6 +52,7 @@ struct session_wish {
 	struct view sender;   /* for smtp_sender_dependent_authentication */
 	bool may_give_up_tls; /* opportunistic TLS has failed for long enough */
 	const struct destination *destination;
+	const struct tls_policy *policy; /* of the destination */
 };
 
 /* Opening one (open.c). */
@@ -77,9 +84,10 @@ int session_authenticate(struct session *session, const struct session_wish *wis
 int session_auth_prepare(struct error *err);
 
 /* STARTTLS and the handshake (tls.c). */
-enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT, TLS_VERIFY, TLS_SECURE };
-extern enum tls_level tls_level;
 int session_tls_prepare(struct error *err);
+/* What the policy comes to for this host, into session->level. 0, or -1 with the failure. */
+int session_choose_level(struct session *session, const struct host *host,
+			 const struct session_wish *wish, struct outcome *failure);
 /* 0; or -1 with the failure: then the session is unusable. */
 int session_handshake(struct session *session, const struct session_wish *wish,
 		      struct outcome *failure);

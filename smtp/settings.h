@@ -82,6 +82,20 @@
 	  lmtp_tls_verify_cert_match)                                                              \
 	X(const char *, tls_secure_cert_match, smtp_tls_secure_cert_match,                         \
 	  lmtp_tls_secure_cert_match)                                                              \
+	X(const char *, tls_policy_maps, smtp_tls_policy_maps, lmtp_tls_policy_maps)               \
+	X(const char *, tls_fingerprint_cert_match, smtp_tls_fingerprint_cert_match,               \
+	  lmtp_tls_fingerprint_cert_match)                                                         \
+	X(const char *, tls_fingerprint_digest, smtp_tls_fingerprint_digest,                       \
+	  lmtp_tls_fingerprint_digest)                                                             \
+	X(bool, send_xforward_command, smtp_send_xforward_command, lmtp_send_xforward_command)     \
+	X(msec_t, xforward_timeout, smtp_xforward_timeout, lmtp_xforward_timeout)                  \
+	X(const char *, header_checks, smtp_header_checks, lmtp_header_checks)                     \
+	X(const char *, mime_header_checks, smtp_mime_header_checks, lmtp_mime_header_checks)      \
+	X(const char *, nested_header_checks, smtp_nested_header_checks,                           \
+	  lmtp_nested_header_checks)                                                               \
+	X(const char *, body_checks, smtp_body_checks, lmtp_body_checks)                           \
+	X(const char *, reply_filter, smtp_reply_filter, lmtp_reply_filter)                        \
+	X(const char *, generic_maps, smtp_generic_maps, lmtp_generic_maps)                        \
 	X(bool, tls_wrappermode, smtp_tls_wrappermode, lmtp_tls_wrappermode)
 
 struct settings {

@@ -11,8 +11,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache.h"
+#include "checks.h"
 #include "conf/conf.h"
 #include "daemon/daemon.h"
+#include "generic.h"
 #include "mail/address.h"
 #include "settings.h"
 #include "task/task.h"
@@ -62,24 +64,27 @@ static bool try_kept(struct work *w, struct view key)
  * Opportunistic TLS that does not work is given up for a message that has been waiting for some
  * time, as Postfix does; at first the trouble may be a passing one.
  */
-static bool may_give_up_tls(const struct work *w, const struct outcome *failure)
+static bool may_give_up_tls(const struct work *w, const struct tls_policy *policy,
+			    const struct outcome *failure)
 {
-	return tls_level == TLS_MAY && failure->cause == CAUSE_TLS &&
+	return policy->level == TLS_MAY && failure->cause == CAUSE_TLS &&
 	       clock_wall_usec() - w->d->arrival > (int64_t)param.minimal_backoff_time * 1000;
 }
 
 static struct session *open_session(struct work *w, const struct destination *destination,
-				    const struct host *host, struct view key)
+				    const struct host *host, const struct tls_policy *policy,
+				    struct view key)
 {
 	struct session_wish wish = {
 		.sender = str_view(&w->d->sender),
 		.destination = destination,
+		.policy = policy,
 	};
 	struct session *session;
 
 	w->tried = true;
 	session = session_open(host, &wish, &w->failure);
-	if (session == NULL && may_give_up_tls(w, &w->failure)) {
+	if (session == NULL && may_give_up_tls(w, policy, &w->failure)) {
 		wish.may_give_up_tls = true;
 		log_info("%s: %s: trying without TLS", str_cstr(&w->d->queue_id),
 			 str_cstr(&w->failure.text));
@@ -113,6 +118,7 @@ static void try_destination(struct work *w, const struct destination *destinatio
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY;
 	_cleanup_(hosts_free) struct hosts hosts = { 0 };
+	_cleanup_(tls_policy_free) struct tls_policy policy = { 0 };
 	int64_t sessions = 0;
 
 	build_key(w, destination, &key);
@@ -121,6 +127,8 @@ static void try_destination(struct work *w, const struct destination *destinatio
 		if (work_pending(w) == 0)
 			return;
 	}
+	if (tls_policy_find(destination, &policy, &w->failure) < 0)
+		return;
 	if (hosts_find(destination, own, (size_t)settings.mx_address_limit, &hosts, &w->failure) <
 	    0) {
 		delivery_fail_lookup(w, destination);
@@ -131,7 +139,7 @@ static void try_destination(struct work *w, const struct destination *destinatio
 
 		if (settings.mx_session_limit > 0 && sessions >= settings.mx_session_limit)
 			return;
-		session = open_session(w, destination, &hosts.items[i], str_view(&key));
+		session = open_session(w, destination, &hosts.items[i], &policy, str_view(&key));
 		if (session == NULL)
 			continue;
 		sessions++;
@@ -257,6 +265,12 @@ static int smtp_prepare(struct error *err)
 	if (own == NULL)
 		return -EINVAL;
 	r = check_fallback(err);
+	if (r == 0)
+		r = generic_prepare(err);
+	if (r == 0)
+		r = checks_prepare(err);
+	if (r == 0)
+		r = reply_filter_prepare(settings.reply_filter, err);
 	return r < 0 ? r : session_prepare(err);
 }
 

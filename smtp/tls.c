@@ -1,7 +1,4 @@
-/*
- * STARTTLS as a client, and whom we are then speaking with. Whether that is good enough is the
- * policy's word.
- */
+/* TLS with a server: what its host needs by the policy and by TLSA records, and the handshake. */
 #include <errno.h>
 
 #include "base/log.h"
@@ -14,45 +11,13 @@
 #include "table/table.h"
 #include "tls/tls.h"
 
-#define MATCH_NAMES_MAX 16
+#define MATCH_NAMES_MAX	  16
+#define TLSA_RECORDS_MAX  32 /* of one host that are looked at */
+#define TLSA_HEAD	  3  /* usage, selector, matching type */
+#define MATCHING_TYPE_MAX 2  /* SHA2-512 */
 
 /* The program's state. */
-enum tls_level tls_level;
 static struct tls_context *context;
-
-static int read_level(struct error *err)
-{
-	static const struct {
-		const char *name;
-		enum tls_level level;
-	} levels[] = {
-		{ "none", TLS_NONE },	  { "may", TLS_MAY },	    { "encrypt", TLS_ENCRYPT },
-		{ "verify", TLS_VERIFY }, { "secure", TLS_SECURE }, { "dane", TLS_MAY },
-	};
-	struct view name = view_of(settings.tls_security_level);
-
-	/* The old way to say it, where the new one says nothing. */
-	if (name.len == 0) {
-		tls_level = settings.enforce_tls
-				    ? (settings.tls_enforce_peername ? TLS_VERIFY : TLS_ENCRYPT)
-			    : settings.use_tls ? TLS_MAY
-					       : TLS_NONE;
-		return 0;
-	}
-
-	if (view_is_nocase(name, "dane"))
-		log_warning("smtp_tls_security_level: dane is not in force yet: as may");
-	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
-		if (view_is_nocase(name, levels[i].name)) {
-			tls_level = levels[i].level;
-			return 0;
-		}
-	}
-	return error_set(err, -EINVAL,
-			 "%s_tls_security_level: expected none, may, encrypt, verify or secure, "
-			 "not %.*s",
-			 settings.lmtp ? "lmtp" : "smtp", VIEW_ARG(name));
-}
 
 static const char *tls_setting_or_null(const char *value)
 {
@@ -61,14 +26,14 @@ static const char *tls_setting_or_null(const char *value)
 
 int session_tls_prepare(struct error *err)
 {
-	int r = read_level(err);
+	int r = tls_policy_prepare(err);
 
 	if (r < 0)
 		return r;
-	if (settings.tls_wrappermode && tls_level < TLS_ENCRYPT)
+	if (settings.tls_wrappermode && tls_policy_usual_level() < TLS_ENCRYPT)
 		return error_set(err, -EINVAL,
 				 "smtp_tls_wrappermode needs smtp_tls_security_level = encrypt");
-	if (tls_level == TLS_NONE)
+	if (!tls_policy_may_need_tls())
 		return 0;
 
 	struct tls_options options = {
@@ -80,15 +45,11 @@ int session_tls_prepare(struct error *err)
 		.sign = keys_sign_as_client,
 		.ca_file = tls_setting_or_null(settings.tls_CAfile),
 		.ca_path = tls_setting_or_null(settings.tls_CApath),
-		.protocols = tls_level >= TLS_ENCRYPT ? settings.tls_mandatory_protocols
-						      : settings.tls_protocols,
+		.protocols = settings.tls_mandatory_protocols,
 	};
 
-	r = tls_level >= TLS_ENCRYPT ? tls_site_ciphers(&options, settings.tls_mandatory_ciphers,
-							settings.tls_exclude_ciphers,
-							settings.tls_mandatory_exclude_ciphers, err)
-				     : tls_site_ciphers(&options, settings.tls_ciphers,
-							settings.tls_exclude_ciphers, NULL, err);
+	/* Versions and ciphers are those of each destination's policy. */
+	r = tls_site_ciphers(&options, settings.tls_mandatory_ciphers, NULL, NULL, err);
 	if (r < 0)
 		return r;
 	context = tls_context_new(&options, err);
@@ -96,16 +57,109 @@ int session_tls_prepare(struct error *err)
 			       : table_watch_files(TLS_FILES(&options), TLS_CERTIFICATE_FILES, err);
 }
 
-/* smtp_tls_verify_cert_match and its kin: hostname, nexthop, dot-nexthop, or names. */
+/* ---- DANE ---- */
+
+/* What may be used of usage, selector and matching type (RFC 7672 3.1). */
+static bool tlsa_is_usable(struct view data)
+{
+	const unsigned char *bytes = (const unsigned char *)data.data;
+
+	return data.len > TLSA_HEAD && (bytes[0] == 2 || bytes[0] == 3) && bytes[1] <= 1 &&
+	       bytes[2] <= MATCHING_TYPE_MAX;
+}
+
+static bool any_is_usable(const struct dns_answer *answer)
+{
+	for (size_t i = 0; i < answer->count; i++)
+		if (tlsa_is_usable(str_view(&answer->records[i].data)))
+			return true;
+	return false;
+}
+
+/* TLSA records of the host, into s->tlsa. 1 there are some, 0 none, -1 with the failure. */
+static int find_tlsa(struct session *s, const struct host *host, uint16_t port,
+		     struct outcome *failure)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	int r;
+
+	/* Servers of zones without DNSSEC often cannot answer such a question (RFC 7672 2.1.1). */
+	if (!host->secure)
+		return 0;
+	str_printf(&name, "_%u._tcp.%s", port, str_cstr(&host->name));
+	r = dns_query(str_view(&name), DNS_TLSA, &s->tlsa);
+	if (r < 0 || s->tlsa.outcome == RESOLVE_TEMPORARY || s->tlsa.outcome == RESOLVE_BOGUS) {
+		dns_answer_free(&s->tlsa);
+		outcome_set(failure, OUTCOME_DEFERRED, "4.7.5", str_view(&s->relay),
+			    "TLSA lookup error for %s:%u", str_cstr(&host->name), port);
+		failure->cause = CAUSE_TLS;
+		return -1;
+	}
+	if (!s->tlsa.secure || s->tlsa.count == 0) {
+		dns_answer_free(&s->tlsa);
+		return 0;
+	}
+	return 1;
+}
+
+/* Level dane where the records of the mail exchangers themselves were not signed. */
+static enum tls_level insecure_mx_level(void)
+{
+	const char *word = param.smtp_tls_dane_insecure_mx_policy;
+
+	return strcmp(word, "dane") == 0      ? TLS_DANE
+	       : strcmp(word, "encrypt") == 0 ? TLS_ENCRYPT
+					      : TLS_MAY;
+}
+
+static int choose_dane_level(struct session *s, const struct host *host, uint16_t port,
+			     enum tls_level wanted, struct outcome *failure)
+{
+	bool only = wanted == TLS_DANE_ONLY;
+	int r = host->secure_mx || !only ? find_tlsa(s, host, port, failure) : 0;
+
+	if (r < 0)
+		return -1;
+	s->level = TLS_MAY;
+	if (r > 0 && !any_is_usable(&s->tlsa)) {
+		/* TLS is there, but nobody can say whose it is. */
+		dns_answer_free(&s->tlsa);
+		s->level = TLS_ENCRYPT;
+	} else if (r > 0) {
+		s->level = host->secure_mx ? TLS_DANE : insecure_mx_level();
+		if (s->level != TLS_DANE)
+			dns_answer_free(&s->tlsa);
+	}
+	if (!only || s->level == TLS_DANE)
+		return 0;
+	outcome_set(failure, OUTCOME_DEFERRED, "4.7.5", str_view(&s->relay),
+		    "TLS with DANE is required, but there are no usable TLSA records for %s:%u",
+		    str_cstr(&host->name), port);
+	failure->cause = CAUSE_TLS;
+	return -1;
+}
+
+int session_choose_level(struct session *s, const struct host *host,
+			 const struct session_wish *wish, struct outcome *failure)
+{
+	s->level = wish->policy->level;
+	if (s->level != TLS_DANE && s->level != TLS_DANE_ONLY)
+		return 0;
+	return choose_dane_level(s, host, wish->destination->port, s->level, failure);
+}
+
+/* ---- whose certificate ---- */
+
+/* The policy's match: hostname, nexthop, dot-nexthop, or names. */
 static size_t names_to_match(const struct session *s, const struct session_wish *wish,
 			     const char **names, struct str *storage)
 {
-	const char *list = tls_level == TLS_SECURE ? settings.tls_secure_cert_match
-						   : settings.tls_verify_cert_match;
-	struct view rest = view_of(list), element;
+	struct view rest =
+		s->level == TLS_DANE ? VIEW("hostname nexthop") : str_view(&wish->policy->match);
 	size_t offsets[MATCH_NAMES_MAX], count = 0;
+	struct view element;
 
-	while (count < MATCH_NAMES_MAX - 1 && view_next_word(&rest, ", :\t", &element)) {
+	while (count < MATCH_NAMES_MAX - 1 && view_next_word(&rest, ", :|\t", &element)) {
 		offsets[count++] = storage->len;
 		if (view_is_nocase(element, "hostname"))
 			str_append(storage, str_view(&s->host));
@@ -125,15 +179,31 @@ static size_t names_to_match(const struct session *s, const struct session_wish 
 
 static const char *server_name(const struct session *s, const struct session_wish *wish)
 {
-	struct view name = view_of(settings.tls_servername);
-	const char *chosen = settings.tls_servername;
+	struct view name = str_view(&wish->policy->servername);
+	const char *chosen = str_cstr(&wish->policy->servername);
 
-	if (view_is_nocase(name, "hostname"))
+	/* RFC 7672 8.1: the name that the TLSA records are of. */
+	if (view_is_nocase(name, "hostname") || s->level == TLS_DANE)
 		chosen = str_cstr(&s->host);
 	else if (view_is_nocase(name, "nexthop"))
 		chosen = str_cstr(&wish->destination->host);
 	/* RFC 6066: no addresses. */
 	return domain_is_valid(view_of(chosen), false) ? chosen : NULL;
+}
+
+/* One of the fingerprints is that of the certificate or of its key. */
+static bool fingerprint_matches(const struct session *s, const struct tls_policy *policy)
+{
+	struct tls_certificate certificate = { 0 };
+	struct view rest = str_view(&policy->match), element;
+	bool matches = false;
+
+	stream_tls_certificate(s->io, settings.tls_fingerprint_digest, &certificate);
+	while (!matches && view_next_word(&rest, ", |\t", &element))
+		matches = view_eq_nocase(element, str_view(&certificate.fingerprint)) ||
+			  view_eq_nocase(element, str_view(&certificate.key_fingerprint));
+	tls_certificate_free(&certificate);
+	return matches;
 }
 
 static void log_handshake(const struct session *s)
@@ -143,18 +213,55 @@ static void log_handshake(const struct session *s)
 	if (settings.tls_loglevel < 1 || !stream_tls_info(s->io, &info))
 		return;
 	log_info("%s TLS connection established to %s: %s with cipher %s (%d/%d bits)",
-		 info.verified ? "Verified" : "Untrusted", str_cstr(&s->relay), info.protocol,
-		 info.cipher, info.cipher_bits, info.cipher_bits);
+		 info.verified || s->level >= TLS_FINGERPRINT ? "Verified" : "Untrusted",
+		 str_cstr(&s->relay), info.protocol, info.cipher, info.cipher_bits,
+		 info.cipher_bits);
+}
+
+static int fail_handshake(struct session *s, const char *reason, struct outcome *failure)
+{
+	s->unusable = true;
+	outcome_set(failure, OUTCOME_DEFERRED, "4.7.5", str_view(&s->relay),
+		    "Cannot start TLS with %s: %s", str_cstr(&s->who), reason);
+	failure->cause = CAUSE_TLS;
+	log_info("SSL_connect error to %s: %s", str_cstr(&s->relay), reason);
+	return -1;
+}
+
+/* The records that decide, as the handshake wants them. */
+static size_t tlsa_to_check(const struct session *s, struct tls_tlsa *records)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; s->level == TLS_DANE && i < s->tlsa.count && count < TLSA_RECORDS_MAX;
+	     i++) {
+		struct view data = str_view(&s->tlsa.records[i].data);
+
+		if (tlsa_is_usable(data))
+			records[count++] = (struct tls_tlsa){
+				.usage = (uint8_t)data.data[0],
+				.selector = (uint8_t)data.data[1],
+				.matching_type = (uint8_t)data.data[2],
+				.data = view_from(data, TLSA_HEAD),
+			};
+	}
+	return count;
 }
 
 int session_handshake(struct session *s, const struct session_wish *wish, struct outcome *failure)
 {
 	const char *names[MATCH_NAMES_MAX];
 	_cleanup_(str_free) struct str storage = STR_EMPTY;
+	struct tls_tlsa records[TLSA_RECORDS_MAX];
 	struct tls_peer_check check = {
 		.servername = server_name(s, wish),
-		.verify = tls_level >= TLS_VERIFY,
+		.verify = s->level >= TLS_VERIFY,
 		.names = names,
+		.tlsa = records,
+		.tlsa_count = tlsa_to_check(s, records),
+		.protocols = str_cstr(&wish->policy->protocols),
+		.cipher_list =
+			wish->policy->ciphers.len > 0 ? str_cstr(&wish->policy->ciphers) : NULL,
 	};
 	int r;
 
@@ -163,15 +270,12 @@ int session_handshake(struct session *s, const struct session_wish *wish, struct
 	s->doing = "performing the TLS handshake";
 	stream_set_deadline(s->io, clock_after(settings.starttls_timeout));
 	r = stream_start_tls_client(s->io, context, &check);
-	if (r < 0) {
-		s->unusable = true;
-		outcome_set(failure, OUTCOME_DEFERRED, "4.7.5", str_view(&s->relay),
-			    "Cannot start TLS with %s: %s", str_cstr(&s->who),
-			    r == -EPROTO ? stream_error(s->io) : "handshake failure");
-		failure->cause = CAUSE_TLS;
-		log_info("SSL_connect error to %s: %s", str_cstr(&s->relay), stream_error(s->io));
-		return -1;
-	}
+	if (r < 0)
+		return fail_handshake(s, r == -EPROTO ? stream_error(s->io) : "handshake failure",
+				      failure);
+	if (s->level == TLS_FINGERPRINT && !fingerprint_matches(s, wish->policy))
+		return fail_handshake(s, "the server's certificate has another fingerprint",
+				      failure);
 	s->secured = true;
 	log_handshake(s);
 	return 0;

@@ -7,7 +7,9 @@
 
 #include "base/encode.h"
 #include "base/mem.h"
+#include "checks.h"
 #include "content.h"
+#include "generic.h"
 #include "mail/address.h"
 #include "services/clients.h"
 #include "settings.h"
@@ -19,7 +21,9 @@
  */
 #define PIPELINE_MAX 100
 
-enum step_kind { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_DATA };
+#define XFORWARD_VALUE_MAX 60 /* octets of an attribute, so that a line is within 512 */
+
+enum step_kind { STEP_RSET, STEP_XFORWARD, STEP_XFORWARD_MORE, STEP_MAIL, STEP_RCPT, STEP_DATA };
 
 struct step {
 	enum step_kind kind;
@@ -34,6 +38,7 @@ struct transaction {
 	size_t accepted;
 	bool mail_refused, data_allowed;
 	bool smtputf8;
+	struct str sender, *addresses; /* as this server hears them: smtp_generic_maps */
 };
 
 size_t work_pending(const struct work *w)
@@ -94,7 +99,7 @@ static int send_mail(struct transaction *t)
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 
 	str_append(&line, VIEW("MAIL FROM:<"));
-	address_quote(&line, str_view(&d->sender));
+	address_quote(&line, str_view(&t->sender));
 	str_append_byte(&line, '>');
 	if (s->can & CAN_SIZE)
 		str_printf(&line, " SIZE=%llu", (unsigned long long)d->content.size);
@@ -162,7 +167,7 @@ static int send_rcpt(struct transaction *t, size_t which)
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 
 	str_append(&line, VIEW("RCPT TO:<"));
-	address_quote(&line, str_view(&r->address));
+	address_quote(&line, str_view(&t->addresses[which]));
 	str_append_byte(&line, '>');
 	if (t->s->can & CAN_DSN) {
 		append_notify(&line, r->notify);
@@ -171,11 +176,67 @@ static int send_rcpt(struct transaction *t, size_t which)
 	return session_send(t->s, "sending RCPT TO", "%s", str_cstr(&line));
 }
 
+/* ---- whom the message came from (XFORWARD) ---- */
+
+static bool takes_attribute(const struct session *s, const char *name)
+{
+	struct view rest = str_view(&s->xforward), word;
+
+	while (view_next_word(&rest, " \t", &word))
+		if (view_is_nocase(word, name))
+			return true;
+	return false;
+}
+
+/* What is not known is not said. */
+static void append_attribute(const struct transaction *t, struct str *line, const char *name,
+			     struct view value)
+{
+	if (value.len == 0 || !takes_attribute(t->s, name))
+		return;
+	str_printf(line, " %s=", name);
+	xtext_encode(line, view_first(value, XFORWARD_VALUE_MAX));
+}
+
+static bool sends_xforward(const struct transaction *t)
+{
+	return settings.send_xforward_command && (t->s->can & CAN_XFORWARD);
+}
+
+/* In two lines: all of it may be too long for one. */
+static int send_xforward(struct transaction *t, bool more)
+{
+	const struct delivery *d = t->w->d;
+	_cleanup_(str_free) struct str line = STR_EMPTY, address = STR_EMPTY;
+
+	str_append(&line, VIEW("XFORWARD"));
+	if (more) {
+		append_attribute(t, &line, "PROTO", str_view(&d->client_protocol));
+		append_attribute(t, &line, "HELO", str_view(&d->client_helo));
+		if (d->client_address.len > 0)
+			append_attribute(t, &line, "IDENT", str_view(&d->queue_id));
+		append_attribute(t, &line, "SOURCE",
+				 d->client_address.len > 0 ? VIEW("REMOTE") : VIEW("LOCAL"));
+	} else {
+		if (view_find_byte(str_view(&d->client_address), ':') != VIEW_NOT_FOUND)
+			str_append(&address, VIEW("IPV6:"));
+		str_append(&address, str_view(&d->client_address));
+		append_attribute(t, &line, "NAME", str_view(&d->client_name));
+		append_attribute(t, &line, "ADDR", str_view(&address));
+		if (takes_attribute(t->s, "PORT"))
+			str_append(&line, VIEW(" PORT=[UNAVAILABLE]"));
+	}
+	return session_send(t->s, "sending XFORWARD", "%s", str_cstr(&line));
+}
+
 static int send_step(struct transaction *t, const struct step *step)
 {
 	switch (step->kind) {
 	case STEP_RSET:
 		return session_send(t->s, "sending RSET", "RSET");
+	case STEP_XFORWARD:
+	case STEP_XFORWARD_MORE:
+		return send_xforward(t, step->kind == STEP_XFORWARD_MORE);
 	case STEP_MAIL:
 		return send_mail(t);
 	case STEP_RCPT:
@@ -190,6 +251,8 @@ static const struct {
 	const char *doing, *command;
 } step_texts[] = {
 	[STEP_RSET] = { "sending RSET", "RSET" },
+	[STEP_XFORWARD] = { "sending XFORWARD", "XFORWARD" },
+	[STEP_XFORWARD_MORE] = { "sending XFORWARD", "XFORWARD" },
 	[STEP_MAIL] = { "sending MAIL FROM", "MAIL FROM" },
 	[STEP_RCPT] = { "sending RCPT TO", "RCPT TO" },
 	[STEP_DATA] = { "sending DATA command", "DATA" },
@@ -200,6 +263,9 @@ static msec_t step_timeout(enum step_kind kind)
 	switch (kind) {
 	case STEP_RSET:
 		return settings.rset_timeout;
+	case STEP_XFORWARD:
+	case STEP_XFORWARD_MORE:
+		return settings.xforward_timeout;
 	case STEP_MAIL:
 		return settings.mail_timeout;
 	case STEP_RCPT:
@@ -223,7 +289,12 @@ static void judge_step(struct transaction *t, const struct step *step)
 	switch (step->kind) {
 	case STEP_RSET:
 		break;
+	case STEP_XFORWARD:
+	case STEP_XFORWARD_MORE:
 	case STEP_MAIL:
+		/* A filter that does not believe us would judge the wrong client. */
+		if (t->mail_refused)
+			break;
 		t->mail_refused = !is_good;
 		if (!is_good)
 			fail_pending(t->w, &failure, false);
@@ -257,9 +328,14 @@ static int fail_closing(struct transaction *t, const struct step *step)
 
 static void plan_steps(struct transaction *t)
 {
-	t->steps = mem_new_array(struct step, t->w->d->count + 3);
+	t->steps = mem_new_array(struct step, t->w->d->count + 5);
 	if (t->s->uses > 0)
 		t->steps[t->count++] = (struct step){ .kind = STEP_RSET };
+	if (sends_xforward(t)) {
+		if (t->w->d->client_address.len > 0)
+			t->steps[t->count++] = (struct step){ .kind = STEP_XFORWARD };
+		t->steps[t->count++] = (struct step){ .kind = STEP_XFORWARD_MORE };
+	}
 	t->steps[t->count++] = (struct step){ .kind = STEP_MAIL };
 	for (size_t i = 0; i < t->w->d->count; i++) {
 		t->w->recipients[i].accepted = false;
@@ -318,6 +394,29 @@ static bool needs_conversion(const struct transaction *t)
 	       !settings.disable_mime_output_conversion;
 }
 
+/* First what tables say, then the addresses of what they leave. */
+static int edit_field(void *argument, enum converter_place place, struct view whole,
+		      struct str *out)
+{
+	struct transaction *t = argument;
+	_cleanup_(str_free) struct str mapped = STR_EMPTY;
+	int checked = checks_field(str_cstr(&t->w->d->queue_id), place, whole, out), r;
+
+	if (checked < 0 || place != FIELD_PRIMARY || (checked > 0 && out->len == 0))
+		return checked;
+	r = generic_field(checked > 0 ? str_view(out) : whole, &mapped);
+	if (r > 0)
+		str_set(out, str_view(&mapped));
+	return r != 0 ? r : checked;
+}
+
+static int edit_line(void *argument, struct view line, struct str *out)
+{
+	struct transaction *t = argument;
+
+	return checks_line(str_cstr(&t->w->d->queue_id), line, out);
+}
+
 static int transaction_send_content(struct transaction *t)
 {
 	const struct delivery *d = t->w->d;
@@ -328,11 +427,15 @@ static int transaction_send_content(struct transaction *t)
 	t->s->doing = "sending message body";
 	stream_set_timeout(io, settings.data_xfer_timeout);
 	stream_set_deadline(io, clock_after(settings.data_xfer_timeout + allowance));
-	r = content_send(io, &d->content,
-			 &(struct content_options){
-				 .line_limit = (size_t)settings.line_length_limit,
-				 .to_7bit = needs_conversion(t),
-			 });
+	r = content_send(
+		io, &d->content,
+		&(struct content_options){
+			.line_limit = (size_t)settings.line_length_limit,
+			.to_7bit = needs_conversion(t),
+			.edit = generic_is_in_force() || checks_have_fields() ? edit_field : NULL,
+			.edit_line = checks_have_lines() ? edit_line : NULL,
+			.edit_argument = t,
+		});
 	if (r == 0)
 		r = stream_flush(io);
 	stream_set_timeout(io, MSEC_FOREVER);
@@ -411,7 +514,7 @@ static void end_broken(struct transaction *t, int error)
 
 		t->s->unusable = true;
 		outcome_set(&failure, OUTCOME_DEFERRED, "4.3.0", str_view(&t->s->relay),
-			    "cannot read the queue file");
+			    "cannot read the queue file, or smtp_generic_maps");
 		fail_pending(t->w, &failure, true);
 		return;
 	}
@@ -469,19 +572,48 @@ static bool check_wishes(struct transaction *t)
 	return !outcome_is_set(&failure);
 }
 
+/* The addresses of the envelope for the world. False: put off, a table cannot answer now. */
+static bool map_envelope(struct transaction *t)
+{
+	const struct delivery *d = t->w->d;
+	_cleanup_(outcome_free) struct outcome failure = { 0 };
+	int r = generic_address(str_view(&d->sender), &t->sender);
+
+	t->addresses = mem_new_array(struct str, d->count);
+	for (size_t i = 0; r >= 0 && i < d->count; i++)
+		r = generic_address(str_view(&d->recipients[i].address), &t->addresses[i]);
+	if (r >= 0)
+		return true;
+	outcome_set(&failure, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
+		    "smtp_generic_maps: a table cannot answer now");
+	fail_pending(t->w, &failure, false);
+	return false;
+}
+
+static void envelope_forget(struct transaction *t)
+{
+	for (size_t i = 0; t->addresses != NULL && i < t->w->d->count; i++)
+		str_free(&t->addresses[i]);
+	free(t->addresses);
+	str_free(&t->sender);
+}
+
 int transaction_run(struct session *s, struct work *w)
 {
 	struct transaction t = { .s = s, .w = w };
 	int r;
 
 	w->d->connected = clock_wall_usec();
-	if (!check_wishes(&t))
+	if (!map_envelope(&t) || !check_wishes(&t)) {
+		envelope_forget(&t);
 		return 0;
+	}
 	plan_steps(&t);
 	r = run_steps(&t);
 	s->uses++;
 	if (r > 0)
 		transaction_finish(&t);
 	free(t.steps);
+	envelope_forget(&t);
 	return r == -ESTALE ? r : 0;
 }

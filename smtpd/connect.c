@@ -35,9 +35,9 @@ static void find_name(struct session *s)
 	str_printf(&s->who, "%s[%s]", str_cstr(&s->name), s->peer->text);
 }
 
-static bool connect_name_matches(struct matchlist *list, const char *name, const char *address)
+static bool connect_name_matches(struct matchlist *list, const char *name, const char *subject)
 {
-	int r = matchlist_match(list, view_of(address), NULL);
+	int r = matchlist_match(list, view_of(subject), NULL);
 
 	if (r < 0)
 		log_warning("%s: a table cannot answer now", name);
@@ -61,25 +61,36 @@ static int connect_ask_policy(struct session *s)
 	return SESSION_GOES_ON;
 }
 
-int session_greet(struct session *s)
+static bool hosts_match(struct matchlist *addresses, struct matchlist *names, const char *what,
+			const struct session *s)
 {
-	s->where = "CONNECT";
-	find_name(s);
-	log_info("connect from %s", str_cstr(&s->who));
+	if (connect_name_matches(addresses, what, s->peer->text))
+		return true;
+	return !view_is(str_view(&s->name), "unknown") &&
+	       connect_name_matches(names, what, str_cstr(&s->name));
+}
+
+/* What depends on who the client is. False: there are too many of it, which has been answered. */
+static bool client_admit(struct session *s, int *result)
+{
 	s->is_trusted = connect_name_matches(server.event_exceptions,
 					     "smtpd_client_event_limit_exceptions", s->peer->text);
 	s->offers_auth = param.smtpd_sasl_auth_enable && !(server.discarded & EHLO_AUTH) &&
 			 !connect_name_matches(server.auth_exceptions,
 					       "smtpd_sasl_exceptions_networks", s->peer->text);
-	if (limit_connection(s)) {
-		if (param.smtpd_tls_wrappermode)
-			return SESSION_DONE; /* it would not understand us */
-		return reply(s, "421 4.7.0 %s Error: too many connections from %s",
-			     param.myhostname, s->peer->text);
-	}
-	if (param.smtpd_tls_wrappermode && session_start_tls(s) < 0)
-		return SESSION_DONE;
+	if (!limit_connection(s))
+		return true;
+	*result = SESSION_DONE;
+	/* One that begins with TLS would not understand us. */
+	if (!param.smtpd_tls_wrappermode || s->secured)
+		*result = reply(s, "421 4.7.0 %s Error: too many connections from %s",
+				param.myhostname, s->peer->text);
+	return false;
+}
 
+/* The client restrictions, and the banner if they let it in. */
+static int client_welcome(struct session *s)
+{
 	int r = connect_ask_policy(s);
 
 	if (r == SESSION_GOES_ON && !s->access_denied)
@@ -87,4 +98,29 @@ int session_greet(struct session *s)
 	if (r == SESSION_GOES_ON && !s->access_denied)
 		reply(s, "220 %s", param.smtpd_banner);
 	return r;
+}
+
+int session_greet(struct session *s)
+{
+	int r;
+
+	s->where = "CONNECT";
+	find_name(s);
+	log_info("connect from %s", str_cstr(&s->who));
+	s->may_xforward = hosts_match(server.xforward_addresses, server.xforward_names,
+				      "smtpd_authorized_xforward_hosts", s);
+	s->may_xclient = hosts_match(server.xclient_addresses, server.xclient_names,
+				     "smtpd_authorized_xclient_hosts", s);
+	if (!client_admit(s, &r))
+		return r;
+	if (param.smtpd_tls_wrappermode && session_start_tls(s) < 0)
+		return SESSION_DONE;
+	return client_welcome(s);
+}
+
+int session_greet_as(struct session *s)
+{
+	int r;
+
+	return client_admit(s, &r) ? client_welcome(s) : r;
 }

@@ -65,11 +65,12 @@ static const struct extension {
 	{ "DSN", EHLO_DSN, NULL },
 	{ "SMTPUTF8", EHLO_SMTPUTF8, NULL },
 	{ "CHUNKING", EHLO_CHUNKING, NULL },
+	{ "XFORWARD", EHLO_XFORWARD, xforward_announce },
+	{ "XCLIENT", EHLO_XCLIENT, xclient_announce },
 };
 
 /* Words of smtpd_discard_ehlo_keywords for what is never announced here. */
-static const char *const others[] = { "silent-discard", "VERP",	    "XVERP",
-				      "XCLIENT",	"XFORWARD", "REQUIRETLS" };
+static const char *const others[] = { "silent-discard", "VERP", "XVERP", "REQUIRETLS" };
 
 void extensions_announce(const struct session *s, struct str *out)
 {

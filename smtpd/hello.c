@@ -10,8 +10,8 @@ static bool greeted(struct session *s, struct view argument, const char *command
 {
 	_cleanup_(policy_answer_free) struct policy_answer answer = { 0 };
 	struct policy_question q;
-
 	transaction_reset(s);
+	forwarded_clear(s);
 	str_clear(&s->helo);
 	str_append_printable(&s->helo, view_first(argument, HELO_MAX));
 	s->state = STATE_READY;

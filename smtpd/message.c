@@ -3,6 +3,7 @@
  * after it, the limits on its size and time, and cleanup's answer. Knows nothing of dots or chunks.
  */
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "conf/conf.h"
@@ -46,12 +47,21 @@ bool message_begin(struct session *s, int *result)
 		transaction_reset(s);
 		return false;
 	}
+	t->reception = (struct reception){ 0 };
+	if (*param.smtpd_proxy_filter != '\0' && !t->discard) {
+		/* Whoever judges the content does so after the filter. */
+		if (channel >= 0)
+			close(channel);
+		if (proxy_begin(s, result))
+			return true;
+		transaction_reset(s);
+		return false;
+	}
 	if (!t->discard && transaction_open(s, channel) < 0) {
 		transaction_reset(s);
 		*result = reply(s, "451 4.3.0 Error: queue file write error");
 		return false;
 	}
-	t->reception = (struct reception){ 0 };
 	if (!t->discard)
 		t->reception.failed = submission_data(t->submission, str_view(&t->prepend));
 	return true;
@@ -65,7 +75,9 @@ void message_add(struct session *s, struct view bytes)
 	reception->size += bytes.len;
 	if (param.message_size_limit > 0 && reception->size > (uint64_t)param.message_size_limit)
 		reception->too_big = true;
-	if (reception->failed == 0 && !reception->too_big && !t->discard)
+	if (reception->failed == 0 && !reception->too_big && t->proxy != NULL)
+		proxy_add(s, bytes);
+	else if (reception->failed == 0 && !reception->too_big && !t->discard)
 		reception->failed = submission_data(t->submission, bytes);
 }
 
@@ -119,6 +131,13 @@ static bool end_of_data_permitted(struct session *s, int *result)
 	policy_ask(server.policy, POLICY_END_OF_DATA, &q, &answer);
 	if (answer.action == POLICY_REJECT || answer.action == POLICY_DEFER) {
 		*result = reply_refusal(s, "END-OF-MESSAGE", str_view(&answer.reply), VIEW_NONE);
+		return false;
+	}
+	if (answer.filter.len > 0) {
+		/* Its queue file has been begun without it, and past a filter nothing goes. */
+		log_warning("%s: smtpd_end_of_data_restrictions: FILTER comes too late here",
+			    session_id(s));
+		*result = reply(s, "451 4.3.5 Server configuration error");
 		return false;
 	}
 	if (answer.action == POLICY_DISCARD)
@@ -176,7 +195,7 @@ int message_end(struct session *s, bool has_bare_lf)
 	if (s->transaction.discard)
 		return reply(s, "250 2.0.0 Ok: queued as %s",
 			     s->transaction.queue_id.len > 0 ? session_id(s) : "DISCARD");
-	return message_commit(s);
+	return s->transaction.proxy != NULL ? proxy_end(s) : message_commit(s);
 }
 
 int message_lost(struct session *s, const char *command, int r)

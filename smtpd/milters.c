@@ -18,26 +18,16 @@ static struct {
 	struct tables *maps;	 /* smtpd_milter_maps */
 } milters;
 
-/* receive_override_options, which also says other things to others. */
-static bool milters_are_off(void)
-{
-	struct view options = view_of(conf_get("receive_override_options")), word;
-
-	while (conf_next_element(&options, &word))
-		if (view_is_nocase(word, "no_milters"))
-			return true;
-	return false;
-}
-
 int smtpd_milters_open(struct error *err)
 {
-	milters.maps = tables_open(milters_are_off() ? "" : param.smtpd_milter_maps, 0, err);
+	milters.maps =
+		tables_open(conf_overrides("no_milters") ? "" : param.smtpd_milter_maps, 0, err);
 	if (milters.maps == NULL) {
 		error_prefix(err, "smtpd_milter_maps");
 		return -EINVAL;
 	}
-	if (milter_list_parse(view_of(milters_are_off() ? "" : param.smtpd_milters), &milters.list,
-			      err) == 0)
+	if (milter_list_parse(view_of(conf_overrides("no_milters") ? "" : param.smtpd_milters),
+			      &milters.list, err) == 0)
 		return 0;
 	error_prefix(err, "smtpd_milters");
 	return -EINVAL;

@@ -9,6 +9,7 @@ int verb_rset(struct session *s, struct view argument)
 	if (argument.len > 0)
 		return reply(s, "501 5.5.4 Syntax: RSET");
 	transaction_reset(s);
+	forwarded_clear(s);
 	return reply(s, "250 2.0.0 Ok");
 }
 

@@ -132,6 +132,25 @@ static int server_open_lists(struct error *err)
 	if (r == 0)
 		r = open_list(&server.auth_exceptions, "smtpd_sasl_exceptions_networks",
 			      param.smtpd_sasl_exceptions_networks, MATCH_ADDRESSES, err);
+	if (r == 0)
+		r = open_list(&server.xforward_addresses, "smtpd_authorized_xforward_hosts",
+			      param.smtpd_authorized_xforward_hosts, MATCH_ADDRESSES, err);
+	if (r == 0)
+		r = open_list(&server.xforward_names, "smtpd_authorized_xforward_hosts",
+			      param.smtpd_authorized_xforward_hosts, MATCH_DOMAINS, err);
+	if (r == 0)
+		r = open_list(&server.xclient_addresses, "smtpd_authorized_xclient_hosts",
+			      param.smtpd_authorized_xclient_hosts, MATCH_ADDRESSES, err);
+	if (r == 0)
+		r = open_list(&server.xclient_names, "smtpd_authorized_xclient_hosts",
+			      param.smtpd_authorized_xclient_hosts, MATCH_DOMAINS, err);
+	if (r == 0) {
+		server.command_filter = tables_open(param.smtpd_command_filter, 0, err);
+		if (server.command_filter == NULL) {
+			error_prefix(err, "smtpd_command_filter");
+			r = -EINVAL;
+		}
+	}
 	return r;
 }
 
@@ -162,10 +181,15 @@ void server_close(void)
 	policy_close(server.policy);
 	routes_close(server.routes);
 	tls_context_free(server.tls);
+	tables_close(server.command_filter);
 	matchlist_close(server.forbidden_commands);
 	matchlist_close(server.event_exceptions);
 	matchlist_close(server.bare_newline_exclusions);
 	matchlist_close(server.auth_exceptions);
+	matchlist_close(server.xforward_addresses);
+	matchlist_close(server.xforward_names);
+	matchlist_close(server.xclient_addresses);
+	matchlist_close(server.xclient_names);
 	matchlist_close(server.auth_filter);
 	free(server.auth_server);
 	server = (struct server){ 0 };

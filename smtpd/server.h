@@ -33,17 +33,21 @@ enum ehlo_keyword {
 	EHLO_SMTPUTF8 = 256,
 	EHLO_CHUNKING = 512,
 	EHLO_ETRN = 1024,
+	EHLO_XFORWARD = 2048,
+	EHLO_XCLIENT = 4096,
 };
 
 struct server {
 	struct routes *routes;
 	struct policy *policy;
-	struct tls_context *tls; /* NULL: none */
+	struct tables *command_filter; /* what a command line becomes before it is read */
+	struct tls_context *tls;       /* NULL: none */
 	enum tls_level tls_level;
 	enum bare_newline bare_newline;
 	unsigned discarded; /* EHLO_... */
 	struct matchlist *forbidden_commands, *event_exceptions, *bare_newline_exclusions,
-		*auth_exceptions, *auth_filter;
+		*auth_exceptions, *xforward_addresses, *xforward_names, *xclient_addresses,
+		*xclient_names, *auth_filter;
 	char *auth_server; /* "dovecot:private/auth"; empty: the suite's own users */
 	/* The service in master.cf, as anvil counts by. */
 	const char *service;

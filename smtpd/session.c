@@ -42,6 +42,7 @@ static void session_freep(struct session **session)
 	str_free(&s->transaction.reserved_id);
 	str_free(&s->transaction.prepend);
 	str_free(&s->transaction.redirect);
+	str_free(&s->transaction.filter);
 	str_free(&s->transaction.bcc);
 	str_free(&s->transaction.instance);
 	str_free(&s->name);
@@ -55,6 +56,7 @@ static void session_freep(struct session **session)
 	tls_certificate_free(&s->certificate);
 	str_free(&s->milter_refusal);
 	milters_end(s->milters);
+	forwarded_clear(s);
 	free(s);
 }
 
@@ -158,6 +160,19 @@ static int session_run_verb(struct session *s, const struct verb *verb, struct v
 	return verb->handle(s, argument);
 }
 
+/* smtpd_command_filter: another line in the place of this one, in *other. */
+static struct view filter_command(struct view line, struct str *other)
+{
+	struct error err = ERROR_NONE;
+	int r = tables_are_empty(server.command_filter)
+			? 0
+			: tables_lookup(server.command_filter, line, other, &err);
+
+	if (r < 0)
+		log_warning("smtpd_command_filter: %s", err.text);
+	return r > 0 ? str_view(other) : line;
+}
+
 static int run_line(struct session *s, struct view line)
 {
 	struct view name = VIEW_NONE, rest = line;
@@ -193,6 +208,7 @@ static int run_line(struct session *s, struct view line)
 static void smtp_session_converse(struct session *s)
 {
 	for (;;) {
+		_cleanup_(str_free) struct str other = STR_EMPTY;
 		struct view line;
 
 		/* A line has to come in one piece of time: dripping bytes does not keep us waiting. */
@@ -206,7 +222,7 @@ static void smtp_session_converse(struct session *s)
 		else if (r < 0)
 			return session_leave(s, r);
 		else
-			r = run_line(s, line);
+			r = run_line(s, filter_command(line, &other));
 		if (r != SESSION_GOES_ON)
 			return;
 		if (s->errors >= (size_t)param.smtpd_hard_error_limit) {

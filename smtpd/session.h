@@ -52,19 +52,27 @@ struct reception {
 	struct lineends ends; /* of chunks */
 };
 
+/* What XFORWARD says of the client of whoever speaks with us, until the transaction's end. */
+struct forwarded {
+	bool given;
+	struct str name, address, helo, protocol, ident;
+};
+
 struct transaction {
 	struct str sender, sender_given; /* standard form, and as the client wrote it */
 	struct mail_options options;
 	struct recipient *recipients;
 	size_t count;
-	size_t overshoot;	       /* recipients beyond smtpd_recipient_limit */
-	struct submission *submission; /* NULL: not before DATA */
-	struct str queue_id;	       /* empty: NOQUEUE */
-	struct str reserved_id;	       /* that it will have; what milters were told */
-	struct str prepend, redirect;  /* what access maps ask for */
-	struct str instance;	       /* for policy servers; empty until one is asked */
-	struct str bcc;		       /* addresses, a line feed after each */
+	size_t overshoot;		      /* recipients beyond smtpd_recipient_limit */
+	struct submission *submission;	      /* NULL: not before DATA */
+	struct str queue_id;		      /* empty: NOQUEUE */
+	struct str reserved_id;		      /* that it will have; what milters were told */
+	struct str prepend, redirect, filter; /* what access maps ask for */
+	struct str instance;		      /* for policy servers; empty until one is asked */
+	struct str bcc;			      /* addresses, a line feed after each */
 	bool hold, discard;
+	struct stream *proxy; /* to the filter of smtpd_proxy_filter; NULL: none */
+	bool proxy_at_line;   /* its next byte begins a line */
 	struct reception reception;
 };
 
@@ -104,7 +112,10 @@ struct session {
 	struct transaction transaction;
 	struct tls_info tls;		    /* of the connection, when somebody asked last */
 	struct tls_certificate certificate; /* the client's */
-	struct str reply;		    /* the text being built, memory kept */
+	struct peer other_peer;		    /* by XCLIENT; then `peer` points here */
+	struct forwarded forwarded;
+	bool may_xforward, may_xclient; /* the one who has connected */
+	struct str reply;		/* the text being built, memory kept */
 };
 
 /* Opens all that sessions need, before the program is confined. 0 or a negative errno with a reason. */
@@ -140,9 +151,20 @@ const char *session_protocol(const struct session *s, struct str *buffer); /* "E
 /* Name look-up, limits, client restrictions, banner. 0, or SESSION_DONE. */
 int session_greet(struct session *s);
 
+/* The same for a client that XCLIENT has put in its place: its name is known. */
+int session_greet_as(struct session *s);
+
+/* ---- forward.c ---- */
+
+/* The lines of EHLO; nothing where the client may not. */
+void xforward_announce(const struct session *s, struct str *line);
+void xclient_announce(const struct session *s, struct str *line);
+
 /* ---- transaction.c ---- */
 
 void transaction_reset(struct session *s);
+/* What XFORWARD said. */
+void forwarded_clear(struct session *s);
 void transaction_add(struct session *s, struct view address, struct view orcpt, uint8_t notify);
 /* The queue ID that the message will have. */
 struct view transaction_reserve_id(struct session *s);
@@ -200,6 +222,14 @@ struct content_wait {
 void content_wait_begin(struct session *s, struct content_wait *wait);
 int content_wait_peek(struct session *s, const struct content_wait *wait, struct view *bytes);
 void content_wait_end(struct session *s);
+
+/* ---- proxy.c: smtpd_proxy_filter ---- */
+
+/* Speaks with the filter up to DATA. True, or it has been answered: return *result. */
+bool proxy_begin(struct session *s, int *result);
+void proxy_add(struct session *s, struct view bytes);
+/* The end of the content: the filter's answer is ours. */
+int proxy_end(struct session *s);
 
 /* ---- rewrite.c ---- */
 
@@ -267,6 +297,6 @@ int verbs_open(struct error *err);
 
 verb_function verb_helo, verb_ehlo, verb_mail, verb_rcpt, verb_data, verb_bdat, verb_rset,
 	verb_noop, verb_quit, verb_vrfy, verb_help, verb_auth, verb_starttls, verb_etrn,
-	verb_not_implemented;
+	verb_xforward, verb_xclient, verb_not_implemented;
 
 #endif

@@ -12,11 +12,24 @@
 #include "session.h"
 #include "tls/tls.h"
 
+void forwarded_clear(struct session *s)
+{
+	struct forwarded *f = &s->forwarded;
+
+	str_free(&f->name);
+	str_free(&f->address);
+	str_free(&f->helo);
+	str_free(&f->protocol);
+	str_free(&f->ident);
+	f->given = false;
+}
+
 void transaction_reset(struct session *s)
 {
 	struct transaction *t = &s->transaction;
 
 	submission_abort(TAKE(t->submission));
+	stream_free(TAKE(t->proxy));
 	if (s->milters != NULL && t->reserved_id.len > 0)
 		milters_reset(s->milters);
 	for (size_t i = 0; i < t->count; i++) {
@@ -30,11 +43,15 @@ void transaction_reset(struct session *s)
 	str_clear(&t->reserved_id);
 	str_clear(&t->prepend);
 	str_clear(&t->redirect);
+	str_clear(&t->filter);
 	str_clear(&t->bcc);
 	str_clear(&t->instance);
 	str_clear(&t->options.envid);
 	t->options = (struct mail_options){ .envid = t->options.envid };
 	t->hold = t->discard = false;
+	/* XFORWARD comes before MAIL, and is for that one transaction. */
+	if (s->state & (STATE_MAIL | STATE_RCPT | STATE_CHUNKS))
+		forwarded_clear(s);
 	if (s->state & (STATE_MAIL | STATE_RCPT | STATE_CHUNKS))
 		s->state = s->helo.len > 0 ? STATE_READY : STATE_NEW;
 }
@@ -50,11 +67,28 @@ static void describe_tls(const struct session *s, struct str *out)
 
 static void note_client(const struct session *s)
 {
+	const struct forwarded *f = &s->forwarded;
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+
+	str_printf(&line, "%s: client=%s", session_id(s), str_cstr(&s->who));
 	if (s->login.len > 0)
-		log_info("%s: client=%s, sasl_method=%s, sasl_username=%s", session_id(s),
-			 str_cstr(&s->who), str_cstr(&s->sasl_method), str_cstr(&s->login));
-	else
-		log_info("%s: client=%s", session_id(s), str_cstr(&s->who));
+		str_printf(&line, ", sasl_method=%s, sasl_username=%s", str_cstr(&s->sasl_method),
+			   str_cstr(&s->login));
+	if (f->ident.len > 0)
+		str_printf(&line, ", orig_queue_id=%s", str_cstr(&f->ident));
+	if (f->given)
+		str_printf(&line, ", orig_client=%s[%s]",
+			   f->name.len > 0 ? str_cstr(&f->name) : "unknown",
+			   f->address.len > 0 ? str_cstr(&f->address) : "unknown");
+	log_info("%s", str_cstr(&line));
+}
+
+/* The content filter: of an access map, else of the service; none for what is redirected. */
+static struct view transaction_filter(const struct transaction *t)
+{
+	if (t->redirect.len > 0)
+		return VIEW_NONE;
+	return t->filter.len > 0 ? str_view(&t->filter) : view_of(param.content_filter);
 }
 
 struct view transaction_reserve_id(struct session *s)
@@ -87,7 +121,11 @@ int transaction_open(struct session *s, int channel)
 			.sender = str_view(&t->sender),
 			.flags = (uint8_t)((session_rewrites_headers(s) ? 0 : MAIL_FLAG_REMOTE) |
 					   (t->options.utf8 ? MAIL_FLAG_SMTPUTF8 : 0) |
-					   (t->hold ? MAIL_FLAG_HOLD : 0)),
+					   (t->hold ? MAIL_FLAG_HOLD : 0) |
+					   (param.smtpd_sasl_authenticated_header
+						    ? MAIL_FLAG_SHOW_LOGIN
+						    : 0) |
+					   submission_override_flags()),
 			.body = t->options.body,
 			.ret = t->options.ret,
 			.envid = str_view(&t->options.envid),
@@ -97,6 +135,11 @@ int transaction_open(struct session *s, int channel)
 			.protocol = view_of(session_protocol(s, &protocol)),
 			.tls = str_view(&tls),
 			.login = str_view(&s->login),
+			.origin_address = str_view(&s->forwarded.address),
+			.origin_name = str_view(&s->forwarded.name),
+			.origin_helo = str_view(&s->forwarded.helo),
+			.origin_protocol = str_view(&s->forwarded.protocol),
+			.filter = transaction_filter(t),
 			.size = t->options.size,
 		});
 	if (channel >= 0)
@@ -154,6 +197,8 @@ void transaction_note_answer(struct session *s, const struct policy_answer *answ
 		str_append(&t->bcc, str_view(&answer->bcc));
 	if (answer->redirect.len > 0)
 		str_set(&t->redirect, str_view(&answer->redirect));
+	if (answer->filter.len > 0)
+		str_set(&t->filter, str_view(&answer->filter));
 }
 
 static void transaction_note(void *argument, const char *what, struct view text)

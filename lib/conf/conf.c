@@ -488,3 +488,13 @@ msec_t conf_get_time_for(const char *transport, const char *suffix, msec_t other
 		return otherwise;
 	return value;
 }
+
+bool conf_overrides(const char *option)
+{
+	struct view rest = view_of(param.receive_override_options), element;
+
+	while (conf_next_element(&rest, &element))
+		if (view_is(element, option))
+			return true;
+	return false;
+}

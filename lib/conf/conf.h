@@ -79,6 +79,8 @@ const char *conf_transport_suffix(size_t n);
 const char *conf_get_for(const char *transport, const char *suffix);
 int64_t conf_get_int_for(const char *transport, const char *suffix, int64_t otherwise);
 msec_t conf_get_time_for(const char *transport, const char *suffix, msec_t otherwise);
+/* A word stands in receive_override_options. */
+bool conf_overrides(const char *option);
 /* Expands $name, ${name}, ${name?{a}:{b}}, ${{x} == {y} ? {a} : {b}} in any text. */
 int conf_expand(struct view text, struct str *out, struct error *err);
 /* A value, or several with line feeds between them, names this server or table. */

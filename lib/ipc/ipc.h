@@ -137,7 +137,9 @@ enum {
 	MAIL_FLAG_REMOTE = 2 /* not ours: headers are not completed */,
 	MAIL_FLAG_INTERNAL = 4 /* a report or a forward of the suite itself */,
 	MAIL_FLAG_NO_MAPPING = 8 /* receive_override_options no_address_mappings */,
-	MAIL_FLAG_HOLD = 16 /* to be put on hold: HOLD of an access map */
+	MAIL_FLAG_HOLD = 16 /* to be put on hold: HOLD of an access map */,
+	MAIL_FLAG_NO_CHECKS = 32 /* receive_override_options no_header_body_checks */,
+	MAIL_FLAG_SHOW_LOGIN = 64 /* smtpd_sasl_authenticated_header */
 };
 enum { BODY_7BIT, BODY_8BITMIME };
 enum { RET_UNSET, RET_FULL, RET_HDRS };

@@ -155,7 +155,16 @@ static enum verdict do_bcc(struct action *a)
 
 static enum verdict do_filter(struct action *a)
 {
-	return wrong_value(a, "FILTER is not in force here");
+	_cleanup_(str_free) struct str said = STR_EMPTY;
+	struct view filter = a->text;
+
+	if (!route_filter_is_valid(filter))
+		return wrong_value(a, "FILTER needs transport:destination");
+	str_printf(&said, "triggers FILTER %.*s", VIEW_ARG(filter));
+	a->text = str_view(&said);
+	action_note(a, "filter", "");
+	str_set(&a->e->answer->filter, filter);
+	return DUNNO;
 }
 
 static const struct {

@@ -134,6 +134,7 @@ void policy_answer_free(struct policy_answer *answer)
 	str_free(&answer->reply);
 	str_free(&answer->prepend);
 	str_free(&answer->redirect);
+	str_free(&answer->filter);
 	str_free(&answer->bcc);
 	str_free(&answer->why.lines);
 	*answer = (struct policy_answer){ 0 };
@@ -229,6 +230,8 @@ void policy_ask_recipient(struct policy *policy, bool delayed,
 		if (policy->stages[stage].count > 0)
 			ask_list(policy, &policy->stages[stage], stage, question, answer);
 	}
+	if (conf_overrides("no_unknown_recipient_checks"))
+		return;
 	if (!is_refused(answer) && param.smtpd_reject_unlisted_sender)
 		ask_one(policy, "smtpd_reject_unlisted_sender", policy_unlisted_sender,
 			POLICY_SENDER, question, answer);

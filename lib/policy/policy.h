@@ -70,8 +70,9 @@ struct policy_answer {
 	struct str reply;   /* "554 5.7.1 <x@y>: Relay access denied", for REJECT and DEFER */
 	struct str prepend; /* header lines to put in front, CRLF each */
 	struct str redirect;
-	struct str bcc;	  /* addresses that get a copy, a line feed after each */
-	struct trail why; /* the elements that were looked at and the one that decided */
+	struct str filter; /* "transport:nexthop" that the message goes to first */
+	struct str bcc;	   /* addresses that get a copy, a line feed after each */
+	struct trail why;  /* the elements that were looked at and the one that decided */
 };
 void policy_answer_free(struct policy_answer *answer);
 

@@ -56,6 +56,10 @@ static int read_envelope(struct queue_file *file)
 		if (r < 0)
 			return r;
 	}
+	if (rest.len > 0)
+		r = record_take_text(&rest, &envelope->filter, IPC_HOST_MAX);
+	if (r < 0)
+		return r;
 	envelope->flags = file->head.flags;
 	envelope->body = file->head.body;
 	envelope->ret = file->head.ret;

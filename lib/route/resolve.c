@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "ipc/ipc.h"
 #include "mail/address.h"
 
 static bool has_operator(struct view local)
@@ -283,4 +284,27 @@ int route_resolve(const struct routes *routes, struct view sender, struct view a
 	trail_add(why, "%.*s goes to %.*s:%.*s", VIEW_ARG(str_view(&route->address)),
 		  VIEW_ARG(str_view(&route->transport)), VIEW_ARG(str_view(&route->nexthop)));
 	return 0;
+}
+
+bool route_filter_is_valid(struct view filter)
+{
+	size_t colon = view_find_byte(filter, ':');
+
+	return colon != VIEW_NOT_FOUND && colon > 0 && colon <= IPC_NAME_MAX &&
+	       filter.len <= IPC_HOST_MAX && !view_has_control(filter) &&
+	       view_find_byte(view_first(filter, colon), ' ') == VIEW_NOT_FOUND;
+}
+
+void route_to_filter(struct view filter, struct view address, struct route *route)
+{
+	struct view local, domain;
+
+	address_split(address, &local, &domain);
+	*route = (struct route){ .address_class = CLASS_DEFAULT };
+	str_set(&route->address, address);
+	str_set(&route->nexthop, *param.default_filter_nexthop != '\0'
+					 ? view_of(param.default_filter_nexthop)
+				 : domain.len > 0 ? domain
+						  : view_of(param.myhostname));
+	set_transport(route, filter);
 }

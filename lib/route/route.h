@@ -52,6 +52,10 @@ void route_free(struct route *route);
 /* Where mail for this recipient (standard form) goes. `sender` for the sender-dependent tables. */
 int route_resolve(const struct routes *routes, struct view sender, struct view address,
 		  struct route *route, struct trail *why);
+/* "transport:" or "transport:nexthop", of lengths that a queue file takes. */
+bool route_filter_is_valid(struct view filter);
+/* The way to a content filter, "transport:nexthop", which all addresses go before any other. */
+void route_to_filter(struct view filter, struct view address, struct route *route);
 /* Class of a domain alone (or of an address literal). Negative errno. */
 int route_class(const struct routes *routes, struct view domain, struct trail *why);
 /* Why mail for an address would reach nobody. */
@@ -77,6 +81,16 @@ int route_recipient_exists(const struct routes *routes, struct view sender, stru
  */
 int route_is_authorized_destination(const struct routes *routes, struct view address,
 				    struct trail *why);
+
+/*
+ * One parameter of tables of addresses that is not for routing (smtp_generic_maps), asked as the
+ * others are. Opened before the chroot.
+ */
+struct address_map;
+struct address_map *address_map_open(const char *parameter, const char *list, struct error *err);
+void address_map_close(struct address_map *map);
+/* 1 with the (first) address that it becomes, in standard form; 0; or a negative errno. */
+int address_map_find(const struct address_map *map, struct view address, struct str *out);
 
 enum canonical_kind {
 	CANONICAL_ENVELOPE_SENDER,

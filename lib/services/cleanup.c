@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "ipc/pack.h"
 #include "services/clients.h"
 
@@ -181,4 +182,10 @@ void submission_abort(struct submission *s)
 			r = ipc_expect(s->ipc, MSG_done, &answer);
 	}
 	submission_finish(s, r == 0);
+}
+
+uint8_t submission_override_flags(void)
+{
+	return (uint8_t)((conf_overrides("no_address_mappings") ? MAIL_FLAG_NO_MAPPING : 0) |
+			 (conf_overrides("no_header_body_checks") ? MAIL_FLAG_NO_CHECKS : 0));
 }

@@ -77,6 +77,12 @@ struct ipc *anvil_watch(struct view user);
  */
 int filter_policy_ask(const struct msg_policy_ask *question, struct str *action);
 
+/*
+ * A connection to a server that the configuration names (smtpd_proxy_filter), which filter makes for
+ * a program that may make none. A descriptor, or a negative errno.
+ */
+int filter_connect(struct view endpoint, msec_t timeout);
+
 /* ---- proxymap ---- */
 
 /*
@@ -195,6 +201,8 @@ struct submission *submission_begin(const char *service, const struct msg_mail *
 void submission_filtered(struct submission *s, int channel);
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify);
 int submission_data(struct submission *s, struct view bytes);
+/* MAIL_FLAG_... that receive_override_options asks for. */
+uint8_t submission_override_flags(void);
 struct submission_verdict {
 	uint32_t code;
 	struct str status, text;

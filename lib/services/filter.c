@@ -34,3 +34,26 @@ int filter_policy_ask(const struct msg_policy_ask *question, struct str *action)
 	ipc_pool_put(pool, ipc, r != -EBADMSG);
 	return r;
 }
+
+int filter_connect(struct view endpoint, msec_t timeout)
+{
+	struct ipc *ipc = ipc_connect("private/filter", clock_after(FILTER_CONNECT_TIME));
+	struct message m;
+	int r;
+
+	if (ipc == NULL)
+		return -errno;
+	ipc_set_timeout(ipc, timeout + FILTER_PATIENCE);
+	r = ipc_send(ipc, endpoint_open, .endpoint = endpoint, .timeout = (uint32_t)timeout);
+	if (r == 0)
+		r = ipc_receive(ipc, &m);
+	if (r == 0 && m.type != MSG_endpoint_opened) {
+		message_close_fd(&m);
+		r = -EBADMSG;
+	} else if (r == 0) {
+		r = m.endpoint_opened.connection >= 0 ? m.endpoint_opened.connection
+						      : -ECONNREFUSED;
+	}
+	ipc_free(ipc);
+	return r;
+}

@@ -36,15 +36,28 @@ static const struct version *find_version(struct view name)
 	return NULL;
 }
 
-/* Postfix's syntax: ">=TLSv1.2", "<=...", "!TLSv1, !TLSv1.1", or a list of those that are wanted. */
-static int set_protocols(SSL_CTX *ctx, const char *text, struct error *err)
+/* What of the versions is allowed. */
+struct versions_allowed {
+	uint64_t without;    /* SSL_OP_NO_... */
+	int lowest, highest; /* 0: no limit */
+};
+
+static uint64_t all_versions(void)
 {
-	struct view rest = view_of(text), word;
-	uint64_t all = 0, wanted = 0, unwanted = 0;
-	int lowest = 0, highest = 0;
+	uint64_t all = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
 		all |= versions[i].without;
+	return all;
+}
+
+/* Postfix's syntax: ">=TLSv1.2", "<=...", "!TLSv1, !TLSv1.1", or a list of those that are wanted. */
+static int read_protocols(const char *text, struct versions_allowed *allowed, struct error *err)
+{
+	struct view rest = view_of(text), word;
+	uint64_t wanted = 0;
+
+	*allowed = (struct versions_allowed){ 0 };
 	while (view_next_word(&rest, " ,:\t\r\n", &word)) {
 		struct view name = word;
 
@@ -58,11 +71,11 @@ static int set_protocols(SSL_CTX *ctx, const char *text, struct error *err)
 			return error_set(err, -EINVAL, "unknown TLS protocol version %.*s",
 					 VIEW_ARG(word));
 		if (view_is(sign, ">="))
-			lowest = version->number;
+			allowed->lowest = version->number;
 		else if (view_is(sign, "<="))
-			highest = version->number;
+			allowed->highest = version->number;
 		else if (view_is(sign, "!"))
-			unwanted |= version->without;
+			allowed->without |= version->without;
 		else if (sign.len == 0)
 			wanted |= version->without;
 		else
@@ -70,10 +83,35 @@ static int set_protocols(SSL_CTX *ctx, const char *text, struct error *err)
 					 VIEW_ARG(word));
 	}
 	if (wanted != 0)
-		unwanted |= all & ~wanted;
-	SSL_CTX_set_options(ctx, unwanted);
-	if (!SSL_CTX_set_min_proto_version(ctx, lowest) ||
-	    !SSL_CTX_set_max_proto_version(ctx, highest))
+		allowed->without |= all_versions() & ~wanted;
+	return 0;
+}
+
+static int set_protocols(SSL_CTX *ctx, const char *text, struct error *err)
+{
+	struct versions_allowed allowed;
+	int r = read_protocols(text, &allowed, err);
+
+	if (r < 0)
+		return r;
+	SSL_CTX_set_options(ctx, allowed.without);
+	if (!SSL_CTX_set_min_proto_version(ctx, allowed.lowest) ||
+	    !SSL_CTX_set_max_proto_version(ctx, allowed.highest))
+		return tls_failed(err, "TLS protocol versions", text);
+	return 0;
+}
+
+int tls_session_protocols(SSL *ssl, const char *text, struct error *err)
+{
+	struct versions_allowed allowed;
+	int r = read_protocols(text, &allowed, err);
+
+	if (r < 0)
+		return r;
+	SSL_clear_options(ssl, all_versions());
+	SSL_set_options(ssl, allowed.without);
+	if (!SSL_set_min_proto_version(ssl, allowed.lowest) ||
+	    !SSL_set_max_proto_version(ssl, allowed.highest))
 		return tls_failed(err, "TLS protocol versions", text);
 	return 0;
 }

@@ -22,6 +22,11 @@ const char *tls_take_reason(void);
 /* -EINVAL with "action what: reason": the failure of an OpenSSL call. */
 int tls_failed(struct error *err, const char *action, const char *what);
 
+/* ---- context.c ---- */
+
+/* For one connection, in the place of the context's. 0, or -EINVAL with a reason. */
+int tls_session_protocols(SSL *ssl, const char *text, struct error *err);
+
 /* ---- tls.c ---- */
 
 /* Of a stream whose handshake is over, or NULL. */

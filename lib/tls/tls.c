@@ -164,6 +164,22 @@ static void set_tlsa(struct tls_session *session, const struct tls_peer_check *c
 	ERR_clear_error();
 }
 
+static int restrict_session(struct stream *io, SSL *ssl, const struct tls_peer_check *check)
+{
+	struct error err = ERROR_NONE;
+
+	if (check->protocols != NULL && tls_session_protocols(ssl, check->protocols, &err) < 0) {
+		stream_set_error(io, "%s", err.text);
+		return -EPROTO;
+	}
+	if (check->cipher_list != NULL && !SSL_set_cipher_list(ssl, check->cipher_list)) {
+		ERR_clear_error();
+		stream_set_error(io, "no such TLS ciphers: %s", check->cipher_list);
+		return -EPROTO;
+	}
+	return 0;
+}
+
 static int handshake_start(struct stream *io, struct tls_context *tls,
 			   const struct tls_peer_check *check)
 {
@@ -195,7 +211,9 @@ static int handshake_start(struct stream *io, struct tls_context *tls,
 		set_servername(ssl, check->servername);
 	if (check != NULL && check->tlsa_count > 0)
 		set_tlsa(session, check);
-	r = shake_hands(io);
+	r = check != NULL ? restrict_session(io, ssl, check) : 0;
+	if (r == 0)
+		r = shake_hands(io);
 	if (r < 0) {
 		/* Neither TLS nor plain any more, even if it was the shut-down that came between. */
 		session->broken = true;

@@ -69,6 +69,8 @@ struct tls_peer_check {
 	 */
 	const struct tls_tlsa *tlsa;
 	size_t tlsa_count; /* 0: no DANE */
+	/* In the place of the context's, or NULL: versions, and OpenSSL's list of ciphers. */
+	const char *protocols, *cipher_list;
 };
 
 /*

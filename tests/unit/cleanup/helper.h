@@ -123,7 +123,7 @@ static inline void test_read_content(struct view id, struct str *content)
 	str_grow(content, size);
 }
 
-/* "address<original " for each recipient. */
+/* "address<original " for each recipient, "|filter" where they go to a content filter first. */
 static inline void test_read_recipients(struct view id, struct str *list)
 {
 	_cleanup_(queue_file_closep) struct queue_file *f = NULL;
@@ -136,6 +136,8 @@ static inline void test_read_recipients(struct view id, struct str *list)
 	str_clear(list);
 	while (queue_file_next_recipient(f, &cursor, &r) > 0)
 		str_printf(list, "%.*s<%.*s ", VIEW_ARG(r.address), VIEW_ARG(r.original));
+	if (queue_file_envelope(f)->filter.len > 0)
+		str_printf(list, "|%.*s", VIEW_ARG(queue_file_envelope(f)->filter));
 }
 
 #endif

@@ -116,13 +116,13 @@ static void test_not_in_force(void **state)
 	assert_string_equal(str_cstr(&report),
 			    "main.cf, line 1: qmqpd_timeout is known but not yet in force\n");
 	/* Of a transport, and what nobody needs. */
-	load("slow_destination_rate_delay = 3s\nslow_destination_concurrency_limit = 3\n"
+	load("slow_delivery_slot_cost = 3\nslow_destination_concurrency_limit = 3\n"
 	     "readme_directory = no\n",
 	     &report);
 	conf_not_in_force(&report, &report, &trifles);
 	assert_string_equal(
 		str_cstr(&report),
-		"main.cf, line 1: slow_destination_rate_delay is known but not yet in force\n");
+		"main.cf, line 1: slow_delivery_slot_cost is known but not yet in force\n");
 	assert_string_equal(str_cstr(&trifles),
 			    "main.cf, line 3: readme_directory is known but not yet in force\n");
 	str_free(&report);

@@ -49,6 +49,7 @@ static const struct {
 	{ MSG_session, U(LOGIN) },
 	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) | U(TABLE) | U(AUTH) | U(MAIL) },
 	{ MSG_policy_ask, U(SMTPD) },
+	{ MSG_endpoint_open, U(SMTPD) },
 	{ MSG_filtered, U(SMTPD) },
 	{ MSG_socket_ask, U(FILTER) | U(TABLE) | U(AUTH) | U(AGENT) },
 	{ MSG_milter_begin, U(SMTPD) | U(MAIL) },

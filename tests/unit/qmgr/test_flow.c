@@ -153,7 +153,7 @@ static void listen_at(const char *service, task_function *serve)
 static void limits(const char *transport, struct schedule_limits *out)
 {
 	(void)transport;
-	*out = (struct schedule_limits){ 100, 5, 20, 50, 1 };
+	*out = (struct schedule_limits){ 100, 5, 20, 50, 1, false, false };
 }
 
 static void run(void *unused)
@@ -842,7 +842,7 @@ static void journal_recovery_test(void **state)
 static void single_limits(const char *transport, struct schedule_limits *out)
 {
 	(void)transport;
-	*out = (struct schedule_limits){ 100, 1, 2, 1, 1 };
+	*out = (struct schedule_limits){ 100, 1, 2, 1, 1, false, false };
 }
 
 /* A hundred extensions of one user are one destination: the next user need not wait for them. */

@@ -19,7 +19,11 @@ static void limits(const char *transport, struct schedule_limits *out)
 
 static struct schedule *start(size_t deliveries, size_t initial, size_t window, size_t recipients)
 {
-	limits_now = (struct schedule_limits){ deliveries, initial, window, recipients, 1 };
+	limits_now = (struct schedule_limits){ .deliveries = deliveries,
+					       .initial = initial,
+					       .window = window,
+					       .recipients = recipients,
+					       .failed_cohort = 1 };
 	return schedule_new(limits);
 }
 
@@ -222,6 +226,44 @@ static void recipients_as_destinations(void **state)
 	schedule_free(s);
 }
 
+/* A pause after each delivery: to that destination, or of the whole transport. */
+static void pauses(void **state)
+{
+	struct schedule *s = start(100, 1, 1, 1000);
+	struct transport *t;
+	struct lot *first, *second;
+	struct batch batch;
+
+	(void)state;
+	limits_now.rests = true;
+	first = add(s, "slow", "a.example", 1500);
+	second = add(s, "slow", "b.example", 1);
+	t = schedule_transport(s, VIEW("slow"));
+	assert_true(schedule_take(t, &batch));
+	assert_ptr_equal(batch.lot, first);
+	schedule_finish(s, first->destination, SCHEDULE_REACHED, 0);
+	assert_true(first->destination->resting);
+	assert_true(schedule_take(t, &batch));
+	assert_ptr_equal(batch.lot, second);
+	assert_false(schedule_take(t, &batch));
+	schedule_rested(first->destination);
+	assert_true(schedule_take(t, &batch));
+	assert_ptr_equal(batch.lot, first);
+	t->limits.rests_all = true;
+	t->limits.rests = false;
+	schedule_finish(s, first->destination, SCHEDULE_REACHED, 0);
+	struct lot *third = add(s, "slow", "c.example", 1);
+
+	assert_false(schedule_take(t, &batch));
+	schedule_transport_rested(t);
+	assert_true(schedule_take(t, &batch));
+	assert_ptr_equal(batch.lot, third);
+	schedule_free(s);
+	free(first);
+	free(second);
+	free(third);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +274,7 @@ int main(void)
 		cmocka_unit_test(success_makes_up_for_failures),
 		cmocka_unit_test(revival_by_hand),
 		cmocka_unit_test(recipients_as_destinations),
+		cmocka_unit_test(pauses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,9 @@ static void take_delivery(struct conversation *c, struct delivery *d)
 	*d = (struct delivery){ .flags = c->flags, .body = c->body };
 	str_append_cstr(&d->queue_id, "4cYzB12345zQbcd");
 	str_append_cstr(&d->sender, "s@us.test");
+	str_append_cstr(&d->client_name, "a+b");
+	str_append_cstr(&d->client_address, "2001:db8::1");
+	str_append_cstr(&d->client_protocol, "ESMTP");
 	d->content.file = memfd_create("content", MFD_CLOEXEC);
 	d->content.size = strlen(content);
 	io_write_all(d->content.file, content, d->content.size);
@@ -149,6 +152,9 @@ static void forget(struct work *w)
 	free(w->recipients);
 	str_free(&d->queue_id);
 	str_free(&d->sender);
+	str_free(&d->client_name);
+	str_free(&d->client_address);
+	str_free(&d->client_protocol);
 	close(d->content.file);
 }
 
@@ -159,6 +165,7 @@ static void talk(void *argument)
 	struct delivery d;
 	struct work w = { .d = &d };
 	struct outcome failure = { 0 };
+	struct tls_policy policy = { .level = c->level };
 	struct host host = { .text = "192.0.2.1", .address.ss_family = AF_INET };
 	int sockets[2];
 
@@ -169,7 +176,10 @@ static void talk(void *argument)
 	destinations_parse(VIEW("one.test"), false, 25, &list, NULL);
 	str_append_cstr(&host.name, "mx.one.test");
 
-	struct session_wish wish = { .sender = VIEW("s@us.test"), .destination = &list.items[0] };
+	struct session_wish wish = { .sender = VIEW("s@us.test"),
+				     .destination = &list.items[0],
+				     .policy = &policy };
+
 	struct session *s = session_start(stream_new(sockets[0]), &host, &wish, &failure);
 
 	if (s != NULL) {
@@ -203,6 +213,10 @@ void conversation_defaults(void)
 		.myhostname = "mx.us.test",
 		.inet_protocols = "all",
 		.queue_directory = "/queue",
+		.smtp_tls_policy_maps = "",
+		.smtp_generic_maps = "",
+		.lmtp_generic_maps = "",
+		.lmtp_tls_policy_maps = "",
 	};
 #define TIMES(p)                                                                                   \
 	param.p##_mail_timeout = param.p##_rcpt_timeout = param.p##_data_init_timeout =            \

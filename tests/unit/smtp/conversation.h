@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/str.h"
+#include "tls_policy.h"
 
 struct conversation {
 	/*
@@ -17,6 +18,7 @@ struct conversation {
 	const char *const *recipients; /* NULL-terminated */
 	const char *content;
 	uint8_t flags, body, notify;
+	enum tls_level level;
 	unsigned uses; /* transactions that the session claims to have had */
 
 	struct str heard;   /* lines that the server got */

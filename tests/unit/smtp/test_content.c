@@ -29,6 +29,8 @@ static int file_of(struct view content)
 struct job {
 	struct view content;
 	bool in_memory, to_7bit;
+	converter_edit *edit;
+	converter_edit_line *edit_line;
 	struct str wire;
 	int sockets[2];
 	int result;
@@ -60,8 +62,11 @@ static void send_it(void *argument)
 	task_spawn("receive", receive, job);
 	io = stream_new(job->sockets[0]);
 	stream_set_timeout(io, 5000);
-	job->result =
-		content_send(io, &content, &(struct content_options){ line_limit, job->to_7bit });
+	job->result = content_send(io, &content,
+				   &(struct content_options){ .line_limit = line_limit,
+							      .to_7bit = job->to_7bit,
+							      .edit = job->edit,
+							      .edit_line = job->edit_line });
 	stream_close(io);
 	close(content.file);
 }
@@ -287,12 +292,72 @@ static void test_7bit(void **state)
 	(void)state;
 }
 
+static int edit_subject(void *argument, enum converter_place place, struct view whole,
+			struct str *out)
+{
+	(void)argument;
+	if (place != FIELD_PRIMARY)
+		return 0;
+	if (view_starts(whole, VIEW("X-Stop:")))
+		return -EAGAIN;
+	if (!view_starts(whole, VIEW("Subject:")))
+		return 0;
+	str_set(out, VIEW("Subject: other\r\n"));
+	return 1;
+}
+
+/* Fields of the message's own header may be changed, those of what it contains not. */
+static void test_edited(void **state)
+{
+	struct job job = { .edit = edit_subject,
+			   .content = VIEW(
+				   "A: b\r\nSubject: one\r\n two\r\n" TE "8bit\r\nContent-Type: "
+				   "message/rfc822\r\n\r\nSubject: inner\r\n\r\n\303\274\r\n") };
+
+	task_run(send_it, &job);
+	assert_int_equal(job.result, 0);
+	assert_string_equal(str_cstr(&job.wire),
+			    "A: b\r\nSubject: other\r\n" TE "8bit\r\nContent-Type: "
+			    "message/rfc822\r\n\r\nSubject: inner\r\n\r\n\303\274\r\n.\r\n");
+	str_clear(&job.wire);
+	job.content = VIEW("X-Stop: x\r\n\r\n");
+	task_run(send_it, &job);
+	assert_int_equal(job.result, -EIO);
+	str_free(&job.wire);
+	(void)state;
+}
+
+static int edit_any_line(void *argument, struct view line, struct str *out)
+{
+	(void)argument;
+	if (view_is(line, "gone"))
+		return 1;
+	if (!view_is(line, "one"))
+		return 0;
+	str_set(out, VIEW(".two\r\nthree\r\n"));
+	return 1;
+}
+
+static void test_edited_lines(void **state)
+{
+	struct job job = { .edit_line = edit_any_line,
+			   .content = VIEW("one\r\n: x\r\n\r\none\r\ngone\r\nfour\r\none") };
+
+	task_run(send_it, &job);
+	assert_int_equal(job.result, 0);
+	assert_string_equal(str_cstr(&job.wire), "one\r\n: x\r\n\r\n..two\r\nthree\r\nfour\r\n"
+						 "..two\r\nthree\r\n.\r\n");
+	str_free(&job.wire);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_lines),   cmocka_unit_test(test_small),
 		cmocka_unit_test(test_no_smuggling), cmocka_unit_test(test_block_borders),
-		cmocka_unit_test(test_7bit),	     cmocka_unit_test(test_short_file),
+		cmocka_unit_test(test_7bit),	     cmocka_unit_test(test_edited),
+		cmocka_unit_test(test_edited_lines), cmocka_unit_test(test_short_file),
 		cmocka_unit_test(test_8bit_header),
 	};
 

@@ -6,9 +6,13 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "checks.h"
 #include "conf/conf.h"
 #include "conversation.h"
+#include "generic.h"
 #include "ipc/ipc.h"
+#include "reply.h"
+#include "settings.h"
 
 #define SAID	 "host mx.one.test[192.0.2.1] said: "
 #define HELLO	 "220 mx|<EHLO mx.us.test|250-mx.one.test|"
@@ -78,6 +82,77 @@ static void test_conversion(void **state)
 	assert_non_null(strstr(str_cstr(&c.heard),
 			       "DATA|Content-Transfer-Encoding: quoted-printable||=C3=BC|.|"));
 	assert_null(strstr(str_cstr(&c.heard), "BODY="));
+	conversation_free(&c);
+	(void)state;
+}
+
+/* What a content filter is told of the client; one that refuses gets no mail. */
+static void test_xforward(void **state)
+{
+	struct conversation told = {
+		.recipients = one,
+		.script =
+			HELLO "250 XFORWARD NAME ADDR PROTO HELO SOURCE|<XFORWARD|250 ok|<XFORWARD|"
+			      "250 ok|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|250 done|<QUIT",
+	};
+	struct conversation refused = {
+		.recipients = one,
+		.script = HELLO "250 XFORWARD NAME ADDR|<XFORWARD|550 5.7.0 no|",
+	};
+	struct conversation plain = {
+		.recipients = one,
+		.script = HELLO "250 X|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|250 done|<QUIT",
+	};
+
+	conversation_defaults();
+	param.smtp_send_xforward_command = true;
+	param.smtp_xforward_timeout = 8000;
+	converse(&told);
+	assert_string_equal(str_cstr(&told.results), "a@one.test sent 2.0.0 250 done|");
+	assert_non_null(strstr(str_cstr(&told.heard),
+			       "|XFORWARD NAME=a+2Bb ADDR=IPV6:2001:db8::1|XFORWARD PROTO=ESMTP "
+			       "SOURCE=REMOTE|MAIL FROM:"));
+	converse(&refused);
+	assert_string_equal(str_cstr(&refused.results),
+			    "a@one.test failed 5.7.0 " SAID "550 5.7.0 no (in reply to XFORWARD "
+			    "command)|");
+	converse(&plain);
+	assert_string_equal(str_cstr(&plain.results), "a@one.test sent 2.0.0 250 done|");
+	conversation_free(&told);
+	conversation_free(&refused);
+	conversation_free(&plain);
+	(void)state;
+}
+
+/* Own addresses become those of the world, in envelope and header. */
+static void test_generic(void **state)
+{
+	struct conversation c = {
+		.recipients = two,
+		.content =
+			"From: Me <s@us.test>\r\nTo: b@one.test, x@else.test\r\n\r\ns@us.test\r\n",
+		.script = HELLO "250 X|<MAIL|250 ok|<RCPT|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|250 "
+				"done|<QUIT",
+	};
+	struct error err = ERROR_NONE;
+
+	conversation_defaults();
+	param.smtp_generic_maps = "inline:{ s@us.test=public@world.test, @one.test=@far.test }";
+	param.mydestination = param.proxy_interfaces = param.propagate_unmatched_extensions = "";
+	param.inet_interfaces = "127.0.0.1";
+	param.myorigin = "us.test";
+	param.recipient_delimiter = "";
+	param.virtual_alias_expansion_limit = 10;
+	settings_choose(false);
+	assert_int_equal(generic_prepare(&err), 0);
+	converse(&c);
+	assert_string_equal(str_cstr(&c.results), "a@one.test sent 2.0.0 250 done|b@one.test sent "
+						  "2.0.0 250 done|");
+	assert_string_equal(
+		str_cstr(&c.heard),
+		"EHLO mx.us.test|MAIL FROM:<public@world.test>|RCPT TO:<a@far.test>|"
+		"RCPT TO:<b@far.test>|DATA|From: Me <public@world.test>|To: b@far.test, "
+		"x@else.test||s@us.test|.|QUIT|");
 	conversation_free(&c);
 	(void)state;
 }
@@ -339,6 +414,7 @@ static void test_starttls_injection(void **state)
 {
 	struct conversation c = {
 		.recipients = one,
+		.level = TLS_MAY,
 		.raw = VIEW("220 mx\r\n250-mx\r\n250 STARTTLS\r\n220 go\r\n250 injected\r\n"),
 	};
 
@@ -348,7 +424,8 @@ static void test_starttls_injection(void **state)
 		param.smtp_tls_key_file = param.smtp_tls_chain_files = "";
 	param.smtp_tls_eccert_file = param.smtp_tls_eckey_file = "";
 	param.smtp_tls_protocols = ">=TLSv1.2";
-	param.smtp_tls_ciphers = "high";
+	param.smtp_tls_ciphers = param.smtp_tls_mandatory_ciphers = "high";
+	param.smtp_tls_mandatory_exclude_ciphers = "";
 	param.tls_high_cipherlist = "HIGH";
 	param.tls_eecdh_auto_curves = "X25519";
 	param.smtp_tls_exclude_ciphers = param.tls_ssl_options = "";
@@ -363,12 +440,45 @@ static void test_starttls_injection(void **state)
 	(void)state;
 }
 
+/* Tables about what leaves, and about what servers say. */
+static void test_checks(void **state)
+{
+	struct conversation c = {
+		.recipients = one,
+		.content = "Subject: secret\r\nReceived: from inside\r\nX-Keep: 1\r\nContent-Type: "
+			   "text/plain\r\n\r\nline one\r\nbye\r\n",
+		.script = HELLO
+		"250 X|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|450 4.2.0 taken|<QUIT",
+	};
+	struct error err = ERROR_NONE;
+
+	conversation_defaults();
+	param.smtp_header_checks = "regexp:{ {/^Subject: s(.*)/ REPLACE Subject: S$1} "
+				   "{/^Received:/ IGNORE} {/^X-Keep:/ PREPEND X-New: 2} "
+				   "{/^X-Keep:/ REJECT} {/^Content-/ IGNORE} }";
+	param.smtp_mime_header_checks = "regexp:{ {/^Content-Type: (.*)/ REPLACE Content-Type: $1; "
+					"x=y} }";
+	param.smtp_nested_header_checks = "";
+	param.smtp_body_checks = "regexp:{ {/one/ REPLACE line two} }";
+	settings_choose(false);
+	assert_int_equal(checks_prepare(&err), 0);
+	assert_int_equal(reply_filter_prepare("regexp:{ {/^450 (.*taken)/ 250 $1} }", &err), 0);
+	converse(&c);
+	assert_string_equal(str_cstr(&c.results), "a@one.test sent 2.0.0 250 4.2.0 taken|");
+	assert_non_null(strstr(str_cstr(&c.heard),
+			       "DATA|Subject: Secret|X-New: 2|X-Keep: 1|Content-Type: text/plain; "
+			       "x=y||line two|bye|.|"));
+	conversation_free(&c);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_conversion),
+		cmocka_unit_test(test_xforward),
 		cmocka_unit_test(test_nobody_is_accepted),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_loss_after_the_dot),
@@ -379,6 +489,8 @@ int main(void)
 		cmocka_unit_test(test_hostile_replies),
 		cmocka_unit_test(test_endless_replies),
 		cmocka_unit_test(test_starttls_injection),
+		cmocka_unit_test(test_checks),
+		cmocka_unit_test(test_generic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

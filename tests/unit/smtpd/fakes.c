@@ -38,6 +38,14 @@ struct submission *submission_begin(const char *service, const struct msg_mail *
 	str_clear(&fakes.last.content);
 	fakes.last.for_stranger = false;
 	fakes.last.flags = mail->flags;
+	str_set(&fakes.last.filter, mail->filter);
+	str_clear(&fakes.last.client);
+	str_printf(&fakes.last.client, "%.*s[%.*s]", VIEW_ARG(mail->client_name),
+		   VIEW_ARG(mail->client_address));
+	str_clear(&fakes.last.origin);
+	str_printf(&fakes.last.origin, "%.*s[%.*s] %.*s %.*s", VIEW_ARG(mail->origin_name),
+		   VIEW_ARG(mail->origin_address), VIEW_ARG(mail->origin_helo),
+		   VIEW_ARG(mail->origin_protocol));
 	return s;
 }
 
@@ -45,6 +53,11 @@ void submission_filtered(struct submission *s, int channel)
 {
 	(void)s;
 	(void)channel;
+}
+
+uint8_t submission_override_flags(void)
+{
+	return 0;
 }
 
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify)
@@ -245,6 +258,9 @@ void fakes_forget(void)
 	str_free(&fakes.last.content);
 	str_free(&fakes.last.login);
 	str_free(&fakes.last.protocol);
+	str_free(&fakes.last.filter);
+	str_free(&fakes.last.client);
+	str_free(&fakes.last.origin);
 	fakes = (struct fakes){ 0 };
 }
 

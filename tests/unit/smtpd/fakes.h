@@ -10,6 +10,7 @@
 
 struct fake_message {
 	struct str sender, recipients, content, login, protocol; /* recipients: "a@b c@d " */
+	struct str filter, client, origin; /* "name[address]", and its helo and protocol */
 	uint8_t flags;
 	bool for_stranger; /* an address at other.test, which is not ours, is among them */
 };

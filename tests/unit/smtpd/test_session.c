@@ -581,6 +581,113 @@ static void access_actions(void **state)
 	fakes_close();
 }
 
+/* A client that says it in its own way. */
+static void command_filter(void **state)
+{
+	(void)state;
+	fakes_open("smtpd_command_filter = regexp:{ {/^HALLO (.*)$$/ EHLO $$1} {/^(MAIL "
+		   "FROM:<[^>]*>).*/ $$1} }");
+	expect(PIECES("HALLO x\r\n", "MAIL FROM:<a@b.test> FOO=bar\r\n", TO),
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n");
+	fakes_close();
+}
+
+#define MESSAGE	   FROM, TO, "DATA\r\n", "x\r\n.\r\n"
+#define TAKEN(id)  "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY "250 2.0.0 Ok: queued as " id "\n"
+#define FORWARDING "250-CHUNKING\n250 XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\n"
+
+/* What a filter says of the client that it had: for one transaction, and only from whom it may come. */
+static void xforward(void **state)
+{
+	_cleanup_(str_free) struct str expected = STR_EMPTY;
+
+	(void)state;
+	fakes_open("smtpd_authorized_xforward_hosts = 192.0.2.0/24");
+	str_append_cstr(&expected, GREETING EHLO_REPLY);
+	str_truncate(&expected, expected.len - strlen("250 CHUNKING\n"));
+	str_append_cstr(&expected, FORWARDING "250 2.0.0 Ok\n250 2.0.0 Ok\n" TAKEN("ID1")
+					   TAKEN("ID2") "501 5.5.4 Bad "
+							"XFORWARD attribute\n501 5.5.4 Bad "
+							"XFORWARD attribute\n501 5.5.4 Bad "
+							"XFORWARD attribute\n250 2.1.0 Ok\n503 "
+							"5.5.1 Error: MAIL transaction in "
+							"progress\n");
+	expect(PIECES(EHLO, "XFORWARD NAME=far.test ADDR=IPV6:2001:db8::1 IDENT=4zA\r\n",
+		      "XFORWARD PROTO=ESMTP HELO=a+2Bb SOURCE=REMOTE\r\n", MESSAGE, MESSAGE,
+		      "XFORWARD ADDR=nonsense\r\n", "XFORWARD NAME\r\n", "XFORWARD LOGIN=alice\r\n",
+		      FROM, "XFORWARD NAME=x.test\r\n"),
+	       str_cstr(&expected));
+	assert_string_equal(str_cstr(&fakes.last.origin), "[]  ");
+	fakes_close();
+	fakes_open("smtpd_authorized_xforward_hosts = client.test");
+	expect(PIECES(EHLO, "XFORWARD NAME=far.test ADDR=203.0.113.9 HELO=a+2Bb PROTO=SMTP\r\n",
+		      MESSAGE),
+	       (str_clear(&expected), str_append_cstr(&expected, GREETING EHLO_REPLY),
+		str_truncate(&expected, expected.len - strlen("250 CHUNKING\n")),
+		str_append_cstr(&expected, FORWARDING "250 2.0.0 Ok\n" TAKEN("ID1")),
+		str_cstr(&expected)));
+	assert_string_equal(str_cstr(&fakes.last.origin), "far.test[203.0.113.9] a+b SMTP");
+	assert_string_equal(str_cstr(&fakes.last.client), "client.test[192.0.2.1]");
+	fakes_close();
+	fakes_open("");
+	expect(PIECES(EHLO, "XFORWARD NAME=far.test\r\n", "XCLIENT NAME=far.test\r\n"),
+	       GREETING EHLO_REPLY "550 5.7.0 Error: insufficient authorization\n"
+				   "550 5.7.0 Error: insufficient authorization\n");
+	fakes_close();
+}
+
+/* The other client's session, with what it may: it begins with the banner. */
+static void xclient(void **state)
+{
+	(void)state;
+	fakes_open("smtpd_authorized_xclient_hosts = 192.0.2.1\nsmtpd_delay_reject = no\n"
+		   "smtpd_client_restrictions = check_client_access inline:{ bad.test=REJECT }\n"
+		   "smtpd_discard_ehlo_keywords = xclient");
+	expect(PIECES(EHLO, "XCLIENT NAME=ours.test ADDR=192.0.2.200\r\n", "HELO x\r\n", FROM,
+		      "RCPT TO:<x@other.test>\r\n", "DATA\r\n", "x\r\n.\r\n"),
+	       GREETING EHLO_REPLY GREETING "250 mx.test\n250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+					    "250 2.0.0 Ok: queued as ID1\n");
+	assert_string_equal(str_cstr(&fakes.last.client), "ours.test[192.0.2.200]");
+	expect(PIECES(EHLO, "XCLIENT LOGIN=alice HELO=h.test PROTO=ESMTP\r\n", EHLO, MESSAGE),
+	       GREETING EHLO_REPLY GREETING EHLO_REPLY TAKEN("ID2"));
+	assert_string_equal(str_cstr(&fakes.last.login), "alice");
+	expect(PIECES(EHLO, "XCLIENT NAME=bad.test\r\n", FROM),
+	       GREETING EHLO_REPLY "554 5.7.1 <bad.test[192.0.2.1]>: Client host rejected: Access "
+				   "denied\n503 5.7.0 Error: access denied for "
+				   "bad.test[192.0.2.1]\n");
+	fakes_close();
+}
+
+/* Where mail goes first: of the service, of an access map; what is redirected goes nowhere before. */
+static void content_filters(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "content_filter = scan:[127.0.0.1]:10024", "scan:[127.0.0.1]:10024" },
+		{ "content_filter = scan:a\nsmtpd_sender_restrictions = inline:{ { b.test = FILTER "
+		  "other:x } }",
+		  "other:x" },
+		{ "content_filter = scan:a\nsmtpd_sender_restrictions = inline:{ { b.test = "
+		  "REDIRECT c@d.test } }",
+		  "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		fakes_open(rows[i][0]);
+		expect(PIECES(EHLO, MESSAGE), GREETING EHLO_REPLY TAKEN("ID1"));
+		assert_string_equal(str_cstr(&fakes.last.filter), rows[i][1]);
+		fakes_close();
+	}
+	fakes_open("smtpd_sender_restrictions = inline:{ { b.test = FILTER nonsense } }");
+	expect(PIECES(EHLO, FROM, TO),
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n451 4.3.5 Server configuration error\n");
+	fakes_close();
+	fakes_open("receive_override_options = no_unknown_recipient_checks");
+	expect(PIECES(EHLO, FROM, "RCPT TO:<nobody@local.test>\r\n"),
+	       GREETING EHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n");
+	fakes_close();
+}
+
 #define REFUSED                                                                                    \
 	"550 5.1.1 <x@local.test>: Recipient address rejected: User unknown in local "             \
 	"recipient table"
@@ -642,6 +749,10 @@ int main(void)
 		cmocka_unit_test(authentication),
 		cmocka_unit_test(access_actions),
 		cmocka_unit_test(footers),
+		cmocka_unit_test(command_filter),
+		cmocka_unit_test(xforward),
+		cmocka_unit_test(xclient),
+		cmocka_unit_test(content_filters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,16 @@
+/* smtp_generic_maps: other addresses for mail that leaves. */
+#ifndef SMTP_GENERIC_H
+#define SMTP_GENERIC_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+/* Opens the tables, before the chroot. */
+int generic_prepare(struct error *err);
+bool generic_is_in_force(void);
+/* The address in *out, mapped (1) or as it is (0); a negative errno: a table cannot answer now. */
+int generic_address(struct view address, struct str *out);
+/* The same for all addresses of a whole header field: *out is set only if one was mapped. */
+int generic_field(struct view whole, struct str *out);
+
+#endif

@@ -1,0 +1,203 @@
+"""Filters that mail passes on its way: content_filter and FILTER, and back by a service of its own."""
+import os
+import smtplib
+import socket
+import socketserver
+import threading
+import unittest
+
+from posta import Instance, message
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Scanner(socketserver.ThreadingTCPServer):
+    """A content filter by SMTP: notes what came, puts a field in front and gives it back to `back`."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, back):
+        super().__init__(("127.0.0.1", 0), Conversation)
+        self.back = back
+        self.port = self.server_address[1]
+        self.seen = []
+        self.extensions = b"250-8BITMIME\r\n250 XFORWARD NAME ADDR PROTO HELO SOURCE\r\n"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Conversation(socketserver.StreamRequestHandler):
+    def say(self, text):
+        self.wfile.write(text.encode() + b"\r\n")
+
+    def handle(self):
+        sender, recipients, forwarded = None, [], []
+        self.say("220 scanner.test ESMTP")
+        while line := self.rfile.readline():
+            verb = line.split(b" ")[0].strip().upper()
+            if verb == b"EHLO":
+                self.wfile.write(b"250-scanner.test\r\n" + self.server.extensions)
+                continue
+            if verb == b"XFORWARD":
+                forwarded.append(line.decode().strip())
+            elif verb == b"MAIL":
+                sender = line.decode().split("<")[1].split(">")[0]
+                recipients = []
+            elif verb == b"RCPT":
+                recipients.append(line.decode().split("<")[1].split(">")[0])
+            elif verb == b"DATA":
+                self.say("354 go")
+                self.say(self.take(sender, recipients, forwarded))
+                forwarded = []
+                continue
+            elif verb == b"QUIT":
+                self.say("221 bye")
+                return
+            self.say("250 2.0.0 Ok")
+
+    def take(self, sender, recipients, forwarded):
+        content = b""
+        while (line := self.rfile.readline()) != b".\r\n":
+            content += line[1:] if line.startswith(b".") else line
+        if b"Subject: virus" in content:
+            return "554 5.7.1 a virus"
+        self.server.seen.append((sender, recipients, forwarded, content))
+        with smtplib.SMTP("127.0.0.1", self.server.back, local_hostname="scanner.test") as client:
+            client.ehlo()
+            for line in forwarded:
+                client.docmd(line)
+            client.sendmail(sender, recipients, b"X-Scanned: yes\r\n" + content)
+        return "250 2.0.0 Ok: scanned"
+
+
+class ContentFilter(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.back = free_port()
+        cls.scanner = Scanner(cls.back)
+        cls.suite = Instance(start=False, main={
+            "content_filter": f"scan:[127.0.0.1]:{cls.scanner.port}",
+            "virtual_alias_maps": "inline:{ { both@example.test = alice@example.test, bob@example.test } }",
+            "receive_override_options": "no_address_mappings",
+            "smtpd_sender_restrictions": "check_sender_access inline:{ "
+                                         f"{{ past@outside.test = FILTER scan:[127.0.0.1]:{free_port()} }} }}",
+            "minimal_backoff_time": "1s",
+        })
+        with open(os.path.join(cls.suite.conf, "master.cf"), "a", encoding="ascii") as file:
+            file.write("scan unix - - n - 2 smtp\n  -o smtp_send_xforward_command=yes\n"
+                       f"127.0.0.1:{cls.back} inet n - n - 1 smtpd\n"
+                       "  -o content_filter=\n"
+                       "  -o receive_override_options=no_unknown_recipient_checks\n"
+                       "  -o smtpd_authorized_xforward_hosts=127.0.0.0/8\n")
+        cls.suite.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.suite.close()
+        cls.scanner.shutdown()
+        cls.scanner.server_close()
+
+    def test_there_and_back(self):
+        """One message, before aliases are expanded; what comes back goes to everybody, once."""
+        self.suite.inject("x@outside.test", ["both@example.test"], message(subject="scanned"))
+        for name in ("alice", "bob"):
+            (mail,) = self.suite.wait_mail(name, text="scanned")
+            self.assertIn(b"X-Scanned: yes", mail)
+        seen = [entry for entry in self.scanner.seen if b"scanned" in entry[3]]
+        self.assertEqual([(sender, recipients) for sender, recipients, _, _ in seen],
+                         [("x@outside.test", ["both@example.test"])])
+        ((_, _, forwarded, _),) = seen
+        self.assertEqual(forwarded, ["XFORWARD NAME=localhost ADDR=127.0.0.1",
+                                     "XFORWARD PROTO=ESMTP HELO=client.test SOURCE=REMOTE"])
+
+    def test_who_it_was_from_is_in_the_log(self):
+        self.suite.inject("x@outside.test", ["bob@example.test"], message(subject="logged"))
+        self.suite.wait_mail("bob", text="logged")
+        self.suite.wait_log(r": client=localhost\[127\.0\.0\.1\], orig_client=localhost\[127\.0\.0\.1\]$")
+
+    def test_local_submission_is_filtered_too(self):
+        self.suite.posta("send", "-f", "alice@example.test", "bob@example.test", stdin="Subject: by hand\n\nx\n")
+        (mail,) = self.suite.wait_mail("bob", text="by hand")
+        self.assertIn(b"X-Scanned: yes", mail)
+
+    def test_a_filter_of_an_access_map_that_is_not_there(self):
+        """FILTER counts more than content_filter; the message waits, and never goes past it."""
+        self.suite.inject("past@outside.test", ["bob@example.test"], message(subject="waits"))
+        self.suite.wait_log(r"to=<bob@example.test>, relay=none.*Connection refused")
+        self.assertFalse([entry for entry in self.scanner.seen if b"waits" in entry[3]])
+        (entry,) = self.suite.queue()
+        self.suite.posta("queue", "delete", entry["queue_id"])
+
+    def test_what_comes_back_is_not_filtered_again(self):
+        with smtplib.SMTP("127.0.0.1", self.back) as client:
+            client.sendmail("x@outside.test", ["bob@example.test"], message(subject="direct"))
+        self.suite.wait_mail("bob", text="direct")
+        self.assertFalse([entry for entry in self.scanner.seen if b"direct" in entry[3]])
+
+
+class ProxyFilter(unittest.TestCase):
+    """smtpd_proxy_filter: judged before it is taken, and what the filter says the client hears."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.back, cls.front, cls.dead = free_port(), free_port(), free_port()
+        cls.scanner = Scanner(cls.back)
+        cls.suite = Instance(start=False, main={"message_size_limit": "3000000"})
+        with open(os.path.join(cls.suite.conf, "master.cf"), "a", encoding="ascii") as file:
+            file.write(f"127.0.0.1:{cls.front} inet n - n - 1 smtpd\n"
+                       f"  -o smtpd_proxy_filter=127.0.0.1:{cls.scanner.port}\n"
+                       f"127.0.0.1:{cls.dead} inet n - n - 1 smtpd\n"
+                       f"  -o smtpd_proxy_filter=inet:127.0.0.1:{free_port()}\n"
+                       f"127.0.0.1:{cls.back} inet n - n - 1 smtpd\n"
+                       "  -o smtpd_authorized_xforward_hosts=127.0.0.0/8\n")
+        cls.suite.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.suite.close()
+        cls.scanner.shutdown()
+        cls.scanner.server_close()
+
+    def client(self, port):
+        return smtplib.SMTP("127.0.0.1", port, local_hostname="client.test", timeout=30)
+
+    def test_there_and_back(self):
+        with self.client(self.front) as client:
+            client.sendmail("x@outside.test", ["alice@example.test", "bob@example.test"],
+                            message(subject="proxied", body="..\r\n.x\r\n"))
+        for name in ("alice", "bob"):
+            (mail,) = self.suite.wait_mail(name, text="proxied")
+            self.assertIn(b"X-Scanned: yes", mail)
+            self.assertIn(b"\r\n\r\n..\r\n.x\r\n", mail)
+        ((sender, recipients, forwarded, content),) = [e for e in self.scanner.seen if b"proxied" in e[3]]
+        self.assertEqual((sender, recipients), ("x@outside.test", ["alice@example.test", "bob@example.test"]))
+        self.assertEqual(forwarded, ["XFORWARD NAME=localhost ADDR=127.0.0.1 PROTO=ESMTP HELO=client.test"])
+        self.assertTrue(content.startswith(b"Received: from client.test (localhost [127.0.0.1])\r\n"))
+        self.suite.wait_log(r"NOQUEUE: proxy-accept: END-OF-MESSAGE from localhost.*: 250 2.0.0 Ok: scanned;")
+
+    def test_a_large_message(self):
+        body = ("x" * 70 + "\r\n") * 20000
+        with self.client(self.front) as client:
+            client.sendmail("x@outside.test", ["bob@example.test"], message(subject="large", body=body))
+        (mail,) = self.suite.wait_mail("bob", text="large")
+        self.assertTrue(mail.endswith(body.encode()))
+
+    def test_what_the_filter_refuses_is_refused(self):
+        with self.client(self.front) as client, self.assertRaises(smtplib.SMTPDataError) as caught:
+            client.sendmail("x@outside.test", ["bob@example.test"], message(subject="virus"))
+        self.assertEqual((caught.exception.smtp_code, caught.exception.smtp_error), (554, b"5.7.1 a virus"))
+        self.assertFalse(self.suite.queue())
+
+    def test_no_filter_no_mail(self):
+        with self.client(self.dead) as client, self.assertRaises(smtplib.SMTPDataError) as caught:
+            client.sendmail("x@outside.test", ["bob@example.test"], message(subject="past"))
+        self.assertEqual(caught.exception.smtp_code, 451)
+        self.assertFalse(self.suite.queue())
+
+
+if __name__ == "__main__":
+    unittest.main()
