@@ -1,7 +1,9 @@
 """Mail that is signed by one instance and verified by another, and what forgers try."""
 import base64
+import json
 import os
 import re
+import signal
 import smtplib
 import subprocess
 import unittest
@@ -153,6 +155,44 @@ class Signed(unittest.TestCase):
         (mail,) = self.two.wait_mail("bob", text="foreign-author")
         self.assertIn("dkim=none", results_of(mail)[0][0])
         self.assertIn("dmarc=none", results_of(mail)[0][0])
+
+    # ---- faults ----
+
+    def test_nothing_leaves_unsigned_while_keys_dies(self):
+        """What is accepted while the program with the keys is killed again and again is signed."""
+        accepted, killed = [], 0
+        for number in range(12):
+            if number % 4 == 1:
+                for item in [json.loads(line) for line in self.one.posta("status", "--json").text.splitlines() if line.startswith("{")]:
+                    if item["program"] == "keys":
+                        os.kill(item["pid"], signal.SIGKILL)
+                        killed += 1
+            subject = f"survivor-{number}-"
+            try:
+                with smtplib.SMTP(self.one.address, self.one.port(25), local_hostname="client.test", timeout=60,
+                                  source_address=(self.one.address, 0)) as client:
+                    client.sendmail("alice@one.test", ["bob@two.test"], message("alice@one.test", "bob@two.test", subject))
+                accepted.append(subject)
+            except smtplib.SMTPDataError as refusal:
+                self.assertEqual(refusal.smtp_code, 451)
+        self.assertTrue(accepted)
+        self.assertTrue(killed)
+        for mail in self.two.wait_mail("bob", len(accepted), "survivor-", seconds=60):
+            self.assertEqual(results_of(mail)[0][0].count("dkim=pass"), 2, mail)
+
+    def test_hostile_names(self):
+        """Answers that are far too large, aliases that go round in circles."""
+        self.dns.zones.update({
+            "large.test": {"TXT": [["v=spf1 " + "x" * 240] + ["y" * 255] * 200]},
+            "_dmarc.large.test": {"TXT": [["v=DMARC1; p=reject; "] + ["z" * 255] * 200]},
+            "circle.test": {"CNAME": ["round.test"]}, "round.test": {"CNAME": ["circle.test"]},
+            "_dmarc.circle.test": {"CNAME": ["_dmarc.round.test"]}, "_dmarc.round.test": {"CNAME": ["_dmarc.circle.test"]},
+            "thousand.test": {"TXT": [["v=spf1 "] + ["a"] * 1000]},
+        })
+        for domain in ("large.test", "circle.test", "thousand.test"):
+            self.stranger(self.two, f"x@{domain}", "bob@two.test", message(f"x@{domain}", "bob@two.test", f"hostile-{domain}"))
+            (mail,) = self.two.wait_mail("bob", text=f"hostile-{domain}", seconds=60)
+            self.assertRegex(results_of(mail)[0][0], "spf=(temperror|permerror|none)")
 
     # ---- said beforehand ----
 
