@@ -86,7 +86,7 @@ static int complete_header(struct stage *stage, struct header_block *block)
 {
 	struct intake *in = stage->in;
 
-	if (intake_is_ours(in) || param.always_add_missing_headers)
+	if (intake_rewrites_header(in) || param.always_add_missing_headers)
 		add_missing(in, block);
 	log_message_id(in, block);
 	return 0;

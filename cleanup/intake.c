@@ -81,6 +81,11 @@ bool intake_is_ours(const struct intake *in)
 	return !(in->flags & MAIL_FLAG_REMOTE) || in->login.len > 0;
 }
 
+bool intake_rewrites_header(const struct intake *in)
+{
+	return !(in->flags & MAIL_FLAG_REMOTE);
+}
+
 int intake_discard(struct intake *in)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;

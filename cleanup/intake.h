@@ -98,8 +98,10 @@ int intake_fail_temporarily(struct intake *in, const char *what, int r);
 int intake_discard(struct intake *in);
 /* For the queue file. */
 struct queue_envelope intake_envelope(const struct intake *in);
-/* Fields are completed and rewritten: mail of our own users, not of strangers. */
+/* Mail of our own users, not of strangers. */
 bool intake_is_ours(const struct intake *in);
+/* Its header is completed and its addresses are rewritten (local_header_rewrite_clients). */
+bool intake_rewrites_header(const struct intake *in);
 
 /* session.c */
 void cleanup_serve(struct ipc *ipc);

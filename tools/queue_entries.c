@@ -4,13 +4,17 @@
  */
 #include "tools/queue_entries.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "queue/maildrop.h"
 #include "tools/instance.h"
 #include "tools/queue_failure.h"
 #include "tools/tool.h"
@@ -31,6 +35,8 @@ const char *queue_entry_state_name(const struct queue_entry *e)
 {
 	static const char *const names[] = { "incoming", "active", "deferred", "hold" };
 
+	if (e->in_maildrop)
+		return "maildrop";
 	return names[e->state <= QUEUE_STATE_HOLD ? e->state : QUEUE_STATE_DEFERRED];
 }
 
@@ -52,6 +58,7 @@ static void entry_begin(struct entry_reader *reader, const struct msg_queue_item
 
 	entry_end(reader);
 	reader->has_entry = true;
+	e->in_maildrop = false;
 	queue_id_copy(e->id, item->queue_id);
 	e->state = item->state;
 	e->expired = item->expired;
@@ -236,7 +243,69 @@ int queue_entry_open(const char *id, struct queue **queue, struct queue_file **f
 	return r;
 }
 
-/* ---- both ---- */
+/* ---- from the maildrop ---- */
+
+/* Anybody may have put anything there: what is no message is passed over, as cleanup does. */
+static void entry_from_maildrop(struct entry_reader *reader, FILE *file, const char *name,
+				const struct stat *st)
+{
+	_cleanup_(maildrop_head_free) struct maildrop_head head = { 0 };
+	_cleanup_free_ char *line = mem_new_bytes(MAILDROP_LINE_MAX);
+	enum maildrop_line kind = MAILDROP_MAIL;
+	struct view rcpt;
+
+	while (kind < MAILDROP_CONTENT && fgets(line, MAILDROP_LINE_MAX, file) != NULL) {
+		struct view text = view_of(line);
+		bool first = !head.has_rcpt;
+
+		kind = view_ends(text, VIEW("\n"))
+			       ? maildrop_head_take(&head, view_first(text, text.len - 1), &rcpt)
+			       : MAILDROP_BAD;
+		if (kind != MAILDROP_RCPT)
+			continue;
+		if (first) {
+			entry_begin(reader,
+				    &(struct msg_queue_item){ .state = QUEUE_STATE_INCOMING,
+							      .size = (uint64_t)st->st_size,
+							      .arrival = st->st_mtime,
+							      .sender = str_view(&head.sender) });
+			reader->entry.in_maildrop = true;
+			snprintf(reader->entry.id, sizeof(reader->entry.id), "%.*s",
+				 QUEUE_ID_LENGTH_MAX - 1, name);
+		}
+		entry_add(reader, rcpt, VIEW_NONE);
+	}
+	entry_end(reader);
+}
+
+static void entries_from_maildrop(struct entry_reader *reader)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	const struct dirent *entry;
+	DIR *folder;
+
+	str_printf(&path, "%s/%s", param.queue_directory, MAILDROP_FOLDER);
+	folder = opendir(str_cstr(&path));
+	while (folder != NULL && reader->stopped == 0 && (entry = readdir(folder)) != NULL) {
+		int fd = openat(dirfd(folder), entry->d_name,
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+		struct stat st;
+
+		/* Without the group's right it is still being written. */
+		if (file != NULL && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		    (st.st_mode & S_IRGRP) != 0)
+			entry_from_maildrop(reader, file, entry->d_name, &st);
+		if (file != NULL)
+			fclose(file);
+		else if (fd >= 0)
+			close(fd);
+	}
+	if (folder != NULL)
+		closedir(folder);
+}
+
+/* ---- all of them ---- */
 
 struct ipc *queue_connect(const char *const *services)
 {
@@ -284,6 +353,8 @@ int queue_entries(const struct queue_source *source,
 		status = entries_while_down(source, &reader);
 	else
 		status = entries_from_showq(ipc, source, &reader);
+	if (source->id == NULL && reader.stopped == 0)
+		entries_from_maildrop(&reader);
 	if (status == TOOL_DONE && source->id != NULL && reader.told == 0)
 		status = queue_fail("%s: there is no such message", source->id);
 	entry_reader_free(&reader);

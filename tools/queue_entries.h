@@ -1,6 +1,7 @@
 /*
  * What waits in the queue, one message after the other, for the verbs that list it: from showq, or,
- * while the mail system is down and for those who may read the queue, from the disk.
+ * while the mail system is down and for those who may read the queue, from the disk. After it, for
+ * those who may look there, what waits in the maildrop (queue/maildrop.h).
  *
  *	static int print_entry(void *argument, const struct queue_entry *entry) ...
  *	status = queue_entries(&(struct queue_source){ .down_status = TOOL_LATER }, print_entry, NULL);
@@ -18,8 +19,9 @@ struct queue_entry_recipient {
 };
 struct queue_entry {
 	char id[QUEUE_ID_LENGTH_MAX];
-	uint8_t state; /* QUEUE_STATE_... */
-	bool expired;  /* by hand */
+	uint8_t state;	  /* QUEUE_STATE_... */
+	bool expired;	  /* by hand */
+	bool in_maildrop; /* not in the queue yet: a local user's, whose file has this name */
 	uint64_t size;
 	int64_t arrival, next; /* seconds */
 	struct str sender;

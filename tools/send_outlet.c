@@ -19,14 +19,19 @@
 #define PATIENCE       ((msec_t)10000) /* of a system that runs, while cleanup is replaced */
 #define BUFFER_SIZE    ((size_t)64 * 1024)
 #define NAME_SIZE      48
-#define DROP_FILE_MODE 0640 /* whole */
+#define COPY_MAX       ((size_t)4 * 1024 * 1024) /* of a message, in case it is refused for now */
+#define DROP_FILE_MODE 0640			 /* whole */
 
 struct outlet {
 	struct submission *submission; /* NULL: the maildrop */
 	int folder, fd;		       /* -1 */
 	char name[NAME_SIZE];
+	/*
+	 * The text of the file. While cleanup is asked: all of it, for the maildrop, or what is
+	 * left of a message that is too long to be copied.
+	 */
 	struct str buffer;
-	bool in_content;
+	bool in_content, too_long;
 	int failed;
 };
 
@@ -116,53 +121,87 @@ bool outlet_is_maildrop(const struct outlet *outlet)
 	return outlet->fd >= 0;
 }
 
-int outlet_mail(struct outlet *outlet, const struct msg_mail *mail)
+/* What was added to the text goes into the file, or stays for it. */
+static int outlet_add(struct outlet *outlet, size_t at_least)
 {
 	if (outlet->fd >= 0)
-		outlet->failed = maildrop_put_mail(&outlet->buffer, mail);
-	else
+		return drop_write(outlet, at_least);
+	if (outlet->buffer.len > COPY_MAX) {
+		outlet->too_long = true;
+		str_free(&outlet->buffer);
+	}
+	return 0;
+}
+
+int outlet_mail(struct outlet *outlet, const struct msg_mail *mail)
+{
+	outlet->failed = maildrop_put_mail(&outlet->buffer, mail);
+	if (outlet->failed == 0 && outlet->fd < 0)
 		outlet->submission = submission_begin(SERVICE, mail);
 	return outlet->failed;
 }
 
 int outlet_rcpt(struct outlet *outlet, struct view address, uint8_t notify)
 {
-	if (outlet->fd < 0)
-		return submission_rcpt(outlet->submission, address, VIEW_NONE, notify);
-	if (outlet->failed == 0)
+	int r = 0;
+
+	if (outlet->failed == 0 && !outlet->too_long)
 		outlet->failed = maildrop_put_rcpt(&outlet->buffer, address, notify);
-	return drop_write(outlet, BUFFER_SIZE);
+	if (outlet->failed == 0 && outlet->fd < 0)
+		r = submission_rcpt(outlet->submission, address, VIEW_NONE, notify);
+	return r < 0 ? r : outlet_add(outlet, BUFFER_SIZE);
 }
 
 int outlet_data(struct outlet *outlet, struct view bytes)
 {
-	if (outlet->fd < 0)
-		return submission_data(outlet->submission, bytes);
-	if (!outlet->in_content)
-		str_append_byte(&outlet->buffer, '\n');
+	int r = outlet->fd < 0 ? submission_data(outlet->submission, bytes) : 0;
+
+	if (!outlet->too_long) {
+		if (!outlet->in_content)
+			str_append_byte(&outlet->buffer, '\n');
+		str_append(&outlet->buffer, bytes);
+	}
 	outlet->in_content = true;
-	str_append(&outlet->buffer, bytes);
-	return drop_write(outlet, BUFFER_SIZE);
+	return r < 0 ? r : outlet_add(outlet, BUFFER_SIZE);
+}
+
+/* Into the maildrop, whole. */
+static int outlet_keep(struct outlet *outlet, const char *text, struct submission_verdict *verdict)
+{
+	int r = drop_finish(outlet);
+
+	if (r < 0) {
+		unlinkat(outlet->folder, outlet->name, 0);
+		return r;
+	}
+	verdict->code = 250;
+	str_set(&verdict->status, VIEW("2.0.0"));
+	str_set(&verdict->text, view_of(text));
+	/* cleanup may not know of it, or have looked there before. */
+	ipc_free(ipc_connect(SERVICE, clock_now()));
+	return 0;
+}
+
+/*
+ * A table that cannot answer now, or a full disk, is no reason for a program that sends mail to be
+ * asked to come again: hardly any does.
+ */
+static int outlet_submit(struct outlet *outlet, struct submission_verdict *verdict)
+{
+	int r = submission_commit(TAKE(outlet->submission), verdict);
+
+	if (r < 0 || verdict->code / 100 != 4 || outlet->too_long || drop_open(outlet) < 0)
+		return r;
+	(void)outlet_keep(outlet, "Ok: kept, it cannot be taken now", verdict);
+	return 0;
 }
 
 int outlet_commit(struct outlet *outlet, struct submission_verdict *verdict)
 {
-	int r;
+	int r = outlet->fd < 0
+			? outlet_submit(outlet, verdict)
+			: outlet_keep(outlet, "Ok: kept until the mail system is started", verdict);
 
-	if (outlet->fd < 0) {
-		r = submission_commit(TAKE(outlet->submission), verdict);
-	} else {
-		r = drop_finish(outlet);
-		if (r < 0) {
-			outlet_abort(outlet);
-			return r;
-		}
-		verdict->code = 250;
-		str_set(&verdict->status, VIEW("2.0.0"));
-		str_set(&verdict->text, VIEW("Ok: kept until the mail system is started"));
-		/* It may have been started since, and have looked there before. */
-		ipc_free(ipc_connect(SERVICE, clock_now()));
-	}
 	outlet_free(outlet);
 	return r;
 }

@@ -135,6 +135,23 @@ class Sendmail(unittest.TestCase):
         self.suite.set(message_size_limit="200000")
         self.suite.posta("reload")
 
+    def test_what_cannot_be_taken_now_is_kept(self):
+        """A table that does not answer is no reason to send a program away; the queue's list has what waits."""
+        maps = self.suite.posta("conf", "-h", "virtual_alias_maps").stdout.strip()
+        self.suite.set(virtual_alias_maps="tcp:127.0.0.1:1")
+        self.suite.posta("reload")
+        said = []
+        def kept():
+            said.append(self.sendmail("-f", "alice@example.test", "bob@example.test", stdin="Subject: kept for now\n\nx\n"))
+            return glob.glob(self.drop + "/*")
+        self.assertTrue(wait_until(kept, 20))
+        self.assertEqual(set(said), {(0, "")})
+        if AS_ROOT:
+            self.assertRegex(self.suite.posta("queue", "list", "--json").stdout, r'"maildrop".*"bob@example.test"')
+        self.suite.set(virtual_alias_maps=maps)
+        self.suite.posta("reload")
+        self.mail("bob", "Subject: kept for now")
+
     def test_conversation(self):
         """Commands sent ahead, doubled dots, a message refused in the middle of them."""
         commands = ("EHLO me\r\nMAIL FROM:<a@x.test> BODY=8BITMIME\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n"
