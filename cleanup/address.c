@@ -79,7 +79,8 @@ static int addresses_header(struct stage *stage, struct header_block *block)
 {
 	struct intake *in = stage->in;
 
-	if (!intake_rewrites_header(in) || (in->flags & (MAIL_FLAG_NO_MAPPING | MAIL_FLAG_INTERNAL)))
+	if (!intake_rewrites_header(in) ||
+	    (in->flags & (MAIL_FLAG_NO_MAPPING | MAIL_FLAG_INTERNAL)))
 		return 0;
 	for (size_t i = 0; i < block->count; i++) {
 		struct block_field *f = &block->fields[i];
