@@ -377,6 +377,32 @@ class Changes(Suite):
         self.suite.wait_queue_empty()
         self.assertFalse([m for m in self.suite.inbox("bob") if self.id().encode() in m])
 
+    def test_one_of_a_large_message(self):
+        """What is in a file already, recipients and content, and is written once more."""
+        body = "".join("%07d\r\n" % n for n in range(30000))
+        self.change(frame(b"-", strings(b"alice@example.test")), add(b"X-Large", b"1"),
+                    content=message(subject=self.id(), body=body), to=["alice@example.test", "bob@example.test"])
+        mail = self.delivered()
+        self.assertIn(b"X-Large: 1\r\n", mail)
+        self.assertTrue(mail.endswith(b"\r\n\r\n" + body.encode()))
+        self.suite.wait_queue_empty()
+        self.assertFalse([m for m in self.suite.inbox("alice") if self.id().encode() in m])
+
+    def test_chunks(self):
+        """BDAT's content is judged as that of DATA."""
+        self.use(Milter(script={"E": [add(b"X-Chunks", b"1"), CONTINUE]}))
+        talk = self.talk()
+        talk.ask("MAIL FROM:<s@outside.test>\r\n")
+        talk.ask("RCPT TO:<bob@example.test>\r\n")
+        text = message(subject=self.id())
+        self.assertTrue(talk.ask(f"BDAT {len(text)} LAST\r\n{text}").startswith(b"250"))
+        self.assertIn(b"X-Chunks: 1\r\n", self.delivered())
+        self.use(Milter(script={"B": REJECT}))
+        talk = self.talk()
+        talk.ask("MAIL FROM:<s@outside.test>\r\n")
+        talk.ask("RCPT TO:<bob@example.test>\r\n")
+        self.assertEqual(talk.ask(f"BDAT {len(text)} LAST\r\n{text}"), b"550 5.7.1 Command rejected\r\n")
+
     def test_nobody_left(self):
         self.change(frame(b"-", strings(b"bob@example.test")))
         self.suite.wait_log(r"no recipients are left: thrown away")
