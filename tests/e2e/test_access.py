@@ -18,6 +18,21 @@ def messages():
         return re.findall(r"^MESSAGE\((\w+)\)", file.read(), re.M)
 
 
+def packed(name, **values):
+    """A whole message as it goes over the wire; fields that are not given are empty or 0."""
+    with open(os.path.join(TOP, "lib/ipc/messages.def")) as file:
+        fields = re.search(rf"(?ms)^MESSAGE\({name}\)(.*?)^END\(", file.read())[1]
+    body = b""
+    for kind, field in re.findall(r"^(TEXT|U8|U32|U64|I64|FD)\((\w+)", fields, re.M):
+        value = values.pop(field, "" if kind == "TEXT" else 0)
+        if kind == "TEXT":
+            body += struct.pack("!I", len(value)) + value.encode()
+        else:
+            body += struct.pack({"U32": "!I", "U64": "!Q", "I64": "!q"}.get(kind, "!B"), value)
+    assert not values, values
+    return struct.pack("!IH", len(body) + 2, messages().index(name) + 1) + body
+
+
 def table():
     """programs.def: ({program: user's ID or None}, {program: [(socket, client, messages)]})."""
     with open(os.path.join(TOP, "lib/daemon/programs.def")) as file:
@@ -166,19 +181,15 @@ class Matrix(unittest.TestCase):
 
     def test_a_delivery_that_nobody_queued_leaves_a_line(self):
         """What is let in to local-deliver may deliver; that it did so, and what, is in the log."""
-        def text(value):
-            return struct.pack("!I", len(value)) + value.encode()
-
         agent = pwd.getpwnam("postaagent")
         bob, content = self.suite.user("bob"), "Subject: forged\r\n\r\nx\r\n"
-        body = (text("4FORGED") + text(bob) + b"\1" + text("") + text("") + text("a@client.test")
-                + text(bob) + text(bob) + struct.pack("!qBQQ", 0, 0, 0, len(content)) + text(content) + b"\0")
-        number = messages().index("mailbox_deliver") + 1
+        request = packed("mailbox_deliver", queue_id="4FORGED", user=bob, kind=1, sender="a@client.test",
+                         recipient=bob, original=bob, content_size=len(content), content=content)
 
         def deliver():
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(os.path.join(self.suite.home, "queue/private/local-deliver"))
-                connection.sendall(struct.pack("!IH", len(body) + 2, number) + body)
+                connection.sendall(request)
                 return [str(os.getpid()), repr(connection.recv(4096))]
 
         pid, answer = as_user(agent.pw_uid, pwd.getpwnam("posta").pw_gid, deliver)
