@@ -44,7 +44,7 @@ static void server_use(struct name_server *server, const struct sockaddr *addres
 	memcpy(state->_u._ext.nsaddrs[0], address, sizeof(struct sockaddr_in6));
 }
 
-static int server_find(struct name_server *server, struct view address, struct error *err)
+static int name_server_find(struct name_server *server, struct view address, struct error *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV };
 	_cleanup_(str_free) struct str host = STR_EMPTY, port = STR_EMPTY;
@@ -87,7 +87,7 @@ struct name_server *name_server_new(const char *address, struct error *err)
 	}
 	server->state.retrans = SERVER_SECONDS;
 	server->state.retry = SERVER_TRIES;
-	if (address != NULL && server_find(server, view_of(address), err) < 0) {
+	if (address != NULL && name_server_find(server, view_of(address), err) < 0) {
 		name_server_free(server);
 		return NULL;
 	}
@@ -282,8 +282,8 @@ static void server_write_name(struct str *name)
 	str_set(name, good ? view_of(text) : VIEW_NONE);
 }
 
-static void server_ask(void *context, struct view question, enum record_type type,
-		       struct records *records)
+static void name_server_ask(void *context, struct view question, enum record_type type,
+			    struct records *records)
 {
 	struct name_server *server = context;
 	_cleanup_(str_free) struct str name = STR_EMPTY, asked = STR_EMPTY;
@@ -322,5 +322,5 @@ static void server_ask(void *context, struct view question, enum record_type typ
 
 struct dns_source name_server_source(struct name_server *server)
 {
-	return (struct dns_source){ server_ask, server };
+	return (struct dns_source){ name_server_ask, server };
 }

@@ -11,7 +11,7 @@
 struct sign_options sign_options;
 
 /* Joins what all fields of that id say. */
-static void take_results(const struct field_set *fields, struct str *payload)
+static void sign_take_results(const struct field_set *fields, struct str *payload)
 {
 	struct view id = view_of(sign_options.authserv_id);
 
@@ -45,8 +45,8 @@ static int find_results(struct str *results, enum proof *chain)
 	if (server == NULL)
 		return -EINVAL;
 	dns = name_server_source(server);
-	check = mail_check_new(&question, verify_header(str_view(&sign_options.message)));
-	mail_check_feed(check, verify_body(str_view(&sign_options.message)));
+	check = mail_check_new(&question, verify_message_header(str_view(&sign_options.message)));
+	mail_check_feed(check, verify_message_body(str_view(&sign_options.message)));
 	mail_check_finish(check);
 	*chain = arc_check_result(check->arc);
 	authres_begin(&authres, view_of(sign_options.authserv_id));
@@ -70,7 +70,7 @@ int sign_arc(struct signing *signing, struct field_set *fields, struct str *out)
 	struct view said;
 	int r = 0;
 
-	take_results(fields, &payload);
+	sign_take_results(fields, &payload);
 	if (payload.len > 0)
 		str_printf(&results, "%s; %s", sign_options.authserv_id, str_cstr(&payload));
 	said = authres_find(str_view(&payload), "arc");
@@ -78,7 +78,7 @@ int sign_arc(struct signing *signing, struct field_set *fields, struct str *out)
 		chain = view_is_nocase(said, "pass") ? PROOF_PASS : PROOF_FAIL;
 	if (payload.len == 0 || (has_sets && said.len == 0))
 		r = find_results(&results, &chain);
-	canon_bodies_feed(&bodies, verify_body(str_view(&sign_options.message)));
+	canon_bodies_feed(&bodies, verify_message_body(str_view(&sign_options.message)));
 	canon_bodies_end(&bodies);
 	if (r == 0)
 		r = arc_seal(signing, fields, canon_body_digest(body), str_view(&results), chain,

@@ -78,7 +78,7 @@ static int sign_dkim(struct signing *signing, struct field_set *fields, struct s
 	const struct canon_body *body = canon_bodies_need(&bodies, signing->body_canon, UINT64_MAX);
 	int r;
 
-	canon_bodies_feed(&bodies, verify_body(str_view(&sign_options.message)));
+	canon_bodies_feed(&bodies, verify_message_body(str_view(&sign_options.message)));
 	canon_bodies_end(&bodies);
 	r = dkim_sign(signing, fields, canon_body_digest(body), out);
 	canon_bodies_free(&bodies);
@@ -88,7 +88,7 @@ static int sign_dkim(struct signing *signing, struct field_set *fields, struct s
 static int sign_message(struct private_key *key)
 {
 	_cleanup_(field_set_freep) struct field_set *fields =
-		field_set_new(verify_header(str_view(&sign_options.message)));
+		field_set_new(verify_message_header(str_view(&sign_options.message)));
 	_cleanup_(str_free) struct str out = STR_EMPTY;
 	struct signing signing;
 	int r;

@@ -28,7 +28,7 @@ static const char help[] =
 	"\n"
 	"  --ip A           the client's address; without it SPF proves nothing\n"
 	"  --helo H         what it says with HELO\n"
-	"  --from F         MAIL FROM; empty: the null sender\n"
+	"  --from F         MAIL FROM; empty or <>: the null sender\n"
 	"  --dns HOST:PORT  asks this name server; without it the suite's resolver, or (if that "
 	"does not\n"
 	"                   run) those of /etc/resolv.conf\n"

@@ -24,8 +24,10 @@ struct verify {
  * one was LF. 0 or a negative errno with a reason.
  */
 int verify_read_message(struct str *message, bool *bare_lf, struct error *err);
-struct view verify_header(struct view message);
-struct view verify_body(struct view message);
+struct view verify_message_header(struct view message);
+struct view verify_message_body(struct view message);
+/* MAIL FROM as it was given, "<a@b>" or "a@b". */
+struct view verify_sender(const struct verify *v);
 /* Prints steps, two blanks in front of each line. */
 void verify_print_steps(struct view lines);
 

@@ -13,15 +13,15 @@ static int verify_mail(struct verify *v, unsigned methods)
 	struct mail_question question = {
 		.ip = view_of(v->options.ip),
 		.helo = view_of(v->options.helo),
-		.sender = view_of(v->options.from),
+		.sender = verify_sender(v),
 		.receiver = view_of(v->options.authserv_id),
 		.dns = &v->dns,
 	};
 	_cleanup_(mail_check_freep) struct mail_check *check =
-		mail_check_new(&question, verify_header(str_view(&v->message)));
+		mail_check_new(&question, verify_message_header(str_view(&v->message)));
 	struct authres results;
 
-	mail_check_feed(check, verify_body(str_view(&v->message)));
+	mail_check_feed(check, verify_message_body(str_view(&v->message)));
 	mail_check_finish(check);
 	authres_begin(&results, view_of(v->options.authserv_id));
 	mail_check_report(check, methods, &results);

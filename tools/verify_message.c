@@ -7,7 +7,7 @@
 #include "mail/lineends.h"
 #include "tools/verify.h"
 
-static int message_take(void *argument, struct view bytes)
+static int verify_take(void *argument, struct view bytes)
 {
 	str_append(argument, bytes);
 	return 0;
@@ -29,11 +29,11 @@ int verify_read_message(struct str *message, bool *bare_lf, struct error *err)
 
 			*bare_lf = lf != NULL && (lf == buffer || lf[-1] != '\r');
 		}
-		lineends_feed(&ends, view_make(buffer, (size_t)n), message_take, message);
+		lineends_feed(&ends, view_make(buffer, (size_t)n), verify_take, message);
 	}
 	if (n < 0)
 		return error_errno(err, "read standard input");
-	return lineends_finish(&ends, message_take, message);
+	return lineends_finish(&ends, verify_take, message);
 }
 
 /* The first empty line ends the header; without one there is no body. */
@@ -44,14 +44,23 @@ static size_t message_body_start(struct view message)
 	return end == VIEW_NOT_FOUND ? message.len : end;
 }
 
-struct view verify_header(struct view message)
+struct view verify_message_header(struct view message)
 {
 	return view_first(message, message_body_start(message));
 }
 
-struct view verify_body(struct view message)
+struct view verify_message_body(struct view message)
 {
 	return view_from(message, message_body_start(message));
+}
+
+struct view verify_sender(const struct verify *v)
+{
+	struct view from = view_of(v->options.from);
+
+	if (view_starts(from, VIEW("<")) && view_ends(from, VIEW(">")))
+		from = view_make(from.data + 1, from.len - 2);
+	return from;
 }
 
 void verify_print_steps(struct view lines)

@@ -10,7 +10,7 @@ int verify_spf(struct verify *v)
 	struct spf_question question = {
 		.ip = view_of(v->options.ip),
 		.helo = view_of(v->options.helo),
-		.sender = view_of(v->options.from),
+		.sender = verify_sender(v),
 		.receiver = view_of(param.myhostname),
 		.dns = &v->dns,
 	};

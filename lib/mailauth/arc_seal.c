@@ -76,8 +76,8 @@ static int message_names(const struct field_set *fields, struct str *names)
 	return 0;
 }
 
-static int sign_message(const struct signing *signing, struct field_set *fields,
-			struct view body_digest, uint32_t instance, struct str *field)
+static int seal_sign_message(const struct signing *signing, struct field_set *fields,
+			     struct view body_digest, uint32_t instance, struct str *field)
 {
 	_cleanup_(str_free) struct str names = STR_EMPTY, text = STR_EMPTY, digest = STR_EMPTY;
 	int r = message_names(fields, &names);
@@ -129,7 +129,7 @@ int arc_seal(const struct signing *signing, struct field_set *fields, struct vie
 	str_printf(&found, "%s: i=%u; ", set_fields[0], sets.count + 1);
 	str_append(&found, results);
 	str_append(&found, VIEW("\r\n"));
-	r = sign_message(signing, fields, body_digest, sets.count + 1, &message);
+	r = seal_sign_message(signing, fields, body_digest, sets.count + 1, &message);
 	if (r == 0)
 		r = sign_seal(signing, &sets, &found, &message, chain, &seal);
 	if (r < 0)

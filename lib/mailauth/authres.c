@@ -21,7 +21,7 @@ static bool is_token(struct view text)
 	return text.len > 0;
 }
 
-static bool is_dot_atom(struct view text)
+static bool authres_is_dot_atom(struct view text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.data[i];
@@ -41,7 +41,7 @@ static bool is_plain_value(struct view value)
 
 	if (at == VIEW_NOT_FOUND)
 		return is_token(value);
-	return (at == 0 || is_dot_atom(view_first(value, at))) &&
+	return (at == 0 || authres_is_dot_atom(view_first(value, at))) &&
 	       domain_is_valid(view_from(value, at + 1), false);
 }
 
@@ -152,7 +152,7 @@ void authres_append_line(const struct authres *results, struct str *out)
 /* ---- reading ---- */
 
 /* The id at *at, as it stands. False: there is none. */
-static bool take_id(struct view body, size_t *at, struct str *id)
+static bool authres_take_id(struct view body, size_t *at, struct str *id)
 {
 	size_t from;
 
@@ -184,7 +184,7 @@ bool authres_read_id(struct view body, struct str *id)
 	_cleanup_(str_free) struct str text = STR_EMPTY, ascii = STR_EMPTY;
 	size_t at = 0;
 
-	if (!take_id(body, &at, &text) || !take_version(body, &at))
+	if (!authres_take_id(body, &at, &text) || !take_version(body, &at))
 		return false;
 	if (domain_to_ascii(view_trim(str_view(&text)), &ascii) < 0)
 		return false;
@@ -208,7 +208,7 @@ struct view authres_payload(struct view body)
 	_cleanup_(str_free) struct str id = STR_EMPTY;
 	size_t at = 0;
 
-	if (!take_id(body, &at, &id) || !take_version(body, &at))
+	if (!authres_take_id(body, &at, &id) || !take_version(body, &at))
 		return VIEW_NONE;
 	return view_trim(view_from(body, at));
 }

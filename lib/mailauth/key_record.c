@@ -9,7 +9,7 @@
 
 #define ED25519_KEY_SIZE 32
 
-static bool list_has(const struct tag_list *tags, const char *name, const char *word)
+static bool key_list_has(const struct tag_list *tags, const char *name, const char *word)
 {
 	const struct tag *tag = tag_list_find(tags, name);
 	struct view rest = tag != NULL ? tag->value : VIEW_NONE, element;
@@ -38,7 +38,7 @@ static EVP_PKEY *read_rsa(struct view bytes)
 	return key;
 }
 
-static enum proof read_key(struct view bytes, struct key_record *record, const char **reason)
+static enum proof key_record_read(struct view bytes, struct key_record *record, const char **reason)
 {
 	if (record->algorithm == ALGORITHM_ED25519_SHA256) {
 		if (bytes.len == ED25519_KEY_SIZE)
@@ -73,10 +73,10 @@ static enum proof read_key_tags(const struct tag_list *tags, struct key_record *
 	else if (kind != NULL && !view_is_nocase(kind->value, "rsa") &&
 		 !view_is_nocase(kind->value, "ed25519"))
 		*reason = "the key is of an unknown kind";
-	else if (tag_list_find(tags, "h") != NULL && !list_has(tags, "h", "sha256"))
+	else if (tag_list_find(tags, "h") != NULL && !key_list_has(tags, "h", "sha256"))
 		*reason = "the key is not for sha256";
-	else if (tag_list_find(tags, "s") != NULL && !list_has(tags, "s", "*") &&
-		 !list_has(tags, "s", "email"))
+	else if (tag_list_find(tags, "s") != NULL && !key_list_has(tags, "s", "*") &&
+		 !key_list_has(tags, "s", "email"))
 		*reason = "the key is not for mail";
 	else if (tag_list_find(tags, "p") == NULL)
 		*reason = "the key's record has no p=";
@@ -87,8 +87,8 @@ static enum proof read_key_tags(const struct tag_list *tags, struct key_record *
 	record->algorithm = kind != NULL && view_is_nocase(kind->value, "ed25519")
 				    ? ALGORITHM_ED25519_SHA256
 				    : ALGORITHM_RSA_SHA256;
-	record->testing = list_has(tags, "t", "y");
-	record->strict = list_has(tags, "t", "s");
+	record->testing = key_list_has(tags, "t", "y");
+	record->strict = key_list_has(tags, "t", "s");
 	return PROOF_PASS;
 }
 
@@ -115,7 +115,7 @@ enum proof key_record_parse(struct view text, struct key_record *record, const c
 		*reason = "the key's p= is not base64";
 		return PROOF_PERMERROR;
 	}
-	return read_key(str_view(&bytes), record, reason);
+	return key_record_read(str_view(&bytes), record, reason);
 }
 
 void key_record_free(struct key_record *record)

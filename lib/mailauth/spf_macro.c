@@ -145,7 +145,7 @@ static void append_readable_address(const struct spf_macros *macros, struct str 
 	str_append_cstr(out, text);
 }
 
-static int append_value(const struct spf_macros *macros, char letter, struct str *out)
+static int macro_append_value(const struct spf_macros *macros, char letter, struct str *out)
 {
 	if ((letter == 's' || letter == 'l') && !view_is_ascii(macros->local))
 		return -EILSEQ;
@@ -188,7 +188,7 @@ static int append_value(const struct spf_macros *macros, char letter, struct str
 	return 0;
 }
 
-static void append_piece(struct str *out, struct view piece, bool escaped)
+static void macro_append_piece(struct str *out, struct view piece, bool escaped)
 {
 	if (!escaped) {
 		str_append(out, piece);
@@ -226,14 +226,14 @@ static void append_labels(struct str *out, struct view value, const struct macro
 
 		if (i > first)
 			str_append_byte(out, '.');
-		append_piece(out, labels[which], macro->escaped);
+		macro_append_piece(out, labels[which], macro->escaped);
 	}
 }
 
 static int expand_macro(const struct spf_macros *macros, const struct macro *macro, struct str *out)
 {
 	_cleanup_(str_free) struct str value = STR_EMPTY;
-	int r = append_value(macros, macro->letter, &value);
+	int r = macro_append_value(macros, macro->letter, &value);
 
 	if (r == 0)
 		append_labels(out, str_view(&value), macro);
