@@ -152,6 +152,17 @@ static const char *check_place(const struct service *service, const struct conf_
 	return str_cstr(text);
 }
 
+/* proxymap reads it when it is asked; a file that is not there is known before. */
+static void check_database_file(const char *place, struct view element)
+{
+	struct view path = view_from(element, view_find_byte(element, ':') + 1);
+	_cleanup_free_ char *name = mem_strndup(path.data, path.len);
+
+	/* Settings in main.cf itself have a name without a path. */
+	if (name[0] == '/' && access(name, R_OK) < 0)
+		check_error("%s: open %s: %s", place, name, strerror(errno));
+}
+
 /* What has "proxy:" in front is for proxymap alone, which asks what proxy_read_maps leads to. */
 static void check_table(const char *place, const char *name, struct view element, bool is_proxied)
 {
@@ -164,6 +175,8 @@ static void check_table(const char *place, const char *name, struct view element
 		 !conf_value_names(view_of(param.proxy_read_maps), element))
 		check_error("%s: nobody may ask %.*s: proxy_read_maps does not lead to it", place,
 			    VIEW_ARG(element));
+	else if (table_is_database(element))
+		check_database_file(place, element);
 	else
 		check_age(name, element);
 	table_close(table);

@@ -296,6 +296,9 @@ class Sites(unittest.TestCase):
     def test_check_names_what_a_table_or_service_lacks(self):
         said = self.tool("posta", "hosting", "check", status=1).stdout
         lines = self.settings("hosting")
+        for parameter, table in (("virtual_mailbox_domains", "mysql:/etc/postfix/sql/domains.cf"),
+                                 ("virtual_alias_maps", "mysql:/etc/postfix/sql/alias-domains-catchall.cf")):
+            self.assertIn(f"error: main.cf, line {lines[parameter]}: {parameter}: open {table.split(':')[1]}: No such file", said)
         self.assertIn(f"error: main.cf, line {lines['smtpd_client_restrictions']}: smtpd_client_restrictions: "
                       "hash:/etc/postfix/without_ptr: ", said)
         # Servers that restrictions ask are no tables.
