@@ -74,6 +74,11 @@ void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct
 					       .sender = str_view(&d->sender),
 					       .recipient = str_view(&job->recipient->address),
 					       .original = str_view(&job->recipient->original),
+					       .client_address = str_view(&d->client_address),
+					       .client_name = str_view(&d->client_name),
+					       .client_helo = str_view(&d->client_helo),
+					       .client_protocol = str_view(&d->client_protocol),
+					       .login = str_view(&d->login),
 					       .arrival = d->arrival,
 					       .again = d->again,
 					       CONTENT_SENT(&d->content) };
@@ -99,6 +104,11 @@ void agent_program(const struct job *job, const struct action *action, struct ou
 		.sender = str_view(&job->sender),
 		.recipient = str_view(&job->recipient->address),
 		.original = str_view(&job->recipient->original),
+		.client_address = str_view(&d->client_address),
+		.client_name = str_view(&d->client_name),
+		.client_helo = str_view(&d->client_helo),
+		.client_protocol = str_view(&d->client_protocol),
+		.login = str_view(&d->login),
 		.arrival = d->arrival,
 		.again = d->again,
 		CONTENT_SENT(&d->content)

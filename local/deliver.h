@@ -97,6 +97,7 @@ int check_source(const struct msg_source_read *m, struct target *target, struct 
 /* What a command of a user's hears of a delivery. */
 struct command_addresses {
 	struct view sender, recipient, original, extension;
+	struct view client_address, client_name, client_helo, client_protocol, login;
 };
 /* NAME=value NUL ... for a command. */
 void check_environment(const struct command_addresses *addresses, const struct target *target,

@@ -284,6 +284,31 @@ static void add_filtered(struct str *environment, const char *name, struct view 
 	add_variable(environment, name, str_view(&text));
 }
 
+/* Of whom the message came from; what is not known is left out. */
+static void add_client(struct str *environment, const struct command_addresses *m)
+{
+	const struct {
+		const char *name;
+		struct view value;
+	} known[] = {
+		{ "CLIENT_HELO", m->client_helo },
+		{ "CLIENT_HOSTNAME", m->client_name },
+		{ "CLIENT_PROTOCOL", m->client_protocol },
+		{ "SASL_USERNAME", m->login },
+	};
+	_cleanup_(str_free) struct str address = STR_EMPTY;
+
+	/* As in SMTP (RFC 5321 4.1.3). */
+	if (view_find_byte(m->client_address, ':') != VIEW_NOT_FOUND)
+		str_append(&address, VIEW("IPv6:"));
+	str_append(&address, m->client_address);
+	if (address.len > 0)
+		add_filtered(environment, "CLIENT_ADDRESS", str_view(&address));
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].value.len > 0)
+			add_filtered(environment, known[i].name, known[i].value);
+}
+
 void check_environment(const struct command_addresses *m, const struct target *target,
 		       struct str *environment)
 {
@@ -302,7 +327,9 @@ void check_environment(const struct command_addresses *m, const struct target *t
 	add_filtered(environment, "ORIGINAL_RECIPIENT", m->original);
 	add_filtered(environment, "LOCAL", local);
 	add_filtered(environment, "DOMAIN", domain);
-	add_filtered(environment, "EXTENSION", m->extension);
+	if (m->extension.len > 0)
+		add_filtered(environment, "EXTENSION", m->extension);
+	add_client(environment, m);
 	pipe_environment(environment);
 }
 

@@ -98,8 +98,10 @@ int deliver_to_command(struct ipc *ipc, const struct msg_program_deliver *m,
 		       const struct io_source *content)
 {
 	_cleanup_(command_work_free) struct command_work work = COMMAND_WORK_INIT;
-	const struct command_addresses addresses = { m->sender, m->recipient, m->original,
-						     m->extension };
+	const struct command_addresses addresses = {
+		m->sender,	m->recipient,	m->original,	    m->extension, m->client_address,
+		m->client_name, m->client_helo, m->client_protocol, m->login
+	};
 
 	work.command = m->target;
 	work.check = check;
@@ -114,8 +116,10 @@ int deliver_to_mailbox_command(struct ipc *ipc, const struct msg_mailbox_deliver
 			       const struct io_source *content)
 {
 	_cleanup_(command_work_free) struct command_work work = COMMAND_WORK_INIT;
-	const struct command_addresses addresses = { m->sender, m->recipient, m->original,
-						     m->extension };
+	const struct command_addresses addresses = {
+		m->sender,	m->recipient,	m->original,	    m->extension, m->client_address,
+		m->client_name, m->client_helo, m->client_protocol, m->login
+	};
 
 	work.command = view_of(target->command);
 	deliver_add_headers(&work.headers, m->sender, m->original, m->recipient,

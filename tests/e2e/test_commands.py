@@ -110,7 +110,7 @@ class Commands(unittest.TestCase):
             "transport_maps": "regexp:{{/@(.*)\\.pipe$$/ $$1:}}",
             "slow_time_limit": "1s", "minimal_backoff_time": "1s",
             "maildrop_destination_recipient_limit": "1", "exits_destination_recipient_limit": "1", "other_destination_recipient_limit": "1",
-            "forward_path": f"{folder}/forward/$user", "alias_maps": "inline:{{aka=games}}",
+            "forward_path": f"{folder}/forward/$user", "default_privs": "daemon", "alias_maps": f"inline:{{{{aka=games}}, {{env=\"|/usr/bin/env >{folder}/daemon/env\"}}}}",
             "local_recipient_maps": "", "luser_relay": "$user+$local@example.test",
             "fallback_transport_maps": "inline:{{old=other:fallback.test}}",
             "mailbox_transport_maps": "inline:{{backup=lmtp:unix:private/dovecot-lmtp}}",
@@ -246,6 +246,14 @@ class Commands(unittest.TestCase):
         self.suite.posta("queue", "flush")
         self.file("man/man.mail", "the end")
         self.result("man@local.test", "sent")
+
+    def test_environment(self):
+        self.inject(["env@local.test"])
+        text = self.file("daemon/env", "CLIENT_PROTOCOL=ESMTP\n")
+        for line in ("CLIENT_ADDRESS=127.0.0.1", "CLIENT_HELO=client.test", "CLIENT_HOSTNAME=localhost",
+                     "SENDER=alice@example.test", "RECIPIENT=env@local.test"):
+            self.assertIn(line + "\n", text)
+        self.assertNotIn("SASL_USERNAME", text)
 
     def test_forward_comes_before_mailbox_command(self):
         self.inject(["lp@local.test"], "Forwarded.\r\n")
