@@ -50,8 +50,12 @@ service auth {{
     port = {self.port}
   }}
 }}
+# Its own penalties for failures would only make the tests slow.
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 """)
         self.start()
