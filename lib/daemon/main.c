@@ -147,13 +147,15 @@ static int find_entry(struct error *err)
 /* Master's own streams of signals and masks must not be ours. */
 static void reset_signals(void)
 {
-	sigset_t none;
+	sigset_t mask;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Master's question waits until the loop can answer it: one that is lost is asked once only. */
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	signal(SIGUSR1, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN);  /* of a terminal: master's affair */
-	signal(SIGUSR1, SIG_IGN); /* until the loop can answer it */
+	signal(SIGINT, SIG_IGN); /* of a terminal: master's affair */
 }
 
 /* Counts go to the page that master reads. Without one they are lost when the process ends. */

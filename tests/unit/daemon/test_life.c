@@ -301,6 +301,20 @@ static void cannot_be_frozen(void **state)
 	assert_int_equal(end(), 0);
 }
 
+/* Master may ask as soon as it has heard that the program is ready. */
+static void answers_from_the_first_moment(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		start("syslog_name=posta");
+		expect_line("ready ");
+		kill(program.pid, SIGUSR1);
+		expect_line("alive");
+		kill(program.pid, SIGTERM);
+		assert_int_equal(end(), 0);
+	}
+}
+
 static void says_why_it_cannot_start(void **state)
 {
 	(void)state;
@@ -341,8 +355,11 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(serves_and_stops),	    cmocka_unit_test(retires),
-		cmocka_unit_test(ends_with_its_master),	    cmocka_unit_test(cannot_be_frozen),
+		cmocka_unit_test(serves_and_stops),
+		cmocka_unit_test(retires),
+		cmocka_unit_test(ends_with_its_master),
+		cmocka_unit_test(cannot_be_frozen),
+		cmocka_unit_test(answers_from_the_first_moment),
 		cmocka_unit_test(says_why_it_cannot_start),
 	};
 
