@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "characters.h"
 #include "conf/conf.h"
 #include "intake.h"
 #include "proofs.h"
@@ -18,6 +19,8 @@ static const struct content_stage *const stages[] = {
 
 int content_open(struct error *err)
 {
+	if (characters_open(err) < 0)
+		return -EINVAL;
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
 		int r = stages[i]->open != NULL ? stages[i]->open(err) : 0;
 
@@ -203,7 +206,11 @@ static int content_accept(void *argument, struct view bytes)
  */
 int content_append(struct intake *in, struct view bytes)
 {
-	return lineends_feed(&in->line_ends, bytes, content_accept, in);
+	_cleanup_(str_free) struct str room = STR_EMPTY;
+
+	if (characters_are_refused(bytes))
+		return intake_fail(in, 550, "5.7.1", "Error: disallowed character");
+	return lineends_feed(&in->line_ends, characters_strip(bytes, &room), content_accept, in);
 }
 
 /*

@@ -67,6 +67,13 @@ static const struct check_case cases[] = {
 	{ BODIES("/Subject/ REJECT"), MESSAGE, MESSAGE, 250, "", RECIPIENT },
 	{ BODIES("/two/ REJECT") "body_checks_size_limit = 10\n", MESSAGE, MESSAGE, 250, "",
 	  RECIPIENT },
+	/* Bytes that go by before anything looks. */
+	{ "message_strip_characters = x\\001\\200\n",
+	  "Sub\001ject: s\r\nX-\200A: b\r\n\r\nox\001\r\n", "Subject: s\r\nX-A: b\r\n\r\no\r\n",
+	  250, "", RECIPIENT },
+	{ "message_reject_characters = \\1\n", "Subject: s\r\n\r\n\001\r\n", NULL, 550,
+	  "Error: disallowed character", NULL },
+	{ "message_reject_characters = \\1\n", MESSAGE, MESSAGE, 250, "", RECIPIENT },
 	/* Which table. */
 	{ "mime_header_checks = regexp:{ {/./ IGNORE} }\n", MIXED,
 	  "Subject: s\r\n\r\nintro\r\n--b\r\n\r\ntext\r\n--b\r\n\r\nSubject: inner\r\n\r\ninner "
