@@ -84,6 +84,7 @@ int tls_policy_prepare(struct error *err)
 	    ciphers_build(settings.tls_mandatory_ciphers, settings.tls_exclude_ciphers,
 			  settings.tls_mandatory_exclude_ciphers, &list, err) < 0)
 		return -EINVAL;
+	tables_close(maps);
 	maps = tables_open(settings.tls_policy_maps, 0, err);
 	if (maps == NULL)
 		error_prefix(err, "%s_tls_policy_maps", prefix());

@@ -46,6 +46,21 @@ static void test_templates(void **unused)
 
 static struct dovecot_fields fields;
 
+/* A program has them as long as it lives. */
+static void fields_forget(void)
+{
+	for (size_t i = 0; i < fields.map_count; i++) {
+		free(fields.map[i].attribute);
+		free(fields.map[i].field);
+	}
+	for (size_t i = 0; i < fields.fixed_count; i++) {
+		free(fields.fixed[i].field);
+		free(fields.fixed[i].template);
+	}
+	free(fields.bind_template);
+	fields = (struct dovecot_fields){ .map_count = 0 };
+}
+
 static struct settings *open_text(const char *text, bool passwords, const char **type,
 				  struct error *err)
 {
@@ -56,7 +71,7 @@ static struct settings *open_text(const char *text, bool passwords, const char *
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
-	fields = (struct dovecot_fields){ .map_count = 0 };
+	fields_forget();
 	settings = dovecot_settings_open(path, passwords, type, &fields, err);
 	unlink(path);
 	return settings;
@@ -116,6 +131,7 @@ static void test_ldap(void **unused)
 	settings_free(settings);
 	assert_null(open_text("base = x\nuser_attrs = a=b=c\n", false, &type, &err));
 	assert_null(open_text("base = x\nuser_attrs = =x\n", false, &type, &err));
+	fields_forget();
 }
 
 int main(void)
