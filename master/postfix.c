@@ -178,6 +178,40 @@ static void adapt_line(struct services *lines, struct service *line,
 			postfix_add_argument(line, *argument);
 }
 
+static void take_overrides(struct service *to, const struct service *from)
+{
+	if (from == NULL)
+		return;
+	to->overrides = mem_resize(to->overrides, to->override_count + from->override_count + 1,
+				   sizeof(*to->overrides));
+	for (size_t i = 0; i < from->override_count; i++)
+		to->overrides[to->override_count++] =
+			(struct conf_override){ .name = mem_strdup(from->overrides[i].name),
+						.value = mem_strdup(from->overrides[i].value) };
+}
+
+/*
+ * Local users' mail: what Postfix's pickup hands to a cleanup service is taken by our submit, which
+ * is both. So it gets the settings of both, pickup's own last.
+ */
+static void settle_submission(const struct services *lines, struct services *defaults)
+{
+	struct service *submit = find_service(defaults, SERVICE_UNIX, "submit");
+	const struct service *pickup = NULL;
+	const char *name = "cleanup";
+
+	for (size_t i = 0; i < lines->count; i++)
+		if (strcmp(lines->items[i].program, "pickup") == 0)
+			pickup = &lines->items[i];
+	for (size_t i = 0; pickup != NULL && i < pickup->override_count; i++)
+		if (strcmp(pickup->overrides[i].name, "cleanup_service_name") == 0)
+			name = pickup->overrides[i].value;
+	if (submit == NULL)
+		return;
+	take_overrides(submit, find_service(lines, SERVICE_UNIX, name));
+	take_overrides(submit, pickup);
+}
+
 static void leave_out(struct services *lines, struct str *notes)
 {
 	_cleanup_(str_free) struct str elsewhere = STR_EMPTY;
@@ -265,9 +299,11 @@ void postfix_adapt(struct services *lines, struct str *notes)
 
 	if (services_parse(view_of(default_master_cf), "default", &defaults, &report) < 0)
 		abort(); /* a mistake in what we were built from */
-	if (of_postfix)
+	if (of_postfix) {
+		settle_submission(lines, &defaults);
 		for (size_t i = 0; i < lines->count; i++)
 			adapt_line(lines, &lines->items[i], &defaults, notes);
+	}
 	leave_out(lines, notes);
 	if (lines->count > 0)
 		find_missing(lines, &defaults, of_postfix, notes);

@@ -150,8 +150,8 @@ static void lines_of_postfix(void **state)
 {
 	static const char *const expected[] = {
 		"left out, as others do their work: pickup, defer, error\n",
-		"line 5: services of type fifo are not used: old\n",
-		"line 10: program flush is not there yet: no service flush\n",
+		"line 6: services of type fifo are not used: old\n",
+		"line 11: program flush is not there yet: no service flush\n",
 		"added as in share/posta/master.cf: submit, resolver, filter, connector, proxymap, "
 		"auth, "
 		"anvil, status, "
@@ -166,8 +166,9 @@ static void lines_of_postfix(void **state)
 	assert_int_equal(load("inet_interfaces = 127.0.0.1\n",
 			      "smtp inet n - y - - smtpd\n"
 			      "pickup unix n - y 60 1 pickup\n"
+			      " -o content_filter= -o cleanup_service_name=sub-cleanup\n"
 			      "cleanup unix n - y - 0 cleanup\n"
-			      "sub-cleanup unix n - y - 0 cleanup\n"
+			      "sub-cleanup unix n - y - 0 cleanup -o header_checks=pcre:/x\n"
 			      "old fifo n - y - - cleanup\n"
 			      "qmgr unix n - n 300 1 oqmgr\n"
 			      "bounce unix - - y - 0 bounce\n"
@@ -191,6 +192,13 @@ static void lines_of_postfix(void **state)
 	assert_string_equal(program_of(find(&plan, "virtual unix")), "local");
 	assert_string_equal(program_of(find(&plan, "smtp-amavis unix")), "smtp");
 	assert_string_equal(find(&plan, "smtp-amavis unix")->line->arguments[0], "lmtp");
+	/* Who takes local users' mail does so as pickup and the cleanup that it names would. */
+	const struct service *submit = find(&plan, "submit unix")->line;
+
+	assert_int_equal(submit->override_count, 3);
+	assert_string_equal(submit->overrides[0].name, "header_checks");
+	assert_string_equal(submit->overrides[1].name, "content_filter");
+	assert_string_equal(submit->overrides[1].value, "");
 	plan_free(&plan);
 }
 
