@@ -41,7 +41,7 @@ struct kept {
 
 static struct {
 	int folder;
-	bool running, again;
+	bool running, again; /* again: somebody came, or one is in a predecessor's hands */
 } pickup;
 
 static void kept_free(struct kept *kept)
@@ -291,7 +291,11 @@ static struct kept *kept_open(const char *name)
 		remove_stale(name, &st);
 		return NULL;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 || st.st_nlink != 1)
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		pickup.again = true;
+		return NULL;
+	}
+	if (fstat(fd, &st) < 0 || st.st_nlink != 1)
 		return NULL;
 	kept = mem_new(struct kept);
 	snprintf(kept->name, sizeof(kept->name), "%s", name);
@@ -343,7 +347,7 @@ static void pickup_run(void *unused)
 		left = pickup_scan();
 		daemon_work_end();
 		if (!daemon_is_retiring())
-			task_sleep(left ? PICKUP_PAUSE : PICKUP_REST);
+			task_sleep(left && !pickup.again ? PICKUP_PAUSE : PICKUP_REST);
 	} while ((left || pickup.again) && !daemon_is_retiring() && !task_is_shutting_down());
 	pickup.running = false;
 }

@@ -147,18 +147,18 @@ void attempt_free(struct attempt *a)
 /* A result with a reason, of a message in the journal, where there is no room for reasons. */
 struct kept_result {
 	struct list link;
-	uint64_t place;
+	uint64_t position;
 	uint8_t outcome;
 	bool reported;
 	struct str status, remote, diagnostic;
 };
 
-static void attempt_keep(struct attempt *a, uint64_t place, uint8_t outcome, bool reported,
+static void attempt_keep(struct attempt *a, uint64_t position, uint8_t outcome, bool reported,
 			 const struct queue_reason *reason)
 {
 	struct kept_result *k = mem_new(struct kept_result);
 
-	k->place = place;
+	k->position = position;
 	k->outcome = outcome;
 	k->reported = reported;
 	str_append(&k->status, reason->status);
@@ -167,14 +167,14 @@ static void attempt_keep(struct attempt *a, uint64_t place, uint8_t outcome, boo
 	list_push_back(&a->kept, &k->link);
 }
 
-static void record(struct attempt *a, uint64_t place, uint8_t outcome, bool reported,
+static void record(struct attempt *a, uint64_t position, uint8_t outcome, bool reported,
 		   const struct queue_reason *reason)
 {
 	uint64_t where = 0;
 	int r = 0;
 
 	if (reason != NULL && queue_file_in_journal(a->file)) {
-		attempt_keep(a, place, outcome, reported, reason);
+		attempt_keep(a, position, outcome, reported, reason);
 		return;
 	}
 	if (reason != NULL) {
@@ -183,7 +183,8 @@ static void record(struct attempt *a, uint64_t place, uint8_t outcome, bool repo
 			r = 0; /* the outcome is what counts */
 	}
 	if (r == 0)
-		r = queue_file_set_result(a->file, place, outcome, reported, clock_wall(), where);
+		r = queue_file_set_result(a->file, position, outcome, reported, clock_wall(),
+					  where);
 	/* At worst it is delivered again. */
 	if (r < 0)
 		log_error("%s: cannot record a result: %s", a->message->id, strerror(-r));
@@ -204,7 +205,7 @@ void attempt_record_kept(struct attempt *a)
 	struct kept_result *k;
 
 	while ((k = LIST_FIRST(&a->kept, struct kept_result, link)) != NULL) {
-		record(a, k->place, k->outcome, k->reported,
+		record(a, k->position, k->outcome, k->reported,
 		       &(struct queue_reason){ .status = str_view(&k->status),
 					       .remote = str_view(&k->remote),
 					       .diagnostic = str_view(&k->diagnostic) });
@@ -230,7 +231,7 @@ static bool success_wanted(uint8_t notify, uint8_t outcome, struct view remote)
 	       (outcome != OUTCOME_DELIVERED || view_find_byte(remote, '[') == VIEW_NOT_FOUND);
 }
 
-bool outcome_note(struct attempt *a, uint64_t place, uint8_t notify, uint8_t outcome,
+bool outcome_note(struct attempt *a, uint64_t position, uint8_t notify, uint8_t outcome,
 		  const struct queue_reason *reason)
 {
 	if (outcome == OUTCOME_DEFERRED) {
@@ -242,7 +243,7 @@ bool outcome_note(struct attempt *a, uint64_t place, uint8_t notify, uint8_t out
 	} else {
 		return false;
 	}
-	record(a, place, outcome, false, reason);
+	record(a, position, outcome, false, reason);
 	return true;
 }
 
@@ -251,7 +252,7 @@ void attempt_result(struct attempt *a, struct lot *lot, struct lot_recipient *r,
 {
 	(void)lot;
 	r->outcome = outcome;
-	r->recorded = outcome_note(a, r->place, r->notify, outcome, reason);
+	r->recorded = outcome_note(a, r->position, r->notify, outcome, reason);
 }
 
 /* Nothing but this delivery, and all of it well: the file is unlinked in a moment. */
@@ -269,7 +270,7 @@ static void record_delivered(struct attempt *a, const struct batch *batch)
 		const struct lot_recipient *r = &batch->lot->recipients[i];
 
 		if (!r->recorded)
-			record(a, r->place, r->outcome, true, NULL);
+			record(a, r->position, r->outcome, true, NULL);
 	}
 }
 
@@ -324,8 +325,8 @@ void attempt_decide(struct attempt *a, const struct queue_recipient *r, uint8_t 
 		    const struct queue_reason *reason)
 {
 	log_own(a, r->address, r->original, outcome, reason);
-	if (!outcome_note(a, r->place, r->notify, outcome, reason))
-		record(a, r->place, outcome, true, NULL);
+	if (!outcome_note(a, r->position, r->notify, outcome, reason))
+		record(a, r->position, outcome, true, NULL);
 }
 
 void attempt_refuse(struct attempt *a, struct lot *lot, struct lot_recipient *r,

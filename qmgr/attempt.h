@@ -21,7 +21,7 @@ void attempt_refuse(struct attempt *a, struct lot *lot, struct lot_recipient *r,
  * Keeps account of an outcome, and records what cannot wait for the end of the delivery. True if it
  * did.
  */
-bool outcome_note(struct attempt *a, uint64_t place, uint8_t notify, uint8_t outcome,
+bool outcome_note(struct attempt *a, uint64_t position, uint8_t notify, uint8_t outcome,
 		  const struct queue_reason *reason);
 
 /* Takes back what of the lot was not given out: refused; or, `reason` NULL, untried. */

@@ -84,7 +84,8 @@ static void mark_reported(struct attempt *a, uint8_t kind)
 
 	while (queue_file_next_recipient(a->file, &cursor, &r) > 0)
 		if (is_reported_by(&r, kind))
-			queue_file_set_result(a->file, r.place, r.outcome, true, r.when, r.reason);
+			queue_file_set_result(a->file, r.position, r.outcome, true, r.when,
+					      r.reason);
 }
 
 static void attempt_report_all(struct attempt *a)

@@ -118,7 +118,7 @@ static void recipient_add(struct reading *reading, struct destination *d,
 	s->destination = d;
 	s->recipient = (struct lot_recipient){
 		.index = r->index,
-		.place = r->place,
+		.position = r->position,
 		.notify = r->notify,
 		.text = (uint32_t)reading->text.len,
 		.address_size = (uint16_t)address.len,
@@ -183,7 +183,7 @@ static void recipient_resolve(struct reading *reading, const struct queue_recipi
 }
 
 /* Into the schedule, without a wait. */
-static void recipient_place(struct reading *reading, const struct routed *routed)
+static void recipient_schedule(struct reading *reading, const struct routed *routed)
 {
 	struct attempt *a = reading->attempt;
 	const struct queue_recipient *r = &routed->recipient;
@@ -215,10 +215,10 @@ static void recipient_place(struct reading *reading, const struct routed *routed
 	}
 }
 
-static void reading_place(struct reading *reading)
+static void reading_schedule(struct reading *reading)
 {
 	for (size_t i = 0; i < reading->routed_count; i++)
-		recipient_place(reading, &reading->routed[i]);
+		recipient_schedule(reading, &reading->routed[i]);
 }
 
 static void reading_free(struct reading *reading)
@@ -292,7 +292,7 @@ static void recipient_expire(struct attempt *a, const struct queue_recipient *r)
 	int e = 0;
 
 	if (r->reason != 0)
-		e = queue_file_set_result(a->file, r->place, OUTCOME_FAILED, false, clock_wall(),
+		e = queue_file_set_result(a->file, r->position, OUTCOME_FAILED, false, clock_wall(),
 					  r->reason);
 	if (r->reason == 0 || e < 0)
 		recipient_route(a, r, OUTCOME_FAILED, "5.4.7",
@@ -371,7 +371,7 @@ void recipients_read_some(struct attempt *a)
 		a->any_left = a->any_left || reading.routed_count > 0;
 		attempt_withdraw(a);
 	} else {
-		reading_place(&reading);
+		reading_schedule(&reading);
 		make_lots(&reading);
 	}
 	reading_free(&reading);

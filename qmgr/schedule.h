@@ -61,7 +61,7 @@ struct destination {
 
 struct lot_recipient {
 	uint32_t index;
-	uint64_t place; /* in the queue file */
+	uint64_t position; /* in the queue file */
 	uint8_t notify;
 	uint8_t outcome; /* OUTCOME_..., pending until a result came */
 	bool recorded;	 /* the caller's: it stands in the file */

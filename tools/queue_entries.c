@@ -265,7 +265,8 @@ static void entry_from_maildrop(struct entry_reader *reader, FILE *file, const c
 			continue;
 		if (first) {
 			entry_begin(reader,
-				    &(struct msg_queue_item){ .state = QUEUE_STATE_INCOMING,
+				    &(struct msg_queue_item){ .queue_id = VIEW(""),
+							      .state = QUEUE_STATE_INCOMING,
 							      .size = (uint64_t)st->st_size,
 							      .arrival = st->st_mtime,
 							      .sender = str_view(&head.sender) });

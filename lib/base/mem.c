@@ -2,8 +2,10 @@
 #include "base/mem.h"
 
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 void mem_exhausted(void)
@@ -11,7 +13,9 @@ void mem_exhausted(void)
 	static const char text[] = "fatal: out of memory\n";
 
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-	abort();
+	/* Not abort(): where a process may not signal itself that ends in SIGSEGV, as damage does. */
+	raise(SIGABRT);
+	_exit(EX_OSERR);
 }
 
 void *mem_new_bytes(size_t size)

@@ -61,12 +61,11 @@ int queue_open_folder(const struct queue *queue, int number)
 	return fd < 0 ? -errno : fd;
 }
 
-int queue_keep_fd(int *place, int fd)
+int queue_keep_fd(int *slot, int fd)
 {
 	int kept = -1;
 
-	if (__atomic_compare_exchange_n(place, &kept, fd, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(slot, &kept, fd, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return fd;
 	close(fd);
 	return kept;

@@ -74,7 +74,7 @@ struct queue {
  * Keeps a descriptor that was just opened, unless another thread was first: then this one is closed.
  * Returns the one that is kept.
  */
-int queue_keep_fd(int *place, int fd);
+int queue_keep_fd(int *slot, int fd);
 /* A descriptor of its own, for a walk; or a negative errno. */
 int queue_open_folder(const struct queue *queue, int number);
 /* fsync; `data`: fdatasync. 0 or a negative errno. */

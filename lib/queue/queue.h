@@ -180,7 +180,7 @@ void queue_writer_freep(struct queue_writer **w);
 struct queue_file;
 struct queue_recipient {
 	uint32_t index;
-	uint64_t place;			      /* of its record, for queue_file_set_result */
+	uint64_t position;		      /* of its record, for queue_file_set_result */
 	struct view address, original, orcpt; /* valid until the next read */
 	uint8_t notify;
 	uint8_t outcome; /* OUTCOME_... */
@@ -259,12 +259,12 @@ struct queue_reason {
 int queue_file_reason(struct queue_file *file, uint64_t reason, struct queue_reason *out);
 /*
  * Appends a reason, to be shared by many recipients; what equals the last one shares its place.
- * 0 and its place, or a negative errno; -EFBIG when QUEUE_REASONS_MAX bytes of reasons are there.
+ * 0 and its position, or a negative errno; -EFBIG when QUEUE_REASONS_MAX bytes of reasons are there.
  */
 #define QUEUE_REASONS_MAX (32 * 1024 * 1024)
 int queue_file_add_reason(struct queue_file *file, const struct queue_reason *reason,
-			  uint64_t *place);
-int queue_file_set_result(struct queue_file *file, uint64_t recipient_place, uint8_t outcome,
+			  uint64_t *position);
+int queue_file_set_result(struct queue_file *file, uint64_t position, uint8_t outcome,
 			  bool reported, int64_t when, uint64_t reason);
 /* Flags and the time of the next attempt. */
 int queue_file_set_state(struct queue_file *file, uint32_t flags, int64_t next_attempt);

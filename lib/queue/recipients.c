@@ -35,7 +35,7 @@ int queue_file_next_recipient(struct queue_file *file, struct queue_cursor *curs
 		return -EBADMSG;
 	*recipient = (struct queue_recipient){
 		.index = cursor->index,
-		.place = cursor->offset,
+		.position = cursor->offset,
 		.notify = (uint8_t)bytes[28],
 		.address = view_make(bytes + QUEUE_RECIPIENT_MIN, address),
 		.original = view_make(bytes + QUEUE_RECIPIENT_MIN + address, original),
@@ -144,7 +144,7 @@ int queue_file_write(struct queue_file *file, const void *bytes, size_t len, uin
 }
 
 int queue_file_add_reason(struct queue_file *file, const struct queue_reason *reason,
-			  uint64_t *place)
+			  uint64_t *position)
 {
 	_cleanup_(str_free) struct str bytes = STR_EMPTY;
 	struct view status = view_first(reason->status, IPC_STATUS_MAX),
@@ -167,7 +167,7 @@ int queue_file_add_reason(struct queue_file *file, const struct queue_reason *re
 	put_u32(bytes.data + 12, crc);
 	if (file->last_reason != 0 &&
 	    view_eq(str_view(&bytes), str_view(&file->last_reason_bytes))) {
-		*place = file->last_reason;
+		*position = file->last_reason;
 		return 0;
 	}
 	if (file->size + bytes.len > queue_file_mark_end(file) + QUEUE_REASONS_MAX)
@@ -176,22 +176,22 @@ int queue_file_add_reason(struct queue_file *file, const struct queue_reason *re
 
 	if (r < 0)
 		return r;
-	*place = file->last_reason = file->size;
+	*position = file->last_reason = file->size;
 	file->size += bytes.len;
 	str_set(&file->last_reason_bytes, str_view(&bytes));
 	return 0;
 }
 
-int queue_file_set_result(struct queue_file *file, uint64_t recipient_place, uint8_t outcome,
+int queue_file_set_result(struct queue_file *file, uint64_t position, uint8_t outcome,
 			  bool reported, int64_t when, uint64_t reason)
 {
 	char slot[QUEUE_SLOT_SIZE];
 
-	if (recipient_place < QUEUE_HEAD_SIZE + file->head.envelope_size ||
-	    recipient_place + QUEUE_RECIPIENT_MIN > queue_recipients_end(&file->head))
+	if (position < QUEUE_HEAD_SIZE + file->head.envelope_size ||
+	    position + QUEUE_RECIPIENT_MIN > queue_recipients_end(&file->head))
 		return -EINVAL;
 	queue_slot_pack(slot, outcome, reported, when, reason);
-	return queue_file_write(file, slot, sizeof(slot), recipient_place + QUEUE_SLOT_OFFSET);
+	return queue_file_write(file, slot, sizeof(slot), position + QUEUE_SLOT_OFFSET);
 }
 
 int queue_file_set_state(struct queue_file *file, uint32_t flags, int64_t next_attempt)

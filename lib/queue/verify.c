@@ -29,10 +29,10 @@ static int add_recipients(struct queue_file *file, uint32_t *crc)
 	int r;
 
 	while ((r = queue_file_next_recipient(file, &cursor, &recipient)) > 0) {
-		size_t size = (size_t)(cursor.offset - recipient.place);
+		size_t size = (size_t)(cursor.offset - recipient.position);
 		size_t behind = QUEUE_SLOT_OFFSET + QUEUE_SLOT_SIZE;
 
-		r = queue_file_window(file, recipient.place, size, &bytes);
+		r = queue_file_window(file, recipient.position, size, &bytes);
 		if (r < 0)
 			return r;
 		*crc = queue_crc(*crc, bytes, QUEUE_SLOT_OFFSET);

@@ -54,7 +54,7 @@ class Large(unittest.TestCase):
         lines = []
         size = 0
         while size < 50_000_000:
-            line = rng.randbytes(rng.randrange(1, 700)).replace(b"\r", b"x").replace(b"\n", b"y")
+            line = rng.randbytes(rng.randrange(1, 700)).translate(bytes.maketrans(b"\0\r\n", b"zxy"))
             if rng.random() < 0.05:
                 line = b"." + line
             lines.append(line)
@@ -82,7 +82,8 @@ class Large(unittest.TestCase):
         self.assertEqual(hashlib.sha256(retrieved.split(b"\r\n\r\n", 1)[1]).hexdigest(), digest)
         for program, peak in memory_peaks(self.suite).items():
             if program != "master":
-                self.assertLess(peak, 48, f"{program} used {peak} MiB")
+                # Pages of libraries count as well (charsets alone are some); a message held whole would be 50 more.
+                self.assertLess(peak, 60, f"{program} used {peak} MiB")
 
     @staticmethod
     def fill(maildir):

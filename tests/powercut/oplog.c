@@ -517,14 +517,19 @@ int rename(const char *from, const char *to)
 
 int renameat(int at, const char *from, int at2, const char *to)
 {
+	return renameat2(at, from, at2, to, 0);
+}
+
+int renameat2(int at, const char *from, int at2, const char *to, unsigned flags)
+{
 	struct record r = { .type = OP_RENAME };
 	struct stat st;
 
 	if (oplog == NULL)
-		return REAL(renameat)(at, from, at2, to);
+		return REAL(renameat2)(at, from, at2, to, flags);
 	begin();
 	int known = fstatat(at, from, &st, AT_SYMLINK_NOFOLLOW) == 0;
-	int result = REAL(renameat)(at, from, at2, to), saved = errno;
+	int result = REAL(renameat2)(at, from, at2, to, flags), saved = errno;
 
 	if (result == 0 && known) {
 		fill(&r, &st);

@@ -59,7 +59,7 @@ static struct queue_file *message(struct test_queue *t, struct queue_envelope en
 
 		assert_int_equal(queue_file_next_recipient(f, &cursor, &r), 1);
 		assert_int_equal(queue_file_add_reason(f, &reason, &place), 0);
-		assert_int_equal(queue_file_set_result(f, r.place, fates[i].outcome, false,
+		assert_int_equal(queue_file_set_result(f, r.position, fates[i].outcome, false,
 						       1795305600, place),
 				 0);
 	}

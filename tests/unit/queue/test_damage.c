@@ -38,7 +38,7 @@ static void make_sample(struct test_queue *t, struct sample *sample)
 	assert_int_equal(queue_file_open(t->queue, view_of(sample->id), NULL, 0, &f, &err), 0);
 	queue_file_next_recipient(f, &cursor, &r);
 	assert_int_equal(queue_file_add_reason(f, &reason, &place), 0);
-	queue_file_set_result(f, r.place, OUTCOME_DEFERRED, false, 5, place);
+	queue_file_set_result(f, r.position, OUTCOME_DEFERRED, false, 5, place);
 	queue_file_set_state(f, 0, 1000);
 	queue_file_close(f);
 	str_clear(&sample->bytes);
@@ -128,7 +128,7 @@ static void torn_slot_means_nothing_happened(struct test_queue *t)
 	queue_file_next_recipient(f, &cursor, &r);
 	assert_int_equal(r.outcome, OUTCOME_DEFERRED);
 	assert_int_equal(queue_file_next_attempt(f), 1000);
-	sample.bytes.data[r.place + 4] = OUTCOME_DELIVERED;
+	sample.bytes.data[r.position + 4] = OUTCOME_DELIVERED;
 	sample.bytes.data[68 + 7] ^= 1;
 	queue_file_close(f);
 	assert_int_equal(queue_file_from_fd(memory_file(str_view(&sample.bytes)),

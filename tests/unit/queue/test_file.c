@@ -106,8 +106,8 @@ static void results_are_kept(struct test_queue *t)
 	assert_int_equal(queue_file_add_reason(f, &reason, &place), 0);
 	assert_int_equal(queue_file_add_reason(f, &reason, &again), 0);
 	assert_int_equal(place, again);
-	assert_int_equal(queue_file_set_result(f, r.place, OUTCOME_FAILED, true, 1795305502, place),
-			 0);
+	assert_int_equal(
+		queue_file_set_result(f, r.position, OUTCOME_FAILED, true, 1795305502, place), 0);
 	reason.status = VIEW("4.4.1");
 	assert_int_equal(queue_file_add_reason(f, &reason, &again), 0);
 	assert_true(again > place);

@@ -131,7 +131,7 @@ static void small_ones_are_appended(struct test_queue *t)
 	assert_int_equal(pwrite(fd, "x", 1, 0), -1);
 	assert_int_equal(ftruncate(fd, 0), -1);
 	/* Results are recorded in place; there is no place for reasons. */
-	assert_int_equal(queue_file_set_result(f, r.place, OUTCOME_DELIVERED, true, 5, 0), 0);
+	assert_int_equal(queue_file_set_result(f, r.position, OUTCOME_DELIVERED, true, 5, 0), 0);
 	assert_true(queue_file_add_reason(f, &reason, &where) < 0);
 	queue_file_close(TAKE(f));
 	f = open_it(t, &a);
@@ -229,13 +229,14 @@ static void settled_ones_are_files(struct test_queue *t)
 	_cleanup_(queue_file_closep) struct queue_file *f = open_it(t, &a);
 
 	queue_file_next_recipient(f, &cursor, &r);
-	assert_int_equal(queue_file_set_result(f, r.place, OUTCOME_DELIVERED, true, 5, 0), 0);
+	assert_int_equal(queue_file_set_result(f, r.position, OUTCOME_DELIVERED, true, 5, 0), 0);
 	assert_int_equal(lseek(queue_file_fd(f), 0, SEEK_END), a.place.size);
 	assert_int_equal(queue_file_settle(f, &err), 0);
 	assert_false(queue_file_in_journal(f));
 	assert_int_equal(queue_file_add_reason(f, &reason, &where), 0);
 	queue_file_next_recipient(f, &cursor, &r);
-	assert_int_equal(queue_file_set_result(f, r.place, OUTCOME_DEFERRED, false, 6, where), 0);
+	assert_int_equal(queue_file_set_result(f, r.position, OUTCOME_DEFERRED, false, 6, where),
+			 0);
 	/* Who is handed it now sees the reason. */
 	assert_true(lseek(queue_file_fd(f), 0, SEEK_END) > a.place.size);
 
