@@ -306,6 +306,11 @@ int target_of_mailbox(const struct msg_mailbox_deliver *m, struct target *target
 		r = target_of_virtual(m->user, target, answer);
 		if (r != 0)
 			return r < 0 ? r : 0;
+	} else if (m->kind == MAILBOX_VIRTUAL_USER && param.mailbox_users[0] == '\0') {
+		/* A mistake of the site's, and no reason to return its users' mail. */
+		answer_warn(answer, "neither virtual_mailbox_maps nor mailbox_users is set");
+		return answer_set(answer, OUTCOME_DEFERRED, "4.3.5",
+				  "mail system configuration error (virtual_mailbox_maps)");
 	}
 	return answer_no_user(answer, m->user);
 }

@@ -54,7 +54,7 @@ static int open_message(void *argument, const char *id, const struct queue_place
 	queue_file_verify(file);
 	while (queue_file_next_recipient(file, &cursor, &recipient) > 0) {
 		queue_file_reason(file, recipient.reason, &reason);
-		queue_file_set_result(file, recipient.place, OUTCOME_DELIVERED, true, 1, 0);
+		queue_file_set_result(file, recipient.position, OUTCOME_DELIVERED, true, 1, 0);
 	}
 	queue_file_set_state(file, QUEUE_FLAG_HOLD, 1);
 	if (queue_file_fd(file) >= 0 && lseek(queue_file_fd(file), 0, SEEK_END) != place->size)
