@@ -37,4 +37,12 @@ int index_read_files(const char *path, struct str *out, mode_t *mode);
 void index_decode_value(struct view value, struct str *out);
 int index_list(const struct index_job *job, char *const *specifications);
 
+/*
+ * index_command.c: the whole of map and alias. `by_default` is what is done when nothing is named;
+ * NULL: that is a mistake. A tool_status.
+ */
+typedef int index_default(const struct index_job *job);
+int index_command(struct index_job *job, const char *help, index_default *by_default, int argc,
+		  char **argv);
+
 #endif

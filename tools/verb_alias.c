@@ -1,8 +1,4 @@
 /* posta alias, postalias, newaliases: makes, asks and edits alias tables. */
-#include <getopt.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "tools/index.h"
 #include "tools/tool.h"
@@ -24,12 +20,6 @@ static const char help[] =
 	"  --json   shows entries as JSON, one in a line\n"
 	"  -c DIR   folder of main.cf\n"
 	"  -f -n -N -o -p -u -v are accepted and mean nothing here.\n";
-
-static const struct option options[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'H' },
-	{ 0 },
-};
 
 /* newaliases: everything in alias_database. */
 static int build_all(const struct index_job *job)
@@ -55,58 +45,6 @@ static int build_all(const struct index_job *job)
 int verb_alias(int argc, char **argv)
 {
 	struct index_job job = { .verb = "alias", .source = SOURCE_ALIASES };
-	const char *query = NULL, *delete = NULL;
-	bool list = false, add = false;
-	int option, status = TOOL_DONE;
 
-	while ((option = getopt_long(argc, argv, "+c:d:fijnNopq:rsuvw", options, NULL)) >= 0) {
-		switch (option) {
-		case 'H':
-			fputs(help, stdout);
-			return TOOL_DONE;
-		case 'c':
-			tool_set_directory(optarg);
-			break;
-		case 'd':
-			delete = optarg;
-			break;
-		case 'q':
-			query = optarg;
-			break;
-		case 'i':
-			add = true;
-			break;
-		case 'j':
-			job.json = true;
-			break;
-		case 'r':
-			job.replace = true;
-			break;
-		case 's':
-			list = true;
-			break;
-		case 'w':
-			job.quiet_duplicates = true;
-			break;
-		case '?':
-			return tool_usage("alias", "wrong option");
-		default:
-			break; /* accepted for postalias's sake */
-		}
-	}
-	if ((query != NULL) + (delete != NULL) + list + add > 1)
-		return tool_usage("alias", "only one of -q, -d, -s and -i");
-	if (optind == argc && (query || delete || list || add))
-		return tool_usage("alias", "which table?");
-	if (optind == argc)
-		return build_all(&job);
-	if (query != NULL)
-		return index_query(&job, argv + optind, query);
-	if (delete != NULL)
-		return index_delete(&job, argv + optind, delete);
-	if (list)
-		return index_list(&job, argv + optind);
-	for (; optind < argc && status == TOOL_DONE; optind++)
-		status = add ? index_add(&job, argv[optind]) : index_build(&job, argv[optind]);
-	return status;
+	return index_command(&job, help, build_all, argc, argv);
 }

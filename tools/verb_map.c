@@ -1,8 +1,4 @@
 /* posta map, postmap: makes, asks and edits look-up tables. */
-#include <getopt.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "tools/index.h"
 #include "tools/tool.h"
 
@@ -31,71 +27,9 @@ static const char help[] =
 	"  -c DIR   folder of main.cf\n"
 	"  -n -N -o -p -u -v are accepted and mean nothing here.\n";
 
-static const struct option options[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'H' },
-	{ 0 },
-};
-
 int verb_map(int argc, char **argv)
 {
 	struct index_job job = { .verb = "map", .source = SOURCE_MAP };
-	const char *query = NULL, *delete = NULL;
-	bool list = false, add = false;
-	int option, status = TOOL_DONE;
 
-	while ((option = getopt_long(argc, argv, "+c:d:FfijnNopq:rsuvw", options, NULL)) >= 0) {
-		switch (option) {
-		case 'H':
-			fputs(help, stdout);
-			return TOOL_DONE;
-		case 'c':
-			tool_set_directory(optarg);
-			break;
-		case 'd':
-			delete = optarg;
-			break;
-		case 'q':
-			query = optarg;
-			break;
-		case 'F':
-			job.files = true;
-			break;
-		case 'f':
-			job.flags |= TABLE_CASE_SENSITIVE;
-			break;
-		case 'i':
-			add = true;
-			break;
-		case 'j':
-			job.json = true;
-			break;
-		case 'r':
-			job.replace = true;
-			break;
-		case 's':
-			list = true;
-			break;
-		case 'w':
-			job.quiet_duplicates = true;
-			break;
-		case '?':
-			return tool_usage("map", "wrong option");
-		default:
-			break; /* accepted for postmap's sake */
-		}
-	}
-	if (optind == argc)
-		return tool_usage("map", "which table?");
-	if ((query != NULL) + (delete != NULL) + list + add > 1)
-		return tool_usage("map", "only one of -q, -d, -s and -i");
-	if (query != NULL)
-		return index_query(&job, argv + optind, query);
-	if (delete != NULL)
-		return index_delete(&job, argv + optind, delete);
-	if (list)
-		return index_list(&job, argv + optind);
-	for (; optind < argc && status == TOOL_DONE; optind++)
-		status = add ? index_add(&job, argv[optind]) : index_build(&job, argv[optind]);
-	return status;
+	return index_command(&job, help, NULL, argc, argv);
 }
