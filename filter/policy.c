@@ -36,7 +36,7 @@ static void policy_server_free(struct policy_server *server)
 	free(server);
 }
 
-static struct policy_server *kept_remove(size_t at)
+static struct policy_server *policy_kept_remove(size_t at)
 {
 	struct policy_server *server = kept.idle[at];
 
@@ -47,7 +47,7 @@ static struct policy_server *kept_remove(size_t at)
 static void policy_server_keep(struct policy_server *server)
 {
 	if (kept.count == KEPT_MAX)
-		policy_server_free(kept_remove(0));
+		policy_server_free(policy_kept_remove(0));
 	kept.idle[kept.count++] = server;
 }
 
@@ -72,7 +72,7 @@ static struct policy_server *policy_server_take(const struct msg_policy_ask *q)
 		if (!view_eq(str_view(&kept.idle[i]->endpoint), q->server))
 			continue;
 
-		struct policy_server *server = kept_remove(i);
+		struct policy_server *server = policy_kept_remove(i);
 
 		if (!is_stale(server, q))
 			return server;
@@ -174,5 +174,5 @@ int policy_server_ask(const struct msg_policy_ask *question, struct str *action)
 void policy_servers_close(void)
 {
 	while (kept.count > 0)
-		policy_server_free(kept_remove(kept.count - 1));
+		policy_server_free(policy_kept_remove(kept.count - 1));
 }

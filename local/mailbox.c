@@ -110,7 +110,7 @@ static void relay_to_luser(struct job *job, struct view user, struct outcome *ou
 }
 
 /* RFC 5321 4.5.1: these are always taken. The administrator has made no alias for them. */
-static bool is_required_name(struct view user)
+static bool mailbox_is_required_name(struct view user)
 {
 	return view_is_nocase(user, "postmaster") || view_is_nocase(user, "mailer-daemon");
 }
@@ -122,7 +122,7 @@ static void deliver_to_nobody(struct job *job, struct view user, struct outcome 
 		return;
 	if (param.luser_relay[0] != '\0') {
 		relay_to_luser(job, user, outcome);
-	} else if (is_required_name(user)) {
+	} else if (mailbox_is_required_name(user)) {
 		log_warning("%s: required alias not found: %.*s", str_cstr(&job->d->queue_id),
 			    VIEW_ARG(user));
 		outcome_set(outcome, OUTCOME_DELIVERED, "2.0.0", VIEW_NONE, "discarded");

@@ -58,7 +58,7 @@ static void line_add_held(struct line_writer *w)
 	w->from_matched = 0;
 }
 
-static void line_end(struct line_writer *w)
+static void run_message_line_end(struct line_writer *w)
 {
 	line_add_held(w);
 	str_append(&w->out, w->eol);
@@ -93,7 +93,7 @@ static int write_lines(struct line_writer *w, struct view bytes)
 			line_add(w, '\r');
 		w->held_cr = c == '\r';
 		if (c == '\n')
-			line_end(w);
+			run_message_line_end(w);
 		else if (!w->held_cr)
 			line_add(w, c);
 	}
@@ -123,7 +123,7 @@ static void add_end(struct line_writer *w)
 	if (w->held_cr)
 		line_add(w, '\r');
 	if (w->in_line || w->from_matched > 0)
-		line_end(w);
+		run_message_line_end(w);
 	if (w->flags & PIPE_BLANK)
 		str_append(&w->out, w->eol);
 	if (w->flags & PIPE_DOT) {

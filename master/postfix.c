@@ -212,7 +212,7 @@ static void settle_submission(const struct services *lines, struct services *def
 	take_overrides(submit, pickup);
 }
 
-static void leave_out(struct services *lines, struct str *notes)
+static void postfix_leave_out(struct services *lines, struct str *notes)
 {
 	_cleanup_(str_free) struct str elsewhere = STR_EMPTY;
 	struct services gone = { .items = mem_new_array(struct service, lines->count + 1) };
@@ -304,7 +304,7 @@ void postfix_adapt(struct services *lines, struct str *notes)
 		for (size_t i = 0; i < lines->count; i++)
 			adapt_line(lines, &lines->items[i], &defaults, notes);
 	}
-	leave_out(lines, notes);
+	postfix_leave_out(lines, notes);
 	if (lines->count > 0)
 		find_missing(lines, &defaults, of_postfix, notes);
 	services_free(&defaults);

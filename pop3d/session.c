@@ -85,7 +85,7 @@ static int pop3_take_number(struct pop3 *p, struct view *rest, uint32_t *number)
 	return 0;
 }
 
-static bool has_argument(struct view argument)
+static bool pop3d_session_has_argument(struct view argument)
 {
 	return view_trim(argument).len > 0;
 }
@@ -104,7 +104,7 @@ static int command_list(struct pop3 *p, struct view argument)
 	uint32_t number;
 	int r;
 
-	if (has_argument(argument)) {
+	if (pop3d_session_has_argument(argument)) {
 		r = pop3_take_number(p, &argument, &number);
 		return number == 0 ? r
 				   : pop3_reply(p, "+OK %u %llu", number,
@@ -134,7 +134,7 @@ static int command_uidl(struct pop3 *p, struct view argument)
 	uint32_t number;
 	int r;
 
-	if (has_argument(argument)) {
+	if (pop3d_session_has_argument(argument)) {
 		r = pop3_take_number(p, &argument, &number);
 		return number == 0 ? r : uidl_line(p, number, "+OK ");
 	}

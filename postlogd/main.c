@@ -123,7 +123,7 @@ static int take_one(void)
 	return 0;
 }
 
-static int take_all(size_t most)
+static int postlogd_take_all(size_t most)
 {
 	int r = 0;
 
@@ -162,7 +162,7 @@ static void read_lines(void *unused)
 			r = task_wait_news(lines_fd, true,
 					   later ? clock_after(CHECK_PAUSE) : MSEC_FOREVER);
 		if (r == 0 || r == -ETIMEDOUT)
-			r = take_all(LAST_DATAGRAMS);
+			r = postlogd_take_all(LAST_DATAGRAMS);
 		/* Not at each line: it looks at the whole table. */
 		if (later && clock_now() >= check) {
 			summarize(param.log_repeat_time);
@@ -180,7 +180,7 @@ static void postlogd_start(void)
 /* Whoever is to be outlived has gone, or a successor is about to read. */
 static void postlogd_retire(void)
 {
-	(void)take_all(LAST_DATAGRAMS);
+	(void)postlogd_take_all(LAST_DATAGRAMS);
 	summarize(0);
 }
 

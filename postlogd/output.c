@@ -96,7 +96,7 @@ static void output_syslog(const struct log_line *line)
 
 /* ---- files ---- */
 
-static uint64_t count_lines(const char *bytes, size_t len)
+static uint64_t output_count_lines(const char *bytes, size_t len)
 {
 	const char *end = bytes + len;
 	uint64_t lines = 0;
@@ -120,7 +120,7 @@ static void output_write(void)
 			output.trouble = n < 0 ? errno : ENOSPC;
 			return;
 		}
-		output_count_written(count_lines(from, (size_t)n));
+		output_count_written(output_count_lines(from, (size_t)n));
 		output.done += (size_t)n;
 	}
 	output.trouble = 0;

@@ -40,7 +40,7 @@ static bool is_plain_number(struct view text, size_t from, size_t to)
 	       (text.data[to] == '.' && (to + 1 == text.len || text.data[to + 1] == ' '));
 }
 
-static uint64_t key_add(uint64_t key, char byte)
+static uint64_t repeat_key_add(uint64_t key, char byte)
 {
 	return (key ^ (unsigned char)byte) * UINT64_C(0x100000001b3); /* FNV-1a */
 }
@@ -51,18 +51,18 @@ static uint64_t key_of(const struct log_line *line)
 	struct view text = line->text;
 
 	for (size_t i = 0; i < line->tag.len; i++)
-		key = key_add(key, line->tag.data[i]);
+		key = repeat_key_add(key, line->tag.data[i]);
 	for (size_t i = 0, end; i < text.len; i = end) {
 		end = i;
 		while (end < text.len && ascii_is_digit(text.data[end]))
 			end++;
 		if (end > i && is_plain_number(text, i, end)) {
-			key = key_add(key, '#');
+			key = repeat_key_add(key, '#');
 			continue;
 		}
 		end = MAX(end, i + 1);
 		for (size_t j = i; j < end; j++)
-			key = key_add(key, text.data[j]);
+			key = repeat_key_add(key, text.data[j]);
 	}
 	return key != 0 ? key : 1;
 }

@@ -156,7 +156,7 @@ static struct settings *database_open_dovecot(struct database *db, const char *p
 	return settings;
 }
 
-static int database_open(struct database *db, struct view table, struct error *err)
+static int proxymap_database_open(struct database *db, struct view table, struct error *err)
 {
 	size_t colon = view_find_byte(table, ':');
 	struct view type = view_first(table, colon), name = view_from(table, colon + 1);
@@ -191,7 +191,7 @@ void database_add(struct view table)
 	WAITLIST_INIT(&db->places);
 	db->kind.name = mem_strndup(table.data, table.len);
 	map_put(databases, table, db);
-	if (database_open(db, table, &err) < 0) {
+	if (proxymap_database_open(db, table, &err) < 0) {
 		log_warning("%.*s: %s", VIEW_ARG(table), err.text);
 		db->problem = mem_strdup(err.text);
 	}

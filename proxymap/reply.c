@@ -90,7 +90,7 @@ static int netstring_feed(struct table_reply *reply, struct view bytes, size_t *
 
 /* ---- tcp ---- */
 
-static int hex_digit(char c)
+static int reply_hex_digit(char c)
 {
 	return ascii_is_digit(c)      ? c - '0'
 	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
@@ -110,8 +110,8 @@ static int percent_decode(struct view text, struct str *out)
 		}
 		if (text.len - i < 3)
 			return -EBADMSG;
-		high = hex_digit(text.data[i + 1]);
-		low = hex_digit(text.data[i + 2]);
+		high = reply_hex_digit(text.data[i + 1]);
+		low = reply_hex_digit(text.data[i + 2]);
 		if (high < 0 || low < 0)
 			return -EBADMSG;
 		str_append_byte(out, (char)(high * 16 + low));

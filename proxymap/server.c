@@ -93,7 +93,7 @@ static struct stream *server_take_idle(struct server *s)
 	return NULL;
 }
 
-static void server_keep(struct server *s, struct stream *io)
+static void proxymap_server_keep(struct server *s, struct stream *io)
 {
 	if (s->idle_count == SERVER_IDLE_MAX) {
 		stream_free(io);
@@ -143,7 +143,7 @@ static int server_try(struct server *s, struct view question, struct table_reply
 		stream_set_deadline(io, deadline);
 		r = exchange(s, io, question, reply);
 		if (r > 0) {
-			server_keep(s, io);
+			proxymap_server_keep(s, io);
 			return r;
 		}
 		stream_free(io);

@@ -198,7 +198,7 @@ static int control_announced(struct ipc *ipc, const struct msg_queued *queued, u
 	return r;
 }
 
-static int control_answer(struct ipc *ipc, struct message *m, uint32_t *segment)
+static int qmgr_control_answer(struct ipc *ipc, struct message *m, uint32_t *segment)
 {
 	if (m->type == MSG_queued)
 		return control_announced(ipc, &m->queued, segment);
@@ -227,7 +227,8 @@ void control_serve(struct ipc *ipc)
 			may_announce = false;
 			ipc_set_timeout(ipc, QUESTION_TIMEOUT);
 		}
-		if (control_answer(ipc, &m, &segment) < 0 || (!may_announce && ipc_flush(ipc) < 0))
+		if (qmgr_control_answer(ipc, &m, &segment) < 0 ||
+		    (!may_announce && ipc_flush(ipc) < 0))
 			break;
 	}
 	/* A cleanup may have died with something still to tell. */

@@ -91,7 +91,7 @@ struct found {
 	struct queue_scan scan;
 };
 
-static int take_name(void *argument, const char *id, const struct queue_place *place)
+static int scan_take_name(void *argument, const char *id, const struct queue_place *place)
 {
 	struct found *found = argument;
 
@@ -225,7 +225,7 @@ static void hurry_journal(const struct found *found)
 
 static void scan(void)
 {
-	struct found found = { .scan = { .each = take_name,
+	struct found found = { .scan = { .each = scan_take_name,
 					 .only_journal = !scanner.wanted,
 					 .busy_too = retired_are_gone() } };
 	size_t before = message_count();

@@ -66,7 +66,7 @@ static int check_keep(struct check *c)
 	return 0;
 }
 
-static int check_drop(struct check *c)
+static int outgoing_check_drop(struct check *c)
 {
 	str_clear(c->out);
 	return 1;
@@ -90,7 +90,7 @@ static bool is_line(struct check *c)
 	return false;
 }
 
-static int check_replace(struct check *c)
+static int outgoing_check_replace(struct check *c)
 {
 	if (!is_line(c))
 		return 0;
@@ -99,7 +99,7 @@ static int check_replace(struct check *c)
 	return 1;
 }
 
-static int check_prepend(struct check *c)
+static int outgoing_check_prepend(struct check *c)
 {
 	if (!is_line(c))
 		return 0;
@@ -121,9 +121,15 @@ static const struct {
 	const char *word;
 	int (*act)(struct check *c);
 } actions[] = {
-	{ "IGNORE", check_drop },     { "STRIP", check_drop }, { "REPLACE", check_replace },
-	{ "PREPEND", check_prepend }, { "WARN", check_note },  { "INFO", check_note },
-	{ "DUNNO", check_keep },      { "OK", check_keep },    { "PASS", check_keep },
+	{ "IGNORE", outgoing_check_drop },
+	{ "STRIP", outgoing_check_drop },
+	{ "REPLACE", outgoing_check_replace },
+	{ "PREPEND", outgoing_check_prepend },
+	{ "WARN", check_note },
+	{ "INFO", check_note },
+	{ "DUNNO", check_keep },
+	{ "OK", check_keep },
+	{ "PASS", check_keep },
 };
 
 static int check_apply(struct check *c, struct tables *tables, struct view key)
@@ -148,7 +154,7 @@ static int check_apply(struct check *c, struct tables *tables, struct view key)
 
 /* ---- fields and lines ---- */
 
-static bool is_mime_field(struct view whole)
+static bool checks_is_mime_field(struct view whole)
 {
 	struct view name = view_trim(view_first(whole, view_find_byte(whole, ':')));
 
@@ -157,9 +163,9 @@ static bool is_mime_field(struct view whole)
 
 int checks_field(const char *id, enum converter_place place, struct view whole, struct str *out)
 {
-	struct tables *tables = place == FIELD_MIME || is_mime_field(whole) ? checks.mime
-				: place == FIELD_PRIMARY		    ? checks.header
-									    : checks.nested;
+	struct tables *tables = place == FIELD_MIME || checks_is_mime_field(whole) ? checks.mime
+				: place == FIELD_PRIMARY			   ? checks.header
+										   : checks.nested;
 	_cleanup_(str_free) struct str key = STR_EMPTY;
 	struct view line = whole;
 	struct check c = { .id = id, .what = "header", .out = out };

@@ -47,7 +47,7 @@ void converter_free(struct converter *c)
 
 /* ---- headers ---- */
 
-static int put_field(struct converter *c, struct view whole)
+static int convert_put_field(struct converter *c, struct view whole)
 {
 	enum converter_place place = !c->in_part			 ? FIELD_PRIMARY
 				     : c->walk.state == WALK_PART_HEADER ? FIELD_MIME
@@ -80,12 +80,12 @@ static int finish_field(struct converter *c)
 		c->is_8bit |= is_label;
 	}
 	if (whole.len > 0 && !is_label)
-		r = put_field(c, whole);
+		r = convert_put_field(c, whole);
 	str_clear(&c->field);
 	return r;
 }
 
-static int finish_header(struct converter *c)
+static int convert_finish_header(struct converter *c)
 {
 	int r = finish_field(c);
 	bool composite = c->walk.boundary.len > 0 || c->walk.is_message;
@@ -109,7 +109,7 @@ static int take_header_line(struct converter *c, struct view line)
 	int r = 0;
 
 	if (view_is(line, "\r\n") || view_is(line, "\n")) {
-		r = finish_header(c);
+		r = convert_finish_header(c);
 		return r < 0 ? r : c->work.put(c->work.argument, line);
 	}
 	if (!is_folded || c->field.len + line.len > PIECE_MAX)
@@ -241,5 +241,5 @@ int converter_end(struct converter *c)
 {
 	int r = c->line.len > 0 ? take_rest(c, true) : 0;
 
-	return r == 0 && c->walk.state != WALK_BODY ? finish_header(c) : r;
+	return r == 0 && c->walk.state != WALK_BODY ? convert_finish_header(c) : r;
 }

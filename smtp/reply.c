@@ -107,7 +107,7 @@ int reply_filter_prepare(const char *list, struct error *err)
 }
 
 /* A line that the filter knows is another one; a table that cannot answer changes nothing. */
-static int reply_take_line(struct reply *reply, struct view line)
+static int smtp_reply_take_line(struct reply *reply, struct view line)
 {
 	_cleanup_(str_free) struct str other = STR_EMPTY;
 	struct error err = ERROR_NONE;
@@ -127,7 +127,7 @@ int reply_read(struct stream *io, struct reply *reply)
 
 		if (r < 0)
 			return r == -EMSGSIZE ? -EBADMSG : r;
-		r = reply_take_line(reply, line);
+		r = smtp_reply_take_line(reply, line);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}

@@ -177,7 +177,7 @@ static size_t names_to_match(const struct session *s, const struct session_wish 
 	return count;
 }
 
-static const char *server_name(const struct session *s, const struct session_wish *wish)
+static const char *tls_server_name(const struct session *s, const struct session_wish *wish)
 {
 	struct view name = str_view(&wish->policy->servername);
 	const char *chosen = str_cstr(&wish->policy->servername);
@@ -254,7 +254,7 @@ int session_handshake(struct session *s, const struct session_wish *wish, struct
 	_cleanup_(str_free) struct str storage = STR_EMPTY;
 	struct tls_tlsa records[TLSA_RECORDS_MAX];
 	struct tls_peer_check check = {
-		.servername = server_name(s, wish),
+		.servername = tls_server_name(s, wish),
 		.verify = s->level >= TLS_VERIFY,
 		.names = names,
 		.tlsa = records,

@@ -92,7 +92,7 @@ static bool needs_smtputf8(const struct work *w)
 	return (d->flags & MAIL_FLAG_SMTPUTF8) && content_header_is_8bit(&d->content) != 0;
 }
 
-static int send_mail(struct transaction *t)
+static int transaction_send_mail(struct transaction *t)
 {
 	const struct delivery *d = t->w->d;
 	const struct session *s = t->s;
@@ -189,8 +189,8 @@ static bool takes_attribute(const struct session *s, const char *name)
 }
 
 /* What is not known is not said. */
-static void append_attribute(const struct transaction *t, struct str *line, const char *name,
-			     struct view value)
+static void transaction_append_attribute(const struct transaction *t, struct str *line,
+					 const char *name, struct view value)
 {
 	if (value.len == 0 || !takes_attribute(t->s, name))
 		return;
@@ -211,18 +211,19 @@ static int send_xforward(struct transaction *t, bool more)
 
 	str_append(&line, VIEW("XFORWARD"));
 	if (more) {
-		append_attribute(t, &line, "PROTO", str_view(&d->client_protocol));
-		append_attribute(t, &line, "HELO", str_view(&d->client_helo));
+		transaction_append_attribute(t, &line, "PROTO", str_view(&d->client_protocol));
+		transaction_append_attribute(t, &line, "HELO", str_view(&d->client_helo));
 		if (d->client_address.len > 0)
-			append_attribute(t, &line, "IDENT", str_view(&d->queue_id));
-		append_attribute(t, &line, "SOURCE",
-				 d->client_address.len > 0 ? VIEW("REMOTE") : VIEW("LOCAL"));
+			transaction_append_attribute(t, &line, "IDENT", str_view(&d->queue_id));
+		transaction_append_attribute(t, &line, "SOURCE",
+					     d->client_address.len > 0 ? VIEW("REMOTE")
+								       : VIEW("LOCAL"));
 	} else {
 		if (view_find_byte(str_view(&d->client_address), ':') != VIEW_NOT_FOUND)
 			str_append(&address, VIEW("IPV6:"));
 		str_append(&address, str_view(&d->client_address));
-		append_attribute(t, &line, "NAME", str_view(&d->client_name));
-		append_attribute(t, &line, "ADDR", str_view(&address));
+		transaction_append_attribute(t, &line, "NAME", str_view(&d->client_name));
+		transaction_append_attribute(t, &line, "ADDR", str_view(&address));
 		if (takes_attribute(t->s, "PORT"))
 			str_append(&line, VIEW(" PORT=[UNAVAILABLE]"));
 	}
@@ -238,7 +239,7 @@ static int send_step(struct transaction *t, const struct step *step)
 	case STEP_XFORWARD_MORE:
 		return send_xforward(t, step->kind == STEP_XFORWARD_MORE);
 	case STEP_MAIL:
-		return send_mail(t);
+		return transaction_send_mail(t);
 	case STEP_RCPT:
 		return send_rcpt(t, step->recipient);
 	case STEP_DATA:

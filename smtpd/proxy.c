@@ -80,7 +80,7 @@ static bool proxy_say(struct session *s, const struct str *line, char class, str
 
 /* ---- the envelope ---- */
 
-static void append_value(struct str *line, const char *name, struct view value)
+static void proxy_append_value(struct str *line, const char *name, struct view value)
 {
 	str_printf(line, " %s=", name);
 	if (value.len == 0 || view_is(value, "unknown"))
@@ -102,13 +102,13 @@ static bool proxy_xforward(struct session *s, struct str *text)
 		str_set(&address, str_view(&tagged));
 	}
 	str_append(&line, VIEW("XFORWARD"));
-	append_value(&line, "NAME", f->given ? str_view(&f->name) : str_view(&s->name));
-	append_value(&line, "ADDR", str_view(&address));
-	append_value(&line, "PROTO",
-		     f->given	? str_view(&f->protocol)
-		     : s->esmtp ? VIEW("ESMTP")
-				: VIEW("SMTP"));
-	append_value(&line, "HELO", f->given ? str_view(&f->helo) : str_view(&s->helo));
+	proxy_append_value(&line, "NAME", f->given ? str_view(&f->name) : str_view(&s->name));
+	proxy_append_value(&line, "ADDR", str_view(&address));
+	proxy_append_value(&line, "PROTO",
+			   f->given   ? str_view(&f->protocol)
+			   : s->esmtp ? VIEW("ESMTP")
+				      : VIEW("SMTP"));
+	proxy_append_value(&line, "HELO", f->given ? str_view(&f->helo) : str_view(&s->helo));
 	return proxy_say(s, &line, '2', text, NULL);
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-static void find_name(X509 *x509, struct certificate *c)
+static void certificate_find_name(X509 *x509, struct certificate *c)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
 
@@ -51,7 +51,7 @@ bool certificate_read(const char *path, const char *host, struct certificate *c)
 	c->fits = X509_check_host(x509, host, 0, 0, NULL) == 1;
 	if (ASN1_TIME_to_tm(X509_get0_notAfter(x509), &end))
 		strftime(c->until, sizeof(c->until), "%Y-%m-%d", &end);
-	find_name(x509, c);
+	certificate_find_name(x509, c);
 	X509_free(x509);
 	return true;
 }

@@ -57,7 +57,7 @@ int conf_about(int option, const char *mode)
 /* ---- transports ---- */
 
 /* Which of Postfix's programs deliver, whether we have them or not. */
-static bool is_transport(const char *program)
+static bool about_is_transport(const char *program)
 {
 	static const char *const names[] = { "smtp", "lmtp",  "local",	 "virtual",
 					     "pipe", "error", "discard", "spawn" };
@@ -89,7 +89,7 @@ char **conf_transport_names(size_t *count)
 	for (size_t i = 0; i < services.count; i++) {
 		const struct service *s = &services.items[i];
 
-		if (s->type != SERVICE_UNIX || !is_transport(s->program))
+		if (s->type != SERVICE_UNIX || !about_is_transport(s->program))
 			continue;
 		for (size_t n = 0; conf_transport_suffix(n) != NULL; n++) {
 			_cleanup_(str_free) struct str name = STR_EMPTY;

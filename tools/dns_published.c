@@ -22,7 +22,7 @@ static void comparable(const struct dns_wanted *wanted, struct view value, struc
 	str_append_lower(out, value);
 }
 
-static bool value_fits(const struct dns_wanted *wanted, struct view value)
+static bool dns_published_value_fits(const struct dns_wanted *wanted, struct view value)
 {
 	_cleanup_(str_free) struct str lower = STR_EMPTY, match = STR_EMPTY;
 
@@ -48,10 +48,10 @@ void dns_wanted_check(const struct dns_source *dns, const struct dns_wanted *wan
 
 	records_ask(dns, view_of(wanted->owner), wanted->type, &records);
 	for (size_t i = 0; i < records.count; i++) {
-		fitting += value_fits(wanted, str_view(&records.values[i]));
+		fitting += dns_published_value_fits(wanted, str_view(&records.values[i]));
 		/* Of texts there may be any number that are about something else. */
 		if (wanted->type == RECORD_TXT && !wanted->within &&
-		    !value_fits(wanted, str_view(&records.values[i])))
+		    !dns_published_value_fits(wanted, str_view(&records.values[i])))
 			continue;
 		str_printf(&finding->published, "%s", finding->published.len > 0 ? ", " : "");
 		str_append_printable(&finding->published, str_view(&records.values[i]));

@@ -127,7 +127,7 @@ static void note_address(struct dns_wish *wish, const struct sockaddr *address)
 }
 
 /* Those of the interfaces; after address translation those that proxy_interfaces names. */
-static void find_addresses(struct dns_wish *wish)
+static void dns_wanted_find_addresses(struct dns_wish *wish)
 {
 	struct view rest = view_of(param.proxy_interfaces), word;
 	struct ifaddrs *all = NULL;
@@ -146,7 +146,7 @@ static void wish_host_addresses(struct dns_wish *wish)
 	static const char why[] = "where the host is";
 	struct view rest, address;
 
-	find_addresses(wish);
+	dns_wanted_find_addresses(wish);
 	rest = str_view(&wish->addresses);
 	while (view_next_word(&rest, "\n", &address)) {
 		bool ipv6 = view_find_byte(address, ':') != VIEW_NOT_FOUND;

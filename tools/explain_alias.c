@@ -138,7 +138,7 @@ static void walk_file(struct walk *w, const char *path, unsigned depth)
 }
 
 /* ~/.forward, read as the user. 1, 0, or a negative errno. */
-static int forward_read(const struct passwd *user, struct str *path, struct str *text)
+static int explain_forward_read(const struct passwd *user, struct str *path, struct str *text)
 {
 	struct error err = ERROR_NONE;
 	int r;
@@ -164,7 +164,7 @@ static void walk_user(struct walk *w, const char *name, unsigned depth)
 		explain_result("unknown user: returned to the sender");
 		return;
 	}
-	r = forward_read(user, &path, &text);
+	r = explain_forward_read(user, &path, &text);
 	if (r < 0)
 		explain_because("the .forward of %s, if there is one, is not to be seen by you",
 				name);

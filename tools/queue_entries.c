@@ -68,7 +68,7 @@ static void entry_begin(struct entry_reader *reader, const struct msg_queue_item
 	str_append(&e->sender, item->sender);
 }
 
-static void entry_add(struct entry_reader *reader, struct view address, struct view reason)
+static void queue_entry_add(struct entry_reader *reader, struct view address, struct view reason)
 {
 	struct queue_entry *e = &reader->entry;
 
@@ -107,7 +107,8 @@ static int entries_from_showq(struct ipc *ipc, const struct queue_source *source
 		if (m.type == MSG_queue_item)
 			entry_begin(reader, &m.queue_item);
 		else if (m.type == MSG_queue_item_rcpt)
-			entry_add(reader, m.queue_item_rcpt.address, m.queue_item_rcpt.reason);
+			queue_entry_add(reader, m.queue_item_rcpt.address,
+					m.queue_item_rcpt.reason);
 		else
 			break;
 	}
@@ -177,7 +178,7 @@ static void entry_from_file(struct entry_reader *reader, struct queue_file *f)
 		str_set(&address, r.address);
 		if (r.reason != 0)
 			queue_file_reason(f, r.reason, &reason);
-		entry_add(reader, str_view(&address), reason.diagnostic);
+		queue_entry_add(reader, str_view(&address), reason.diagnostic);
 	}
 	entry_end(reader);
 }
@@ -274,7 +275,7 @@ static void entry_from_maildrop(struct entry_reader *reader, FILE *file, const c
 			snprintf(reader->entry.id, sizeof(reader->entry.id), "%.*s",
 				 QUEUE_ID_LENGTH_MAX - 1, name);
 		}
-		entry_add(reader, rcpt, VIEW_NONE);
+		queue_entry_add(reader, rcpt, VIEW_NONE);
 	}
 	entry_end(reader);
 }

@@ -64,7 +64,7 @@ static void do_helo(struct conversation *c, struct view argument)
 }
 
 /* NULL: understood; else the reply. */
-static const char *take_parameter(struct conversation *c, struct view word)
+static const char *send_conversation_take_parameter(struct conversation *c, struct view word)
 {
 	uint64_t size;
 
@@ -84,7 +84,8 @@ static const char *take_parameter(struct conversation *c, struct view word)
 }
 
 /* "FROM:<a@b> PARAMETERS": the path in *address, the rest in *argument. NULL, or the reply. */
-static const char *take_path(struct view *argument, struct view word, struct str *address)
+static const char *send_conversation_take_path(struct view *argument, struct view word,
+					       struct str *address)
 {
 	const char *problem;
 
@@ -100,12 +101,13 @@ static const char *take_path(struct view *argument, struct view word, struct str
 static void do_mail(struct conversation *c, struct view argument)
 {
 	_cleanup_(str_free) struct str sender = STR_EMPTY;
-	const char *reply = c->has_sender ? "503 5.5.1 Nested MAIL command"
-					  : take_path(&argument, VIEW("FROM:"), &sender);
+	const char *reply =
+		c->has_sender ? "503 5.5.1 Nested MAIL command"
+			      : send_conversation_take_path(&argument, VIEW("FROM:"), &sender);
 	struct view word;
 
 	while (reply == NULL && view_next_word(&argument, " \t", &word))
-		reply = take_parameter(c, word);
+		reply = send_conversation_take_parameter(c, word);
 	if (reply == NULL && !c->has_utf8 && !view_is_ascii(str_view(&sender)))
 		reply = "553 5.6.7 SMTPUTF8 is needed for this address";
 	if (reply == NULL) {
@@ -119,8 +121,9 @@ static void do_rcpt(struct conversation *c, struct view argument)
 {
 	_cleanup_(str_free) struct str address = STR_EMPTY;
 	struct sending *mail = &c->mail;
-	const char *reply = !c->has_sender ? "503 5.5.1 Need MAIL command"
-					   : take_path(&argument, VIEW("TO:"), &address);
+	const char *reply = !c->has_sender
+				    ? "503 5.5.1 Need MAIL command"
+				    : send_conversation_take_path(&argument, VIEW("TO:"), &address);
 
 	if (reply == NULL && view_trim(argument).len > 0)
 		reply = "555 5.5.4 Unsupported option";

@@ -138,7 +138,7 @@ static bool is_mbox_line(struct view line)
 /* ---- the message ---- */
 
 /* The header up to the line that ends it, which is left in *line. */
-static enum send_status message_read_header(struct sending *s, struct input *in, struct str *header,
+static enum send_status sending_read_header(struct sending *s, struct input *in, struct str *header,
 					    struct str *line, bool *ended)
 {
 	struct header_field field;
@@ -185,7 +185,7 @@ static void add_from_field(const struct sending *s, struct str *header)
 	str_append(header, VIEW(">\r\n"));
 }
 
-static enum send_status message_begin(struct sending *s, struct outlet **outlet)
+static enum send_status sending_begin(struct sending *s, struct outlet **outlet)
 {
 	int r;
 
@@ -223,7 +223,7 @@ static enum send_status message_take_verdict(struct sending *s,
 	return verdict->code >= 500 ? SEND_BAD_DATA : SEND_LATER;
 }
 
-static enum send_status message_commit(struct sending *s, struct outlet *outlet)
+static enum send_status sending_commit(struct sending *s, struct outlet *outlet)
 {
 	struct submission_verdict verdict = { 0 };
 	enum send_status status;
@@ -286,7 +286,7 @@ static enum send_status message_take(struct sending *s, struct input *in)
 	_cleanup_(str_free) struct str header = STR_EMPTY, line = STR_EMPTY;
 	struct outlet *outlet = NULL;
 	bool ended;
-	enum send_status status = message_read_header(s, in, &header, &line, &ended);
+	enum send_status status = sending_read_header(s, in, &header, &line, &ended);
 
 	if (status == SEND_DONE && s->from_header) {
 		add_from_header(s, str_view(&header));
@@ -299,12 +299,12 @@ static enum send_status message_take(struct sending *s, struct input *in)
 		s->utf8 = !view_is_ascii(str_view(&s->sender));
 		for (size_t i = 0; i < s->recipient_count; i++)
 			s->utf8 |= !view_is_ascii(str_view(&s->recipients[i]));
-		status = message_begin(s, &outlet);
+		status = sending_begin(s, &outlet);
 	}
 	if (status == SEND_DONE)
 		status = message_copy(s, in, outlet, &header, &line, ended);
 	if (status == SEND_DONE)
-		status = message_commit(s, TAKE(outlet));
+		status = sending_commit(s, TAKE(outlet));
 	outlet_abort(outlet);
 	return status;
 }

@@ -88,7 +88,7 @@ static void record_print(const struct dns_wanted *w)
 	json_print(&json);
 }
 
-static void record_check(const struct dns_source *source, const struct dns_wanted *w)
+static void dns_record_check(const struct dns_source *source, const struct dns_wanted *w)
 {
 	static const char *const verdicts[] = { "ok", "MISSING", "WRONG", "none", "unknown" };
 	struct dns_finding finding = { .published = STR_EMPTY };
@@ -145,7 +145,7 @@ static void check_wish(const struct dns_source *source, const char *domain,
 	struct view rest, line;
 
 	for (size_t i = 0; i < wish->count; i++)
-		record_check(source, &wish->items[i]);
+		dns_record_check(source, &wish->items[i]);
 	dns_check_spf(source, domain, &problems);
 	if (problems.len > 0)
 		dns.status = TOOL_NO;

@@ -248,7 +248,7 @@ static void show_route(void *argument, struct view recipient)
 	str_free(&why.lines);
 }
 
-static int note_recipient(void *argument, struct view recipient)
+static int explain_note_recipient(void *argument, struct view recipient)
 {
 	struct delivery *delivery = argument;
 
@@ -273,7 +273,8 @@ static void show_copies(const struct routes *routes, struct view sender, struct 
 static void show_virtual(struct delivery *delivery, struct view recipient)
 {
 	struct trail why = { STR_EMPTY };
-	int r = route_expand_virtual(delivery->routes, recipient, note_recipient, delivery, &why);
+	int r = route_expand_virtual(delivery->routes, recipient, explain_note_recipient, delivery,
+				     &why);
 
 	if (why.lines.len > 0 || r < 0) {
 		explain_step("What do virtual aliases make of %.*s?", VIEW_ARG(recipient));

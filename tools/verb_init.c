@@ -212,8 +212,8 @@ static int init_read_arguments(int argc, char **argv, struct arguments *a, struc
 	return TOOL_DONE;
 }
 
-static int check_arguments(const struct arguments *a, struct init *init, struct str *domain,
-			   struct str *host)
+static int init_check_arguments(const struct arguments *a, struct init *init, struct str *domain,
+				struct str *host)
 {
 	if (!domain_take(view_of(init->domain), domain))
 		return tool_usage("init", "\"%s\" is no domain", init->domain);
@@ -246,7 +246,7 @@ int verb_init(int argc, char **argv)
 	init.as_root = geteuid() == 0;
 	r = init_read_arguments(argc, argv, &arguments, &init);
 	if (r == TOOL_DONE)
-		r = check_arguments(&arguments, &init, &domain, &host);
+		r = init_check_arguments(&arguments, &init, &domain, &host);
 	if (r != TOOL_DONE)
 		return r < 0 ? TOOL_DONE : r;
 	umask(022);

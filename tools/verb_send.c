@@ -265,7 +265,7 @@ static int run_verb(int (*verb)(int, char **), const char *name, const char *opt
 	return status;
 }
 
-static int flush(void)
+static int send_flush(void)
 {
 	if (only_id != NULL)
 		return run_verb(verb_queue, "postqueue", "-i", only_id);
@@ -292,7 +292,7 @@ static int run_mode(bool has_recipients)
 	if (has_recipients)
 		return usage("no recipients go with ", flush_queue ? "-q" : "-bi, -bp, -bs and -I");
 	if (flush_queue)
-		return flush();
+		return send_flush();
 	if (mode[0] == 'p')
 		return run_verb(verb_queue, "mailq", NULL, NULL);
 	if (mode[0] == 's')

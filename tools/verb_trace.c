@@ -347,7 +347,7 @@ static void trace_forget(void)
 }
 
 /* A queue ID, or a Message-ID with or without < >. */
-static bool take_id(const char *id, struct str *message_id)
+static bool trace_take_id(const char *id, struct str *message_id)
 {
 	struct view v = view_of(id);
 
@@ -460,7 +460,7 @@ int verb_trace(int argc, char **argv)
 	if (optind < argc || (id != NULL) == is_search())
 		return tool_usage("trace", "which message? One queue ID or Message-ID, or --from, "
 					   "--to, --since, --until");
-	if (id != NULL && !take_id(id, &message_id))
+	if (id != NULL && !trace_take_id(id, &message_id))
 		return tool_usage("trace", "%s is neither a queue ID nor a Message-ID", id);
 	return trace_message(&files, id);
 }

@@ -273,7 +273,7 @@ int imap_parser_line(struct imap_parser *p, struct view *line)
 /* ---- single characters ---- */
 
 /* Blanks that clients write too many of: after another, after "(", before ")" and at the end. */
-static void skip_blanks(struct imap_parser *p)
+static void parser_skip_blanks(struct imap_parser *p)
 {
 	struct view rest = left(p);
 	size_t len = 0;
@@ -293,7 +293,7 @@ int imap_space(struct imap_parser *p)
 bool imap_at_end(struct imap_parser *p)
 {
 	if (!p->in_literal && view_trim(left(p)).len == 0)
-		skip_blanks(p);
+		parser_skip_blanks(p);
 	return !p->in_literal && left(p).len == 0;
 }
 
@@ -315,12 +315,12 @@ char imap_peek(struct imap_parser *p)
 bool imap_take(struct imap_parser *p, char byte)
 {
 	if (byte == ')' && view_starts(view_trim(left(p)), VIEW(")")))
-		skip_blanks(p);
+		parser_skip_blanks(p);
 	if (left(p).len == 0 || imap_peek(p) != byte)
 		return false;
 	p->at++;
 	if (byte == ' ' || byte == '(')
-		skip_blanks(p);
+		parser_skip_blanks(p);
 	/* A blank that nothing follows separates nothing. */
 	return byte != ' ' || (left(p).len > 0 && imap_peek(p) != ')');
 }

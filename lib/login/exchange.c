@@ -26,7 +26,7 @@ int login_refuse(struct login *l, enum login_refusal why, const char *detail)
 	return l->protocol->refuse(l, str_cstr(&text));
 }
 
-static int login_failed(struct login *l, const struct auth_answer *answer)
+static int exchange_login_failed(struct login *l, const struct auth_answer *answer)
 {
 	static const enum login_refusal refusals[] = {
 		[AUTH_FAIL_CREDENTIALS] = REFUSE_WRONG,	  [AUTH_FAIL_TEMPORARY] = REFUSE_TEMPORARY,
@@ -69,7 +69,8 @@ static int login_hand_over(struct login *l, const struct auth_answer *answer)
 static int login_conclude(struct login *l, const struct auth_answer *answer)
 {
 	str_set(&l->user, str_view(&answer->user));
-	return answer->state == AUTH_OK ? login_hand_over(l, answer) : login_failed(l, answer);
+	return answer->state == AUTH_OK ? login_hand_over(l, answer)
+					: exchange_login_failed(l, answer);
 }
 
 /* As auth is to see the client. */

@@ -14,7 +14,7 @@ void maildrop_head_free(struct maildrop_head *head)
 
 /* ---- reading ---- */
 
-static bool take_word(struct view *line, struct view word)
+static bool maildrop_take_word(struct view *line, struct view word)
 {
 	if (!view_starts(*line, word))
 		return false;
@@ -22,8 +22,8 @@ static bool take_word(struct view *line, struct view word)
 	return true;
 }
 
-static enum maildrop_line take_recipient(struct maildrop_head *head, struct view line,
-					 struct view *rcpt)
+static enum maildrop_line maildrop_take_recipient(struct maildrop_head *head, struct view line,
+						  struct view *rcpt)
 {
 	size_t blank = view_find_byte(line, ' ');
 	uint32_t notify;
@@ -47,29 +47,29 @@ static bool take_about_mail(struct maildrop_head *head, struct view line)
 {
 	bool choice = false;
 
-	if (take_word(&line, VIEW("sender "))) {
+	if (maildrop_take_word(&line, VIEW("sender "))) {
 		if (head->has_sender || line.len > IPC_ADDRESS_MAX)
 			return false;
 		head->has_sender = true;
 		str_set(&head->sender, line);
 		return true;
 	}
-	if (take_word(&line, VIEW("body "))) {
+	if (maildrop_take_word(&line, VIEW("body "))) {
 		head->has_body = true;
 		if (!take_choice(line, "7bit", "8bitmime", &choice))
 			return false;
 		head->body = choice ? BODY_8BITMIME : BODY_7BIT;
 		return true;
 	}
-	if (take_word(&line, VIEW("utf8 ")))
+	if (maildrop_take_word(&line, VIEW("utf8 ")))
 		return take_choice(line, "0", "1", &head->utf8);
-	if (take_word(&line, VIEW("ret "))) {
+	if (maildrop_take_word(&line, VIEW("ret "))) {
 		if (!take_choice(line, "hdrs", "full", &choice))
 			return false;
 		head->ret = choice ? RET_FULL : RET_HDRS;
 		return true;
 	}
-	if (!take_word(&line, VIEW("envid ")) || line.len > IPC_TEXT_MAX)
+	if (!maildrop_take_word(&line, VIEW("envid ")) || line.len > IPC_TEXT_MAX)
 		return false;
 	str_set(&head->envid, line);
 	return true;
@@ -86,8 +86,8 @@ enum maildrop_line maildrop_head_take(struct maildrop_head *head, struct view li
 		return head->has_rcpt ? MAILDROP_CONTENT : MAILDROP_BAD;
 	if (view_has_control(line))
 		return MAILDROP_BAD;
-	if (take_word(&line, VIEW("rcpt ")))
-		return take_recipient(head, line, rcpt);
+	if (maildrop_take_word(&line, VIEW("rcpt ")))
+		return maildrop_take_recipient(head, line, rcpt);
 	/* They have been told by the time the first recipient comes. */
 	if (head->has_rcpt || !take_about_mail(head, line))
 		return MAILDROP_BAD;

@@ -34,7 +34,7 @@ struct value_reader {
 	bool too_many;
 };
 
-static int take_address(void *argument, const struct header_address *found)
+static int virtual_take_address(void *argument, const struct header_address *found)
 {
 	struct value_reader *reader = argument;
 	_cleanup_(str_free) struct str address = STR_EMPTY;
@@ -100,7 +100,7 @@ int route_map_address(const struct routes *routes, const struct route_maps *maps
 		put_user_before(address, str_view(&extension), list, &text);
 		list = str_view(&text);
 	}
-	address_list_parse_all(list, take_address, &reader);
+	address_list_parse_all(list, virtual_take_address, &reader);
 	if (reader.too_many) {
 		log_warning("%s: %.*s becomes more than %lld addresses", maps->parameter,
 			    VIEW_ARG(address), (long long)param.virtual_alias_expansion_limit);

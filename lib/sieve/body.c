@@ -35,7 +35,7 @@ static void decode_quoted(struct view body, struct str *out)
 	}
 }
 
-static void decode_base64(struct view body, struct str *out)
+static void body_decode_base64(struct view body, struct str *out)
 {
 	_cleanup_(str_free) struct str dense = STR_EMPTY;
 	struct view word;
@@ -56,7 +56,7 @@ void sieve_decode_body(struct view header, struct view body, struct str *out)
 	if (view_is_nocase(str_view(&encoding), "quoted-printable"))
 		decode_quoted(body, out);
 	else if (view_is_nocase(str_view(&encoding), "base64"))
-		decode_base64(body, out);
+		body_decode_base64(body, out);
 	else
 		str_append(out, body);
 }

@@ -88,8 +88,8 @@ static bool value_fits(const struct sieve_argument *argument, enum sieve_value v
 }
 
 /* The argument after a tag, taken. */
-static int take_value(struct check *c, const struct sieve_node *node, size_t *at,
-		      enum sieve_value value)
+static int sieve_check_take_value(struct check *c, const struct sieve_node *node, size_t *at,
+				  enum sieve_value value)
 {
 	const struct sieve_argument *tag = &node->arguments[*at];
 
@@ -155,7 +155,7 @@ static int take_match(struct check *c, struct sieve_node *node, size_t *at)
 	int r;
 
 	if (view_is(str_view(&tag->tag), "comparator")) {
-		r = take_value(c, node, at, VALUE_STRING);
+		r = sieve_check_take_value(c, node, at, VALUE_STRING);
 		if (r == 0)
 			r = take_comparator(c, node, *at);
 		return r < 0 ? r : 1;
@@ -166,7 +166,7 @@ static int take_match(struct check *c, struct sieve_node *node, size_t *at)
 		node->match = match_tags[i].match;
 		r = check_required(c, tag, match_tags[i].extension);
 		if (r == 0 && match_tags[i].extension == EXTENSION_RELATIONAL) {
-			r = take_value(c, node, at, VALUE_STRING);
+			r = sieve_check_take_value(c, node, at, VALUE_STRING);
 			if (r == 0)
 				r = take_relation(c, node, *at);
 		}
@@ -201,13 +201,13 @@ static int take_listed(struct check *c, struct sieve_node *node, size_t *at,
 		int r = check_required(c, tag, specs->extension);
 
 		if (r == 0)
-			r = take_value(c, node, at, specs->value);
+			r = sieve_check_take_value(c, node, at, specs->value);
 		return r < 0 ? r : 1;
 	}
 	return 0;
 }
 
-static int take_tag(struct check *c, struct sieve_node *node, size_t *at)
+static int sieve_check_take_tag(struct check *c, struct sieve_node *node, size_t *at)
 {
 	const struct sieve_operation *operation = node->operation;
 	const struct sieve_argument *tag = &node->arguments[*at];
@@ -278,7 +278,7 @@ static int check_arguments(struct check *c, struct sieve_node *node)
 
 	for (size_t i = 0; r == 0 && i < node->argument_count; i++) {
 		if (node->arguments[i].kind == ARGUMENT_TAG)
-			r = take_tag(c, node, &i);
+			r = sieve_check_take_tag(c, node, &i);
 		else if (have == SIEVE_POSITIONAL_MAX)
 			r = complain_at(c, node, "%s takes no more arguments%s", "");
 		else

@@ -29,7 +29,7 @@ static int64_t days_of(int64_t seconds)
 	return seconds >= 0 ? seconds / DAY : -((-seconds + DAY - 1) / DAY);
 }
 
-static void append_zone(struct str *out, int zone, const char *format)
+static void dates_append_zone(struct str *out, int zone, const char *format)
 {
 	int size = abs(zone);
 
@@ -61,15 +61,15 @@ static bool part_append(struct str *out, struct view name, int64_t time, int zon
 	if (view_is_nocase(name, "julian")) {
 		str_printf(out, "%lld", (long long)days_of(local) + JULIAN_OF_1970);
 	} else if (view_is_nocase(name, "zone")) {
-		append_zone(out, zone, "%c%02d%02d");
+		dates_append_zone(out, zone, "%c%02d%02d");
 	} else if (view_is_nocase(name, "iso8601") &&
 		   strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) > 0) {
 		str_append_cstr(out, text);
-		append_zone(out, zone, "%c%02d:%02d");
+		dates_append_zone(out, zone, "%c%02d:%02d");
 	} else if (view_is_nocase(name, "std11") &&
 		   strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S ", &tm) > 0) {
 		str_append_cstr(out, text);
-		append_zone(out, zone, "%c%02d%02d");
+		dates_append_zone(out, zone, "%c%02d%02d");
 	} else {
 		return false;
 	}

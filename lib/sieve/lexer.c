@@ -41,7 +41,7 @@ static void token_wrong(struct sieve_lexer *lexer, const char *problem)
 }
 
 /* False: a comment without an end. */
-static bool skip_space(struct sieve_lexer *lexer)
+static bool lexer_skip_space(struct sieve_lexer *lexer)
 {
 	for (;;) {
 		char c = peek_at(lexer, 0);
@@ -156,7 +156,7 @@ void sieve_lexer_next(struct sieve_lexer *lexer)
 	if (lexer->token == TOKEN_WRONG)
 		return;
 	lexer->token = TOKEN_END;
-	if (!skip_space(lexer)) {
+	if (!lexer_skip_space(lexer)) {
 		lexer->token_line = lexer->line;
 		lexer->token_column = lexer->column;
 		token_wrong(lexer, "a comment without its end");

@@ -55,7 +55,7 @@ static bool compare_address(struct sieve_run *run, const struct sieve_node *node
 	       compare_value(run, node, str_view(&part), c);
 }
 
-static int take_address(void *argument, const struct header_address *address)
+static int tests_take_address(void *argument, const struct header_address *address)
 {
 	struct address_walk *walk = argument;
 	_cleanup_(str_free) struct str text = STR_EMPTY;
@@ -75,7 +75,7 @@ static bool compare_addresses(struct sieve_run *run, const struct sieve_node *no
 {
 	struct address_walk walk = { .run = run, .node = node, .c = argument };
 
-	return address_list_parse(value, take_address, &walk) != 0;
+	return address_list_parse(value, tests_take_address, &walk) != 0;
 }
 
 bool sieve_test_address(struct sieve_run *run, const struct sieve_node *node)

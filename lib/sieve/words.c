@@ -7,13 +7,13 @@
 #include "base/encode.h"
 #include "base/mem.h"
 
-static int hex_digit(char c)
+static int words_hex_digit(char c)
 {
 	c = ascii_lower(c);
 	return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool decode_q(struct view text, struct str *bytes)
+static bool words_decode_q(struct view text, struct str *bytes)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.data[i];
@@ -22,8 +22,8 @@ static bool decode_q(struct view text, struct str *bytes)
 			str_append_byte(bytes, ' ');
 		} else if (c == '=') {
 			bool room = i + 2 < text.len;
-			int high = room ? hex_digit(text.data[i + 1]) : -1;
-			int low = room ? hex_digit(text.data[i + 2]) : -1;
+			int high = room ? words_hex_digit(text.data[i + 1]) : -1;
+			int low = room ? words_hex_digit(text.data[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return false;
@@ -78,7 +78,7 @@ static size_t word_decode(struct view text, struct str *out)
 	if (view_find_byte(inside, ' ') != VIEW_NOT_FOUND || charset.len > 60)
 		return 0;
 	if (ascii_lower(encoding.data[0]) == 'q')
-		good = decode_q(inside, &bytes);
+		good = words_decode_q(inside, &bytes);
 	else
 		good = ascii_lower(encoding.data[0]) == 'b' && base64_decode(&bytes, inside) == 0;
 	if (!good || !to_utf8(charset, str_view(&bytes), out)) {

@@ -207,8 +207,8 @@ static int domain_in_table(const struct matchlist *list, struct table *table, st
 	}
 }
 
-static int match_one(const struct matchlist *list, const struct pattern *pattern,
-		     struct view subject, const struct network *address)
+static int table_match_one(const struct matchlist *list, const struct pattern *pattern,
+			   struct view subject, const struct network *address)
 {
 	_cleanup_(str_free) struct str value = STR_EMPTY;
 
@@ -234,7 +234,7 @@ int matchlist_match(struct matchlist *list, struct view subject, const char **by
 		return 0;
 	for (size_t i = 0; i < list->count; i++) {
 		const struct pattern *pattern = &list->patterns[i];
-		int r = match_one(list, pattern, subject, is_address ? &address : NULL);
+		int r = table_match_one(list, pattern, subject, is_address ? &address : NULL);
 
 		if (r == 0)
 			continue;

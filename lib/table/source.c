@@ -51,7 +51,7 @@ static void give(struct source *s, int line, struct view key, struct view value)
  * Takes a word in double quotes off *rest, with what is quoted by "\" in it, and appends its
  * content. False if it has no end.
  */
-static bool take_quoted(struct view *rest, struct str *out)
+static bool source_take_quoted(struct view *rest, struct str *out)
 {
 	for (size_t i = 1; i < rest->len; i++) {
 		if (rest->data[i] == '"') {
@@ -72,7 +72,7 @@ static void parse_map(struct source *s, int line, struct view text)
 	struct view key, value = text;
 
 	if (text.data[0] == '"') {
-		if (!take_quoted(&value, &quoted))
+		if (!source_take_quoted(&value, &quoted))
 			return source_complain(s, line, "a quote without its end:", text);
 		key = str_view(&quoted);
 	} else {
@@ -141,7 +141,7 @@ static void parse_aliases(struct source *s, int line, struct view text)
 	struct view rest = text;
 
 	if (text.data[0] == '"') {
-		if (!take_quoted(&rest, &name))
+		if (!source_take_quoted(&rest, &name))
 			return source_complain(s, line, "a quote without its end:", text);
 	} else {
 		size_t colon = view_find_byte(text, ':');

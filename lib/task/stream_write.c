@@ -14,8 +14,8 @@
 #define OUTPUT_SIZE_MIN 1024
 
 /* One write: bytes, -EAGAIN with *direction, or another errno. */
-static ssize_t write_once(struct stream *io, const char *data, size_t len,
-			  enum direction *direction)
+static ssize_t stream_write_once(struct stream *io, const char *data, size_t len,
+				 enum direction *direction)
 {
 	ssize_t n;
 
@@ -53,7 +53,7 @@ int stream_send(struct stream *io, const char *data, size_t len)
 	io->sending = true;
 	while (r == 0 && len > 0) {
 		enum direction direction;
-		ssize_t n = write_once(io, data, len, &direction);
+		ssize_t n = stream_write_once(io, data, len, &direction);
 
 		if (n == -EAGAIN) {
 			r = wait_to_send(io, direction);

@@ -19,7 +19,8 @@ void tls_certificate_free(struct tls_certificate *certificate)
 }
 
 /* "AB:CD:..." of the DER bytes, which are freed. */
-static void digest_of(const EVP_MD *digest, unsigned char *der, int length, struct str *out)
+static void certificate_digest_of(const EVP_MD *digest, unsigned char *der, int length,
+				  struct str *out)
 {
 	unsigned char bytes[EVP_MAX_MD_SIZE];
 	unsigned count = 0;
@@ -59,10 +60,10 @@ bool stream_tls_certificate(const struct stream *io, const char *digest_name,
 	if (cert == NULL || digest == NULL)
 		return false;
 	length = i2d_X509(cert, &der);
-	digest_of(digest, der, length, &out->fingerprint);
+	certificate_digest_of(digest, der, length, &out->fingerprint);
 	der = NULL;
 	length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-	digest_of(digest, der, length, &out->key_fingerprint);
+	certificate_digest_of(digest, der, length, &out->key_fingerprint);
 	common_name(X509_get_subject_name(cert), &out->subject);
 	common_name(X509_get_issuer_name(cert), &out->issuer);
 	out->trusted = SSL_get_verify_result(ssl) == X509_V_OK;

@@ -121,8 +121,6 @@ WRAP(int, rename, (const char *from, const char *to), (from, to), 1)
 WRAP(int, renameat, (int fd1, const char *from, int fd2, const char *to), (fd1, from, fd2, to), 1)
 WRAP(int, renameat2, (int fd1, const char *from, int fd2, const char *to, unsigned flags),
      (fd1, from, fd2, to, flags), 1)
-WRAP(int, renameat2, (int fd1, const char *from, int fd2, const char *to, unsigned flags),
-     (fd1, from, fd2, to, flags), 1)
 WRAP(int, link, (const char *from, const char *to), (from, to), 1)
 WRAP(int, linkat, (int fd1, const char *from, int fd2, const char *to, int flags),
      (fd1, from, fd2, to, flags), 1)
