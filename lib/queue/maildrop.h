@@ -1,6 +1,6 @@
 /*
- * The maildrop: mail that local users leave while the suite is down. sendmail writes it, cleanup takes
- * it, at its start and whenever a local user connects.
+ * The maildrop: mail that local users leave while the suite is down or cannot take it. sendmail writes
+ * it, cleanup takes it, at its start and whenever a local user connects.
  *
  * No program needs rights of its own for that. The folder belongs to mail_owner and has the mode
  * 03733: everybody may put a file there; nobody else may list it; with the sticky bit only its
