@@ -14,14 +14,13 @@
 #include "services/clients.h"
 #include "settings.h"
 #include "work.h"
+#include "xforward.h"
 
 /*
  * Commands sent before their replies are read: their replies, of a hundred bytes or so, fit into
  * the socket's buffers, so that never both sides wait for the other to read.
  */
 #define PIPELINE_MAX 100
-
-#define XFORWARD_VALUE_MAX 60 /* octets of an attribute, so that a line is within 512 */
 
 enum step_kind { STEP_RSET, STEP_XFORWARD, STEP_XFORWARD_MORE, STEP_MAIL, STEP_RCPT, STEP_DATA };
 
@@ -176,58 +175,12 @@ static int send_rcpt(struct transaction *t, size_t which)
 	return session_send(t->s, "sending RCPT TO", "%s", str_cstr(&line));
 }
 
-/* ---- whom the message came from (XFORWARD) ---- */
-
-static bool takes_attribute(const struct session *s, const char *name)
+static int send_xforward(struct transaction *t, bool of_message)
 {
-	struct view rest = str_view(&s->xforward), word;
+	_cleanup_(str_free) struct str attributes = STR_EMPTY;
 
-	while (view_next_word(&rest, " \t", &word))
-		if (view_is_nocase(word, name))
-			return true;
-	return false;
-}
-
-/* What is not known is not said. */
-static void transaction_append_attribute(const struct transaction *t, struct str *line,
-					 const char *name, struct view value)
-{
-	if (value.len == 0 || !takes_attribute(t->s, name))
-		return;
-	str_printf(line, " %s=", name);
-	xtext_encode(line, view_first(value, XFORWARD_VALUE_MAX));
-}
-
-static bool sends_xforward(const struct transaction *t)
-{
-	return settings.send_xforward_command && (t->s->can & CAN_XFORWARD);
-}
-
-/* In two lines: all of it may be too long for one. */
-static int send_xforward(struct transaction *t, bool more)
-{
-	const struct delivery *d = t->w->d;
-	_cleanup_(str_free) struct str line = STR_EMPTY, address = STR_EMPTY;
-
-	str_append(&line, VIEW("XFORWARD"));
-	if (more) {
-		transaction_append_attribute(t, &line, "PROTO", str_view(&d->client_protocol));
-		transaction_append_attribute(t, &line, "HELO", str_view(&d->client_helo));
-		if (d->client_address.len > 0)
-			transaction_append_attribute(t, &line, "IDENT", str_view(&d->queue_id));
-		transaction_append_attribute(t, &line, "SOURCE",
-					     d->client_address.len > 0 ? VIEW("REMOTE")
-								       : VIEW("LOCAL"));
-	} else {
-		if (view_find_byte(str_view(&d->client_address), ':') != VIEW_NOT_FOUND)
-			str_append(&address, VIEW("IPV6:"));
-		str_append(&address, str_view(&d->client_address));
-		transaction_append_attribute(t, &line, "NAME", str_view(&d->client_name));
-		transaction_append_attribute(t, &line, "ADDR", str_view(&address));
-		if (takes_attribute(t->s, "PORT"))
-			str_append(&line, VIEW(" PORT=[UNAVAILABLE]"));
-	}
-	return session_send(t->s, "sending XFORWARD", "%s", str_cstr(&line));
+	(void)xforward_attributes(t->s, t->w->d, of_message, &attributes);
+	return session_send(t->s, "sending XFORWARD", "XFORWARD%s", str_cstr(&attributes));
 }
 
 static int send_step(struct transaction *t, const struct step *step)
@@ -329,14 +282,15 @@ static int fail_closing(struct transaction *t, const struct step *step)
 
 static void plan_steps(struct transaction *t)
 {
+	_cleanup_(str_free) struct str attributes = STR_EMPTY;
+
 	t->steps = mem_new_array(struct step, t->w->d->count + 5);
 	if (t->s->uses > 0)
 		t->steps[t->count++] = (struct step){ .kind = STEP_RSET };
-	if (sends_xforward(t)) {
-		if (t->w->d->client_address.len > 0)
-			t->steps[t->count++] = (struct step){ .kind = STEP_XFORWARD };
+	if (xforward_attributes(t->s, t->w->d, false, &attributes))
+		t->steps[t->count++] = (struct step){ .kind = STEP_XFORWARD };
+	if (xforward_attributes(t->s, t->w->d, true, &attributes))
 		t->steps[t->count++] = (struct step){ .kind = STEP_XFORWARD_MORE };
-	}
 	t->steps[t->count++] = (struct step){ .kind = STEP_MAIL };
 	for (size_t i = 0; i < t->w->d->count; i++) {
 		t->w->recipients[i].accepted = false;

@@ -99,6 +99,12 @@ static void test_xforward(void **state)
 		.recipients = one,
 		.script = HELLO "250 XFORWARD NAME ADDR|<XFORWARD|550 5.7.0 no|",
 	};
+	/* One that takes little is not sent a command without attributes. */
+	struct conversation little = {
+		.recipients = one,
+		.script = HELLO "250 XFORWARD ADDR|<XFORWARD ADDR|250 ok|<MAIL|250 ok|<RCPT|250 ok|"
+				"<DATA|354 go|<<.|250 done|<QUIT",
+	};
 	struct conversation plain = {
 		.recipients = one,
 		.script = HELLO "250 X|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|250 done|<QUIT",
@@ -116,9 +122,12 @@ static void test_xforward(void **state)
 	assert_string_equal(str_cstr(&refused.results),
 			    "a@one.test failed 5.7.0 " SAID "550 5.7.0 no (in reply to XFORWARD "
 			    "command)|");
+	converse(&little);
+	assert_string_equal(str_cstr(&little.results), "a@one.test sent 2.0.0 250 done|");
 	converse(&plain);
 	assert_string_equal(str_cstr(&plain.results), "a@one.test sent 2.0.0 250 done|");
 	conversation_free(&told);
+	conversation_free(&little);
 	conversation_free(&refused);
 	conversation_free(&plain);
 	(void)state;
