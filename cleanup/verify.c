@@ -145,10 +145,14 @@ static int refuse_by_dmarc(struct intake *in, const struct mail_check *check)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 
-	str_printf(&text,
-		   "Error: %s does not let this mail be its own (DMARC p=reject: _dmarc.%s): %s",
-		   str_cstr(&check->dmarc.domain), str_cstr(&check->dmarc.owner),
-		   str_cstr(&check->dmarc.reason));
+	if (check->author.overflows)
+		str_printf(&text, "Error: %s", check->author.problem);
+	else
+		str_printf(&text,
+			   "Error: %s does not let this mail be its own (DMARC p=reject: "
+			   "_dmarc.%s): %s",
+			   str_cstr(&check->dmarc.domain), str_cstr(&check->dmarc.owner),
+			   str_cstr(&check->dmarc.reason));
 	return intake_fail(in, 550, "5.7.1", str_cstr(&text));
 }
 
@@ -179,8 +183,8 @@ static int verify_act(struct intake *in, const struct mail_check *check)
 	if (strcmp(wanted == DMARC_P_REJECT ? param.dmarc_reject_action
 					    : param.dmarc_quarantine_action,
 		   "hold") == 0) {
-		log_info("%s: held: %s", queue_writer_id(in->writer),
-			 "DMARC policy quarantine, and nothing proves its author");
+		log_info("%s: held: DMARC policy %s, and nothing proves its author",
+			 queue_writer_id(in->writer), dmarc_policy_word(wanted));
 		queue_writer_hold(in->writer);
 	}
 	return 0;

@@ -65,6 +65,7 @@ static void author_add(struct author *author, struct view domain)
 			return;
 	if (author->count == AUTHOR_DOMAINS_MAX) {
 		author_spoil(author, "too many domains in From");
+		author->overflows = true;
 		return;
 	}
 	author->domains[author->count++] = lower;

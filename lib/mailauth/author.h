@@ -15,6 +15,7 @@ struct author {
 		AUTHOR_CLEAR,	  /* one or more addresses; their domains */
 		AUTHOR_MALFORMED, /* more than one From, or one that can be read in several ways */
 	} state;
+	bool overflows;	     /* MALFORMED: there are more domains than these */
 	const char *problem; /* of the other two, for people */
 	/* A-labels, lower case, each once; of AUTHOR_MALFORMED whatever could be one. */
 	struct str domains[AUTHOR_DOMAINS_MAX];

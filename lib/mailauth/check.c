@@ -31,10 +31,7 @@ struct mail_check *mail_check_new(const struct mail_question *question, struct v
 	check->has_client = question->ip.len > 0;
 	check->fields = field_set_new(header);
 	author_read(header, &check->author);
-	check->dkim = dkim_check_new(check->fields,
-				     check->author.count > 0 ? str_view(&check->author.domains[0])
-							     : VIEW_NONE,
-				     &check->bodies);
+	check->dkim = dkim_check_new(check->fields, &check->author, &check->bodies);
 	check->arc = arc_check_new(check->fields, &check->bodies);
 	return check;
 }
@@ -109,24 +106,23 @@ static void check_iprev(struct mail_check *check)
 
 /* ---- all of it ---- */
 
-static void check_spf(struct mail_check *check)
+static void check_spf(struct mail_check *check, struct view sender, struct spf_answer *answer)
 {
-	struct spf_question question = {
+	const struct spf_question question = {
 		.ip = str_view(&check->ip),
 		.helo = str_view(&check->helo),
-		.sender = str_view(&check->sender),
+		.sender = sender,
 		.receiver = str_view(&check->receiver),
 		.dns = &check->dns,
 	};
 
-	spf_check(&question, &check->spf);
-	/* Without a sender it was HELO that was looked at. */
-	check->has_helo = check->sender.len > 0;
-	question.sender = VIEW_NONE;
-	if (check->has_helo)
-		spf_check(&question, &check->spf_helo);
+	spf_check(&question, answer);
 }
 
+/*
+ * First what DMARC needs, with time of its own for the author's policy: nobody escapes it by name
+ * servers of his that are slow. Then what is only told: about the client's name, and about HELO.
+ */
 void mail_check_finish(struct mail_check *check)
 {
 	struct dmarc_question question = {
@@ -140,14 +136,19 @@ void mail_check_finish(struct mail_check *check)
 
 	check->dns = (struct dns_source){ check_ask, check };
 	check->questions_left = MAIL_CHECK_QUESTIONS;
-	check->deadline = clock_after(MAIL_CHECK_TIME);
+	check->deadline = clock_after(MAIL_CHECK_TIME - MAIL_CHECK_POLICY_TIME);
 	canon_bodies_end(&check->bodies);
-	if (check->has_client) {
-		check_iprev(check);
-		check_spf(check);
-	}
+	if (check->has_client)
+		check_spf(check, str_view(&check->sender), &check->spf);
 	dkim_check_finish(check->dkim, &check->dns, now);
+	check->deadline += MAIL_CHECK_POLICY_TIME;
 	dmarc_check(&question, &check->dmarc);
+	if (check->has_client)
+		check_iprev(check);
+	/* Without a sender it was HELO that was looked at. */
+	check->has_helo = check->has_client && check->sender.len > 0;
+	if (check->has_helo)
+		check_spf(check, VIEW_NONE, &check->spf_helo);
 	/* Last, for it may ask most and counts least. */
 	arc_check_finish(check->arc, &check->dns, now);
 }

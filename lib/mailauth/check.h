@@ -20,6 +20,8 @@
 
 #define MAIL_CHECK_QUESTIONS 300
 #define MAIL_CHECK_TIME	     ((msec_t)60 * 1000)
+/* Of it, kept for the author's policy: SPF and DKIM must be done before. */
+#define MAIL_CHECK_POLICY_TIME ((msec_t)20 * 1000)
 
 enum mail_check_method {
 	MAIL_CHECK_IPREV = 1,

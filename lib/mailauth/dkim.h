@@ -1,29 +1,30 @@
 /*
  * DKIM (RFC 6376, 8301, 8463, 8616): who has signed a message, and signing.
  *
- *	struct dkim_check *check = dkim_check_new(fields, VIEW("example.org"), &bodies);
+ *	struct dkim_check *check = dkim_check_new(fields, &author, &bodies);
  *	canon_bodies_feed(&bodies, bytes) ...; canon_bodies_end(&bodies);
  *	dkim_check_finish(check, dns, clock_wall());
  *	...	dkim_check_at(check, i)->result
  *	dkim_check_free(check);
  *
  * Bounds: of the signatures DKIM_SIGNATURES_MAX are verified, first those whose domain has to do
- * with the author's; what else is named in signature.h.
+ * with one of the author's; what else is named in signature.h.
  */
 #ifndef MAILAUTH_DKIM_H
 #define MAILAUTH_DKIM_H
 
 #include "base/error.h"
+#include "mailauth/author.h"
 #include "mailauth/signature.h"
 
 #define DKIM_SIGNATURES_MAX 8
 
 struct dkim_check;
 /* `fields` and `bodies` must stay until the end. */
-struct dkim_check *dkim_check_new(struct field_set *fields, struct view author_domain,
+struct dkim_check *dkim_check_new(struct field_set *fields, const struct author *author,
 				  struct canon_bodies *bodies);
 void dkim_check_free(struct dkim_check *check);
-/* The body has ended. Waits for the DNS. */
+/* The body has ended. Waits for the DNS, for keys of the author's domains first. */
 void dkim_check_finish(struct dkim_check *check, const struct dns_source *dns, int64_t now);
 /* In the order of the header; how many there were beyond the limit. */
 size_t dkim_check_count(const struct dkim_check *check);

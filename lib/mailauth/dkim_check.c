@@ -5,6 +5,7 @@
 struct dkim_check {
 	struct field_set *fields;
 	struct signature *signatures;
+	bool related[DKIM_SIGNATURES_MAX]; /* of a domain that has to do with the author's */
 	size_t count, passed_over;
 };
 
@@ -36,9 +37,17 @@ static bool domains_are_related(struct view a, struct view b)
 	return longer.len == shorter.len || longer.data[longer.len - shorter.len - 1] == '.';
 }
 
+static bool is_related(struct view domain, const struct author *author)
+{
+	for (size_t i = 0; i < author->count; i++)
+		if (domains_are_related(domain, str_view(&author->domains[i])))
+			return true;
+	return false;
+}
+
 /* Of the signatures at these places those to be verified, the others become -1. */
 static size_t choose(const struct field_set *fields, const struct field_name *name,
-		     struct view author_domain, bool *chosen)
+		     const struct author *author, bool *chosen)
 {
 	size_t count = 0;
 
@@ -54,7 +63,7 @@ static size_t choose(const struct field_set *fields, const struct field_name *na
 			related = round == 0 &&
 				  tag_list_parse(fields->items[name->at[i]].body, TAGS_STRICT,
 						 &tags, &problem) == 0 &&
-				  domains_are_related(tag_list_get(&tags, "d"), author_domain);
+				  is_related(tag_list_get(&tags, "d"), author);
 			if (related || round == 1) {
 				chosen[i] = true;
 				count++;
@@ -74,7 +83,7 @@ static void begin_signature(struct signature *s, const struct header_field *fiel
 		signature_spoil(s, PROOF_POLICY, "too many signatures over parts of the body");
 }
 
-struct dkim_check *dkim_check_new(struct field_set *fields, struct view author_domain,
+struct dkim_check *dkim_check_new(struct field_set *fields, const struct author *author,
 				  struct canon_bodies *bodies)
 {
 	struct dkim_check *check = mem_new(struct dkim_check);
@@ -86,13 +95,17 @@ struct dkim_check *dkim_check_new(struct field_set *fields, struct view author_d
 	if (name == NULL)
 		return check;
 	chosen = mem_new_array(bool, name->count);
-	count = choose(fields, name, author_domain, chosen);
+	count = choose(fields, name, author, chosen);
 	check->passed_over = name->count - count;
 	check->signatures = mem_new_array(struct signature, count);
-	for (size_t i = 0; i < name->count; i++)
-		if (chosen[i])
-			begin_signature(&check->signatures[check->count++],
-					&fields->items[name->at[i]], bodies);
+	for (size_t i = 0; i < name->count; i++) {
+		struct signature *s = &check->signatures[check->count];
+
+		if (!chosen[i])
+			continue;
+		begin_signature(s, &fields->items[name->at[i]], bodies);
+		check->related[check->count++] = is_related(str_view(&s->domain), author);
+	}
 	return check;
 }
 
@@ -142,8 +155,11 @@ static void finish_signature(struct signature *s, struct field_set *fields,
 
 void dkim_check_finish(struct dkim_check *check, const struct dns_source *dns, int64_t now)
 {
-	for (size_t i = 0; i < check->count; i++)
-		finish_signature(&check->signatures[i], check->fields, dns, now);
+	/* The author's first: others' name servers may be slow on purpose. */
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < check->count; i++)
+			if (check->related[i] == (round == 0))
+				finish_signature(&check->signatures[i], check->fields, dns, now);
 }
 
 size_t dkim_check_count(const struct dkim_check *check)

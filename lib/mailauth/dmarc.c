@@ -30,6 +30,14 @@ static void dmarc_step(struct dmarc_answer *answer, const char *format, ...)
 
 /* ---- alignment (section 4.4) ---- */
 
+static bool is_at_or_below(struct view domain, struct view organization)
+{
+	size_t more = domain.len - organization.len;
+
+	return view_ends_nocase(domain, organization) &&
+	       (more == 0 || domain.data[more - 1] == '.');
+}
+
 static bool is_aligned(struct dmarc_run *run, struct view domain, bool strict)
 {
 	struct dmarc_walk other;
@@ -37,7 +45,11 @@ static bool is_aligned(struct dmarc_run *run, struct view domain, bool strict)
 
 	if (domain.len == 0 || view_eq_nocase(domain, run->domain))
 		return domain.len > 0;
-	if (strict)
+	/*
+	 * A domain ends in its organization's: others are not asked about. Else whoever has one could make
+	 * us unsure, and so escape the author's policy, by a name server that gives no answer.
+	 */
+	if (strict || !is_at_or_below(domain, str_view(&run->walk.organization)))
 		return false;
 	dmarc_tree_walk(run->tree, domain, &other);
 	aligned = view_eq_nocase(str_view(&other.organization), str_view(&run->walk.organization));
@@ -221,6 +233,14 @@ void dmarc_check(const struct dmarc_question *question, struct dmarc_answer *ans
 			*answer = one;
 		else
 			dmarc_keep_worse(answer, &one);
+	}
+	/* Whose name is behind these nobody knows: as if his policy were the strictest. */
+	if (author->overflows) {
+		answer->result = PROOF_FAIL;
+		answer->disposition = DMARC_P_REJECT;
+		str_clear(&answer->reason);
+		str_append_cstr(&answer->reason, author->problem);
+		dmarc_step(answer, "%s", author->problem);
 	}
 	if (author->count == 0) {
 		str_append_cstr(&answer->reason, author->problem);

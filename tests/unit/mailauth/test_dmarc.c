@@ -162,6 +162,9 @@ static void test_verdicts(void **state)
 		{ "x@nothing.test", "nothing.test", "none", "none", "none" },
 		{ "x@two.test", "other.test", "none", "none", "none" },
 		{ "x@down.test", "other.test", "temperror", "none", "none" },
+		/* A stranger's name server that does not answer makes nothing unsure. */
+		{ "x@example.com", "down.test", "fail", "reject", "reject" },
+		{ "x@example.com", "notexample.com", "fail", "reject", "reject" },
 		{ "x@testing.test", "other.test", "fail", "reject", "quarantine" },
 		/* Several authors: the strictest of those that are not proven. */
 		{ "x@other.test, y@example.com", "other.test", "fail", "reject", "reject" },
@@ -171,6 +174,9 @@ static void test_verdicts(void **state)
 		{ "<x@example.com>y@other.test", "example.com", "fail", "reject", "reject" },
 		{ "<x@nothing.test>y@other.test", "nothing.test", "permerror", "none", "none" },
 		{ "Joe", "example.com", "permerror", "none", "none" },
+		/* Nobody hides after more domains than are looked at. */
+		{ "x@a.test, x@b.test, x@c.test, x@d.test, x@e.test, x@example.com", "a.test",
+		  "fail", "none", "reject" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
@@ -240,12 +246,63 @@ static void test_bounds(void **state)
 	(void)state;
 }
 
+struct asked {
+	struct table_dns table;
+	struct str names; /* a line each */
+};
+
+static void ask_and_note(void *context, struct view name, enum record_type type,
+			 struct records *records)
+{
+	struct asked *asked = context;
+
+	str_append(&asked->names, name);
+	str_append_byte(&asked->names, '\n');
+	table_ask(&asked->table, name, type, records);
+}
+
+/* What DMARC needs is asked first, the author's keys before others': the rest may be slow. */
+static void test_order_of_questions(void **state)
+{
+	static const char header[] =
+		"DKIM-Signature: v=1; a=rsa-sha256; d=other.test; s=x; h=from; "
+		"bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; c=relaxed/relaxed; b=AAAA\r\n"
+		"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=x; h=from; "
+		"bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; c=relaxed/relaxed; b=AAAA\r\n"
+		"From: <x@first.test>, <x@example.com>\r\n";
+	struct asked asked = { .table = { .rows = zone } };
+	struct dns_source dns = { ask_and_note, &asked };
+	struct mail_question question = { .ip = VIEW("192.0.2.1"),
+					  .helo = VIEW("helo.test"),
+					  .sender = VIEW("x@y.test"),
+					  .dns = &dns };
+	struct mail_check *check = mail_check_new(&question, view_of(header));
+
+	mail_check_finish(check);
+	assert_string_equal(str_cstr(&asked.names), "y.test\n"
+						    "x._domainkey.example.com\n"
+						    "x._domainkey.other.test\n"
+						    "_dmarc.first.test\n"
+						    "_dmarc.test\n"
+						    "_dmarc.example.com\n"
+						    "_dmarc.com\n"
+						    "192.0.2.1\n"
+						    "helo.test\n");
+	mail_check_free(check);
+	str_free(&asked.names);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_records),	    cmocka_unit_test(test_walks),
-		cmocka_unit_test(test_verdicts),    cmocka_unit_test(test_spf_that_does_not_count),
-		cmocka_unit_test(test_suffix_list), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_walks),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_spf_that_does_not_count),
+		cmocka_unit_test(test_suffix_list),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_order_of_questions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
