@@ -119,19 +119,24 @@ static double cpu_seconds(void)
 
 int main(int argc, char **argv)
 {
-	int messages = argc > 1 ? atoi(argv[1]) : 2000;
-	size_t size = argc > 2 ? (size_t)atol(argv[2]) : 4096;
+	uint32_t messages = 2000, size = 4096;
 	struct private_key *keys[] = { bench_key(true), bench_key(false) };
 	_cleanup_(str_free) struct str signed_header = STR_EMPTY;
 	double from;
 
+	if ((argc > 1 &&
+	     (view_parse_u32(view_of(argv[1]), INT32_MAX, &messages) < 0 || messages == 0)) ||
+	    (argc > 2 && view_parse_u32(view_of(argv[2]), INT32_MAX, &size) < 0)) {
+		fprintf(stderr, "usage: bench_mailauth [MESSAGES [BYTES OF A BODY]]\n");
+		return 2;
+	}
 	while (bench.body.len < size)
 		str_append_cstr(&bench.body,
 				"Words of a message, as long as most are, in lines.\r\n");
 	private_key_record(keys[0], &bench.rsa_record);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		from = cpu_seconds();
-		for (int n = 0; n < messages; n++) {
+		for (uint32_t n = 0; n < messages; n++) {
 			_cleanup_(str_free) struct str out = STR_EMPTY;
 
 			bench_sign(keys[i], &out);
@@ -143,7 +148,7 @@ int main(int argc, char **argv)
 	bench_sign(keys[0], &signed_header);
 	str_append_cstr(&signed_header, HEADER);
 	from = cpu_seconds();
-	for (int n = 0; n < messages; n++) {
+	for (uint32_t n = 0; n < messages; n++) {
 		if (!bench_verify(str_view(&signed_header))) {
 			fprintf(stderr, "the message is not proven\n");
 			return 1;

@@ -137,6 +137,10 @@ void sieve_expand(struct sieve_run *run, struct view text, struct str *out)
 		str_append(out, view_first(text, start));
 		text = view_from(text, start);
 		end = view_find_byte(text, '}');
+		/* What was looked through for the end is looked through again for the next one. */
+		sieve_cost(run, end == VIEW_NOT_FOUND ? text.len : end);
+		if (run->failed)
+			return;
 		inside = view_first(view_from(text, 2), end == VIEW_NOT_FOUND ? 0 : end - 2);
 		/* "${a${b}": the inner one counts. */
 		if (end == VIEW_NOT_FOUND || view_find(inside, VIEW("${")) != VIEW_NOT_FOUND) {

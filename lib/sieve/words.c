@@ -7,6 +7,8 @@
 #include "base/encode.h"
 #include "base/mem.h"
 
+#define WORD_MAX 2048 /* bytes; RFC 2047 has 75. What is longer stays as it stands */
+
 static int words_hex_digit(char c)
 {
 	c = ascii_lower(c);
@@ -64,7 +66,7 @@ static bool to_utf8(struct view charset, struct view bytes, struct str *out)
 static size_t word_decode(struct view text, struct str *out)
 {
 	_cleanup_(str_free) struct str bytes = STR_EMPTY;
-	struct view rest = view_from(text, 2), charset, encoding, inside;
+	struct view rest = view_from(view_first(text, WORD_MAX), 2), charset, encoding, inside;
 	size_t end, before = out->len;
 	bool good;
 

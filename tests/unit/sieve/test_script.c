@@ -370,6 +370,21 @@ static void hostile(void **unused)
 	for (int i = 0; i < 300; i++)
 		str_printf(&text, "set \"v%d\" \"x\";", i);
 	check("\"variables\"", str_cstr(&text), message_a, "line 2: more than 256 variables: keep");
+	/* An encoded word of any length is not looked through for its end. */
+	str_clear(&text);
+	str_append_cstr(&text, "Subject: =?utf-8?q?");
+	for (int i = 0; i < 3000; i++)
+		str_append_byte(&text, 'a');
+	str_append_cstr(&text, "?=\r\n\r\n");
+	check("\"fileinto\"", "if header :contains \"Subject\" \"=?utf-8\" { fileinto \"long\"; }",
+	      str_cstr(&text), "fileinto long");
+	/* Each "${" looks for its end. */
+	str_clear(&text);
+	str_append_cstr(&text, "if header \"Subject\" \"");
+	for (int i = 0; i < 60000; i++)
+		str_append_cstr(&text, "${");
+	str_append_cstr(&text, "\" { discard; }");
+	check("\"variables\"", str_cstr(&text), message_a, "line 2: more than 200000 steps: keep");
 	check("\"fileinto\"", "fileinto \"a\nb\";", message_a, "line 2: fileinto");
 	check("\"vacation\"", "vacation :subject \"a\r\nBcc: x@y\" \"t\";", message_a,
 	      "line 2: vacation: a text");
