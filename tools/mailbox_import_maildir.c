@@ -40,9 +40,19 @@ struct wishes {
 
 /* ---- reading, as the source's owner ---- */
 
+struct unpacked {
+	struct str *content;
+	size_t limit;
+};
+
+/* A small file may unpack to any size. */
 static int source_unpacked(void *argument, const char *bytes, size_t len)
 {
-	str_append(argument, view_make(bytes, len));
+	struct unpacked *to = argument;
+
+	if (len > to->limit - to->content->len)
+		return -EFBIG;
+	str_append(to->content, view_make(bytes, len));
 	return 0;
 }
 
@@ -52,6 +62,7 @@ static int source_read_file(int directory, const char *name, size_t limit, struc
 {
 	_cleanup_fd_ int fd =
 		openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct unpacked to = { content, limit };
 	struct stat st;
 	size_t size;
 	int r;
@@ -66,7 +77,7 @@ static int source_read_file(int directory, const char *name, size_t limit, struc
 	if (date != NULL)
 		*date = st.st_mtim.tv_sec;
 	if (unpack_is_gzip(fd))
-		return unpack_gzip(fd, source_unpacked, content);
+		return unpack_gzip(fd, source_unpacked, &to);
 	r = io_pread_all(fd, str_reserve(content, size), size, 0);
 	if (r == 0)
 		str_grow(content, size);
@@ -139,6 +150,7 @@ static int source_open_directory(int parent, const char *name)
 
 /* ---- into the store, as the user ---- */
 
+/* A letter counts once, however often a name has it. */
 static void source_flags(const struct source *source, const char *name,
 			 struct import_message *message, struct view keywords[LETTER_COUNT])
 {
@@ -146,15 +158,19 @@ static void source_flags(const struct source *source, const char *name,
 	static const unsigned flags[] = { FLAG_SEEN, FLAG_ANSWERED, FLAG_FLAGGED, FLAG_DELETED,
 					  FLAG_DRAFT };
 	const char *info = strstr(name, ":2,");
+	bool taken[LETTER_COUNT] = { false };
 
 	message->keywords = keywords;
 	for (info = info != NULL ? info + 3 : ""; *info != '\0'; info++) {
 		const char *at = strchr(letters, *info);
+		size_t letter = *info >= 'a' && *info <= 'z' ? (size_t)(*info - 'a') : LETTER_COUNT;
 
 		if (at != NULL)
 			message->flags |= flags[at - letters];
-		else if (*info >= 'a' && *info <= 'z' && source->keywords[*info - 'a'].len > 0)
-			keywords[message->keyword_count++] = source->keywords[*info - 'a'];
+		if (letter == LETTER_COUNT || taken[letter] || source->keywords[letter].len == 0)
+			continue;
+		taken[letter] = true;
+		keywords[message->keyword_count++] = source->keywords[letter];
 	}
 }
 

@@ -63,6 +63,13 @@ class Mailbox(unittest.TestCase):
 
     # ---- import of Maildirs ----
 
+    def test_a_letter_counts_once(self):
+        source = self.maildir("old", {"cur/1.a.h:2," + "aab" * 70 + "S": MESSAGE.format("one"),
+                                      "dovecot-keywords": "0 one\n1 two\n"})
+        out, _ = self.tool("mailbox", "import", "alice@example.com", "--maildir", source)
+        self.assertIn("INBOX: 1 messages\n", out)
+        self.assertIn("X-Keywords: one two\n", self.export("INBOX"))
+
     def test_what_is_no_message_does_not_stop_an_import(self):
         source = self.maildir("old", {
             "cur/1.a.h:2,Sa": MESSAGE.format("one"), "cur/2.d.h:2,/x": "no message", "new/3.b.h": MESSAGE.format("three"),
