@@ -66,8 +66,7 @@ static void entry_free(struct entry *entry)
 	free(entry);
 }
 
-static struct entry *entry_add(struct child *child, const struct msg_session *session,
-			       struct view number)
+static void entry_add(struct child *child, const struct msg_session *session, struct view number)
 {
 	struct entry *entry = mem_new(struct entry);
 
@@ -76,7 +75,6 @@ static struct entry *entry_add(struct child *child, const struct msg_session *se
 	entry->since = clock_wall();
 	entry->secured = session->secured != 0;
 	list_push_back(&child->entries, &entry->link);
-	return entry;
 }
 
 static void entry_forget(struct child *child, struct view number)
@@ -241,7 +239,6 @@ static int session_child_join(struct child *child, const struct msg_session *ses
 			      struct view number)
 {
 	msec_t deadline = clock_after(CHILD_READY_TIME);
-	struct entry *entry;
 	int r = 0;
 
 	while (child->state == STARTING && r == 0)
@@ -251,7 +248,7 @@ static int session_child_join(struct child *child, const struct msg_session *ses
 		return child->state == LEFT ? -EAGAIN : -EIO;
 	task_lock(&child->sending);
 	/* Before the child may say that it has ended. */
-	entry = entry_add(child, session, number);
+	entry_add(child, session, number);
 	r = child->state != READY
 		    ? -EPIPE
 		    : ipc_send(child->join, session_join, .session = number, .tag = session->tag,
@@ -260,8 +257,9 @@ static int session_child_join(struct child *child, const struct msg_session *ses
 	if (r == 0)
 		r = ipc_flush(child->join);
 	task_unlock(&child->sending);
+	/* By its number: while this waited, the child may have said that it has ended. */
 	if (r < 0)
-		entry_free(entry);
+		entry_forget(child, number);
 	if (r < 0 && child->state == READY) {
 		/* It had been idle for long enough and is leaving. */
 		list_remove(&child->link);
