@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "intake.h"
 #include "queue/maildrop.h"
@@ -26,6 +27,7 @@
 #define PICKUP_REST    ((msec_t)1000)  /* between two looks, whatever is put there */
 #define PICKUP_AT_ONCE 100	       /* names that are looked at before others get their turn */
 #define PICKUP_PIECE   ((size_t)32 * 1024)
+#define SIZE_FACTOR    4 /* so many times the limit are read; what is less is refused */
 #define REPORT_HEADER  ((size_t)8 * 1024) /* of the message, in a report */
 
 /* A file of the maildrop, and what is known of it. */
@@ -127,9 +129,11 @@ static int send_envelope(struct ipc *ipc, struct kept *kept)
 	return r < 0 ? r : -EBADMSG;
 }
 
+/* -EBADMSG: it is of no size that is ever taken; holes in a file cost its writer nothing. */
 static int send_content(struct ipc *ipc, struct kept *kept)
 {
 	_cleanup_free_ char *piece = mem_new_bytes(PICKUP_PIECE);
+	int64_t limit = param.message_size_limit, sent = 0;
 	size_t len;
 	int r = 0;
 
@@ -138,6 +142,9 @@ static int send_content(struct ipc *ipc, struct kept *kept)
 
 		str_append(&kept->beginning, view_make(piece, MIN(len, room)));
 		r = ipc_send(ipc, data, .bytes = view_make(piece, len));
+		sent += (int64_t)len;
+		if (r == 0 && limit > 0 && sent / SIZE_FACTOR > limit)
+			r = -EBADMSG;
 	}
 	if (r == 0 && ferror(kept->file))
 		r = -EIO;

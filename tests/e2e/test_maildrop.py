@@ -109,6 +109,12 @@ class Sendmail(unittest.TestCase):
                 file.write(text)
             os.chmod(os.path.join(self.drop, name), 0o640)
             os.chown(os.path.join(self.drop, name), -1, os.stat(self.drop).st_gid)
+        # Four TiB of nothing, which would be read for hours.
+        with open(os.path.join(self.drop, "holes"), "w") as file:
+            file.write("posta-maildrop 1\nsender a@x.test\nbody 7bit\nrcpt 0 bob@example.test\n\n")
+            file.truncate(1 << 42)
+        os.chmod(os.path.join(self.drop, "holes"), 0o640)
+        os.chown(os.path.join(self.drop, "holes"), -1, os.stat(self.drop).st_gid)
         os.link(os.path.join(self.drop, "twice"), os.path.join(self.suite.dir, "twice"))
         self.assertEqual(self.sendmail("bob", stdin="Subject: last\n\n"), (0, ""))
         self.start()
@@ -116,7 +122,7 @@ class Sendmail(unittest.TestCase):
         wait_until(lambda: sorted(os.listdir(self.drop)) == ["fifo", "folder", "link", "mine", "twice", "unfinished"], what="the rest")
         aside = [os.path.join(self.corrupt, name) for name in os.listdir(self.corrupt) if name.startswith("maildrop-")]
         sizes = sorted(os.path.getsize(path) for path in aside)
-        self.assertEqual(sizes, [len("nonsense"), len("posta-maildrop 1\nuid 0\n\n"), len("posta-maildrop 1\nsender ") + 100000])
+        self.assertEqual(sizes, [len("nonsense"), len("posta-maildrop 1\nuid 0\n\n"), len("posta-maildrop 1\nsender ") + 100000, 1 << 42])
         for name in ("fifo", "link", "mine", "twice", "unfinished"):
             os.unlink(os.path.join(self.drop, name))
         os.rmdir(os.path.join(self.drop, "folder"))
