@@ -52,8 +52,8 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 	} else {
 		struct mbox_options options = {
 			.mode = 0600,
-			/* A file that an alias names may belong to anybody. */
-			.owner = param.strict_mailbox_ownership && m->check.len == 0
+			/* A file that an alias or a .forward names may belong to anybody. */
+			.owner = param.strict_mailbox_ownership && m->target.len == 0
 					 ? geteuid()
 					 : MBOX_ANY_OWNER,
 			.limit = m->limit,

@@ -40,6 +40,7 @@ struct run {
 	struct io_source content;
 	struct str said;
 	bool writing, reading;
+	bool over; /* what it still prints is nobody's */
 	bool by_shell;
 	bool unreadable; /* the content: what the command has got is not all of it */
 	struct waitlist idle;
@@ -90,13 +91,15 @@ static void reader(void *argument)
 	struct run *run = argument;
 	char buffer[1024];
 
-	for (;;) {
+	while (!run->over) {
 		ssize_t n = read(run->output, buffer, sizeof(buffer));
 
 		if (n > 0) {
 			size_t room = OUTPUT_MAX - run->said.len;
 
 			str_append(&run->said, view_make(buffer, MIN((size_t)n, room)));
+			/* One that prints without end has its time limit all the same. */
+			task_yield();
 			continue;
 		}
 		if (n < 0 && errno == EINTR)
@@ -245,6 +248,7 @@ static void stop_tasks(struct run *run)
 
 	while (run->reading && wait_on(&run->idle, drained) == 0)
 		;
+	run->over = true;
 	if (run->reading)
 		task_forget_fd(run->output);
 	if (run->writing)

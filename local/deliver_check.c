@@ -117,8 +117,7 @@ struct path_names {
 	const char *filter;
 };
 
-/* The text for one name of a path: as a step of it, it cannot lead anywhere else. */
-static void append_step(struct str *out, struct view text, const char *filter)
+static void append_without_slash(struct str *out, struct view text, const char *filter)
 {
 	size_t from = out->len;
 
@@ -126,6 +125,19 @@ static void append_step(struct str *out, struct view text, const char *filter)
 	for (size_t i = from; i < out->len; i++)
 		if (out->data[i] == '/')
 			out->data[i] = '_';
+}
+
+/* The text for one name of a path: as a step of it, it cannot lead anywhere else. */
+static void append_step(struct str *out, struct view text, const char *filter)
+{
+	size_t from = out->len;
+
+	append_without_slash(out, text, filter);
+	for (size_t i = from; i < out->len; i++)
+		if (out->data[i] != '.')
+			return;
+	for (size_t i = from; i < out->len; i++)
+		out->data[i] = '_';
 }
 
 static void append_variable(struct str *out, struct view name, const struct path_names *names)
@@ -144,7 +156,8 @@ static void append_variable(struct str *out, struct view name, const struct path
 	else if (view_is(name, "domain"))
 		append_step(out, domain, names->filter);
 	else if (view_is(name, "recipient_delimiter") && names->extension.len > 0)
-		append_step(out, view_first(view_of(param.recipient_delimiter), 1), names->filter);
+		append_without_slash(out, view_first(view_of(param.recipient_delimiter), 1),
+				     names->filter);
 }
 
 /* $name, ${name}, $(name) */

@@ -45,7 +45,8 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 
 	if (CONTENT_TAKEN(m, &content) < 0 || !deliver_is_clean(m->sender) ||
 	    !deliver_is_clean(m->original) || !deliver_is_clean(m->recipient) ||
-	    !deliver_is_clean(m->folder))
+	    !deliver_is_clean(m->folder) || !deliver_is_clean(m->user) ||
+	    !deliver_is_clean(m->extension))
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;
 	if (target_of_mailbox(m, &target, &answer) < 0)

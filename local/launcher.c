@@ -19,7 +19,8 @@
 static struct {
 	pid_t pid;
 	struct ipc *ipc; /* our end */
-	int fd;		 /* in the launcher: its end */
+	struct task_lock sending;
+	int fd; /* in the launcher: its end */
 } launcher;
 
 /* ---- in the launcher ---- */
@@ -107,19 +108,23 @@ int launcher_start(struct error *err)
 		launcher_live();
 	}
 	close(pair[1]);
+	WAITLIST_INIT(&launcher.sending.waiting);
 	launcher.ipc = ipc_new(pair[0]);
 	return 0;
 }
 
 int launcher_make_child(const struct target *target, int connection, struct error *err)
 {
-	int r = ipc_send(launcher.ipc, launch, .uid = target->uid, .gid = target->gid,
+	int r;
 
-			 .user = view_first(view_of(target->name), IPC_ADDRESS_MAX),
-			 .chroot = view_of(target->chroot), .connection = connection);
-
+	/* Sending may wait, and others want to send then. */
+	task_lock(&launcher.sending);
+	r = ipc_send(launcher.ipc, launch, .uid = target->uid, .gid = target->gid,
+		     .user = view_first(view_of(target->name), IPC_ADDRESS_MAX),
+		     .chroot = view_of(target->chroot), .connection = connection);
 	if (r == 0)
 		r = ipc_flush(launcher.ipc);
+	task_unlock(&launcher.sending);
 	return r < 0 ? error_set(err, r, "make a delivering process: %s", strerror(-r)) : 0;
 }
 

@@ -60,6 +60,8 @@ static void write_master_cf(void)
 		"fails unix - n n - - pipe user=%s argv=/bin/sh -c { echo 4.2.2 full; exit 69 }\n"
 		"slow unix - n n - - pipe user=%s argv=/bin/sleep 60\n"
 		"dies unix - n n - - pipe user=%s argv=/bin/sh -c { kill -9 $$$$ }\n"
+		"endless unix - n n - - pipe user=%s argv=/usr/bin/yes\n"
+		"leaves unix - n n - - pipe user=%s argv=/bin/sh -c { setsid yes & sleep 0.1 }\n"
 		"lazy unix - n n - - pipe user=%s argv=/bin/true\n"
 		"absent unix - n n - - pipe user=%s argv=/nonexistent\n"
 		"env unix - n n - - pipe user=%s directory=%s/out\n"
@@ -72,7 +74,8 @@ static void write_master_cf(void)
 		"talk unix - n n - 1 spawn user=%s argv=/bin/sh -c { read x; id -un; echo $x }\n"
 		"stays unix - n n - - spawn user=%s argv=/bin/sleep 60\n"
 		"127.0.0.1:99 inet n n n - - spawn user=%s argv=/bin/echo inet\n",
-		self, root, self, self, self, self, self, self, root, self, self, self, self, self);
+		self, root, self, self, self, self, self, self, self, self, root, self, self, self,
+		self, self);
 }
 
 static int set_up(void **unused)
@@ -93,7 +96,8 @@ static int set_up(void **unused)
 		   "agent_owner = nobody\ninfo_owner = nobody\nfilter_owner = nobody\n"
 		   "table_owner = nobody\nauth_owner = nobody\nkeys_owner = nobody\n"
 		   "log_owner = nobody\nalias_maps =\nrecipient_delimiter = +\n"
-		   "command_time_limit = 30s\nslow_time_limit = 1s\nstays_time_limit = 1s\n"
+		   "command_time_limit = 30s\nslow_time_limit = 1s\nendless_time_limit = "
+		   "1s\nstays_time_limit = 1s\n"
 		   "export_environment = TZ=UTC, MAIL_CONFIG\n",
 		   root);
 	write_master_cf();
@@ -157,6 +161,9 @@ static void pipes(void *unused)
 	expect_pipe("lazy", OUTCOME_DELIVERED, "2.0.0", "");
 	expect_pipe("absent", OUTCOME_DEFERRED, "4.3.0", "/nonexistent");
 	expect_pipe("slow", OUTCOME_FAILED, "5.3.0", "time limit");
+	/* Output without end holds nothing up, nor does that of a process that stays. */
+	expect_pipe("endless", OUTCOME_FAILED, "5.3.0", "time limit");
+	expect_pipe("leaves", OUTCOME_DELIVERED, "2.0.0", "y y y");
 	expect_pipe("many", OUTCOME_DELIVERED, "2.0.0", "Bob+x@Example.test -- next.test");
 	expect_pipe("env", OUTCOME_DELIVERED, "2.0.0", "/out");
 	expect_pipe("env", OUTCOME_DELIVERED, "2.0.0", "TZ=UTC");

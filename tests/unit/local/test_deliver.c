@@ -78,10 +78,10 @@ static void write_aliases(void)
 	      "setgid: \"|test `%s/out/id -g` = 1\"\n"
 	      "slow: \"|echo begun; sleep 30\"\n"
 	      "held: \"|until test -e %s/out/go; do sleep 0.02; done\"\n"
-	      "file: %s/out/mbox, %s/out/dir/\n"
+	      "file: %s/out/mbox, %s/out/dir/, %s/out/theirs\n"
 	      "list: :include:%s/conf/list\n"
 	      "open: :include:%s/conf/open\n",
-	      root, root, root, root, root, root, root, root, root);
+	      root, root, root, root, root, root, root, root, root, root);
 }
 
 static int set_up(void **unused)
@@ -113,11 +113,12 @@ static int set_up(void **unused)
 		"alias_maps = hash:%s/conf/aliases\nvirtual_mailbox_base = %s/mail\n"
 		"virtual_mailbox_maps = inline:{ v@v.test=v/, m@v.test=m.mbox, up@v.test=../x/ }\n"
 		"virtual_uid_maps = static:%d\nvirtual_gid_maps = static:%d\n"
-		"forward_path = %s/home/${user}${recipient_delimiter}${extension}\n"
+		"forward_path = %s/home/${user}${recipient_delimiter}${extension}, "
+		"%s/home/by/${extension}/for\n"
 		"mail_location = maildir:~/Maildir\ncommand_time_limit = 8s\n"
 		"mailbox_size_limit = 1000\nvirtual_mailbox_limit = 1000\n"
 		"local_deliver_children = 3\n",
-		root, root, UID, UID, root, root, root, UID, UID, root);
+		root, root, UID, UID, root, root, root, UID, UID, root, root);
 	write_file("conf/main.cf", str_cstr(&text), 0644);
 	write_file("conf/master.cf", "", 0644);
 	build("conf/users", SOURCE_USERS, "alice@example.test:x::::::\n");
@@ -458,6 +459,10 @@ static void files(void *unused)
 	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to file: ");
 	read_only_file("out/dir/new", &text, &owner);
 	assert_int_equal(owner, as(65534));
+	/* strict_mailbox_ownership is of mailboxes: an alias may name anybody's file. */
+	write_file("out/theirs", "", 0666);
+	run(PROGRAM_FILE, SOURCE_ALIAS, "file", "", in_root("%s/out/theirs"), "");
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered to file: ");
 }
 
 static void test_files(void **unused)
@@ -544,6 +549,15 @@ static void sources(void *unused)
 	assert_int_equal(read_source(SOURCE_ALIAS, "list", "/etc/passwd", "", &text), -1);
 	expect(OUTCOME_DEFERRED, "4.3.0", "has changed");
 	assert_int_equal(read_source(SOURCE_FORWARD, self, "", "", &text), 0);
+	/* Of an extension nothing becomes a step upwards. */
+	make_folder("home/by", 0);
+	make_folder("home/by/x", 0);
+	write_file("home/for", "up@elsewhere.test\n", 0644);
+	write_file("home/by/for", "here@elsewhere.test\n", 0644);
+	write_file("home/by/x/for", "x@elsewhere.test\n", 0644);
+	assert_int_equal(read_source(SOURCE_FORWARD, self, "", "..", &text), 0);
+	assert_int_equal(read_source(SOURCE_FORWARD, self, "", ".", &text), 0);
+	assert_int_equal(read_source(SOURCE_FORWARD, self, "", "x", &text), 1);
 	assert_int_equal(read_source(SOURCE_FORWARD, "no-such-user", "", "", &text), 0);
 	snprintf(name, sizeof(name), "home/%s", self);
 	write_file(name, "someone@elsewhere.test\n", 0644);
