@@ -142,10 +142,11 @@ static bool pipe_request_is_clean(const struct msg_pipe_deliver *m)
 			return false;
 		count++;
 	}
-	return count > 0 && deliver_is_clean(m->sender) && deliver_is_clean(m->nexthop) &&
-	       deliver_is_clean(m->envid) && deliver_is_clean(m->client_address) &&
-	       deliver_is_clean(m->client_name) && deliver_is_clean(m->client_helo) &&
-	       deliver_is_clean(m->client_protocol) && deliver_is_clean(m->login);
+	return count > 0 && deliver_is_clean(m->queue_id) && deliver_is_clean(m->sender) &&
+	       deliver_is_clean(m->nexthop) && deliver_is_clean(m->envid) &&
+	       deliver_is_clean(m->client_address) && deliver_is_clean(m->client_name) &&
+	       deliver_is_clean(m->client_helo) && deliver_is_clean(m->client_protocol) &&
+	       deliver_is_clean(m->login);
 }
 
 /* The words as people know the command, in one line. */

@@ -30,6 +30,7 @@ static struct {
 	bool leaving;	     /* nothing comes from the parent any more */
 	struct waitlist done;
 	bool telling; /* a task will send what was said to the parent */
+	struct task_lock sending;
 } self;
 
 /* A connection, copied out of the message that brought it. */
@@ -117,14 +118,20 @@ static void tell_the_parent(void *unused)
 	(void)unused;
 	task_sleep(TELL_PAUSE);
 	self.telling = false;
+	task_lock(&self.sending);
 	(void)ipc_flush(self.join);
+	task_unlock(&self.sending);
 }
 
 /* For the parent's list of who is logged in. */
 static void tell_that_it_left(const struct client *client)
 {
-	if (ipc_send(self.join, session_left, .session = str_view(&client->session)) < 0 ||
-	    self.telling)
+	int r;
+
+	task_lock(&self.sending);
+	r = ipc_send(self.join, session_left, .session = str_view(&client->session));
+	task_unlock(&self.sending);
+	if (r < 0 || self.telling)
 		return;
 	self.telling = true;
 	task_spawn("tell", tell_the_parent, NULL);
@@ -322,6 +329,7 @@ void child_live(const struct birthright *birth)
 	self.watch = birth->watch;
 	self.join = ipc_new(birth->join_fd);
 	WAITLIST_INIT(&self.done);
+	WAITLIST_INIT(&self.sending.waiting);
 	list_init(&self.clients);
 	r = become_user(birth, &err);
 	if (r < 0) {

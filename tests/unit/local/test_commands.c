@@ -188,17 +188,18 @@ static void refused(void *unused)
 	expect_pipe("wrong", OUTCOME_DEFERRED, "4.3.5", "configuration error");
 	if (geteuid() == 0)
 		expect_pipe("ours", OUTCOME_DEFERRED, "4.3.5", "configuration error");
-	/* One of spawn, one that is not there, an address with a line end. */
-	for (int i = 0; i < 3; i++) {
+	/* One of spawn, one that is not there, an address with a line end, a number of two words. */
+	for (int i = 0; i < 4; i++) {
 		static const char evil[] = "a\nb@x.test\0";
-		int r = ipc_exchange(
-			pool, clock_after(5000), &ipc, &m, pipe_deliver, .queue_id = VIEW("4ABC"),
-			.service = i == 0   ? VIEW("talk")
-				   : i == 1 ? VIEW("other")
-					    : VIEW("lazy"),
-			.recipients = i == 2 ? view_make(evil, sizeof(evil))
-					     : view_make(recipients, sizeof(recipients)),
-			.content = VIEW("x"), .content_size = 1);
+		int r = ipc_exchange(pool, clock_after(5000), &ipc, &m, pipe_deliver,
+				     .queue_id = i == 3 ? VIEW("4A\0BC") : VIEW("4ABC"),
+				     .service = i == 0	 ? VIEW("talk")
+						: i == 1 ? VIEW("other")
+							 : VIEW("lazy"),
+				     .recipients =
+					     i == 2 ? view_make(evil, sizeof(evil))
+						    : view_make(recipients, sizeof(recipients)),
+				     .content = VIEW("x"), .content_size = 1);
 
 		assert_true(r < 0);
 	}
