@@ -1,4 +1,7 @@
-/* The caller's side of filter: questions to other people's policy servers. */
+/*
+ * The caller's side of filter: questions to other people's policy servers, and connections that
+ * filter makes for programs that may make none.
+ */
 #include <errno.h>
 
 #include "services/clients.h"

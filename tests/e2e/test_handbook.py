@@ -53,6 +53,12 @@ class Examples(unittest.TestCase):
         self.assertIn("nothing wrong is seen", said)
         for block in rest:
             self.run_block(block)
+        # What is installed is what the list has for a build.
+        [packages] = re.findall(r"apt-get install \$\((.*)\)", text)
+        said = subprocess.run(packages, shell=True, cwd=TOP, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+        with open(os.path.join(TOP, "debian-packages")) as file:
+            self.assertEqual(said, [name for use, name in (line.split() for line in file if line[0] not in "#\n") if use == "build"])
+        self.assertIn("gcc", said)
         # Every verb that it names is one.
         verbs = set(re.findall(r"^  ([a-z]+) +\S", self.run_block("posta --help"), re.M))
         named = set(re.findall(r"`posta (?:-c \S+ )?([a-z]+)", text))
