@@ -1,9 +1,9 @@
 """A milter for tests, written from the protocol's description: it does what a script says at each step,
 and misbehaves where it is told to."""
-import socket
 import struct
-import threading
 import time
+
+from peers import Server
 
 NO_CONNECT, NO_HELO, NO_MAIL, NO_RCPT, NO_BODY, NO_HEADERS, NO_EOH = (1 << n for n in range(7))
 SILENT_HEADERS, NO_UNKNOWN, NO_DATA, SKIP, REJECTED_TOO = (1 << n for n in range(7, 12))
@@ -46,7 +46,7 @@ class Drip(bytes):
 CLOSE, SILENCE = "close", "silence"  # instead of bytes: hang up; say nothing any more
 
 
-class Milter:
+class Milter(Server):
     """Each connection is served by `script`: step ("C", "H", "M", "R", "T", "L", "N", "B", "E", "U", "O") to
     bytes, CLOSE, SILENCE, a list of these, or a function of (milter session, data) that gives one of them.
     What is not in it goes on."""
@@ -55,30 +55,8 @@ class Milter:
         self.script = script or {}
         self.steps, self.actions, self.version, self.macros = steps, actions, version, macros or {}
         self.heard = []  # (step, data) of all connections, macros as ("D", ...)
-        if path:
-            self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.bind(path)
-            self.socket.listen(20)
-            self.name = "unix:" + path
-        else:
-            self.socket = socket.create_server(("127.0.0.1", 0), backlog=20)
-            self.name = "inet:127.0.0.1:%d" % self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
-
-    def close(self):
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.socket.close()
+        super().__init__(path)
+        self.name = "unix:" + path if path else f"inet:127.0.0.1:{self.port}"
 
     def read(self, client, length):
         data = b""

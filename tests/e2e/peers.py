@@ -1,11 +1,13 @@
-"""Servers of other software that tests start: in a folder of their own, on loopback, ended with the test."""
+"""Servers of other software that tests start: in a folder of their own, on loopback, ended with the test.
+And what servers that tests play themselves have in common."""
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
+import threading
 
 from posta import wait_until
 
@@ -26,6 +28,33 @@ def answers(where):
         return True
     except OSError:
         return False
+
+
+class Server:
+    """Plays a server on a port of its own, or at a path: `serve` has each connection, in a thread."""
+
+    def __init__(self, path=None):
+        self.connections = 0
+        if path:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.bind(path)
+            self.socket.listen(20)
+        else:
+            self.socket = socket.create_server(("127.0.0.1", 0), backlog=20)
+            self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.socket.accept()
+                self.connections += 1
+                threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
 
 
 class Peer:

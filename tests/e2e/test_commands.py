@@ -9,6 +9,7 @@ import subprocess
 import sys
 import unittest
 
+from peers import free_port
 from posta import AS_ROOT, Instance, message, wait_until
 
 POLICY = r"""
@@ -74,12 +75,6 @@ unknown unix - n n - - pipe user=no-such-user argv=/bin/true
 policy unix - n n - 0 spawn user=nobody argv={1} {0}/policy
 {2} inet n n n - 0 spawn user=nobody argv={1} -c {{ from spf_engine.policyd_spf import main; main() }} {0}/spf.conf
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @unittest.skipUnless(AS_ROOT, "commands run as other users")

@@ -1,18 +1,12 @@
 """Filters that mail passes on its way: content_filter and FILTER, and back by a service of its own."""
 import os
 import smtplib
-import socket
 import socketserver
 import threading
 import unittest
 
+from peers import free_port
 from posta import Instance, message
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Scanner(socketserver.ThreadingTCPServer):

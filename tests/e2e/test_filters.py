@@ -9,34 +9,17 @@ import tempfile
 import threading
 import unittest
 
+from peers import Server
 from posta import Instance, Talk, message, wait_until
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class PolicyServer:
+class PolicyServer(Server):
     """Answers what `answers` says for the recipient's local part: bytes, or None to close at once."""
 
     def __init__(self, answers):
         self.answers = answers
         self.questions = []
-        self.connections = 0
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+        super().__init__()
 
     def serve(self, client):
         data = b""

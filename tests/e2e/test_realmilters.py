@@ -10,17 +10,12 @@ import subprocess
 import tempfile
 import unittest
 
+from peers import free_port
 from posta import AS_ROOT, Instance, message, wait_until
 
 EICAR = base64.b64decode(  # in no file of ours as it is: scanners of this tree would find it
     "WDVPIVAlQEFQWzRcUFpYNTQoUF4pN0NDKTd9JEVJQ0FSLVNUQU5EQVJELUFOVElWSVJVUy1URVNULUZJTEUhJEgrSCo=").decode()
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def answers(port):

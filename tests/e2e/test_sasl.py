@@ -9,7 +9,7 @@ import threading
 import unittest
 import unittest.mock
 
-from peers import Peer, free_port
+from peers import Peer, Server, free_port
 from posta import AS_ROOT, Instance, Talk, message
 
 SECRET = "pass word=%1"
@@ -203,23 +203,15 @@ class AskingDovecot(unittest.TestCase):
                 self.assertEqual(set(client.esmtp_features["auth"].split()), {"DIGEST-MD5", "SCRAM-SHA-256"})
 
 
-class Liar:
+class Liar(Server):
     """An authentication server that says what `script` says: lines for the greeting, then for each AUTH or CONT."""
 
     GREETING = b"VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n"
 
     def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
         self.greeting, self.answers = self.GREETING, None
         self.lines = []
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.socket.accept()
-                threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+        super().__init__()
 
     def serve(self, client):
         with client, client.makefile("rb") as lines, contextlib.suppress(OSError):
@@ -235,11 +227,6 @@ class Liar:
                 if not answer:
                     return
                 client.sendall(answer.replace(b"%d", rest[0]))
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
 
 
 class Lies(unittest.TestCase):

@@ -1,30 +1,18 @@
 """Tables that are other people's servers, socketmap and tcp: good ones, hostile ones, dead ones."""
-import socket
 import threading
 import time
 import unittest
 
+from peers import Server
 from posta import Instance, Talk, message
 
 
-class TableServer:
+class TableServer(Server):
     """Answers each question with what `answer` says: bytes, None to close, or a function of the socket."""
 
     def __init__(self):
         self.keys = []
-        self.connections = 0
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+        super().__init__()
 
     def serve(self, client):
         with client, client.makefile("rb") as lines:
@@ -40,10 +28,6 @@ class TableServer:
                         client.sendall(answer)
             except OSError:
                 return
-
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
 
 
 def trickle(client):

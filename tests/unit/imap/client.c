@@ -194,6 +194,14 @@ static void run(void *argument)
 	store_close(TAKE(store));
 }
 
+void client_delete_index(struct imap_client *client)
+{
+	_cleanup_(str_free) struct str command = STR_EMPTY;
+
+	str_printf(&command, "rm -rf %s/posta.index", client->maildir);
+	assert_int_equal(system(str_cstr(&command)), 0);
+}
+
 void client_run(void (*test)(struct imap_client *client))
 {
 	struct str report = STR_EMPTY, command = STR_EMPTY;

@@ -45,5 +45,7 @@ void client_append(struct imap_client *client, const char *folder, const char *o
 		   const char *text);
 /* As local delivers. */
 void client_deliver(struct imap_client *client, const char *folder, const char *text);
+/* As an administrator may at any time. */
+void client_delete_index(struct imap_client *client);
 
 #endif

@@ -139,11 +139,6 @@ static void changed_since(struct imap_client *c)
 	client_expect_has(c, "o CLOSE\r\n", "o OK [HIGHESTMODSEQ ");
 }
 
-static void delete_index(struct imap_client *c)
-{
-	assert_int_equal(system(format("rm -rf %s/posta.index", c->maildir)), 0);
-}
-
 /* RFC 7162 3.2.5 and 3.2.6: exactly what went and what changed, by UIDs. */
 static void resynchronizing(struct imap_client *c)
 {
@@ -198,7 +193,7 @@ static void resynchronizing(struct imap_client *c)
 	/* An index that was lost knows no tombstones: all that is not there has vanished. */
 	client_ask(c, "n UNSELECT\r\n");
 	client_ask(&other, "n UNSELECT\r\n");
-	delete_index(c);
+	client_delete_index(c);
 	client_ask(c, format("o SELECT INBOX (QRESYNC (%u %llu 1:8,20))\r\n", validity, modseq));
 	if (strstr(c->answer.data, "* VANISHED (EARLIER) 1:3,6:8,20\n") == NULL)
 		fail_msg("%s", c->answer.data);

@@ -214,8 +214,7 @@ static void metadata(struct imap_client *c)
 	client_expect(c, "n GETMETADATA INBOX /private/comment\r\n",
 		      "n OK Getmetadata completed.\n");
 	/* It is the account's, and outlasts the index. */
-	snprintf(command, sizeof(command), "rm -rf %s/posta.index", c->maildir);
-	assert_int_equal(system(command), 0);
+	client_delete_index(c);
 	client_expect_has(c, "o GETMETADATA \"\" /private/filters\r\n", "(/private/filters \"f\")");
 	for (int i = 0; i < METADATA_ENTRIES_MAX; i++) {
 		snprintf(command, sizeof(command), "p SETMETADATA INBOX (/private/%d \"x\")\r\n",
@@ -365,14 +364,11 @@ static void object_ids(struct imap_client *c)
 
 static void special_use(struct imap_client *c)
 {
-	char command[128];
-
 	client_expect_has(c, "a CREATE MySpecial (USE (\\Drafts \\Sent))\r\n", "a OK ");
 	client_expect_has(c, "b CREATE Everything (USE (\\All))\r\n", "b NO [USEATTR]");
 	client_expect_has(c, "c CREATE x (USE ())\r\n", "c OK");
 	/* It outlasts the index. */
-	snprintf(command, sizeof(command), "rm -rf %s/posta.index", c->maildir);
-	assert_int_equal(system(command), 0);
+	client_delete_index(c);
 	client_expect_has(c, "d LIST (SPECIAL-USE) \"\" *\r\n",
 			  "\\HasNoChildren \\Drafts \\Sent) \".\" \"MySpecial\"");
 }

@@ -320,8 +320,6 @@ static int remove_first(struct mailbox *box)
 /* Nobody gives a signal: the store is watched while a connection idles. The client waits 5 s at most. */
 static void idle_tells_of_other_processes(struct imap_client *c)
 {
-	char command[160];
-
 	client_append(c, "INBOX", "", MESSAGE);
 	client_ask(c, "s SELECT INBOX\r\n");
 	for (int round = 0; round < 2; round++) {
@@ -338,8 +336,7 @@ static void idle_tells_of_other_processes(struct imap_client *c)
 		assert_non_null(strstr(client_read_until(c, "i "), "i OK"));
 		client_ask(c, "s SELECT INBOX\r\n");
 		/* The second time in an index that has been made anew. */
-		snprintf(command, sizeof(command), "rm -rf %s/posta.index", c->maildir);
-		assert_int_equal(system(command), 0);
+		client_delete_index(c);
 	}
 }
 
@@ -524,14 +521,6 @@ static void two_connections(struct imap_client *c)
 	client_disconnect(&other);
 }
 
-static void delete_index(struct imap_client *c)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s/posta.index", c->maildir);
-	assert_int_equal(system(command), 0);
-}
-
 /* An administrator may do that at any time; the client need not know. */
 static void index_deleted(struct imap_client *c)
 {
@@ -546,20 +535,20 @@ static void index_deleted(struct imap_client *c)
 	snprintf(selected, sizeof(selected), "%s", client_ask(c, "s SELECT INBOX\r\n"));
 	client_connect(&other, c->maildir);
 	client_ask(&other, "s SELECT INBOX\r\n");
-	delete_index(c);
+	client_delete_index(c);
 	client_expect(c, "a NOOP\r\n", "a OK NOOP completed.\n");
 	client_expect(c, "b FETCH 2 (UID FLAGS)\r\n",
 		      "* 2 FETCH (UID 2 FLAGS (\\Seen work))\nb OK Fetch completed.\n");
 	client_expect_has(&other, "a STORE 3 +FLAGS (\\Deleted)\r\n", "a OK");
-	delete_index(c);
+	client_delete_index(c);
 	client_expect(c, "c NOOP\r\n", "* 3 FETCH (FLAGS (\\Deleted))\nc OK NOOP completed.\n");
-	delete_index(c);
+	client_delete_index(c);
 	client_expect(&other, "b EXPUNGE\r\n", "* 3 EXPUNGE\nb OK Expunge completed.\n");
-	delete_index(c);
+	client_delete_index(c);
 	client_append(&other, "INBOX", "", MESSAGE);
 	client_expect_has(c, "d NOOP\r\n", "* 3 EXPUNGE\n* 3 EXISTS\n");
 	client_expect_has(c, "e FETCH 2 BODY[HEADER.FIELDS (SUBJECT)]\r\n", "Subject: ");
-	delete_index(c);
+	client_delete_index(c);
 	/* UIDVALIDITY is the same, and the flags. */
 	assert_non_null(strstr(client_ask(c, "s SELECT INBOX\r\n"), "* 3 EXISTS\n"));
 	assert_non_null(strstr(selected, "[UIDVALIDITY "));

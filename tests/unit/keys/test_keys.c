@@ -1,49 +1,25 @@
 /* keys: which keys are read for whom, and what it signs with them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "../conf_folder.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-#include <cmocka.h>
-
-#include "base/io.h"
-#include "base/mem.h"
 #include "certificate.h"
-#include "conf/conf.h"
 #include "keys.h"
 
 enum { MAIN, SUBMISSION, CLIENT, UNUSED, IDENTITIES };
 static struct identity identities[IDENTITIES];
 static char names[IDENTITIES][TLS_KEY_NAME_SIZE];
-static char folder[] = "/tmp/test_keysXXXXXX";
 
 static struct view name_of(int which)
 {
 	return view_make(names[which], TLS_KEY_NAME_SIZE);
 }
 
-static void write_conf(const char *name, const char *text)
-{
-	char path[100];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	assert_int_equal(io_replace_file(path, view_of(text), 0644, NULL), 0);
-}
-
 static int load(const char *main_cf, const char *master_cf, struct error *err)
 {
-	_cleanup_(str_free) struct str report = STR_EMPTY;
-
-	write_conf("main.cf", main_cf);
-	write_conf("master.cf", master_cf);
-	assert_int_equal(conf_load(folder, NULL, 0, &report), 0);
-	return keys_load(folder, err);
+	conf_folder_load(main_cf, master_cf);
+	return keys_load(conf_folder, err);
 }
 
 /* ---- which ---- */
@@ -66,7 +42,7 @@ static void test_which(void **state)
 		   "myhostname = a.test\nhere = %s\nsmtpd_tls_security_level = may\n"
 		   "smtpd_tls_cert_file = $here/0\nsmtp_tls_security_level = may\n"
 		   "smtp_tls_chain_files = $here/2\nlmtp_tls_chain_files = $here/3\n",
-		   folder);
+		   conf_folder);
 	if (load(main_cf.data, master_cf, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(keys_count(), 3);
@@ -140,7 +116,7 @@ static void test_what(void **state)
 		   "myhostname = a.test\nhere = %s\nsmtpd_tls_security_level = may\n"
 		   "smtpd_tls_cert_file = $here/0\nsmtp_tls_security_level = may\n"
 		   "smtp_tls_chain_files = $here/2\n",
-		   folder);
+		   conf_folder);
 	assert_int_equal(load(main_cf.data, master_cf, &err), 0);
 	verify_input(&input, "server");
 	assert_int_equal(keys_signature(KEY_FOR_SERVERS, name_of(MAIN), 0x0403, str_view(&input),
@@ -173,8 +149,7 @@ static void test_what(void **state)
 
 static int set_up(void **state)
 {
-	(void)state;
-	if (mkdtemp(folder) == NULL)
+	if (conf_folder_make(state) < 0)
 		return -1;
 	for (int i = 0; i < IDENTITIES; i++) {
 		unsigned char *der = NULL;
@@ -182,7 +157,7 @@ static int set_up(void **state)
 		int len;
 
 		identities[i] = identity_make("key", "DNS:a.test", NULL, false);
-		snprintf(path, sizeof(path), "%s/%d", folder, i);
+		snprintf(path, sizeof(path), "%s/%d", conf_folder, i);
 		identity_write(&identities[i], path, true, true);
 		len = i2d_PUBKEY(identities[i].key, &der);
 		SHA256(der, (size_t)len, (unsigned char *)names[i]);
@@ -193,21 +168,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	char path[100];
-
-	(void)state;
-	for (int i = 0; i < IDENTITIES; i++) {
-		snprintf(path, sizeof(path), "%s/%d", folder, i);
-		unlink(path);
+	for (int i = 0; i < IDENTITIES; i++)
 		identity_free(&identities[i]);
-	}
-	snprintf(path, sizeof(path), "%s/main.cf", folder);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/master.cf", folder);
-	unlink(path);
-	rmdir(folder);
-	conf_unload();
-	return 0;
+	return conf_folder_remove(state);
 }
 
 int main(void)

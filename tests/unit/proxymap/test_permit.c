@@ -1,42 +1,15 @@
 /* Which tables proxy_read_maps permits. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "../conf_folder.h"
 
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/mem.h"
-#include "base/str.h"
-#include "conf/conf.h"
 #include "permit.h"
 
-static char folder[] = "/tmp/posta-test-permit-XXXXXX";
-
-static void write_file(const char *name, const char *text)
+static void load(const char *main_cf, const char *master_cf)
 {
-	char path[100];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
-static void load(const char *main, const char *master)
-{
-	_cleanup_(str_free) struct str report = STR_EMPTY;
 	struct error err = ERROR_NONE;
 
-	write_file("main.cf", main);
-	write_file("master.cf", master);
-	if (conf_load(folder, NULL, 0, &report) < 0 || permit_load(&err) < 0)
-		fail_msg("%s%s", str_cstr(&report), err.text);
+	conf_folder_load(main_cf, master_cf);
+	if (permit_load(&err) < 0)
+		fail_msg("%s", err.text);
 }
 
 #define M "socketmap:inet:127.0.0.1:99:a"
@@ -72,21 +45,10 @@ static void test_narrow(void **state)
 	assert_true(permit_has(VIEW("tcp:127.0.0.1:1")));
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) == NULL ? -1 : 0;
-}
-
 static int tear_down(void **state)
 {
-	char command[100];
-
-	(void)state;
 	permit_forget();
-	conf_unload();
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	return system(command);
+	return conf_folder_remove(state);
 }
 
 int main(void)
@@ -96,5 +58,5 @@ int main(void)
 		cmocka_unit_test(test_narrow),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, conf_folder_make, tear_down);
 }

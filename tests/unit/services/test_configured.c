@@ -1,43 +1,15 @@
 /* Which servers and sockets of other software the configuration names, and which it does not. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "../conf_folder.h"
 
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "base/mem.h"
-#include "base/str.h"
-#include "conf/conf.h"
 #include "services/configured.h"
 
-static char folder[] = "/tmp/posta-test-configured-XXXXXX";
-
-static void configured_write(const char *name, const char *text)
+static void set_up(const char *main_cf, const char *master_cf)
 {
-	char path[100];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
-static void set_up(const char *main, const char *master)
-{
-	_cleanup_(str_free) struct str report = STR_EMPTY;
 	struct error err = ERROR_NONE;
 
-	configured_write("main.cf", main);
-	configured_write("master.cf", master);
-	if (conf_load(folder, NULL, 0, &report) < 0 || configured_load(&err) < 0)
-		fail_msg("%s%s", str_cstr(&report), err.text);
+	conf_folder_load(main_cf, master_cf);
+	if (configured_load(&err) < 0)
+		fail_msg("%s", err.text);
 }
 
 static void tear_down(void)
@@ -103,12 +75,6 @@ int main(void)
 		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_servers),
 	};
-	char command[100];
-	int r;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
-	r = cmocka_run_group_tests(tests, NULL, NULL);
-	snprintf(command, sizeof(command), "rm -r %s", folder);
-	return system(command) == 0 ? r : 1;
+	return cmocka_run_group_tests(tests, conf_folder_make, conf_folder_remove);
 }
