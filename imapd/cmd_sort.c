@@ -117,6 +117,7 @@ static void sort_text(struct view header, const struct sort_name *what, struct s
 			text_casemap(&folded, view_trim(str_view(&text)));
 		}
 	}
+	str_truncate(&folded, MIN(folded.len, (size_t)SORT_TEXT_MAX));
 	value->len = folded.len;
 	value->text = str_take(&folded);
 }
@@ -262,6 +263,10 @@ int sort_search(struct imap_session *s, struct search *search, uint32_t **seqs, 
 						   : -EINVAL;
 	if (r == -EINVAL) {
 		imap_no(s, "[BADCHARSET (US-ASCII UTF-8)] Unknown character set.");
+		return -EINVAL;
+	}
+	if (r == 0 && s->uidonly && search->has_numbers) {
+		imap_bad(s, "[UIDREQUIRED] Only UIDs are allowed.");
 		return -EINVAL;
 	}
 	if (r == 0 && search->has_modseq)

@@ -16,16 +16,13 @@ static const struct {
 	{ "ORDEREDSUBJECT", thread_by_subject },
 };
 
-static void thread_messages_free(struct thread_message *messages, size_t count)
+void thread_message_release(struct thread_message *m)
 {
-	for (size_t i = 0; i < count; i++) {
-		for (size_t k = 0; k < messages[i].reference_count; k++)
-			free(messages[i].references[k]);
-		free(messages[i].references);
-		free(messages[i].id);
-		free(messages[i].subject);
-	}
-	free(messages);
+	for (size_t i = 0; i < m->reference_count; i++)
+		free(m->references[i]);
+	free(m->references);
+	free(m->id);
+	free(m->subject);
 }
 
 /* The next "<...>" off *text, without brackets, blanks and quotes; NULL: none. */
@@ -33,10 +30,11 @@ static char *take_id(struct view *text)
 {
 	_cleanup_(str_free) struct str id = STR_EMPTY;
 
-	while (id.len == 0) {
+	while (id.len == 0 || id.len > THREAD_ID_MAX) {
 		size_t open = view_find_byte(*text, '<');
 		struct view inside;
 
+		str_clear(&id);
 		if (open == VIEW_NOT_FOUND)
 			return NULL;
 		*text = view_from(*text, open + 1);
@@ -51,37 +49,35 @@ static char *take_id(struct view *text)
 	return str_take(&id);
 }
 
-/* All of References, or the first of In-Reply-To. */
-static void thread_read_references(struct view header, struct thread_message *m)
+/* The nearest are the last. */
+static void reference_add(struct thread_message *m, char *id, size_t max)
+{
+	if (m->reference_count == max) {
+		free(m->references[0]);
+		m->reference_count--;
+		memmove(m->references, m->references + 1,
+			m->reference_count * sizeof(*m->references));
+	} else {
+		array_grow(m->references, m->reference_count);
+	}
+	m->references[m->reference_count++] = id;
+}
+
+void thread_read_references(struct view header, size_t max, struct thread_message *m)
 {
 	struct header_field field;
 	char *id;
 
 	if (header_find(header, "References", &field))
-		while ((id = take_id(&field.body)) != NULL) {
-			array_grow(m->references, m->reference_count);
-			m->references[m->reference_count++] = id;
-		}
-	if (m->reference_count == 0 && header_find(header, "In-Reply-To", &field)) {
-		id = take_id(&field.body);
-		if (id == NULL)
-			return;
-		m->references = mem_new_array(char *, 1);
-		m->references[m->reference_count++] = id;
-	}
-	/* The nearest are the last. */
-	if (m->reference_count > THREAD_REFERENCES_MAX) {
-		size_t far = m->reference_count - THREAD_REFERENCES_MAX;
-
-		for (size_t i = 0; i < far; i++)
-			free(m->references[i]);
-		m->reference_count -= far;
-		memmove(m->references, m->references + far,
-			m->reference_count * sizeof(*m->references));
-	}
+		while ((id = take_id(&field.body)) != NULL)
+			reference_add(m, id, max);
+	if (m->reference_count == 0 && header_find(header, "In-Reply-To", &field) &&
+	    (id = take_id(&field.body)) != NULL)
+		reference_add(m, id, max);
 }
 
-static void thread_read(struct imap_session *s, uint32_t seq, struct thread_message *m)
+static void thread_read(struct imap_session *s, uint32_t seq, size_t references_max,
+			struct thread_message *m)
 {
 	static const struct view names[] = { { "Message-ID", 10 },
 					     { "References", 10 },
@@ -96,7 +92,7 @@ static void thread_read(struct imap_session *s, uint32_t seq, struct thread_mess
 	m->date = sort_sent_date(s, seq, str_view(&header));
 	if (header_find(str_view(&header), "Message-ID", &field))
 		m->id = take_id(&field.body);
-	thread_read_references(str_view(&header), m);
+	thread_read_references(str_view(&header), references_max, m);
 	if (header_find(str_view(&header), "Subject", &field))
 		m->is_reply = sort_base_subject(field.body, &subject);
 	m->subject = mem_strdup(str_cstr(&subject));
@@ -108,10 +104,14 @@ static int thread_answer(struct imap_session *s, thread_algorithm *make, const u
 	struct thread_message *messages =
 		mem_new_array(struct thread_message, MAX(count, (size_t)1));
 	struct str line = STR_EMPTY;
+	size_t references = 0;
 	int r;
 
 	for (size_t i = 0; i < count; i++) {
-		thread_read(s, seqs[i], &messages[i]);
+		thread_read(s, seqs[i],
+			    references < THREAD_ALL_REFERENCES ? THREAD_REFERENCES_MAX : 1,
+			    &messages[i]);
+		references += messages[i].reference_count;
 		if (i % THREAD_BREATH == THREAD_BREATH - 1)
 			task_yield();
 	}
@@ -120,7 +120,9 @@ static int thread_answer(struct imap_session *s, thread_algorithm *make, const u
 	str_append_cstr(&line, "\r\n");
 	r = stream_write(s->io, str_view(&line));
 	str_free(&line);
-	thread_messages_free(messages, count);
+	for (size_t i = 0; i < count; i++)
+		thread_message_release(&messages[i]);
+	free(messages);
 	return r < 0 ? r : imap_ok(s, "Thread completed.");
 }
 

@@ -94,21 +94,22 @@ static struct view skip_trailers(struct view text, bool *is_reply)
 	}
 }
 
-/* Steps 2 to 5 of RFC 5256 2.1. */
+/*
+ * Steps 2 to 5 of RFC 5256 2.1. Leaders first: where none is, none comes to light by taking off a blob, as
+ * blobs were looked past already. So each is looked at twice, however many there are.
+ */
 static struct view base_of(struct view text, bool *is_reply)
 {
+	struct view rest;
 	size_t before;
 
 	text = skip_trailers(text, is_reply);
 	do {
-		struct view rest;
-
 		before = text.len;
 		text = skip_leader(text, is_reply);
-		rest = skip_blob(text);
-		if (rest.len > 0)
-			text = rest;
 	} while (text.len != before);
+	while (rest = skip_blob(text), rest.len > 0 && rest.len != text.len)
+		text = rest;
 	return text;
 }
 
@@ -126,7 +127,9 @@ bool sort_base_subject(struct view field_body, struct str *out)
 		base = view_from(view_first(base, base.len - 1), strlen("[fwd:"));
 		base = base_of(base, &is_reply);
 	}
+	str_clear(out);
 	text_casemap(out, base);
+	str_truncate(out, MIN(out->len, (size_t)SORT_TEXT_MAX));
 	return is_reply;
 }
 

@@ -436,6 +436,10 @@ static void uidonly(struct imap_client *c)
 		      "* 1 UIDFETCH (FLAGS (\\Deleted))\n* 3 UIDFETCH (FLAGS (\\Deleted))\nf OK "
 		      "Store completed.\n");
 	client_expect_has(c, "g UID SEARCH 1\r\n", "g BAD [UIDREQUIRED]");
+	client_expect_has(c, "g UID SORT (DATE) UTF-8 1\r\n", "g BAD [UIDREQUIRED]");
+	client_expect_has(c, "g UID THREAD REFERENCES UTF-8 1\r\n", "g BAD [UIDREQUIRED]");
+	client_expect(c, "g UID SORT (ARRIVAL) UTF-8 UID 1\r\n",
+		      "* SORT 1\ng OK Sort completed.\n");
 	client_expect(c, "h UID EXPUNGE 1\r\n", "* VANISHED 1\nh OK Expunge completed.\n");
 	client_connect(&other, c->maildir);
 	client_ask(&other, "s SELECT INBOX\r\n");

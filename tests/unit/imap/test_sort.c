@@ -37,6 +37,54 @@ static void test_subjects(void **state)
 	}
 }
 
+/* Some 600 KB of blobs: each is looked at once. Of what is left, as much is compared as is kept. */
+static void test_long_subjects(void **state)
+{
+	struct str subject = STR_EMPTY, base = STR_EMPTY;
+
+	(void)state;
+	for (size_t i = 0; i < 300000; i++)
+		str_append_cstr(&subject, "[]");
+	str_append_cstr(&subject, "x");
+	assert_false(sort_base_subject(str_view(&subject), &base));
+	assert_string_equal(str_cstr(&base), "X");
+	str_clear(&subject);
+	str_clear(&base);
+	for (size_t i = 0; i < 300000; i++)
+		str_append_cstr(&subject, "re:");
+	for (size_t i = 0; i < SORT_TEXT_MAX + 1; i++)
+		str_append_cstr(&subject, "y");
+	assert_true(sort_base_subject(str_view(&subject), &base));
+	assert_int_equal(base.len, SORT_TEXT_MAX);
+	str_free(&subject);
+	str_free(&base);
+}
+
+/* The nearest are kept, and what no Message-ID can be is none. */
+static void test_references(void **state)
+{
+	struct str header = STR_EMPTY;
+	struct thread_message m = { 0 };
+
+	(void)state;
+	str_append_cstr(&header, "References: <a@x> <b@x> <");
+	for (size_t i = 0; i < THREAD_ID_MAX + 1; i++)
+		str_append_byte(&header, 'l');
+	str_append_cstr(&header, "> <c@x> <d@x>\r\nIn-Reply-To: <e@x>\r\n");
+	thread_read_references(str_view(&header), 3, &m);
+	assert_int_equal(m.reference_count, 3);
+	assert_string_equal(m.references[0], "b@x");
+	assert_string_equal(m.references[1], "c@x");
+	assert_string_equal(m.references[2], "d@x");
+	thread_message_release(&m);
+	m = (struct thread_message){ 0 };
+	thread_read_references(str_view(&header), 1, &m);
+	assert_int_equal(m.reference_count, 1);
+	assert_string_equal(m.references[0], "d@x");
+	thread_message_release(&m);
+	str_free(&header);
+}
+
 static void sorting(struct imap_client *c)
 {
 	client_append(
@@ -169,10 +217,9 @@ TEST(threads)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_subjects),
-		cmocka_unit_test(test_sorting),
-		cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_large_threads),
+		cmocka_unit_test(test_subjects),   cmocka_unit_test(test_long_subjects),
+		cmocka_unit_test(test_references), cmocka_unit_test(test_sorting),
+		cmocka_unit_test(test_threads),	   cmocka_unit_test(test_large_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
