@@ -36,6 +36,8 @@ int io_read_file(const char *path, size_t limit, struct str *out, struct error *
  * beside, fsynced, renamed, directory fsynced. It keeps the owner of the old one where it may.
  */
 int io_replace_file(const char *path, struct view content, mode_t mode, struct error *err);
+/* Renames a file, and never over one that is there: -EEXIST. Nothing of it is durable yet. */
+int io_rename_new(const char *from, const char *to);
 /* fsync of the directory `path` itself. */
 int io_sync_directory(const char *path);
 /* The folder that holds `path`: "." without a slash, "/" for what is there. Replaces *folder. */

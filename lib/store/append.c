@@ -123,7 +123,7 @@ void append_freep(struct append **append)
  */
 int append_complete(void *argument)
 {
-	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY;
+	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY, before = STR_EMPTY;
 	struct append *append = argument;
 	int r;
 	struct timespec times[2] = { { .tv_sec = append->date }, { .tv_sec = append->date } };
@@ -132,21 +132,25 @@ int append_complete(void *argument)
 	if (fsync(append->fd) < 0)
 		return -errno;
 	file_path(append, &from);
+	str_set(&before, str_view(&append->name));
 	if (append->unique.len > 0)
 		str_set(&append->name, str_view(&append->unique));
 	str_printf(&append->name, ",S=%llu,W=%llu", (unsigned long long)append->size,
 		   (unsigned long long)(append->size + append->bare));
 	file_path(append, &to);
-	r = renameat2(AT_FDCWD, str_cstr(&from), AT_FDCWD, str_cstr(&to), RENAME_NOREPLACE);
-	if (r < 0 && errno == EEXIST && append->unique.len > 0) {
+	r = io_rename_new(str_cstr(&from), str_cstr(&to));
+	if (r == -EEXIST && append->unique.len > 0) {
 		/* The same message twice, and the first one's file has not got its place yet. */
 		str_printf(&append->name, ",N=%016llx", (unsigned long long)random_u64());
 		str_clear(&to);
 		file_path(append, &to);
-		r = rename(str_cstr(&from), str_cstr(&to));
+		r = io_rename_new(str_cstr(&from), str_cstr(&to));
 	}
-	if (r < 0)
-		return -errno;
+	if (r < 0) {
+		/* The name that it still has, by which it is removed. */
+		str_set(&append->name, str_view(&before));
+		return r;
+	}
 	append->complete = true;
 	return io_sync_directory(append->directory);
 }

@@ -212,19 +212,11 @@ static int was_delivered(const char *directory, struct view unique, struct error
 /* From tmp/ to new/, where nothing of that name may be. 1: it was there. */
 static int move_to_new(const char *from, const char *to, struct error *err)
 {
-	int r = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+	int r = io_rename_new(from, to);
 
-	/* A file system that cannot do that has links, mostly. */
-	if (r < 0 && errno == EINVAL) {
-		r = link(from, to);
-		if (r == 0)
-			unlink(from);
-	}
-	if (r == 0)
-		return 0;
-	if (errno == EEXIST)
+	if (r == -EEXIST)
 		return 1;
-	return error_errno(err, "rename %s to %s", from, to);
+	return r < 0 ? error_code(err, r, "rename %s to %s", from, to) : 0;
 }
 
 static int deliver_into(const char *directory, const struct mail_source *source, struct str *name,

@@ -64,8 +64,9 @@ int store_metadata_each(struct store *store, struct view name,
 	tx_end(&tx);
 	if (r < 0)
 		return r;
-	if (small_file_read(str_cstr(&directory), file, SMALL_FILE_MAX, &text) < 0)
-		return 0;
+	r = small_file_read(str_cstr(&directory), file, SMALL_FILE_MAX, &text);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	rest = str_view(&text);
 	while (r == 0 && view_next(&rest, '\n', &line))
 		if (metadata_line(line, &entry, &value))
@@ -86,8 +87,10 @@ static int metadata_work(struct tx *tx, void *argument)
 
 	if (r < 0)
 		return r;
-	if (small_file_read(str_cstr(&directory), file, SMALL_FILE_MAX, &text) < 0)
-		str_clear(&text);
+	/* What cannot be read is not to be replaced by what is new. */
+	r = small_file_read(str_cstr(&directory), file, SMALL_FILE_MAX, &text);
+	if (r < 0 && r != -ENOENT)
+		return r;
 	rest = str_view(&text);
 	while (view_next(&rest, '\n', &line)) {
 		if (!metadata_line(line, &entry, &value) || view_eq_nocase(entry, work->entry))

@@ -148,15 +148,15 @@ static int release_rename(const struct released_folder *f, const struct released
 {
 	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY;
 	const char *flags = strchr(str_cstr(&m->now), ':');
+	int r;
 
 	str_printf(&from, "%s/%s", str_cstr(&f->directory), str_cstr(&m->now));
 	str_printf(&to, "%s/cur/%s%s", str_cstr(&f->directory), str_cstr(&m->then),
 		   flags != NULL ? flags : ":2,");
 	if (strcmp(str_cstr(&from), str_cstr(&to)) == 0)
 		return 0;
-	if (renameat2(AT_FDCWD, str_cstr(&from), AT_FDCWD, str_cstr(&to), RENAME_NOREPLACE) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return 0;
+	r = io_rename_new(str_cstr(&from), str_cstr(&to));
+	return r == -ENOENT ? 0 : r;
 }
 
 static int release_files(const struct released_folder *f)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -34,6 +35,40 @@ static int entries(void)
 		count++;
 	closedir(dir);
 	return count - 2;
+}
+
+/* In place of libc's, as of a file system that has no RENAME_NOREPLACE. */
+static bool old_file_system;
+
+int renameat2(int at, const char *from, int at2, const char *to, unsigned flags)
+{
+	if (old_file_system && flags != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_renameat2, at, from, at2, to, flags);
+}
+
+static void test_rename_new(void **state)
+{
+	char from[128], to[128];
+
+	(void)state;
+	snprintf(from, sizeof(from), "%s/from", folder);
+	snprintf(to, sizeof(to), "%s/to", folder);
+	for (int old = 0; old < 2; old++) {
+		old_file_system = old;
+		assert_int_equal(io_rename_new(from, to), -ENOENT);
+		assert_int_equal(io_replace_file(from, VIEW("x"), 0600, NULL), 0);
+		assert_int_equal(io_rename_new(from, to), 0);
+		assert_int_equal(entries(), 1);
+		assert_int_equal(io_replace_file(from, VIEW("y"), 0600, NULL), 0);
+		assert_int_equal(io_rename_new(from, to), -EEXIST);
+		assert_int_equal(entries(), 2);
+		unlink(from);
+		unlink(to);
+	}
+	old_file_system = false;
 }
 
 static void test_replace_and_read(void **state)
@@ -140,7 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replace_and_read), cmocka_unit_test(test_failed_replace),
 		cmocka_unit_test(test_positions),	 cmocka_unit_test(test_directories),
-		cmocka_unit_test(test_file_in_the_way),
+		cmocka_unit_test(test_file_in_the_way),	 cmocka_unit_test(test_rename_new),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -223,6 +223,14 @@ static void metadata(struct imap_client *c)
 	}
 	client_expect_has(c, "q SETMETADATA INBOX (/private/more \"x\")\r\n",
 			  "q NO [METADATA TOOMANY]");
+	/* What cannot be read now (here: it is too large) is neither empty nor lost. */
+	snprintf(command, sizeof(command), "truncate -s 5M %s/posta-metadata", c->maildir);
+	assert_int_equal(system(command), 0);
+	client_expect_has(c, "r GETMETADATA INBOX /private/1\r\n", "r NO ");
+	client_expect_has(c, "s SETMETADATA INBOX (/private/1 \"y\")\r\n", "s NO ");
+	snprintf(command, sizeof(command), "truncate -s 10 %s/posta-metadata", c->maildir);
+	assert_int_equal(system(command), 0);
+	client_expect_has(c, "t SETMETADATA INBOX (/private/1 \"y\")\r\n", "t OK");
 }
 
 /* ---- REPLACE (RFC 8508) ---- */
