@@ -18,8 +18,9 @@
 
 static void replace_nuls(char *bytes, size_t len)
 {
-	for (char *nul; (nul = memchr(bytes, '\0', len)) != NULL;)
-		*nul = NUL_SHOWN;
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] == '\0')
+			bytes[i] = NUL_SHOWN;
 }
 
 static int send_without_nuls(struct imap_session *s, int fd, uint64_t offset, uint64_t length)
