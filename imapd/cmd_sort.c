@@ -265,10 +265,8 @@ int sort_search(struct imap_session *s, struct search *search, uint32_t **seqs, 
 		imap_no(s, "[BADCHARSET (US-ASCII UTF-8)] Unknown character set.");
 		return -EINVAL;
 	}
-	if (r == 0 && s->uidonly && search->has_numbers) {
-		imap_bad(s, "[UIDREQUIRED] Only UIDs are allowed.");
-		return -EINVAL;
-	}
+	if (r == 0 && s->uidonly && search->has_numbers)
+		r = imap_syntax_error(s->parser, "[UIDREQUIRED] Only UIDs are allowed");
 	if (r == 0 && search->has_modseq)
 		r = imap_enable_condstore(s);
 	if (r == 0)

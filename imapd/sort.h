@@ -19,7 +19,7 @@ bool sort_base_subject(struct view field_body, struct str *out);
 int64_t sort_sent_date(struct imap_session *s, uint32_t seq, struct view header);
 /*
  * "charset keys" after the algorithm or the criteria, and their search: sequence numbers to be freed. -EINVAL:
- * answered with NO or BAD.
+ * answered with NO.
  */
 int sort_search(struct imap_session *s, struct search *search, uint32_t **seqs, size_t *count);
 
