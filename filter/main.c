@@ -52,6 +52,7 @@ static int open_endpoint(struct ipc *ipc, const struct msg_endpoint_open *m)
 			log_warning("connect to %s: %s", str_cstr(&endpoint), strerror(-fd));
 	}
 	r = ipc_send(ipc, endpoint_opened, .connection = fd >= 0 ? fd : -1);
+	mem_closep(&fd);
 	return r;
 }
 

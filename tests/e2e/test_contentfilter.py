@@ -6,7 +6,7 @@ import threading
 import unittest
 
 from peers import free_port
-from posta import Instance, message
+from posta import Instance, message, wait_until
 
 
 class Scanner(socketserver.ThreadingTCPServer):
@@ -19,12 +19,20 @@ class Scanner(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Conversation)
         self.back = back
         self.port = self.server_address[1]
-        self.seen = []
+        self.seen, self.connections = [], set()
         self.extensions = b"250-8BITMIME\r\n250 XFORWARD NAME ADDR PROTO HELO SOURCE\r\n"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
 class Conversation(socketserver.StreamRequestHandler):
+    def setup(self):
+        super().setup()
+        self.server.connections.add(self)
+
+    def finish(self):
+        super().finish()
+        self.server.connections.discard(self)
+
     def say(self, text):
         self.wfile.write(text.encode() + b"\r\n")
 
@@ -50,7 +58,7 @@ class Conversation(socketserver.StreamRequestHandler):
                 continue
             elif verb == b"QUIT":
                 self.say("221 bye")
-                return
+                continue  # until the other side has closed it, too
             self.say("250 2.0.0 Ok")
 
     def take(self, sender, recipients, forwarded):
@@ -172,6 +180,7 @@ class ProxyFilter(unittest.TestCase):
         self.assertEqual(forwarded, ["XFORWARD NAME=localhost ADDR=127.0.0.1 PROTO=ESMTP HELO=client.test"])
         self.assertTrue(content.startswith(b"Received: from client.test (localhost [127.0.0.1])\r\n"))
         self.suite.wait_log(r"NOQUEUE: proxy-accept: END-OF-MESSAGE from localhost.*: 250 2.0.0 Ok: scanned;")
+        wait_until(lambda: not self.scanner.connections, what="the end of the connections to the filter")
 
     def test_a_large_message(self):
         body = ("x" * 70 + "\r\n") * 20000
