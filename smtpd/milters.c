@@ -161,8 +161,11 @@ static int milter_note(struct session *s, const char *command, struct milter_ver
 /* For good: later commands hear it. 554 is what RFC 5321 3.1 has for a greeting. */
 static int milter_refuse_client(struct session *s, struct milter_verdict *verdict)
 {
-	if (verdict->reply.data[0] == '5') {
-		memcpy(verdict->reply.data, "554", 3);
+	struct str *text = &verdict->reply;
+
+	if (text->data[0] == '5') {
+		for (size_t at = 0; at < text->len; at = reply_next_line(str_view(text), at))
+			memcpy(text->data + at, "554", 3);
 		s->access_denied = true;
 		return milter_note(s, "CONNECT", verdict, VIEW_NONE);
 	}

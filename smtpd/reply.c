@@ -17,19 +17,30 @@ static void slow_down(struct session *s)
 	}
 }
 
-/* RFC 5321 4.2.1 and RFC 7504: after these the connection is closed. */
+/* RFC 5321 4.2.1 and RFC 7504: after these, of one line or several, the connection is closed. */
 static bool ends_session(struct view text)
 {
-	return view_starts(text, VIEW("221 ")) || view_starts(text, VIEW("421 ")) ||
-	       view_starts(text, VIEW("521 "));
+	struct view code = view_first(text, 3);
+
+	return text.len > 3 && (text.data[3] == ' ' || text.data[3] == '-') &&
+	       (view_is(code, "221") || view_is(code, "421") || view_is(code, "521"));
 }
 
-/* "550 5.1.1" becomes "450 4.1.1". */
-static void soften(struct str *line)
+size_t reply_next_line(struct view text, size_t at)
 {
-	line->data[0] = '4';
-	if (line->len > 5 && line->data[4] == '5' && line->data[5] == '.')
-		line->data[4] = '4';
+	size_t end = view_find_byte(view_from(text, at), '\n');
+
+	return end == VIEW_NOT_FOUND ? text.len : at + end + 1;
+}
+
+/* "550 5.1.1" becomes "450 4.1.1", in each line. */
+static void soften(struct str *text)
+{
+	for (size_t at = 0; at < text->len; at = reply_next_line(str_view(text), at)) {
+		text->data[at] = '4';
+		if (text->len > at + 5 && text->data[at + 4] == '5' && text->data[at + 5] == '.')
+			text->data[at + 4] = '4';
+	}
 }
 
 /* The code and, if there is one, the status: "550 5.1.1". */
@@ -57,6 +68,10 @@ static void append_footer(struct session *s, struct str *out)
 		return;
 	rest = str_view(&footer);
 	str_append(&head, reply_head(str_view(out)));
+	if (head.len > 3)
+		head.data[3] = ' ';
+	for (size_t at = 0; at < out->len; at = reply_next_line(str_view(out), at))
+		last = at;
 	if (view_starts(rest, VIEW("\\c"))) {
 		size_t end = view_find(rest, VIEW("\\n"));
 

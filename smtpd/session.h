@@ -133,6 +133,8 @@ void session_serve(struct stream *io, const struct peer *peer);
 int reply(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a text that is there already, e.g. from the policy. */
 int reply_text(struct session *s, struct view text);
+/* Where the line after the one at `at` begins; the length of the text: there is none. */
+size_t reply_next_line(struct view text, size_t at);
 /* Refused by a rule, and logged: "ID: reject: RCPT from name[address]: text; from=<> ..." */
 int reply_refusal(struct session *s, const char *command, struct view text, struct view recipient);
 

@@ -261,6 +261,9 @@ class Answers(Suite):
         with Talk("127.0.0.1", self.suite.port(25)) as talk:
             self.assertEqual(talk.reply(), b"554 5.7.1 Command rejected\r\n")
             self.assertTrue(talk.ask("EHLO x\r\n").startswith(b"503"))
+        self.use(Milter(script={"C": reply(b"550-5.7.1 one\r\n550 5.7.1 two")}))
+        with Talk("127.0.0.1", self.suite.port(25)) as talk:
+            self.assertEqual(talk.reply(), b"554-5.7.1 one\r\n554 5.7.1 two\r\n")
         self.use(Milter(script={"C": reply(b"421 4.7.0 not now")}))
         with Talk("127.0.0.1", self.suite.port(25)) as talk:
             self.assertEqual(talk.rest(), b"421 4.7.0 not now\r\n")
@@ -270,10 +273,12 @@ class Answers(Suite):
             self.assertTrue(talk.ask("EHLO client.test\r\n").startswith(b"250"))
             for command in ("MAIL FROM:<s@outside.test>", "VRFY bob", "STARTTLS"):
                 self.assertTrue(talk.ask(command + "\r\n").startswith(b"451 4.7.1"), command)
-        self.use(Milter(script={"M": frame(b"4")}))
-        talk = self.talk()
-        talk.send("MAIL FROM:<s@outside.test>\r\n")
-        self.assertEqual(talk.rest(), b"421 4.7.0 Server closing connection\r\n")
+        for said, text in ((frame(b"4"), b"421 4.7.0 Server closing connection\r\n"),
+                           (reply(b"421-4.7.0 one\r\n421 4.7.0 two"), b"421-4.7.0 one\r\n421 4.7.0 two\r\n")):
+            self.use(Milter(script={"M": said}))
+            talk = self.talk()
+            talk.send("MAIL FROM:<s@outside.test>\r\n")
+            self.assertEqual(talk.rest(), text)
 
     def test_accept_and_discard(self):
         m = self.use(Milter(script={"H": ACCEPT}))
@@ -322,6 +327,19 @@ class Answers(Suite):
         before = len(second.data("R"))
         self.assertTrue(self.send().startswith("550"))
         self.assertEqual(len(second.data("R")), before)
+
+
+class Softened(Suite):
+    @classmethod
+    def settings(cls):
+        return {"soft_bounce": "yes", "smtpd_reject_footer": "see us"}
+
+    def test_all_lines_of_a_reply(self):
+        """soft_bounce and smtpd_reject_footer: several lines stay one reply."""
+        self.use(Milter(script={"M": reply(b"550-5.7.1 one\r\n550 5.7.1 two")}))
+        talk = self.talk()
+        self.assertEqual(talk.ask("MAIL FROM:<s@outside.test>\r\n"),
+                         b"450-4.7.1 one\r\n450-4.7.1 two\r\n450 4.7.1 see us\r\n")
 
 
 class Changes(Suite):
