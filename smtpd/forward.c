@@ -22,7 +22,7 @@ struct attributes {
 	struct session *s;
 	struct str name, reverse_name, address, helo, protocol, ident, login, server_address;
 	uint16_t port, server_port;
-	unsigned seen; /* bit n: row n of the table */
+	bool hides_address; /* ADDR=[UNAVAILABLE] */
 };
 
 static void attributes_free(struct attributes *a)
@@ -92,6 +92,7 @@ static bool forward_reverse_name(struct attributes *a, struct view value)
 
 static bool forward_address(struct attributes *a, struct view value)
 {
+	a->hides_address = is_unavailable(value);
 	return forward_take_address(&a->address, value);
 }
 
@@ -189,7 +190,6 @@ static bool forward_read(struct attributes *a, struct view word, unsigned comman
 		if (!(table[i].commands & command) ||
 		    !view_is_nocase(view_first(word, equals), table[i].name))
 			continue;
-		a->seen |= 1U << i;
 		return table[i].take(a, str_view(&value));
 	}
 	return false;
@@ -252,8 +252,10 @@ static void client_replace(struct session *s, const struct attributes *a)
 	if (s->peer != peer)
 		*peer = *s->peer;
 	s->peer = peer;
-	if (a->address.len > 0)
-		snprintf(peer->text, sizeof(peer->text), "%s", str_cstr(&a->address));
+	/* Not known is not the proxy's own: that one may do what this client may not. */
+	if (a->address.len > 0 || a->hides_address)
+		snprintf(peer->text, sizeof(peer->text), "%s",
+			 a->hides_address ? "unknown" : str_cstr(&a->address));
 	if (a->server_address.len > 0)
 		snprintf(peer->server_text, sizeof(peer->server_text), "%s",
 			 str_cstr(&a->server_address));

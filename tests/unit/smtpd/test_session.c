@@ -651,6 +651,10 @@ static void xclient(void **state)
 	expect(PIECES(EHLO, "XCLIENT LOGIN=alice HELO=h.test PROTO=ESMTP\r\n", EHLO, MESSAGE),
 	       GREETING EHLO_REPLY GREETING EHLO_REPLY TAKEN("ID2"));
 	assert_string_equal(str_cstr(&fakes.last.login), "alice");
+	/* An address that the proxy does not know is not the proxy's. */
+	expect(PIECES(EHLO, "XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE]\r\n", EHLO, MESSAGE),
+	       GREETING EHLO_REPLY GREETING EHLO_REPLY TAKEN("ID3"));
+	assert_string_equal(str_cstr(&fakes.last.client), "unknown[unknown]");
 	expect(PIECES(EHLO, "XCLIENT NAME=bad.test\r\n", FROM),
 	       GREETING EHLO_REPLY "554 5.7.1 <bad.test[192.0.2.1]>: Client host rejected: Access "
 				   "denied\n503 5.7.0 Error: access denied for "
