@@ -77,6 +77,9 @@ static int edits_add_body(struct edits *edits, struct view piece)
 
 	if (edits->body == NULL)
 		edits->body = queue_writer_new(cleanup.queue, &nobody);
+	if (param.message_size_limit > 0 &&
+	    queue_writer_size(edits->body) + piece.len > (uint64_t)param.message_size_limit)
+		return -EBADMSG;
 	return queue_writer_content(edits->body, piece);
 }
 

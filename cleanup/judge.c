@@ -234,7 +234,7 @@ int judge_content(struct intake *in, struct ipc *ipc)
 	in->judged = j;
 	if (r < 0)
 		return intake_fail_temporarily(in, "read the queue file", r);
-	for (uint32_t index = 0; r == 0; index++)
+	for (uint32_t index = 0; r == 0 && index < MILTERS_MAX; index++)
 		r = judge_by_one(in, j, ipc, index);
 	return MIN(r, 0);
 }

@@ -250,7 +250,8 @@ static void append_macros(struct str *frame, const struct macros *macros, struct
 {
 	struct view name;
 
-	while (view_next_word(&names, ", \t\r\n", &name)) {
+	/* What is longer is cut off: however often it asks for the same. */
+	while (frame->len <= MILTER_DATA_MAX && view_next_word(&names, ", \t\r\n", &name)) {
 		const struct macro *macro;
 		_cleanup_(str_free) struct str shown = STR_EMPTY;
 

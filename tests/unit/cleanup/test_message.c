@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "services/milter.h"
+
 static const struct msg_mail stranger = { .sender = VIEW("s@example.com"),
 					  .flags = MAIL_FLAG_REMOTE,
 					  .client_address = VIEW("192.0.2.1") };
@@ -214,6 +216,64 @@ static void local_lies(struct ipc *client)
 	"virtual_alias_maps = inline:{ {team@example.test = a@example.test, b@example.test} "      \
 	"{loop@example.test = loop2@example.test} {loop2@example.test = loop@example.test} }\n"
 
+/* A message with a connection to milters, whose other end is returned. */
+static struct ipc *begin_with_milters(struct ipc *client)
+{
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	assert_int_equal(ipc_send(client, filtered, .channel = ends[1]), 0);
+	close(ends[1]);
+	test_begin(client, &stranger);
+	test_rcpt(client, "a@example.test");
+	ipc_send(client, data, .bytes = VIEW("A: b\r\n\r\nold\r\n"));
+	assert_int_equal(ipc_send(client, data_end), 0);
+	assert_int_equal(ipc_flush(client), 0);
+	return ipc_new(ends[0]);
+}
+
+/* There are not more of them than there may be, whatever the other side says. */
+static void milters_without_end(struct ipc *client)
+{
+	struct ipc *filter = begin_with_milters(client);
+	struct message m;
+	uint32_t asked = 0;
+
+	while (asked <= 2 * MILTERS_MAX && ipc_receive(filter, &m) == 0) {
+		assert_int_equal(m.type, MSG_milter_message);
+		assert_int_equal(m.milter_message.index, asked);
+		asked++;
+		ipc_send(filter, milter_wants, .parts = 0, .more = 1);
+		ipc_flush(filter);
+	}
+	ipc_free(filter);
+	assert_int_equal(asked, MILTERS_MAX);
+	assert_int_equal(ipc_expect(client, MSG_verdict, &m), 0);
+	assert_int_equal(m.verdict.code, 250);
+}
+
+/* A new body that no message may have: not taken, and not kept either. */
+static void body_without_end(struct ipc *client)
+{
+	struct ipc *filter = begin_with_milters(client);
+	static const char piece[30000];
+	struct message m;
+
+	assert_int_equal(ipc_expect(filter, MSG_milter_message, &m), 0);
+	ipc_send(filter, milter_wants, .parts = MILTER_WANTS_END, .more = 1);
+	assert_int_equal(ipc_expect(filter, MSG_milter_end, &m), 0);
+	for (size_t i = 0; i < 10; i++)
+		ipc_send(filter, milter_edit, .edit = MILTER_EDIT_BODY,
+			 .value = view_make(piece, sizeof(piece)));
+	ipc_send(filter, milter_verdict, .failed = 0);
+	ipc_send(filter, milter_wants, .parts = 0, .more = 0);
+	ipc_flush(filter);
+	assert_int_equal(ipc_expect(client, MSG_verdict, &m), 0);
+	assert_int_equal(m.verdict.code, 421); /* milter_default_action */
+	ipc_free(filter);
+	assert_int_equal(files(), 0);
+}
+
 static void expansion_test(void **state)
 {
 	(void)state;
@@ -256,6 +316,15 @@ static void lies_test(void **state)
 	test_with_cleanup("public/submit", "", local_lies);
 }
 
+static void milters_test(void **state)
+{
+	(void)state;
+	test_with_cleanup("private/cleanup", "", milters_without_end);
+	test_with_cleanup("private/cleanup",
+			  "message_size_limit = 200000\nmessage_header_limit = 40000\n",
+			  body_without_end);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +332,7 @@ int main(void)
 		cmocka_unit_test(bad_recipients_test), cmocka_unit_test(given_ids_test),
 		cmocka_unit_test(loop_test),	       cmocka_unit_test(limits_test),
 		cmocka_unit_test(aborted_test),	       cmocka_unit_test(lies_test),
+		cmocka_unit_test(milters_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
