@@ -50,14 +50,18 @@ static enum answer host_has(const struct policy *policy, struct view name, addre
 static enum answer primaries_are_known(const struct policy *policy, const struct dns_answer *mx)
 {
 	uint32_t best = UINT32_MAX;
+	size_t asked = 0;
 
 	for (size_t i = 0; i < mx->count; i++)
 		best = MIN(best, mx->records[i].preference);
-	for (size_t i = 0; i < mx->count && i < EXCHANGERS_MAX; i++) {
+	for (size_t i = 0; i < mx->count; i++) {
 		enum answer known;
 
 		if (mx->records[i].preference != best)
 			continue;
+		/* One that was not looked at is not known. */
+		if (asked++ == EXCHANGERS_MAX)
+			return NO;
 		known = host_has(policy, view_of(mx->records[i].name), is_in_backup_networks);
 		if (known != YES)
 			return known;
