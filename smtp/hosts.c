@@ -188,19 +188,22 @@ static bool is_preferred(const struct host *host)
 /* The hosts from `first` on are equally good: random order, the preferred family in front. */
 static void order_group(struct hosts *hosts, size_t first)
 {
-	size_t front = first;
+	_cleanup_free_ struct host *others = mem_new_array(struct host, hosts->count - first);
+	size_t front = first, count = 0;
 
 	if (settings.randomize_addresses)
 		for (size_t i = hosts->count; i > first + 1; i--)
 			swap(&hosts->items[i - 1],
 			     &hosts->items[first + random_below((uint32_t)(i - first))]);
+	/* A domain may name very many: each is moved once, and each family keeps its order. */
 	for (size_t i = first; i < hosts->count; i++) {
-		if (!is_preferred(&hosts->items[i]))
-			continue;
-		for (size_t at = i; at > front; at--) /* the others keep their order */
-			swap(&hosts->items[at], &hosts->items[at - 1]);
-		front++;
+		if (is_preferred(&hosts->items[i]))
+			hosts->items[front++] = hosts->items[i];
+		else
+			others[count++] = hosts->items[i];
 	}
+	for (size_t i = 0; i < count; i++)
+		hosts->items[front + i] = others[i];
 }
 
 static bool group_has_ourselves(const struct hosts *hosts, size_t first,
