@@ -68,7 +68,9 @@ static void drop_forged(const struct intake *in, struct header_block *block)
 {
 	size_t dropped = 0;
 
-	if (!param.mail_verification || (in->flags & MAIL_FLAG_INTERNAL))
+	/* Where nothing is verified they would be sealed (arc_sealing_key) as ours. */
+	if ((!param.mail_verification && param.arc_sealing_key[0] == '\0') ||
+	    (in->flags & MAIL_FLAG_INTERNAL))
 		return;
 	for (size_t i = 0; i < block->count; i++) {
 		struct block_field *f = &block->fields[i];

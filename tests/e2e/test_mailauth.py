@@ -244,6 +244,22 @@ class Signed(unittest.TestCase):
         (mail,) = self.two.wait_mail("bob", text="own-forgery")
         self.assertFalse([line for line in results_of(mail)[0] if "two.test" in line], mail)
 
+    def test_forged_results_are_not_sealed(self):
+        """Where nothing is verified nobody else's word is sealed as ours."""
+        self.two.stop()
+        self.two.set(mail_verification="no")
+        self.two.start()
+        try:
+            forged = "Authentication-Results: mx.two.test; dmarc=pass header.from=bank.test\r\n"
+            self.stranger(self.two, "x@plain.test", "onward@mx.two.test", forged + message("x@plain.test", "onward@mx.two.test", "forged-seal"))
+            (mail,) = self.one.wait_mail("alice", text="forged-seal")
+            self.assertNotIn(b"bank.test", mail)
+            self.assertNotIn(b"ARC-Seal", mail)
+        finally:
+            self.two.stop()
+            self.two.set(mail_verification="yes")
+            self.two.start()
+
     def test_a_name_server_that_fails_refuses_nobody(self):
         self.dns.zones["_dmarc.down.test"] = {"SERVFAIL": True}
         self.dns.zones["down.test"] = {"SERVFAIL": True}
