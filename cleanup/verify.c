@@ -1,6 +1,6 @@
 /*
- * Stage: SPF, DKIM, ARC and DMARC of strangers' mail, and what is done about it. It is the first stage:
- * what is verified is the message as it came.
+ * Stage: SPF, DKIM, ARC and DMARC of strangers' mail, and what is done about it. It is the first
+ * stage: what is verified is the message as it came.
  */
 #include <errno.h>
 
@@ -135,7 +135,8 @@ static bool is_vouched_for(const struct mail_check *check)
 	uint32_t count = arc_check_count(check->arc);
 	struct view domain;
 
-	if (arc_check_result(check->arc) != PROOF_PASS)
+	/* Of two From fields only the one that was sealed is what the sealer has seen. */
+	if (arc_check_result(check->arc) != PROOF_PASS || check->author.state != AUTHOR_CLEAR)
 		return false;
 	domain = str_view(&arc_check_seal(check->arc, count)->domain);
 	return matchlist_match(verify.sealers, domain, NULL) > 0 &&

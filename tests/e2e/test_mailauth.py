@@ -1,5 +1,6 @@
 """Mail that is signed by one instance and verified by another, and what forgers try."""
 import base64
+import hashlib
 import json
 import os
 import re
@@ -141,6 +142,34 @@ class Signed(unittest.TestCase):
         self.assertRegex(mail, rb"ARC-Authentication-Results: i=1; mx\.two\.test;[^:]*spf=pass")
         self.one.wait_log("a trusted sealer vouches for it")
         self.two.wait_log(r"sealed: d=two\.test s=seal cv=none")
+
+    def sealed(self, author, body):
+        """A set of ARC by two.test's key over From, once, and the body."""
+        def sign(*fields):
+            text = "\r\n".join(name.lower() + ":" + value for name, value in fields)
+            path = os.path.join(self.one.dir, "digest")
+            with open(path, "wb") as file:
+                file.write(hashlib.sha256(text.encode()).digest())
+            command = ["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", os.path.join(self.one.dir, "seal.pem"), "-in", path]
+            return base64.b64encode(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout).decode()
+
+        by = "i=1; a=ed25519-sha256; d=two.test; s=seal;"
+        body_hash = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        results = ("ARC-Authentication-Results", "i=1; mx.two.test; dmarc=pass header.from=honest.test")
+        name, value = "ARC-Message-Signature", f"{by} c=relaxed/relaxed; h=from; bh={body_hash}; b="
+        signature = (name, value + sign(("From", author), (name, value)))
+        name, value = "ARC-Seal", f"{by} cv=none; b="
+        seal = (name, value + sign(results, signature, (name, value)))
+        return "".join(f"{name}: {value}\r\n" for name, value in (seal, signature, results, ("From", author))) + "\r\n" + body
+
+    def test_a_seal_is_not_for_another_author(self):
+        """Who puts a second From above the sealed one is not vouched for."""
+        sealed = self.sealed("x@honest.test", "sealed-by-hand\r\n")
+        with smtplib.SMTP(self.one.address, self.one.port(25), local_hostname="client.test", timeout=60, source_address=("127.0.0.4", 0)) as client:
+            client.sendmail("x@other.test", ["alice@one.test"], sealed)
+            with self.assertRaises(smtplib.SMTPDataError) as refusal:
+                client.sendmail("x@other.test", ["alice@one.test"], "From: chief@honest.test\r\n" + sealed)
+            self.assertIn(b"more than one From", refusal.exception.smtp_error)
 
     # ---- what is not signed ----
 
