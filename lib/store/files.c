@@ -91,9 +91,11 @@ int subscriptions_restore(struct tx *tx)
 	struct restored restored = { .tx = tx };
 	struct view rest, line;
 	bool tabs;
-	int r = 0;
+	int r = small_file_read(tx->store->path, "subscriptions", SMALL_FILE_MAX, &text);
 
-	if (small_file_read(tx->store->path, "subscriptions", SMALL_FILE_MAX, &text) < 0)
+	if (r < 0 && !small_file_is_none(r))
+		return r;
+	if (r < 0)
 		return courier_subscriptions_read(tx->store->path, subscription_restore, &restored);
 	/* Version 2 begins with "V\t2" and separates the parts of a name with tabs. */
 	tabs = view_starts(str_view(&text), VIEW("V\t2"));

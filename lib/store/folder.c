@@ -134,7 +134,10 @@ int store_mailbox_id(struct store *store, struct view name, struct str *out)
 	if (r < 0)
 		return r;
 	folder_path_append(&directory, store->path, str_view(&normal));
-	if (small_file_read(str_cstr(&directory), MAILBOX_ID_FILE, SMALL_FILE_MAX, &text) == 0) {
+	r = small_file_read(str_cstr(&directory), MAILBOX_ID_FILE, SMALL_FILE_MAX, &text);
+	if (r < 0 && !small_file_is_none(r))
+		return r;
+	if (r == 0) {
 		rest = str_view(&text);
 		if (view_next_word(&rest, " \r\n", &word) && store_keyword_is_valid(word)) {
 			str_append(out, word);

@@ -1,6 +1,8 @@
 /* The small files beside the mail: read whole, replaced whole. What stands in them is told by who uses them. */
 #include "store/small_file.h"
 
+#include <errno.h>
+
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,6 +13,11 @@ int small_file_read(const char *directory, const char *name, size_t limit, struc
 
 	str_printf(&path, "%s/%s", directory, name);
 	return io_read_file(str_cstr(&path), limit, out, NULL);
+}
+
+bool small_file_is_none(int r)
+{
+	return r == -ENOENT || r == -EFBIG || r == -EINVAL;
 }
 
 int small_file_write(const char *directory, const char *name, struct view content)

@@ -2,6 +2,8 @@
 #ifndef STORE_SMALL_FILE_H
 #define STORE_SMALL_FILE_H
 
+#include <stdbool.h>
+
 #include "base/str.h"
 
 #define SMALL_FILE_MAX	 ((size_t)4 << 20)
@@ -9,6 +11,11 @@
 #define MAILBOX_ID_FILE	 "posta-mailbox-id"
 
 int small_file_read(const char *directory, const char *name, size_t limit, struct str *out);
+/*
+ * Of what that returned: there is none, or what is there is none of ours. Of other failures (no descriptor left, the
+ * disk) nothing follows, and what cannot be read now is not to be replaced.
+ */
+bool small_file_is_none(int r);
 /* Durable; a failure is logged. */
 int small_file_write(const char *directory, const char *name, struct view content);
 

@@ -39,37 +39,43 @@ static bool uidlist_header(struct view line, uint32_t *uidvalidity, uint32_t *ne
 
 static const char *const saved_lists[] = { "dovecot-uidlist", "courierimapuiddb" };
 
-/* The first that is there and can be used; *rest: its lines after the first. */
-static bool saved_list_read(const char *directory, struct str *text, struct view *rest,
-			    uint32_t *uidvalidity, uint32_t *next)
+/* The first that is there and can be used; *rest: its lines after the first. -ENOENT: there is none. */
+static int saved_list_read(const char *directory, struct str *text, struct view *rest,
+			   uint32_t *uidvalidity, uint32_t *next)
 {
 	struct view line;
 
 	for (size_t i = 0; i < ARRAY_SIZE(saved_lists); i++) {
+		int r;
+
 		str_clear(text);
-		if (small_file_read(directory, saved_lists[i], UIDLIST_MAX, text) < 0)
-			continue;
+		r = small_file_read(directory, saved_lists[i], UIDLIST_MAX, text);
+		if (r < 0 && !small_file_is_none(r))
+			return r;
 		*rest = str_view(text);
-		if (view_next(rest, '\n', &line) && uidlist_header(line, uidvalidity, next))
-			return true;
+		if (r == 0 && view_next(rest, '\n', &line) &&
+		    uidlist_header(line, uidvalidity, next))
+			return 0;
 	}
-	return false;
+	return -ENOENT;
 }
 
 int uidvalidity_read(const char *directory, uint32_t *uidvalidity, uint32_t *bound)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct view rest;
+	int r = small_file_read(directory, "posta-uidvalidity", SMALL_FILE_MAX, &text);
 
-	if (small_file_read(directory, "posta-uidvalidity", SMALL_FILE_MAX, &text) == 0 &&
-	    letter_number(str_view(&text), 'V', uidvalidity) &&
+	if (r < 0 && !small_file_is_none(r))
+		return r;
+	if (r == 0 && letter_number(str_view(&text), 'V', uidvalidity) &&
 	    letter_number(str_view(&text), 'N', bound))
 		return 0;
 	*uidvalidity = *bound = 0;
-	if (saved_list_read(directory, &text, &rest, uidvalidity, bound))
-		return 0;
-	*uidvalidity = *bound = 0;
-	return -ENOENT;
+	r = saved_list_read(directory, &text, &rest, uidvalidity, bound);
+	if (r < 0)
+		*uidvalidity = *bound = 0;
+	return r;
 }
 
 int uidvalidity_write(const char *directory, uint32_t uidvalidity, uint32_t bound)
@@ -105,7 +111,7 @@ struct map *saved_uids_read(const char *directory)
 	uint32_t uidvalidity, next, uid;
 	struct map *map;
 
-	if (!saved_list_read(directory, &text, &rest, &uidvalidity, &next))
+	if (saved_list_read(directory, &text, &rest, &uidvalidity, &next) < 0)
 		return NULL;
 	map = map_new();
 	while (view_next(&rest, '\n', &line))
@@ -121,7 +127,7 @@ struct map *saved_uidls_read(const char *directory)
 	uint32_t uidvalidity, next, uid;
 	struct map *map = map_new();
 
-	if (!saved_list_read(directory, &text, &rest, &uidvalidity, &next))
+	if (saved_list_read(directory, &text, &rest, &uidvalidity, &next) < 0)
 		return map;
 	while (view_next(&rest, '\n', &line)) {
 		if (!uidlist_line(line, &uid, &fields, &base))

@@ -6,7 +6,7 @@
 
 #include "base/map.h"
 
-/* -ENOENT: there is none, or it makes no sense. Dovecot's and Courier's lists are asked next. */
+/* -ENOENT: there is none, or it makes no sense; other errors: it cannot be read now. Dovecot's and Courier's lists are asked next. */
 int uidvalidity_read(const char *directory, uint32_t *uidvalidity, uint32_t *bound);
 int uidvalidity_write(const char *directory, uint32_t uidvalidity, uint32_t bound);
 

@@ -185,6 +185,55 @@ static void a_folder_removed_while_open(void **state)
 	assert_list(f, "INBOX");
 }
 
+/* Stands in the way of a file, as one that cannot be read now; `aside` has it meanwhile. */
+static void hide_file(struct fixture *f, const char *name, bool hidden)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, aside = STR_EMPTY;
+
+	str_printf(&path, "%s/%s", f->path, name);
+	str_printf(&aside, "%s.aside", str_cstr(&path));
+	if (hidden) {
+		assert_int_equal(rename(str_cstr(&path), str_cstr(&aside)), 0);
+		assert_int_equal(symlink(name, str_cstr(&path)), 0); /* to itself */
+	} else {
+		assert_int_equal(rename(str_cstr(&aside), str_cstr(&path)), 0);
+	}
+}
+
+/* What outlives the index is not given up, and made anew, because a look at it failed. */
+static void files_that_cannot_be_read_now(void **state)
+{
+	static const char *const names[] = { "posta-uidvalidity", "subscriptions" };
+	_cleanup_(str_free) struct str id = STR_EMPTY, again = STR_EMPTY;
+	struct fixture *f = *state;
+	struct folder_status before, after;
+
+	assert_int_equal(store_subscribe(f->store, VIEW("Nowhere"), true, NULL), 0);
+	fixture_deliver_many(f, "INBOX", 1);
+	assert_int_equal(store_status(f->store, VIEW("INBOX"), &before), 0);
+	assert_int_equal(store_mailbox_id(f->store, VIEW("INBOX"), &id), 0);
+	hide_file(f, "posta-mailbox-id", true);
+	assert_int_equal(store_mailbox_id(f->store, VIEW("INBOX"), &again), -ELOOP);
+	hide_file(f, "posta-mailbox-id", false);
+	assert_int_equal(store_mailbox_id(f->store, VIEW("INBOX"), &again), 0);
+	assert_string_equal(str_cstr(&again), str_cstr(&id));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct store *store = NULL;
+		struct error err;
+
+		fixture_lose_index(f);
+		hide_file(f, names[i], true);
+		if (store_open(f->path, &STORE_DEFAULTS, &store, &err) == 0)
+			assert_true(store_status(store, VIEW("INBOX"), &after) < 0);
+		store_close(store);
+		hide_file(f, names[i], false);
+		fixture_reopen(f);
+		assert_int_equal(store_status(f->store, VIEW("INBOX"), &after), 0);
+		assert_int_equal(after.uidvalidity, before.uidvalidity);
+		assert_list(f, "INBOX Nowhere!+");
+	}
+}
+
 static void fifty_folders_with_20000_messages(void **state)
 {
 	enum { FOLDERS = 50, EACH = 400 };
@@ -222,6 +271,7 @@ int main(void)
 		TEST(renaming_inbox_moves_its_messages),
 		TEST(folders_of_other_programs),
 		TEST(a_folder_removed_while_open),
+		TEST(files_that_cannot_be_read_now),
 		TEST(fifty_folders_with_20000_messages),
 	};
 
