@@ -1,5 +1,6 @@
 /*
- * auth: the only program that sees passwords' hashes.
+ * auth: the only program that sees passwords' hashes, but for proxymap, which fetches for it those
+ * that are in databases.
  *
  * One SASL exchange is one conversation on a connection from smtpd, imapd or pop3d:
  *
@@ -133,6 +134,8 @@ struct turn;
 struct turn *turn_take(struct view client, struct view name, struct error *why);
 /* Tells what came of it. NULL is allowed. */
 void turn_end(struct turn *turn, enum verdict verdict);
+/* Appends the name that a user has, as far as it can be said without looking. */
+void turn_account_of(struct view name, struct str *account);
 
 /* ---- cookie.c ---- */
 

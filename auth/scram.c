@@ -28,15 +28,17 @@ static Gsasl *library;
 static unsigned char salt_secret[KEY_SIZE];
 
 /*
- * The salt of a name whose keys are not stored is always the same, so that nobody can ask which
- * users there are.
+ * While the program runs, the salt of a name whose keys are not stored is always the same, however
+ * the name is written: so it is with stored ones, and nobody is to learn which users there are.
  */
 static struct view scram_salt(struct view name, unsigned char digest[EVP_MAX_MD_SIZE])
 {
+	_cleanup_(str_free) struct str account = STR_EMPTY;
 	unsigned len = 0;
 
-	if (HMAC(EVP_sha256(), salt_secret, (int)sizeof(salt_secret), (const void *)name.data,
-		 name.len, digest, &len) == NULL)
+	turn_account_of(name, &account);
+	if (HMAC(EVP_sha256(), salt_secret, (int)sizeof(salt_secret), (const void *)account.data,
+		 account.len, digest, &len) == NULL)
 		mem_exhausted();
 	return view_make(digest, SCRAM_SALT_SIZE);
 }

@@ -173,14 +173,13 @@ static int turn_ask(struct turn *turn, struct error *why)
 	return 0;
 }
 
-/* The name that a user has, as far as it can be said without looking. */
-static void turn_name_account(struct turn *turn, struct view name)
+void turn_account_of(struct view name, struct str *account)
 {
-	str_append_lower(&turn->account, view_first(name, MIN(name.len, USER_NAME_MAX)));
+	str_append_lower(account, view_first(name, MIN(name.len, USER_NAME_MAX)));
 	if (param.auth_default_realm[0] != '\0' && view_find_byte(name, '@') == VIEW_NOT_FOUND)
-		str_printf(&turn->account, "@%s", param.auth_default_realm);
-	if (turn->account.len > IPC_ADDRESS_MAX)
-		str_truncate(&turn->account, IPC_ADDRESS_MAX);
+		str_printf(account, "@%s", param.auth_default_realm);
+	if (account->len > IPC_ADDRESS_MAX)
+		str_truncate(account, IPC_ADDRESS_MAX);
 }
 
 static void turn_free(struct turn *turn)
@@ -196,7 +195,7 @@ struct turn *turn_take(struct view client, struct view name, struct error *why)
 	struct turn *turn = mem_new(struct turn);
 
 	str_append(&turn->address, client);
-	turn_name_account(turn, name);
+	turn_account_of(name, &turn->account);
 	turn->client = client_enter(client);
 	if (client_wait_for_place(turn->client, why) < 0) {
 		turn_free(turn);

@@ -169,8 +169,8 @@ static int find_exactly(struct view name, struct user *user, struct error *why)
 	return 0;
 }
 
-/* Who stands in auth_denied_users does not log in, whatever the others say. */
-static int verify_is_denied(struct view name, struct error *why)
+/* Who stands in auth_denied_users does not log in, whatever the others say. 0, or -EPERM. */
+static int verify_not_denied(struct view name, struct error *why)
 {
 	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
 	int r;
@@ -179,30 +179,36 @@ static int verify_is_denied(struct view name, struct error *why)
 		return 0;
 	str_append_lower(&key, name);
 	r = tables_lookup(denied_users, str_view(&key), &value, why);
-	return r;
+	return r > 0 ? error_set(why, -EPERM, "auth_denied_users has %s", str_cstr(&key)) : r;
+}
+
+/* Denied is a user by the name that was given as well as by the one that the tables know. */
+static int verify_find_allowed(struct view name, struct user *user, struct error *why)
+{
+	int r = verify_not_denied(name, why), allowed;
+
+	if (r == 0)
+		r = find_exactly(name, user, why);
+	if (r <= 0 || view_eq_nocase(name, view_of(user->name)))
+		return r;
+	allowed = verify_not_denied(view_of(user->name), why);
+	if (allowed < 0)
+		user_free(user);
+	return allowed < 0 ? allowed : r;
 }
 
 static int verify_find_user(struct view name, struct user *user, struct error *why)
 {
 	_cleanup_(str_free) struct str full = STR_EMPTY;
-	int r = verify_is_denied(name, why);
+	int r = verify_find_allowed(name, user, why);
 
-	if (r > 0)
-		error_set(why, 0, "auth_denied_users has the name");
-	if (r != 0)
-		return r > 0 ? -EPERM : r;
-	r = find_exactly(name, user, why);
-	if (r > 0 && user->renamed && verify_is_denied(view_of(user->name), why) != 0) {
-		user_free(user);
-		return error_set(why, -EPERM, "auth_denied_users has the user");
-	}
 	if (r != 0 || param.auth_default_realm[0] == '\0' ||
 	    view_find_byte(name, '@') != VIEW_NOT_FOUND)
 		return r;
 	str_append(&full, name);
 	str_append_byte(&full, '@');
 	str_append_cstr(&full, param.auth_default_realm);
-	return find_exactly(str_view(&full), user, why);
+	return verify_find_allowed(str_view(&full), user, why);
 }
 
 /* The password is right; may the user log in, from there? */

@@ -39,6 +39,7 @@ static void write_users(const char *alices_password)
 		   "alice@example.test:%s::::::\n"
 		   "bob@example.test:{PLAIN}b::::::nologin\n"
 		   "weak@example.test:{MD5}x::::::\n"
+		   "fay@example.test:{PLAIN}f::::::\n"
 		   "locked@example.test:*::::::\n",
 		   str_cstr(&hash));
 	write_file("passwords", str_cstr(&text));
@@ -71,6 +72,8 @@ static int set_up(void **unused)
 		 "nobody\n"
 		 "virtual_uid = 4321\nvirtual_gid = 4321\nrecipient_delimiter = +\n"
 		 "auth_system_users = shadow\n"
+		 "auth_denied_users = inline:{ { fay@example.test = yes } }\n"
+		 "auth_mechanisms = plain, login, scram-sha-256\n"
 		 "auth_failure_delay = 0\nmyhostname = mx.example.test\n",
 		 root, root);
 	write_file("main.cf", text);
@@ -152,6 +155,10 @@ static void passwords(void *unused)
 	assert_int_equal(try_password("weak@example.test", "x", true, NULL), AUTH_FAIL_CREDENTIALS);
 	assert_int_equal(try_password("locked@example.test", "*", true, NULL),
 			 AUTH_FAIL_CREDENTIALS);
+	/* Denied also by the name that she need not write in full. */
+	assert_int_equal(try_password("fay@example.test", "f", true, NULL), AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("FAY@Example.Test", "f", true, NULL), AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(try_password("fay", "f", true, NULL), AUTH_FAIL_CREDENTIALS);
 	assert_int_equal(try_password("root", "x", true, NULL), AUTH_FAIL_CREDENTIALS);
 	assert_int_equal(try_password("alice@example.test", "secret", false, NULL),
 			 AUTH_FAIL_MECHANISM);
@@ -229,16 +236,61 @@ static void announced(void *unused)
 
 	(void)unused;
 	assert_int_equal(auth_mechanisms(&smtp, &names), 0);
-	assert_string_equal(str_cstr(&names), "PLAIN LOGIN");
+	assert_string_equal(str_cstr(&names), "PLAIN LOGIN SCRAM-SHA-256");
 	client.secured = false;
 	assert_int_equal(auth_mechanisms(&client, &names), 0);
-	assert_string_equal(str_cstr(&names), "");
+	assert_string_equal(str_cstr(&names), "SCRAM-SHA-256");
 }
 
 static void test_announced(void **unused)
 {
 	(void)unused;
 	in_task(announced);
+}
+
+/* The salt that this name is told to have. */
+static void scram_salt_of(const char *name, struct str *salt)
+{
+	_cleanup_(str_free) struct str first = STR_EMPTY;
+	struct auth_answer answer;
+	struct auth_exchange *exchange;
+	struct view all;
+	size_t at;
+
+	str_printf(&first, "n,,n=%s,r=rOprNGfwEbeRWgbNEkqO", name);
+	exchange = auth_begin(&smtp, VIEW("SCRAM-SHA-256"), true, str_view(&first), &answer);
+	assert_int_equal(answer.state, AUTH_CONTINUE);
+	all = str_view(&answer.bytes);
+	at = view_find(all, VIEW(",s="));
+	assert_true(at != VIEW_NOT_FOUND);
+	all = view_from(all, at + 3);
+	str_set(salt, view_first(all, view_find_byte(all, ',')));
+	assert_true(salt->len > 0);
+	auth_exchange_free(exchange);
+	auth_answer_free(&answer);
+}
+
+/* A salt that changes with how a name is written would tell that it is nobody's. */
+static void scram_salts(void *unused)
+{
+	static const char *const same[] = { "nobody@example.test", "NoBody@Example.TEST",
+					    "nobody" };
+	_cleanup_(str_free) struct str first = STR_EMPTY, salt = STR_EMPTY;
+
+	(void)unused;
+	scram_salt_of("nobody@example.test", &first);
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
+		scram_salt_of(same[i], &salt);
+		assert_string_equal(str_cstr(&salt), str_cstr(&first));
+	}
+	scram_salt_of("other@example.test", &salt);
+	assert_string_not_equal(str_cstr(&salt), str_cstr(&first));
+}
+
+static void test_scram_salts(void **unused)
+{
+	(void)unused;
+	in_task(scram_salts);
 }
 
 static void cookies(void *unused)
@@ -337,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_passwords),	 cmocka_unit_test(test_mechanisms),
 		cmocka_unit_test(test_announced),	 cmocka_unit_test(test_cookies),
 		cmocka_unit_test(test_changed_password), cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_scram_salts),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
