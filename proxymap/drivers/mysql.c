@@ -96,12 +96,15 @@ static void *mysql_driver_connect(void *argument, const struct driver_host *host
 	/* The library compares the name with the certificate, and must then look it up itself. */
 	const char *where = own->verify && host->name != NULL ? host->name : host->address;
 	MYSQL *mysql = mysql_init(NULL);
+	unsigned no_files = 0;
 
 	if (mysql == NULL)
 		mem_exhausted();
 	mysql_driver_set_times(mysql, deadline);
 	mysql_driver_set_tls(mysql, own);
 	mysql_options(mysql, MYSQL_SET_CHARSET_NAME, own->charset);
+	/* No server gets a file of ours by asking for it. */
+	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no_files);
 	if (own->option_file != NULL)
 		mysql_options(mysql, MYSQL_READ_DEFAULT_FILE, own->option_file);
 	if (own->option_group != NULL)

@@ -1,5 +1,7 @@
 """Tables in MariaDB, PostgreSQL, SQLite and OpenLDAP of Debian: what Postfix's files for them say, hostile keys, servers that die."""
+import concurrent.futures
 import os
+import socket
 import sqlite3
 import unittest
 
@@ -213,6 +215,52 @@ class MariaDbTables(SqlTables, unittest.TestCase):
         table = self.write("alias.cf", hosts=f"unix:{self.peer.socket}", user="mail", password="it's", dbname="mail",
                            query="SELECT goto FROM alias WHERE address='%s'")
         self.assertEqual(self.ask(table, "go@example.test"), "bob")
+
+
+class StrangeMariaDb(unittest.TestCase):
+    """A server that is not what it should be."""
+
+    def test_it_gets_no_file(self):
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        server.settimeout(30)
+        peer = Peer()
+        self.addCleanup(peer.close)
+        wanted = peer.write("wanted", "nobody's business\n")
+        file = peer.write("strange.cf", f"hosts = inet:127.0.0.1:{server.getsockname()[1]}\nuser = mail\npassword = x\ndbname = mail\n"
+                                        "query = SELECT '%s'\n")
+        suite = Instance(main={"test_table": f"mysql:{file}", "table_server_timeout": "5s"})
+        self.addCleanup(suite.close)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            asked = pool.submit(suite.posta, "map", "-q", "key", f"mysql:{file}", check=False)
+            abilities, question, answer = self.converse(server, wanted)
+            said = asked.result().text
+        self.assertIn(b"SELECT 'key'", question)
+        self.assertNotIn(b"nobody's business", answer)
+        self.assertFalse(abilities & 0x80, "CLIENT_LOCAL_FILES: it can send files")
+        self.assertNotIn("nobody's business", said)
+
+    def converse(self, server, path):
+        """What the client says that it can do, its first question, and what it says to "send me this file"."""
+        client = server.accept()[0]
+        with client, client.makefile("rwb") as stream:
+            client.settimeout(30)
+
+            def send(number, data):
+                stream.write(len(data).to_bytes(3, "little") + bytes([number]) + data)
+                stream.flush()
+
+            def receive():
+                header = stream.read(4)
+                return stream.read(int.from_bytes(header[:3], "little"))
+            # Protocol 10: all abilities of 2003, and passwords as they were then.
+            send(0, b"\x0a8.0.0\0" + bytes(4) + b"12345678\0" + b"\xff\xf7" + b"\x21\x02\0" + b"\x0f\0" + b"\x15" + bytes(10) +
+                 b"123456789012\0" + b"mysql_native_password\0")
+            abilities = int.from_bytes(receive()[:4], "little")
+            send(2, b"\0\0\0\2\0\0\0")
+            question = receive()
+            send(1, b"\xfb" + path.encode())
+            return abilities, question, receive()
 
 
 class PostgreSqlTables(SqlTables, unittest.TestCase):
