@@ -11,6 +11,7 @@
 #include "database_job.h"
 #include "hosts.h"
 #include "module.h"
+#include "table/server.h"
 #include "table/table.h"
 #include "task/task.h"
 
@@ -161,7 +162,7 @@ static int proxymap_database_open(struct database *db, struct view table, struct
 	size_t colon = view_find_byte(table, ':');
 	struct view type = view_first(table, colon), name = view_from(table, colon + 1);
 	_cleanup_free_ char *path = mem_strndup(name.data, name.len);
-	bool passwords = view_is(type, "dovecot-passdb");
+	bool passwords = table_has_passwords(table);
 	int r = 0;
 
 	if (passwords || view_is(type, "dovecot-userdb"))

@@ -3,9 +3,12 @@
  * or reads what they say. It decides nothing.
  */
 #include <errno.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "database.h"
 #include "permit.h"
@@ -13,21 +16,63 @@
 #include "table/server.h"
 #include "table/table.h"
 
+/* Who alone learns hashes, and may try passwords without the wait after a wrong one. */
+static uid_t auth_uid;
+
+static int auth_uid_find(struct error *err)
+{
+	const struct passwd *user;
+
+	/* There is one user for all then. */
+	auth_uid = geteuid();
+	if (!daemon_running_as_root())
+		return 0;
+	user = getpwnam(param.auth_owner);
+	if (user == NULL)
+		return error_set(err, -EINVAL, "there is no user %s on this system",
+				 param.auth_owner);
+	auth_uid = user->pw_uid;
+	return 0;
+}
+
+static bool peer_is_auth(const struct ipc *ipc)
+{
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+
+	return ipc_peer(ipc, &pid, &uid, &gid) == 0 && (uid == 0 || uid == auth_uid);
+}
+
+/* 0, or why this client may not ask this table. */
+static int proxymap_permit(const struct ipc *ipc, struct view table, bool for_auth,
+			   struct error *err)
+{
+	if (!permit_has(table))
+		return error_set(err, -EACCES, "nothing permits this table (proxy_read_maps)");
+	if (for_auth && !peer_is_auth(ipc))
+		return error_set(err, -EPERM, "passwords are for auth alone");
+	return 0;
+}
+
 static int answer_table(struct ipc *ipc, const struct msg_table_ask *question)
 {
-	_cleanup_(str_free) struct str table = STR_EMPTY, key = STR_EMPTY, value = STR_EMPTY;
+	_cleanup_(str_free) struct str table = STR_EMPTY, key = STR_EMPTY;
+	_cleanup_(str_wipe) struct str value = STR_EMPTY;
 	struct error err = ERROR_NONE;
 	int r;
 
 	/* Asking waits; the message is valid until the connection is used again. */
 	str_append(&table, question->table);
 	str_append(&key, question->key);
-	if (!table_is_database(str_view(&table)))
+	if (!table_is_database(str_view(&table))) {
 		r = server_ask(str_view(&table), str_view(&key), &value, &err);
-	else if (permit_has(str_view(&table)))
-		r = database_ask(str_view(&table), str_view(&key), &value, &err);
-	else
-		r = error_set(&err, -EACCES, "nothing permits this table (proxy_read_maps)");
+	} else {
+		r = proxymap_permit(ipc, str_view(&table), table_has_passwords(str_view(&table)),
+				    &err);
+		if (r == 0)
+			r = database_ask(str_view(&table), str_view(&key), &value, &err);
+	}
 	if (r < 0)
 		log_warning("%s: %s", str_cstr(&table), err.text);
 	if (r >= 0 && value.len > IPC_FRAME_MAX) {
@@ -54,10 +99,9 @@ static int answer_password(struct ipc *ipc, const struct msg_table_verify *quest
 	str_append(&key, question->key);
 	str_append(&password, question->password);
 	mem_wipe((void *)(uintptr_t)question->password.data, question->password.len);
-	if (permit_has(str_view(&table)))
+	r = proxymap_permit(ipc, str_view(&table), true, &err);
+	if (r == 0)
 		r = database_verify(str_view(&table), str_view(&key), str_view(&password), &err);
-	else
-		r = error_set(&err, -EACCES, "nothing permits this table (proxy_read_maps)");
 	if (r < 0)
 		log_warning("%s: %s", str_cstr(&table), err.text);
 	return ipc_send(ipc, table_answered,
@@ -106,8 +150,13 @@ static int databases_open(struct error *err)
 	size_t count;
 	const char *const *files = database_files(&count);
 
-	if (databases_exist())
+	if (databases_exist()) {
+		int r = auth_uid_find(err);
+
+		if (r < 0)
+			return r;
 		daemon_add_calls(CALLS_FILES_READ);
+	}
 	return count > 0 ? table_watch_files(files, count, err) : 0;
 }
 

@@ -26,6 +26,11 @@ bool table_is_database(struct view specification)
 	return false;
 }
 
+bool table_has_passwords(struct view specification)
+{
+	return view_starts(specification, VIEW("dovecot-passdb:"));
+}
+
 static int tcp_parse(struct view name, struct table_server *server, struct error *err)
 {
 	size_t colon = view_find_last_byte(name, ':');

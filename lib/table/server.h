@@ -25,6 +25,8 @@ struct table_server {
 bool table_is_server(struct view specification);
 /* One of those whose settings are a file's: mysql, pgsql, sqlite, ldap. */
 bool table_is_database(struct view specification);
+/* Of databases that one whose values are for auth alone. */
+bool table_has_passwords(struct view specification);
 /* 0, or -EINVAL with a reason. */
 int table_server_parse(struct view specification, struct table_server *server, struct error *err);
 

@@ -1,6 +1,8 @@
 """Users and passwords in databases and directories, by the files that Dovecot has for them."""
 import base64
 import imaplib
+import pwd
+import subprocess
 import unittest
 
 from peers import MariaDb, PostgreSql, Slapd
@@ -65,6 +67,13 @@ class Users:
             "auth_failures_max": "100", "table_server_timeout": "5s"}, **main))
         self.addCleanup(self.suite.close)
 
+    def asked_by(self, user, table, key):
+        """What `posta map -q` says to somebody who reaches the sockets as the programs of this user do."""
+        user, groups = pwd.getpwnam(user), pwd.getpwnam("posta").pw_gid
+        return subprocess.run(["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", f"--groups={groups}", self.suite.tool,
+                               "-c", self.suite.conf, "map", "-q", key, table],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60).stdout
+
     def delivered(self, sender, name, subject, password):
         with self.suite.smtp(25) as client:
             client.sendmail(sender, [name], message(subject=subject))
@@ -112,6 +121,12 @@ iterate_query = SELECT username AS user FROM mailbox
             self.assertEqual(self.login("dave@sql.test", "daves:secret"), "OK")
             self.assertEqual(self.login("dave@sql.test", "carols secret"), "NO")
             self.assertEqual(self.login("carol@sql.test", "daves:secret"), "NO")
+        # Hashes are for auth alone, whoever else may ask proxymap.
+        for user, has in (("postaauth", True), ("postasmtp", False), ("postaagent", False)):
+            said = self.asked_by(user, f"dovecot-passdb:{file}", "carol@sql.test")
+            self.assertEqual("carols secret" in said, has, said)
+            self.assertIn("quota_rule", self.asked_by(user, f"dovecot-userdb:{file}", "carol@sql.test"))
+        self.suite.wait_log("dovecot-passdb:.*passwords are for auth alone")
         self.delivered("s@client.test", "carol@sql.test", "for carol", "carols secret")
         self.delivered("s@client.test", "dave@sql.test", "for dave", "daves:secret")
         with self.suite.smtp(25) as client:
