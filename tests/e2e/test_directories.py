@@ -1,11 +1,9 @@
 """Tables in MariaDB, PostgreSQL, SQLite and OpenLDAP of Debian: what Postfix's files for them say, hostile keys, servers that die."""
-import concurrent.futures
 import os
-import socket
 import sqlite3
 import unittest
 
-from peers import MariaDb, Peer, PostgreSql, Slapd, run
+from peers import MariaDb, Peer, PostgreSql, Server, Slapd, run
 from posta import Instance, message, wait_until
 
 SQL = """
@@ -217,50 +215,48 @@ class MariaDbTables(SqlTables, unittest.TestCase):
         self.assertEqual(self.ask(table, "go@example.test"), "bob")
 
 
-class StrangeMariaDb(unittest.TestCase):
-    """A server that is not what it should be."""
+class StrangeMariaDb(Server):
+    """Asks for a file where an answer is expected."""
 
-    def test_it_gets_no_file(self):
-        server = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(server.close)
-        server.settimeout(30)
-        peer = Peer()
-        self.addCleanup(peer.close)
-        wanted = peer.write("wanted", "nobody's business\n")
-        file = peer.write("strange.cf", f"hosts = inet:127.0.0.1:{server.getsockname()[1]}\nuser = mail\npassword = x\ndbname = mail\n"
-                                        "query = SELECT '%s'\n")
-        suite = Instance(main={"test_table": f"mysql:{file}", "table_server_timeout": "5s"})
-        self.addCleanup(suite.close)
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            asked = pool.submit(suite.posta, "map", "-q", "key", f"mysql:{file}", check=False)
-            abilities, question, answer = self.converse(server, wanted)
-            said = asked.result().text
-        self.assertIn(b"SELECT 'key'", question)
-        self.assertNotIn(b"nobody's business", answer)
-        self.assertFalse(abilities & 0x80, "CLIENT_LOCAL_FILES: it can send files")
-        self.assertNotIn("nobody's business", said)
+    def __init__(self, path):
+        self.path, self.heard = path, []
+        super().__init__()
 
-    def converse(self, server, path):
-        """What the client says that it can do, its first question, and what it says to "send me this file"."""
-        client = server.accept()[0]
+    def serve(self, client):
+        client.settimeout(30)
         with client, client.makefile("rwb") as stream:
-            client.settimeout(30)
-
             def send(number, data):
                 stream.write(len(data).to_bytes(3, "little") + bytes([number]) + data)
                 stream.flush()
 
             def receive():
-                header = stream.read(4)
-                return stream.read(int.from_bytes(header[:3], "little"))
-            # Protocol 10: all abilities of 2003, and passwords as they were then.
-            send(0, b"\x0a8.0.0\0" + bytes(4) + b"12345678\0" + b"\xff\xf7" + b"\x21\x02\0" + b"\x0f\0" + b"\x15" + bytes(10) +
-                 b"123456789012\0" + b"mysql_native_password\0")
+                return stream.read(int.from_bytes(stream.read(4)[:3], "little"))
+            # Protocol 10, with all abilities of old and passwords as they were then.
+            send(0, b"\x0a8.0.0\0" + bytes(4) + b"12345678\0\xff\xf7\x21\2\0\x0f\0\x15" + bytes(10) +
+                 b"123456789012\0mysql_native_password\0")
             abilities = int.from_bytes(receive()[:4], "little")
             send(2, b"\0\0\0\2\0\0\0")
             question = receive()
-            send(1, b"\xfb" + path.encode())
-            return abilities, question, receive()
+            send(1, b"\xfb" + self.path.encode())
+            self.heard.append((abilities, question, receive()))
+
+
+class StrangeServers(unittest.TestCase):
+    def test_mysql_gets_no_file(self):
+        peer = Peer()
+        self.addCleanup(peer.close)
+        server = StrangeMariaDb(peer.write("wanted", "nobody's business\n"))
+        self.addCleanup(server.close)
+        file = peer.write("strange.cf", f"hosts = inet:127.0.0.1:{server.port}\nuser = mail\npassword = x\ndbname = mail\n"
+                                        "query = SELECT '%s'\n")
+        suite = Instance(main={"test_table": f"mysql:{file}", "table_server_timeout": "5s"})
+        self.addCleanup(suite.close)
+        self.assertEqual(suite.posta("map", "-q", "key", f"mysql:{file}", check=False).returncode, 75)
+        wait_until(lambda: server.heard, what="what the client says")
+        abilities, question, answer = server.heard[0]
+        self.assertIn(b"SELECT 'key'", question)
+        self.assertNotIn(b"nobody's business", answer)
+        self.assertFalse(abilities & 0x80, "CLIENT_LOCAL_FILES: it can send files")
 
 
 class PostgreSqlTables(SqlTables, unittest.TestCase):
