@@ -27,7 +27,6 @@ const struct verb verbs[] = {
 	{ "QUIT", STATE_ANY, VERB_BEFORE_TLS | VERB_DENIED, verb_quit, NULL },
 	{ "EXPN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
 	{ "ETRN", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_FILTERED, verb_etrn, NULL },
-	{ "ETRN", STATE_ANY, VERB_JUNK | VERB_LAST, verb_etrn, NULL },
 	{ "XFORWARD", STATE_ANY, 0, verb_xforward, NULL },
 	{ "XCLIENT", STATE_ANY, VERB_LAST | VERB_BEFORE_TLS, verb_xclient, NULL },
 	{ "TURN", STATE_ANY, VERB_JUNK, verb_not_implemented, NULL },
