@@ -245,6 +245,29 @@ static int apply_relocated(const struct routes *routes, struct route *route, str
 	return r;
 }
 
+/* Delivery agents hand addresses to commands, which may take such a one for an option. */
+static bool begins_like_option(struct view local)
+{
+	return !param.allow_min_user && view_starts(local, VIEW("-"));
+}
+
+/* False: the route is an error. */
+static bool route_check_syntax(struct view local, struct view domain, struct route *route,
+			       struct trail *why)
+{
+	_cleanup_(str_free) struct str literal = STR_EMPTY;
+
+	if (begins_like_option(local))
+		trail_add(why, "%.*s begins with \"-\" (allow_min_user)", VIEW_ARG(local));
+	else if ((route->address_class == CLASS_RELAY || route->address_class == CLASS_DEFAULT) &&
+		 !domain_is_valid(domain, true) && !domain_is_literal(domain, &literal))
+		trail_add(why, "%.*s is not a domain", VIEW_ARG(domain));
+	else
+		return true;
+	set_error(route, "5.1.3 Bad recipient address syntax");
+	return false;
+}
+
 int route_resolve(const struct routes *routes, struct view sender, struct view address,
 		  struct route *route, struct trail *why)
 {
@@ -261,15 +284,8 @@ int route_resolve(const struct routes *routes, struct view sender, struct view a
 	if (r < 0)
 		return r;
 	route->address_class = (enum address_class)r;
-	if ((r == CLASS_RELAY || r == CLASS_DEFAULT) && !domain_is_valid(domain, true)) {
-		_cleanup_(str_free) struct str literal = STR_EMPTY;
-
-		if (!domain_is_literal(domain, &literal)) {
-			set_error(route, "5.1.3 Bad recipient address syntax");
-			trail_add(why, "%.*s is not a domain", VIEW_ARG(domain));
-			return 0;
-		}
-	}
+	if (!route_check_syntax(local, domain, route, why))
+		return 0;
 	r = set_class_transport(routes, sender, domain, route, why);
 	if (r < 0)
 		return r;
@@ -307,4 +323,6 @@ void route_to_filter(struct view filter, struct view address, struct route *rout
 				 : domain.len > 0 ? domain
 						  : view_of(param.myhostname));
 	set_transport(route, filter);
+	if (begins_like_option(local))
+		set_error(route, "5.1.3 Bad recipient address syntax");
 }

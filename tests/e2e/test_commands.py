@@ -161,6 +161,13 @@ class Commands(unittest.TestCase):
         self.suite.inject("alice@example.test", ["c@maildrop.pipe"], message(extra="Delivered-To: c@maildrop.pipe\r\n"))
         self.assertIn("loop", self.result("c@maildrop.pipe", "bounced"))
 
+    def test_no_recipient_is_an_option(self):
+        with self.suite.smtp() as client:
+            client.ehlo()
+            client.mail("alice@example.test")
+            code, text = client.rcpt("-n@several.pipe")
+            self.assertEqual((code // 100, b"5.1.3" in text), (5, True), text)
+
     def test_several_recipients_at_once(self):
         self.inject(["one@several.pipe", '"two words"@several.pipe'], ".dots\r\n")
         self.file("daemon/several", "..dots\n.\n")

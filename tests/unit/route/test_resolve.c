@@ -43,6 +43,10 @@ static void test_classes(void **state)
 		{ "", "local local:mx.us.example MAILER-DAEMON@mx.us.example" },
 		{ "x@-bad-.example",
 		  "default error:5.1.3 Bad recipient address syntax x@-bad-.example" },
+		/* A command could take it for an option. */
+		{ "-x@us.example", "local error:5.1.3 Bad recipient address syntax -x@us.example" },
+		{ "-x@other.example",
+		  "default error:5.1.3 Bad recipient address syntax -x@other.example" },
 	};
 
 	site_defaults();
