@@ -66,14 +66,22 @@ static int add_missing_folders(struct tx *tx, struct map *seen)
 	struct dirent *entry;
 	struct folder folder;
 	size_t count = 0;
-	int r = folder_find(tx, VIEW("INBOX"), &folder);
+	int r;
 
-	if (r == -ENOENT)
-		r = folder_insert(tx, VIEW("INBOX"), &folder);
 	if (directory == NULL)
 		return -errno;
+	r = folder_find(tx, VIEW("INBOX"), &folder);
+	if (r == -ENOENT)
+		r = folder_insert(tx, VIEW("INBOX"), &folder);
 	map_put(seen, VIEW("INBOX"), seen);
-	while (r == 0 && (entry = readdir(directory)) != NULL && count < STORE_FOLDERS_MAX) {
+	while (r == 0 && count < STORE_FOLDERS_MAX) {
+		errno = 0;
+		entry = readdir(directory);
+		/* Half a list would tell that the other half was removed. */
+		if (entry == NULL)
+			r = -errno;
+		if (entry == NULL)
+			break;
 		if (!is_folder_directory(tx->store, entry->d_name) ||
 		    !folder_take_name(tx->store, entry->d_name, &taken))
 			continue;

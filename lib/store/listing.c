@@ -52,15 +52,20 @@ int listing_read(struct listing *list, const struct store *store, const struct f
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 	struct dirent *entry;
 	DIR *directory;
+	int r;
 
 	folder_part_path(store, folder, part, &path);
 	directory = opendir(str_cstr(&path));
 	if (directory == NULL)
 		return -errno;
-	while ((entry = readdir(directory)) != NULL)
+	/* Half a list would tell that the other half was removed. */
+	while (errno = 0, (entry = readdir(directory)) != NULL)
 		if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
 			listing_add(list, entry->d_name, part);
+	r = -errno;
 	closedir(directory);
+	if (r < 0)
+		return r;
 	free(list->paths[part]);
 	list->paths[part] = str_take(&path);
 	return 0;

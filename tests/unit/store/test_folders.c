@@ -1,6 +1,8 @@
 /* Folders: list, create, delete, rename, subscribe, and what other programs do to them. */
 #include "fixture.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -234,6 +236,49 @@ static void files_that_cannot_be_read_now(void **state)
 	}
 }
 
+/* In place of libc's: the list ends early, as on a disk that fails, after so many names; below 0: it does not. */
+static int names_left = -1;
+
+struct dirent *readdir(DIR *directory)
+{
+	struct dirent *(*real)(DIR *) = (struct dirent * (*)(DIR *)) dlsym(RTLD_NEXT, "readdir");
+
+	if (names_left == 0) {
+		errno = EIO;
+		return NULL;
+	}
+	names_left -= names_left > 0;
+	return real(directory);
+}
+
+/* What was not read of a directory was not removed. */
+static void directories_that_fail(void **state)
+{
+	struct fixture *f = *state;
+	struct folder_status status;
+
+	assert_int_equal(create(f, "A"), 0);
+	fixture_deliver_many(f, "INBOX", 5);
+	for (names_left = 0; names_left < 6;) {
+		int left = names_left;
+
+		fixture_lose_index(f);
+		names_left = -1;
+		fixture_reopen(f);
+		assert_int_equal(store_status(f->store, VIEW("INBOX"), &status), 0);
+		fixture_settle(f);
+		fixture_file(f, "cur/1700000000.M1P1.mx:2,", "x\n");
+		names_left = left;
+		assert_true(store_status(f->store, VIEW("INBOX"), &status) < 0);
+		names_left = -1;
+		assert_int_equal(store_status(f->store, VIEW("INBOX"), &status), 0);
+		assert_int_equal(status.messages, 6 + left); /* one more each time */
+		assert_int_equal(store_status(f->store, VIEW("A"), &status), 0);
+		names_left = left + 1;
+	}
+	names_left = -1;
+}
+
 static void fifty_folders_with_20000_messages(void **state)
 {
 	enum { FOLDERS = 50, EACH = 400 };
@@ -272,6 +317,7 @@ int main(void)
 		TEST(folders_of_other_programs),
 		TEST(a_folder_removed_while_open),
 		TEST(files_that_cannot_be_read_now),
+		TEST(directories_that_fail),
 		TEST(fifty_folders_with_20000_messages),
 	};
 
