@@ -50,6 +50,8 @@ class Commands(ToolCase):
         out, _ = self.run_tool("posta", "conf", "explain", "qmqpd_timeout")
         self.assertIn("not yet in force", out)
         self.run_tool("posta", "conf", "explain", "nonsense_entirely", status=1)
+        out, _ = self.run_tool("posta", "conf", "explain", "message_reject_characters")
+        self.assertIn(r" like \0, \r and \177", out)
 
     def test_edit(self):
         self.run_tool("postconf", "-e", "relayhost =", "smtpd_recipient_restrictions=reject",
