@@ -71,7 +71,10 @@ static int make(const struct init *init, const char *name, mode_t mode, uid_t ui
 			return error_set(err, -EEXIST, "%s is there already", path.data);
 		return error_errno(err, "create folder %s", path.data);
 	}
-	if (chmod(path.data, mode) < 0 || (init->as_root && chown(path.data, uid, gid) < 0))
+	/* Whoever may write beside it could put something else in its place. */
+	_cleanup_fd_ int fd = open(path.data, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fchmod(fd, mode) < 0 || (init->as_root && fchown(fd, uid, gid) < 0))
 		return error_errno(err, "give folder %s its owner and mode", path.data);
 	return 0;
 }

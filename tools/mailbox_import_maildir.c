@@ -121,19 +121,22 @@ static int source_read_names(int fd, char ***names, size_t *count)
 {
 	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
+	int r;
 
 	*names = NULL;
 	*count = 0;
 	if (directory == NULL)
 		return -errno;
-	while ((entry = readdir(directory)) != NULL) {
-		*names = mem_resize(*names, *count + 1, sizeof(**names));
+	while (errno = 0, (entry = readdir(directory)) != NULL) {
+		array_grow(*names, *count);
 		(*names)[(*count)++] = mem_strdup(entry->d_name);
 	}
+	/* What was not read must not count as imported. */
+	r = -errno;
 	closedir(directory);
 	if (*count > 0)
 		qsort(*names, *count, sizeof(**names), source_compare_names);
-	return 0;
+	return r;
 }
 
 static void source_free_names(char **names, size_t count)
