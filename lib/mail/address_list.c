@@ -235,6 +235,8 @@ static int list_parse(struct list_parser parser)
 	struct view body = p.body;
 	int r = 0;
 
+	if (body.data == NULL)
+		body = p.body = VIEW(""); /* places in it are counted from somewhere */
 	begin_address(&p);
 	while (r == 0) {
 		lex_skip_space(body, &p.at, &p.comment);

@@ -142,12 +142,25 @@ static void hostile_input_is_linear(void **state)
 	}
 }
 
+/* A field without a body, as views have it: no bytes at no place. */
+static void nothing(void **state)
+{
+	_cleanup_(str_free) struct str out = STR_EMPTY;
+
+	(void)state;
+	assert_int_equal(address_list_parse(VIEW_NONE, collect, &out), 0);
+	assert_int_equal(address_list_parse_all(VIEW_NONE, collect, &out), 0);
+	assert_int_equal(address_list_parse_shown(VIEW_NONE, collect, &out), 0);
+	assert_int_equal(out.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists),
 		cmocka_unit_test(recipients),
 		cmocka_unit_test(places),
+		cmocka_unit_test(nothing),
 		cmocka_unit_test(hostile_input_is_linear),
 	};
 
