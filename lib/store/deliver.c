@@ -13,6 +13,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "store/deliver_keywords.h"
 #include "store/names.h"
 
 #define COPY_BLOCK 65536
@@ -209,7 +210,7 @@ static int was_delivered(const char *directory, struct view unique, struct error
 	return r < 0 ? r : 1;
 }
 
-/* From tmp/ to new/, where nothing of that name may be. 1: it was there. */
+/* From tmp/ to new/ or cur/, where nothing of that name may be. 1: it was there. */
 static int move_to_new(const char *from, const char *to, struct error *err)
 {
 	int r = io_rename_new(from, to);
@@ -219,10 +220,23 @@ static int move_to_new(const char *from, const char *to, struct error *err)
 	return r < 0 ? error_code(err, r, "rename %s to %s", from, to) : 0;
 }
 
-static int deliver_into(const char *directory, const struct mail_source *source, struct str *name,
-			struct error *err)
+/* new/ for what nobody has touched; what has flags is in cur/. */
+static void delivered_path(const char *directory, struct view base, unsigned flags,
+			   uint64_t letters, struct str *name, struct str *part, struct str *path)
+{
+	str_printf(part, "%s/%s", directory, flags != 0 || letters != 0 ? "cur" : "new");
+	if (flags != 0 || letters != 0)
+		file_name_build(name, base, 0, flags, letters);
+	else
+		str_append(name, base);
+	str_printf(path, "%s/%s", str_cstr(part), str_cstr(name));
+}
+
+static int deliver_into(const char *directory, const struct mail_source *source, uint64_t letters,
+			struct str *name, struct error *err)
 {
 	_cleanup_(str_free) struct str unique = STR_EMPTY, from = STR_EMPTY, to = STR_EMPTY;
+	_cleanup_(str_free) struct str file = STR_EMPTY, part = STR_EMPTY;
 	uint64_t size = 0, wire_size = 0;
 	int r;
 
@@ -240,22 +254,21 @@ static int deliver_into(const char *directory, const struct mail_source *source,
 		return r;
 	str_printf(&unique, ",S=%llu,W=%llu", (unsigned long long)size,
 		   (unsigned long long)wire_size);
-	str_printf(&to, "%s/new/%s", directory, str_cstr(&unique));
+	delivered_path(directory, str_view(&unique), source->flags & FLAGS_SYSTEM, letters, &file,
+		       &part, &to);
 	r = move_to_new(str_cstr(&from), str_cstr(&to), err);
 	if (r != 0) {
 		unlink(str_cstr(&from));
 		return r < 0 ? r : sync_parts(directory, err);
 	}
-	str_clear(&from);
-	str_printf(&from, "%s/new", directory);
-	r = io_sync_directory(str_cstr(&from));
+	r = io_sync_directory(str_cstr(&part));
 	if (r < 0) {
 		/* Not known to be durable, so it will be delivered again: do not leave this one. */
 		unlink(str_cstr(&to));
-		return error_code(err, r, "fsync %s", str_cstr(&from));
+		return error_code(err, r, "fsync %s", str_cstr(&part));
 	}
 	if (name != NULL)
-		str_append(name, str_view(&unique));
+		str_append(name, str_view(&file));
 	return 0;
 }
 
@@ -263,6 +276,7 @@ int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 		    const struct mail_source *source, struct str *name, struct error *err)
 {
 	_cleanup_(str_free) struct str normal = STR_EMPTY, directory = STR_EMPTY;
+	uint64_t letters = 0;
 	int r;
 
 	if (folder.len == 0)
@@ -271,12 +285,18 @@ int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 	if (r < 0)
 		return r;
 	folder_path_append(&directory, maildir, str_view(&normal));
-	r = deliver_into(str_cstr(&directory), source, name, err);
+	if (source->keywords.len > 0 && access(str_cstr(&directory), F_OK) == 0)
+		letters = delivery_letters(maildir, str_view(&normal), source->keywords);
+	r = deliver_into(str_cstr(&directory), source, letters, name, err);
 	if (r != -ENOENT || !(view_is(str_view(&normal), "INBOX") || create_folder))
 		return r;
 	/* Something of the folder is missing: made once, and not looked for at each message. */
 	r = store_name_may_be_made(str_view(&normal), err);
 	if (r == 0)
 		r = maildir_create(maildir, str_view(&normal), err);
-	return r < 0 ? r : deliver_into(str_cstr(&directory), source, name, err);
+	if (r < 0)
+		return r;
+	if (source->keywords.len > 0)
+		letters = delivery_letters(maildir, str_view(&normal), source->keywords);
+	return deliver_into(str_cstr(&directory), source, letters, name, err);
 }

@@ -31,6 +31,13 @@ struct mail_source {
 	struct view identity;
 	int64_t arrival; /* of the message, microseconds of the wall clock; with an identity */
 	bool again;	 /* it may have been done before: it is looked for in all of the folder */
+	/* It is stored with these: then in cur/, for names in new/ have none. */
+	unsigned flags; /* of FLAGS_SYSTEM, store.h */
+	/*
+	 * Words with blanks between. One that the folder has no letter for is made known to the index, which
+	 * is opened for that; one that no letter is left for, or that is none, is passed over.
+	 */
+	struct view keywords;
 };
 
 /*
@@ -42,10 +49,21 @@ struct mail_source {
  * File name: <sec>.M<usec>P<pid>R<random>.<host>,S=<bytes>,W=<bytes>, or with an identity
  * <sec>.M<usec>Q<identity>.<host>,S=... and the time of arrival. CRLF is kept on disk, so S = W. With an
  * identity a message that is in new/ already is not stored a second time; `again`: nor one that a
- * session has moved to cur/.
+ * session has moved to cur/, or that was put there with flags.
  */
 int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 		    const struct mail_source *source, struct str *name, struct error *err);
+/* Is there such a folder in the Maildir? By its directory; a name that cannot be is none. */
+bool maildir_has_folder(const char *maildir, struct view folder);
+/* The special use and the MAILBOXID (RFC 8474) of a folder that is there: 0, or "" if it has none. */
+unsigned maildir_special_use(const char *maildir, struct view folder);
+void maildir_mailbox_id(const char *maildir, struct view folder, struct str *id);
+/*
+ * Calls `each` with the names of the folders, INBOX among them, until it returns true, which is
+ * returned; in no order.
+ */
+bool maildir_each_folder(const char *maildir, bool (*each)(void *argument, struct view folder),
+			 void *argument);
 /* Only makes the Maildir (and the folder): 0, or a negative errno. */
 int maildir_create(const char *maildir, struct view folder, struct error *err);
 

@@ -128,23 +128,14 @@ int store_mailbox_id(struct store *store, struct view name, struct str *out)
 {
 	_cleanup_(str_free) struct str directory = STR_EMPTY, normal = STR_EMPTY, text = STR_EMPTY;
 	uint8_t id[MAILBOX_ID_BYTES];
-	struct view word, rest;
 	int r = store_name_normalize(name, &normal, NULL);
 
 	if (r < 0)
 		return r;
 	folder_path_append(&directory, store->path, str_view(&normal));
-	r = small_file_read(str_cstr(&directory), MAILBOX_ID_FILE, SMALL_FILE_MAX, &text);
-	if (r < 0 && !small_file_is_none(r))
+	r = folder_mailbox_id(str_cstr(&directory), out);
+	if (r != -ENOENT)
 		return r;
-	if (r == 0) {
-		rest = str_view(&text);
-		if (view_next_word(&rest, " \r\n", &word) && store_keyword_is_valid(word)) {
-			str_append(out, word);
-			return 0;
-		}
-	}
-	str_clear(&text);
 	random_bytes(id, sizeof(id));
 	hex_encode(&text, view_make(id, sizeof(id)));
 	r = small_file_write(str_cstr(&directory), MAILBOX_ID_FILE, str_view(&text));

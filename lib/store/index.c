@@ -85,22 +85,6 @@ static uint64_t first_modseq(void)
 	return ((uint64_t)now.tv_sec << 16) + (uint64_t)now.tv_nsec * 65536 / 1000000000;
 }
 
-/* What it was made for, if that is another than its name says. */
-static void special_use_read(const struct store *store, struct folder *folder)
-{
-	_cleanup_(str_free) struct str directory = STR_EMPTY, text = STR_EMPTY;
-	struct view rest, word;
-	unsigned use = 0;
-
-	folder_directory(store, folder, &directory);
-	if (small_file_read(str_cstr(&directory), SPECIAL_USE_FILE, SMALL_FILE_MAX, &text) < 0)
-		return;
-	rest = str_view(&text);
-	while (view_next_word(&rest, " \n", &word))
-		use |= store_use_find(word);
-	folder->r.special_use = use;
-}
-
 int folder_insert(struct tx *tx, struct view name, struct folder *folder)
 {
 	_cleanup_(str_free) struct str directory = STR_EMPTY;
@@ -114,10 +98,9 @@ int folder_insert(struct tx *tx, struct view name, struct folder *folder)
 	*folder = (struct folder){ .r = { .id = (uint32_t)id, .uidnext = 1, .adopt = 1 } };
 	memcpy(folder->name, name.data, name.len);
 	folder->r.name = view_make(folder->name, name.len);
-	folder->r.special_use = store_name_special_use(name);
-	special_use_read(tx->store, folder);
 	folder->r.modseq = folder->r.modseq_floor = first_modseq();
 	folder_directory(tx->store, folder, &directory);
+	folder->r.special_use = folder_special_use(str_cstr(&directory), name);
 	r = uidvalidity_read(str_cstr(&directory), &folder->r.uidvalidity, &folder->r.uid_bound);
 	if (r == -ENOENT)
 		r = new_uidvalidity(tx, &folder->r.uidvalidity);

@@ -271,7 +271,9 @@ void file_name_build(struct str *out, struct view base, uint32_t uid, unsigned f
 		     uint64_t keywords)
 {
 	str_append(out, base);
-	str_printf(out, ",U=%u:2,", uid);
+	if (uid > 0)
+		str_printf(out, ",U=%u", uid);
+	str_append_cstr(out, ":2,");
 	for (size_t k = 0; k < sizeof(letters) / sizeof(letters[0]); k++)
 		if (flags & letters[k].flag)
 			str_append_byte(out, letters[k].letter);

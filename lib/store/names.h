@@ -24,7 +24,7 @@ struct file_name {
 };
 /* False for what is no message: hidden files, empty or too long names. Never fails on strange parts. */
 bool file_name_parse(struct view text, struct file_name *name);
-/* base + uid + flags. The keywords' first bits are the letters. */
+/* base + uid (0: none) + flags. The keywords' first bits are the letters. */
 void file_name_build(struct str *out, struct view base, uint32_t uid, unsigned flags,
 		     uint64_t keywords);
 /* A new unique name, as delivery makes it. */

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/store.h"
 
 int small_file_read(const char *directory, const char *name, size_t limit, struct str *out)
 {
@@ -32,4 +33,33 @@ int small_file_write(const char *directory, const char *name, struct view conten
 	if (r < 0)
 		log_warning("%s", err.text);
 	return r;
+}
+
+unsigned folder_special_use(const char *directory, struct view name)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct view rest, word;
+	unsigned use = 0;
+
+	if (small_file_read(directory, SPECIAL_USE_FILE, SMALL_FILE_MAX, &text) < 0)
+		return store_name_special_use(name);
+	rest = str_view(&text);
+	while (view_next_word(&rest, " \n", &word))
+		use |= store_use_find(word);
+	return use;
+}
+
+int folder_mailbox_id(const char *directory, struct str *id)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct view rest, word;
+	int r = small_file_read(directory, MAILBOX_ID_FILE, SMALL_FILE_MAX, &text);
+
+	if (r < 0)
+		return small_file_is_none(r) ? -ENOENT : r;
+	rest = str_view(&text);
+	if (!view_next_word(&rest, " \r\n", &word) || !store_keyword_is_valid(word))
+		return -ENOENT;
+	str_append(id, word);
+	return 0;
 }

@@ -19,4 +19,9 @@ bool small_file_is_none(int r);
 /* Durable; a failure is logged. */
 int small_file_write(const char *directory, const char *name, struct view content);
 
+/* What a folder is for: as its file says, or its name. */
+unsigned folder_special_use(const char *directory, struct view name);
+/* The MAILBOXID that a folder has got already: 0, -ENOENT, or another errno: nobody knows. */
+int folder_mailbox_id(const char *directory, struct str *id);
+
 #endif

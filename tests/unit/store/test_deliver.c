@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -114,6 +115,104 @@ static void done_again(void **state)
 	assert_int_equal(deliver_named(f, &mail, "4ABCR02", true), 3);
 	assert_int_equal(fixture_count_files(f, "tmp"), 0);
 	fclose(mail.file);
+}
+
+/* By another process, as deliveries are: an index is open once in each. */
+static void deliver_flagged(struct fixture *f, struct mail *mail, const char *folder,
+			    const char *keywords)
+{
+	struct error err = ERROR_NONE;
+	int status = -1;
+	pid_t pid;
+
+	mail->source.flags = FLAG_SEEN | FLAG_FLAGGED;
+	mail->source.keywords = view_of(keywords);
+	pid = fork();
+	if (pid == 0)
+		_exit(maildir_deliver(f->path, view_of(folder), true, &mail->source, NULL, &err) <
+		      0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void assert_keyword(const struct mailbox *box, uint32_t seq, const char *keyword, bool has)
+{
+	uint64_t mask = mailbox_keyword_mask(box, view_of(keyword));
+
+	assert_true(has == (mask != 0 && (mailbox_keywords(box, seq) & mask) != 0));
+}
+
+/* Flags and keywords that a message is delivered with are those that a session sees. */
+static void with_flags(void **state)
+{
+	struct fixture *f = *state;
+	struct mailbox *box;
+	struct mail mail;
+
+	mail_open(&mail, "", VIEW("Subject: x\r\n\r\nbody\r\n"));
+	deliver_flagged(f, &mail, "Work", "$Label1 no[good] Second");
+	assert_int_equal(fixture_count_files(f, ".Work/cur"), 1);
+	assert_int_equal(fixture_count_files(f, ".Work/new"), 0);
+	box = fixture_mailbox(f, "Work");
+	assert_int_equal(mailbox_count(box), 1);
+	assert_int_equal(mailbox_flags(box, 1) & FLAGS_SYSTEM, FLAG_SEEN | FLAG_FLAGGED);
+	assert_keyword(box, 1, "$label1", true);
+	assert_keyword(box, 1, "Second", true);
+	mailbox_close(box);
+	/* The index is there now; one keyword is known, one is new. */
+	deliver_flagged(f, &mail, "Work", "Third Second");
+	box = fixture_mailbox(f, "Work");
+	assert_int_equal(mailbox_count(box), 2);
+	assert_keyword(box, 2, "Third", true);
+	assert_keyword(box, 2, "Second", true);
+	assert_keyword(box, 2, "$Label1", false);
+	assert_keyword(box, 1, "Third", false);
+	mailbox_close(box);
+	/* Done again, it finds itself in cur/. */
+	mail.source.identity = VIEW("4ABCR01");
+	mail.source.arrival = 1234567890123456;
+	deliver_flagged(f, &mail, "Work", "Third");
+	mail.source.again = true;
+	deliver_flagged(f, &mail, "Work", "Third");
+	assert_int_equal(fixture_count_files(f, ".Work/cur"), 3);
+	box = fixture_mailbox(f, "Work");
+	assert_int_equal(mailbox_count(box), 3);
+	mailbox_close(box);
+	fixture_settle(f);
+	fixture_verify(f);
+	fclose(mail.file);
+}
+
+static bool count_folder(void *argument, struct view folder)
+{
+	struct str *names = argument;
+
+	str_printf(names, "[%.*s]", VIEW_ARG(folder));
+	return false;
+}
+
+/* What a delivery may ask of folders. */
+static void folders(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str names = STR_EMPTY, id = STR_EMPTY, same = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	assert_int_equal(store_create(f->store, VIEW("Bin"), USE_TRASH, &err), 0);
+	assert_true(maildir_has_folder(f->path, VIEW("inbox")));
+	assert_true(maildir_has_folder(f->path, VIEW("Bin")));
+	assert_false(maildir_has_folder(f->path, VIEW("Other")));
+	assert_false(maildir_has_folder(f->path, VIEW("../x")));
+	assert_int_equal(maildir_special_use(f->path, VIEW("Bin")), USE_TRASH);
+	assert_int_equal(maildir_special_use(f->path, VIEW("Junk")), USE_JUNK);
+	maildir_mailbox_id(f->path, VIEW("Bin"), &id);
+	assert_int_equal(id.len, 0);
+	assert_int_equal(store_mailbox_id(f->store, VIEW("Bin"), &same), 0);
+	maildir_mailbox_id(f->path, VIEW("Bin"), &id);
+	assert_true(view_eq(str_view(&id), str_view(&same)));
+	maildir_each_folder(f->path, count_folder, &names);
+	assert_true(view_find(str_view(&names), VIEW("[INBOX]")) != VIEW_NOT_FOUND);
+	assert_true(view_find(str_view(&names), VIEW("[Bin]")) != VIEW_NOT_FOUND);
 }
 
 static struct error said; /* by the last deliver_mbox */
@@ -252,6 +351,8 @@ int main(void)
 		TEST(maildir),
 		TEST(maildir_failures_leave_nothing),
 		TEST(done_again),
+		TEST(with_flags),
+		TEST(folders),
 		TEST(mbox),
 		TEST(mbox_refuses),
 		TEST(mbox_of_somebody_else),
