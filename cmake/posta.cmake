@@ -51,6 +51,13 @@ function(posta_program name)
 	install(TARGETS ${name} RUNTIME DESTINATION libexec/posta)
 endfunction()
 
+# posta_simple_program(FOLDER): a program of all files of its folder that needs no more than all do.
+function(posta_simple_program folder)
+	file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.c)
+	posta_program(${folder} ${sources}
+		LINKS posta_daemon posta_services posta_ipc posta_conf posta_task posta_base)
+endfunction()
+
 # posta_test(NAME SOURCES... LINKS LIBRARY...): a cmocka test under ctest.
 function(posta_test name)
 	cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})

@@ -434,6 +434,36 @@ static void put_program(const char *name, const struct str *params)
 	printf(".SH SEE ALSO\n.BR posta (1),\n.BR posta.conf (5),\n.BR posta\\-master.cf (5)\n");
 }
 
+/* ---- the whole table, for other files than manual pages ---- */
+
+/* The rows of doc/architecture.md. */
+static void put_programs(void)
+{
+	static const char *const roots[] = { [DAEMON_ROOT_EMPTY] = "the sockets' folder",
+					     [DAEMON_ROOT_QUEUE] = "the queue",
+					     [DAEMON_ROOT_NONE] = "/" };
+	const struct program *program;
+
+	for (size_t i = 0; (program = program_at(i)) != NULL; i++) {
+		printf("| `%s` | %s | ", program->name, program->doc);
+		if (program->user == DAEMON_PRIVILEGED)
+			printf("root | %s |\n", roots[program->root]);
+		else
+			printf("`%s` | %s |\n", program_user_default(program->user),
+			       roots[program->root]);
+	}
+}
+
+static void put_sysusers(void)
+{
+	printf("# The users that the suite's programs run as, for sysusers.d(5); posta init and "
+	       "posta start\n# make them where there is no systemd.\n");
+	for (enum daemon_user user = 0; user < DAEMON_USERS; user++)
+		printf("u %s - \"Posta: %s\" /nonexistent /usr/sbin/nologin\n",
+		       program_user_default(user), program_user_parameter(user));
+	printf("u vmail - \"Posta: mail of mailbox users\" /nonexistent /usr/sbin/nologin\n");
+}
+
 /* ---- pages ---- */
 
 static void put_page(const char *path, const struct str *params, const char *verbs)
@@ -479,6 +509,10 @@ int main(int argc, char **argv)
 	} else if (argc == 4 && strcmp(argv[1], "program") == 0) {
 		params = page_read_source(argv[3]);
 		put_program(argv[2], &params);
+	} else if (argc == 2 && strcmp(argv[1], "sysusers") == 0) {
+		put_sysusers();
+	} else if (argc == 2 && strcmp(argv[1], "programs") == 0) {
+		put_programs();
 	} else if (argc == 5 && strcmp(argv[1], "verb") == 0 &&
 		   put_verb(argv[2], argv[3], argv[4])) {
 		/* done */

@@ -7,6 +7,7 @@ import socket
 import struct
 import unittest
 
+import programs
 from posta import AS_ROOT, PLAIN_BUILD, TOP, Instance, message
 
 PATIENCE = 5
@@ -31,23 +32,6 @@ def packed(name, **values):
             body += struct.pack({"U32": "!I", "U64": "!Q", "I64": "!q"}.get(kind, "!B"), value)
     assert not values, values
     return struct.pack("!IH", len(body) + 2, messages().index(name) + 1) + body
-
-
-def table():
-    """programs.def: ({program: user's ID or None}, {program: [(socket, client, messages)]})."""
-    with open(os.path.join(TOP, "lib/daemon/programs.def")) as file:
-        text = file.read().split("*/", 1)[1]
-    users, peers, program = {}, {}, None
-    for kind, rest in re.findall(r"^(PROGRAM|PEER)\((.*?)\)$", text, re.M | re.S):
-        words = [word.strip(' "\n\t') for word in rest.split(",")]
-        if kind == "PROGRAM":
-            program = words[0]
-            users[program] = None if words[1] == "PRIVILEGED" else words[1]
-            peers[program] = []
-        else:
-            peers[program].append((words[0].lower(), words[1], set(words[2:])))
-    parameters = dict(re.findall(r"^USER\((\w+), (\w+)", text, re.M))
-    return users, peers, parameters
 
 
 def services(suite):
@@ -126,7 +110,7 @@ class Matrix(unittest.TestCase):
 
     def difference(self, user_id, uid, gid):
         """What a process of that user is told, where it is not what programs.def says."""
-        users, peers, _ = table()
+        users, peers, _ = programs.table()
         sockets = services(self.suite)
         names = messages()
         top = os.path.join(self.suite.home, "queue")
@@ -156,7 +140,7 @@ class Matrix(unittest.TestCase):
         return as_user(uid, gid, look)
 
     def test_every_user_at_every_socket(self):
-        _, _, parameters = table()
+        _, _, parameters = programs.table()
         group = pwd.getpwnam("posta").pw_gid
         for user_id, parameter in [*parameters.items(), (None, "nobody")]:
             name = "nobody" if user_id is None else self.suite.posta("conf", "-h", parameter).text.strip()

@@ -2,7 +2,7 @@
 
 The test is a debugger: it stops the process, lets it make a system call with the process's own
 rights, filters, root and descriptors, and puts everything back. What comes out is the table in
-doc/security.md, which is compared; `python3 test_compromised.py --print` prints it.
+doc/security.md, which is compared; `python3 test_compromised.py --write` writes it.
 """
 import contextlib
 import ctypes
@@ -20,9 +20,11 @@ import subprocess
 import sys
 import unittest
 
+import programs
 from posta import AS_ROOT, PLAIN_BUILD, TOP, Instance
-from test_access import services, table
+from test_access import services
 
+TABLE = r"(?s)<!-- prober -->\n(.*?)\n<!-- end -->"
 DOCUMENT = os.path.join(TOP, "doc", "security.md")
 PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_ATTACH, PTRACE_DETACH = 12, 13, 16, 17
 PTRACE_SINGLESTEP = 9
@@ -139,9 +141,9 @@ def is_heard(path):
 class Attempts:
     """Each: True where an attacker would have got what it wanted."""
 
-    def __init__(self, suite, programs):
-        self.suite, self.programs = suite, programs
-        parameters = table()[2]
+    def __init__(self, suite, processes):
+        self.suite, self.programs = suite, processes
+        parameters = programs.table()[2]
         names = suite.posta("conf", "-h", *parameters.values()).text.split()
         self.uids = {user: pwd.getpwnam(name).pw_uid for user, name in zip(parameters, names)}
 
@@ -324,7 +326,7 @@ class Attempts:
         return any(self.takes_all(inside, path) for path in self.sockets_for(inside))
 
     def sockets_for(self, inside):
-        users, peers, _ = table()
+        users, peers, _ = programs.table()
         own = {user for user, uid in self.uids.items() if uid == user_of(inside.pid)}
         return [path for path, program in sorted(services(self.suite).items())
                 if any(path.startswith(kind) and (client == "anybody" or users.get(client) in own)
@@ -364,9 +366,8 @@ def user_of(pid):
 
 def rows_of(suite):
     """[(name in the table, pid)]: the first process of each kind, parents and children apart."""
-    programs = running(suite)
     rows = {}
-    for program, pid in programs:
+    for program, pid in running(suite):
         rows.setdefault(f"`{program}`", pid)
         for child in children(pid) if program in ("imapd-session", "pop3d-session", "local-deliver") else []:
             if user_of(child) != 0:
@@ -441,13 +442,17 @@ class Compromised(unittest.TestCase):
             suite.inject("a@client.test", [suite.user("bob")], "Subject: after\r\n\r\nx\r\n")
             suite.wait_mail("bob", text="after")
         with open(DOCUMENT) as file:
-            said = re.search(r"(?s)<!-- prober -->\n(.*?)\n<!-- end -->", file.read())[1]
+            said = re.search(TABLE, file.read())[1]
         self.assertEqual(said.strip(), found)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and sys.argv[1] == "--print":
+    if sys.argv[1:] == ["--write"]:
         with instance() as made, busy(made):
-            print(table_of(made))
+            written = table_of(made)
+        with open(DOCUMENT) as document:
+            text = document.read()
+        with open(DOCUMENT, "w") as document:
+            document.write(re.sub(TABLE, lambda _: f"<!-- prober -->\n{written}\n<!-- end -->", text))
     else:
         unittest.main()

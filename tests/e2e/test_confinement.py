@@ -6,20 +6,17 @@ import re
 import signal
 import unittest
 
+import programs
 from posta import AS_ROOT, PLAIN_BUILD, Instance, PASSWORD, message, wait_until
+from test_access import services
 
 KERNEL = tuple(int(part) for part in os.uname().release.split(".")[:2])
 
-# program: user, or None for root
-USERS = {"postlogd": "postalog", "smtpd": "postasmtp", "smtp": "postaagent",
-         "local": "postaagent", "resolver": "postainfo", "filter": "postafilter", "proxymap": "postatable", "connector": "postaconnect",
-         "anvil": "postainfo",
-         "status": "postainfo", "imapd": "postalogin", "pop3d": "postalogin", "cleanup": "posta",
-         "qmgr": "posta", "showq": "postainfo", "bounce": "posta", "auth": "postaauth", "local-deliver": "root",
-         "imapd-session": "root", "pop3d-session": "root", "keys": "postakeys"}
-SOCKETS_ONLY = {"postlogd", "smtpd", "smtp", "local", "resolver", "anvil", "status", "imapd",
-                "pop3d", "keys"}
-QUEUE_ROOT = {"cleanup", "qmgr", "bounce"}
+USERS = programs.system_users()
+SOCKETS_ONLY = programs.with_root("EMPTY")
+QUEUE_ROOT = programs.with_root("QUEUE")
+CONNECTING = programs.with_calls("CALLS_NETWORK")
+STRANGERS = {"smtpd", "imapd", "pop3d", "smtp", "resolver"}
 
 
 def status_of(pid):
@@ -27,7 +24,7 @@ def status_of(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
-def programs(suite):
+def running(suite):
     """[(program, pid)] as `posta status --json` names them."""
     found = []
     for line in suite.posta("status", "--json").text.splitlines():
@@ -42,14 +39,23 @@ class AsRoot(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.suite = Instance(build=PLAIN_BUILD)
-        cls.programs = programs(cls.suite)
+        cls.programs = running(cls.suite)
 
     @classmethod
     def tearDownClass(cls):
         cls.suite.close()
 
     def test_every_program_runs(self):
-        self.assertEqual(set(USERS), {name for name, _, _ in self.programs} - {"master"})
+        named = set(services(self.suite).values()) | {"smtpd", "imapd", "pop3d", "postlogd"}
+        self.assertEqual(named, {name for name, _, _ in self.programs} - {"master"})
+        self.assertLessEqual(named, set(USERS))
+
+    def test_what_reads_strangers_bytes_is_nobody_who_may_do_more(self):
+        mighty = {USERS[name] for name in ("auth", "keys", "cleanup", "qmgr", "postlogd", "local-deliver")}
+        for name in STRANGERS:
+            with self.subTest(program=name):
+                self.assertNotIn(USERS[name], mighty)
+                self.assertIn(name, SOCKETS_ONLY)
 
     def test_users_and_groups(self):
         for name, pid, _ in self.programs:
@@ -136,9 +142,9 @@ class AsRoot(unittest.TestCase):
         self.assertLessEqual(len(sockets), 2)  # the log, and local-deliver
         # Without it there are no commands: both are replaced.
         os.kill(launcher, signal.SIGKILL)
-        wait_until(lambda: [pid for name, pid, _ in programs(self.suite)
+        wait_until(lambda: [pid for name, pid, _ in running(self.suite)
                             if name == "local-deliver" and pid != parent], what="a successor")
-        type(self).programs = programs(self.suite)
+        type(self).programs = running(self.suite)
 
     def test_what_connects_has_sockets_of_the_network_and_nobody_else(self):
         """Landlock's part, where this kernel has it: what it is, is said."""
@@ -147,7 +153,7 @@ class AsRoot(unittest.TestCase):
                 continue
             limits = re.search(r"landlock=(\S+)", item["confinement"])[1].split("+")
             with self.subTest(program=name, limits=limits):
-                if name in ("smtp", "filter", "proxymap", "resolver"):
+                if name in CONNECTING:
                     self.assertNotIn("network", limits)
                 elif KERNEL >= (6, 7):
                     self.assertIn("network", limits)
@@ -160,7 +166,7 @@ class AsRoot(unittest.TestCase):
         pid = [pid for name, pid, _ in self.programs if name == "bounce"][0]
 
         def silent():
-            return [name for name, _, item in programs(self.suite)
+            return [name for name, _, item in running(self.suite)
                     if "DOES NOT ANSWER" in item["confinement"]]
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -183,7 +189,7 @@ class AsOrdinaryUser(unittest.TestCase):
             suite.submit("alice", ["bob"], message(subject="unprivileged"))
             suite.wait_mail("bob", text="unprivileged")
             self.assertRegex(suite.log(), r"(?i)not (running as|started by) root|without root")
-            for name, pid, _ in programs(suite):
+            for name, pid, _ in running(suite):
                 if name == "master":
                     continue
                 with self.subTest(program=name):

@@ -15,6 +15,8 @@
 #include "task/task.h"
 #include "user/user.h"
 
+#include "../owners.h"
+
 static char root[] = "/tmp/posta-auth-XXXXXX";
 static struct program program, anvil;
 static struct str session; /* of a session */
@@ -50,7 +52,7 @@ static void write_users(const char *alices_password)
 
 static int set_up(void **unused)
 {
-	char path[128], text[1024];
+	char path[128], text[2048];
 
 	(void)unused;
 	assert_non_null(mkdtemp(root));
@@ -64,18 +66,12 @@ static int set_up(void **unused)
 	snprintf(text, sizeof(text),
 		 "queue_directory = %s\nmailbox_passwords = hash:%s/conf/passwords\n"
 		 "mydestination = local.test\nauth_default_realm = example.test\n"
-		 "mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\n"
-		 "agent_owner = nobody\ninfo_owner = nobody\nfilter_owner = nobody\nconnect_owner "
-		 "= nobody\ntable_owner = "
-		 "nobody\n"
-		 "auth_owner = nobody\nkeys_owner = "
-		 "nobody\n"
 		 "virtual_uid = 4321\nvirtual_gid = 4321\nrecipient_delimiter = +\n"
 		 "auth_system_users = shadow\n"
 		 "auth_denied_users = inline:{ { fay@example.test = yes } }\n"
 		 "auth_mechanisms = plain, login, scram-sha-256\n"
-		 "auth_failure_delay = 0\nmyhostname = mx.example.test\n",
-		 root, root);
+		 "auth_failure_delay = 0\nmyhostname = mx.example.test\n%s",
+		 root, root, owners_nobody);
 	write_file("main.cf", text);
 	write_file("master.cf", "smtp inet n - n - - smtpd\n");
 	write_users("secret");

@@ -25,12 +25,8 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 
-/* The users that the suite's programs have need not exist where this is built. */
-#define OWNERS                                                                                     \
-	"mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\nagent_owner = nobody\n"  \
-	"info_owner = nobody\nfilter_owner = nobody\nconnect_owner = nobody\ntable_owner = "       \
-	"nobody\nauth_owner = "                                                                    \
-	"nobody\nkeys_owner = nobody\n"
+#include "../owners.h"
+
 #define PATIENCE 10000 /* milliseconds; a busy machine is slow */
 
 static char folder[] = "/tmp/posta-test-life-XXXXXX";
@@ -328,15 +324,15 @@ static void says_why_it_cannot_start(void **state)
 
 static int set_up(void **state)
 {
-	char path[100], text[300];
+	char path[100], text[1000];
 
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
 	if (mkdtemp(folder) == NULL)
 		return -1;
 	snprintf(path, sizeof(path), "%s/main.cf", folder);
-	snprintf(text, sizeof(text), "queue_directory = %s\nmyhostname = test.test\n" OWNERS,
-		 folder);
+	snprintf(text, sizeof(text), "queue_directory = %s\nmyhostname = test.test\n%s", folder,
+		 owners_nobody);
 	return io_replace_file(path, view_of(text), 0644, NULL);
 }
 

@@ -1,7 +1,4 @@
-/*
- * Who may say what to whom: every user against every message on every program's sockets. And what
- * else is to know each program: the installed users and the tour of the house.
- */
+/* Who may say what to whom: every user against every message on every program's sockets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -11,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/programs.h"
@@ -216,48 +212,12 @@ static void sound_table(void **state)
 	}
 }
 
-static void expect_in(const char *path, const char *line)
-{
-	_cleanup_(str_free) struct str text = STR_EMPTY;
-	struct error err = ERROR_NONE;
-
-	assert_int_equal(io_read_file(path, 1 << 20, &text, &err), 0);
-	if (view_find(str_view(&text), view_of(line)) == VIEW_NOT_FOUND)
-		fail_msg("%s lacks:\n%s", path, line);
-}
-
-static void documents(void **state)
-{
-	static const char *const roots[] = { [DAEMON_ROOT_EMPTY] = "the sockets' folder",
-					     [DAEMON_ROOT_QUEUE] = "the queue",
-					     [DAEMON_ROOT_NONE] = "/" };
-	char line[500];
-
-	(void)state;
-	for (size_t i = 0; program_at(i) != NULL; i++) {
-		const struct program *p = program_at(i);
-
-		if (p->user == DAEMON_PRIVILEGED)
-			snprintf(line, sizeof(line), "\n| `%s` | %s | root | %s |\n", p->name,
-				 p->doc, roots[p->root]);
-		else
-			snprintf(line, sizeof(line), "\n| `%s` | %s | `%s` | %s |\n", p->name,
-				 p->doc, program_user_default(p->user), roots[p->root]);
-		expect_in(SOURCE "/doc/architecture.md", line);
-	}
-	for (enum daemon_user user = 0; user < DAEMON_USERS; user++) {
-		snprintf(line, sizeof(line), "\nu %-10s - \"Posta: %s\"",
-			 program_user_default(user), program_user_parameter(user));
-		expect_in(SOURCE "/conf/posta.sysusers", line);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matrix),      cmocka_unit_test(each_by_itself),
 		cmocka_unit_test(strangers),   cmocka_unit_test(one_user),
-		cmocka_unit_test(sound_table), cmocka_unit_test(documents),
+		cmocka_unit_test(sound_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,8 @@
 #include "program.h"
 #include "task/task.h"
 
+#include "../owners.h"
+
 static char root[] = "/tmp/posta-commands-XXXXXX";
 static const char *self; /* as whom commands run: ourselves, or "daemon" */
 static struct program program;
@@ -92,14 +94,11 @@ static int set_up(void **unused)
 	make_folder("out", me->pw_uid);
 	write_file("conf/main.cf",
 		   "queue_directory = %s\nmyhostname = mx.example.test\nmailbox_users =\n"
-		   "mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\n"
-		   "agent_owner = nobody\ninfo_owner = nobody\nfilter_owner = nobody\n"
-		   "table_owner = nobody\nauth_owner = nobody\nkeys_owner = nobody\n"
-		   "log_owner = nobody\nalias_maps =\nrecipient_delimiter = +\n"
+		   "alias_maps =\nrecipient_delimiter = +\n"
 		   "command_time_limit = 30s\nslow_time_limit = 1s\nendless_time_limit = "
 		   "1s\nstays_time_limit = 1s\n"
-		   "export_environment = TZ=UTC, MAIL_CONFIG\n",
-		   root);
+		   "export_environment = TZ=UTC, MAIL_CONFIG\n%s",
+		   root, owners_nobody);
 	write_master_cf();
 	snprintf(path, sizeof(path), "%s/conf", root);
 	ipc_set_root(root);

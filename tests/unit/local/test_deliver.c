@@ -19,6 +19,8 @@
 #include "table/table.h"
 #include "task/task.h"
 
+#include "../owners.h"
+
 #define UID 4321
 
 static char root[] = "/tmp/posta-local-XXXXXX";
@@ -103,12 +105,7 @@ static int set_up(void **unused)
 		&text,
 		"queue_directory = %s\nmailbox_users = hash:%s/conf/users\n"
 		"mydestination = local.test\nmyhostname = mx.example.test\n"
-		"mail_owner = nobody\nsmtpd_owner = nobody\nlogin_owner = nobody\n"
-		"agent_owner = nobody\ninfo_owner = nobody\nfilter_owner = nobody\nconnect_owner = "
-		"nobody\ntable_owner = "
-		"nobody\n"
-		"auth_owner = nobody\nkeys_owner = "
-		"nobody\nvirtual_uid = %d\n"
+		"virtual_uid = %d\n"
 		"virtual_gid = %d\nvirtual_home = %s/mail/%%d/%%n\nrecipient_delimiter = +\n"
 		"alias_maps = hash:%s/conf/aliases\nvirtual_mailbox_base = %s/mail\n"
 		"virtual_mailbox_maps = inline:{ v@v.test=v/, m@v.test=m.mbox, up@v.test=../x/ }\n"
@@ -117,8 +114,8 @@ static int set_up(void **unused)
 		"%s/home/by/${extension}/for\n"
 		"mail_location = maildir:~/Maildir\ncommand_time_limit = 8s\n"
 		"mailbox_size_limit = 1000\nvirtual_mailbox_limit = 1000\n"
-		"local_deliver_children = 3\n",
-		root, root, UID, UID, root, root, root, UID, UID, root, root);
+		"local_deliver_children = 3\n%s",
+		root, root, UID, UID, root, root, root, UID, UID, root, root, owners_nobody);
 	write_file("conf/main.cf", str_cstr(&text), 0644);
 	write_file("conf/master.cf", "", 0644);
 	build("conf/users", SOURCE_USERS, "alice@example.test:x::::::\n");

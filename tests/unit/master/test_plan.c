@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "daemon/programs.h"
 #include "master.h"
 
 static char folder[] = "/tmp/posta-test-plan-XXXXXX";
@@ -344,17 +345,11 @@ static void what_is_wrong(void **state)
 
 static int set_up(void **state)
 {
-	static const char *const programs[] = { "smtpd",	 "cleanup",  "qmgr",   "showq",
-						"bounce",	 "local",    "smtp",   "resolver",
-						"auth",		 "anvil",    "keys",   "status",
-						"local-deliver", "postlogd", "filter", "proxymap",
-						"connector" };
-
 	(void)state;
 	if (mkdtemp(folder) == NULL)
 		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
-		write_file(programs[i], "#!/bin/sh\n", 0755);
+	for (size_t i = 0; program_at(i) != NULL; i++)
+		write_file(program_at(i)->name, "#!/bin/sh\n", 0755);
 	return 0;
 }
 
