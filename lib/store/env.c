@@ -12,8 +12,8 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/mark.h"
 #include "base/mem.h"
-#include "store/mark.h"
 
 #define MAP_SIZE_START ((uint64_t)64 << 20)
 #define INDEX_FORMAT   1
@@ -277,10 +277,12 @@ static int environment_begin(struct environment *env)
 
 int environment_open(struct environment *env, const char *directory, uint64_t limit)
 {
+	_cleanup_(str_free) struct str mark = STR_EMPTY;
 	int before, r;
 
 	*env = (struct environment){ .directory = directory, .limit = limit };
-	env->mark = mark_open(directory);
+	str_printf(&mark, "%s/" MARK_FILE, directory);
+	env->mark = mark_open(str_cstr(&mark));
 	if (mdb_env_create(&env->mdb) != 0)
 		mem_exhausted();
 	mdb_env_set_assert(env->mdb, mark_assertion);

@@ -16,6 +16,8 @@
 #include "store/names.h"
 #include "store/records.h"
 
+#define MARK_FILE "crashed" /* in the index' directory: a process crashed in it (base/mark.h) */
+
 struct store;
 struct MDB_env;
 struct MDB_txn;
@@ -51,7 +53,7 @@ struct environment {
 	struct MDB_txn *reader; /* reset between calls */
 	unsigned db[DB_COUNT];
 	struct file_id data, lock;
-	int mark;	/* where a crash is noted (store/mark.h), or -1 */
+	int mark;	/* where a crash is noted (base/mark.h), or -1 */
 	bool condemned; /* damage was found in it: to be left for another */
 };
 

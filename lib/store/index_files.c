@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/mark.h"
 #include "base/mem.h"
-#include "store/mark.h"
 
 /* For who makes the last changes of an index that was deleted, in ms. */
 #define LOCK_PATIENCE 30000
@@ -129,14 +129,14 @@ static int index_set_aside_marked(const struct store *store, struct error *err)
 {
 	_cleanup_(str_free) struct str aside = STR_EMPTY, mark = STR_EMPTY;
 
-	if (!mark_is_set(store->index))
+	str_printf(&mark, "%s/" MARK_FILE, store->index);
+	if (!mark_is_set(str_cstr(&mark)))
 		return 0;
 	index_aside_path(store, &aside);
 	if (!index_was_set_aside(str_cstr(&aside)))
 		return index_set_aside(store, "a process crashed in it", err);
 	log_warning("mailbox index %s: a process crashed in it, though it is new: it stays",
 		    store->index);
-	str_printf(&mark, "%s/" MARK_FILE, store->index);
 	if (truncate(str_cstr(&mark), 0) < 0)
 		return error_errno(err, "truncate %s", str_cstr(&mark));
 	return 0;

@@ -13,9 +13,9 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "store/env.h"
 #include "store/index_files.h"
 #include "store/mailbox.h"
-#include "store/mark.h"
 #include "store/message.h"
 #include "store/small_file.h"
 

@@ -1,8 +1,8 @@
 /*
- * The mark that a crash leaves in the index' directory. What becomes of a marked index is decided in
- * index_files.c.
+ * The mark that a crash leaves beside a file of LMDB. What becomes of a marked file is decided by whoever
+ * opens it next.
  */
-#include "store/mark.h"
+#include "base/mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,11 +12,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/str.h"
 
 /*
  * SIGBUS: the file is shorter than LMDB believes. Not SIGABRT: that is also how a program ends that
- * has no memory, and its index is as good as before. LMDB tells of its assertions itself (env.c).
+ * has no memory, and its file is as good as before. LMDB tells of its assertions itself.
  */
 static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 
@@ -27,7 +26,7 @@ static struct sigaction actions_before[ARRAY_SIZE(signals)];
 void mark_write(int fd)
 {
 	if (fd >= 0 && write(fd, "x", 1) < 0)
-		return; /* a full disk: the index is not set aside, and nothing is lost by that */
+		return; /* a full disk: the file is not set aside, and nothing is lost by that */
 }
 
 /* Notes it, and lets the signal do what it would have done. */
@@ -40,11 +39,11 @@ static void mark_on_signal(int number)
 	raise(number);
 }
 
-void mark_assertion(MDB_env *env, const char *text)
+void mark_assertion(struct MDB_env *env, const char *text)
 {
 	(void)env;
 	mark_write(at_fault);
-	log_error("the index is damaged: LMDB: %s", text);
+	log_error("a file is damaged: LMDB: %s", text);
 }
 
 static void mark_catch_signals(void)
@@ -59,19 +58,11 @@ static void mark_catch_signals(void)
 	}
 }
 
-static void mark_path(struct str *out, const char *directory)
+int mark_open(const char *path)
 {
-	str_printf(out, "%s/" MARK_FILE, directory);
-}
-
-int mark_open(const char *directory)
-{
-	_cleanup_(str_free) struct str path = STR_EMPTY;
-
 	mark_catch_signals();
-	mark_path(&path, directory);
-	return open(str_cstr(&path),
-		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		    0600);
 }
 
 int mark_begin(int fd)
@@ -87,11 +78,9 @@ void mark_end(int before)
 	at_fault = before;
 }
 
-bool mark_is_set(const char *directory)
+bool mark_is_set(const char *path)
 {
-	_cleanup_(str_free) struct str path = STR_EMPTY;
 	struct stat st;
 
-	mark_path(&path, directory);
-	return stat(str_cstr(&path), &st) == 0 && st.st_size > 0;
+	return lstat(path, &st) == 0 && st.st_size > 0;
 }
