@@ -4,9 +4,22 @@
  */
 #include "login.h"
 
+#include <errno.h>
+
+#include "conf/conf.h"
+#include "daemon/upstream.h"
+
 static int imapd_prepare(struct error *err)
 {
-	return login_prepare(&imap_login_protocol, err);
+	const struct upstream_options proxies = {
+		.protocol = param.imapd_upstream_proxy_protocol,
+		.networks = param.imapd_upstream_proxy_networks,
+		.setting = "imapd_upstream_proxy_networks",
+		.timeout = param.imapd_upstream_proxy_timeout,
+	};
+
+	return upstream_open(&proxies, err) < 0 ? -EINVAL
+						: login_prepare(&imap_login_protocol, err);
 }
 
 static const struct daemon_program program = {

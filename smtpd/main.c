@@ -2,15 +2,26 @@
  * smtpd: the SMTP and submission server. Reads nothing from disk once it is confined, asks the
  * resolver, anvil and auth over their sockets, and hands messages to cleanup.
  */
+#include <errno.h>
+
+#include "conf/conf.h"
 #include "daemon/daemon.h"
+#include "daemon/upstream.h"
 #include "server.h"
 #include "services/clients.h"
 #include "session.h"
 
 static int smtpd_prepare(struct error *err)
 {
+	const struct upstream_options proxies = {
+		.protocol = param.smtpd_upstream_proxy_protocol,
+		.networks = param.smtpd_upstream_proxy_networks,
+		.setting = "smtpd_upstream_proxy_networks",
+		.timeout = param.smtpd_upstream_proxy_timeout,
+	};
+
 	server.service = daemon_service_name();
-	return session_open(err);
+	return upstream_open(&proxies, err) < 0 ? -EINVAL : session_open(err);
 }
 
 static void smtpd_start(void)

@@ -7,6 +7,8 @@
  *	seccomp.c	the list of system calls
  *	landlock.c	the list of folders
  *	serve.c		accepting, one task for each connection
+ *	peer.c		who is at its two ends
+ *	upstream.c	what a proxy says about that
  *	life.c		retiring and stopping
  *
  * The command line that master gives:
@@ -94,5 +96,11 @@ void life_work_end(void);
 bool life_is_retiring(void);
 /* One line to master. */
 void life_report(int status_fd, const char *word, const char *text);
+
+/* ---- peer.c ---- */
+
+/* The address and what is written of it. */
+void peer_set_client(struct peer *peer, const struct sockaddr_storage *address, socklen_t length);
+void peer_set_server(struct peer *peer, const struct sockaddr_storage *address);
 
 #endif

@@ -2,9 +2,7 @@
  * Accepting connections, one task for each. How many there may be is bounded; what is said on them
  * is the program's business.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -17,6 +15,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "daemon/internal.h"
+#include "daemon/upstream.h"
 #include "table/table.h"
 
 /* After accept() failed for want of descriptors or memory. */
@@ -57,37 +56,15 @@ static struct {
 
 /* ---- one connection ---- */
 
-/* Address as people write it; an IPv4 client on an IPv6 socket is an IPv4 client. */
-static void peer_describe(const struct sockaddr_storage *address, char *text, size_t size,
-			  uint16_t *port)
-{
-	const struct sockaddr_in6 *v6 = (const void *)address;
-	const struct sockaddr_in *v4 = (const void *)address;
-
-	if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-		inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, (socklen_t)size);
-		*port = ntohs(v6->sin6_port);
-	} else if (address->ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &v6->sin6_addr, text, (socklen_t)size);
-		*port = ntohs(v6->sin6_port);
-	} else if (address->ss_family == AF_INET) {
-		inet_ntop(AF_INET, &v4->sin_addr, text, (socklen_t)size);
-		*port = ntohs(v4->sin_port);
-	} else {
-		snprintf(text, size, "localhost");
-		*port = 0;
-	}
-}
-
 static void fill_in_peer(struct connection *c)
 {
 	struct sockaddr_storage local = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(local);
-	struct peer *peer = &c->peer;
+	struct sockaddr_storage from = c->peer.address;
 
-	peer_describe(&peer->address, peer->text, sizeof(peer->text), &peer->port);
+	peer_set_client(&c->peer, &from, c->peer.address_length);
 	getsockname(c->fd, (struct sockaddr *)&local, &len);
-	peer_describe(&local, peer->server_text, sizeof(peer->server_text), &peer->server_port);
+	peer_set_server(&c->peer, &local);
 }
 
 /* ---- strangers ---- */
@@ -161,7 +138,8 @@ static void serve_one(void *argument)
 		struct stream *io = stream_new(c->fd);
 
 		fill_in_peer(c);
-		serving.program->serve_client(io, &c->peer);
+		if (!upstream_is_expected() || upstream_receive(io, &c->peer) == 0)
+			serving.program->serve_client(io, &c->peer);
 		stream_close(io);
 	}
 	list_remove(&c->link);
