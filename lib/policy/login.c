@@ -1,4 +1,9 @@
-/* Who may use which sender address: smtpd_sender_login_maps. */
+/*
+ * Who may use which sender address: smtpd_sender_login_maps, and where that is empty what the virtual
+ * aliases say. Logs in nobody.
+ */
+#include <errno.h>
+
 #include "base/log.h"
 #include "conf/conf.h"
 #include "mail/address.h"
@@ -55,14 +60,72 @@ static bool owns(struct view owners, struct view login)
 	return false;
 }
 
+static enum verdict login_refuse_sender(struct evaluation *e)
+{
+	return policy_refuse(e, 553, "5.7.1",
+			     "<%.*s>: Sender address rejected: not owned by user %.*s",
+			     VIEW_ARG(subject_sender(e).name), VIEW_ARG(e->q->login));
+}
+
+/* ---- without a table: oneself, and the aliases that lead to oneself ---- */
+
+static int login_compare(void *argument, struct view recipient)
+{
+	return view_eq_nocase(recipient, str_view(argument));
+}
+
+/* The sender without its extension. */
+static void login_plain_sender(const struct evaluation *e, struct str *plain)
+{
+	struct view local, domain, user, extension;
+
+	address_split(e->q->sender, &local, &domain);
+	if (!address_split_extension(local, param.recipient_delimiter, &user, &extension))
+		user = local;
+	str_append(plain, user);
+	str_append_byte(plain, '@');
+	str_append(plain, domain);
+}
+
+/* 1, 0, or a negative errno. */
+static int login_is_sender(struct evaluation *e)
+{
+	_cleanup_(str_free) struct str self = STR_EMPTY, plain = STR_EMPTY;
+	const struct routes *routes = e->policy->routes;
+	int r = route_canonical_form(routes, e->q->login, &self);
+
+	if (r < 0)
+		return r;
+	if (login_compare(&self, e->q->sender))
+		return 1;
+	r = route_expand_virtual(routes, e->q->sender, login_compare, &self, NULL);
+	login_plain_sender(e, &plain);
+	if (r == 0)
+		r = login_compare(&self, str_view(&plain));
+	if (r == 0)
+		r = route_expand_virtual(routes, str_view(&plain), login_compare, &self, NULL);
+	/* Aliases that are too many or a loop are nobody's. */
+	return r == -ELOOP || r == -E2BIG ? 0 : r;
+}
+
+static enum verdict login_check_self(struct evaluation *e)
+{
+	int r = login_is_sender(e);
+
+	if (r < 0)
+		return policy_lookup_failed(e, subject_sender(e));
+	return r > 0 ? DUNNO : login_refuse_sender(e);
+}
+
 /* `only_known`: an address that nobody owns may be used by anybody. */
 static enum verdict check_owner(struct evaluation *e, bool only_known)
 {
 	_cleanup_(str_free) struct str owners = STR_EMPTY;
 
-	if (tables_are_empty(e->policy->login_maps) || e->q->sender.len == 0 ||
-	    e->q->login.len == 0)
+	if (e->q->sender.len == 0 || e->q->login.len == 0)
 		return DUNNO;
+	if (tables_are_empty(e->policy->login_maps))
+		return only_known ? DUNNO : login_check_self(e);
 
 	int r = find_owners(e, &owners);
 
@@ -70,9 +133,7 @@ static enum verdict check_owner(struct evaluation *e, bool only_known)
 		return policy_lookup_failed(e, subject_sender(e));
 	if ((r > 0 && owns(str_view(&owners), e->q->login)) || (r == 0 && only_known))
 		return DUNNO;
-	return policy_refuse(e, 553, "5.7.1",
-			     "<%.*s>: Sender address rejected: not owned by user %.*s",
-			     VIEW_ARG(subject_sender(e).name), VIEW_ARG(e->q->login));
+	return login_refuse_sender(e);
 }
 
 enum verdict policy_login_mismatch_authenticated(struct evaluation *e, const struct rule *rule)

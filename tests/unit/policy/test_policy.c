@@ -726,6 +726,15 @@ static void access_maps(void **state)
 	"smtpd_sender_login_maps = inline:{ {s@mx.test = alice, bob}, @owned.test=carol }\n"       \
 	"smtpd_sender_restrictions = reject_sender_login_mismatch"
 
+/* No table says who owns what: oneself, and what leads to oneself. */
+#define SELF                                                                                       \
+	"virtual_alias_maps = inline:{ {sales@mx.test = s@mx.test, t@mx.test}, "                   \
+	"deep@mx.test=sales@mx.test, loop@mx.test=loop2@mx.test, loop2@mx.test=loop@mx.test }\n"   \
+	"myorigin = local.test\n"                                                                  \
+	"smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch"
+#define NOT_OWNED(address, login)                                                                  \
+	"553 5.7.1 <" address ">: Sender address rejected: not owned by user " login
+
 #define KNOWN_OWNERS                                                                               \
 	"smtpd_sender_login_maps = inline:{ {s@mx.test = alice, bob} }\n"                          \
 	"smtpd_sender_restrictions = reject_known_sender_login_mismatch"
@@ -744,6 +753,22 @@ static void logins(void **state)
 		  .expected = "553 5.7.1 <s+x@mx.test>: Sender address rejected: not logged in" },
 		{ OWNERS, .sender = "x@owned.test", .login = "carol", .expected = "" },
 		{ OWNERS, .sender = "x@none.test", .expected = "" },
+		{ SELF, .login = "S@mx.test", .expected = "" },
+		{ SELF, .sender = "s+x@mx.test", .login = "s@mx.test", .expected = "" },
+		{ SELF, .sender = "alice@local.test", .login = "alice", .expected = "" },
+		{ SELF, .sender = "sales@mx.test", .login = "t@mx.test", .expected = "" },
+		{ SELF, .sender = "deep+x@mx.test", .login = "s@mx.test", .expected = "" },
+		{ SELF, .sender = "-", .login = "alice", .expected = "" },
+		{ SELF, .expected = "" },
+		{ SELF, .login = "t@mx.test", .expected = NOT_OWNED("s@mx.test", "t@mx.test") },
+		{ SELF, .sender = "sales@mx.test", .login = "u@mx.test",
+		  .expected = NOT_OWNED("sales@mx.test", "u@mx.test") },
+		{ SELF, .sender = "loop@mx.test", .login = "u@mx.test",
+		  .expected = NOT_OWNED("loop@mx.test", "u@mx.test") },
+		{ SELF, .sender = "ss@mx.test", .login = "s@mx.test",
+		  .expected = NOT_OWNED("ss@mx.test", "s@mx.test") },
+		{ "smtpd_sender_restrictions = reject_known_sender_login_mismatch", .login = "x",
+		  .expected = "" },
 		{ KNOWN_OWNERS, .sender = "x@none.test", .login = "alice", .expected = "" },
 		{ KNOWN_OWNERS, .login = "carol",
 		  .expected = "553 5.7.1 <s@mx.test>: Sender address rejected: not owned by user "
