@@ -1,6 +1,7 @@
 /*
  * anvil: the suite's knowledge of the present: who is connected, how often, and who waits for new
- * mail. It touches nothing but its sockets, and forgets everything when it ends.
+ * mail. It touches nothing but its sockets and one file of numbers, and forgets
+ * all but that when it ends.
  *
  *	main.c		requests
  *	counts.c	connections and rates by service and client

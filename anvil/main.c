@@ -1,4 +1,7 @@
-/* The program that counts for all others. It starts the services and keeps nothing on disk. */
+/*
+ * The program that counts for all others. It starts the services; what senders.c keeps is the only
+ * thing that outlives it.
+ */
 #include <errno.h>
 
 #include "anvil.h"
@@ -7,6 +10,7 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "logins.h"
+#include "senders.h"
 #include "task/task.h"
 
 static void counts_sweep_task(void *unused)
@@ -25,7 +29,13 @@ static void anvil_start(void)
 
 static int anvil_prepare(struct error *err)
 {
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
 	(void)err;
+	str_printf(&path, "%s/senders", param.data_directory);
+	if (senders_open(str_cstr(&path), &(struct error){ 0 }) < 0)
+		log_warning("what accounts send is not kept over a restart: %s is not to be had",
+			    str_cstr(&path));
 	counts_open();
 	logins_open();
 	watch_open();
@@ -73,6 +83,61 @@ static int answer_held_list(struct ipc *ipc)
 	return r < 0 ? r : ipc_send(ipc, done);
 }
 
+/* ---- senders ---- */
+
+static int sender_answer(struct ipc *ipc, const struct senders_answer *answer)
+{
+	static const uint8_t states[] = { [SENDERS_FREE] = ANVIL_SENDER_FREE,
+					  [SENDERS_STOPS] = ANVIL_SENDER_STOPS,
+					  [SENDERS_STOPPED] = ANVIL_SENDER_STOPPED };
+
+	return ipc_send(ipc, anvil_sender, .state = states[answer->state],
+			.reason = view_of(answer->reason != NULL ? answer->reason : ""));
+}
+
+static int answer_sent(struct ipc *ipc, const struct msg_anvil_sent *m)
+{
+	struct senders_answer answer;
+
+	if (m->messages == 0 && m->recipients.len == 0)
+		senders_look(m->account, &answer);
+	else
+		senders_count(m->account, m->messages, m->recipients, clock_wall(), &answer);
+	return sender_answer(ipc, &answer);
+}
+
+static int answer_bounced(struct ipc *ipc, const struct msg_anvil_bounced *m)
+{
+	struct senders_answer answer;
+
+	senders_bounce(m->account, m->recipients, clock_wall(), &answer);
+	return sender_answer(ipc, &answer);
+}
+
+static int answer_sender_release(struct ipc *ipc, const struct msg_anvil_sender_release *m)
+{
+	struct senders_answer answer;
+
+	senders_look(m->account, &answer);
+	senders_release(m->account);
+	return sender_answer(ipc, &answer);
+}
+
+static int answer_sender_list(struct ipc *ipc)
+{
+	struct senders_answer answer;
+	struct view account;
+	int64_t since;
+	size_t place = 0;
+	int r = 0;
+
+	/* A send may wait; the table has no order that could change under it. */
+	while (r == 0 && (account = senders_next_stopped(&place, &answer, &since)).len > 0)
+		r = ipc_send(ipc, anvil_sender_stopped, .account = account,
+			     .reason = view_of(answer.reason), .since = since);
+	return r < 0 ? r : ipc_send(ipc, done);
+}
+
 static int event_answer(struct ipc *ipc, struct reporter *reporter, struct message *m)
 {
 	switch (m->type) {
@@ -84,6 +149,14 @@ static int event_answer(struct ipc *ipc, struct reporter *reporter, struct messa
 		return answer_login_end(ipc, &m->anvil_login_end);
 	case MSG_anvil_held_list:
 		return answer_held_list(ipc);
+	case MSG_anvil_sent:
+		return answer_sent(ipc, &m->anvil_sent);
+	case MSG_anvil_bounced:
+		return answer_bounced(ipc, &m->anvil_bounced);
+	case MSG_anvil_sender_release:
+		return answer_sender_release(ipc, &m->anvil_sender_release);
+	case MSG_anvil_sender_list:
+		return answer_sender_list(ipc);
 	case MSG_anvil_new_mail:
 		watch_signal(m->anvil_new_mail.user, m->anvil_new_mail.folder);
 		return ipc_send(ipc, done);

@@ -125,6 +125,7 @@ static int text_recipient(struct report *report, const struct queue_recipient *r
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY, out = STR_EMPTY;
 
+	report->named++;
 	str_append_byte(&line, '<');
 	address_show(&line, r->address);
 	str_append_byte(&line, '>');

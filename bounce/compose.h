@@ -20,6 +20,7 @@ struct report {
 	struct queue_file *file;
 	struct queue_cursor from; /* the first recipient that is looked at */
 	struct queue_cursor next; /* set by compose: where the next report begins */
+	uint32_t named;		  /* recipients that were told of so far */
 	bool more;		  /* set by compose: somebody is left for another report */
 	int (*write)(void *argument, struct view bytes);
 	void *argument;

@@ -57,6 +57,17 @@ static int submit(struct report *report)
 	return r;
 }
 
+/* Mail that comes back says something about who sent it, if it was a login. */
+static void login_note_failures(const struct report *report)
+{
+	struct view login = queue_file_envelope(report->file)->login;
+	_cleanup_(str_free) struct str reason = STR_EMPTY;
+
+	if (report->kind == REPORT_FAILURE && login.len > 0 && report->named > 0 &&
+	    anvil_bounced(login, report->named, &reason) == ANVIL_SENDER_STOPS)
+		(void)sender_notice(login, str_view(&reason));
+}
+
 /* As many reports as the recipients need. */
 static int recipients_report(struct queue_file *file, uint8_t kind)
 {
@@ -73,6 +84,7 @@ static int recipients_report(struct queue_file *file, uint8_t kind)
 		r = submit(&report);
 		report.from = report.next;
 	} while (r == 0 && report.more);
+	login_note_failures(&report);
 	return r;
 }
 

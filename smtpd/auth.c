@@ -103,6 +103,11 @@ static int accept_login(struct session *s, struct view mechanism, const struct a
 {
 	if (answer->user.len == 0 || view_has_control(str_view(&answer->user)))
 		return reply(s, "454 4.7.0 Temporary authentication failure");
+	if (sender_is_stopped(str_view(&answer->user))) {
+		log_warning("%s: login refused: sending is stopped for sasl_username=%s",
+			    str_cstr(&s->who), str_cstr(&answer->user));
+		return reply(s, "454 4.7.0 " SENDER_STOPPED_TEXT);
+	}
 	str_set(&s->login, str_view(&answer->user));
 	str_clear(&s->sasl_method);
 	for (size_t i = 0; i < mechanism.len; i++)

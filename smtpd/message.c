@@ -43,7 +43,8 @@ bool message_begin(struct session *s, int *result)
 	*result = SESSION_GOES_ON;
 	if (!message_permitted(s, result))
 		return false;
-	if (!milter_data(s, result) || !milter_channel(s, &channel, result)) {
+	if (!sender_permitted(s, result) || !milter_data(s, result) ||
+	    !milter_channel(s, &channel, result)) {
 		transaction_reset(s);
 		return false;
 	}

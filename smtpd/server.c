@@ -123,6 +123,9 @@ static int server_open_lists(struct error *err)
 		r = open_list(&server.event_exceptions, "smtpd_client_event_limit_exceptions",
 			      param.smtpd_client_event_limit_exceptions, MATCH_ADDRESSES, err);
 	if (r == 0)
+		r = open_list(&server.login_exceptions, "smtpd_login_limit_exceptions",
+			      param.smtpd_login_limit_exceptions, MATCH_STRINGS, err);
+	if (r == 0)
 		r = open_list(&server.bare_newline_exclusions,
 			      "smtpd_forbid_bare_newline_exclusions",
 			      param.smtpd_forbid_bare_newline_exclusions, MATCH_ADDRESSES, err);
@@ -184,6 +187,7 @@ void server_close(void)
 	tables_close(server.command_filter);
 	matchlist_close(server.forbidden_commands);
 	matchlist_close(server.event_exceptions);
+	matchlist_close(server.login_exceptions);
 	matchlist_close(server.bare_newline_exclusions);
 	matchlist_close(server.auth_exceptions);
 	matchlist_close(server.xforward_addresses);

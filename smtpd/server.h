@@ -45,6 +45,7 @@ struct server {
 	enum tls_level tls_level;
 	enum bare_newline bare_newline;
 	unsigned discarded; /* EHLO_... */
+	struct matchlist *login_exceptions;
 	struct matchlist *forbidden_commands, *event_exceptions, *bare_newline_exclusions,
 		*auth_exceptions, *xforward_addresses, *xforward_names, *xclient_addresses,
 		*xclient_names, *auth_filter;

@@ -257,6 +257,14 @@ bool limit_connection(struct session *s);
 struct view limit_network(struct session *s);
 void limit_disconnect(struct session *s);
 
+/* ---- sender.c: how much a login sends ---- */
+
+#define SENDER_STOPPED_TEXT "Error: sending is stopped for this account, ask your postmaster"
+/* It has sent too much, and nobody has allowed it again. Waits. */
+bool sender_is_stopped(struct view login);
+/* Counts the message that begins; it may be put on hold. False: answered, return *result. Waits. */
+bool sender_permitted(struct session *s, int *result);
+
 /* ---- options.c ---- */
 
 /*

@@ -14,6 +14,7 @@
 #include "tools/sessions.h"
 #include "tools/tool.h"
 #include "tools/user_mail.h"
+#include "tools/user_sending.h"
 #include "tools/users.h"
 #include "user/user.h"
 
@@ -42,7 +43,8 @@ static const char help[] =
 	"  --json         a JSON object for each user, one in a line\n"
 	"\n"
 	"lock sets the extra field nologin: mail still comes, but nobody logs in; unlock takes it "
-	"away.\n"
+	"away,\n"
+	"and lets a user send again who was stopped for sending too much (posta who --held).\n"
 	"Sessions of a user who is deleted, locked, gets another password or \"nologin\" end at "
 	"once.\n"
 	"\n"
@@ -376,12 +378,25 @@ static int run_lock(const struct request *q)
 	return status;
 }
 
+/* Users of the system and of other servers stand in no file of ours, and can be stopped too. */
+static int user_unlock_one(const char *name)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY, report = STR_EMPTY;
+	bool released = instance_find("user") && user_release_sender(view_of(name));
+
+	if (released)
+		printf("%s may send again; \"posta queue list\" shows what is on hold\n", name);
+	if (released && users_find(view_of(name), &line, &report) == 0)
+		return TOOL_DONE;
+	return user_lock_one(name, false);
+}
+
 static int run_unlock(const struct request *q)
 {
 	int status = TOOL_DONE;
 
 	for (char **name = q->names; *name != NULL; name++)
-		if (user_lock_one(*name, false) != TOOL_DONE)
+		if (user_unlock_one(*name) != TOOL_DONE)
 			status = TOOL_NO;
 	return status;
 }

@@ -24,6 +24,9 @@ static const char help[] =
 	"--held shows which clients and accounts have failed to log in so often that each further\n"
 	"check of a password has to wait, how often, and for how long. An account that is held is\n"
 	"not locked: from addresses that have logged in to it before, nobody waits for it.\n"
+	"Also shown are logins that have sent too much mail (smtpd_login_message_hour_limit and "
+	"kin)\n"
+	"and cannot send any more until posta user unlock.\n"
 	"--json: one object in a line.\n";
 
 static bool as_json;
@@ -47,6 +50,41 @@ static void held_show(const struct msg_anvil_held *m)
 	json_print(&json);
 }
 
+/* ---- whose sending is stopped ---- */
+
+static void stopped_show(const struct msg_anvil_sender_stopped *m)
+{
+	struct json json = JSON_START;
+
+	if (!as_json) {
+		printf("%-8s %-40.*s since %lld s: %.*s\n", "sending", VIEW_ARG(m->account),
+		       (long long)(clock_wall() - m->since), VIEW_ARG(m->reason));
+		return;
+	}
+	json_object(&json, NULL);
+	json_string(&json, "held", VIEW("sending"));
+	json_string(&json, "name", m->account);
+	json_string(&json, "reason", m->reason);
+	json_number(&json, "since", m->since);
+	json_end(&json);
+	json_print(&json);
+}
+
+static int stopped_ask(struct ipc *ipc)
+{
+	struct message m;
+	int r = ipc_send(ipc, anvil_sender_list);
+
+	while (r == 0 && (r = ipc_receive(ipc, &m)) == 0) {
+		if (m.type == MSG_done)
+			return TOOL_DONE;
+		if (m.type != MSG_anvil_sender_stopped)
+			return tool_fail("who", "unexpected answer");
+		stopped_show(&m.anvil_sender_stopped);
+	}
+	return tool_fail("who", "anvil: %s", strerror(-r));
+}
+
 static int held_ask(struct ipc *ipc)
 {
 	struct message m;
@@ -56,7 +94,7 @@ static int held_ask(struct ipc *ipc)
 		printf("%-8s %-40s %8s %8s\n", "HELD", "NAME", "FAILURES", "WAIT");
 	while (r == 0 && (r = ipc_receive(ipc, &m)) == 0) {
 		if (m.type == MSG_done)
-			return TOOL_DONE;
+			return stopped_ask(ipc);
 		if (m.type != MSG_anvil_held)
 			return tool_fail("who", "unexpected answer");
 		held_show(&m.anvil_held);

@@ -59,6 +59,17 @@ struct anvil_turn {
 };
 int anvil_login_ask(struct view client, struct view account, struct anvil_turn *turn);
 int anvil_login_end(struct view client, struct view account, bool right);
+/*
+ * What a login sends (anvil/senders.h). `messages` 0 and no recipients: the question alone. `digests`
+ * has SENDER_DIGEST_SIZE bytes of sender_digest() for each recipient. ANVIL_SENDER_... with the reason
+ * appended, or a negative errno: nobody knows.
+ */
+#define SENDER_DIGEST_SIZE 8
+void sender_digest(struct view address, unsigned char digest[static SENDER_DIGEST_SIZE]);
+int anvil_sent(struct view account, uint32_t messages, struct view digests, struct str *reason);
+int anvil_bounced(struct view account, uint32_t recipients, struct str *reason);
+/* Tells postmaster and the user that the account is stopped. 0 when that is in the queue. */
+int sender_notice(struct view account, struct view reason);
 int anvil_new_mail(struct view user, struct view folder);
 /* For many users (at least one) in one go. */
 int anvil_new_mails(const struct view *users, size_t count, struct view folder);

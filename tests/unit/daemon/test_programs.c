@@ -42,6 +42,8 @@ static const struct {
 	{ MSG_auth_response, U(SMTPD) | U(LOGIN) },
 	{ MSG_auth_cancel, U(SMTPD) | U(LOGIN) },
 	{ MSG_auth_mechanisms, U(SMTPD) | U(LOGIN) },
+	{ MSG_anvil_sent, U(SMTPD) },
+	{ MSG_anvil_bounced, U(MAIL) },
 	{ MSG_session, U(LOGIN) },
 	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) | U(TABLE) | U(AUTH) | U(MAIL) },
 	{ MSG_policy_ask, U(SMTPD) },

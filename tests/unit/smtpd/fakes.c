@@ -225,6 +225,28 @@ int anvil_event(uint8_t kind, struct view service, struct view client, uint32_t 
 	return 0;
 }
 
+void sender_digest(struct view address, unsigned char digest[static SENDER_DIGEST_SIZE])
+{
+	memset(digest, (int)address.len, SENDER_DIGEST_SIZE);
+}
+
+int anvil_sent(struct view account, uint32_t messages, struct view digests, struct str *reason)
+{
+	(void)account;
+	str_set(reason, VIEW("more than 1 messages in an hour"));
+	fakes.sent_messages += messages;
+	fakes.sent_recipients += (uint32_t)(digests.len / SENDER_DIGEST_SIZE);
+	return fakes.sender_state;
+}
+
+int sender_notice(struct view account, struct view reason)
+{
+	(void)account;
+	(void)reason;
+	fakes.notices++;
+	return 0;
+}
+
 /* ---- the world ---- */
 
 #define MAIN_CF                                                                                    \

@@ -23,10 +23,13 @@ struct fakes {
 	bool refuses_end;     /* cleanup refuses the message at its end */
 	uint32_t connections; /* what anvil counts */
 	uint32_t rate;
+	int sender_state; /* ANVIL_SENDER_... of whoever has logged in */
 
 	/* What came of it. */
 	struct fake_message last;
 	size_t begun, committed, aborted; /* submissions */
+	size_t notices;			  /* that a login is stopped */
+	uint32_t sent_messages, sent_recipients;
 };
 extern struct fakes fakes;
 

@@ -539,6 +539,55 @@ static void authentication(void **state)
 	fakes_close();
 }
 
+/* A login that sends too much: its mail is held, it and the postmaster are told once. */
+static void stopped_logins(void **state)
+{
+	const char *const *pieces =
+		PIECES(EHLO, "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", FROM, TO, "DATA\r\n", ".\r\n");
+
+	(void)state;
+	fakes_open("smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no");
+	for (int i = ANVIL_SENDER_FREE; i <= ANVIL_SENDER_STOPS; i++) {
+		fakes_forget();
+		fakes.sender_state = i;
+		expect(pieces, GREETING AUTH_EHLO_REPLY "235 2.7.0 Authentication successful\n250 "
+							"2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+							"250 2.0.0 Ok: queued as ID1\n");
+		assert_int_equal(fakes.last.flags & MAIL_FLAG_HOLD,
+				 i == ANVIL_SENDER_FREE ? 0 : MAIL_FLAG_HOLD);
+		assert_int_equal(fakes.notices, i);
+		assert_int_equal(fakes.sent_messages, 1);
+		assert_int_equal(fakes.sent_recipients, 1);
+	}
+	fakes_forget();
+	fakes.sender_state = ANVIL_SENDER_STOPPED;
+	expect(PIECES(EHLO, "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n"), GREETING AUTH_EHLO_REPLY
+	       "454 4.7.0 Error: sending is stopped for this account, ask your postmaster\n");
+	/* Nobody who has not logged in is asked about. */
+	expect(PIECES(EHLO, FROM, TO, "DATA\r\n", ".\r\n"), GREETING AUTH_EHLO_REPLY
+	       "250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY "250 2.0.0 Ok: queued as ID1\n");
+	assert_int_equal(fakes.last.flags & MAIL_FLAG_HOLD, 0);
+	assert_int_equal(fakes.notices, 0);
+	fakes_close();
+	/* A filter in front of the queue would let it go. */
+	fakes_open("smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\n"
+		   "smtpd_proxy_filter = 127.0.0.1:9");
+	fakes.sender_state = ANVIL_SENDER_STOPS;
+	expect(pieces, GREETING AUTH_EHLO_REPLY
+	       "235 2.7.0 Authentication successful\n250 2.1.0 Ok\n250 2.1.5 Ok\n"
+	       "451 4.7.1 Error: sending is stopped for this account, ask your postmaster\n"
+	       "221 2.7.0 Error: I can break rules, too. Goodbye.\n");
+	fakes_close();
+	fakes_open("smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\n"
+		   "smtpd_login_limit_exceptions = news, alice");
+	fakes.sender_state = ANVIL_SENDER_STOPPED;
+	expect(pieces, GREETING AUTH_EHLO_REPLY
+	       "235 2.7.0 Authentication successful\n250 2.1.0 Ok\n250 2.1.5 Ok\n" DATA_REPLY
+	       "250 2.0.0 Ok: queued as ID1\n");
+	assert_int_equal(fakes.last.flags & MAIL_FLAG_HOLD, 0);
+	fakes_close();
+}
+
 #define ACCESS(value) "smtpd_sender_restrictions = inline:{ { b.test = " value " } }"
 
 static void access_actions(void **state)
@@ -751,6 +800,7 @@ int main(void)
 		cmocka_unit_test(rates),
 		cmocka_unit_test(goodbyes),
 		cmocka_unit_test(authentication),
+		cmocka_unit_test(stopped_logins),
 		cmocka_unit_test(access_actions),
 		cmocka_unit_test(footers),
 		cmocka_unit_test(command_filter),
