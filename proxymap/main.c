@@ -14,6 +14,7 @@
 #include "permit.h"
 #include "server.h"
 #include "table/server.h"
+#include "table/system.h"
 #include "table/table.h"
 
 /* Who alone learns hashes, and may try passwords without the wait after a wrong one. */
@@ -65,7 +66,9 @@ static int answer_table(struct ipc *ipc, const struct msg_table_ask *question)
 	/* Asking waits; the message is valid until the connection is used again. */
 	str_append(&table, question->table);
 	str_append(&key, question->key);
-	if (!table_is_database(str_view(&table))) {
+	if (table_is_system(str_view(&table))) { /* what anybody may know */
+		r = table_ask_system(str_view(&table), str_view(&key), &value, &err);
+	} else if (!table_is_database(str_view(&table))) {
 		r = server_ask(str_view(&table), str_view(&key), &value, &err);
 	} else {
 		r = proxymap_permit(ipc, str_view(&table), table_has_passwords(str_view(&table)),
@@ -144,6 +147,13 @@ static void database_add_if(struct view name)
 		database_add(name);
 }
 
+/* Looking up the system's users reads files. */
+static void system_table_add_if(struct view name)
+{
+	if (table_is_system(name))
+		daemon_add_calls(CALLS_FILES_READ);
+}
+
 /* What they need of this program, and the files that it is replaced for. */
 static int databases_open(struct error *err)
 {
@@ -166,6 +176,7 @@ static int proxymap_prepare(struct error *err)
 
 	if (r == 0) {
 		permit_each(database_add_if);
+		permit_each(system_table_add_if);
 		r = databases_open(err);
 	}
 	return r;

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "daemon/internal.h"
+#include "table/system.h"
 
 /* sysexits.h: a configuration error. */
 #define EXIT_CONFIGURATION 78
@@ -193,6 +194,7 @@ int daemon_main(int argc, char **argv, const struct daemon_program *program)
 	open_metrics(self.birth.metrics_fd);
 	ipc_set_root(param.queue_directory);
 	ipc_set_default_timeout(param.ipc_timeout);
+	table_system_by_proxymap();
 	if (find_entry(&err) < 0 || check_listeners(&err) < 0 ||
 	    (program->prepare != NULL && program->prepare(&err) < 0))
 		return start_give_up(err.text);

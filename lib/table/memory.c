@@ -1,7 +1,5 @@
-/* Tables held in memory: texthash, inline, static, fail, and the system's users and groups. */
+/* Tables held in memory: texthash, inline, static, fail. */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 
 #include "base/io.h"
@@ -215,68 +213,4 @@ const struct table_type table_type_fail = {
 	.open = open_fail,
 	.lookup = lookup_fail,
 	.close = close_fail,
-};
-
-/* ---- unix:passwd.byname, unix:group.byname: as they are when the table is opened ---- */
-
-static void read_users(struct map *map)
-{
-	_cleanup_(str_free) struct str value = STR_EMPTY;
-	const struct passwd *user;
-
-	setpwent();
-	while ((user = getpwent()) != NULL && map_count(map) < TABLE_ENTRIES_MAX) {
-		str_clear(&value);
-		/* The password field stays out, whatever it may hold. */
-		str_printf(&value, "%s:x:%ld:%ld:%s:%s:%s", user->pw_name, (long)user->pw_uid,
-			   (long)user->pw_gid, user->pw_gecos ? user->pw_gecos : "", user->pw_dir,
-			   user->pw_shell ? user->pw_shell : "");
-		if (map_get(map, view_of(user->pw_name)) == NULL)
-			memory_put(map, view_of(user->pw_name), str_view(&value));
-	}
-	endpwent();
-}
-
-static void read_groups(struct map *map)
-{
-	_cleanup_(str_free) struct str value = STR_EMPTY;
-	const struct group *group;
-
-	setgrent();
-	while ((group = getgrent()) != NULL && map_count(map) < TABLE_ENTRIES_MAX) {
-		str_clear(&value);
-		str_printf(&value, "%s:x:%ld:", group->gr_name, (long)group->gr_gid);
-		for (char **member = group->gr_mem; *member != NULL; member++)
-			str_printf(&value, "%s%s", member == group->gr_mem ? "" : ",", *member);
-		if (map_get(map, view_of(group->gr_name)) == NULL)
-			memory_put(map, view_of(group->gr_name), str_view(&value));
-	}
-	endgrent();
-}
-
-static int open_unix(struct table *table, struct view name, struct error *err)
-{
-	bool users = view_is(name, "passwd.byname");
-
-	table->data = map_new();
-	if (!users && !view_is(name, "group.byname"))
-		return error_set(err, -EINVAL, "expected passwd.byname or group.byname");
-	int r = table_watch(table, users ? "/etc/passwd" : "/etc/group", err);
-
-	if (r < 0)
-		return r;
-	if (users)
-		read_users(table->data);
-	else
-		read_groups(table->data);
-	return 0;
-}
-
-const struct table_type table_type_unix = {
-	.name = "unix",
-	.folds = true,
-	.open = open_unix,
-	.lookup = lookup_map,
-	.close = close_map,
-	.dump = dump_map,
 };

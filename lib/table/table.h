@@ -6,8 +6,8 @@
  *
  * Types: hash, btree (Berkeley DB files as postmap makes them), lmdb, texthash, inline, static,
  * cidr, regexp, pcre, unionmap, pipemap, unix:passwd.byname, unix:group.byname, fail. A table that
- * is another server (socketmap, tcp, mysql, pgsql, sqlite, ldap) is asked by the program proxymap,
- * with "proxy:" in front or without; before other types "proxy:" means nothing. Indexed types fold the key to lower case
+ * is another server (socketmap, tcp, mysql, pgsql, sqlite, ldap), and the system's users (unix),
+ * are asked by the program proxymap, with "proxy:" in front or without; before other types "proxy:" means nothing. Indexed types fold the key to lower case
  * (Postfix's DICT_FLAG_FOLD_FIX) unless TABLE_CASE_SENSITIVE.
  *
  * Tables are opened before a program is confined. A changed table is noticed by

@@ -1,94 +1,62 @@
-/* System users: getpwnam(3), asked in a worker thread because it may ask LDAP. */
+/* System users: who they are, and the numbers of those that parameters name. */
 #include "user/internal.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "task/task.h"
+#include "table/system.h"
 
-#define ENTRY_SIZE_MAX ((size_t)1024 * 1024)
-
-struct question {
-	const char *name;
-	bool group;
-	uid_t uid;
-	gid_t gid;
-	char *home, *entry_name;
+struct account {
+	struct str line; /* of passwd(5) or group(5) */
+	struct view name, home;
+	uint32_t uid, gid; /* a group has the latter only */
 };
 
-/* 1 found, 0 not, negative errno. Thread-safe: it touches nothing but the question. */
-static int ask_once(struct question *q, char *buffer, size_t size)
+static void account_free(struct account *account)
 {
-	struct passwd pw, *found = NULL;
-	struct group gr, *found_group = NULL;
-	int e;
-
-	if (q->group) {
-		e = getgrnam_r(q->name, &gr, buffer, size, &found_group);
-		if (found_group == NULL)
-			goto none;
-		q->gid = gr.gr_gid;
-		return 1;
-	}
-	e = getpwnam_r(q->name, &pw, buffer, size, &found);
-	if (found == NULL)
-		goto none;
-	q->uid = pw.pw_uid;
-	q->gid = pw.pw_gid;
-	q->home = mem_strdup(pw.pw_dir);
-	q->entry_name = mem_strdup(pw.pw_name);
-	return 1;
-none:
-	/* Some sources report "no such entry" by an error; see getpwnam(3). */
-	if (e == ENOENT || e == ESRCH || e == EBADF || e == EPERM)
-		return 0;
-	return -e;
+	str_free(&account->line);
 }
 
-static int account_ask(void *argument)
+/* The fields of the line: name, password, uid, gid, gecos, home; or name, password, gid. */
+static int account_split(struct account *account, bool group)
 {
-	struct question *q = argument;
-	_cleanup_free_ char *buffer = NULL;
-	int r = -ERANGE;
+	struct view rest = str_view(&account->line), fields[6] = { 0 };
 
-	for (size_t size = 4096; r == -ERANGE && size <= ENTRY_SIZE_MAX; size *= 4) {
-		buffer = mem_resize(buffer, size, 1);
-		r = ask_once(q, buffer, size);
-	}
-	return r;
+	for (size_t i = 0; i < ARRAY_SIZE(fields) && view_next(&rest, ':', &fields[i]); i++)
+		;
+	account->name = fields[0];
+	account->home = fields[5];
+	if (view_parse_u32(fields[group ? 2 : 3], UINT32_MAX - 1, &account->gid) < 0)
+		return -EINVAL;
+	return group || view_parse_u32(fields[2], UINT32_MAX - 1, &account->uid) == 0 ? 1 : -EINVAL;
 }
 
-static int ask_waiting(struct question *q)
+static int account_find(struct account *account, struct view name, bool group)
 {
-	return task_count() > 0 ? task_blocking(account_ask, q) : account_ask(q);
+	int r = group ? system_find_group(name, &account->line)
+		      : system_find_user(name, &account->line);
+
+	return r > 0 ? account_split(account, group) : r;
 }
 
 int user_find_system(struct view login, struct user *user, struct error *err)
 {
+	_cleanup_(account_free) struct account account = { .line = STR_EMPTY };
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 	int r;
 
-	if (login.len == 0 || login.len > 64 || view_has_control(login) ||
-	    view_find_byte(login, ':') != VIEW_NOT_FOUND ||
-	    view_find_byte(login, '/') != VIEW_NOT_FOUND)
-		return 0;
 	str_append_lower(&name, login);
-
-	struct question q = { .name = str_cstr(&name) };
-
-	r = ask_waiting(&q);
+	r = account_find(&account, str_view(&name), false);
 	if (r < 0)
-		return error_set(err, r, "look up user \"%s\": %s", q.name, strerror(-r));
+		return error_set(err, r, "look up user \"%s\": %s", str_cstr(&name), strerror(-r));
 	if (r == 0)
 		return 0;
 	user->system = true;
-	user->name = q.entry_name;
-	user->uid = q.uid;
-	user->gid = q.gid;
-	user->home = q.home;
+	user->name = mem_strndup(account.name.data, account.name.len);
+	user->uid = account.uid;
+	user->gid = account.gid;
+	user->home = mem_strndup(account.home.data, account.home.len);
 	user->password = NULL;
 	user->extra = mem_strdup("");
 	if (user->home[0] != '/')
@@ -107,47 +75,30 @@ static int parse_id(const char *name, uint32_t *id)
 
 int user_id_of(const char *name, uid_t *uid, gid_t *gid)
 {
-	uint32_t id;
-	int r = parse_id(name, &id);
+	_cleanup_(account_free) struct account account = { .line = STR_EMPTY };
+	int r = parse_id(name, &account.uid);
 
-	if (r < 0)
-		return r;
-	if (r == 1) {
-		*uid = id;
-		if (gid != NULL)
-			*gid = id;
-		return 0;
-	}
-
-	struct question q = { .name = name };
-
-	r = ask_waiting(&q);
-	free(q.home);
-	free(q.entry_name);
+	account.gid = account.uid;
+	if (r == 0)
+		r = account_find(&account, view_of(name), false);
 	if (r <= 0)
 		return r == 0 ? -ENOENT : r;
-	*uid = q.uid;
+	*uid = account.uid;
 	if (gid != NULL)
-		*gid = q.gid;
+		*gid = account.gid;
 	return 0;
 }
 
 int user_group_id_of(const char *name, gid_t *gid)
 {
-	struct question q = { .name = name, .group = true };
-	uint32_t id;
-	int r = parse_id(name, &id);
+	_cleanup_(account_free) struct account account = { .line = STR_EMPTY };
+	int r = parse_id(name, &account.gid);
 
-	if (r < 0)
-		return r;
-	if (r == 1) {
-		*gid = id;
-		return 0;
-	}
-	r = ask_waiting(&q);
+	if (r == 0)
+		r = account_find(&account, view_of(name), true);
 	if (r <= 0)
 		return r == 0 ? -ENOENT : r;
-	*gid = q.gid;
+	*gid = account.gid;
 	return 0;
 }
 

@@ -95,14 +95,16 @@ class AsRoot(unittest.TestCase):
     def test_open_files(self):
         """What parses strangers' bytes has no descriptor that leads to mail, and none on a folder."""
         for name, pid, _ in self.programs:
-            if name not in SOCKETS_ONLY:
-                continue
             for number in os.listdir(f"/proc/{pid}/fd"):
                 try:
                     target = os.readlink(f"/proc/{pid}/fd/{number}")
                 except OSError:
                     continue
                 with self.subTest(program=name, fd=target):
+                    # Or each account that is added would replace it by a successor.
+                    self.assertNotIn(target, ("/etc/passwd", "/etc/group"))
+                    if name not in SOCKETS_ONLY:
+                        continue
                     self.assertFalse(os.path.isdir(target) and target.startswith("/"), target)
                     self.assertNotIn("/incoming/", target)
                     self.assertNotIn("/mail/", target.replace(self.suite.log_file, ""))
