@@ -67,9 +67,11 @@ static int envelope_add(void *argument, struct view address)
 
 	if (!remember(in, address, a->original))
 		return 0;
-	return queue_writer_recipient(in->writer, address,
-				      param.enable_original_recipient ? a->original : address,
-				      a->orcpt, a->notify);
+	/* verify knows its probe by the original address. */
+	bool keep = param.enable_original_recipient || (in->flags & MAIL_FLAG_PROBE);
+
+	return queue_writer_recipient(in->writer, address, keep ? a->original : address, a->orcpt,
+				      a->notify);
 }
 
 static int refuse_expansion(struct intake *in, struct view address, int r)

@@ -158,6 +158,9 @@ static void take_content(struct intake *in, struct view bytes)
 		in->content_begun = true;
 		if (in->fail_code == 0 && queue_writer_recipient_count(in->writer) == 0)
 			intake_fail(in, 554, "5.5.1", "Error: no valid recipients");
+		if (in->fail_code == 0 && (in->flags & MAIL_FLAG_PROBE) &&
+		    queue_writer_recipient_count(in->writer) > 1)
+			intake_fail(in, 250, "2.1.5", "aliased to other recipients");
 		if (in->fail_code == 0)
 			envelope_close(in);
 		if (in->fail_code == 0)

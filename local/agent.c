@@ -80,6 +80,7 @@ void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct
 					       .client_protocol = str_view(&d->client_protocol),
 					       .login = str_view(&d->login),
 					       .arrival = d->arrival,
+					       .probe = d->probe,
 					       .again = d->again,
 					       CONTENT_SENT(&d->content) };
 	struct message m;

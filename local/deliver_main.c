@@ -51,6 +51,11 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	answer.queue_id = m->queue_id;
 	if (target_of_mailbox(m, &target, &answer) < 0)
 		return answer_send(ipc, &answer);
+	if (m->probe) {
+		answer_set(&answer, OUTCOME_DELIVERED, "2.0.0", "delivers to %s",
+			   target.command != NULL ? "command" : "mailbox");
+		return answer_send(ipc, &answer);
+	}
 	if (target.command != NULL)
 		return deliver_to_mailbox_command(ipc, m, &target, &answer, &content);
 	deliver_add_headers(&headers, m->sender, m->original, m->recipient,

@@ -298,7 +298,7 @@ int target_of_mailbox(const struct msg_mailbox_deliver *m, struct target *target
 		bool in_spool = choose_mailbox(&user, target);
 
 		take_identity(&user, target);
-		if (in_spool && target->command == NULL)
+		if (in_spool && target->command == NULL && !m->probe)
 			make_spool_file(target);
 		return 0;
 	}

@@ -120,7 +120,10 @@ static void deliver_to_nobody(struct job *job, struct view user, struct outcome 
 	if (pass_by_map(job, user, maps.fallbacks, "fallback_transport_maps",
 			param.fallback_transport, outcome))
 		return;
-	if (param.luser_relay[0] != '\0') {
+	if (param.luser_relay[0] != '\0' && job->d->probe) {
+		outcome_set(outcome, OUTCOME_DELIVERED, "2.0.0", VIEW_NONE,
+			    "delivers to luser_relay");
+	} else if (param.luser_relay[0] != '\0') {
 		relay_to_luser(job, user, outcome);
 	} else if (mailbox_is_required_name(user)) {
 		log_warning("%s: required alias not found: %.*s", str_cstr(&job->d->queue_id),

@@ -29,7 +29,8 @@ static void job_end(struct job *job)
 static void deliver_to_user(struct job *job, struct view user, struct outcome *outcome)
 {
 	_cleanup_(delivery_plan_free) struct plan plan = { .actions = NULL };
-	int r = expand_forward(job, user, &plan, outcome);
+	/* A probe asks whether there is such a user, not where the mail goes from there. */
+	int r = job->d->probe ? 0 : expand_forward(job, user, &plan, outcome);
 
 	if (r == 1)
 		plan_execute(&plan, job, outcome);
@@ -53,6 +54,9 @@ static void deliver_local(struct job *job, struct outcome *outcome)
 		address_split(view_of(plan.actions[0].text), &user, &domain);
 		address_split_extension(user, param.recipient_delimiter, &user, &job->extension);
 		deliver_to_user(job, user, outcome);
+	} else if (job->d->probe) {
+		outcome_set(outcome, OUTCOME_DELIVERED, "2.0.0", VIEW_NONE,
+			    "aliased to other recipients");
 	} else {
 		plan_execute(&plan, job, outcome);
 	}
@@ -60,7 +64,7 @@ static void deliver_local(struct job *job, struct outcome *outcome)
 
 static void recipient_decide(struct job *job, bool is_virtual, struct outcome *outcome)
 {
-	int r = delivery_is_loop(job->d, job->address);
+	int r = job->d->probe ? 0 : delivery_is_loop(job->d, job->address);
 
 	if (r < 0)
 		outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,

@@ -35,7 +35,6 @@ static const struct {
 	{ "error", FATE_ELSEWHERE, NULL, NULL },
 	{ "discard", FATE_ELSEWHERE, NULL, NULL },
 	{ "nbdb_reindexd", FATE_ELSEWHERE, NULL, NULL },
-	{ "verify", FATE_LATER, NULL, NULL },
 	{ "flush", FATE_LATER, NULL, NULL },
 	{ "qmqpd", FATE_LATER, NULL, NULL },
 	{ "oqmgr", FATE_RENAMED, "qmgr", NULL },

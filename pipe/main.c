@@ -74,6 +74,15 @@ static bool is_loop(const struct delivery *d, struct outcome *outcome)
 	return r != 0;
 }
 
+/* Whom the command would take nobody knows: it would be run. */
+static bool is_probe(const struct delivery *d, struct outcome *outcome)
+{
+	if (d->probe)
+		outcome_set(outcome, OUTCOME_DELIVERED, "2.0.0", str_view(&d->transport),
+			    "delivers to the command of %s", daemon_service_name());
+	return d->probe;
+}
+
 /* ---- running it ---- */
 
 /* Without X the command only takes it on, as far as success reports are concerned. */
@@ -143,8 +152,8 @@ static size_t pipe_run(const struct delivery *d, size_t first, struct outcome *o
 static void pipe_deliver_message(struct delivery *d)
 {
 	_cleanup_(outcome_free) struct outcome outcome = OUTCOME_NONE;
-	bool may_run =
-		!has_too_many(d, &outcome) && !is_too_large(d, &outcome) && !is_loop(d, &outcome);
+	bool may_run = !is_probe(d, &outcome) && !has_too_many(d, &outcome) &&
+		       !is_too_large(d, &outcome) && !is_loop(d, &outcome);
 	size_t next = 0;
 
 	d->connected = clock_wall_usec();

@@ -250,7 +250,11 @@ bool outcome_note(struct attempt *a, uint64_t position, uint8_t notify, uint8_t 
 void attempt_result(struct attempt *a, struct lot *lot, struct lot_recipient *r, uint8_t outcome,
 		    const struct queue_reason *reason)
 {
-	(void)lot;
+	if (attempt_is_probe(a)) {
+		probe_tell(a, lot_original(lot, r), outcome, reason->diagnostic);
+		r->outcome = OUTCOME_DELIVERED;
+		return;
+	}
 	r->outcome = outcome;
 	r->recorded = outcome_note(a, r->position, r->notify, outcome, reason);
 }
@@ -317,6 +321,7 @@ static void log_own(struct attempt *a, struct view address, struct view original
 					     .diagnostic = reason->diagnostic,
 					     .dsn = dsn,
 					     .outcome = outcome,
+					     .probe = attempt_is_probe(a),
 					     .arrival = queue_file_envelope(a->file)->arrival,
 					     .queued = a->started });
 }
@@ -325,6 +330,11 @@ void attempt_decide(struct attempt *a, const struct queue_recipient *r, uint8_t 
 		    const struct queue_reason *reason)
 {
 	log_own(a, r->address, r->original, outcome, reason);
+	if (attempt_is_probe(a)) {
+		probe_tell(a, r->original, outcome, reason->diagnostic);
+		record(a, r->position, OUTCOME_DELIVERED, true, NULL);
+		return;
+	}
 	if (!outcome_note(a, r->position, r->notify, outcome, reason))
 		record(a, r->position, outcome, true, NULL);
 }

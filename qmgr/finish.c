@@ -58,7 +58,7 @@ static bool anybody_wants(struct attempt *a, uint8_t kind)
 /* 0: it is in the queue, or nobody wants one. */
 static int recipient_report(struct attempt *a, uint8_t kind)
 {
-	if (!anybody_wants(a, kind))
+	if (attempt_is_probe(a) || !anybody_wants(a, kind))
 		return 0;
 	if (has_null_sender(a)) {
 		log_info("%s: undeliverable, and there is no sender to tell: dropped",

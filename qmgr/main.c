@@ -113,6 +113,9 @@ static int qmgr_prepare(struct error *err)
 	qmgr.routes = routes_open(err);
 	if (qmgr.routes == NULL)
 		return -EINVAL;
+	qmgr.probe_routes = routes_open_probes(err);
+	if (qmgr.probe_routes == NULL)
+		return -EINVAL;
 	int r = load_services(err);
 
 	if (r == 0)

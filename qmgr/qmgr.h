@@ -19,6 +19,7 @@
  *	control.c	the sockets: announcements of cleanup, showq and `posta queue`
  *	list.c		a page of a listing
  *	summary.c	what is known of a message that waits without reading its file
+ *	probe.c		telling verify what became of its probes
  *	main.c		start, the lock, retirement
  */
 #ifndef QMGR_QMGR_H
@@ -38,7 +39,7 @@
 
 struct qmgr {
 	struct queue *queue;
-	struct routes *routes;
+	struct routes *routes, *probe_routes; /* the latter for probes of verify */
 	struct schedule *schedule;
 	struct map *services; /* name in master.cf to process limit as (void *)(limit + 1) */
 	int lock_fd;
@@ -263,6 +264,13 @@ void remove_message(struct queued *m, struct queue_file *file);
 
 /* Has bounce write it; 0 when it is in the queue. Waits. */
 int report_send(struct attempt *a, uint8_t kind);
+
+/* ---- probe.c ---- */
+
+/* A message of verify, of which only the answer to its recipient counts: nothing of it is tried again or reported. */
+bool attempt_is_probe(const struct attempt *a);
+/* What became of its recipient, for verify; soon. */
+void probe_tell(struct attempt *a, struct view address, uint8_t outcome, struct view text);
 
 /* ---- courier.c ---- */
 

@@ -49,6 +49,21 @@ static struct view recipient_take_status(struct view *text, const char *otherwis
 	return status;
 }
 
+/* Probes and reports of failed reports come from there, and nobody reads what comes back. */
+static bool decide_by_probe_sender(struct attempt *a, const struct queue_recipient *r,
+				   const struct route *route)
+{
+	struct view local, domain;
+
+	address_split(str_view(&route->address), &local, &domain);
+	if (!route_is_probe_sender(str_view(&route->address), clock_wall()) &&
+	    !(route->address_class == CLASS_LOCAL &&
+	      view_is_nocase(local, param.double_bounce_sender)))
+		return false;
+	recipient_route(a, r, OUTCOME_DELIVERED, "2.0.0", VIEW("nobody reads this: discarded"));
+	return true;
+}
+
 /* The transports error, retry and discard need no program: their next hop says it all. */
 static bool decide_by_name(struct attempt *a, const struct queue_recipient *r,
 			   const struct route *route)
@@ -178,8 +193,9 @@ static void recipient_resolve(struct reading *reading, const struct queue_recipi
 		return;
 	}
 	str_append(&sender, envelope->sender);
-	routed->failure = route_resolve(qmgr.routes, str_view(&sender), routed->recipient.address,
-					&routed->route, NULL);
+	routed->failure =
+		route_resolve(attempt_is_probe(reading->attempt) ? qmgr.probe_routes : qmgr.routes,
+			      str_view(&sender), routed->recipient.address, &routed->route, NULL);
 }
 
 /* Into the schedule, without a wait. */
@@ -194,7 +210,7 @@ static void recipient_schedule(struct reading *reading, const struct routed *rou
 	} else if (route->address.len > IPC_ADDRESS_MAX || route->nexthop.len > IPC_HOST_MAX) {
 		recipient_route(a, r, OUTCOME_FAILED, "5.1.3",
 				VIEW("address or next hop is too long"));
-	} else if (!decide_by_name(a, r, route)) {
+	} else if (!decide_by_probe_sender(a, r, route) && !decide_by_name(a, r, route)) {
 		struct transport *t =
 			schedule_transport(qmgr.schedule, str_view(&route->transport));
 

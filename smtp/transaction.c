@@ -230,6 +230,30 @@ static msec_t step_timeout(enum step_kind kind)
 	return 0;
 }
 
+/* ---- probes of verify ---- */
+
+static bool probes_data(void)
+{
+	return strcmp(settings.address_verify_target, "data") == 0;
+}
+
+static void tell_deliverable(struct transaction *t, size_t which)
+{
+	const struct session *s = t->s;
+
+	delivery_result(t->w->d, which, OUTCOME_DELIVERED, s->reply.status, str_view(&s->relay),
+			str_view(&s->reply.text));
+}
+
+/* The server waits for a message now. There is none: only the end of the connection says so. */
+static void end_probe(struct transaction *t)
+{
+	for (size_t i = 0; i < t->w->d->count; i++)
+		if (work_is_pending(t->w, i) && t->w->recipients[i].accepted)
+			tell_deliverable(t, i);
+	t->s->unusable = true;
+}
+
 /* Takes the reply to a step. Refusals are put where they belong. */
 static void judge_step(struct transaction *t, const struct step *step)
 {
@@ -258,10 +282,16 @@ static void judge_step(struct transaction *t, const struct step *step)
 			break; /* the reason was given with MAIL */
 		t->w->recipients[step->recipient].accepted = is_good;
 		t->accepted += is_good;
+		if (is_good && t->w->d->probe && !probes_data())
+			tell_deliverable(t, step->recipient);
 		if (!is_good)
 			fail_recipient(t->w, step->recipient, &failure);
 		break;
 	case STEP_DATA:
+		if (is_good && t->w->d->probe) {
+			end_probe(t);
+			break;
+		}
 		t->data_allowed = is_good;
 		if (!is_good && !t->mail_refused)
 			fail_pending(t->w, &failure, true);
@@ -297,7 +327,8 @@ static void plan_steps(struct transaction *t)
 		if (work_is_pending(t->w, i))
 			t->steps[t->count++] = (struct step){ .kind = STEP_RCPT, .recipient = i };
 	}
-	t->steps[t->count++] = (struct step){ .kind = STEP_DATA };
+	if (!t->w->d->probe || probes_data())
+		t->steps[t->count++] = (struct step){ .kind = STEP_DATA };
 }
 
 /* Nothing more needs to be sent: the sender or all recipients were refused. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <nettle/sha2.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -37,6 +38,17 @@ struct cache_record_found {
 };
 
 /* ---- transactions ---- */
+
+bool cache_file_lock(struct cache_file *cache)
+{
+	if (cache->locked || flock(cache->fd, LOCK_EX | LOCK_NB) < 0)
+		return cache->locked;
+	cache->locked = true;
+	/* Without the note nothing is lost but that this process would not count, should it fail. */
+	if (cache->mark >= 0)
+		cache->proven = write(cache->mark, CACHE_NOTE_OPENED, 1) != 1;
+	return true;
+}
 
 /* The changes since the last commit are lost. */
 static void cache_failed(struct cache_file *cache, int code)
@@ -87,7 +99,7 @@ static bool cache_enter(struct cache_file *cache, int *mark_before)
 {
 	int code;
 
-	if (cache == NULL)
+	if (cache == NULL || !cache_file_lock(cache))
 		return false;
 	*mark_before = mark_begin(cache->mark);
 	if (cache->txn != NULL)
@@ -118,7 +130,7 @@ static void cache_commit(struct cache_file *cache)
 /* What it has done for a while it will go on doing. */
 static void cache_note_proven(struct cache_file *cache)
 {
-	if (!cache->proven && write(cache->mark, CACHE_NOTE_PROVEN, 1) == 1)
+	if (cache->locked && !cache->proven && write(cache->mark, CACHE_NOTE_PROVEN, 1) == 1)
 		cache->proven = true;
 }
 

@@ -8,7 +8,7 @@
  *	prepare():	r = cache_file_open(path, entries, &cache, err);
  *	a task:		cache_file_sweep(cache, clock_wall(), n) every second or so
  *	in between:	cache_file_get, cache_file_put, cache_file_remove
- *	retire():	cache_file_close(cache); cache = NULL;	the next process waits for that
+ *	retire():	cache_file_close(cache); cache = NULL;	the next process has it then
  *
  * Bounded: there are never more than `entries`; where there is no room what would be over first goes. Keys
  * may be of any length (their SHA-256 is kept), values of CACHE_VALUE_MAX. The file grows with
@@ -42,8 +42,9 @@ struct cache_file;
 
 /*
  * The file `path`, made if it is not there, its folder too; `path`.crashed beside it says how the
- * processes before ended. NULL: in memory only. It waits some seconds for another process to close it (-EBUSY). `entries`
- * is brought within 1 to CACHE_ENTRIES_MAX.
+ * processes before ended. NULL: in memory only. While another process has it open this one is empty, and
+ * takes nothing: a program that is replaced has it until its retire(). `entries` is brought within 1 to
+ * CACHE_ENTRIES_MAX.
  */
 int cache_file_open(const char *path, uint64_t entries, struct cache_file **cache,
 		    struct error *err);

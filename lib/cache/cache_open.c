@@ -16,8 +16,7 @@
 #include "base/mem.h"
 #include "cache/internal.h"
 
-#define LOCK_PATIENCE 10000 /* ms; a program that retires closes its cache at once */
-#define LOCK_PAUSE    10
+#define EMPTY_PATIENCE 100 /* ms; another process has made the file, and not begun it yet */
 /* So many processes in a row that opened it and came to no good end are its fault. */
 #define UNPROVEN_MAX 3
 #define NOTES_MAX    512
@@ -52,17 +51,6 @@ static int cache_file_find(const char *path, struct error *err)
 	}
 	fd = open(path, flags | O_CREAT | O_EXCL, 0600);
 	return fd < 0 ? error_errno(err, "create %s", path) : fd;
-}
-
-static int cache_file_lock(const struct cache_file *cache, struct error *err)
-{
-	for (int waited = 0; flock(cache->fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_PAUSE) {
-		if (waited >= LOCK_PATIENCE)
-			return error_set(err, -EBUSY, "cache %s: another process has it",
-					 cache->path);
-		usleep(LOCK_PAUSE * 1000);
-	}
-	return 0;
 }
 
 /* By its descriptor: the file is the one that was looked at, wherever the name leads by now. */
@@ -104,6 +92,9 @@ static int cache_file_begin(struct cache_file *cache, bool bad, struct error *er
 	code = cache_file_map(cache);
 	if (code == 0)
 		return 0;
+	if (!cache->locked)
+		return error_set(err, -EBUSY, "cache %s: another process has it: %s", cache->path,
+				 mdb_strerror(code));
 	r = cache_file_throw_away(cache, mdb_strerror(code), err);
 	if (r < 0)
 		return r;
@@ -148,10 +139,21 @@ static int cache_notes_begin(struct cache_file *cache, bool *bad, struct error *
 
 	struct view found = view_make(notes, (size_t)n);
 
+	if (!cache->locked)
+		return 0; /* whoever has it works with it */
 	*bad = cache_notes_are_bad(found);
 	if (n > 0 && found.data[n - 1] != CACHE_NOTE_OPENED[0] && ftruncate(cache->mark, 0) < 0)
 		return error_errno(err, "truncate %s", str_cstr(&path));
 	return 0;
+}
+
+/* The first process makes the pages that LMDB begins with. */
+static void cache_wait_begun(const struct cache_file *cache)
+{
+	struct stat st;
+
+	for (int i = 0; i < EMPTY_PATIENCE && fstat(cache->fd, &st) == 0 && st.st_size == 0; i++)
+		usleep(1000);
 }
 
 static int cache_file_open_named(struct cache_file *cache, struct error *err)
@@ -164,14 +166,18 @@ static int cache_file_open_named(struct cache_file *cache, struct error *err)
 	r = io_make_directories(str_cstr(&folder), 0755, err);
 	if (r == 0)
 		r = cache->fd = cache_file_find(cache->path, err);
-	if (r >= 0)
-		r = cache_file_lock(cache, err);
-	if (r == 0)
-		r = cache_notes_begin(cache, &bad, err);
+	if (r < 0)
+		return r;
+	/* For as long as it is looked at here, without a note: see the end. */
+	cache->locked = flock(cache->fd, LOCK_EX | LOCK_NB) == 0;
+	if (!cache->locked)
+		cache_wait_begun(cache);
+	r = cache_notes_begin(cache, &bad, err);
 	if (r == 0)
 		r = cache_file_begin(cache, bad, err);
-	if (r == 0 && write(cache->mark, CACHE_NOTE_OPENED, 1) < 0)
-		r = error_errno(err, "write %s.crashed", cache->path);
+	cache->locked = false;
+	if (r == 0)
+		cache_file_lock(cache);
 	return r;
 }
 
@@ -180,7 +186,7 @@ static int cache_file_open_memory(struct cache_file *cache, struct error *err)
 	cache->fd = memfd_create("cache", MFD_CLOEXEC);
 	if (cache->fd < 0)
 		return error_errno(err, "make a cache in memory");
-	cache->proven = true;
+	cache->proven = cache->locked = true;
 	return cache_file_begin(cache, false, err);
 }
 

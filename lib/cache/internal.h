@@ -18,6 +18,7 @@ struct cache_file {
 	MDB_env *env;
 	MDB_txn *txn;	       /* open for writing as long as nothing failed, or NULL */
 	MDB_dbi records, ends; /* valid once `ready` */
+	bool locked;
 	bool ready;
 	bool proven; /* noted, or it has no notes */
 	msec_t opened;
@@ -25,5 +26,8 @@ struct cache_file {
 	msec_t synced;	  /* when it was last made durable */
 	msec_t warned;	  /* 0: never */
 };
+
+/* cache.c: tries to get hold of the file. False: another process has it. */
+bool cache_file_lock(struct cache_file *cache);
 
 #endif

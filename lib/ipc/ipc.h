@@ -139,7 +139,8 @@ enum {
 	MAIL_FLAG_NO_MAPPING = 8 /* receive_override_options no_address_mappings */,
 	MAIL_FLAG_HOLD = 16 /* to be put on hold: HOLD of an access map */,
 	MAIL_FLAG_NO_CHECKS = 32 /* receive_override_options no_header_body_checks */,
-	MAIL_FLAG_SHOW_LOGIN = 64 /* smtpd_sasl_authenticated_header */
+	MAIL_FLAG_SHOW_LOGIN = 64 /* smtpd_sasl_authenticated_header */,
+	MAIL_FLAG_PROBE = 128 /* of verify: it ends with the answer to its recipient */
 };
 enum { BODY_7BIT, BODY_8BITMIME };
 enum { RET_UNSET, RET_FULL, RET_HDRS };
@@ -174,6 +175,12 @@ enum { KEY_UNKNOWN, KEY_SCHEME, KEY_INPUT, KEY_FAILED };
 enum { RESOLVE_OK, RESOLVE_NODATA, RESOLVE_NXDOMAIN, RESOLVE_TEMPORARY, RESOLVE_BOGUS };
 enum { ANVIL_CONNECT, ANVIL_DISCONNECT, ANVIL_MAIL, ANVIL_RCPT, ANVIL_AUTH, ANVIL_TLS };
 enum { ANVIL_SENDER_FREE, ANVIL_SENDER_STOPS, ANVIL_SENDER_STOPPED };
+enum {
+	VERIFY_UNKNOWN /* a probe is under way */,
+	VERIFY_DELIVERABLE,
+	VERIFY_DEFERRED,
+	VERIFY_UNDELIVERABLE
+};
 enum { MAILBOX_SYSTEM_USER, MAILBOX_VIRTUAL_USER };
 enum { TABLE_NOT_FOUND, TABLE_FOUND, TABLE_FAILED };
 enum { MILTER_WANTS_HEADER = 1, MILTER_WANTS_BODY = 2, MILTER_WANTS_END = 4 };

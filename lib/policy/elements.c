@@ -104,11 +104,12 @@ const struct element policy_elements[] = {
 	{ "reject_unknown_helo_hostname", NO_ARGUMENT, policy_unknown_helo, 0 },
 	{ "reject_unknown_hostname", NO_ARGUMENT, policy_unknown_helo, 0 },
 
+	{ "reject_unverified_recipient", NO_ARGUMENT, policy_unverified_recipient, 0 },
+	{ "reject_unverified_sender", NO_ARGUMENT, policy_unverified_sender, 0 },
+
 	{ "check_relay_domains", NO_ARGUMENT, NULL, 0 },
 	{ "permit_naked_ip_address", NO_ARGUMENT, NULL, 0 },
 	{ "reject_maps_rbl", NO_ARGUMENT, NULL, 0 },
-	{ "reject_unverified_recipient", NO_ARGUMENT, NULL, 0 },
-	{ "reject_unverified_sender", NO_ARGUMENT, NULL, 0 },
 	{ NULL, NO_ARGUMENT, NULL, 0 },
 };
 

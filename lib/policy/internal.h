@@ -136,6 +136,9 @@ void policy_defer_if_reject(struct evaluation *e, struct subject subject, const 
  */
 enum verdict policy_tempfail(struct evaluation *e, const char *action, struct subject subject,
 			     const char *status, struct view reason);
+/* The same with another code than 450. */
+enum verdict policy_tempfail_code(struct evaluation *e, const char *action, struct subject subject,
+				  int64_t code, const char *status, struct view reason);
 
 /* What the stage, or a part of the transaction, is called in replies. */
 struct subject subject_of_stage(struct evaluation *e);
@@ -224,6 +227,9 @@ rule_function policy_permit_auth_destination, policy_reject_unauth_destination,
 	policy_defer_unauth_destination, policy_unlisted_sender, policy_unlisted_recipient,
 	policy_non_fqdn_sender, policy_non_fqdn_recipient, policy_unknown_sender_domain,
 	policy_unknown_recipient_domain, policy_multi_recipient_bounce;
+/* ---- unverified.c ---- */
+
+rule_function policy_unverified_sender, policy_unverified_recipient;
 rule_function policy_login_mismatch, policy_login_mismatch_authenticated,
 	policy_login_mismatch_known, policy_login_mismatch_unknown;
 rule_function policy_rbl_client, policy_rhsbl_client, policy_rhsbl_helo, policy_rhsbl_sender,

@@ -130,11 +130,17 @@ enum verdict policy_lookup_failed(struct evaluation *e, struct subject subject)
 			     VIEW_ARG(subject.name));
 }
 
+static void defer_if_permit_code(struct evaluation *e, struct subject subject, int64_t code,
+				 const char *status, struct view reason)
+{
+	if (e->defer_if_permit.len == 0 && !e->warn_next)
+		subject_reply(&e->defer_if_permit, subject, code, status, reason);
+}
+
 void policy_defer_if_permit(struct evaluation *e, struct subject subject, const char *status,
 			    struct view reason)
 {
-	if (e->defer_if_permit.len == 0 && !e->warn_next)
-		subject_reply(&e->defer_if_permit, subject, 450, status, reason);
+	defer_if_permit_code(e, subject, 450, status, reason);
 }
 
 void policy_defer_if_reject(struct evaluation *e, struct subject subject, const char *status,
@@ -147,8 +153,14 @@ void policy_defer_if_reject(struct evaluation *e, struct subject subject, const 
 enum verdict policy_tempfail(struct evaluation *e, const char *action, struct subject subject,
 			     const char *status, struct view reason)
 {
+	return policy_tempfail_code(e, action, subject, 450, status, reason);
+}
+
+enum verdict policy_tempfail_code(struct evaluation *e, const char *action, struct subject subject,
+				  int64_t code, const char *status, struct view reason)
+{
 	if (strcmp(action, "defer") == 0)
-		return policy_refuse_subject(e, subject, 450, status, reason);
-	policy_defer_if_permit(e, subject, status, reason);
+		return policy_refuse_subject(e, subject, code, status, reason);
+	defer_if_permit_code(e, subject, code, status, reason);
 	return DUNNO;
 }

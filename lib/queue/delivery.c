@@ -31,6 +31,13 @@ static void append_delay(struct str *out, int64_t usec)
 		str_printf(out, seconds < 9.95 ? "%.2g" : "%.0f", seconds);
 }
 
+static const char *status_word(const struct delivery_log *line)
+{
+	if (!line->probe)
+		return outcome_word(line->outcome);
+	return outcome_kind_is_success(line->outcome) ? "deliverable" : "undeliverable";
+}
+
 void delivery_log(const struct delivery_log *line)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
@@ -59,7 +66,7 @@ void delivery_log(const struct delivery_log *line)
 	append_delay(&text, connected - started);
 	str_append_byte(&text, '/');
 	append_delay(&text, now - connected);
-	str_printf(&text, ", dsn=%s, status=%s (", line->dsn, outcome_word(line->outcome));
+	str_printf(&text, ", dsn=%s, status=%s (", line->dsn, status_word(line));
 	str_append_printable(&text, line->diagnostic);
 	str_append_byte(&text, ')');
 	log_info("%s", str_cstr(&text));
@@ -102,7 +109,8 @@ void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const ch
 		dsn[0] = '4';
 	}
 	diagnostic = view_first(diagnostic, IPC_TEXT_MAX);
-	count(outcome);
+	if (!d->probe)
+		count(outcome);
 	delivery_log(&(struct delivery_log){ .queue_id = str_view(&d->queue_id),
 					     .address = str_view(&r->address),
 					     .original = str_view(&r->original),
@@ -110,6 +118,7 @@ void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const ch
 					     .diagnostic = diagnostic,
 					     .dsn = dsn,
 					     .outcome = outcome,
+					     .probe = d->probe,
 					     .arrival = d->arrival,
 					     .queued = d->queued,
 					     .started = d->started,
@@ -179,6 +188,7 @@ static int take_request(struct delivery *d, struct message *m)
 	str_set(&d->client_protocol, m->deliver.client_protocol);
 	str_set(&d->login, m->deliver.login);
 	d->flags = m->deliver.flags;
+	d->probe = (d->flags & MAIL_FLAG_PROBE) != 0;
 	d->body = m->deliver.body;
 	d->ret = m->deliver.ret;
 	d->arrival = m->deliver.arrival;

@@ -49,6 +49,7 @@ struct delivery {
 	size_t count;
 	struct ipc *ipc;
 	struct str bytes; /* of the content, if it came along */
+	bool probe; /* verify only wants to know whether it would be taken: nothing is delivered */
 	bool unreachable; /* set by delivery_unreachable */
 	struct str unreachable_reason;
 	msec_t flushed; /* delivery_serve's own */
@@ -88,6 +89,7 @@ struct delivery_log {
 	struct view queue_id, address, original, relay, diagnostic;
 	const char *dsn;
 	uint8_t outcome;
+	bool probe; /* only the answer was asked for: "deliverable", "undeliverable" */
 	int64_t arrival, queued, started, connected;
 };
 void delivery_log(const struct delivery_log *line);

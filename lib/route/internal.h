@@ -39,6 +39,9 @@ struct routes {
 	struct matchlist *mydestination, *virtual_alias_domains, *virtual_mailbox_domains,
 		*relay_domains, *masquerade_exceptions;
 	struct own_addresses *own;
+	/* The parameters of these names, or those that hold for probes. */
+	const char *local_transport, *virtual_transport, *relay_transport, *default_transport,
+		*relayhost;
 	bool transport_parents; /* "domain" in transport_maps matches subdomains */
 };
 

@@ -101,9 +101,9 @@ static int set_offsite_nexthop(const struct routes *routes, struct view sender, 
 	/* DUNNO here means the domain itself, whatever relayhost says. */
 	if (r > 0 && !view_is_nocase(str_view(&value), "DUNNO")) {
 		str_set(&route->nexthop, str_view(&value));
-	} else if (r == 0 && *param.relayhost != '\0') {
-		str_set(&route->nexthop, view_of(param.relayhost));
-		trail_add(why, "relayhost: next hop %s", param.relayhost);
+	} else if (r == 0 && *routes->relayhost != '\0') {
+		str_set(&route->nexthop, view_of(routes->relayhost));
+		trail_add(why, "relayhost: next hop %s", routes->relayhost);
 	} else {
 		str_set(&route->nexthop, domain);
 	}
@@ -119,8 +119,8 @@ static int set_class_transport(const struct routes *routes, struct view sender, 
 	switch (route->address_class) {
 	case CLASS_LOCAL:
 		str_set(&route->nexthop, domain);
-		set_transport(route, view_of(param.local_transport));
-		trail_add(why, "local_transport: %s", param.local_transport);
+		set_transport(route, view_of(routes->local_transport));
+		trail_add(why, "local_transport: %s", routes->local_transport);
 		return 0;
 	case CLASS_VIRTUAL_ALIAS:
 		set_error(route, param.show_user_unknown_table_name
@@ -130,13 +130,13 @@ static int set_class_transport(const struct routes *routes, struct view sender, 
 		return 0;
 	case CLASS_VIRTUAL_MAILBOX:
 		str_set(&route->nexthop, domain);
-		set_transport(route, view_of(param.virtual_transport));
-		trail_add(why, "virtual_transport: %s", param.virtual_transport);
+		set_transport(route, view_of(routes->virtual_transport));
+		trail_add(why, "virtual_transport: %s", routes->virtual_transport);
 		return 0;
 	case CLASS_RELAY:
 		r = set_offsite_nexthop(routes, sender, domain, route, why);
-		set_transport(route, view_of(param.relay_transport));
-		trail_add(why, "relay_transport: %s", param.relay_transport);
+		set_transport(route, view_of(routes->relay_transport));
+		trail_add(why, "relay_transport: %s", routes->relay_transport);
 		return r;
 	case CLASS_DEFAULT:
 		break;
@@ -151,8 +151,8 @@ static int set_class_transport(const struct routes *routes, struct view sender, 
 	if (r > 0 && !view_is_nocase(str_view(&by_sender), "DUNNO")) {
 		set_transport(route, str_view(&by_sender));
 	} else {
-		set_transport(route, view_of(param.default_transport));
-		trail_add(why, "default_transport: %s", param.default_transport);
+		set_transport(route, view_of(routes->default_transport));
+		trail_add(why, "default_transport: %s", routes->default_transport);
 	}
 	return 0;
 }

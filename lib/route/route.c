@@ -36,6 +36,22 @@ static const struct {
 #undef MAPS
 };
 
+/* What holds for probes in the place of those above. */
+static const struct {
+	const char *parameter;
+	const char *const *list;
+	size_t offset;
+} probe_members[] = {
+#define MAPS(parameter, member)                                                                    \
+	{                                                                                          \
+#parameter, &param.parameter, offsetof(struct routes, member)                      \
+	}
+	MAPS(address_verify_transport_maps, transport),
+	MAPS(address_verify_sender_dependent_relayhost_maps, sender_relayhost),
+	MAPS(address_verify_sender_dependent_default_transport_maps, sender_transport),
+#undef MAPS
+};
+
 static struct route_maps *maps_member(struct routes *routes, size_t which)
 {
 	return (struct route_maps *)(void *)((char *)routes + map_members[which].offset);
@@ -73,9 +89,46 @@ static int route_open_lists(struct routes *routes, struct error *err)
 	return 0;
 }
 
+static void routes_name_transports(struct routes *routes, bool probes)
+{
+	routes->local_transport =
+		probes ? param.address_verify_local_transport : param.local_transport;
+	routes->virtual_transport =
+		probes ? param.address_verify_virtual_transport : param.virtual_transport;
+	routes->relay_transport =
+		probes ? param.address_verify_relay_transport : param.relay_transport;
+	routes->default_transport =
+		probes ? param.address_verify_default_transport : param.default_transport;
+	routes->relayhost = probes ? param.address_verify_relayhost : param.relayhost;
+}
+
+struct routes *routes_open_probes(struct error *err)
+{
+	struct routes *routes = routes_open(err);
+
+	if (routes == NULL)
+		return NULL;
+	routes_name_transports(routes, true);
+	for (size_t i = 0; i < ARRAY_SIZE(probe_members); i++) {
+		struct route_maps *maps =
+			(struct route_maps *)(void *)((char *)routes + probe_members[i].offset);
+
+		route_maps_close(maps);
+		*maps = (struct route_maps){ .count = 0 };
+		if (route_maps_open(maps, probe_members[i].parameter, *probe_members[i].list, err) <
+		    0) {
+			routes_close(routes);
+			return NULL;
+		}
+	}
+	return routes;
+}
+
 struct routes *routes_open(struct error *err)
 {
 	struct routes *routes = mem_new(struct routes);
+
+	routes_name_transports(routes, false);
 
 	routes->transport_parents =
 		route_list_has(param.parent_domain_matches_subdomains, "transport_maps");

@@ -19,6 +19,8 @@ struct routes;
 
 /* Opens the tables of all routing parameters; before the chroot. */
 struct routes *routes_open(struct error *err);
+/* The same for probes of verify: address_verify_transport_maps and its kin. */
+struct routes *routes_open_probes(struct error *err);
 void routes_close(struct routes *routes);
 
 struct trail {
@@ -91,6 +93,17 @@ struct address_map *address_map_open(const char *parameter, const char *list, st
 void address_map_close(struct address_map *map);
 /* 1 with the (first) address that it becomes, in standard form; 0; or a negative errno. */
 int address_map_find(const struct address_map *map, struct view address, struct str *out);
+
+/*
+ * Probes' sender, address_verify_sender, as it is at this time (seconds); empty: the null sender. With
+ * address_verify_sender_ttl it has a number in it that changes.
+ */
+void route_probe_sender(int64_t now, struct str *out);
+/*
+ * Is that our own name for what nobody reads, double_bounce_sender, or a probes' sender of now or a
+ * little before or after? `address` in standard form.
+ */
+bool route_is_probe_sender(struct view address, int64_t now);
 
 enum canonical_kind {
 	CANONICAL_ENVELOPE_SENDER,

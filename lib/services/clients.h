@@ -104,6 +104,16 @@ int proxymap_ask(struct view table, struct view key, struct str *value, struct e
 /* Whether a directory takes this user's password: 1, 0, or a negative errno. Waits. */
 int proxymap_verify(struct view table, struct view key, struct view password, struct error *err);
 
+/* ---- verify ---- */
+
+/*
+ * VERIFY_..., with what is known of the address, for people; or a negative errno. Waits for a probe at
+ * most `patience`.
+ */
+int verify_ask_address(struct view address, msec_t patience, struct str *text);
+/* Of qmgr: what became of a probe for that address. 0 or a negative errno. Waits. */
+int verify_tell_result(struct view address, uint8_t outcome, struct view text);
+
 /* ---- other people's servers ---- */
 
 /*

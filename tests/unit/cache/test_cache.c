@@ -344,14 +344,15 @@ static void processes_that_end_in_it(void **state)
 	assert_false(has(f, "a", NOW, "x"));
 }
 
-/* The next process waits until the one before it has closed its cache, and has what that put in. */
+/* The next process has nothing until the one before it has closed its cache, and then what that put in. */
 static void one_process_at_a_time(void **state)
 {
 	struct fixture *f = *state;
-	int ready[2], status;
+	int ready[2], go[2], status;
 	char byte;
 
 	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(go), 0);
 	cache_file_close(TAKE(f->cache));
 
 	pid_t child = fork();
@@ -362,16 +363,26 @@ static void one_process_at_a_time(void **state)
 		if (cache_file_open(str_cstr(&f->path), 100, &cache, NULL) < 0 ||
 		    write(ready[1], "x", 1) != 1)
 			_exit(1);
-		usleep(200000);
+		if (read(go[0], &byte, 1) != 1)
+			_exit(1);
 		cache_file_put(cache, VIEW("a"), VIEW("child"), NOW, NOW + DAY);
 		cache_file_close(cache);
 		_exit(0);
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	cache_open_at(f, 100);
-	assert_true(has(f, "a", NOW, "child"));
+	put(f, "b", "parent", NOW, NOW + DAY);
+	assert_false(has(f, "b", NOW, "parent"));
+	assert_int_equal(cache_file_sweep(f->cache, NOW, 1), 0);
+	assert_int_equal(write(go[1], "x", 1), 1);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+	assert_true(has(f, "a", NOW, "child"));
+	put(f, "b", "parent", NOW, NOW + DAY);
+	cache_open_again(f, 100);
+	assert_true(has(f, "b", NOW, "parent"));
+	close(go[0]);
+	close(go[1]);
 	close(ready[0]);
 	close(ready[1]);
 }

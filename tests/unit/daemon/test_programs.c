@@ -31,6 +31,8 @@ static const struct {
 	{ MSG_queue_act, U(INFO) },
 	{ MSG_queue_open, U(MAIL) },
 	{ MSG_report, U(MAIL) },
+	{ MSG_verify_ask, U(SMTPD) },
+	{ MSG_probe_result, U(MAIL) },
 	{ MSG_deliver, U(MAIL) | U(AGENT) },
 	{ MSG_deliver_rcpt, U(MAIL) | U(AGENT) },
 	{ MSG_mailbox_deliver, U(AGENT) },

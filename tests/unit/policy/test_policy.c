@@ -803,7 +803,7 @@ static const struct {
 	  "expected a setting like timeout=10s, not \"timeout=soon\"" },
 	{ "smtpd_recipient_restrictions = reject, check_policy_service { inet:x:1, limit=5 }",
 	  "not \"limit=5\"" },
-	{ "smtpd_recipient_restrictions = reject_unverified_recipient", "is not in force yet" },
+	{ "smtpd_recipient_restrictions = reject_maps_rbl", "is not in force yet" },
 	{ "smtpd_client_restrictions = permit_dnswl_client", "needs the domain" },
 	{ "smtpd_client_restrictions = check_client_access", "check_client_access needs a table" },
 	{ "smtpd_client_restrictions = check_client_access nonsense:/x",

@@ -64,6 +64,8 @@ static inline void site_defaults(void)
 		.virtual_alias_recursion_limit = 20,
 		.virtual_alias_address_length_limit = 200,
 		.show_user_unknown_table_name = true,
+		.double_bounce_sender = "double-bounce",
+		.address_verify_sender = "double-bounce",
 	};
 	param.local_transport = "local:mx.us.example"; /* as conf_load expands it */
 }
