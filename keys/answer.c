@@ -63,6 +63,16 @@ static int answer_sign(struct ipc *ipc, unsigned use, struct view key, unsigned 
 	return ipc_send(ipc, key_refused, .why = (uint8_t)(why - 1));
 }
 
+static int answer_chain(struct ipc *ipc, const struct msg_server_chain *m)
+{
+	struct view chain;
+	int r = sni_find(m->maps, m->name, &chain);
+
+	if (r > 0)
+		return ipc_send(ipc, server_chain_is, .chain = chain);
+	return ipc_send(ipc, key_refused, .why = r == 0 ? KEY_UNKNOWN : KEY_FAILED);
+}
+
 int keys_answer(struct ipc *ipc, struct message *m)
 {
 	switch (m->type) {
@@ -72,6 +82,8 @@ int keys_answer(struct ipc *ipc, struct message *m)
 	case MSG_client_sign:
 		return answer_sign(ipc, KEY_FOR_CLIENTS, m->client_sign.key, m->client_sign.scheme,
 				   m->client_sign.input);
+	case MSG_server_chain:
+		return answer_chain(ipc, &m->server_chain);
 	case MSG_dkim_key:
 		return mail_keys_answer_about(ipc, &m->dkim_key);
 	case MSG_dkim_sign:

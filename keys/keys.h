@@ -4,6 +4,7 @@
  * brings to run in one of them can use a key while it runs there, and never take it away.
  *
  *	load.c		which keys: all that main.cf and the services in master.cf name
+ *	sni.c		which certificates: those of tls_server_sni_maps, which have keys beside them
  *	dkim.c		keys that sign mail: another kind, by the names of dkim_key_table
  *	answer.c	a request: which key, is this something that is signed in a handshake
  *
@@ -35,6 +36,21 @@ void keys_unload(void);
 size_t keys_count(void);
 /* NULL: there is none of that name for that use. */
 const struct tls_key *keys_find(struct view name, unsigned use);
+
+/* Takes a key over, for that use. */
+void keys_hold(struct tls_key *key, unsigned use);
+
+/* ---- sni.c: certificates by the name that a client asks for ---- */
+
+/*
+ * Reads what the tables of tls_server_sni_maps have, once for each value of it. What is wrong with
+ * one name or one table is logged, and makes the handshakes of its clients fail. 0 or a negative
+ * errno with a reason.
+ */
+int sni_load(const char *maps, struct error *err);
+void sni_unload(void);
+/* 1 with *chain, valid until sni_unload; 0: nothing of its own; -EIO: it cannot be had. */
+int sni_find(struct view maps, struct view name, struct view *chain);
 
 /* ---- dkim.c: keys that sign mail ---- */
 

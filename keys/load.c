@@ -72,24 +72,24 @@ static bool service_has_tls(const struct service *service, const char *prefix)
 
 /* ---- reading ---- */
 
-struct load {
-	unsigned use;
-};
-
-static void load_take(void *argument, struct tls_key *key)
+void keys_hold(struct tls_key *key, unsigned use)
 {
-	const struct load *load = argument;
 	struct held_key *known = map_get(held, tls_key_name(key));
 
 	if (known != NULL) {
-		known->uses |= load->use;
+		known->uses |= use;
 		tls_key_free(key);
 		return;
 	}
 	known = mem_new(struct held_key);
 	known->key = key;
-	known->uses = load->use;
+	known->uses = use;
 	map_put(held, tls_key_name(key), known);
+}
+
+static void load_take(void *argument, struct tls_key *key)
+{
+	keys_hold(key, *(const unsigned *)argument);
 }
 
 static const char *load_or_null(const char *text)
@@ -114,7 +114,6 @@ static int load_set(const struct service *service, const char *prefix, unsigned 
 		.ec_cert_file = load_or_null(ec_cert),
 		.ec_key_file = load_or_null(ec_key),
 	};
-	struct load load = { .use = use };
 	struct error problem = ERROR_NONE;
 	int r;
 
@@ -124,11 +123,19 @@ static int load_set(const struct service *service, const char *prefix, unsigned 
 			    service->name, problem.text);
 		return 0;
 	}
-	r = tls_keys_read(&options, load_take, &load, err);
+	r = tls_keys_read(&options, load_take, &use, err);
 
 	if (r == 0)
 		r = table_watch_files(TLS_FILES(&options), TLS_ALL_FILES, err);
 	return r;
+}
+
+static int load_server(const struct service *service, struct error *err)
+{
+	_cleanup_free_ char *maps = service_setting(service, "tls_server", "sni_maps");
+	int r = load_set(service, "smtpd", KEY_FOR_SERVERS, err);
+
+	return r < 0 ? r : sni_load(maps, err);
 }
 
 static int load_service(const struct service *service, struct error *err)
@@ -137,7 +144,7 @@ static int load_service(const struct service *service, struct error *err)
 
 	if (strcmp(service->program, "imapd") == 0 || strcmp(service->program, "pop3d") == 0 ||
 	    (strcmp(service->program, "smtpd") == 0 && service_has_tls(service, "smtpd")))
-		r = load_set(service, "smtpd", KEY_FOR_SERVERS, err);
+		r = load_server(service, err);
 	else if (strcmp(service->program, "smtp") == 0 || strcmp(service->program, "lmtp") == 0) {
 		if (service_has_tls(service, "smtp"))
 			r = load_set(service, "smtp", KEY_FOR_CLIENTS, err);
@@ -164,6 +171,7 @@ int keys_load(const char *config_directory, struct error *err)
 
 void keys_unload(void)
 {
+	sni_unload();
 	map_for_each (held, i) {
 		struct held_key *known = map_value_at(held, i);
 

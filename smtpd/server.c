@@ -53,6 +53,8 @@ static int open_tls(struct error *err)
 		.ec_cert_file = none_if_empty(param.smtpd_tls_eccert_file),
 		.ec_key_file = none_if_empty(param.smtpd_tls_eckey_file),
 		.sign = keys_sign_as_server,
+		.sni_maps = param.tls_server_sni_maps,
+		.find_chain = keys_find_chain,
 		.ask_certificate = param.smtpd_tls_ask_ccert || param.smtpd_tls_req_ccert,
 		.ca_file = none_if_empty(param.smtpd_tls_CAfile),
 		.ca_path = none_if_empty(param.smtpd_tls_CApath),

@@ -21,12 +21,14 @@ static void note_tls(struct session *s, bool shown)
 	struct tls_info info;
 
 	if (param.smtpd_tls_loglevel > 0 && stream_tls_info(s->io, &info))
-		log_info("%s TLS connection established from %s: %s with cipher %s (%d/%d bits)",
-			 !shown			  ? "Anonymous"
-			 : s->certificate.trusted ? "Trusted"
-						  : "Untrusted",
-			 str_cstr(&s->who), info.protocol, info.cipher, info.cipher_bits,
-			 info.cipher_bits);
+		log_info(
+			"%s TLS connection established from %s%s%s: %s with cipher %s (%d/%d bits)",
+			!shown			 ? "Anonymous"
+			: s->certificate.trusted ? "Trusted"
+						 : "Untrusted",
+			str_cstr(&s->who), info.by_servername ? " to " : "",
+			info.by_servername ? info.servername : "", info.protocol, info.cipher,
+			info.cipher_bits, info.cipher_bits);
 	if (param.smtpd_tls_loglevel > 0 && shown)
 		log_info("%s: subject_CN=%s, issuer_CN=%s, fingerprint=%s, pkey_fingerprint=%s",
 			 str_cstr(&s->who), str_cstr(&s->certificate.subject),

@@ -37,6 +37,8 @@ void check_transports(const struct services *services);
 /* Tables that parameters name, of one service with its -o (NULL: those of main.cf); certificates of one service, as `param` has it now. */
 void check_tables(const struct service *service);
 void check_certificates(const char *service);
+/* The same for those of tls_server_sni_maps (check_sni.c). */
+void check_sni(const char *service);
 /* Networks in mynetworks that are too wide to be anybody's own. */
 void check_networks(const char *place);
 /*

@@ -130,8 +130,10 @@ static void check_service(const struct service *service)
 	if (service->type != SERVICE_INET && service->type != SERVICE_PASS)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(with_tls); i++)
-		if (strcmp(service->program, with_tls[i]) == 0)
+		if (strcmp(service->program, with_tls[i]) == 0) {
 			check_certificates(service->name);
+			check_sni(service->name);
+		}
 	if (strcmp(service->program, "smtpd") == 0) {
 		_cleanup_(str_free) struct str place = STR_EMPTY;
 

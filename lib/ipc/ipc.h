@@ -58,6 +58,7 @@ struct sockaddr_un;
 #define IPC_KEY_NAME_MAX  32
 #define IPC_SIGN_MAX	  32768
 #define IPC_SIGNATURE_MAX 1024
+#define IPC_CHAIN_MAX	  60000 /* certificates */
 #define IPC_DIGEST_MAX	  32
 #define IPC_CONTENT_MAX	  16384 /* of a mail; what is larger stays in its file */
 

@@ -24,6 +24,8 @@ int login_tls_prepare(const struct login_protocol *protocol, struct error *err)
 		.ec_cert_file = set_or_null(param.smtpd_tls_eccert_file),
 		.ec_key_file = set_or_null(param.smtpd_tls_eckey_file),
 		.sign = keys_sign_as_server,
+		.sni_maps = param.tls_server_sni_maps,
+		.find_chain = keys_find_chain,
 		.protocols = set_or_null(param.smtpd_tls_mandatory_protocols),
 		.alpn = protocol->alpn,
 	};

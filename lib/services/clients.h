@@ -181,6 +181,8 @@ int auth_redeem(struct view cookie, struct view service, struct str *user, struc
  */
 int keys_sign_as_server(struct view key, unsigned scheme, struct view input, struct str *signature);
 int keys_sign_as_client(struct view key, unsigned scheme, struct view input, struct str *signature);
+/* For tls_options.find_chain: what is shown for a name of tls_server_sni_maps. */
+int keys_find_chain(const char *maps, struct view name, struct str *chain);
 /*
  * Signatures of mail, by a key that dkim_key_table names; which kind of key it is (lib/mailauth's
  * enum signature_algorithm). 0 or a negative errno; -ENOKEY: keys refuses.

@@ -79,6 +79,35 @@ static int keys_sign(enum message_type type, struct view key, unsigned scheme, s
 	return r;
 }
 
+int keys_find_chain(const char *maps, struct view name, struct str *chain)
+{
+	struct ipc *ipc;
+	struct message m;
+	const struct msg_server_chain question = { .maps = view_of(maps), .name = name };
+	int r = ipc_exchange_message(keys_pool(), clock_after(KEYS_CONNECT_TIME), &ipc, &m,
+				     MSG_server_chain, &question);
+
+	if (r < 0) {
+		log_error("no TLS: keys does not say which certificate a name has: %s",
+			  strerror(-r));
+		return r;
+	}
+	if (m.type == MSG_server_chain_is) {
+		str_set(chain, m.server_chain_is.chain);
+		r = 1;
+	} else if (m.type == MSG_key_refused) {
+		r = m.key_refused.why == KEY_UNKNOWN ? 0 : -EIO;
+	} else {
+		r = -EBADMSG;
+	}
+	if (r < 0)
+		log_warning("no TLS: the certificate of %.*s in tls_server_sni_maps cannot be used",
+			    VIEW_ARG(name));
+	message_close_fd(&m);
+	ipc_pool_put(keys_pool(), ipc, r >= 0);
+	return r;
+}
+
 int keys_sign_as_server(struct view key, unsigned scheme, struct view input, struct str *signature)
 {
 	return keys_sign(MSG_server_sign, key, scheme, input, signature);

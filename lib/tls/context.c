@@ -241,6 +241,8 @@ static int configure(struct tls_context *tls, const struct tls_options *options,
 		r = set_alpn(tls, options->alpn, err);
 	if (r == 0)
 		set_session_context(tls);
+	if (r == 0 && options->server && options->sni_maps != NULL && options->sni_maps[0] != '\0')
+		sni_enable(tls, options);
 	return r;
 }
 

@@ -12,6 +12,8 @@
 struct tls_context {
 	SSL_CTX *ctx;
 	bool server;
+	const char *sni_maps; /* NULL: none */
+	tls_chain_function *find_chain;
 	unsigned char alpn[1 + ALPN_NAME_MAX]; /* as on the wire: its length first; 0: none */
 };
 
@@ -26,6 +28,11 @@ int tls_failed(struct error *err, const char *action, const char *what);
 
 /* For one connection, in the place of the context's. 0, or -EINVAL with a reason. */
 int tls_session_protocols(SSL *ssl, const char *text, struct error *err);
+
+/* ---- sni.c ---- */
+
+/* Lets this server choose certificates by what clients ask for. */
+void sni_enable(struct tls_context *tls, const struct tls_options *options);
 
 /* ---- tls.c ---- */
 

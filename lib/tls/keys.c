@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
 
+#include "base/encode.h"
 #include "base/mem.h"
 #include "tls/internal.h"
 
@@ -36,7 +38,29 @@ const char *tls_key_type(const struct tls_key *key)
 struct key_reading {
 	tls_key_taker *take;
 	void *argument;
+	struct str *shown; /* gets what is not secret; NULL: nobody wants it */
 };
+
+static void show_certificate(X509 *cert, struct str *shown)
+{
+	BIO *text = BIO_new(BIO_s_mem());
+	char *data;
+	long len;
+
+	if (text == NULL || PEM_write_bio_X509(text, cert) != 1)
+		mem_exhausted();
+	len = BIO_get_mem_data(text, &data);
+	str_append(shown, view_make(data, (size_t)len));
+	BIO_free(text);
+}
+
+static void show_identity(const struct tls_identity *id, struct str *shown)
+{
+	str_append_cstr(shown, "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n");
+	show_certificate(id->cert, shown);
+	for (int i = 0; i < sk_X509_num(id->chain); i++)
+		show_certificate(sk_X509_value(id->chain, i), shown);
+}
 
 static int key_take_identity(void *argument, struct tls_identity *id, const char *path,
 			     struct error *err)
@@ -56,6 +80,8 @@ static int key_take_identity(void *argument, struct tls_identity *id, const char
 	SHA256(der, (size_t)len, key->name);
 	OPENSSL_free(der);
 	key->key = TAKE(id->key);
+	if (reading->shown != NULL)
+		show_identity(id, reading->shown);
 	reading->take(reading->argument, key);
 	return 0;
 }
@@ -78,6 +104,31 @@ int tls_keys_read(const struct tls_options *options, tls_key_taker *take, void *
 	struct key_reading reading = { .take = take, .argument = argument };
 
 	return identities_read(options, true, key_take_identity, &reading, err);
+}
+
+int tls_keys_read_sni(struct view value, tls_key_taker *take, void *argument, struct str *shown,
+		      struct error *err)
+{
+	struct key_reading reading = { .take = take, .argument = argument, .shown = shown };
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	int r;
+
+	/* Room at once: a string that grows would leave copies of the keys. */
+	str_reserve(&text, value.len + 4);
+	if (base64_decode(&text, value) == 0 &&
+	    view_find(str_view(&text), VIEW("-----BEGIN ")) != VIEW_NOT_FOUND) {
+		r = identities_read_text(str_view(&text), "what postmap -F has stored", true,
+					 key_take_identity, &reading, err);
+	} else {
+		_cleanup_free_ char *files = mem_strndup(value.data, value.len);
+		const struct tls_options options = { .chain_files = files };
+
+		r = identities_read(&options, true, key_take_identity, &reading, err);
+	}
+	str_wipe(&text);
+	if (r == 0 && shown->len == 0)
+		r = error_set(err, -EINVAL, "no private key in it");
+	return r;
 }
 
 /* ---- signing ---- */

@@ -23,6 +23,14 @@ int tls_keys_read(const struct tls_options *options, tls_key_taker *take, void *
 		  struct error *err);
 
 /*
+ * What a name of tls_server_sni_maps stands for: names of chain files or, as postmap -F makes it, their
+ * content in base64. `take` gets the keys, *shown the same as a chain file with the keys left blank
+ * (tls_chain_function). 0 or a negative errno with a reason; then what `take` got is good.
+ */
+int tls_keys_read_sni(struct view value, tls_key_taker *take, void *argument, struct str *shown,
+		      struct error *err);
+
+/*
  * Signs what a handshake lets be signed (tls_signed_form is the caller's to ask). 0, or -EINVAL:
  * the scheme is not for this key; -EIO: OpenSSL failed.
  */

@@ -43,6 +43,13 @@ const struct tls_scheme *tls_scheme_find(const char *key_type, const char *diges
 typedef int tls_sign_function(struct view key, unsigned scheme, struct view input,
 			      struct str *signature);
 
+/*
+ * What a server shows to clients that ask for this name (SNI), by the tables of `maps`
+ * (tls_server_sni_maps). 1 with *chain: as a chain file whose private keys are left blank; 0: there is
+ * nothing of its own for it; or a negative errno, logged. May wait like the one above.
+ */
+typedef int tls_chain_function(const char *maps, struct view name, struct str *chain);
+
 /* What of a handshake the bytes are that are to be signed. */
 enum tls_signed {
 	TLS_SIGNED_NOTHING,	    /* no handshake has such bytes */

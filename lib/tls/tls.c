@@ -309,6 +309,9 @@ bool stream_tls_info(const struct stream *io, struct tls_info *info)
 		.verified = session->verified,
 		.resumed = SSL_session_reused(ssl) == 1,
 		.servername = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
+		.by_servername =
+			SSL_is_server(ssl) &&
+			SSL_get_certificate(ssl) != SSL_CTX_get0_certificate(SSL_get_SSL_CTX(ssl)),
 	};
 	return true;
 }

@@ -22,6 +22,9 @@ struct tls_options {
 	const char *ec_key_file;
 	/* Who signs: the private keys in the files are then not looked at. NULL: we do. */
 	tls_sign_function *sign;
+	/* Servers: certificates by the name that the client asks for; "" or NULL: none. */
+	const char *sni_maps;
+	tls_chain_function *find_chain;
 	bool ask_certificate;	 /* of clients: they may show one, which nobody has to trust */
 	const char *ca_file;	 /* NULL: none */
 	const char *ca_path;	 /* NULL: none */
@@ -88,6 +91,7 @@ struct tls_info {
 	bool verified; /* client side: the peer's certificate was checked and is good */
 	bool resumed;
 	const char *servername; /* server side: the SNI, or NULL */
+	bool by_servername;	/* and the certificate was chosen by it */
 };
 /* The other side's certificate. */
 struct tls_certificate {

@@ -19,7 +19,7 @@ import time
 import unittest
 
 from posta import PLAIN_BUILD, TOP, Instance, PASSWORD, message, wait_until
-from test_confinement import programs
+from test_confinement import running as programs
 
 KILLS = int(os.environ.get("POSTA_CRASH_KILLS", "30"))
 STEP = int(os.environ.get("POSTA_CRASH_STEP", "9"))  # of programs with many calls: each n-th of them

@@ -22,7 +22,7 @@ import time
 import unittest
 
 from posta import AS_ROOT, PLAIN_BUILD, TOP, Instance, message, wait_until
-from test_confinement import programs
+from test_confinement import running as programs
 
 ALL = os.environ.get("POSTA_FAULTS") == "all"
 SECONDS = float(os.environ.get("POSTA_FAULTS_SECONDS", "5"))  # of each test, unless ALL

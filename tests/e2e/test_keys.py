@@ -3,13 +3,14 @@ import imaplib
 import os
 import pwd
 import re
+import shutil
 import socket
 import ssl
 import subprocess
 import unittest
 
 from posta import AS_ROOT, PASSWORD, PLAIN_BUILD, Instance, wait_until
-from test_confinement import programs
+from test_confinement import running as programs
 
 
 def openssl(*arguments):
@@ -102,6 +103,13 @@ class Memory(unittest.TestCase):
                 with open(path) as part:
                     file.write(part.read())
         os.chmod(cls.both, 0o600)
+        # And a key for a name that clients ask for, in a table as postmap -F makes it.
+        cls.sni_key, cls.sni_cert = make_certificate(cls.tls, "sni", "rsa:2048")
+        with open(os.path.join(suite.conf, "names"), "w") as file:
+            file.write(f"sni.test {cls.sni_key}, {cls.sni_cert}\n")
+        os.chmod(os.path.join(suite.conf, "names"), 0o600)
+        suite.posta("map", "-F", f"hash:{suite.conf}/names")
+        suite.set(tls_server_sni_maps=f"hash:{suite.conf}/names")
         suite.set(smtpd_tls_chain_files=cls.both, smtp_tls_chain_files=cls.both,
                   smtpd_tls_cert_file="", smtpd_tls_key_file="")
         suite.start()
@@ -115,7 +123,9 @@ class Memory(unittest.TestCase):
         for port in (465, 993, 995):
             self.assertEqual(handshake(self.suite, port)[0], "TLSv1.3")
             self.assertEqual(handshake(self.suite, port, **rsa), ("TLSv1.2", der_of(self.cert)))
+            self.assertEqual(names_of(self.suite, port, "sni.test"), "sni")
         needles = {f"rsa {name}": value for name, value in secrets_of(self.key).items()}
+        needles |= {f"sni {name}": value for name, value in secrets_of(self.sni_key).items()}
         needles |= {f"ec {name}": value for name, value in secrets_of(self.ec_key).items()}
         self.assertGreaterEqual(len(needles), 10)
         seen = set()
@@ -136,6 +146,7 @@ class Memory(unittest.TestCase):
                     with self.subTest(program=name, pid=pid):
                         self.assertEqual(found, set())
         self.assertIn("rsa prime1 reversed", seen)
+        self.assertIn("sni prime1 reversed", seen)
         self.assertIn("ec priv reversed", seen)
 
     def test_keys_user_and_files(self):
@@ -151,6 +162,92 @@ class Memory(unittest.TestCase):
                 if target.startswith(self.tls):
                     # A place to look whether it has changed (O_PATH), not one to read from.
                     self.assertRegex(flags, r"flags:\s+0?12[0-7]*00000")
+
+
+def names_of(suite, port, servername, *options):
+    """The subject of the certificate that openssl s_client is shown, or None: no handshake."""
+    arguments = ["s_client", "-connect", f"{suite.address}:{suite.base + port}", *options]
+    arguments += ["-servername", servername] if servername else ["-noservername"]
+    done = subprocess.run(["openssl", *arguments], input="", stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, timeout=30, errors="replace")
+    found = re.search(r"^subject=\s*CN\s*=\s*(\S+)", done.stdout, re.M)
+    return found and found.group(1)
+
+
+class Names(unittest.TestCase):
+    """tls_server_sni_maps: the certificate is that of the name that the client asks for."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.suite = suite = Instance(start=False)
+        cls.tls = os.path.join(suite.conf, "tls")
+        cls.made = {}
+        for name, kind in (("first", ["ed25519"]), ("second", ["rsa:2048"]),
+                           ("third", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])):
+            cls.made[name] = cls.chain(name, kind)
+        cls.table("stored", f"first.test {cls.made['first']}\n.second.test {cls.made['second']}\n")
+        cls.table("files", f"third.test {cls.made['third']}\nbroken.test /nonexistent.pem\n")
+        suite.posta("map", "-F", f"hash:{cls.tls}/stored")
+        suite.set(tls_server_sni_maps=f"hash:{cls.tls}/stored, texthash:{cls.tls}/files",
+                  smtpd_tls_loglevel="1")
+        suite.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.suite.close()
+
+    @classmethod
+    def table(cls, name, text):
+        with open(os.path.join(cls.tls, name), "w") as file:
+            file.write(text)
+        os.chmod(os.path.join(cls.tls, name), 0o600)
+
+    @classmethod
+    def chain(cls, name, kind):
+        path = os.path.join(cls.tls, name + ".chain")
+        with open(path, "w") as file:
+            for part in make_certificate(cls.tls, name, *kind):
+                with open(part) as one:
+                    file.write(one.read())
+        os.chmod(path, 0o600)
+        return path
+
+    def test_each_listener(self):
+        own = names_of(self.suite, 465, None)
+        self.assertNotIn(own, (None, "first", "second", "third"))
+        for port, options in ((465, ()), (993, ()), (995, ()), (25, ("-starttls", "smtp")),
+                              (143, ("-starttls", "imap")), (110, ("-starttls", "pop3"))):
+            for asked, shown in (("first.test", "first"), ("FIRST.test", "first"),
+                                 ("a.second.test", "second"), ("third.test", "third"),
+                                 ("other.test", own), ("second.test", own)):
+                with self.subTest(port=port, asked=asked):
+                    self.assertEqual(names_of(self.suite, port, asked, *options), shown)
+        self.suite.wait_log(r"TLS connection established from \S+ to third\.test: TLSv1\.3")
+
+    def test_older_tls(self):
+        for asked, shown in (("first.test", "first"), ("a.second.test", "second")):
+            self.assertEqual(names_of(self.suite, 465, asked, "-tls1_2"), shown)
+
+    def test_only_its_own(self):
+        """Nothing of the server's other certificates is shown for a name, whatever the client likes."""
+        self.assertIsNone(names_of(self.suite, 465, "third.test", "-sigalgs", "RSA-PSS+SHA256"))
+        self.assertEqual(names_of(self.suite, 465, "third.test", "-sigalgs", "ECDSA+SHA256"), "third")
+
+    def test_what_cannot_be_read(self):
+        self.assertIsNone(names_of(self.suite, 465, "broken.test"))
+        self.suite.wait_log(r"broken\.test: no TLS for who asks for it: .*nonexistent\.pem")
+        self.assertRegex(self.suite.posta("check", check=False).text, r"broken\.test: .*nonexistent\.pem")
+
+    def test_renewal(self):
+        self.table("late", "x.test -")
+        shutil.copy(self.made["first"], os.path.join(self.tls, "late.chain"))
+        before = names_of(self.suite, 465, "late.test")
+        self.table("files", f"third.test {self.made['third']}\nbroken.test /nonexistent.pem\n"
+                            f"late.test {self.tls}/late.chain\n")
+        self.assertNotEqual(before, "first")
+        wait_until(lambda: names_of(self.suite, 993, "late.test") == "first", what="the new name")
+        os.rename(self.chain("renewed", ["ed25519"]), os.path.join(self.tls, "late.chain"))
+        wait_until(lambda: names_of(self.suite, 465, "late.test") == "renewed", what="the new file")
 
 
 class Renewal(unittest.TestCase):

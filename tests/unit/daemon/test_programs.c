@@ -64,6 +64,7 @@ static const struct {
 	{ MSG_milter_body, U(MAIL) },
 	{ MSG_milter_end, U(MAIL) },
 	{ MSG_server_sign, U(SMTPD) | U(LOGIN) },
+	{ MSG_server_chain, U(SMTPD) | U(LOGIN) },
 	{ MSG_client_sign, U(AGENT) },
 	{ MSG_dkim_key, U(MAIL) },
 	{ MSG_dkim_sign, U(MAIL) },

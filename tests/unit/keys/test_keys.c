@@ -1,9 +1,12 @@
 /* keys: which keys are read for whom, and what it signs with them. */
 #include "../conf_folder.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
+#include "base/encode.h"
+#include "base/io.h"
 #include "certificate.h"
 #include "keys.h"
 
@@ -145,6 +148,77 @@ static void test_what(void **state)
 	keys_unload();
 }
 
+/* ---- certificates by the client's name ---- */
+
+static const char *sni_of(const char *maps, const char *name, struct view *chain)
+{
+	int r = sni_find(view_of(maps), view_of(name), chain);
+
+	return r == 1 ? "found" : r == 0 ? "none" : r == -EIO ? "broken" : "?";
+}
+
+static void read_identity(int which, struct str *text)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	str_printf(&path, "%s/%d", conf_folder, which);
+	if (io_read_file(str_cstr(&path), 100000, text, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void test_names(void **state)
+{
+	_cleanup_(str_free) struct str main_cf = STR_EMPTY, maps = STR_EMPTY, text = STR_EMPTY,
+				       stored = STR_EMPTY, file = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	struct view chain;
+
+	(void)state;
+	read_identity(UNUSED, &text);
+	base64_encode(&stored, str_view(&text));
+	str_printf(&file, "late.test %s/0\nstored.test %.*s\n", conf_folder,
+		   VIEW_ARG(str_view(&stored)));
+	conf_folder_write("sni", str_cstr(&file));
+	str_printf(&maps,
+		   "inline:{ { one.test = %s/1 } { .wild.test = %s/2 } { bad.test = /nonexistent } "
+		   "{ late.test = %s/1 } } texthash:%s/sni",
+		   conf_folder, conf_folder, conf_folder, conf_folder);
+	str_printf(&main_cf,
+		   "myhostname = a.test\nsmtpd_tls_security_level = may\n"
+		   "smtpd_tls_cert_file = %s/0\ntls_server_sni_maps = %s\n",
+		   conf_folder, maps.data);
+	if (load(main_cf.data,
+		 "smtp inet n - - - - smtpd\nx inet n - - - - smtpd\n"
+		 " -o tls_server_sni_maps=hash:/nonexistent\n",
+		 &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(sni_of(maps.data, "one.test", &chain), "found");
+	assert_string_equal(sni_of(maps.data, "ONE.Test", &chain), "found");
+	assert_string_equal(sni_of(maps.data, "two.one.test", &chain), "none");
+	assert_string_equal(sni_of(maps.data, "a.b.wild.test", &chain), "found");
+	assert_string_equal(sni_of(maps.data, "wild.test", &chain), "none");
+	assert_string_equal(sni_of(maps.data, ".wild.test", &chain), "none");
+	assert_string_equal(sni_of(maps.data, "", &chain), "none");
+	assert_string_equal(sni_of(maps.data, "bad.test", &chain), "broken");
+	assert_string_equal(sni_of("inline:{ { one.test = x } }", "one.test", &chain), "none");
+	assert_string_equal(sni_of("hash:/nonexistent", "one.test", &chain), "broken");
+	assert_string_equal(sni_of(maps.data, "late.test", &chain), "found");
+	assert_non_null(keys_find(name_of(SUBMISSION), KEY_FOR_SERVERS));
+	assert_non_null(keys_find(name_of(CLIENT), KEY_FOR_SERVERS));
+	assert_non_null(keys_find(name_of(UNUSED), KEY_FOR_SERVERS));
+	assert_null(keys_find(name_of(UNUSED), KEY_FOR_CLIENTS));
+	/* The certificate of the file, and of its key nothing. */
+	assert_string_equal(sni_of(maps.data, "stored.test", &chain), "found");
+	size_t cert = view_find(str_view(&text), VIEW("-----BEGIN CERT"));
+	size_t at = view_find(chain, VIEW("-----BEGIN CERT"));
+
+	assert_true(view_eq(view_from(str_view(&text), cert), view_from(chain, at)));
+	assert_true(view_eq(view_first(chain, at),
+			    VIEW("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n")));
+	keys_unload();
+}
+
 /* ---- files ---- */
 
 static int set_up(void **state)
@@ -178,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_which),
 		cmocka_unit_test(test_what),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
