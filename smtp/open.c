@@ -90,6 +90,7 @@ static void name_session(struct session *s, const struct host *host, const struc
 
 	str_append(&s->nexthop, str_view(&d->text));
 	str_append_printable(&s->host, str_view(&host->name));
+	str_append(&s->address, view_of(host->text));
 	str_printf(&s->who, "%s[%.*s]", str_cstr(&s->host), VIEW_ARG(address));
 	str_append(&s->relay, str_view(&s->who));
 	if (!is_path)

@@ -20,6 +20,7 @@ void session_free(struct session *s)
 	str_free(&s->relay);
 	str_free(&s->mechanisms);
 	str_free(&s->xforward);
+	str_free(&s->address);
 	reply_free(&s->reply);
 	dns_answer_free(&s->tlsa);
 	free(s);

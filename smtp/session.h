@@ -30,6 +30,7 @@ struct session {
 	struct str key;	    /* what it is kept under */
 	struct str nexthop; /* as configured: the key of passwords */
 	struct str host;    /* "mx.example" */
+	struct str address; /* "192.0.2.1", empty for a path */
 	struct str who;	    /* "mx.example[192.0.2.1]", for texts */
 	struct str relay;   /* "mx.example[192.0.2.1]:25", for results */
 	struct str mechanisms;

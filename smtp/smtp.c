@@ -49,14 +49,19 @@ static int use_session(struct session *session, struct work *w)
 	return r;
 }
 
-/* A kept connection, if there is one that still works. True if the message went over it. */
-static bool try_kept(struct work *w, struct view key)
+/*
+ * A kept connection, if there is one that still works. True if the message went over it: to the
+ * server of the address `asked`, which need not say the same once more.
+ */
+static bool try_kept(struct work *w, struct view key, struct str *asked)
 {
 	struct session *session;
 
-	while ((session = cache_take(key)) != NULL)
+	while ((session = cache_take(key)) != NULL) {
+		str_set(asked, str_view(&session->address));
 		if (use_session(session, w) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -116,13 +121,13 @@ static void delivery_fail_lookup(struct work *w, const struct destination *desti
 
 static void try_destination(struct work *w, const struct destination *destination)
 {
-	_cleanup_(str_free) struct str key = STR_EMPTY;
+	_cleanup_(str_free) struct str key = STR_EMPTY, asked = STR_EMPTY;
 	_cleanup_(hosts_free) struct hosts hosts = { 0 };
 	_cleanup_(tls_policy_free) struct tls_policy policy = { 0 };
 	int64_t sessions = 0;
 
 	build_key(w, destination, &key);
-	if (try_kept(w, str_view(&key))) {
+	if (try_kept(w, str_view(&key), &asked)) {
 		sessions++;
 		if (work_pending(w) == 0)
 			return;
@@ -134,9 +139,13 @@ static void try_destination(struct work *w, const struct destination *destinatio
 		delivery_fail_lookup(w, destination);
 		return;
 	}
+	bool by_kept = sessions > 0;
+
 	for (size_t i = 0; i < hosts.count && work_pending(w) > 0; i++) {
 		struct session *session;
 
+		if (by_kept && view_is(str_view(&asked), hosts.items[i].text))
+			continue;
 		if (settings.mx_session_limit > 0 && sessions >= settings.mx_session_limit)
 			return;
 		session = open_session(w, destination, &hosts.items[i], &policy, str_view(&key));
