@@ -21,6 +21,7 @@ static const struct {
 struct rewriting {
 	struct view body;
 	enum canonical_kind kind;
+	bool maps;	/* canonical maps, too; else domains are added only */
 	struct str out; /* the new body so far */
 	size_t copied;	/* bytes of the old body that are in it */
 	bool changed;
@@ -43,7 +44,7 @@ static int rewrite_address(void *argument, const struct header_address *found)
 
 	bool same = view_eq_nocase(str_view(&given), str_view(&address));
 
-	if (r >= 0)
+	if (r >= 0 && w->maps)
 		r = route_map_canonical(cleanup.routes, w->kind, &address);
 	if (r < 0) {
 		w->failure = r;
@@ -61,7 +62,10 @@ static int rewrite_address(void *argument, const struct header_address *found)
 
 static int rewrite_field(struct intake *in, struct block_field *f, enum canonical_kind kind)
 {
-	struct rewriting w = { .body = f->field.body, .kind = kind, .out = STR_EMPTY };
+	struct rewriting w = { .body = f->field.body,
+			       .kind = kind,
+			       .maps = !(in->flags & MAIL_FLAG_NO_MAPPING),
+			       .out = STR_EMPTY };
 
 	address_list_parse(w.body, rewrite_address, &w);
 	if (w.failure == 0 && w.changed) {
@@ -79,8 +83,7 @@ static int addresses_header(struct stage *stage, struct header_block *block)
 {
 	struct intake *in = stage->in;
 
-	if (!intake_rewrites_header(in) ||
-	    (in->flags & (MAIL_FLAG_NO_MAPPING | MAIL_FLAG_INTERNAL)))
+	if (!intake_rewrites_header(in) || (in->flags & MAIL_FLAG_INTERNAL))
 		return 0;
 	for (size_t i = 0; i < block->count; i++) {
 		struct block_field *f = &block->fields[i];

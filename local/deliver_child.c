@@ -30,7 +30,7 @@ void deliver_add_headers(struct str *headers, struct view sender, struct view or
 		address_quote(headers, sender);
 		str_append(headers, VIEW(">\r\n"));
 	}
-	if (flags & PIPE_ORIGINAL && original.len > 0) {
+	if (flags & PIPE_ORIGINAL && original.len > 0 && param.enable_original_recipient) {
 		str_append(headers, VIEW("X-Original-To: "));
 		address_quote(headers, original);
 		str_append(headers, VIEW("\r\n"));

@@ -22,6 +22,7 @@ struct attributes {
 	struct session *s;
 	struct str name, reverse_name, address, helo, protocol, ident, login, server_address;
 	uint16_t port, server_port;
+	enum forwarded_source source;
 	bool hides_address; /* ADDR=[UNAVAILABLE] */
 };
 
@@ -131,12 +132,15 @@ static bool forward_login(struct attributes *a, struct view value)
 	return forward_take_text(&a->login, value);
 }
 
-/* Where it came from; what is kept of the client says the same. */
 static bool forward_source(struct attributes *a, struct view value)
 {
-	(void)a;
-	return is_unavailable(value) || view_is_nocase(value, "LOCAL") ||
-	       view_is_nocase(value, "REMOTE");
+	if (view_is_nocase(value, "LOCAL"))
+		a->source = SOURCE_LOCAL;
+	else if (view_is_nocase(value, "REMOTE"))
+		a->source = SOURCE_REMOTE;
+	else
+		return is_unavailable(value);
+	return true;
 }
 
 enum { FOR_XFORWARD = 1, FOR_XCLIENT = 2 };
@@ -241,6 +245,10 @@ int verb_xforward(struct session *s, struct view argument)
 		str_set(&f->protocol, str_view(&a.protocol));
 	if (a.ident.len > 0)
 		str_set(&f->ident, str_view(&a.ident));
+	if (a.port > 0)
+		f->port = a.port;
+	if (a.source != SOURCE_UNKNOWN)
+		f->source = a.source;
 	return reply(s, "250 2.0.0 Ok");
 }
 

@@ -20,30 +20,65 @@
 #define PROXY_LINES_MAX 100
 #define PROXY_VALUE_MAX 60 /* octets of an XFORWARD attribute */
 
-enum { PROXY_8BITMIME = 1, PROXY_SMTPUTF8 = 2, PROXY_XFORWARD = 4, PROXY_SIZE = 8 };
+/* What the filter's EHLO has said: keywords, and the attributes after XFORWARD. */
+enum {
+	PROXY_8BITMIME = 1,
+	PROXY_SMTPUTF8 = 2,
+	PROXY_SIZE = 4,
+	PROXY_XFORWARD = 8,
+	PROXY_NAME = 16,
+	PROXY_ADDR = 32,
+	PROXY_PORT = 64,
+	PROXY_PROTO = 128,
+	PROXY_HELO = 256,
+	PROXY_IDENT = 512,
+	PROXY_SOURCE = 1024,
+};
+
+struct proxy_word {
+	const char *name;
+	unsigned bit;
+};
+
+static const struct proxy_word keywords[] = {
+	{ "8BITMIME", PROXY_8BITMIME },
+	{ "SMTPUTF8", PROXY_SMTPUTF8 },
+	{ "XFORWARD", PROXY_XFORWARD },
+	{ "SIZE", PROXY_SIZE },
+	{ NULL, 0 },
+};
+
+static const struct proxy_word attributes[] = {
+	{ "NAME", PROXY_NAME },	    { "ADDR", PROXY_ADDR },
+	{ "PORT", PROXY_PORT },	    { "PROTO", PROXY_PROTO },
+	{ "HELO", PROXY_HELO },	    { "IDENT", PROXY_IDENT },
+	{ "SOURCE", PROXY_SOURCE }, { NULL, 0 },
+};
 
 /* ---- replies ---- */
 
-static unsigned keyword_of(struct view line)
+static unsigned proxy_bit(const struct proxy_word *list, struct view word)
 {
-	static const struct {
-		const char *name;
-		unsigned bit;
-	} keywords[] = { { "8BITMIME", PROXY_8BITMIME },
-			 { "SMTPUTF8", PROXY_SMTPUTF8 },
-			 { "XFORWARD", PROXY_XFORWARD },
-			 { "SIZE", PROXY_SIZE } };
-	struct view word;
-
-	if (view_next_word(&line, " \t", &word))
-		for (size_t i = 0; i < ARRAY_SIZE(keywords); i++)
-			if (view_is_nocase(word, keywords[i].name))
-				return keywords[i].bit;
+	for (; list->name != NULL; list++)
+		if (view_is_nocase(word, list->name))
+			return list->bit;
 	return 0;
 }
 
+static unsigned keyword_of(struct view line)
+{
+	struct view word;
+	unsigned bits = 0;
+
+	if (view_next_word(&line, " \t", &word))
+		bits = proxy_bit(keywords, word);
+	while ((bits & PROXY_XFORWARD) && view_next_word(&line, " \t", &word))
+		bits |= proxy_bit(attributes, word);
+	return bits;
+}
+
 /* The next reply: its code, with its last line in *text and the keywords of EHLO; or -EPROTO. */
-static int proxy_read(struct session *s, struct str *text, unsigned *keywords)
+static int proxy_read(struct session *s, struct str *text, unsigned *takes)
 {
 	for (size_t i = 0; i < PROXY_LINES_MAX; i++) {
 		struct view line;
@@ -53,8 +88,8 @@ static int proxy_read(struct session *s, struct str *text, unsigned *keywords)
 		    line.len < 3 || view_parse_u32(view_first(line, 3), 599, &code) < 0 ||
 		    code < 200)
 			return -EPROTO;
-		if (keywords != NULL)
-			*keywords |= keyword_of(view_from(line, 4));
+		if (takes != NULL)
+			*takes |= keyword_of(view_from(line, 4));
 		if (line.len > 3 && line.data[3] == '-')
 			continue;
 		str_clear(text);
@@ -66,7 +101,7 @@ static int proxy_read(struct session *s, struct str *text, unsigned *keywords)
 
 /* Sends a command; true where the reply is of that class ("2", "3"). */
 static bool proxy_say(struct session *s, const struct str *line, char class, struct str *text,
-		      unsigned *keywords)
+		      unsigned *takes)
 {
 	struct stream *io = s->transaction.proxy;
 
@@ -75,44 +110,87 @@ static bool proxy_say(struct session *s, const struct str *line, char class, str
 	    (view_has_control(str_view(line)) || stream_write(io, str_view(line)) < 0 ||
 	     stream_write(io, VIEW("\r\n")) < 0))
 		return false;
-	return proxy_read(s, text, keywords) > 0 && text->data[0] == class;
+	return proxy_read(s, text, takes) > 0 && text->data[0] == class;
 }
 
 /* ---- the envelope ---- */
 
-static void proxy_append_value(struct str *line, const char *name, struct view value)
+/* One line of attributes, of those that the filter takes. */
+struct xforward_line {
+	struct str text;
+	unsigned takes;
+};
+
+static void xforward_append(struct xforward_line *line, unsigned bit, struct view value)
 {
-	str_printf(line, " %s=", name);
+	const struct proxy_word *attribute = attributes;
+
+	if (!(line->takes & bit))
+		return;
+	while (attribute->bit != bit)
+		attribute++;
+	str_printf(&line->text, " %s=", attribute->name);
 	if (value.len == 0 || view_is(value, "unknown"))
-		str_append(line, VIEW("[UNAVAILABLE]"));
+		str_append(&line->text, VIEW("[UNAVAILABLE]"));
 	else
-		xtext_encode(line, view_first(value, PROXY_VALUE_MAX));
+		xtext_encode(&line->text, view_first(value, PROXY_VALUE_MAX));
 }
 
-static bool proxy_xforward(struct session *s, struct str *text)
+static void xforward_client(const struct session *s, struct xforward_line *line)
 {
 	const struct forwarded *f = &s->forwarded;
-	_cleanup_(str_free) struct str line = STR_EMPTY, address = STR_EMPTY;
+	struct view ip = f->given ? str_view(&f->address) : view_of(s->peer->text);
+	uint16_t port = f->given ? f->port : s->peer->port;
+	_cleanup_(str_free) struct str address = STR_EMPTY, number = STR_EMPTY;
 
-	str_append(&address, f->given ? str_view(&f->address) : view_of(s->peer->text));
-	if (view_find_byte(str_view(&address), ':') != VIEW_NOT_FOUND) {
-		_cleanup_(str_free) struct str tagged = STR_EMPTY;
-
-		str_printf(&tagged, "IPV6:%s", str_cstr(&address));
-		str_set(&address, str_view(&tagged));
-	}
-	str_append(&line, VIEW("XFORWARD"));
-	proxy_append_value(&line, "NAME", f->given ? str_view(&f->name) : str_view(&s->name));
-	proxy_append_value(&line, "ADDR", str_view(&address));
-	proxy_append_value(&line, "PROTO",
-			   f->given   ? str_view(&f->protocol)
-			   : s->esmtp ? VIEW("ESMTP")
-				      : VIEW("SMTP"));
-	proxy_append_value(&line, "HELO", f->given ? str_view(&f->helo) : str_view(&s->helo));
-	return proxy_say(s, &line, '2', text, NULL);
+	if (view_find_byte(ip, ':') != VIEW_NOT_FOUND)
+		str_append(&address, VIEW("IPV6:"));
+	str_append(&address, ip);
+	if (port != 0)
+		str_printf(&number, "%u", port);
+	xforward_append(line, PROXY_NAME, f->given ? str_view(&f->name) : str_view(&s->name));
+	xforward_append(line, PROXY_ADDR, str_view(&address));
+	xforward_append(line, PROXY_PORT, str_view(&number));
 }
 
-static bool proxy_mail(struct session *s, unsigned keywords, struct str *text)
+static void xforward_message(const struct session *s, struct xforward_line *line)
+{
+	const struct forwarded *f = &s->forwarded;
+	bool local = f->source == SOURCE_UNKNOWN ? session_rewrites_headers(s)
+						 : f->source == SOURCE_LOCAL;
+
+	xforward_append(line, PROXY_PROTO,
+			f->given   ? str_view(&f->protocol)
+			: s->esmtp ? VIEW("ESMTP")
+				   : VIEW("SMTP"));
+	xforward_append(line, PROXY_HELO, f->given ? str_view(&f->helo) : str_view(&s->helo));
+	/* The message has no queue ID of ours yet. */
+	xforward_append(line, PROXY_IDENT, str_view(&f->ident));
+	xforward_append(line, PROXY_SOURCE, local ? VIEW("LOCAL") : VIEW("REMOTE"));
+}
+
+/* Of the client, and then of the message: each line is within 512 octets. */
+static bool proxy_xforward(struct session *s, unsigned takes, struct str *text)
+{
+	static void (*const lines[])(const struct session *s, struct xforward_line *line) = {
+		xforward_client,
+		xforward_message,
+	};
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < ARRAY_SIZE(lines); i++) {
+		struct xforward_line line = { .takes = takes };
+
+		str_append(&line.text, VIEW("XFORWARD"));
+		lines[i](s, &line);
+		if (line.text.len > strlen("XFORWARD"))
+			ok = proxy_say(s, &line.text, '2', text, NULL);
+		str_free(&line.text);
+	}
+	return ok;
+}
+
+static bool proxy_mail(struct session *s, unsigned takes, struct str *text)
 {
 	const struct transaction *t = &s->transaction;
 	_cleanup_(str_free) struct str line = STR_EMPTY;
@@ -120,11 +198,11 @@ static bool proxy_mail(struct session *s, unsigned keywords, struct str *text)
 	str_append(&line, VIEW("MAIL FROM:<"));
 	address_quote(&line, str_view(&t->sender));
 	str_append_byte(&line, '>');
-	if (t->options.size > 0 && (keywords & PROXY_SIZE))
+	if (t->options.size > 0 && (takes & PROXY_SIZE))
 		str_printf(&line, " SIZE=%llu", (unsigned long long)t->options.size);
-	if (t->options.body == BODY_8BITMIME && (keywords & PROXY_8BITMIME))
+	if (t->options.body == BODY_8BITMIME && (takes & PROXY_8BITMIME))
 		str_append(&line, VIEW(" BODY=8BITMIME"));
-	if (t->options.utf8 && (keywords & PROXY_SMTPUTF8))
+	if (t->options.utf8 && (takes & PROXY_SMTPUTF8))
 		str_append(&line, VIEW(" SMTPUTF8"));
 	return proxy_say(s, &line, '2', text, NULL);
 }
@@ -151,14 +229,13 @@ static bool proxy_recipients(struct session *s, struct str *text)
 static bool proxy_introduce(struct session *s, struct str *text)
 {
 	_cleanup_(str_free) struct str ehlo = STR_EMPTY, data = STR_EMPTY;
-	unsigned keywords = 0;
+	unsigned takes = 0;
 
 	str_printf(&ehlo, "EHLO %s", param.smtpd_proxy_ehlo);
 	str_append(&data, VIEW("DATA"));
-	return proxy_say(s, NULL, '2', text, NULL) && proxy_say(s, &ehlo, '2', text, &keywords) &&
-	       (!(keywords & PROXY_XFORWARD) || proxy_xforward(s, text)) &&
-	       proxy_mail(s, keywords, text) && proxy_recipients(s, text) &&
-	       proxy_say(s, &data, '3', text, NULL);
+	return proxy_say(s, NULL, '2', text, NULL) && proxy_say(s, &ehlo, '2', text, &takes) &&
+	       proxy_xforward(s, takes, text) && proxy_mail(s, takes, text) &&
+	       proxy_recipients(s, text) && proxy_say(s, &data, '3', text, NULL);
 }
 
 /* ---- the content ---- */

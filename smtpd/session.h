@@ -55,6 +55,8 @@ struct reception {
 /* What XFORWARD says of the client of whoever speaks with us, until the transaction's end. */
 struct forwarded {
 	bool given;
+	enum forwarded_source { SOURCE_UNKNOWN, SOURCE_LOCAL, SOURCE_REMOTE } source;
+	uint16_t port; /* 0: unknown */
 	struct str name, address, helo, protocol, ident;
 };
 

@@ -22,6 +22,8 @@ void forwarded_clear(struct session *s)
 	str_free(&f->protocol);
 	str_free(&f->ident);
 	f->given = false;
+	f->source = SOURCE_UNKNOWN;
+	f->port = 0;
 }
 
 void transaction_reset(struct session *s)

@@ -19,7 +19,7 @@ class Scanner(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Conversation)
         self.back = back
         self.port = self.server_address[1]
-        self.seen, self.connections = [], set()
+        self.seen, self.put_off, self.connections = [], [], set()
         self.extensions = b"250-8BITMIME\r\n250 XFORWARD NAME ADDR PROTO HELO SOURCE\r\n"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -67,6 +67,9 @@ class Conversation(socketserver.StreamRequestHandler):
             content += line[1:] if line.startswith(b".") else line
         if b"Subject: virus" in content:
             return "554 5.7.1 a virus"
+        if b"Subject: later" in content:
+            self.server.put_off.append(content)
+            return "451 4.3.0 not now"
         self.server.seen.append((sender, recipients, forwarded, content))
         with smtplib.SMTP("127.0.0.1", self.server.back, local_hostname="scanner.test") as client:
             client.ehlo()
@@ -85,6 +88,7 @@ class ContentFilter(unittest.TestCase):
             "content_filter": f"scan:[127.0.0.1]:{cls.scanner.port}",
             "virtual_alias_maps": "inline:{ { both@example.test = alice@example.test, bob@example.test } }",
             "receive_override_options": "no_address_mappings",
+            "enable_original_recipient": "no",
             "smtpd_sender_restrictions": "check_sender_access inline:{ "
                                          f"{{ past@outside.test = FILTER scan:[127.0.0.1]:{free_port()} }} }}",
             "minimal_backoff_time": "1s",
@@ -109,17 +113,37 @@ class ContentFilter(unittest.TestCase):
         for name in ("alice", "bob"):
             (mail,) = self.suite.wait_mail(name, text="scanned")
             self.assertIn(b"X-Scanned: yes", mail)
+            self.assertIn(b"Delivered-To: ", mail)
+            self.assertNotIn(b"X-Original-To: ", mail)
         seen = [entry for entry in self.scanner.seen if b"scanned" in entry[3]]
         self.assertEqual([(sender, recipients) for sender, recipients, _, _ in seen],
                          [("x@outside.test", ["both@example.test"])])
         ((_, _, forwarded, _),) = seen
         self.assertEqual(forwarded, ["XFORWARD NAME=localhost ADDR=127.0.0.1",
-                                     "XFORWARD PROTO=ESMTP HELO=client.test SOURCE=REMOTE"])
+                                     "XFORWARD PROTO=ESMTP HELO=client.test SOURCE=LOCAL"])
 
     def test_who_it_was_from_is_in_the_log(self):
         self.suite.inject("x@outside.test", ["bob@example.test"], message(subject="logged"))
         self.suite.wait_mail("bob", text="logged")
         self.suite.wait_log(r": client=localhost\[127\.0\.0\.1\], orig_client=localhost\[127\.0\.0\.1\]$")
+
+    def test_local_submission_is_completed_before_the_filter(self):
+        """no_address_mappings is about aliases and canonical maps; a bare name gets its domain."""
+        self.suite.posta("send", "-f", "alice@example.test", "bob@example.test",
+                         stdin="To: bob\nSubject: completed\n\nx\n")
+        self.suite.wait_mail("bob", text="completed")
+        (entry,) = [entry for entry in self.scanner.seen if b"completed" in entry[3]]
+        self.assertIn(b"To: bob@example.test\r\n", entry[3])
+
+    def test_what_a_kept_connection_has_put_off_is_not_asked_at_once_again(self):
+        """The second message goes over the connection of the first; 451 is an answer of that server."""
+        self.suite.inject("x@outside.test", ["bob@example.test"], message(subject="before"))
+        self.suite.wait_mail("bob", text="before")
+        self.suite.inject("x@outside.test", ["bob@example.test"], message(subject="later"))
+        self.suite.wait_log(r"status=deferred \(host 127\.0\.0\.1\[127\.0\.0\.1\] said: 451 4\.3\.0 not now")
+        self.assertEqual(len(self.scanner.put_off), 1)
+        for entry in self.suite.queue():
+            self.suite.posta("queue", "delete", entry["queue_id"])
 
     def test_local_submission_is_filtered_too(self):
         self.suite.posta("send", "-f", "alice@example.test", "bob@example.test", stdin="Subject: by hand\n\nx\n")
@@ -152,6 +176,7 @@ class ProxyFilter(unittest.TestCase):
         with open(os.path.join(cls.suite.conf, "master.cf"), "a", encoding="ascii") as file:
             file.write(f"127.0.0.1:{cls.front} inet n - n - 1 smtpd\n"
                        f"  -o smtpd_proxy_filter=127.0.0.1:{cls.scanner.port}\n"
+                       "  -o smtpd_authorized_xforward_hosts=127.0.0.0/8\n"
                        f"127.0.0.1:{cls.dead} inet n - n - 1 smtpd\n"
                        f"  -o smtpd_proxy_filter=inet:127.0.0.1:{free_port()}\n"
                        f"127.0.0.1:{cls.back} inet n - n - 1 smtpd\n"
@@ -177,10 +202,33 @@ class ProxyFilter(unittest.TestCase):
             self.assertIn(b"\r\n\r\n..\r\n.x\r\n", mail)
         ((sender, recipients, forwarded, content),) = [e for e in self.scanner.seen if b"proxied" in e[3]]
         self.assertEqual((sender, recipients), ("x@outside.test", ["alice@example.test", "bob@example.test"]))
-        self.assertEqual(forwarded, ["XFORWARD NAME=localhost ADDR=127.0.0.1 PROTO=ESMTP HELO=client.test"])
+        self.assertEqual(forwarded, ["XFORWARD NAME=localhost ADDR=127.0.0.1",
+                                     "XFORWARD PROTO=ESMTP HELO=client.test SOURCE=LOCAL"])
         self.assertTrue(content.startswith(b"Received: from client.test (localhost [127.0.0.1])\r\n"))
         self.suite.wait_log(r"NOQUEUE: proxy-accept: END-OF-MESSAGE from localhost.*: 250 2.0.0 Ok: scanned;")
         wait_until(lambda: not self.scanner.connections, what="the end of the connections to the filter")
+
+    def test_all_attributes(self):
+        """Only what the filter takes is told; what is not known is said to be so; XFORWARD is handed on."""
+        self.addCleanup(setattr, self.scanner, "extensions", self.scanner.extensions)
+        self.scanner.extensions = b"250 XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\r\n"
+        with self.client(self.front) as client:
+            port = client.sock.getsockname()[1]
+            client.sendmail("x@outside.test", ["bob@example.test"], message(subject="own"))
+            client.ehlo()
+            client.docmd("XFORWARD NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::7 PORT=4711")
+            client.docmd("XFORWARD PROTO=SMTP HELO=them.test IDENT=AB12 SOURCE=REMOTE")
+            client.sendmail("x@outside.test", ["bob@example.test"], message(subject="others"))
+        self.scanner.extensions = b"250 XFORWARD ADDR\r\n"
+        with self.client(self.front) as client:
+            client.sendmail("x@outside.test", ["bob@example.test"], message(subject="little"))
+        told = [[e[2] for e in self.scanner.seen if text in e[3]] for text in (b"own", b"others", b"little")]
+        self.assertEqual(told, [
+            [[f"XFORWARD NAME=localhost ADDR=127.0.0.1 PORT={port}",
+              "XFORWARD PROTO=ESMTP HELO=client.test IDENT=[UNAVAILABLE] SOURCE=LOCAL"]],
+            [["XFORWARD NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::7 PORT=4711",
+              "XFORWARD PROTO=SMTP HELO=them.test IDENT=AB12 SOURCE=REMOTE"]],
+            [["XFORWARD ADDR=127.0.0.1"]]])
 
     def test_a_large_message(self):
         body = ("x" * 70 + "\r\n") * 20000

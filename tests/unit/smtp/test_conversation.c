@@ -91,6 +91,7 @@ static void test_xforward(void **state)
 {
 	struct conversation told = {
 		.recipients = one,
+		.flags = MAIL_FLAG_REMOTE,
 		.script =
 			HELLO "250 XFORWARD NAME ADDR PROTO HELO SOURCE|<XFORWARD|250 ok|<XFORWARD|"
 			      "250 ok|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|250 done|<QUIT",
