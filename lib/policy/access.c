@@ -96,12 +96,29 @@ enum verdict access_finish(struct access *a)
 	enum verdict verdict = DUNNO;
 
 	if (a->found < 0)
-		verdict = policy_lookup_failed(a->e, a->subject);
+		verdict = policy_access_failed(a->e);
 	else if (a->found > 0)
 		verdict = policy_apply_action(a->e, a->subject, str_view(&a->value),
 					      table_name(a->table->table));
 	str_free(&a->value);
 	return verdict;
+}
+
+/*
+ * Of an address: what the map says counts where it can be told what the address is. While the tables
+ * of our domains do not answer, the client is to come again, as with Postfix.
+ */
+static enum verdict access_finish_mailbox(struct access *a, struct view address)
+{
+	struct view local, domain;
+
+	address_split(address, &local, &domain);
+	if (a->found != 0 && domain.len > 0 &&
+	    route_class(a->e->policy->routes, domain, NULL) < 0) {
+		str_free(&a->value);
+		return policy_lookup_failed(a->e, a->subject);
+	}
+	return access_finish(a);
 }
 
 enum verdict policy_check_client_access(struct evaluation *e, const struct rule *rule)
@@ -151,7 +168,7 @@ enum verdict policy_check_sender_access(struct evaluation *e, const struct rule 
 		try_mailbox(&a, e->q->sender);
 	else if (e->q->has_sender)
 		access_try_key(&a, view_of(param.smtpd_null_access_lookup_key));
-	return access_finish(&a);
+	return access_finish_mailbox(&a, e->q->sender);
 }
 
 enum verdict policy_check_recipient_access(struct evaluation *e, const struct rule *rule)
@@ -160,7 +177,7 @@ enum verdict policy_check_recipient_access(struct evaluation *e, const struct ru
 
 	if (e->q->recipient.len > 0)
 		try_mailbox(&a, e->q->recipient);
-	return access_finish(&a);
+	return access_finish_mailbox(&a, e->q->recipient);
 }
 
 enum verdict policy_check_sasl_access(struct evaluation *e, const struct rule *rule)

@@ -112,7 +112,7 @@ enum verdict policy_unknown_reverse_client(struct evaluation *e, const struct ru
 	if (e->q->reverse_name.len > 0 && !view_is(e->q->reverse_name, "unknown"))
 		return DUNNO;
 	return policy_refuse(
-		e, e->q->client_name_temporary ? 450 : param.unknown_client_reject_code, "4.7.25",
+		e, e->q->client_name_temporary ? 450 : param.unknown_client_reject_code, "4.7.1",
 		"Client host rejected: cannot find your reverse hostname, [%.*s]",
 		VIEW_ARG(e->q->client_address));
 }

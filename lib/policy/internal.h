@@ -124,6 +124,8 @@ enum verdict policy_refuse_subject(struct evaluation *e, struct subject subject,
 				   const char *status, struct view reason);
 /* A table did not answer. */
 enum verdict policy_lookup_failed(struct evaluation *e, struct subject subject);
+/* The same of an access map, in Postfix's words. */
+enum verdict policy_access_failed(struct evaluation *e);
 /* Remembers a reply for when the list would permit; the first one stays. */
 void policy_defer_if_permit(struct evaluation *e, struct subject subject, const char *status,
 			    struct view reason);

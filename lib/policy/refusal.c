@@ -130,6 +130,12 @@ enum verdict policy_lookup_failed(struct evaluation *e, struct subject subject)
 			     VIEW_ARG(subject.name));
 }
 
+enum verdict policy_access_failed(struct evaluation *e)
+{
+	e->warn_next = false;
+	return policy_refuse(e, 451, "4.3.5", "Server configuration error");
+}
+
 static void defer_if_permit_code(struct evaluation *e, struct subject subject, int64_t code,
 				 const char *status, struct view reason)
 {

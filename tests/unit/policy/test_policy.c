@@ -364,7 +364,7 @@ static void clients_and_helo(void **state)
 			      "[192.0.2.2]" },
 		{ "smtpd_client_restrictions = reject_unknown_reverse_client_hostname",
 		  .name = "unknown",
-		  .expected = "450 4.7.25 Client host rejected: cannot find your reverse hostname, "
+		  .expected = "450 4.7.1 Client host rejected: cannot find your reverse hostname, "
 			      "[192.0.2.2]" },
 		{ "smtpd_client_restrictions = reject_unknown_client_hostname", .expected = "" },
 		{ "smtpd_client_restrictions = reject_plaintext_session",
@@ -711,9 +711,12 @@ static void access_maps(void **state)
 		  .expected = "521 5.7.1 <alice@local.test>: Recipient address rejected: gone" },
 		/* a table that fails */
 		{ "smtpd_sender_restrictions = check_sender_access fail:x, permit",
+		  .expected = "451 4.3.5 Server configuration error" },
+		{ "virtual_alias_domains = fail:x\n"
+		  "smtpd_sender_restrictions = check_sender_access inline:{ s@mx.test=REJECT }",
 		  .expected = "451 4.3.0 <s@mx.test>: Temporary lookup failure" },
 		{ "smtpd_sender_restrictions = warn_if_reject, check_sender_access fail:x",
-		  .expected = "451 4.3.0 <s@mx.test>: Temporary lookup failure" },
+		  .expected = "451 4.3.5 Server configuration error" },
 		{ "local_recipient_maps = fail:x",
 		  .expected = "451 4.3.0 <alice@local.test>: Temporary lookup failure" },
 	};
@@ -779,6 +782,14 @@ static void logins(void **state)
 		  .expected = "553 5.7.1 <x@none.test>: Sender address rejected: not owned by user "
 			      "alice" },
 		{ OWNERS, .sender = "-", .login = "alice", .expected = "" },
+		/* Nobody owns anything. */
+		{ "smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch",
+		  .login = "alice",
+		  .expected = "553 5.7.1 <s@mx.test>: Sender address rejected: not owned by user "
+			      "alice" },
+		{ "smtpd_sender_restrictions = reject_known_sender_login_mismatch",
+		  .login = "alice", .expected = "" },
+		{ "smtpd_sender_restrictions = reject_sender_login_mismatch", .expected = "" },
 		{ "smtpd_sender_login_maps = fail:x\nsmtpd_sender_restrictions = "
 		  "reject_sender_login_mismatch",
 		  .login = "alice", .expected = "451 4.3.0 <s@mx.test>: Temporary lookup failure" },
