@@ -81,9 +81,14 @@ int conversation_macro(struct conversation *c, const struct msg_milter_macro *m)
 {
 	struct macro *macro = m->name.len > 0 ? macro_make(&c->macros, m->name) : NULL;
 
-	if (macro == NULL)
+	if (macro == NULL || m->kind >= MILTER_MACRO_KINDS)
 		return -EBADMSG;
-	str_set(m->otherwise ? &macro->otherwise : &macro->value, m->value);
+	if (m->kind == MILTER_MACRO_DEFAULT) {
+		str_set(&macro->otherwise, m->value);
+		return 0;
+	}
+	str_set(&macro->value, m->value);
+	macro->is_known = m->kind == MILTER_MACRO_KNOWN || m->value.len > 0;
 	return 0;
 }
 

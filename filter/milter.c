@@ -258,12 +258,12 @@ static void append_macros(struct str *frame, const struct macros *macros, struct
 		if (name.len > 2 && name.data[0] == '{' && view_ends(name, VIEW("}")))
 			name = view_make(name.data + 1, name.len - 2);
 		macro = macro_find(macros, name);
-		if (macro == NULL || macro->value.len + macro->otherwise.len == 0)
+		if (macro == NULL || (!macro->is_known && macro->otherwise.len == 0))
 			continue;
 		str_printf(&shown, name.len == 1 ? "%.*s" : "{%.*s}", VIEW_ARG(name));
 		milter_frame_string(frame, str_view(&shown));
-		milter_frame_string(frame, macro->value.len > 0 ? str_view(&macro->value)
-								: str_view(&macro->otherwise));
+		milter_frame_string(frame, macro->is_known ? str_view(&macro->value)
+							   : str_view(&macro->otherwise));
 	}
 }
 

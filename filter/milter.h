@@ -58,6 +58,7 @@ struct milter {
 #define MACROS_MAX 100
 struct macro {
 	struct str name, value, otherwise;
+	bool is_known; /* its value counts when it is empty, too */
 };
 struct macros {
 	struct macro *items;

@@ -100,20 +100,23 @@ static void macros_of_tls(struct session *s)
 	macro_number(s, "cipher_bits", (unsigned)MAX(s->tls.cipher_bits, 0));
 }
 
-/* Where it would go: {mail_host} and {mail_mailer}, {rcpt_host} and {rcpt_mailer}. */
+/*
+ * Where it would go: {mail_host} and {mail_mailer}, {rcpt_host} and {rcpt_mailer}; empty where no
+ * table can say that now.
+ */
 static void macros_of_address(struct session *s, const char *const names[static 3],
 			      struct view address)
 {
 	struct route route = { .transport = STR_EMPTY };
 
-	milters_macro(s->milters, names[0], address);
+	milters_macro_known(s->milters, names[0], address);
 	if (address.len > 0 && route_resolve(server.routes, str_view(&s->transaction.sender),
 					     address, &route, NULL) >= 0) {
-		milters_macro(s->milters, names[1], str_view(&route.nexthop));
-		milters_macro(s->milters, names[2], str_view(&route.transport));
+		milters_macro_known(s->milters, names[1], str_view(&route.nexthop));
+		milters_macro_known(s->milters, names[2], str_view(&route.transport));
 	} else {
-		milters_macro(s->milters, names[1], VIEW_NONE);
-		milters_macro(s->milters, names[2], VIEW_NONE);
+		milters_macro_known(s->milters, names[1], VIEW_NONE);
+		milters_macro_known(s->milters, names[2], VIEW_NONE);
 	}
 	route_free(&route);
 }

@@ -63,6 +63,13 @@ enum milter_event {
 	MILTER_UNKNOWN, /* text: a command that nobody knows */
 	MILTER_COMMANDS
 };
+/* What a macro's value is. */
+enum milter_macro_kind {
+	MILTER_MACRO_VALUE,   /* empty: there is none */
+	MILTER_MACRO_KNOWN,   /* also when it is empty */
+	MILTER_MACRO_DEFAULT, /* where there is none */
+	MILTER_MACRO_KINDS
+};
 struct milter_verdict {
 	bool discard;	   /* taken, and thrown away */
 	bool hold;	   /* to be put on hold */
@@ -82,6 +89,8 @@ struct milters;
 struct milters *milters_begin(const struct milter_list *list);
 /* From now on a macro ("i", "auth_type", without braces) has this value; empty: none. */
 void milters_macro(struct milters *milters, const char *name, struct view value);
+/* The same, and empty is a value: the milter hears that it is so. */
+void milters_macro_known(struct milters *milters, const char *name, struct view value);
 /* Asks all of them, in their order; *verdict is overwritten. Waits. */
 void milters_event(struct milters *milters, enum milter_event event, struct view text,
 		   struct view argument, uint16_t port, struct milter_verdict *verdict);

@@ -54,14 +54,15 @@ static void say_names(struct milters *milters)
 							.names = view_of(names[i]) });
 }
 
-static void say_macro(struct milters *milters, struct view name, struct view value, bool otherwise)
+static void say_macro(struct milters *milters, struct view name, struct view value,
+		      enum milter_macro_kind kind)
 {
 	if (name.len > 2 && name.data[0] == '{' && view_ends(name, VIEW("}")))
 		name = view_make(name.data + 1, name.len - 2);
 	milters_say(milters, MSG_milter_macro,
 		    &(struct msg_milter_macro){ .name = name,
 						.value = view_first(value, IPC_TEXT_MAX),
-						.otherwise = otherwise });
+						.kind = (uint8_t)kind });
 }
 
 static void say_defaults(struct milters *milters)
@@ -73,7 +74,7 @@ static void say_defaults(struct milters *milters)
 
 		if (equals != VIEW_NOT_FOUND)
 			say_macro(milters, view_trim(view_first(element, equals)),
-				  view_trim(view_from(element, equals + 1)), true);
+				  view_trim(view_from(element, equals + 1)), MILTER_MACRO_DEFAULT);
 	}
 }
 
@@ -110,7 +111,12 @@ struct milters *milters_begin(const struct milter_list *list)
 
 void milters_macro(struct milters *milters, const char *name, struct view value)
 {
-	say_macro(milters, view_of(name), value, false);
+	say_macro(milters, view_of(name), value, MILTER_MACRO_VALUE);
+}
+
+void milters_macro_known(struct milters *milters, const char *name, struct view value)
+{
+	say_macro(milters, view_of(name), value, MILTER_MACRO_KNOWN);
 }
 
 /* The first question: a connection that turns out to be one of a filter that retires is made anew. */

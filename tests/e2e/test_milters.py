@@ -170,6 +170,14 @@ class Steps(Suite):
         self.assertIsNone(m.macro("C", b"j"))
         self.assertIsNone(m.macro("R", b"{rcpt_addr}"))
 
+    def test_what_is_known_to_be_empty_is_told(self):
+        """A null sender is no unknown sender, and a default does not stand for it."""
+        m = self.use(Milter())
+        self.send(sender="")
+        for name in (b"{mail_addr}", b"{mail_host}"):
+            self.assertEqual(m.macro("M", name), b"")
+        self.assertIsNone(m.macro("M", b"{auth_authen}"))
+
     def test_login_and_tls(self):
         m = self.use(Milter())
         with self.suite.smtp(587) as client:
