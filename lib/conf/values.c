@@ -77,6 +77,15 @@ static bool is_separator(struct view text, size_t at)
 	return at >= text.len || strchr(", \t\r\n{}=!", text.data[at]) != NULL;
 }
 
+/* Where the name may begin: a word, what proxymap asks, the socket of "lmtp:unix:/run/x". */
+static bool is_beginning(struct view text, size_t at, struct view name)
+{
+	struct view before = view_first(text, at);
+
+	return at == 0 || is_separator(text, at - 1) || view_ends(before, VIEW("proxy:")) ||
+	       (view_ends(before, VIEW(":")) && view_starts(name, VIEW("unix:")));
+}
+
 bool conf_value_names(struct view text, struct view name)
 {
 	while (name.len > 0) {
@@ -84,9 +93,7 @@ bool conf_value_names(struct view text, struct view name)
 
 		if (at == VIEW_NOT_FOUND)
 			return false;
-		if ((at == 0 || is_separator(text, at - 1) ||
-		     view_ends(view_first(text, at), VIEW("proxy:"))) &&
-		    is_separator(text, at + name.len))
+		if (is_beginning(text, at, name) && is_separator(text, at + name.len))
 			return true;
 		text = view_from(text, at + 1);
 	}

@@ -36,6 +36,8 @@ static const struct {
 	{ "/run/dovecot/auth-master", false },
 	{ "/run/docker.sock", false },
 	{ "/run/override", true },
+	{ "/var/run/cyrus/socket/lmtp", true },
+	{ "/var/run/cyrus/socket/lmt", false },
 	{ "private/auth", false },
 	{ "", false },
 	{ "/", false },
@@ -46,7 +48,8 @@ static void test_sockets(void **state)
 {
 	(void)state;
 	set_up("queue_directory = /q\nsmtpd_milters = unix:/run/opendkim/opendkim.sock, "
-	       "{ unix:rspamd/milter, default_action=accept }\nsmtpd_sasl_path = private/auth\n",
+	       "{ unix:rspamd/milter, default_action=accept }\nsmtpd_sasl_path = private/auth\n"
+	       "mailbox_transport = lmtp:unix:/var/run/cyrus/socket/lmtp\n",
 	       "smtp inet n - - - - smtpd\n -o smtpd_milters=unix:/run/override\n");
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
 		if (configured_names_socket(view_of(paths[i].path)) != paths[i].is_named)
