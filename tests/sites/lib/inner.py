@@ -146,7 +146,10 @@ def endpoints(S, own):
             if r: x['reinject'] = [r[1] if r[1] and r[1] not in LOOP else ME if h not in LOOP and h not in own else '127.0.0.1', r[0]]
         if h in LOOP or h in own:
             x['sock'] = ['127.0.0.1' if h in LOOP else h, port]
-            local.append(x)
+            # The same service under two names, one of which may be ::1 too: it knows itself by one.
+            same = [y['at'] for y in local if (y['kind'], y['sock']) == (x['kind'], x['sock'])]
+            if same: x['at'] = same[0]
+            else: local.append(x)
             if h == 'localhost' or h == '::1': local.append(dict(x, sock=['::1', port]))
         else: x['sock'] = ['0.0.0.0', port]; remote.append(x)
     if any(v == 'yes' for s, k, v in S.values() if k == 'smtpd_sasl_auth_enable'):
@@ -291,6 +294,9 @@ def main():
             if k in S.main: sh('postconf', '-e', k + '=' + v)
         for k in ('shlib_directory', 'meta_directory', 'sendmail_path', 'newaliases_path', 'mailq_path', 'manpage_directory', 'html_directory', 'readme_directory', 'sample_directory', 'maillog_file', 'config_directory'):
             if k in S.main: sh('postconf', '-X', k)
+        # A default that 3.7 does not have yet: the site was written for it.
+        level = [int(x) for x in re.findall(r'\d+', S.x('compatibility_level'))[:2]]
+        if level >= [3, 11] and 'smtp_tls_security_level' not in S.main: sh('postconf', '-e', 'smtp_tls_security_level=may')
         for n in ('resolv.conf', 'hosts', 'services', 'nsswitch.conf', 'localtime'):
             try: os.makedirs('/var/spool/postfix/etc', exist_ok=True); shutil.copy('/etc/' + n, '/var/spool/postfix/etc/' + n)
             except OSError: pass

@@ -782,14 +782,6 @@ static void logins(void **state)
 		  .expected = "553 5.7.1 <x@none.test>: Sender address rejected: not owned by user "
 			      "alice" },
 		{ OWNERS, .sender = "-", .login = "alice", .expected = "" },
-		/* Nobody owns anything. */
-		{ "smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch",
-		  .login = "alice",
-		  .expected = "553 5.7.1 <s@mx.test>: Sender address rejected: not owned by user "
-			      "alice" },
-		{ "smtpd_sender_restrictions = reject_known_sender_login_mismatch",
-		  .login = "alice", .expected = "" },
-		{ "smtpd_sender_restrictions = reject_sender_login_mismatch", .expected = "" },
 		{ "smtpd_sender_login_maps = fail:x\nsmtpd_sender_restrictions = "
 		  "reject_sender_login_mismatch",
 		  .login = "alice", .expected = "451 4.3.0 <s@mx.test>: Temporary lookup failure" },
