@@ -721,6 +721,29 @@ class Life(unittest.TestCase):
         self.assertEqual(self.pids(*names), before)
 
 
+class SystemUsers(unittest.TestCase):
+    """proxymap looks up who the system knows: smtpd has no such file."""
+
+    def test_known_unknown_and_not_to_be_known_now(self):
+        settings = {"mydestination": "host.example.test", "mailbox_users": "",
+                    "local_recipient_maps": "proxy:unix:passwd.byname $alias_maps"}
+        with Instance(main=settings) as suite, suite.smtp() as client:
+            client.ehlo()
+            client.mail("a@client.test")
+            self.assertEqual(client.rcpt("daemon@host.example.test")[0], 250)
+            self.assertEqual(client.rcpt("DAEMON@host.example.test")[0], 250)
+            self.assertEqual(client.rcpt("no-such-user@host.example.test")[0], 550)
+            self.assertEqual(client.rcpt("../passwd@host.example.test")[0], 550)
+            proxymap = next(item["pid"] for item in map(json.loads, filter(
+                lambda line: line.startswith("{"), suite.posta("status", "--json").text.splitlines()))
+                if item["program"] == "proxymap")
+            os.kill(proxymap, signal.SIGKILL)
+            codes = set()
+            wait_until(lambda: codes.add(client.rcpt("daemon@host.example.test")[0]) or 250 in codes, 20,
+                       "the next proxymap")
+            self.assertLessEqual(codes, {250, 451})
+
+
 class Penalty(unittest.TestCase):
     def test_stop_does_not_wait_for_a_penalty(self):
         suite = Instance(main={"smtpd_error_sleep_time": "300s", "smtpd_soft_error_limit": "1",
