@@ -134,16 +134,24 @@ static int note_copies(struct intake *in, struct view recipient)
 
 int envelope_recipient(struct intake *in, const struct msg_rcpt *rcpt)
 {
-	_cleanup_(str_free) struct str address = STR_EMPTY;
+	_cleanup_(str_free) struct str address = STR_EMPTY, orcpt = STR_EMPTY;
 	struct adding adding = { in, rcpt->address, rcpt->orcpt, rcpt->notify };
 
 	if (rcpt->address.len == 0 || view_has_control(rcpt->address) ||
-	    view_has_control(rcpt->orcpt))
+	    view_has_control(rcpt->orcpt) || view_has_control(rcpt->original))
 		return intake_fail(in, 501, "5.1.3", "Bad recipient address syntax");
 	int r = route_canonical_form(cleanup.routes, rcpt->address, &address);
 
 	if (r < 0)
 		return intake_fail_temporarily(in, "map a recipient", r);
+	if (rcpt->original.len > 0 && (in->flags & MAIL_FLAG_INTERNAL))
+		adding.original = rcpt->original;
+	/* X-Original-To is as it was given; what other systems read (RFC 3461) is a whole address. */
+	if (rcpt->orcpt.len == 0 && view_find_byte(rcpt->address, '@') == VIEW_NOT_FOUND &&
+	    view_is_ascii(str_view(&address)) && address.len + 10 < IPC_ADDRESS_MAX) {
+		str_printf(&orcpt, "rfc822;%s", str_cstr(&address));
+		adding.orcpt = str_view(&orcpt);
+	}
 	if (note_copies(in, str_view(&address)) < 0 || envelope_expand(in, &address, &adding) < 0)
 		return -EACCES;
 	if (in->given++ == 0)

@@ -21,8 +21,9 @@ static int send_recipients(struct submission *s, const struct plan *plan, const 
 
 	for (size_t i = 0; i < plan->count && r == 0; i++)
 		if (plan->actions[i].kind == ACTION_ADDRESS)
-			r = submission_rcpt(s, view_of(plan->actions[i].text),
-					    str_view(&job->recipient->orcpt), notify);
+			r = submission_forward_rcpt(s, view_of(plan->actions[i].text),
+						    str_view(&job->recipient->original),
+						    str_view(&job->recipient->orcpt), notify);
 	return r;
 }
 

@@ -98,9 +98,17 @@ void submission_filtered(struct submission *s, int channel)
 
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify)
 {
-	return submission_add(
-		s, MSG_rcpt,
-		&(struct msg_rcpt){ .address = address, .orcpt = orcpt, .notify = notify });
+	return submission_forward_rcpt(s, address, VIEW_NONE, orcpt, notify);
+}
+
+int submission_forward_rcpt(struct submission *s, struct view address, struct view original,
+			    struct view orcpt, uint8_t notify)
+{
+	return submission_add(s, MSG_rcpt,
+			      &(struct msg_rcpt){ .address = address,
+						  .orcpt = orcpt,
+						  .notify = notify,
+						  .original = original });
 }
 
 int submission_data(struct submission *s, struct view bytes)

@@ -223,6 +223,9 @@ struct submission *submission_begin(const char *service, const struct msg_mail *
 /* Milters judge the content on this connection (milters_channel), which is taken. Right after the begin. */
 void submission_filtered(struct submission *s, int channel);
 int submission_rcpt(struct submission *s, struct view address, struct view orcpt, uint8_t notify);
+/* Of internal mail: an address that an alias made of `original`. */
+int submission_forward_rcpt(struct submission *s, struct view address, struct view original,
+			    struct view orcpt, uint8_t notify);
 int submission_data(struct submission *s, struct view bytes);
 /* MAIL_FLAG_... that receive_override_options asks for. */
 uint8_t submission_override_flags(void);

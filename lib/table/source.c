@@ -65,7 +65,10 @@ static bool source_take_quoted(struct view *rest, struct str *out)
 	return false;
 }
 
-/* "key value"; a key with white space in it stands in double quotes. */
+/*
+ * "key value"; a key with white space in it stands in double quotes. An address whose local part
+ * does ("a b"@example.org) keeps them: so it is looked up.
+ */
 static void parse_map(struct source *s, int line, struct view text)
 {
 	_cleanup_(str_free) struct str quoted = STR_EMPTY;
@@ -75,6 +78,11 @@ static void parse_map(struct source *s, int line, struct view text)
 		if (!source_take_quoted(&value, &quoted))
 			return source_complain(s, line, "a quote without its end:", text);
 		key = str_view(&quoted);
+		if (value.len > 0 && !ascii_is_space(value.data[0])) {
+			while (value.len > 0 && !ascii_is_space(value.data[0]))
+				value = view_from(value, 1);
+			key = view_first(text, text.len - value.len);
+		}
 	} else {
 		size_t len = 0;
 

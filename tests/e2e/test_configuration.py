@@ -744,6 +744,16 @@ class SystemUsers(unittest.TestCase):
             self.assertLessEqual(codes, {250, 451})
 
 
+    def test_an_alias_keeps_whom_the_mail_was_for(self):
+        with Instance(main={"mydestination": "host.example.test"}) as suite:
+            with open(os.path.join(suite.conf, "aliases"), "a") as file:
+                file.write("team: alice@example.test\n")
+            suite.posta("alias")
+            suite.inject("a@client.test", ["team@host.example.test"], message(subject="for the team"))
+            text, = suite.wait_mail("alice", text="for the team")
+            self.assertIn(b"X-Original-To: team@host.example.test\r\n", text)
+
+
 class Penalty(unittest.TestCase):
     def test_stop_does_not_wait_for_a_penalty(self):
         suite = Instance(main={"smtpd_error_sleep_time": "300s", "smtpd_soft_error_limit": "1",

@@ -129,13 +129,15 @@ static void test_texthash_and_changes(void **state)
 	struct table *table;
 
 	(void)state;
-	write_file("text", "# comment\nKey one\n  two\n\"a b\" c\nbad\n");
+	write_file("text", "# comment\nKey one\n  two\n\"a b\" c\n\"q q\"@a.test d\nbad\n");
 	str_printf(&spec, "texthash:%s", in_folder("text"));
 	table = table_open(str_view(&spec), 0, NULL);
 	assert_int_equal(table_lookup(table, VIEW("KEY"), &value, NULL), 1);
 	assert_string_equal(str_cstr(&value), "one  two");
 	assert_int_equal(table_lookup(table, VIEW("a b"), &value, NULL), 1);
 	assert_string_equal(str_cstr(&value), "c");
+	assert_int_equal(table_lookup(table, VIEW("\"q q\"@a.test"), &value, NULL), 1);
+	assert_string_equal(str_cstr(&value), "d");
 	assert_false(table_any_changed());
 
 	/* Replaced by rename: the old file's descriptor tells. */
