@@ -8,7 +8,7 @@
  *	exchange.c	the mechanisms as a table; those that send the password
  *	ask.c		their rounds with the client
  *	mechanism.c	what kinds of them there are
- *	scram.c		SCRAM-SHA-256
+ *	scram.c		SCRAM-SHA-1 and -256, with channel binding (-PLUS) or without
  *	verify.c	name and password to a verdict; the same for all mechanisms
  *	system.c	system users: PAM, shadow
  *	cache.c		passwords that were right a moment ago
@@ -37,6 +37,8 @@
 /* What is known of an attempt to log in. The strings are its own. */
 struct attempt {
 	struct str service, client_address, server_address, realm;
+	struct str tls_exporter, tls_unique;	/* channel bindings, in base64; empty: none */
+	struct str certificate_user;		/* that the client's certificate names, or empty */
 	char mechanism[MECHANISM_NAME_MAX + 1]; /* in capitals */
 	bool secured;
 	msec_t started;
@@ -72,6 +74,9 @@ void exchange_wipe(struct view received);
 /* Looks at auth_mechanisms. Before confinement. */
 int exchange_prepare(struct error *err);
 
+/* Is a mechanism of that name offered (auth_mechanisms)? */
+bool exchange_offers(const char *name);
+
 /* From auth_begin to auth_ok or auth_failed. Negative: the connection is to be closed. */
 int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin);
 /* Appends "PLAIN LOGIN", to be announced. 0, or a negative errno with the reason. Waits. */
@@ -81,7 +86,7 @@ int exchange_mechanisms(const struct msg_auth_mechanisms *question, struct str *
 /* ---- scram.c ---- */
 
 int scram_prepare(struct error *err);
-/* SCRAM-SHA-256, as a mechanism of the table. */
+/* The four SCRAM mechanisms of the table, by the name in x->attempt. */
 int scram_run(struct exchange *x);
 
 /* ---- verify.c ---- */
@@ -95,12 +100,17 @@ int verify_prepare(struct error *err);
 enum verdict verify_password(const struct attempt *attempt, struct view name, struct view password,
 			     struct str *user, struct error *why);
 
+/* The same for a user whose name is proven in another way, by a certificate or a token. */
+enum verdict verify_proven(const struct attempt *attempt, struct view name, struct str *user,
+			   struct error *why);
+
 /*
  * The keys of a user for SCRAM, as they are stored or (with this salt, from a password in clear)
  * made. LOGIN_RIGHT, or LOGIN_DISABLED for who may not log in: the keys are there, the proof is still to be judged.
  */
-enum verdict verify_scram_keys(const struct attempt *attempt, struct view name, struct view salt,
-			       struct scram_keys *keys, struct str *user, struct error *why);
+enum verdict verify_scram_keys(const struct attempt *attempt, enum scram_hash which,
+			       struct view name, struct view salt, struct scram_keys *keys,
+			       struct str *user, struct error *why);
 
 /* ---- system.c ---- */
 

@@ -93,9 +93,27 @@ static int login_run(struct exchange *x)
 	return r != 0 ? r : exchange_check(x, str_view(&x->said));
 }
 
+/* The certificate has said who it is; the client may say the same name once more. */
+static int external_run(struct exchange *x)
+{
+	struct view name = str_view(&x->attempt->certificate_user);
+	int r = x->has_initial ? 0 : exchange_ask(x, VIEW_NONE);
+
+	if (r != 0)
+		return r;
+	str_set(&x->name, name);
+	if (name.len == 0)
+		return exchange_malformed(x, "no certificate that names a user");
+	if (x->said.len > 0 && !view_eq_nocase(str_view(&x->said), name))
+		return exchange_malformed(x, "acting for another user is not supported");
+	x->verdict = verify_proven(x->attempt, name, &x->user, &x->why);
+	return 0;
+}
+
 /* ---- the table ---- */
 
-#define SENDS_PASSWORD (MECHANISM_PLAINTEXT | MECHANISM_ACTIVE | MECHANISM_DICTIONARY)
+#define PROVES_PASSWORD (MECHANISM_DICTIONARY | MECHANISM_MUTUAL)
+#define SENDS_PASSWORD	(MECHANISM_PLAINTEXT | MECHANISM_ACTIVE | MECHANISM_DICTIONARY)
 
 static const struct mechanism {
 	const char *name;
@@ -105,7 +123,11 @@ static const struct mechanism {
 } mechanisms[] = {
 	{ "PLAIN", SENDS_PASSWORD, plain_run },
 	{ "LOGIN", SENDS_PASSWORD, login_run },
-	{ "SCRAM-SHA-256", MECHANISM_DICTIONARY | MECHANISM_MUTUAL, scram_run },
+	{ "SCRAM-SHA-256-PLUS", PROVES_PASSWORD | MECHANISM_BINDS, scram_run },
+	{ "SCRAM-SHA-256", PROVES_PASSWORD, scram_run },
+	{ "SCRAM-SHA-1-PLUS", PROVES_PASSWORD | MECHANISM_BINDS, scram_run },
+	{ "SCRAM-SHA-1", PROVES_PASSWORD, scram_run },
+	{ "EXTERNAL", MECHANISM_BINDS, external_run },
 };
 
 static const struct mechanism *mechanism_find(struct view name)
@@ -126,6 +148,13 @@ static bool mechanism_is_enabled(const struct mechanism *mechanism)
 	return false;
 }
 
+bool exchange_offers(const char *name)
+{
+	const struct mechanism *mechanism = mechanism_find(view_of(name));
+
+	return mechanism != NULL && mechanism_is_enabled(mechanism);
+}
+
 int exchange_prepare(struct error *err)
 {
 	struct view rest = view_of(param.auth_mechanisms), word;
@@ -140,6 +169,7 @@ int exchange_prepare(struct error *err)
 static bool mechanism_is_offered(const struct mechanism *mechanism, bool secured)
 {
 	return mechanism_is_enabled(mechanism) &&
+	       (secured || !(mechanism->kinds & MECHANISM_BINDS)) &&
 	       (secured || !(mechanism->kinds & MECHANISM_PLAINTEXT) ||
 		!param.disable_plaintext_auth);
 }
@@ -327,6 +357,9 @@ static void exchange_attempt_free(struct attempt *attempt)
 	str_free(&attempt->client_address);
 	str_free(&attempt->server_address);
 	str_free(&attempt->realm);
+	str_wipe(&attempt->tls_exporter);
+	str_free(&attempt->tls_unique);
+	str_free(&attempt->certificate_user);
 }
 
 /* NULL, or why there is no judge for it. */
@@ -366,6 +399,9 @@ static void exchange_attempt_fill(struct attempt *attempt, const struct msg_auth
 	str_append(&attempt->client_address, begin->client_address);
 	str_append(&attempt->server_address, begin->server_address);
 	str_append(&attempt->realm, begin->realm);
+	base64_encode(&attempt->tls_exporter, begin->tls_exporter);
+	base64_encode(&attempt->tls_unique, begin->tls_unique);
+	str_append(&attempt->certificate_user, begin->certificate_user);
 }
 
 int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin)

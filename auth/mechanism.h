@@ -14,6 +14,7 @@ enum mechanism_kind {
 	MECHANISM_MUTUAL = 16,		/* the server proves itself too */
 	MECHANISM_FORWARD_SECRECY = 32, /* old sessions stay secret */
 	MECHANISM_PRIVATE = 64,		/* not to be announced */
+	MECHANISM_BINDS = 128,		/* ours alone: it is about the TLS connection */
 };
 
 #define MECHANISM_NAME_MAX 20 /* octets, RFC 4422 3.1 */

@@ -1,7 +1,7 @@
 /*
- * SCRAM-SHA-256 (RFC 7677, 5802): the password does not travel, and what is stored does not suffice
- * to log in elsewhere. The grammar and the proofs are libgsasl's, who the user is and what is
- * stored are ours.
+ * SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, 7677), and both with channel binding (-PLUS): the password
+ * does not travel, and what is stored does not suffice to log in elsewhere. The grammar and the proofs
+ * are libgsasl's, who the user is, what is stored and what TLS knows are ours.
  */
 #include <errno.h>
 #include <gsasl.h>
@@ -20,8 +20,21 @@
 /* What a step of libgsasl asks for, by its callback. */
 struct scram {
 	struct exchange *x;
+	const struct scram_variant *variant;
 	struct scram_keys keys;
 	bool looked_up, known;
+};
+
+static const struct scram_variant {
+	const char *name;
+	enum scram_hash hash;
+	size_t key_size;
+	const char *plus; /* the mechanism that binds the channel; NULL: this one does */
+} scram_variants[] = {
+	{ "SCRAM-SHA-256-PLUS", SCRAM_SHA_256, 32, NULL },
+	{ "SCRAM-SHA-256", SCRAM_SHA_256, 32, "SCRAM-SHA-256-PLUS" },
+	{ "SCRAM-SHA-1-PLUS", SCRAM_SHA_1, 20, NULL },
+	{ "SCRAM-SHA-1", SCRAM_SHA_1, 20, "SCRAM-SHA-1-PLUS" },
 };
 
 static Gsasl *library;
@@ -44,7 +57,7 @@ static struct view scram_salt(struct view name, unsigned char digest[EVP_MAX_MD_
 }
 
 /* Keys that no password has. */
-static void scram_fake_keys(struct view salt, struct scram_keys *keys)
+static void scram_fake_keys(size_t size, struct view salt, struct scram_keys *keys)
 {
 	unsigned char key[KEY_SIZE];
 
@@ -52,8 +65,8 @@ static void scram_fake_keys(struct view salt, struct scram_keys *keys)
 	*keys = (struct scram_keys){ .iterations = SCRAM_ITERATIONS };
 	base64_encode(&keys->salt, salt);
 	random_bytes(key, sizeof(key));
-	base64_encode(&keys->stored_key, view_make(key, sizeof(key)));
-	base64_encode(&keys->server_key, view_make(key, sizeof(key)));
+	base64_encode(&keys->stored_key, view_make(key, size));
+	base64_encode(&keys->server_key, view_make(key, size));
 }
 
 static void scram_look_up(struct scram *s, struct view name)
@@ -64,19 +77,36 @@ static void scram_look_up(struct scram *s, struct view name)
 
 	s->looked_up = true;
 	str_set(&x->name, name);
-	x->verdict = verify_scram_keys(x->attempt, name, salt, &s->keys, &x->user, &x->why);
+	x->verdict = verify_scram_keys(x->attempt, s->variant->hash, name, salt, &s->keys, &x->user,
+				       &x->why);
 	s->known = x->verdict == LOGIN_RIGHT || x->verdict == LOGIN_DISABLED;
 	if (!s->known)
-		scram_fake_keys(salt, &s->keys);
+		scram_fake_keys(s->variant->key_size, salt, &s->keys);
+}
+
+/* A binding that this connection has. */
+static int scram_bind(const struct scram *s, Gsasl_session *session, Gsasl_property property)
+{
+	const struct attempt *attempt = s->x->attempt;
+	const struct str *binding =
+		property == GSASL_CB_TLS_EXPORTER ? &attempt->tls_exporter : &attempt->tls_unique;
+
+	if (s->variant->plus != NULL || binding->len == 0)
+		return GSASL_NO_CALLBACK;
+	return gsasl_property_set(session, property, str_cstr(binding));
 }
 
 static int scram_callback(Gsasl *context, Gsasl_session *session, Gsasl_property property)
 {
+	/* While a session is made it has no hook of its own yet, and no other task runs. */
 	struct scram *s = gsasl_session_hook_get(session);
 	const char *name = gsasl_property_fast(session, GSASL_AUTHID);
 	char number[16];
 
-	(void)context;
+	if (s == NULL)
+		s = gsasl_callback_hook_get(context);
+	if (property == GSASL_CB_TLS_EXPORTER || property == GSASL_CB_TLS_UNIQUE)
+		return scram_bind(s, session, property);
 	if (property != GSASL_SCRAM_ITER && property != GSASL_SCRAM_SALT &&
 	    property != GSASL_SCRAM_STOREDKEY && property != GSASL_SCRAM_SERVERKEY)
 		return GSASL_NO_CALLBACK;
@@ -129,6 +159,19 @@ static enum verdict scram_judge(struct scram *s, Gsasl_session *session, int out
 	return LOGIN_WRONG;
 }
 
+/*
+ * RFC 5802 6: a client that could bind the channel, and believes that we cannot, was told so by
+ * somebody between us.
+ */
+static bool scram_is_downgraded(const struct scram *s)
+{
+	const struct attempt *attempt = s->x->attempt;
+
+	return s->variant->plus != NULL && exchange_offers(s->variant->plus) &&
+	       (attempt->tls_exporter.len > 0 || attempt->tls_unique.len > 0) &&
+	       s->x->said.len > 0 && s->x->said.data[0] == 'y';
+}
+
 /* The rounds. 0 with the verdict in x, EXCHANGE_CANCELLED, or a negative errno. */
 static int scram_converse(struct scram *s, Gsasl_session *session)
 {
@@ -138,6 +181,9 @@ static int scram_converse(struct scram *s, Gsasl_session *session)
 
 	if (!x->has_initial)
 		r = exchange_ask(x, VIEW_NONE);
+	if (r == 0 && scram_is_downgraded(s))
+		return error_set(&x->why, 0,
+				 "the client believes that there is no channel binding");
 	for (int round = 0; r == 0 && outcome == GSASL_NEEDS_MORE && round < ROUNDS_MAX; round++) {
 		_cleanup_free_ char *output = NULL;
 		size_t len = 0;
@@ -164,16 +210,27 @@ static int scram_converse(struct scram *s, Gsasl_session *session)
 	return r;
 }
 
+static const struct scram_variant *scram_variant_of(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(scram_variants); i++)
+		if (strcmp(scram_variants[i].name, name) == 0)
+			return &scram_variants[i];
+	return NULL;
+}
+
 int scram_run(struct exchange *x)
 {
-	struct scram s = { .x = x };
+	struct scram s = { .x = x, .variant = scram_variant_of(x->attempt->mechanism) };
 	Gsasl_session *session = NULL;
 	int r;
 
 	x->verdict = LOGIN_WRONG;
-	if (gsasl_server_start(library, "SCRAM-SHA-256", &session) != GSASL_OK) {
-		error_set(&x->why, 0, "libgsasl has no SCRAM-SHA-256");
-		x->verdict = LOGIN_TEMPORARY;
+	gsasl_callback_hook_set(library, &s);
+	r = gsasl_server_start(library, x->attempt->mechanism, &session);
+	gsasl_callback_hook_set(library, NULL);
+	if (r != GSASL_OK) {
+		error_set(&x->why, 0, "%s cannot be begun: %s", x->attempt->mechanism,
+			  gsasl_strerror(r));
 		return 0;
 	}
 	gsasl_session_hook_set(session, &s);

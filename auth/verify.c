@@ -270,10 +270,39 @@ enum verdict verify_password(const struct attempt *attempt, struct view name, st
 	return verdict;
 }
 
+/* ---- proven otherwise ---- */
+
+enum verdict verify_proven(const struct attempt *attempt, struct view name, struct str *user_name,
+			   struct error *why)
+{
+	_cleanup_(user_free) struct user user = { .name = NULL };
+	enum verdict verdict;
+	int r;
+
+	if (!is_acceptable(name, why))
+		return LOGIN_WRONG;
+	r = verify_find_user(name, &user, why);
+	if (r < 0)
+		return r == -EPERM ? LOGIN_WRONG : LOGIN_TEMPORARY;
+	if (r == 0 || (user.system && (int64_t)user.uid < param.first_valid_uid)) {
+		error_set(why, 0, "unknown user");
+		return LOGIN_WRONG;
+	}
+	if (user.system && system_method() == SYSTEM_NO) {
+		error_set(why, 0, "system users cannot log in (auth_system_users)");
+		return LOGIN_WRONG;
+	}
+	verdict = verify_permission(&user, str_view(&attempt->client_address), why);
+	if (verdict == LOGIN_RIGHT)
+		str_append_cstr(user_name, user.name);
+	return verdict;
+}
+
 /* ---- SCRAM ---- */
 
 struct keys_question {
 	const char *stored;
+	enum scram_hash which;
 	struct view salt;
 	struct scram_keys *keys;
 	struct error *why;
@@ -283,11 +312,12 @@ static int scram_keys_in_worker(void *argument)
 {
 	struct keys_question *q = argument;
 
-	return password_scram_keys(q->stored, q->salt, q->keys, q->why);
+	return password_scram_keys(q->stored, q->which, q->salt, q->keys, q->why);
 }
 
-enum verdict verify_scram_keys(const struct attempt *attempt, struct view name, struct view salt,
-			       struct scram_keys *keys, struct str *user_name, struct error *why)
+enum verdict verify_scram_keys(const struct attempt *attempt, enum scram_hash which,
+			       struct view name, struct view salt, struct scram_keys *keys,
+			       struct str *user_name, struct error *why)
 {
 	_cleanup_(user_free) struct user user = { .name = NULL };
 	int r;
@@ -301,7 +331,7 @@ enum verdict verify_scram_keys(const struct attempt *attempt, struct view name, 
 		error_set(why, 0, r == 0 ? "unknown user" : "system users have no keys for SCRAM");
 		return LOGIN_WRONG;
 	}
-	struct keys_question q = { user.password, salt, keys, why };
+	struct keys_question q = { user.password, which, salt, keys, why };
 
 	if (task_blocking(scram_keys_in_worker, &q) < 0)
 		return LOGIN_WRONG;

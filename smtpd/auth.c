@@ -182,8 +182,11 @@ int verb_auth(struct session *s, struct view argument)
 	/* A copy: the next line takes the place of this one. */
 	str_append(&mechanism, name);
 	if (take_initial(s, argument, &initial, &r)) {
+		_cleanup_(auth_tls_free) struct auth_tls known = { .user = STR_EMPTY };
 		struct auth_client client = server_auth_client(s->secured);
 		struct auth_exchange *exchange;
+
+		auth_tls_fill(s->io, &known, &client);
 
 		client.address = view_of(s->peer->text);
 		client.server_address = view_of(s->peer->server_text);

@@ -30,10 +30,11 @@ static void announce_mechanisms(const struct session *s, const char *keyword, st
 	if (!s->offers_auth || (server_wants_tls_for_auth() && !s->secured))
 		return;
 
-	struct view names = server_mechanisms(s->secured);
+	_cleanup_(str_free) struct str names = STR_EMPTY;
 
+	auth_tls_announced(s->io, server_mechanisms(s->secured), &names);
 	if (names.len > 0)
-		str_printf(line, "%s%.*s", keyword, VIEW_ARG(names));
+		str_printf(line, "%s%s", keyword, str_cstr(&names));
 }
 
 static void announce_auth(const struct session *s, struct str *line)

@@ -75,8 +75,10 @@ static int open_tls(struct error *err)
 		server.tls_level = TLS_NONE;
 		return 0;
 	}
-	if (tls_site_server(&options, server.tls_level == TLS_ENCRYPT, err) < 0)
+	if (auth_tls_prepare(err) < 0 ||
+	    tls_site_server(&options, server.tls_level == TLS_ENCRYPT, err) < 0)
 		return -EINVAL;
+	options.ask_certificate = options.ask_certificate || auth_tls_asks();
 	server.tls = tls_context_new(&options, err);
 	return server.tls == NULL
 		       ? -EINVAL

@@ -191,7 +191,7 @@ static void take_mechanisms(struct dovecot_report *report, const struct dovecot_
 
 	while (view_next_word(&rest, " \t", &word)) {
 		if (view_is_nocase(word, "plain") || view_is_nocase(word, "login") ||
-		    view_is_nocase(word, "scram-sha-256"))
+		    view_is_nocase(word, "scram-sha-1") || view_is_nocase(word, "scram-sha-256"))
 			str_printf(&known, "%s%.*s", known.len > 0 ? ", " : "", VIEW_ARG(word));
 		else
 			others = true;
@@ -199,7 +199,8 @@ static void take_mechanisms(struct dovecot_report *report, const struct dovecot_
 	if (known.len > 0)
 		report_setting(report, parameter, str_view(&known));
 	if (others)
-		report_missing(report, s, "mechanisms other than plain, login, scram-sha-256");
+		report_missing(report, s,
+			       "mechanisms other than plain, login, scram-sha-1, scram-sha-256");
 }
 
 /* A block in which the setting means this; NULL: at the top. */

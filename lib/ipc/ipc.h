@@ -52,6 +52,7 @@ struct sockaddr_un;
 #define IPC_FRAME_MAX	 65536
 #define IPC_SASL_MAX	 16384
 #define IPC_COOKIE_MAX	 64
+#define IPC_CHANNEL_MAX	 64
 #define IPC_RDATA_MAX	 16384
 #define IPC_TAG_MAX	 256
 /* As lib/tls/sign.h has them: TLS_KEY_NAME_SIZE, TLS_SIGN_INPUT_MAX, TLS_SIGNATURE_MAX. */

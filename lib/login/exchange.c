@@ -101,7 +101,7 @@ int login_mechanisms(const struct login *l, struct str *names)
 		str_set(&kept[l->secured].names, str_view(&fresh));
 		kept[l->secured].until = clock_after(MECHANISMS_KEPT);
 	}
-	str_append(names, str_view(&kept[l->secured].names));
+	auth_tls_announced(l->io, str_view(&kept[l->secured].names), names);
 	return 0;
 }
 
@@ -168,10 +168,12 @@ static int login_run_exchange(struct login *l, struct view mechanism, bool given
 			      struct view initial)
 {
 	_cleanup_(auth_answer_free) struct auth_answer answer = { 0 };
+	_cleanup_(auth_tls_free) struct auth_tls known = { .user = STR_EMPTY };
 	struct auth_client client = login_client(l);
 	struct auth_exchange *auth;
 	int r;
 
+	auth_tls_fill(l->io, &known, &client);
 	spare_set_busy(&l->spare, true);
 	auth = auth_begin(&client, mechanism, given, initial, &answer);
 	spare_set_busy(&l->spare, false);

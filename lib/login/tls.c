@@ -37,8 +37,9 @@ int login_tls_prepare(const struct login_protocol *protocol, struct error *err)
 					 protocol->service);
 		return 0;
 	}
-	if (tls_site_server(&options, true, err) < 0)
+	if (auth_tls_prepare(err) < 0 || tls_site_server(&options, true, err) < 0)
 		return -EINVAL;
+	options.ask_certificate = auth_tls_asks();
 	tls = tls_context_new(&options, err);
 	return tls == NULL ? -EINVAL
 			   : table_watch_files(TLS_FILES(&options), TLS_CERTIFICATE_FILES, err);

@@ -103,7 +103,9 @@ struct auth_exchange *auth_begin(const struct auth_client *client, struct view m
 			 .has_initial = has_initial, .secured = client->secured,
 			 .client_address = client->address,
 			 .server_address = client->server_address, .server = client->server,
-			 .refused = client->refused, .realm = client->realm);
+			 .refused = client->refused, .realm = client->realm,
+			 .tls_exporter = client->tls_exporter, .tls_unique = client->tls_unique,
+			 .certificate_user = client->certificate_user);
 	if (r == 0)
 		r = take_answer(answer, &m);
 	else

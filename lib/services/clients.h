@@ -154,7 +154,24 @@ struct auth_client {
 	struct view
 		refused;   /* words of smtpd_sasl_security_options: mechanisms that do not count */
 	struct view realm; /* of a name that has none, for cyrus */
+	/* What TLS knows: channel bindings, and the user that the client's certificate names. */
+	struct view tls_exporter, tls_unique, certificate_user;
 };
+/*
+ * auth_tls.c, in programs that link lib/tls: what TLS knows of a client, into its auth_client, which
+ * points into *tls (auth_tls_free). auth_tls_prepare reads auth_client_certificate_CAfile and _field;
+ * if the former is set, clients are to be asked for certificates.
+ */
+struct auth_tls {
+	struct tls_channel channel;
+	struct str user;
+};
+int auth_tls_prepare(struct error *err);
+bool auth_tls_asks(void);
+void auth_tls_fill(const struct stream *io, struct auth_tls *tls, struct auth_client *client);
+void auth_tls_free(struct auth_tls *tls);
+/* Of auth's mechanisms those that are for this client: EXTERNAL needs a certificate. Appends. */
+void auth_tls_announced(const struct stream *io, struct view names, struct str *out);
 /*
  * One SASL exchange. auth_begin never returns NULL: what came of it is in *answer, which is
  * AUTH_FAILED with AUTH_FAIL_TEMPORARY when auth cannot be asked. auth_exchange_free cancels one

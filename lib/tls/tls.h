@@ -103,6 +103,32 @@ struct tls_certificate {
 bool stream_tls_certificate(const struct stream *io, const char *digest,
 			    struct tls_certificate *out);
 void tls_certificate_free(struct tls_certificate *certificate);
+
+/* user.c: what a login can take from TLS. */
+
+/* What a SCRAM exchange binds itself to: tls-exporter (RFC 9266), tls-unique (RFC 5929). */
+struct tls_channel {
+	bool has_exporter;
+	unsigned char exporter[32], unique[64];
+	size_t unique_len; /* 0: none */
+};
+/* Nothing is there for a plain stream. */
+void stream_tls_channel(const struct stream *io, struct tls_channel *out);
+
+/* Authorities whose certificates say which user their owner is. */
+struct tls_user_ca;
+struct tls_user_ca *tls_user_ca_open(const char *file, struct error *err);
+void tls_user_ca_free(struct tls_user_ca *ca);
+enum tls_user_field { TLS_USER_EMAIL, TLS_USER_COMMON_NAME, TLS_USER_ID };
+#define TLS_USER_MAX 320
+/*
+ * The user that the client's certificate names. False: it showed none (the context must have asked,
+ * ask_certificate), none of these authorities vouches for it now, or it names nobody or several. Not
+ * looked at: whether it was revoked.
+ */
+bool stream_tls_user(const struct stream *io, struct tls_user_ca *ca, enum tls_user_field field,
+		     struct str *user);
+
 /* False for a plain stream. */
 bool stream_tls_info(const struct stream *io, struct tls_info *info);
 

@@ -4,8 +4,9 @@
 
 #include "user/user.h"
 
-#define PASSWORD_SCRAM "SCRAM-SHA-256"
-#define USER_PATH_MAX  4000 /* room below PATH_MAX for what is inside the mailbox */
+#define PASSWORD_SCRAM	     "SCRAM-SHA-256"
+#define PASSWORD_SCRAM_SHA_1 "SCRAM-SHA-1"
+#define USER_PATH_MAX	     4000 /* room below PATH_MAX for what is inside the mailbox */
 
 /* Splits a passwd-file line and checks each field by itself. */
 int user_split_line(struct view line, struct view fields[USER_FIELDS], struct error *err);
@@ -32,9 +33,11 @@ int user_find_system(struct view login, struct user *user, struct error *err);
 void user_use_own_ids(struct user *user);
 
 /* "iterations,salt,StoredKey,ServerKey": 1 right, 0 wrong, -EINVAL. */
-int password_check_scram(struct view hash, struct view password, struct error *err);
+int password_check_scram(enum scram_hash hash, struct view stored, struct view password,
+			 struct error *err);
 /* Appends that form, with a fresh salt. -EINVAL: the password has other characters than ASCII's. */
-int password_hash_scram(struct view password, struct str *hash, struct error *err);
+int password_hash_scram(enum scram_hash which, struct view password, struct str *hash,
+			struct error *err);
 /* "$argon2id$v=19$m=65536,t=3,p=1$...", "$1$salt$rounds$hex": 1 right, 0 wrong, -EINVAL. */
 int password_check_argon2(struct view hash, struct view password, struct error *err);
 int password_check_pbkdf2(struct view hash, struct view password, struct error *err);

@@ -13,6 +13,7 @@ enum kind {
 	KIND_PLAIN,
 	KIND_DIGEST,
 	KIND_SCRAM,
+	KIND_SCRAM_SHA_1,
 	KIND_ARGON2,
 	KIND_PBKDF2,
 	KIND_OLD_CRYPT, /* as KIND_CRYPT and KIND_DIGEST, where auth_weak_schemes says so */
@@ -43,6 +44,7 @@ static const struct scheme {
 	{ "SHA256", KIND_DIGEST, "SHA256", false },
 	{ "SHA512", KIND_DIGEST, "SHA512", false },
 	{ "SCRAM-SHA-256", KIND_SCRAM, NULL, false },
+	{ "SCRAM-SHA-1", KIND_SCRAM_SHA_1, NULL, false },
 	{ "DES-CRYPT", KIND_OLD_CRYPT, NULL, false },
 	{ "MD5", KIND_OLD_CRYPT, NULL, false },
 	{ "MD5-CRYPT", KIND_OLD_CRYPT, NULL, false },
@@ -173,7 +175,9 @@ int password_check(struct view password, const char *stored, struct error *err)
 	case KIND_OLD_DIGEST:
 		return password_check_digest(scheme->digest, scheme->salted, hash, password, err);
 	case KIND_SCRAM:
-		return password_check_scram(hash, password, err);
+		return password_check_scram(SCRAM_SHA_256, hash, password, err);
+	case KIND_SCRAM_SHA_1:
+		return password_check_scram(SCRAM_SHA_1, hash, password, err);
 	default:
 		return check_crypt(password, hash.data, err);
 	}
@@ -223,7 +227,9 @@ int password_hash(struct view password, const char *scheme, struct str *hash, st
 	if (view_find_byte(password, '\0') != VIEW_NOT_FOUND)
 		return error_set(err, -EINVAL, "the password has a NUL byte");
 	if (view_is_nocase(VIEW(PASSWORD_SCRAM), scheme))
-		return password_hash_scram(password, hash, err);
+		return password_hash_scram(SCRAM_SHA_256, password, hash, err);
+	if (view_is_nocase(VIEW(PASSWORD_SCRAM_SHA_1), scheme))
+		return password_hash_scram(SCRAM_SHA_1, password, hash, err);
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
 		if (!view_is_nocase(view_of(makers[i].scheme), scheme))
 			continue;
@@ -238,6 +244,6 @@ int password_hash(struct view password, const char *scheme, struct str *hash, st
 	}
 	return error_set(err, -EINVAL,
 			 "passwords are not made with the scheme %s; there are CRYPT (yescrypt), "
-			 "SHA512-CRYPT, SHA256-CRYPT, BLF-CRYPT, SCRAM-SHA-256",
+			 "SHA512-CRYPT, SHA256-CRYPT, BLF-CRYPT, SCRAM-SHA-256, SCRAM-SHA-1",
 			 scheme);
 }

@@ -84,7 +84,7 @@ int user_group_id_of(const char *name, gid_t *gid);
 
 /*
  * Schemes: CRYPT and a bare hash of crypt(3) ($y$, $gy$, $7$, $6$, $5$, $2b$ ...), SHA512-CRYPT,
- * SHA256-CRYPT, BLF-CRYPT, ARGON2I, ARGON2ID, PBKDF2, PLAIN, SCRAM-SHA-256, and SSHA, SSHA256, SSHA512,
+ * SHA256-CRYPT, BLF-CRYPT, ARGON2I, ARGON2ID, PBKDF2, PLAIN, SCRAM-SHA-256, SCRAM-SHA-1, and SSHA, SSHA256, SSHA512,
  * SHA256, SHA512 in base64. What is quick to guess (DES, MD5, unsalted SHA1) is refused unless
  * auth_weak_schemes is set. "", "*" and "!..." lock the user: no password
  * is right.
@@ -94,7 +94,8 @@ int user_group_id_of(const char *name, gid_t *gid);
 int password_check(struct view password, const char *hash, struct error *err);
 /* 0, or -EINVAL with the reason why no password could ever match. Quick. */
 int password_check_scheme(const char *hash, struct error *err);
-/* What SCRAM-SHA-256 needs of a user (RFC 5802), in base64. */
+/* What SCRAM needs of a user (RFC 5802), in base64. */
+enum scram_hash { SCRAM_SHA_1, SCRAM_SHA_256 };
 #define SCRAM_ITERATIONS 65536 /* of keys that we make; RFC 7677 asks for 4096 at least */
 #define SCRAM_SALT_SIZE	 16
 struct scram_keys {
@@ -103,14 +104,14 @@ struct scram_keys {
 };
 void scram_keys_free(struct scram_keys *keys);
 /*
- * Of "{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey", or made with `salt` of "{PLAIN}password",
+ * Of "{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey" (or _1), or made with `salt` of "{PLAIN}password",
  * which is slow. -EINVAL with the reason: the password is stored in another way.
  */
-int password_scram_keys(const char *stored, struct view salt, struct scram_keys *keys,
-			struct error *err);
+int password_scram_keys(const char *stored, enum scram_hash which, struct view salt,
+			struct scram_keys *keys, struct error *err);
 /*
  * A hash with a fresh salt, appended: "{CRYPT}$y$..." (yescrypt) for a NULL scheme, else CRYPT,
- * YESCRYPT, SHA512-CRYPT, SHA256-CRYPT, BLF-CRYPT, SCRAM-SHA-256. -EINVAL for others, and for a password that is empty, too
+ * YESCRYPT, SHA512-CRYPT, SHA256-CRYPT, BLF-CRYPT, SCRAM-SHA-256, SCRAM-SHA-1. -EINVAL for others, and for a password that is empty, too
  * long or has a NUL byte. Slow.
  */
 int password_hash(struct view password, const char *scheme, struct str *hash, struct error *err);

@@ -11,17 +11,17 @@ import unittest
 from posta import Instance, PASSWORD, Talk, message
 
 
-def scram_client(ask, user, password):
+def scram_client(ask, user, password, header=b"n,,", binding=b""):
     """SCRAM-SHA-256 as RFC 5802 has it; `ask` sends bytes and returns the server's next word."""
     nonce = base64.b64encode(os.urandom(12)).decode()
     bare = f"n={user},r={nonce}"
-    first = ask(b"n,," + bare.encode()).decode()
+    first = ask(header + bare.encode()).decode()
     fields = dict(part.split("=", 1) for part in first.split(","))
     assert fields["r"].startswith(nonce)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields["s"]),
                                  int(fields["i"]))
     key = hmac.digest(salted, b"Client Key", "sha256")
-    without_proof = f"c=biws,r={fields['r']}"
+    without_proof = f"c={base64.b64encode(header + binding).decode()},r={fields['r']}"
     signed = ",".join((bare, first, without_proof)).encode()
     signature = hmac.digest(hashlib.sha256(key).digest(), signed, "sha256")
     proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature))).decode()

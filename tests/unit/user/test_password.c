@@ -221,12 +221,15 @@ static void scram(void **unused)
 	(void)unused;
 	assert_int_equal(password_check(VIEW("pencil"), PENCIL, NULL), 1);
 	assert_int_equal(password_check(VIEW("pencils"), PENCIL, NULL), 0);
-	assert_int_equal(password_scram_keys(PENCIL, VIEW("salt"), &keys, NULL), 0);
+	assert_int_equal(password_scram_keys(PENCIL, SCRAM_SHA_256, VIEW("salt"), &keys, NULL), 0);
 	assert_int_equal(keys.iterations, 4096);
 	assert_string_equal(str_cstr(&keys.salt), "W22ZaJ0SNY7soEsUEjb6gQ==");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(password_scram_keys(bad[i], VIEW("salt"), &keys, NULL), -EINVAL);
-	assert_int_equal(password_scram_keys("{PLAIN}pencil", VIEW("salt"), &keys, NULL), 0);
+		assert_int_equal(
+			password_scram_keys(bad[i], SCRAM_SHA_256, VIEW("salt"), &keys, NULL),
+			-EINVAL);
+	assert_int_equal(
+		password_scram_keys("{PLAIN}pencil", SCRAM_SHA_256, VIEW("salt"), &keys, NULL), 0);
 	assert_int_equal(password_hash(VIEW("pencil"), "scram-sha-256", &hash, NULL), 0);
 	assert_int_equal(password_check(VIEW("pencil"), str_cstr(&hash), NULL), 1);
 	assert_int_equal(password_check(VIEW("Pencil"), str_cstr(&hash), NULL), 0);
