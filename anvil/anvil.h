@@ -7,9 +7,12 @@
  *	counts.c	connections and rates by service and client
  *	logins.c	what failed logins cost
  *	watch.c		new-mail signals
+ *	full.c		whose quota is reached
  */
 #ifndef ANVIL_ANVIL_H
 #define ANVIL_ANVIL_H
+
+#include <stdbool.h>
 
 #include "base/view.h"
 #include "ipc/ipc.h"
@@ -38,5 +41,18 @@ void watch_open(void);
 /* Serves a connection that watches a user, until it closes. */
 void watch_serve(struct ipc *ipc, struct view user);
 void watch_signal(struct view user, struct view folder);
+
+/* ---- full.c ---- */
+
+/* Users known at a time; the oldest make room for new ones. */
+#define FULL_USERS_MAX ((size_t)100000)
+
+void full_open(void);
+void full_note(struct view user);
+void full_forget(struct view user);
+/* Within mailbox_quota_notice_time. */
+bool full_is(struct view user);
+/* Is anybody known? Perhaps for longer than that time. */
+bool full_any(void);
 
 #endif

@@ -39,6 +39,7 @@ static int anvil_prepare(struct error *err)
 	counts_open();
 	logins_open();
 	watch_open();
+	full_open();
 	return 0;
 }
 
@@ -157,7 +158,17 @@ static int event_answer(struct ipc *ipc, struct reporter *reporter, struct messa
 		return answer_sender_release(ipc, &m->anvil_sender_release);
 	case MSG_anvil_sender_list:
 		return answer_sender_list(ipc);
+	case MSG_anvil_full:
+		full_note(m->anvil_full.user);
+		return ipc_send(ipc, done);
+	case MSG_anvil_full_ask:
+		return ipc_send(ipc, anvil_full_is,
+				.full = full_is(m->anvil_full_ask.address) ||
+					full_is(m->anvil_full_ask.login),
+				.any = full_any());
 	case MSG_anvil_new_mail:
+		/* What was delivered had room. */
+		full_forget(m->anvil_new_mail.user);
 		watch_signal(m->anvil_new_mail.user, m->anvil_new_mail.folder);
 		return ipc_send(ipc, done);
 	case MSG_anvil_watch:

@@ -125,9 +125,10 @@ void watch_serve(struct ipc *ipc, struct view user)
 	if (ipc_send(ipc, done) == 0 && ipc_flush(ipc) == 0) {
 		int r;
 
-		/* Nothing is to come but the end. */
+		/* Nothing is to come but the end, and that the user has made room. */
 		ipc_set_timeout(ipc, MSEC_FOREVER);
-		r = ipc_next_request(ipc, &m);
+		while ((r = ipc_next_request(ipc, &m)) == 0 && m.type == MSG_anvil_room)
+			full_forget(str_view(&name));
 		if (r == 0) {
 			message_close_fd(&m);
 			log_error("a watcher of %s says %s", str_cstr(&name), message_name(m.type));

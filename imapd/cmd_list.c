@@ -22,17 +22,24 @@ enum {
 	STATUS_HIGHESTMODSEQ = 128,
 	STATUS_MAILBOXID = 256,
 	STATUS_APPENDLIMIT = 512,
+	STATUS_DELETED_STORAGE = 1024,
 };
 
 static const struct {
 	const char *name;
 	unsigned bit;
 } status_items[] = {
-	{ "MESSAGES", STATUS_MESSAGES },   { "RECENT", STATUS_RECENT },
-	{ "UIDNEXT", STATUS_UIDNEXT },	   { "UIDVALIDITY", STATUS_UIDVALIDITY },
-	{ "UNSEEN", STATUS_UNSEEN },	   { "SIZE", STATUS_SIZE },
-	{ "DELETED", STATUS_DELETED },	   { "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ },
-	{ "MAILBOXID", STATUS_MAILBOXID }, { "APPENDLIMIT", STATUS_APPENDLIMIT },
+	{ "MESSAGES", STATUS_MESSAGES },
+	{ "RECENT", STATUS_RECENT },
+	{ "UIDNEXT", STATUS_UIDNEXT },
+	{ "UIDVALIDITY", STATUS_UIDVALIDITY },
+	{ "UNSEEN", STATUS_UNSEEN },
+	{ "SIZE", STATUS_SIZE },
+	{ "DELETED", STATUS_DELETED },
+	{ "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ },
+	{ "MAILBOXID", STATUS_MAILBOXID },
+	{ "APPENDLIMIT", STATUS_APPENDLIMIT },
+	{ "DELETED-STORAGE", STATUS_DELETED_STORAGE },
 };
 
 struct listing {
@@ -83,9 +90,12 @@ static int send_status(struct imap_session *s, struct view name, unsigned items,
 	struct folder_status status = { 0 };
 	struct str line = STR_EMPTY;
 	const char *separator = "";
+	uint64_t deleted_size = 0;
 	int r;
 
 	*failed = store_status(s->store, name, &status);
+	if (*failed == 0 && items & STATUS_DELETED_STORAGE && status.deleted > 0)
+		*failed = store_deleted_size(s->store, name, &deleted_size);
 	if (*failed < 0)
 		return 0;
 	str_append_cstr(&line, "* STATUS ");
@@ -101,7 +111,8 @@ static int send_status(struct imap_session *s, struct view name, unsigned items,
 					    status.deleted,
 					    status.highest_modseq,
 					    0,
-					    0 };
+					    0,
+					    (deleted_size + 1023) / 1024 };
 
 		if (!(items & status_items[i].bit))
 			continue;

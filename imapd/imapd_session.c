@@ -53,8 +53,11 @@ static void imap_connection_serve(struct stream *io, const struct session_client
 	int r = 0;
 
 	options.index_limit = (uint64_t)param.mailbox_index_limit;
-	if (store == NULL)
+	if (store == NULL) {
 		r = store_open(client->user->maildir, &options, &store, &err);
+		if (r == 0)
+			imap_quota_open(client->user, store);
+	}
 	if (r < 0) {
 		log_error("user=<%s>: %s", client->user->name, err.text);
 		stream_printf(io, "%.*s NO [UNAVAILABLE] The mailbox cannot be opened now.\r\n",

@@ -47,6 +47,9 @@ static int run_command(struct imap_session *s, const struct imap_command *comman
 
 	int r = command->handle(s);
 
+	/* Not of flags. */
+	if (command->changes && command->expunge_allowed)
+		imap_quota_look(s->store);
 	if (command->changes)
 		imap_sessions_wake(s);
 	return r;

@@ -79,6 +79,10 @@ const struct imap_command *imap_command_find(struct view name);
 /* What the table brings, without "CAPABILITY" in front. */
 void imap_append_capabilities(struct str *out);
 
+/* cmd_quota.c: the user's limits, in force from here on; and what follows when something was added or removed. */
+void imap_quota_open(const struct session_user *user, struct store *store);
+void imap_quota_look(struct store *store);
+
 /* Leaves the selected mailbox, if there is one. */
 void imap_close_mailbox(struct imap_session *s);
 
@@ -163,6 +167,9 @@ int imap_command_namespace(struct imap_session *s);
 int imap_command_status(struct imap_session *s);
 int imap_command_getmetadata(struct imap_session *s);
 int imap_command_setmetadata(struct imap_session *s);
+int imap_command_getquota(struct imap_session *s);
+int imap_command_getquotaroot(struct imap_session *s);
+int imap_command_setquota(struct imap_session *s);
 int imap_command_create(struct imap_session *s);
 int imap_command_delete(struct imap_session *s);
 int imap_command_rename(struct imap_session *s);

@@ -42,11 +42,13 @@ static void agent_take_result(const struct msg_result *m, struct outcome *outcom
 		memcpy(outcome->status, m->status.data, m->status.len);
 		outcome->status[m->status.len] = '\0';
 	}
-	outcome->cause = m->cause == CAUSE_NO_USER ? CAUSE_NO_USER : CAUSE_OTHER;
+	outcome->cause =
+		m->cause == CAUSE_NO_USER || m->cause == CAUSE_FULL ? m->cause : CAUSE_OTHER;
 	str_set(&outcome->text, m->diagnostic);
-	/* The user's canonical name stands there when the message is in a mailbox. */
-	if (outcome->kind == OUTCOME_DELIVERED && m->remote.len > 0)
-		signal_new_mail(m->remote);
+	/* The user's canonical name stands there when the message is in a mailbox, or that is full. */
+	if (m->remote.len > 0 &&
+	    (outcome->kind == OUTCOME_DELIVERED || outcome->cause == CAUSE_FULL))
+		signal_mailbox(m->remote, outcome->cause == CAUSE_FULL);
 }
 
 /* The answer to a delivery. */

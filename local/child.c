@@ -12,7 +12,7 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "ipc/content.h"
-#include "store/deliver.h"
+#include "store/quota.h"
 #include "task/task.h"
 
 static int reply_failure(struct ipc *ipc, int code, const struct error *err)
@@ -26,13 +26,39 @@ static int reply_failure(struct ipc *ipc, int code, const struct error *err)
 	return answer_reply(ipc, OUTCOME_DEFERRED, status, "cannot deliver: %s", err->text);
 }
 
+/* What the site wants to be said, and done: the mail waits, or goes back. */
+static int reply_over_quota(struct ipc *ipc, int code, const struct error *err)
+{
+	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
+	bool waits = param.mailbox_quota_full_tempfail;
+
+	answer_set(&answer, waits ? OUTCOME_DEFERRED : OUTCOME_FAILED, waits ? "4.2.2" : "5.2.2",
+		   "%s", param.mailbox_quota_exceeded_message);
+	if (code == -EFBIG)
+		answer.outcome.cause = CAUSE_FULL;
+	log_info("over quota: %s", err->text);
+	return answer_send(ipc, &answer);
+}
+
 /* ---- storing ---- */
+
+/* NULL: nothing limits this mailbox. */
+static int child_take_quota(const struct msg_work_store *m, const char *path, struct quota **quota,
+			    struct error *err)
+{
+	int r = quota_parse(m->quota, quota, err);
+
+	if (r == 0 && *quota != NULL)
+		quota_take_maildirsize(*quota, path);
+	return r;
+}
 
 static int child_store(struct ipc *ipc, struct msg_work_store *m)
 {
 	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
 	struct mail_source source = { .prefix = m->headers };
 	_cleanup_free_ char *path = mem_strndup(m->path.data, m->path.len);
+	_cleanup_(quota_freep) struct quota *quota = NULL;
 	struct error err = ERROR_NONE;
 	int r;
 
@@ -47,6 +73,11 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 		if (r < 0)
 			return answer_reply(ipc, OUTCOME_DEFERRED, "4.3.0", "%s", err.text);
 	}
+	if (child_take_quota(m, path, &quota, &err) < 0)
+		return answer_reply(ipc, OUTCOME_DEFERRED, "4.3.5",
+				    "mail system configuration error (%s)", err.text);
+	source.quota = quota;
+	source.admit = quota != NULL ? quota_admit : NULL;
 	if (m->format == STORE_MAILDIR) {
 		r = maildir_deliver(path, m->folder, false, &source, NULL, &err);
 	} else {
@@ -64,6 +95,8 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 
 		r = mbox_deliver(path, &options, m->sender, &source, &err);
 	}
+	if (quota != NULL && (r == -EFBIG || r == -EMSGSIZE))
+		return reply_over_quota(ipc, r, &err);
 	if (r == -EFBIG)
 		return answer_reply(ipc, OUTCOME_FAILED, "5.2.2", "%s", err.text);
 	if (r < 0)

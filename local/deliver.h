@@ -62,6 +62,7 @@ struct target {
 	uint8_t format; /* STORE_MAILDIR, STORE_MBOX */
 	struct str path;
 	int64_t limit; /* of an mbox */
+	char *quota;   /* of a Maildir: rules of store/quota.h, or NULL */
 	char *command; /* mailbox_command, instead of the path; or NULL */
 	char *chroot;  /* of a command of pipe, or NULL */
 	size_t share;  /* places that it may have at one time; 0: local_deliver_user_limit */

@@ -110,7 +110,8 @@ int deliver_pass_result(struct ipc *ipc, struct worker *worker, int r,
 				    "the delivering process failed: %s", strerror(-r));
 	}
 	deliver_note(ipc, work, work_word(m.result.outcome));
-	m.result.remote = work->in_mailbox && m.result.outcome == OUTCOME_DELIVERED
+	m.result.remote = work->in_mailbox && (m.result.outcome == OUTCOME_DELIVERED ||
+					       m.result.cause == CAUSE_FULL)
 				  ? view_of(work->target->name)
 				  : VIEW_NONE;
 	if (m.result.outcome == OUTCOME_DELIVERED && work->done.len > 0)

@@ -56,6 +56,9 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 			   target.command != NULL ? "command" : "mailbox");
 		return answer_send(ipc, &answer);
 	}
+	if (target.quota != NULL && strlen(target.quota) > IPC_TEXT_MAX)
+		return answer_reply(ipc, OUTCOME_DEFERRED, "4.3.5",
+				    "mail system configuration error (quota: too many rules)");
 	if (target.command != NULL)
 		return deliver_to_mailbox_command(ipc, m, &target, &answer, &content);
 	deliver_add_headers(&headers, m->sender, m->original, m->recipient,
@@ -67,8 +70,10 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
 		     .path = str_view(&target.path), .folder = m->folder,
 		     .headers = str_view(&headers), .sender = m->sender,
-		     .limit = (uint64_t)target.limit, .identity = str_view(&identity),
-		     .arrival = m->arrival, .again = m->again, CONTENT_SENT(&content));
+		     .limit = (uint64_t)target.limit,
+		     .quota = view_of(target.quota != NULL ? target.quota : ""),
+		     .identity = str_view(&identity), .arrival = m->arrival, .again = m->again,
+		     CONTENT_SENT(&content));
 	return deliver_pass_result(
 		ipc, worker, r,
 		&(const struct deliver_work){

@@ -14,6 +14,8 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "mail/address.h"
+#include "store/quota.h"
+#include "user/quota.h"
 #include "user/user.h"
 
 /* virtual(8)'s tables, and one of local(8). */
@@ -50,13 +52,27 @@ void target_free(struct target *target)
 	free(target->name);
 	free(target->home);
 	free(target->command);
+	free(target->quota);
 	free(target->chroot);
 	str_free(&target->path);
+}
+
+/* A rule that cannot be read would limit nobody. */
+static int check_default_quota(struct error *err)
+{
+	_cleanup_(quota_freep) struct quota *quota = NULL;
+	_cleanup_(str_free) struct str rules = STR_EMPTY;
+	int r = user_quota_rules(VIEW("nobody@invalid"), VIEW_NONE, &rules, err);
+
+	return r < 0 ? r : quota_parse(str_view(&rules), &quota, err);
 }
 
 int target_prepare(struct error *err)
 {
 	int r = users_open(err);
+
+	if (r == 0)
+		r = check_default_quota(err);
 
 	return r < 0 ? r : open_tables(err);
 }
@@ -109,6 +125,7 @@ static void take_identity(struct user *user, struct target *target)
 	target->gid = user->gid;
 	target->name = TAKE(user->name);
 	target->home = TAKE(user->home);
+	target->quota = TAKE(user->quota);
 }
 
 int target_of_user(struct view name, struct target *target, struct answer *answer)
@@ -251,6 +268,20 @@ static bool has_parent_step(struct view path)
 	return false;
 }
 
+static int target_take_quota(struct view address, struct target *target, struct answer *answer)
+{
+	_cleanup_(str_free) struct str rules = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	if (user_quota_rules(address, VIEW_NONE, &rules, &err) < 0) {
+		answer_warn(answer, "%s", err.text);
+		return answer_set(answer, OUTCOME_DEFERRED, "4.3.0",
+				  "mailbox_quota_maps lookup failed");
+	}
+	target->quota = str_take(&rules);
+	return 0;
+}
+
 /* 1, 0: no such address, -1 with the answer. */
 static int target_of_virtual(struct view address, struct target *target, struct answer *answer)
 {
@@ -277,6 +308,8 @@ static int target_of_virtual(struct view address, struct target *target, struct 
 	while (target->path.len > 1 && target->path.data[target->path.len - 1] == '/')
 		str_truncate(&target->path, target->path.len - 1);
 	target->limit = param.virtual_mailbox_limit;
+	if (target_take_quota(str_view(&key), target, answer) < 0)
+		return -1;
 	target->uid = uid;
 	target->gid = gid;
 	target->name = mem_strdup(str_cstr(&key));

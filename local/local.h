@@ -109,8 +109,8 @@ int agent_source(const struct job *job, uint8_t source, const char *owner, const
 
 /* ---- signal.c ---- */
 
-/* Has anvil tell the user's sessions of mail in INBOX, soon. */
-void signal_new_mail(struct view user);
+/* Has anvil tell the user's sessions of mail in INBOX, or smtpd that there is no room for any, soon. */
+void signal_mailbox(struct view user, bool full);
 
 /* ---- recipient.c ---- */
 

@@ -1,6 +1,6 @@
 /*
- * Signals of new mail, which anvil passes on to the sessions of the user. A delivery does not wait
- * for them: a task of its own tells anvil of all users that have come together, each once.
+ * Signals of new mail, which anvil passes on to the sessions of the user, and of mailboxes that are full. A delivery
+ * does not wait for them: a task of its own tells anvil of all users that have come together, each once.
  */
 #include <errno.h>
 
@@ -20,6 +20,8 @@
 struct news {
 	struct list link;
 	struct str user;
+	bool came; /* mail did */
+	bool full; /* what happened last */
 };
 
 static struct {
@@ -49,13 +51,20 @@ static int signal_some(void)
 {
 	struct news *taken[AT_ONCE];
 	struct view users[AT_ONCE];
-	size_t count = 0;
+	size_t count = 0, came = 0;
+	int r = 0;
 
 	while (count < AT_ONCE && (taken[count] = signal_take()) != NULL) {
-		users[count] = str_view(&taken[count]->user);
+		if (taken[count]->came)
+			users[came++] = str_view(&taken[count]->user);
 		count++;
 	}
-	int r = anvil_new_mails(users, count, VIEW("INBOX"));
+	if (came > 0)
+		r = anvil_new_mails(users, came, VIEW("INBOX"));
+	/* After it: mail that comes says that there is room. */
+	for (size_t i = 0; i < count && r == 0; i++)
+		if (taken[i]->full)
+			r = anvil_tell_full(str_view(&taken[i]->user));
 
 	for (size_t i = 0; i < count; i++)
 		signal_forget(taken[i]);
@@ -77,18 +86,31 @@ static void signal_all(void *unused)
 	daemon_work_end();
 }
 
-void signal_new_mail(struct view user)
+/* Those of one user are one. NULL: there are too many. */
+static struct news *signal_of(struct view user)
 {
+	struct news *n;
+
 	list_for_each (&signals.waiting, struct news, link, waiting)
 		if (view_eq(str_view(&waiting->user), user))
-			return;
+			return waiting;
 	if (signals.count == WAITING_MAX)
-		return;
-	struct news *n = mem_new(struct news);
-
+		return NULL;
+	n = mem_new(struct news);
 	str_append(&n->user, user);
 	list_push_back(&signals.waiting, &n->link);
 	signals.count++;
+	return n;
+}
+
+void signal_mailbox(struct view user, bool full)
+{
+	struct news *n = signal_of(user);
+
+	if (n == NULL)
+		return;
+	n->full = full;
+	n->came |= !full;
 	if (signals.running)
 		return;
 	signals.running = true;

@@ -2,6 +2,7 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 #include "server.h"
+#include "services/clients.h"
 #include "session.h"
 
 struct request {
@@ -99,6 +100,30 @@ static bool rcpt_filtered(struct session *s, const struct request *request, int 
 			   result);
 }
 
+/* A mailbox that a delivery has found full. Without anvil the delivery finds that out again. */
+static bool rcpt_has_room(struct session *s, const struct request *request, int *result)
+{
+	_cleanup_(str_free) struct str base = STR_EMPTY, text = STR_EMPTY;
+	struct view local, domain, user, extension;
+	bool is_local;
+
+	if (!param.smtpd_reject_over_quota)
+		return true;
+	address_split(str_view(&request->address), &local, &domain);
+	if (!address_split_extension(local, param.recipient_delimiter, &user, &extension))
+		user = local;
+	is_local = route_class(server.routes, domain, NULL) == CLASS_LOCAL;
+	str_printf(&base, "%.*s@%.*s", VIEW_ARG(user), VIEW_ARG(domain));
+	if (anvil_is_full(str_view(&base), is_local ? user : VIEW_NONE) <= 0)
+		return true;
+	str_append_cstr(&text, param.mailbox_quota_full_tempfail ? "452 4.2.2 <" : "552 5.2.2 <");
+	address_show(&text, str_view(&request->given));
+	str_printf(&text, ">: Recipient address rejected: %s",
+		   param.mailbox_quota_exceeded_message);
+	*result = reply_refusal(s, "RCPT", str_view(&text), str_view(&request->address));
+	return false;
+}
+
 int verb_rcpt(struct session *s, struct view argument)
 {
 	_cleanup_(request_free) struct request request = { 0 };
@@ -111,7 +136,8 @@ int verb_rcpt(struct session *s, struct view argument)
 		return reply(s, "450 4.7.1 Error: too many recipients from %s", s->peer->text);
 	if (s->transaction.count >= (size_t)param.smtpd_recipient_limit)
 		return refuse_too_many(s);
-	if (!rcpt_permitted(s, &request, &r) || !rcpt_filtered(s, &request, &r))
+	if (!rcpt_permitted(s, &request, &r) || !rcpt_has_room(s, &request, &r) ||
+	    !rcpt_filtered(s, &request, &r))
 		return r;
 	transaction_add(s, str_view(&request.address), str_view(&request.orcpt), request.notify);
 	s->state = STATE_RCPT;

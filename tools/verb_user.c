@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "store/quota.h"
 #include "table/table.h"
 #include "tools/instance.h"
 #include "tools/json.h"
@@ -38,6 +39,10 @@ static const char help[] =
 	"the others)\n"
 	"  --uid N, --gid N, --home DIR   instead of virtual_uid, virtual_gid, virtual_home\n"
 	"  --extra TEXT   extra fields, \"nologin mail=maildir:~/Mail\"; empty: none\n"
+	"  --quota SIZE   how much mail: 500M, 10G, bytes without a letter; one of the extra "
+	"fields. "
+	"none: as\n"
+	"                 mailbox_quota_rules and mailbox_quota_maps say\n"
 	"  --keep-mail    add: the mail that an earlier user of that name has left becomes this "
 	"one's\n"
 	"  --purge        del: the mail goes too; else it stays, and is said where\n"
@@ -60,6 +65,7 @@ enum {
 	OPTION_GID,
 	OPTION_HOME,
 	OPTION_EXTRA,
+	OPTION_QUOTA,
 	OPTION_JSON,
 	OPTION_KEEP_MAIL,
 	OPTION_PURGE,
@@ -74,6 +80,7 @@ static const struct option options[] = {
 	{ "gid", required_argument, NULL, OPTION_GID },
 	{ "home", required_argument, NULL, OPTION_HOME },
 	{ "extra", required_argument, NULL, OPTION_EXTRA },
+	{ "quota", required_argument, NULL, OPTION_QUOTA },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "keep-mail", no_argument, NULL, OPTION_KEEP_MAIL },
 	{ "purge", no_argument, NULL, OPTION_PURGE },
@@ -82,7 +89,7 @@ static const struct option options[] = {
 };
 
 struct request {
-	const char *password, *hash, *scheme, *uid, *gid, *home, *extra;
+	const char *password, *hash, *scheme, *uid, *gid, *home, *extra, *quota;
 	bool json, keep_mail, purge;
 	char **names; /* NULL-terminated */
 };
@@ -214,6 +221,40 @@ static bool put_all(struct view fields[USER_FIELDS], const struct request *q)
 	       user_field_put(&fields[USER_FIELD_EXTRA], q->extra, "--extra", true);
 }
 
+/* The extra fields but for those of this name, "name" or "name=value". */
+static void extra_without(struct view extra, const char *name, struct str *out)
+{
+	struct view word, wanted = view_of(name);
+
+	while (view_next_word(&extra, " \t", &word))
+		if (!view_eq(view_first(word, MIN(view_find_byte(word, '='), word.len)), wanted))
+			str_printf(out, "%s%.*s", out->len > 0 ? " " : "", VIEW_ARG(word));
+}
+
+/* --quota: the field in the others' place. `extra` keeps them. */
+static bool put_quota(struct view fields[USER_FIELDS], const struct request *q, struct str *extra)
+{
+	_cleanup_(quota_freep) struct quota *quota = NULL;
+	_cleanup_(str_free) struct str rule = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	if (q->quota == NULL)
+		return true;
+	extra_without(fields[USER_FIELD_EXTRA], "quota", extra);
+	fields[USER_FIELD_EXTRA] = str_view(extra);
+	if (strcmp(q->quota, "none") == 0)
+		return true;
+	str_printf(&rule, "*:bytes=%s", q->quota);
+	if (strpbrk(q->quota, " \t:+-%") != NULL ||
+	    quota_parse(str_view(&rule), &quota, &err) < 0) {
+		tool_fail("user", "--quota: \"%s\" is no size", q->quota);
+		return false;
+	}
+	str_printf(extra, "%squota=%s", extra->len > 0 ? " " : "", q->quota);
+	fields[USER_FIELD_EXTRA] = str_view(extra);
+	return true;
+}
+
 static int show_outcome(int r, const char *name, const struct str *report)
 {
 	struct view rest = str_view(report), line;
@@ -294,12 +335,13 @@ static bool may_have_mail(const struct request *q, const struct view fields[USER
 
 static int user_add_one(const struct request *q)
 {
-	_cleanup_(str_free) struct str hash = STR_EMPTY;
+	_cleanup_(str_free) struct str hash = STR_EMPTY, extra = STR_EMPTY;
 	struct view fields[USER_FIELDS] = { [USER_FIELD_NAME] = view_of(q->names[0]) };
 	int status;
 
 	if (!user_field_put(&fields[USER_FIELD_NAME], q->names[0], "ADDRESS", false) ||
-	    !put_all(fields, q) || !is_sensible_name(q->names[0]) || !may_have_mail(q, fields))
+	    !put_all(fields, q) || !put_quota(fields, q, &extra) ||
+	    !is_sensible_name(q->names[0]) || !may_have_mail(q, fields))
 		return TOOL_NO;
 	status = user_make_hash(q, &hash);
 	if (status != TOOL_DONE)
@@ -313,6 +355,7 @@ static int user_add_one(const struct request *q)
 static int users_edit(const struct request *q, bool password)
 {
 	_cleanup_(str_free) struct str hash = STR_EMPTY, line = STR_EMPTY, report = STR_EMPTY;
+	_cleanup_(str_free) struct str extra = STR_EMPTY;
 	struct view fields[USER_FIELDS];
 	int r = users_find(view_of(q->names[0]), &line, &report);
 
@@ -326,7 +369,7 @@ static int users_edit(const struct request *q, bool password)
 			return status;
 		if (!user_field_put(&fields[USER_FIELD_PASSWORD], str_cstr(&hash), "--hash", false))
 			return TOOL_NO;
-	} else if (!put_all(fields, q)) {
+	} else if (!put_all(fields, q) || !put_quota(fields, q, &extra)) {
 		return TOOL_NO;
 	}
 	return user_change(USERS_REPLACE, q->names[0], fields);
@@ -353,16 +396,13 @@ static int run_set(const struct request *q)
 static int user_lock_one(const char *name, bool lock)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY, extra = STR_EMPTY, report = STR_EMPTY;
-	struct view fields[USER_FIELDS], rest, word;
+	struct view fields[USER_FIELDS];
 	int r = users_find(view_of(name), &line, &report);
 
 	if (r <= 0)
 		return show_outcome(r < 0 ? r : -ENOENT, name, &report);
 	user_split(str_view(&line), fields);
-	rest = fields[USER_FIELD_EXTRA];
-	while (view_next_word(&rest, " \t", &word))
-		if (!view_is(word, "nologin") && !view_starts(word, VIEW("nologin=")))
-			str_printf(&extra, "%s%.*s", extra.len > 0 ? " " : "", VIEW_ARG(word));
+	extra_without(fields[USER_FIELD_EXTRA], "nologin", &extra);
 	if (lock)
 		str_printf(&extra, "%snologin", extra.len > 0 ? " " : "");
 	fields[USER_FIELD_EXTRA] = str_view(&extra);
@@ -564,6 +604,9 @@ static bool read_options(int argc, char **argv, struct request *q)
 			break;
 		case OPTION_EXTRA:
 			q->extra = optarg;
+			break;
+		case OPTION_QUOTA:
+			q->quota = optarg;
 			break;
 		case OPTION_JSON:
 			q->json = true;

@@ -26,6 +26,7 @@ enum outcome_cause {
 	CAUSE_NULL_MX, /* the domain says that it takes no mail (RFC 7505) */
 	CAUSE_TLS,     /* the connection could not be encrypted */
 	CAUSE_NO_USER, /* there is nobody of that name */
+	CAUSE_FULL,    /* the mailbox takes nothing at all: its quota is reached */
 };
 
 struct outcome {

@@ -7,6 +7,9 @@
 #define ANVIL_CONNECT_TIME 2000
 #define ANVIL_ANSWER_TIME  5000
 
+/* So long it is believed that no mailbox is full. */
+#define ANVIL_NOBODY_FULL_TIME 1000
+
 /* Kept connections; more are opened and closed as they are needed. */
 #define ANVIL_IDLE_MAX 4
 
@@ -95,6 +98,42 @@ int anvil_new_mails(const struct view *users, size_t count, struct view folder)
 int anvil_new_mail(struct view user, struct view folder)
 {
 	return anvil_new_mails(&user, 1, folder);
+}
+
+int anvil_tell_full(struct view user)
+{
+	struct ipc *ipc;
+	struct message m;
+	int r = ipc_exchange(anvil_pool(), clock_after(ANVIL_CONNECT_TIME), &ipc, &m, anvil_full,
+			     .user = user);
+
+	if (r < 0)
+		return r;
+	if (m.type != MSG_done)
+		r = -EBADMSG;
+	ipc_pool_put(anvil_pool(), ipc, r == 0);
+	return r;
+}
+
+int anvil_is_full(struct view address, struct view login)
+{
+	/* Mostly it is nobody, and nobody need wait to hear that again. */
+	static msec_t nobody_until;
+	struct ipc *ipc;
+	struct message m;
+
+	if (clock_now() < nobody_until)
+		return 0;
+	int r = ipc_exchange(anvil_pool(), clock_after(ANVIL_CONNECT_TIME), &ipc, &m,
+			     anvil_full_ask, .address = address, .login = login);
+
+	if (r < 0)
+		return r;
+	r = m.type == MSG_anvil_full_is ? m.anvil_full_is.full != 0 : -EBADMSG;
+	if (r == 0 && !m.anvil_full_is.any)
+		nobody_until = clock_after(ANVIL_NOBODY_FULL_TIME);
+	ipc_pool_put(anvil_pool(), ipc, r >= 0);
+	return r;
 }
 
 struct ipc *anvil_watch(struct view user)

@@ -71,6 +71,10 @@ int anvil_bounced(struct view account, uint32_t recipients, struct str *reason);
 /* Tells postmaster and the user that the account is stopped. 0 when that is in the queue. */
 int sender_notice(struct view account, struct view reason);
 int anvil_new_mail(struct view user, struct view folder);
+/* That user's quota is reached. */
+int anvil_tell_full(struct view user);
+/* Was that said lately of the address, or of that login name (may be empty)? 1, 0, negative errno. */
+int anvil_is_full(struct view address, struct view login);
 /* For many users (at least one) in one go. */
 int anvil_new_mails(const struct view *users, size_t count, struct view folder);
 /*

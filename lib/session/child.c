@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "session/internal.h"
 #include "store/deliver.h"
+#include "store/store.h"
 
 #define TELL_PAUSE ((msec_t)100)
 
@@ -196,6 +197,8 @@ static void accept_connection(struct msg_session_join *join)
 	if (client->refused)
 		log_warning("user=<%s>, rip=%s: more than %lld connections from this address",
 			    self.user.name, str_cstr(&client->address), (long long)max);
+	else
+		store_note_login(self.user.maildir);
 	list_push_back(&self.clients, &client->link);
 	self.connections++;
 	task_spawn("session", serve_connection, client);
@@ -237,6 +240,12 @@ static void hear_of_new_mail(void *unused)
 		self.program->new_mail(m.new_mail.folder);
 	if (!task_is_shutting_down())
 		log_info("user=<%s>: new mail is not signalled any more", self.user.name);
+}
+
+void session_tell_room(void)
+{
+	if (self.watch != NULL && ipc_send(self.watch, anvil_room) == 0)
+		(void)ipc_flush(self.watch);
 }
 
 /* ---- birth ---- */
@@ -291,6 +300,7 @@ static int become_user(const struct birthright *birth, struct error *err)
 	self.user.name = mem_strdup(user->name);
 	self.user.maildir = mem_strdup(daemon_running_as_root() ? "/" : user->mail);
 	self.user.extra = mem_strdup(user->extra != NULL ? user->extra : "");
+	self.user.quota = mem_strdup(user->quota != NULL ? user->quota : "");
 
 	const char *paths[] = { self.user.maildir, NULL };
 

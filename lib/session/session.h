@@ -32,6 +32,7 @@ struct session_user {
 	const char *name;    /* "alice@example.test" */
 	const char *maildir; /* for store_open: "/" in the chroot */
 	const char *extra;   /* extra fields of the user's line, "" if there are none */
+	const char *quota;   /* rules for store/quota.h, "" if there are none */
 };
 
 /* One logged-in client. Its strings are valid until `serve` returns. */
@@ -67,6 +68,9 @@ struct session_program {
 	/* Connections of one user from one address at once; more are refused. 0: no limit. */
 	int64_t (*connections_max)(void);
 };
+
+/* In the child: the user has made room in a mailbox that was full. */
+void session_tell_room(void);
 
 /* The parent's functions, for struct daemon_program. */
 void session_serve_ipc(struct ipc *ipc, const struct session_program *program);

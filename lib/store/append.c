@@ -15,6 +15,7 @@
 #include "store/files.h"
 #include "store/folders.h"
 #include "store/mailbox_folder.h"
+#include "store/usage.h"
 
 #define UNIQUE_MAX 128 /* bytes of a unique part that is given */
 
@@ -223,6 +224,28 @@ static int expunge_replaced(struct tx *tx, const struct append_work *work, struc
 	return r < 0 ? r : folder_save(tx, &other);
 }
 
+/* Is there room for all of them, where the one that is replaced goes? */
+static int append_check_quota(struct tx *tx, const struct append_work *work,
+			      const struct folder *folder)
+{
+	struct quota_size more = { .messages = work->count }, less = { 0 };
+	struct folder other;
+	struct mail mail;
+	int r = 0;
+
+	if (store_quota(tx->store) == NULL)
+		return 0;
+	for (size_t i = 0; i < work->count; i++)
+		more.bytes += work->appends[i]->size + work->appends[i]->bare;
+	if (work->mailbox != NULL)
+		r = mailbox_load_folder(tx, work->mailbox, &other);
+	if (r == 0 && work->mailbox != NULL)
+		r = mail_load(tx, other.r.id, work->replaced, &mail);
+	if (r == 0 && work->mailbox != NULL)
+		less = (struct quota_size){ mail_wire_size(&mail.r), 1 };
+	return r < 0 ? r : usage_check(tx, folder, &more, &less, false);
+}
+
 static int append_work(struct tx *tx, void *argument)
 {
 	struct append_work *work = argument;
@@ -231,6 +254,8 @@ static int append_work(struct tx *tx, void *argument)
 			? folder_load(tx, work->appends[0]->folder, &folder)
 			: -EAGAIN;
 
+	if (r == 0)
+		r = append_check_quota(tx, work, &folder);
 	if (r == 0)
 		r = folder_reserve_uids(tx, &folder, (uint32_t)work->count);
 	if (r < 0)
@@ -264,7 +289,7 @@ static int find_folder_again(struct append *append)
 static int append_write_all(struct append_work *work)
 {
 	struct append **appends = work->appends;
-	int r = 0;
+	int r = usage_refresh(appends[0]->store);
 
 	for (size_t i = 0; i < work->count && r == 0; i++)
 		r = find_folder_again(appends[i]);

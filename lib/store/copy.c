@@ -12,6 +12,7 @@
 #include "store/folders.h"
 #include "store/mailbox_folder.h"
 #include "store/owed.h"
+#include "store/usage.h"
 
 struct copy_work {
 	struct mailbox *mailbox;
@@ -197,6 +198,38 @@ static int copy_one(struct copy *copy, uint32_t uid)
 	return r;
 }
 
+/* The UID at that place of the list. */
+static uint32_t copy_uid(const struct copy_work *work, size_t i)
+{
+	return mailbox_uid(work->mailbox, work->seqs != NULL ? work->seqs[i] : (uint32_t)i + 1);
+}
+
+/* A move takes no more room, but where the one folder is not counted, or the other has a limit of its own. */
+static int copy_check_quota(struct copy *copy)
+{
+	const struct copy_work *work = copy->work;
+	const struct folder *from = copy->from, *to = copy->to;
+	const struct quota *quota = store_quota(copy->tx->store);
+	struct quota_size more = { 0 };
+	int r = 0;
+
+	if (quota == NULL || (work->move && to == from))
+		return 0;
+	for (size_t i = 0; i < work->count && (r == 0 || r == -ENOENT); i++) {
+		struct mail mail;
+
+		r = mail_load(copy->tx, from->r.id, copy_uid(work, i), &mail);
+		if (r < 0)
+			continue;
+		more.bytes += mail_wire_size(&mail.r);
+		more.messages++;
+	}
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return usage_check(copy->tx, to, &more, &(const struct quota_size){ 0 },
+			   work->move && quota_counts(quota, from->r.name, from->r.special_use));
+}
+
 static int finish_target(struct copy *copy)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
@@ -233,14 +266,15 @@ static int copy_all(struct tx *tx, void *argument)
 		return -EAGAIN;
 	if (to.r.id == from.r.id)
 		copy.to = &from;
+	r = copy_check_quota(&copy);
+	if (r < 0)
+		return r;
 	r = folder_reserve_uids(tx, copy.to, (uint32_t)work->count);
 	folder_advance(copy.to);
 	if (work->move && copy.to != &from)
 		folder_advance(&from);
 	for (size_t i = 0; i < work->count && r == 0; i++)
-		r = copy_one(&copy,
-			     mailbox_uid(work->mailbox,
-					 work->seqs != NULL ? work->seqs[i] : (uint32_t)i + 1));
+		r = copy_one(&copy, copy_uid(work, i));
 	work->result->uidvalidity = copy.to->r.uidvalidity;
 	return r < 0 || work->result->count == 0 ? r : finish_target(&copy);
 }
@@ -249,8 +283,10 @@ static int try_copy(struct copy_work *work)
 {
 	struct store *store = work->mailbox->store;
 	struct folder folder;
-	int r = folder_prepare(store, work->target, &folder);
+	int r = work->move ? 0 : usage_refresh(store);
 
+	if (r == 0)
+		r = folder_prepare(store, work->target, &folder);
 	return r < 0 ? r : mailbox_write(work->mailbox, WRITE_DURABLE, copy_all, work);
 }
 

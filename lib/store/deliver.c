@@ -232,9 +232,17 @@ static void delivered_path(const char *directory, struct view base, unsigned fla
 	str_printf(path, "%s/%s", str_cstr(part), str_cstr(name));
 }
 
-static int deliver_into(const char *directory, const struct mail_source *source, uint64_t letters,
+/* Where it goes, with which keywords. */
+struct delivery_place {
+	const char *maildir, *directory; /* the folder's */
+	struct view folder;
+	uint64_t letters;
+};
+
+static int deliver_into(const struct delivery_place *place, const struct mail_source *source,
 			struct str *name, struct error *err)
 {
+	const char *directory = place->directory;
 	_cleanup_(str_free) struct str unique = STR_EMPTY, from = STR_EMPTY, to = STR_EMPTY;
 	_cleanup_(str_free) struct str file = STR_EMPTY, part = STR_EMPTY;
 	uint64_t size = 0, wire_size = 0;
@@ -249,13 +257,16 @@ static int deliver_into(const char *directory, const struct mail_source *source,
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
+	r = source->admit != NULL ? source->admit(source, place->maildir, place->folder, err) : 0;
+	if (r < 0)
+		return r;
 	r = write_temporary(str_cstr(&from), source, &size, &wire_size, err);
 	if (r < 0)
 		return r;
 	str_printf(&unique, ",S=%llu,W=%llu", (unsigned long long)size,
 		   (unsigned long long)wire_size);
-	delivered_path(directory, str_view(&unique), source->flags & FLAGS_SYSTEM, letters, &file,
-		       &part, &to);
+	delivered_path(directory, str_view(&unique), source->flags & FLAGS_SYSTEM, place->letters,
+		       &file, &part, &to);
 	r = move_to_new(str_cstr(&from), str_cstr(&to), err);
 	if (r != 0) {
 		unlink(str_cstr(&from));
@@ -276,7 +287,8 @@ int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 		    const struct mail_source *source, struct str *name, struct error *err)
 {
 	_cleanup_(str_free) struct str normal = STR_EMPTY, directory = STR_EMPTY;
-	uint64_t letters = 0;
+	struct mail_source admitted = *source;
+	struct delivery_place place = { .maildir = maildir };
 	int r;
 
 	if (folder.len == 0)
@@ -286,8 +298,10 @@ int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 		return r;
 	folder_path_append(&directory, maildir, str_view(&normal));
 	if (source->keywords.len > 0 && access(str_cstr(&directory), F_OK) == 0)
-		letters = delivery_letters(maildir, str_view(&normal), source->keywords);
-	r = deliver_into(str_cstr(&directory), source, letters, name, err);
+		place.letters = delivery_letters(maildir, str_view(&normal), source->keywords);
+	place.directory = str_cstr(&directory);
+	place.folder = str_view(&normal);
+	r = deliver_into(&place, source, name, err);
 	if (r != -ENOENT || !(view_is(str_view(&normal), "INBOX") || create_folder))
 		return r;
 	/* Something of the folder is missing: made once, and not looked for at each message. */
@@ -297,6 +311,7 @@ int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 	if (r < 0)
 		return r;
 	if (source->keywords.len > 0)
-		letters = delivery_letters(maildir, str_view(&normal), source->keywords);
-	return deliver_into(str_cstr(&directory), source, letters, name, err);
+		place.letters = delivery_letters(maildir, str_view(&normal), source->keywords);
+	admitted.admit = NULL;
+	return deliver_into(&place, &admitted, name, err);
 }

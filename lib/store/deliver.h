@@ -6,7 +6,7 @@
  *
  * When a function returns 0 the message is durable: file and directory were fsynced. All block.
  * Failures for the caller's reply: -ENOSPC and -EDQUOT (full, 4.2.2 / 4.3.1), -EACCES and -EPERM,
- * -ENOENT (no such folder), -EAGAIN (mbox: locked by others for too long), -EIO and others: defer.
+ * what `admit` says, -ENOENT (no such folder), -EAGAIN (mbox: locked by others for too long), -EIO and others: defer.
  */
 #ifndef STORE_DELIVER_H
 #define STORE_DELIVER_H
@@ -19,6 +19,8 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/str.h"
+
+struct quota;
 
 struct mail_source {
 	struct io_source content;
@@ -38,6 +40,13 @@ struct mail_source {
 	 * is opened for that; one that no letter is left for, or that is none, is passed over.
 	 */
 	struct view keywords;
+	/*
+	 * Asked before it is stored, where it is not there already (quota_admit of store/quota.h): 0, or why it
+	 * is not to be. NULL: whatever it is.
+	 */
+	int (*admit)(const struct mail_source *source, const char *maildir, struct view folder,
+		     struct error *err);
+	const struct quota *quota; /* for it */
 };
 
 /*

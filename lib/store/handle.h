@@ -10,6 +10,8 @@ struct store {
 	char *data_file, *lock_file; /* in it */
 	struct environment env;
 	uint64_t limit;
+	const struct quota *quota; /* NULL: none */
+	bool made_room;		   /* something was removed since store_quota_made_room was asked */
 	/*
 	 * Goes up when another index than before was opened. Numbers of folders and contents are an
 	 * index's own: what was found in one generation is looked up again in the next, by whoever

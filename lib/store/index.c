@@ -359,6 +359,7 @@ int message_remove(struct tx *tx, struct folder *folder, uint32_t uid,
 		return r;
 	count_state(&folder->r, state, -1);
 	count_mail(&folder->r, mail, -1);
+	tx->store->made_room = true;
 	if (++folder->r.tombstones > TOMBSTONES_MAX)
 		return drop_tombstones(tx, folder);
 	return 0;

@@ -17,6 +17,8 @@
  *	posta-special-use	per folder, where it has another than its name says: "Sent"
  *	posta-mailbox-id	per folder, once it was asked for
  *	posta-metadata		per folder, and posta-metadata-server: annotations
+ *	posta-last-login	its time is that of the last IMAP or POP3 login
+ *	maildirsize		of Maildir++, where the quota says so (quota.h)
  *	subscriptions		names, one a line
  *	dovecot-*, courier*	of a server before this one: UIDs, keywords and subscriptions are read when
  *				the index is made, POP3 UIDLs at each POP3 session
@@ -199,6 +201,9 @@ struct folder_status {
 };
 /* From the counters, after new files were numbered. One read when nothing changed. */
 int store_status(struct store *store, struct view name, struct folder_status *status);
+
+/* Of the messages that have \Deleted: the sum of their sizes (RFC 9208). Looks at each message's flags. */
+int store_deleted_size(struct store *store, struct view name, uint64_t *bytes);
 
 /* ---- an open mailbox: a snapshot that changes only when it is told to ---- */
 
@@ -413,6 +418,12 @@ int mailbox_changed_since(struct mailbox *mailbox, uint64_t modseq, uint32_t **u
 /* Tombstones. Complete only if modseq >= mailbox_modseq_floor. */
 int mailbox_vanished_since(struct mailbox *mailbox, uint64_t modseq, uint32_t **uids,
 			   size_t *count);
+
+/* ---- when the user was last there ---- */
+
+void store_note_login(const char *maildir);
+/* Seconds; 0: never. */
+int64_t store_last_login(const char *maildir);
 
 /* ---- for the administrator's tool ---- */
 

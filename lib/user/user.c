@@ -1,5 +1,6 @@
 /* Finding a user: mailbox_users first, then the system's. */
 #include "user/internal.h"
+#include "user/quota.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,6 +77,10 @@ static int users_open_list(struct error *err)
 		tables_close(users);
 		return -EINVAL;
 	}
+	if (!state.only_passwords && user_quota_open(err) < 0) {
+		tables_close(users);
+		return -EINVAL;
+	}
 	tables_close(state.users);
 	state.users = users;
 	return 0;
@@ -98,6 +103,7 @@ int users_open_passwords(struct error *err)
 void users_close(void)
 {
 	tables_close(state.users);
+	user_quota_close();
 	matchlist_close(state.destinations);
 	state.users = NULL;
 	state.destinations = NULL;
@@ -127,6 +133,7 @@ void user_free(struct user *user)
 		mem_wipe(user->password, strlen(user->password));
 	free(user->password);
 	free(user->extra);
+	free(user->quota);
 	*user = (struct user){ .name = NULL };
 }
 
@@ -326,6 +333,22 @@ static int check_allowed(const struct user *user, struct error *err)
 	return 0;
 }
 
+/* 1, or a negative errno: nobody's mail grows without its limits because they cannot be looked up. */
+static int user_take_quota(struct user *user, struct error *err)
+{
+	_cleanup_(str_free) struct str rules = STR_EMPTY;
+	int r;
+
+	if (state.only_passwords)
+		return 1;
+	r = user_quota_rules(view_of(user->name), view_of(user->extra != NULL ? user->extra : ""),
+			     &rules, err);
+	if (r < 0)
+		return r;
+	user->quota = str_take(&rules);
+	return 1;
+}
+
 int user_find(struct view name, struct user *user, struct error *err)
 {
 	_cleanup_(str_free) struct str folded = STR_EMPTY;
@@ -342,8 +365,7 @@ int user_find(struct view name, struct user *user, struct error *err)
 	if (r == 1) {
 		int allowed = check_allowed(user, err);
 
-		if (allowed < 0)
-			r = allowed;
+		r = allowed < 0 ? allowed : user_take_quota(user, err);
 	}
 	if (r <= 0)
 		user_free(user);

@@ -31,6 +31,7 @@ struct user {
 	char *mail; /* absolute path of the Maildir (mail_location expanded) */
 	char *password; /* "{SCHEME}hash" or bare crypt; of mailbox_passwords, else "x"; NULL for system users */
 	char *extra;  /* "quota=1G nologin ..." */
+	char *quota;  /* rules for store/quota.h; NULL where passwords were asked for */
 	bool renamed; /* the table that was asked says another name than the one it was asked for */
 };
 

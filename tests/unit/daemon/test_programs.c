@@ -75,6 +75,8 @@ static const struct {
 	{ MSG_anvil_login_end, U(AUTH) },
 	{ MSG_anvil_held_list, U(AUTH) },
 	{ MSG_anvil_new_mail, U(AGENT) },
+	{ MSG_anvil_full, U(AGENT) },
+	{ MSG_anvil_full_ask, U(SMTPD) },
 };
 
 /* Users that every Debian system has, one for each of ours: uid is what counts. */

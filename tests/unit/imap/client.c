@@ -13,10 +13,18 @@ static char maildir[64];
 static struct store *store;
 static size_t sessions, clients;
 static bool bytewise;
+const char *client_quota = "";
+unsigned client_room_told;
+
+/* The session's parent's matter. */
+void session_tell_room(void)
+{
+	client_room_told++;
+}
 
 static void serve(void *argument)
 {
-	static const struct session_user user = { "bob@example.test", maildir, "" };
+	static const struct session_user user = { "bob@example.test", maildir, "", "" };
 	struct session_client known = {
 		.user = &user, .tag = VIEW("login"), .address = VIEW("192.0.2.1"), .secured = true
 	};
@@ -188,6 +196,9 @@ static void run(void *argument)
 
 	if (store_open(maildir, &STORE_DEFAULTS, &store, &err) < 0)
 		fail_msg("%s", err.text);
+	imap_quota_open(
+		&(const struct session_user){ "bob@example.test", maildir, "", client_quota },
+		store);
 	client_connect(&client, maildir);
 	(*test)(&client);
 	client_disconnect(&client);

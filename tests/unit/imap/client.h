@@ -23,6 +23,11 @@ void client_run(void (*test)(struct imap_client *client));
 /* Twice: what is sent comes whole, and byte by byte. */
 void client_run_both(void (*test)(struct imap_client *client));
 /* A second connection, as of another device. To be closed by client_disconnect. */
+/* The rules of the user's quota (store/quota.h); set before client_run. */
+extern const char *client_quota;
+/* How often anvil would have been told that there is room again. */
+extern unsigned client_room_told;
+
 void client_connect(struct imap_client *client, const char *maildir);
 void client_disconnect(struct imap_client *client);
 

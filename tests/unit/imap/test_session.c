@@ -141,7 +141,7 @@ static void select_and_status(struct imap_client *c)
 		"Subject)])\r\n",
 		"* 2 FETCH (UID 2 RFC822.SIZE 121 FLAGS () BODY[HEADER.FIELDS (From Subject)] "
 		"{52}\nFrom: Alice <alice@example.test>\nSubject: First\n\n)\np OK");
-	client_expect_has(c, "q getquotaroot \"INBOX\"\r\n", "q BAD");
+	client_expect_has(c, "q getquotaroot \"INBOX\"\r\n", "q OK");
 	client_expect(c, "r UNSELECT\r\n", "r OK Unselect completed.\n");
 }
 

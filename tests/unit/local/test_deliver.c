@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "ipc/ipc.h"
+#include "mail/outcome.h"
 #include "program.h"
 #include "table/table.h"
 #include "task/task.h"
@@ -101,24 +102,29 @@ static int set_up(void **unused)
 	make_folder("out", 65534);
 	make_folder("home", me->pw_uid);
 	_cleanup_(str_free) struct str text = STR_EMPTY;
-	str_printf(
-		&text,
-		"queue_directory = %s\nmailbox_users = hash:%s/conf/users\n"
-		"mydestination = local.test\nmyhostname = mx.example.test\n"
-		"virtual_uid = %d\n"
-		"virtual_gid = %d\nvirtual_home = %s/mail/%%d/%%n\nrecipient_delimiter = +\n"
-		"alias_maps = hash:%s/conf/aliases\nvirtual_mailbox_base = %s/mail\n"
-		"virtual_mailbox_maps = inline:{ v@v.test=v/, m@v.test=m.mbox, up@v.test=../x/ }\n"
-		"virtual_uid_maps = static:%d\nvirtual_gid_maps = static:%d\n"
-		"forward_path = %s/home/${user}${recipient_delimiter}${extension}, "
-		"%s/home/by/${extension}/for\n"
-		"mail_location = maildir:~/Maildir\ncommand_time_limit = 8s\n"
-		"mailbox_size_limit = 1000\nvirtual_mailbox_limit = 1000\n"
-		"local_deliver_children = 3\n%s",
-		root, root, UID, UID, root, root, root, UID, UID, root, root, owners_nobody);
+	str_printf(&text,
+		   "queue_directory = %s\nmailbox_users = hash:%s/conf/users\n"
+		   "mydestination = local.test\nmyhostname = mx.example.test\n"
+		   "virtual_uid = %d\n"
+		   "virtual_gid = %d\nvirtual_home = %s/mail/%%d/%%n\nrecipient_delimiter = +\n"
+		   "alias_maps = hash:%s/conf/aliases\nvirtual_mailbox_base = %s/mail\n"
+		   "virtual_mailbox_maps = inline:{ v@v.test=v/, q@v.test=q/, m@v.test=m.mbox, "
+		   "up@v.test=../x/ }\n"
+		   "virtual_uid_maps = static:%d\nvirtual_gid_maps = static:%d\n"
+		   "forward_path = %s/home/${user}${recipient_delimiter}${extension}, "
+		   "%s/home/by/${extension}/for\n"
+		   "mail_location = maildir:~/Maildir\ncommand_time_limit = 8s\n"
+		   "mailbox_quota_maps = inline:{ q@v.test=*:messages=1 }\n"
+		   "mailbox_size_limit = 1000\nvirtual_mailbox_limit = 1000\n"
+		   "local_deliver_children = 3\n%s",
+		   root, root, UID, UID, root, root, root, UID, UID, root, root, owners_nobody);
 	write_file("conf/main.cf", str_cstr(&text), 0644);
 	write_file("conf/master.cf", "", 0644);
-	build("conf/users", SOURCE_USERS, "alice@example.test:x::::::\n");
+	build("conf/users", SOURCE_USERS,
+	      "alice@example.test:x::::::\n"
+	      "full@example.test:x::::::quota_messages=1\n"
+	      "small@example.test:x::::::quota=50\n"
+	      "wrong@example.test:x::::::quota=lots\n");
 	write_aliases();
 	_cleanup_(str_free) struct str list = STR_EMPTY;
 	str_printf(&list, "one@example.test\n\"|touch %s/out/included\"\n%s/out/inc\n", root, root);
@@ -145,7 +151,7 @@ static int tear_down(void **unused)
 /* ---- asking ---- */
 
 static struct {
-	uint8_t outcome;
+	uint8_t outcome, cause;
 	char status[32];
 	struct str text, user;
 } got;
@@ -154,6 +160,7 @@ static void take(struct ipc *ipc, const struct message *m)
 {
 	assert_int_equal(m->type, MSG_result);
 	got.outcome = m->result.outcome;
+	got.cause = m->result.cause;
 	snprintf(got.status, sizeof(got.status), "%.*s", VIEW_ARG(m->result.status));
 	str_set(&got.text, m->result.diagnostic);
 	str_set(&got.user, m->result.remote);
@@ -316,6 +323,36 @@ static void test_mailboxes(void **unused)
 {
 	(void)unused;
 	assert_int_equal(task_run(mailboxes, NULL), 0);
+}
+
+static void quotas(void *unused)
+{
+	(void)unused;
+	deliver_to("full@example.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered");
+	/* From here on nothing fits, which is worth to be known; and whose mailbox it is. */
+	deliver_to("full@example.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_FAILED, "5.2.2", "Quota exceeded (mailbox for user is full)");
+	assert_int_equal(got.cause, CAUSE_FULL);
+	assert_string_equal(str_cstr(&got.user), "full@example.test");
+	/* A smaller one would. */
+	deliver_to("small@example.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_FAILED, "5.2.2", "Quota exceeded");
+	assert_int_equal(got.cause, CAUSE_OTHER);
+	/* What cannot be read limits everything, until it is mended. */
+	deliver_to("wrong@example.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_DEFERRED, "4.3.5", "lots");
+	/* virtual_mailbox_maps, by the domain's rule */
+	deliver_to("q@v.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_DELIVERED, "2.0.0", "delivered");
+	deliver_to("q@v.test", MAILBOX_VIRTUAL_USER);
+	expect(OUTCOME_FAILED, "5.2.2", "Quota exceeded");
+}
+
+static void test_quotas(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(quotas, NULL), 0);
 }
 
 /* A folder that the user may not write to puts off, and the process stays usable. */
@@ -705,12 +742,12 @@ static void test_others_go_on(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mailboxes),	   cmocka_unit_test(test_not_writable),
-		cmocka_unit_test(test_commands),	   cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_set_gid_commands),   cmocka_unit_test(test_files),
-		cmocka_unit_test(test_not_believed),	   cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_forwarded_commands), cmocka_unit_test(test_many),
-		cmocka_unit_test(test_others_go_on),
+		cmocka_unit_test(test_mailboxes),    cmocka_unit_test(test_quotas),
+		cmocka_unit_test(test_not_writable), cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_environment),  cmocka_unit_test(test_set_gid_commands),
+		cmocka_unit_test(test_files),	     cmocka_unit_test(test_not_believed),
+		cmocka_unit_test(test_sources),	     cmocka_unit_test(test_forwarded_commands),
+		cmocka_unit_test(test_many),	     cmocka_unit_test(test_others_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -61,7 +61,7 @@ static void deliver(const char *text)
 static void serve(void *argument)
 {
 	struct stream *io = argument;
-	struct session_user user = { "alice@example.test", fixture.path, "" };
+	struct session_user user = { "alice@example.test", fixture.path, "", "" };
 	struct session_client client = { .user = &user, .address = VIEW("192.0.2.1") };
 
 	pop3_session_serve(io, &client, fixture.store);

@@ -247,6 +247,12 @@ int sender_notice(struct view account, struct view reason)
 	return 0;
 }
 
+int anvil_is_full(struct view address, struct view login)
+{
+	(void)login;
+	return view_starts(address, VIEW("stuffed@"));
+}
+
 /* ---- the world ---- */
 
 #define MAIN_CF                                                                                    \

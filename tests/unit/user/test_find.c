@@ -47,11 +47,8 @@ static void configure(const char *more)
 		fail_msg("%s", err.text);
 }
 
-static int set_up(void **unused)
+static void set_up_users(void)
 {
-	(void)unused;
-	assert_non_null(mkdtemp(folder));
-	snprintf(users_path, sizeof(users_path), "%s/users", folder);
 	write_users("alice@example.test:{PLAIN}a::::::\n"
 		    "Carol@Example.Test:{PLAIN}c:2000:2001::/home/carol::nologin\n"
 		    "dave@example.test:{PLAIN}d:50:50::/home/dave::\n"
@@ -59,6 +56,14 @@ static int set_up(void **unused)
 		    "eve@example.test:{PLAIN}e:2000:2000::/home/eve::mail=maildir:~/m/%n\n"
 		    "list+x@example.test:{PLAIN}l::::::\n"
 		    "bare:{PLAIN}b::::::\n");
+}
+
+static int set_up(void **unused)
+{
+	(void)unused;
+	assert_non_null(mkdtemp(folder));
+	snprintf(users_path, sizeof(users_path), "%s/users", folder);
+	set_up_users();
 	return 0;
 }
 
@@ -101,6 +106,52 @@ static void mailbox_users(void **unused)
 	assert_int_equal(user_find(VIEW("alice@other.test"), &user, &err), 0);
 	assert_int_equal(user_find(VIEW(""), &user, &err), 0);
 	assert_int_equal(user_find(VIEW("alice@example.test\n"), &user, &err), 0);
+}
+
+/* For all, for the domain or the user, the user's own: in this order, so that the last one counts. */
+static void quota_rules(void **unused)
+{
+	static const struct {
+		const char *name, *rules;
+	} cases[] = {
+		{ "alice@example.test", "user=alice@example.test grace=10% warn=80%:95% "
+					"*:storage=1G Trash:storage=+10% *:messages=7" },
+		{ "carol@example.test",
+		  "user=carol@example.test grace=10% warn=80%:95% *:storage=1G "
+		  "Trash:storage=+10% *:storage=2G" },
+		{ "quinn@example.test",
+		  "user=quinn@example.test grace=10% warn=80%:95% *:storage=1G "
+		  "Trash:storage=+10% *:messages=7 *:bytes=5M *:messages=9 *:storage=3 "
+		  "Trash:ignore grace=0" },
+		{ "bare", "user=bare@origin.test grace=10% warn=80%:95% *:storage=1G "
+			  "Trash:storage=+10%" },
+	};
+
+	(void)unused;
+	write_users("alice@example.test:{PLAIN}a::::::\ncarol@example.test:{PLAIN}a::::::\n"
+		    "quinn@example.test:{PLAIN}q::::::quota=5M nologin quota_messages=9 "
+		    "userdb_quota_rule=*:storage=3 quota_rule2=Trash:ignore quota_grace=0\n"
+		    "bare:{PLAIN}b::::/home/bare::\n");
+	configure("mailbox_quota_rules = *:storage=1G, Trash:storage=+10%\nmyorigin = origin.test\n"
+		  "mailbox_quota_maps = inline:{ @example.test=*:messages=7, "
+		  "carol@example.test=*:storage=2G }\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(user_free) struct user user = { .name = NULL };
+
+		struct error err = ERROR_NONE;
+
+		if (user_find(view_of(cases[i].name), &user, &err) != 1)
+			fail_msg("%s: %s", cases[i].name, err.text);
+		assert_string_equal(user.quota, cases[i].rules);
+	}
+	/* Without the table nobody is let grow. */
+	configure("mailbox_quota_maps = fail:x\n");
+
+	_cleanup_(user_free) struct user user = { .name = NULL };
+
+	assert_true(user_find(VIEW("alice@example.test"), &user, NULL) < 0);
+	set_up_users();
+	configure("");
 }
 
 static void extensions(void **unused)
@@ -228,13 +279,10 @@ static void no_table_yet(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mailbox_users),
-		cmocka_unit_test(extensions),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(system_users),
-		cmocka_unit_test(mail_of_system_users),
-		cmocka_unit_test(wrong_location),
-		cmocka_unit_test(no_table_yet),
+		cmocka_unit_test(mailbox_users),  cmocka_unit_test(quota_rules),
+		cmocka_unit_test(extensions),	  cmocka_unit_test(refused),
+		cmocka_unit_test(system_users),	  cmocka_unit_test(mail_of_system_users),
+		cmocka_unit_test(wrong_location), cmocka_unit_test(no_table_yet),
 		cmocka_unit_test(changes),
 	};
 

@@ -1,0 +1,67 @@
+/* Whose mailbox is full: for a while, in any case of the name, and not without end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "anvil.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "conf/conf.h"
+
+static void who_is_full(void **state)
+{
+	(void)state;
+	param.mailbox_quota_notice_time = 60000;
+	full_open();
+	assert_false(full_any());
+	full_note(VIEW("Alice@example.test"));
+	full_note(VIEW("alice@example.test"));
+	assert_true(full_any());
+	assert_true(full_is(VIEW("ALICE@example.test")));
+	assert_false(full_is(VIEW("bob@example.test")));
+	assert_false(full_is(VIEW("")));
+	full_forget(VIEW("bob@example.test"));
+	full_forget(VIEW("alice@Example.test"));
+	assert_false(full_is(VIEW("alice@example.test")));
+	assert_false(full_any());
+}
+
+static void it_ends(void **state)
+{
+	(void)state;
+	param.mailbox_quota_notice_time = 0;
+	full_open();
+	full_note(VIEW("alice@example.test"));
+	assert_false(full_is(VIEW("alice@example.test")));
+	assert_false(full_any());
+}
+
+static void the_oldest_make_room(void **state)
+{
+	(void)state;
+	param.mailbox_quota_notice_time = 60000;
+	full_open();
+	for (size_t i = 0; i <= FULL_USERS_MAX; i++) {
+		_cleanup_(str_free) struct str name = STR_EMPTY;
+
+		str_printf(&name, "%zu@example.test", i);
+		full_note(str_view(&name));
+	}
+	assert_false(full_is(VIEW("0@example.test")));
+	assert_true(full_is(VIEW("1@example.test")));
+	assert_true(full_is(VIEW("100000@example.test")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_is_full),
+		cmocka_unit_test(it_ends),
+		cmocka_unit_test(the_oldest_make_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
