@@ -142,6 +142,7 @@ static int server_connect(struct dovecot_server *server, struct connection **con
 		return dovecot_fail(server, r, err);
 	c = mem_new(struct connection);
 	c->io = stream_new(r);
+	stream_wipe_output(c->io);
 	stream_finish_first(c->io, true);
 	stream_set_deadline(c->io, deadline);
 	r = connection_greet(c);

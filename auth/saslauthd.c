@@ -171,6 +171,7 @@ static enum verdict saslauthd_judge(const struct saslauthd *server, struct view 
 	if (r >= 0) {
 		struct stream *io = stream_new(r);
 
+		stream_wipe_output(io);
 		stream_finish_first(io, true);
 		stream_set_deadline(io, deadline);
 		r = saslauthd_converse(io, question, &reply);

@@ -211,6 +211,7 @@ int session_authenticate(struct session *s, const struct session_wish *wish,
 		return smtp_auth_fail(s, "4.3.0", failure, "the password table cannot answer now");
 	if (r == 0)
 		return 0;
+	stream_wipe_output(s->io);
 	/* Encrypted, the simple mechanisms are as good and need no password in clear there. */
 	if (s->secured && plain_allowed && smtp_auth_is_offered(s, "PLAIN"))
 		r = try_plain(s, &login);

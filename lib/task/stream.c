@@ -35,6 +35,11 @@ void stream_wipe_input(struct stream *io)
 	io->wipes_input = true;
 }
 
+void stream_wipe_output(struct stream *io)
+{
+	io->wipes_output = true;
+}
+
 static void release_input(struct stream *io)
 {
 	if (io->wipes_input && io->in != NULL)
@@ -58,6 +63,8 @@ void stream_free(struct stream *io)
 		close(io->fd);
 	}
 	release_input(io);
+	if (io->wipes_output && io->out != NULL)
+		mem_wipe(io->out, io->out_size);
 	free(io->out);
 	free(io->error);
 	free(io);

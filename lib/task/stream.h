@@ -95,6 +95,11 @@ int stream_wait(struct stream *io, msec_t deadline);
 
 /* ---- writing ---- */
 
+/*
+ * What is written may be a password: from now on the buffer is wiped whenever it is let go. Before it
+ * is written.
+ */
+void stream_wipe_output(struct stream *io);
 int stream_write(struct stream *io, struct view bytes);
 int stream_printf(struct stream *io, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int stream_flush(struct stream *io);

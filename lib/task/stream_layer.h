@@ -31,6 +31,7 @@ struct stream {
 	msec_t timeout, deadline;
 	bool had_cr;
 	bool wipes_input;		  /* nothing of what was read stays in memory */
+	bool wipes_output;		  /* nor of what was written */
 	bool skips_line;		  /* the rest of a line that was too long is to come */
 	size_t skipped;			  /* bytes of it thrown away so far */
 	bool sending;			  /* a task is in stream_send */

@@ -82,10 +82,12 @@ int stream_flush(struct stream *io)
 
 	/* Taken out of the stream first: whatever is written meanwhile starts a new buffer. */
 	_cleanup_free_ char *out = TAKE(io->out);
-	size_t len = io->out_len;
+	size_t len = io->out_len, size = io->out_size;
 
 	io->out_len = io->out_size = 0;
 	r = stream_send(io, out, len);
+	if (io->wipes_output)
+		mem_wipe(out, size);
 	return r;
 }
 
@@ -93,6 +95,10 @@ int stream_flush(struct stream *io)
 static void make_output_room(struct stream *io, size_t more)
 {
 	size_t size = MAX(io->out_size, (size_t)OUTPUT_SIZE_MIN);
+
+	/* A buffer that grows leaves what was in the small one behind. */
+	if (io->wipes_output)
+		size = STREAM_BUFFER_SIZE;
 
 	while (size < MIN(io->out_len + more, (size_t)STREAM_BUFFER_SIZE))
 		size *= 2;

@@ -11,6 +11,8 @@ import unittest.mock
 
 from peers import Peer, Server, free_port
 from posta import AS_ROOT, Instance, Talk, message
+from test_confinement import running as programs
+from test_keys import holds
 
 SECRET = "pass word=%1"
 
@@ -99,6 +101,16 @@ class Saslauthd(Peer):
         os.chmod(self.path("mux"), 0o777)
 
 
+FORGOTTEN = "a-password-that-nobody-keeps-4711"
+
+
+def forgets(test, suite, name):
+    """auth has seen the password and has it no more, neither as it is nor in the exchange's base64."""
+    (pid,) = [pid for name, pid, _ in programs(suite) if name == "auth"]
+    whole = base64.b64encode(name + FORGOTTEN.encode())
+    test.assertEqual(holds(pid, {"plain": FORGOTTEN.encode(), "encoded": whole[8:-4]}), set())
+
+
 def digest_login(port, user, password, mechanism):
     return subprocess.run(["swaks", "--server", "127.0.0.1", "--port", str(port), "--tls", "--auth", mechanism,
                            "--auth-user", user, "--auth-password", password, "--quit-after", "AUTH"],
@@ -150,6 +162,10 @@ class AskingDovecot(unittest.TestCase):
         self.assertIn("235 2.7.0", done.stdout)
         done = digest_login(self.suite.port(587), "carol@example.test", "wrong", "DIGEST-MD5")
         self.assertIn("535 5.7.8", done.stdout)
+
+    def test_no_password_stays_in_memory(self):
+        self.assertEqual(self.login("carol@example.test", FORGOTTEN, "PLAIN"), 535)
+        forgets(self, self.suite, b"\0carol@example.test\0")
 
     def test_our_own_users_do_not_count(self):
         self.assertEqual(self.login("alice@example.test", "correct-horse-7"), 535)
