@@ -70,9 +70,11 @@ static int job_take_field(struct database_job *job, const struct driver_cell *ce
 
 	if (cell->row > 0)
 		return error_set(&job->err, -EBADMSG, "it has this user more than once");
+	job->has_user = job->has_user || name != NULL;
 	str_printf(&start, "\t%s=", name != NULL ? name : "");
 	/* Of several values of an attribute the first counts. */
-	if (name == NULL || view_find(str_view(job->value), str_view(&start)) != VIEW_NOT_FOUND)
+	if (name == NULL || name[0] == '\0' ||
+	    view_find(str_view(job->value), str_view(&start)) != VIEW_NOT_FOUND)
 		return 0;
 	return job_add_field(job, name, cell->value);
 }
@@ -138,9 +140,9 @@ static int job_ask(struct database_job *job, struct str questions[DRIVER_TEMPLAT
 	int r = kind->driver->ask(job->connection, questions, job->deadline, job_take_value, job,
 				  &job->err);
 
-	if (r == 0 && kind->fields != NULL && job->value->len > 0)
+	if (r == 0 && job->has_user)
 		r = job_add_fixed_fields(job);
-	if (r == 0 && kind->fields != NULL && kind->fields->binds && job->value->len > 0)
+	if (r == 0 && job->has_user && kind->fields->binds)
 		database_append_bind(kind, job->key, job->value);
 	return r;
 }

@@ -26,6 +26,7 @@ struct database_job {
 	struct driver_host host;
 	char address[64]; /* of host */
 	size_t values;
+	bool has_user; /* an entry with its fields, which may be none but fixed ones */
 	struct error err;
 };
 

@@ -192,7 +192,7 @@ static int ldap_take_attribute(struct view word, struct dovecot_fields *fields,
 	return 0;
 }
 
-static int ldap_take_attributes(struct settings *settings, const char *list,
+static int ldap_take_attributes(struct settings *settings, const char *list, bool passwords,
 				struct dovecot_fields *fields, struct error *err)
 {
 	_cleanup_(str_free) struct str attributes = STR_EMPTY;
@@ -202,8 +202,14 @@ static int ldap_take_attributes(struct settings *settings, const char *list,
 	while (r == 0 && view_next_word(&rest, ",", &word))
 		if (view_trim(word).len > 0)
 			r = ldap_take_attribute(view_trim(word), fields, &attributes, err);
-	if (attributes.len == 0)
+	/* What each entry has tells that there is one; it is no field. */
+	if (attributes.len == 0 && (fields->binds || !passwords)) {
+		str_append_cstr(&attributes, "objectClass");
+		fields->map[fields->map_count].attribute = mem_strdup("objectClass");
+		fields->map[fields->map_count++].field = mem_strdup("");
+	} else if (attributes.len == 0) {
 		str_append_cstr(&attributes, "1.1");
+	}
 	settings_set(settings, "result_attribute", str_view(&attributes));
 	return r;
 }
@@ -271,7 +277,7 @@ static int ldap_translate(struct settings *settings, bool passwords, const char 
 	fields->binds = passwords && settings_flag(settings, "auth_bind", false);
 	if (fields->binds && ldap_take_bind_name(settings, fields, err) < 0)
 		return -EINVAL;
-	r = ldap_take_attributes(settings, list, fields, err);
+	r = ldap_take_attributes(settings, list, passwords, fields, err);
 	if (r == 0)
 		r = translate(settings, "query_filter", filter, err);
 	if (r == 0)

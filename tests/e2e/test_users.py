@@ -182,6 +182,8 @@ user_attrs = uid=nick,=quota_rule=*:bytes=1000000
         # As with Active Directory: a search by an account of its own, then the user's own bind; or a name that is made of the user's.
         binding = self.peer.write("bind.conf.ext", server + "dn = cn=admin,dc=test\ndnpass = it's\npass_filter = (mail=%u)\n"
                                   "pass_attrs = mail=user,=allow_nets=127.0.0.1\n")
+        # Nothing of the entry is wanted but that it is there.
+        bare = self.peer.write("bare.conf.ext", server + "dn = cn=admin,dc=test\ndnpass = it's\npass_filter = (mail=%u)\npass_attrs =\n")
         by_name = self.peer.write("name.conf.ext", server + "auth_bind_userdn = uid=%n,dc=test\n")
         self.start(file, file, "ldap.test")
         self.assertEqual(self.login("erin@ldap.test", "erins secret"), "OK")
@@ -192,7 +194,7 @@ user_attrs = uid=nick,=quota_rule=*:bytes=1000000
             with self.subTest(name):
                 self.assertEqual(self.refused(name, password), 535)
         self.delivered("s@client.test", "erin@ldap.test", "for erin", "erins secret")
-        for table in (binding, by_name):
+        for table in (binding, bare, by_name):
             with Instance(main={"mailbox_passwords": f"dovecot-passdb:{table}", "mailbox_users": f"dovecot-userdb:{file}",
                                 "auth_failures_max": "100"}) as suite:
                 for _ in range(2):
