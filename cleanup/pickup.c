@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -307,7 +308,7 @@ static struct kept *kept_open(const char *name)
 	kept = mem_new(struct kept);
 	snprintf(kept->name, sizeof(kept->name), "%s", name);
 	kept->owner = st.st_uid;
-	kept->file = fdopen(TAKE_FD(fd), "r");
+	kept->file = io_stream(TAKE_FD(fd), "r");
 	if (kept->file == NULL) {
 		kept_free(kept);
 		return NULL;

@@ -109,7 +109,7 @@ void dkim_keys_free(struct dkim_keys *keys)
 static int dkim_write_key(const char *path, EVP_PKEY *key, struct error *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	FILE *file = io_stream(fd, "w");
 	bool good;
 
 	if (file == NULL)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "mail/header.h"
 #include "tools/mailbox.h"
@@ -357,7 +358,7 @@ int import_mbox(struct mailbox_request *q)
 	if (strcmp(q->mbox, "-") != 0) {
 		int fd = place_open(q->mbox, O_RDONLY, 0);
 
-		in = fd >= 0 ? fdopen(fd, "r") : NULL;
+		in = io_stream(fd, "r");
 		if (in == NULL)
 			return tool_fail("mailbox", "open %s: %s", q->mbox,
 					 strerror(fd < 0 ? -fd : errno));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "queue/maildrop.h"
@@ -291,7 +292,7 @@ static void entries_from_maildrop(struct entry_reader *reader)
 	while (folder != NULL && reader->stopped == 0 && (entry = readdir(folder)) != NULL) {
 		int fd = openat(dirfd(folder), entry->d_name,
 				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+		FILE *file = io_stream(fd, "r");
 		struct stat st;
 
 		/* Without the group's right it is still being written. */
@@ -300,8 +301,6 @@ static void entries_from_maildrop(struct entry_reader *reader)
 			entry_from_maildrop(reader, file, entry->d_name, &st);
 		if (file != NULL)
 			fclose(file);
-		else if (fd >= 0)
-			close(fd);
 	}
 	if (folder != NULL)
 		closedir(folder);

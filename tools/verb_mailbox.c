@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "tools/json.h"
 #include "tools/place.h"
@@ -233,7 +234,7 @@ static int run_export(struct mailbox_request *q)
 	if (strcmp(q->mbox, "-") != 0) {
 		int fd = place_open(q->mbox, O_WRONLY | O_CREAT | O_EXCL, 0600);
 
-		out = fd >= 0 ? fdopen(fd, "w") : NULL;
+		out = io_stream(fd, "w");
 		if (out == NULL)
 			return tool_fail("mailbox", "create %s: %s", q->mbox,
 					 strerror(fd < 0 ? -fd : errno));

@@ -15,6 +15,17 @@
 #include "base/mem.h"
 #include "base/random.h"
 
+FILE *io_stream(int fd, const char *mode)
+{
+	FILE *stream = fd >= 0 ? fdopen(fd, mode) : NULL;
+	int problem = errno;
+
+	if (stream == NULL && fd >= 0)
+		close(fd);
+	errno = problem;
+	return stream;
+}
+
 int io_write_all(int fd, const void *data, size_t len)
 {
 	const char *at = data;

@@ -6,10 +6,14 @@
 #define BASE_IO_H
 
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/error.h"
 #include "base/str.h"
+
+/* A stream of the descriptor, which it takes, also when there is none: NULL with errno. */
+FILE *io_stream(int fd, const char *mode);
 
 /* All bytes, or a negative errno. */
 int io_write_all(int fd, const void *data, size_t len);

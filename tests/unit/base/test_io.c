@@ -112,6 +112,25 @@ static void test_failed_replace(void **state)
 	rmdir(at("taken"));
 }
 
+static void test_stream(void **state)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	FILE *stream;
+
+	(void)state;
+	assert_true(fd >= 0);
+	/* What makes no stream is closed all the same. */
+	assert_null(io_stream(fd, "no mode"));
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	errno = EACCES;
+	assert_null(io_stream(-1, "r"));
+	assert_int_equal(errno, EACCES);
+	stream = io_stream(open("/dev/null", O_RDONLY | O_CLOEXEC), "r");
+	assert_non_null(stream);
+	fclose(stream);
+}
+
 static void test_positions(void **state)
 {
 	int fd = open(at("file"), O_RDWR | O_CREAT, 0600);
@@ -174,8 +193,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replace_and_read), cmocka_unit_test(test_failed_replace),
-		cmocka_unit_test(test_positions),	 cmocka_unit_test(test_directories),
-		cmocka_unit_test(test_file_in_the_way),	 cmocka_unit_test(test_rename_new),
+		cmocka_unit_test(test_stream),		 cmocka_unit_test(test_positions),
+		cmocka_unit_test(test_directories),	 cmocka_unit_test(test_file_in_the_way),
+		cmocka_unit_test(test_rename_new),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
