@@ -127,11 +127,11 @@ static void check_age(const char *parameter, struct view element)
 	_cleanup_(str_free) struct str source = STR_EMPTY, index = STR_EMPTY;
 	struct stat text, compiled;
 
-	if (!view_is(type, "hash") && !view_is(type, "btree") && !view_is(type, "lmdb"))
+	if (table_index_suffix(type) == NULL)
 		return;
 	str_append(&source, path);
 	str_append(&index, path);
-	str_append_cstr(&index, view_is(type, "lmdb") ? ".lmdb" : ".db");
+	str_append_cstr(&index, table_index_suffix(type));
 	if (stat(source.data, &text) == 0 && stat(index.data, &compiled) == 0 &&
 	    text.st_mtime > compiled.st_mtime)
 		check_warning("%s: %s is newer than its index: compile it (posta map, posta alias, "

@@ -62,7 +62,7 @@ static void hand_to_auth(const char *path)
 static const char *users_index_path(const char *type, const char *path, struct str *index)
 {
 	str_clear(index);
-	str_printf(index, "%s%s", path, strcmp(type, "lmdb") == 0 ? ".lmdb" : ".db");
+	str_printf(index, "%s%s", path, table_index_suffix(view_of(type)));
 	return str_cstr(index);
 }
 
@@ -148,12 +148,10 @@ static int users_table_of(const char *parameter, const char *value, char type[16
 	if (!conf_next_element(&rest, &first))
 		return error_set(err, -EINVAL, "%s is empty: there is no file to edit", parameter);
 	colon = view_find_byte(first, ':');
-	if (colon == VIEW_NOT_FOUND || (!view_is(view_first(first, colon), "hash") &&
-					!view_is(view_first(first, colon), "btree") &&
-					!view_is(view_first(first, colon), "lmdb")))
+	if (colon == VIEW_NOT_FOUND || table_index_suffix(view_first(first, colon)) == NULL)
 		return error_set(err, -EINVAL,
 				 "%s begins with %.*s, which is not made from a file "
-				 "(hash, btree and lmdb are)",
+				 "(hash, btree, lmdb and cdb are)",
 				 parameter, VIEW_ARG(first));
 	snprintf(type, 16, "%.*s", VIEW_ARG(view_first(first, colon)));
 	first = view_from(first, colon + 1);

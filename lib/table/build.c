@@ -16,17 +16,40 @@
 
 #define COPY_BLOCK 65536
 
+static const struct {
+	const char *type;
+	const struct index_writer *writer;
+} writers[] = {
+	{ "hash", &berkeley_hash_writer },
+	{ "btree", &berkeley_btree_writer },
+	{ "lmdb", &lmdb_writer },
+	{ "cdb", &cdb_writer },
+};
+
+static const struct index_writer *writer_of(struct view type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(writers); i++)
+		if (view_is(type, writers[i].type))
+			return writers[i].writer;
+	return NULL;
+}
+
+const char *table_index_suffix(struct view type)
+{
+	const struct index_writer *writer = writer_of(type);
+
+	return writer != NULL ? writer->suffix : NULL;
+}
+
 static const struct index_writer *find_writer(const char *type, struct error *err)
 {
-	if (strcmp(type, "hash") == 0)
-		return &berkeley_hash_writer;
-	if (strcmp(type, "btree") == 0)
-		return &berkeley_btree_writer;
-	if (strcmp(type, "lmdb") == 0)
-		return &lmdb_writer;
-	error_set(err, -EINVAL, "tables of type \"%s\" have no index (hash, btree, lmdb have)",
-		  type);
-	return NULL;
+	const struct index_writer *writer = writer_of(view_of(type));
+
+	if (writer == NULL)
+		error_set(err, -EINVAL,
+			  "tables of type \"%s\" have no index (hash, btree, lmdb, cdb have)",
+			  type);
+	return writer;
 }
 
 /* ---- as whom ---- */

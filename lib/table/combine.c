@@ -1,8 +1,12 @@
-/* unionmap:{a, b}: what all tables say, joined by commas. pipemap:{a, b}: b is asked a's answer. */
+/*
+ * unionmap:{a, b}: what all tables say, joined by commas. pipemap:{a, b}: b is asked a's answer.
+ * randmap:{x, y}: one of these values, whatever the key.
+ */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "conf/conf.h"
 #include "table/internal.h"
 
@@ -77,6 +81,61 @@ static int lookup_pipe(struct table *table, struct view key, struct str *value, 
 	}
 	return 1;
 }
+
+/* ---- randmap ---- */
+
+struct choice {
+	struct str values; /* NUL after each */
+	struct view list[TABLE_LIST_MAX];
+	size_t count;
+};
+
+static void close_choice(struct table *table)
+{
+	struct choice *c = table->data;
+
+	if (c != NULL)
+		str_free(&c->values);
+	free(c);
+}
+
+static int open_choice(struct table *table, struct view name, struct error *err)
+{
+	struct choice *c = table->data = mem_new(struct choice);
+	struct view rest = view_trim(name), element, values;
+
+	if (rest.len < 2 || rest.data[0] != '{' || rest.data[rest.len - 1] != '}')
+		return error_set(err, -EINVAL, "expected { value, value... }");
+	rest = view_first(view_from(rest, 1), rest.len - 2);
+	while (conf_next_element(&rest, &element)) {
+		if (c->count++ == ARRAY_SIZE(c->list))
+			return error_set(err, -EINVAL, "more than %d values", TABLE_LIST_MAX);
+		str_append(&c->values, element);
+		str_append_byte(&c->values, '\0');
+	}
+	values = str_view(&c->values);
+	for (size_t i = 0; i < c->count; i++)
+		view_next(&values, '\0', &c->list[i]);
+	return c->count > 0 ? 0 : error_set(err, -EINVAL, "no values in it");
+}
+
+static int lookup_choice(struct table *table, struct view key, struct str *value, struct error *err)
+{
+	const struct choice *c = table->data;
+
+	(void)key;
+	(void)err;
+	str_append(value, c->list[random_u64() % c->count]);
+	return 1;
+}
+
+const struct table_type table_type_randmap = {
+	.name = "randmap",
+	.whole = true,
+	.open = open_choice,
+	.lookup = lookup_choice,
+	.close = close_choice,
+};
 
 const struct table_type table_type_unionmap = {
 	.name = "unionmap",

@@ -49,6 +49,7 @@ struct table *table_open_nested(struct view specification, int flags, int depth,
 int table_watch(struct table *table, const char *path, struct error *err);
 
 extern const struct table_type table_type_hash, table_type_btree, table_type_lmdb;
+extern const struct table_type table_type_cdb, table_type_randmap;
 extern const struct table_type table_type_texthash, table_type_inline, table_type_static;
 extern const struct table_type table_type_fail, table_type_unix, table_type_unionmap;
 extern const struct table_type table_type_pipemap, table_type_cidr, table_type_regexp;
@@ -124,6 +125,7 @@ struct index_writer {
 		    struct error *err);
 };
 extern const struct index_writer berkeley_hash_writer, berkeley_btree_writer, lmdb_writer;
+extern const struct index_writer cdb_writer;
 
 /* ---- what tells that a file is another one, or has other content ---- */
 

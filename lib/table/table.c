@@ -14,13 +14,18 @@
 #include "table/internal.h"
 
 static const struct table_type *const types[] = {
-	&table_type_btree,	    &table_type_cidr,	  &table_type_dovecot_passdb,
-	&table_type_dovecot_userdb, &table_type_fail,	  &table_type_hash,
-	&table_type_inline,	    &table_type_ldap,	  &table_type_lmdb,
-	&table_type_mysql,	    &table_type_pcre,	  &table_type_pgsql,
-	&table_type_pipemap,	    &table_type_regexp,	  &table_type_socketmap,
-	&table_type_sqlite,	    &table_type_static,	  &table_type_tcp,
-	&table_type_texthash,	    &table_type_unionmap, &table_type_unix,
+	&table_type_btree,	    &table_type_cdb,
+	&table_type_randmap,	    &table_type_cidr,
+	&table_type_dovecot_passdb, &table_type_dovecot_userdb,
+	&table_type_fail,	    &table_type_hash,
+	&table_type_inline,	    &table_type_ldap,
+	&table_type_lmdb,	    &table_type_mysql,
+	&table_type_pcre,	    &table_type_pgsql,
+	&table_type_pipemap,	    &table_type_regexp,
+	&table_type_socketmap,	    &table_type_sqlite,
+	&table_type_static,	    &table_type_tcp,
+	&table_type_texthash,	    &table_type_unionmap,
+	&table_type_unix,
 };
 
 /* Every open table, for table_any_changed(). */
@@ -43,6 +48,18 @@ static const struct table_type *find_type(struct view name)
 	return NULL;
 }
 
+/* Postfix's own, which nobody has here. */
+static bool is_absent_type(struct view name)
+{
+	static const char *const absent[] = { "memcache", "environ", "nis",  "nisplus",
+					      "netinfo",  "dbm",     "sdbm", "internal" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
+		if (view_is(name, absent[i]))
+			return true;
+	return false;
+}
+
 struct table *table_open_nested(struct view specification, int flags, int depth, struct error *err)
 {
 	const struct table_type *type;
@@ -61,7 +78,10 @@ struct table *table_open_nested(struct view specification, int flags, int depth,
 	type = find_type(view_first(spec, colon));
 	if (type == NULL) {
 		error_set(err, -EINVAL,
-			  "no such type of table: \"%.*s\" (posta conf -m lists them)",
+			  is_absent_type(view_first(spec, colon))
+				  ? "tables of this type of Postfix are not there: \"%.*s\" "
+				    "(posta conf -m lists those that are)"
+				  : "no such type of table: \"%.*s\" (posta conf -m lists them)",
 			  VIEW_ARG(view_first(spec, 80)));
 		return NULL;
 	}

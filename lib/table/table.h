@@ -4,8 +4,8 @@
  *	struct table *t = table_open(view_of("hash:/etc/aliases"), 0, &err);
  *	r = table_lookup(t, key, &value, &err);		1 found, 0 not, negative: ask again later
  *
- * Types: hash, btree (Berkeley DB files as postmap makes them), lmdb, texthash, inline, static,
- * cidr, regexp, pcre, unionmap, pipemap, unix:passwd.byname, unix:group.byname, fail. A table that
+ * Types: hash, btree (Berkeley DB files as postmap makes them), lmdb, cdb, texthash, inline, static,
+ * cidr, regexp, pcre, unionmap, pipemap, randmap, unix:passwd.byname, unix:group.byname, fail. A table that
  * is another server (socketmap, tcp, mysql, pgsql, sqlite, ldap), and the system's users (unix),
  * are asked by the program proxymap, with "proxy:" in front or without; before other types "proxy:" means nothing. Indexed types fold the key to lower case
  * (Postfix's DICT_FLAG_FOLD_FIX) unless TABLE_CASE_SENSITIVE.
@@ -122,6 +122,8 @@ int table_edit(const char *type, const char *path, const struct view *keys,
 int table_dump(const char *specification,
 	       int (*row)(void *argument, struct view key, struct view value), void *argument,
 	       struct error *err);
+/* ".db": what the file of a type that has an index has after its name; NULL: it has none. */
+const char *table_index_suffix(struct view type);
 /* Type names for postconf -m, NULL-terminated. */
 const char *const *table_types(void);
 

@@ -30,6 +30,7 @@ static const struct {
 	{ "pipemap:{inline:{a=b}, inline:{c=d}}", "a", NULL },
 	{ "pipemap:{inline:{a=b}, pipemap:{inline:{b=c},inline:{c=d}}}", "a", "d" },
 	{ "unix:passwd.byname", "no-such-user-here", NULL },
+	{ "randmap:{one}", "x", "one" },
 	{ "static:x", "", NULL },
 };
 
@@ -65,6 +66,11 @@ static const struct {
 	{ "", "expected a table like" },
 	{ "noname", "expected a table like" },
 	{ "mongodb:/etc/x", "no such type" },
+	{ "nis:mail.aliases", "of this type of Postfix are not there" },
+	{ "memcache:/etc/x", "of this type of Postfix are not there" },
+	{ "cdb:/nonexistent/file", "/nonexistent/file.cdb" },
+	{ "randmap:x", "expected {" },
+	{ "randmap:{}", "no values" },
 	{ "inline:a=b", "expected {" },
 	{ "inline:{}", "nothing in it" },
 	{ "inline:{ novalue }", "expected key=value" },
@@ -105,6 +111,74 @@ static void test_case_sensitive(void **state)
 	assert_int_equal(table_lookup(table, VIEW("key"), &value, NULL), 0);
 	table_close(table);
 	str_free(&value);
+}
+
+/* Each value comes, and nothing else; the key does not matter. */
+static void test_randmap(void **state)
+{
+	_cleanup_(str_free) struct str value = STR_EMPTY;
+	struct table *table = table_open(VIEW("randmap:{ {a, b}, c }"), 0, NULL);
+	bool first = false, second = false;
+
+	(void)state;
+	assert_non_null(table);
+	for (int i = 0; i < 10000 && !(first && second); i++) {
+		assert_int_equal(table_lookup(table, VIEW("key"), &value, NULL), 1);
+		first = first || view_is(str_view(&value), "a, b");
+		second = second || view_is(str_view(&value), "c");
+		assert_true(view_is(str_view(&value), "a, b") || view_is(str_view(&value), "c"));
+	}
+	assert_true(first && second);
+	table_close(table);
+}
+
+static void damaged_look_up(const char *bytes, size_t len, bool only_cut)
+{
+	_cleanup_(str_free) struct str value = STR_EMPTY, spec = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	struct table *table;
+	FILE *file;
+	int r;
+
+	/* To shorten it in its place would be a wait for the disk. */
+	unlink(in_folder("damaged.cdb"));
+	file = fopen(in_folder("damaged.cdb"), "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	fclose(file);
+	str_printf(&spec, "cdb:%s", in_folder("damaged"));
+	table = table_open(str_view(&spec), 0, &err);
+	r = table != NULL ? table_lookup(table, VIEW("alice"), &value, &err) : -1;
+	if (r > 0 && only_cut)
+		assert_string_equal(str_cstr(&value), "one");
+	table_close(table);
+}
+
+/* A file that is cut off or has nonsense in it finds nothing or fails; it is not read past its end. */
+static void test_damaged_cdb(void **state)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY;
+	char whole[4096], bytes[4096];
+	size_t len;
+	FILE *file;
+
+	(void)state;
+	write_file("damaged", "alice one\nbob two\n");
+	assert_int_equal(table_build("cdb", in_folder("damaged"), SOURCE_MAP, &report), 0);
+	file = fopen(in_folder("damaged.cdb"), "r");
+	assert_non_null(file);
+	len = fread(whole, 1, sizeof(whole), file);
+	fclose(file);
+	assert_true(len > 2048 && len < sizeof(whole));
+	for (size_t size = 0; size < len; size++)
+		damaged_look_up(whole, size, true);
+	for (unsigned seed = 1; seed < 2000; seed++) {
+		memcpy(bytes, whole, len);
+		srand(seed);
+		for (int i = 0; i < 40; i++)
+			bytes[(size_t)rand() % len] = (char)rand();
+		damaged_look_up(bytes, len, false);
+	}
 }
 
 static void test_root_is_a_user(void **state)
@@ -212,6 +286,8 @@ int main(void)
 		cmocka_unit_test(test_lookups),
 		cmocka_unit_test(test_bad_specifications),
 		cmocka_unit_test(test_case_sensitive),
+		cmocka_unit_test(test_randmap),
+		cmocka_unit_test(test_damaged_cdb),
 		cmocka_unit_test(test_root_is_a_user),
 		cmocka_unit_test(test_texthash_and_changes),
 		cmocka_unit_test(test_lists),
