@@ -275,28 +275,54 @@ static struct view our_results(const struct field_set *fields)
 	return VIEW_NONE;
 }
 
+/*
+ * What we found of the chain when the message came. Only where we have seen that it is broken do we
+ * say so: a seal with cv=fail ends it for everybody after us.
+ */
+static enum proof chain_found(const struct field_set *fields, struct view payload)
+{
+	struct view arc = authres_find(payload, "arc");
+
+	if (field_set_find(fields, VIEW("ARC-Seal")) == NULL)
+		return PROOF_NONE;
+	return view_is(arc, "pass")   ? PROOF_PASS
+	       : view_is(arc, "fail") ? PROOF_FAIL
+				      : PROOF_TEMPERROR;
+}
+
+/* The message goes on as it is: what is lost is our word, not the message. */
+static int seal_not(const struct intake *in, const char *why)
+{
+	log_info("%s: not sealed: %s", queue_writer_id(in->writer), why);
+	return 0;
+}
+
 static int seal_message(struct intake *in, struct field_set *fields, struct view digest)
 {
 	_cleanup_(str_free) struct str results = STR_EMPTY, set = STR_EMPTY;
-	struct view payload = our_results(fields), arc = authres_find(payload, "arc");
-	enum proof chain = PROOF_NONE;
+	struct view payload = our_results(fields);
+	enum proof chain = chain_found(fields, payload);
 	struct signing signing;
 	int r;
 
 	/* Nobody is to be believed because of us who was not believed by us. */
 	if (payload.len == 0 || view_is(authres_find(payload, "dmarc"), "fail"))
 		return 0;
-	if (field_set_find(fields, VIEW("ARC-Seal")) != NULL)
-		chain = view_is(arc, "pass") ? PROOF_PASS : PROOF_FAIL;
+	if (chain == PROOF_TEMPERROR)
+		return seal_not(in, "it could not be found out whether the chain is whole");
 	str_printf(&results, "%s; ", param.authserv_id);
 	str_append(&results, payload);
 	r = find_key(in, signers.sealer, &signing);
 	if (r == 0)
 		r = arc_seal(&signing, fields, digest, str_view(&results), chain, &set);
-	if (r == -EALREADY) /* a chain that has ended: the message goes on as it is */
-		return 0;
+	if (r == -EALREADY)
+		return seal_not(in, "the chain has ended");
+	if (r == -E2BIG)
+		return seal_not(in, "there are too many header fields");
 	if (r == 0)
 		r = queue_writer_fill(in->writer, str_view(&set));
+	if (r == -ENOSPC)
+		return seal_not(in, "the set would be too long");
 	if (r == 0)
 		log_info("%s: sealed: d=%s s=%s cv=%s", queue_writer_id(in->writer),
 			 signers.sealer->domain, signers.sealer->selector, proof_word(chain));
@@ -308,6 +334,8 @@ static int seal_message(struct intake *in, struct field_set *fields, struct view
 /* What was to be signed does not leave without a signature: its client tries again. */
 static int signing_failed(struct intake *in, int r)
 {
+	if (r == -E2BIG) /* it is no better the next time */
+		return intake_fail(in, 554, "5.6.0", "Error: too many header fields to be signed");
 	log_error("%s: cannot be signed now: %s", queue_writer_id(in->writer), strerror(-r));
 	return intake_fail(in, 451, "4.7.5", "Error: the message cannot be signed now");
 }

@@ -168,10 +168,21 @@ static int refuse_by_spf(struct intake *in, const struct mail_check *check)
 	return intake_fail(in, 550, "5.7.23", str_cstr(&text));
 }
 
+/* Every program that shows it shows somebody else as its author, or nobody. */
+static int refuse_nobody(struct intake *in, const struct mail_check *check)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	str_printf(&text, "Error: %s (RFC 5322 section 3.6)", check->author.problem);
+	return intake_fail(in, 550, "5.7.1", str_cstr(&text));
+}
+
 static int verify_act(struct intake *in, const struct mail_check *check)
 {
 	enum dmarc_policy wanted = check->dmarc.disposition;
 
+	if (check->author.is_nobody && strcmp(param.no_author_action, "reject") == 0)
+		return refuse_nobody(in, check);
 	if (check->spf.result == PROOF_FAIL && strcmp(param.spf_fail_action, "reject") == 0)
 		return refuse_by_spf(in, check);
 	if (check->dmarc.result != PROOF_FAIL || wanted <= DMARC_P_NONE)

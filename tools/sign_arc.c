@@ -75,7 +75,9 @@ int sign_arc(struct signing *signing, struct field_set *fields, struct str *out)
 		str_printf(&results, "%s; %s", sign_options.authserv_id, str_cstr(&payload));
 	said = authres_find(str_view(&payload), "arc");
 	if (has_sets)
-		chain = view_is_nocase(said, "pass") ? PROOF_PASS : PROOF_FAIL;
+		chain = view_is_nocase(said, "pass")	    ? PROOF_PASS
+			: view_is_nocase(said, "temperror") ? PROOF_TEMPERROR
+							    : PROOF_FAIL;
 	if (payload.len == 0 || (has_sets && said.len == 0))
 		r = find_results(&results, &chain);
 	canon_bodies_feed(&bodies, verify_message_body(str_view(&sign_options.message)));

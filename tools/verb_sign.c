@@ -107,6 +107,10 @@ static int sign_message(struct private_key *key)
 				: sign_dkim(&signing, fields, &out);
 	if (r == -EALREADY)
 		return tool_fail("sign", "nothing can be sealed on top of this chain of ARC");
+	if (r == -EAGAIN) {
+		tool_fail("sign", "the DNS gives no answer about this chain of ARC now");
+		return TOOL_LATER;
+	}
 	if (r < 0)
 		return tool_fail("sign", "the message cannot be signed: %s", strerror(-r));
 	sign_print(str_view(&out));

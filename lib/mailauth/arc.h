@@ -4,7 +4,8 @@
  *	struct arc_check *arc = arc_check_new(fields, &bodies);
  *	canon_bodies_feed(&bodies, bytes) ...; canon_bodies_end(&bodies);
  *	arc_check_finish(arc, dns, clock_wall());
- *	...	arc_check_result(arc)		PROOF_NONE, PROOF_PASS, PROOF_FAIL
+ *	...	arc_check_result(arc)		PROOF_NONE, PROOF_PASS, PROOF_FAIL, or PROOF_TEMPERROR:
+ *						the DNS gave no answer
  *	arc_check_free(arc);
  *
  * A chain that passes proves who sealed, not that what they say is true.
@@ -40,7 +41,7 @@ struct view arc_check_results(const struct arc_check *check, uint32_t instance);
  * Seals: appends ARC-Seal, ARC-Message-Signature and ARC-Authentication-Results. `body_digest` is
  * of the relaxed body; `results` "authserv-id; ..." as Authentication-Results has it; `chain` what
  * came of the sets there are. -EALREADY: there is a set that ends the chain, or there are as many as
- * there may be; -E2BIG; or what the maker says.
+ * there may be; -EAGAIN: what came of them is not known; -E2BIG; or what the maker says.
  */
 int arc_seal(const struct signing *signing, struct field_set *fields, struct view body_digest,
 	     struct view results, enum proof chain, struct str *out);

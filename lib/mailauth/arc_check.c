@@ -35,7 +35,14 @@ static bool arc_fail_set(struct arc_check *check, size_t index, const char *what
 {
 	str_clear(&check->reason_text);
 	str_printf(&check->reason_text, "%s %zu: %s", what, index + 1, str_cstr(&s->reason));
-	return arc_fail(check, str_cstr(&check->reason_text));
+	arc_fail(check, str_cstr(&check->reason_text));
+	/*
+	 * RFC 8617 section 5.2.1 lets no answer of the DNS break a chain for ever. That is for who has to
+	 * say pass or fail at once; those who seal later would make it true for everybody after them.
+	 */
+	if (s->result == PROOF_TEMPERROR)
+		check->result = PROOF_TEMPERROR;
+	return false;
 }
 
 bool arc_read_instance(struct view body, uint32_t *instance, struct view *rest)

@@ -126,6 +126,8 @@ int arc_seal(const struct signing *signing, struct field_set *fields, struct vie
 
 	if (r < 0)
 		return r;
+	if (chain != PROOF_NONE && chain != PROOF_PASS && chain != PROOF_FAIL)
+		return -EAGAIN;
 	str_printf(&found, "%s: i=%u; ", set_fields[0], sets.count + 1);
 	str_append(&found, results);
 	str_append(&found, VIEW("\r\n"));

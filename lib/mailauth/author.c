@@ -236,7 +236,11 @@ void author_read(struct view header, struct author *author)
 	struct view body = VIEW_NONE;
 	size_t count = find_author_fields(header, &body);
 
-	*author = (struct author){ .state = AUTHOR_NONE, .problem = "there is no From" };
+	*author = (struct author){
+		.state = AUTHOR_NONE,
+		.problem = "there is no From",
+		.is_nobody = true,
+	};
 	if (count == 0)
 		return;
 	author->state = AUTHOR_CLEAR;
@@ -259,6 +263,8 @@ void author_read(struct view header, struct author *author)
 		author->state = AUTHOR_NONE;
 		author->problem = "there is no domain in From";
 	}
+	author->is_nobody =
+		count > 1 || author->count == 0 || view_find_byte(body, '\0') != VIEW_NOT_FOUND;
 }
 
 void author_free(struct author *author)

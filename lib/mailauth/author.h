@@ -16,6 +16,8 @@ struct author {
 		AUTHOR_MALFORMED, /* more than one From, or one that can be read in several ways */
 	} state;
 	bool overflows;	     /* MALFORMED: there are more domains than these */
+	/* No From, several (RFC 5322 section 3.6), a NUL in it, or no domain that could be asked. */
+	bool is_nobody;
 	const char *problem; /* of the other two, for people */
 	/* A-labels, lower case, each once; of AUTHOR_MALFORMED whatever could be one. */
 	struct str domains[AUTHOR_DOMAINS_MAX];

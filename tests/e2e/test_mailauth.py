@@ -143,7 +143,7 @@ class Signed(unittest.TestCase):
         self.one.wait_log("a trusted sealer vouches for it")
         self.two.wait_log(r"sealed: d=two\.test s=seal cv=none")
 
-    def sealed(self, author, body):
+    def sealed(self, author, body, selector="seal"):
         """A set of ARC by two.test's key over From, once, and the body."""
         def sign(*fields):
             text = "\r\n".join(name.lower() + ":" + value for name, value in fields)
@@ -153,7 +153,7 @@ class Signed(unittest.TestCase):
             command = ["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", os.path.join(self.one.dir, "seal.pem"), "-in", path]
             return base64.b64encode(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout).decode()
 
-        by = "i=1; a=ed25519-sha256; d=two.test; s=seal;"
+        by = f"i=1; a=ed25519-sha256; d=two.test; s={selector};"
         body_hash = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
         results = ("ARC-Authentication-Results", "i=1; mx.two.test; dmarc=pass header.from=honest.test")
         name, value = "ARC-Message-Signature", f"{by} c=relaxed/relaxed; h=from; bh={body_hash}; b="
@@ -170,6 +170,16 @@ class Signed(unittest.TestCase):
             with self.assertRaises(smtplib.SMTPDataError) as refusal:
                 client.sendmail("x@other.test", ["alice@one.test"], "From: chief@honest.test\r\n" + sealed)
             self.assertIn(b"more than one From", refusal.exception.smtp_error)
+
+    def test_a_chain_that_nobody_could_look_at_is_not_ended(self):
+        """The key's name server is down when it comes: a seal that says cv=fail would end the chain for all who come after."""
+        self.dns.zones["lost._domainkey.two.test"] = {"SERVFAIL": True}
+        self.stranger(self.two, "x@plain.test", "onward@mx.two.test", self.sealed("x@plain.test", "nobody-could-look\r\n", "lost"))
+        (mail,) = self.one.wait_mail("alice", text="nobody-could-look")
+        self.assertIn(b"arc=temperror", mail)
+        self.assertEqual(mail.count(b"ARC-Seal:"), 1)
+        self.assertNotIn(b"cv=fail", mail)
+        self.two.wait_log("not sealed: it could not be found out whether the chain is whole")
 
     # ---- what is not signed ----
 
@@ -247,6 +257,15 @@ class Signed(unittest.TestCase):
                                          "x@other.test\r\nFrom: boss@one.test")):
             code, _ = self.refused("x@other.test", message(author, "bob@two.test", f"forged-{number}"))
             self.assertEqual(code, 550, author)
+
+    def test_nobodys_mail_is_refused(self):
+        """No From, several, or one without a domain: refused whatever DMARC says; not what a user of ours sends."""
+        for number, author in enumerate(("", "From: Boss\r\n", "From: a@plain.test\r\nFrom: b@plain.test\r\n", "From : a@plain.test\r\n From: b@plain.test\r\n", "From: Friends:;\r\n")):
+            code, text = self.refused("x@plain.test", f"{author}To: bob@two.test\r\nSubject: nobody-{number}\r\n\r\ntext\r\n")
+            self.assertEqual((code, text[:5]), (550, "5.7.1"), author)
+            self.assertIn("From", text)
+        self.two.submit("alice", ["bob"], "To: bob@two.test\r\nSubject: own-nobody\r\n\r\ntext\r\n")
+        self.two.wait_mail("bob", text="own-nobody")
 
     def test_quarantine_is_held(self):
         self.stranger(self.two, "x@other.test", "bob@two.test", message("x@suspicious.test", "bob@two.test", "held-one"))

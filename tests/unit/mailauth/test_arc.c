@@ -1,4 +1,5 @@
 /* ARC: chains of our own seals, and what breaks them. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@ static const struct table_row keys[] = {
 	  "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=" },
 	{ 0 },
 };
+static const struct table_row *answers = keys;
 #define FIELDS "From: a@legit.test\r\nTo: b@other.test\r\nSubject: hello\r\n"
 #define BODY   "text\r\n"
 
@@ -55,7 +57,7 @@ static void expect_chain(struct view header, const char *body, enum proof result
 			 const char *reason)
 {
 	_cleanup_(field_set_freep) struct field_set *fields = field_set_new(header);
-	struct table_dns table = { .rows = keys };
+	struct table_dns table = { .rows = answers };
 	struct dns_source dns = table_source(&table);
 	struct canon_bodies bodies = { 0 };
 	struct arc_check *check = arc_check_new(fields, &bodies);
@@ -183,12 +185,33 @@ static void test_many_sets(void **state)
 	(void)state;
 }
 
+/* What the DNS does not answer is no broken chain, and nobody seals it as one. */
+static void test_no_answer(void **state)
+{
+	static const struct table_row down[] = {
+		{ "s._domainkey.sealer.test", RECORD_TXT, "FAIL" },
+		{ 0 },
+	};
+	_cleanup_(str_free) struct str header = STR_EMPTY;
+
+	str_append_cstr(&header, FIELDS);
+	assert_int_equal(seal(&header, BODY, PROOF_NONE), 0);
+	answers = down;
+	expect_chain(str_view(&header), BODY, PROOF_TEMPERROR, 0, "signature 1");
+	/* A body that is another one is known without the DNS. */
+	expect_chain(str_view(&header), "other\r\n", PROOF_FAIL, 0, "body");
+	answers = keys;
+	assert_int_equal(seal(&header, BODY, PROOF_TEMPERROR), -EAGAIN);
+	expect_chain(str_view(&header), BODY, PROOF_PASS, 0, "");
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain),	  cmocka_unit_test(test_oldest),
-		cmocka_unit_test(test_broken),	  cmocka_unit_test(test_edits),
-		cmocka_unit_test(test_many_sets),
+		cmocka_unit_test(test_no_answer), cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_edits),	  cmocka_unit_test(test_many_sets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,20 @@ static void expect_author(struct view header, enum author_state state, const cha
 		fail_msg("%.*s: state %d, \"%s\"", VIEW_ARG(header), (int)author.state,
 			 str_cstr(&found));
 	assert_true((author.problem == NULL) == (state == AUTHOR_CLEAR));
+	assert_true(author.is_nobody || author.count > 0);
 	author_free(&author);
+}
+
+/* Whether mail by such an author is refused whatever its domain says. */
+static bool nobody_of(struct view header)
+{
+	struct author author;
+	bool nobody;
+
+	author_read(header, &author);
+	nobody = author.is_nobody;
+	author_free(&author);
+	return nobody;
 }
 
 static void expect_from(const char *body, enum author_state state, const char *domains)
@@ -65,6 +78,11 @@ static void test_nobody(void **state)
 	expect_from("", AUTHOR_NONE, "");
 	expect_from("Group:;", AUTHOR_NONE, "");
 	expect_from("a@[192.0.2.1]", AUTHOR_NONE, "");
+	assert_true(nobody_of(VIEW("Subject: x\r\n")));
+	assert_true(nobody_of(VIEW("From: Joe\r\n")));
+	assert_true(nobody_of(VIEW("From: a\0@legit.test\r\n")));
+	assert_false(nobody_of(VIEW("From: a@legit.test\r\n")));
+	assert_false(nobody_of(VIEW("From: a.b c@legit.test\r\n")));
 	(void)state;
 }
 
@@ -111,7 +129,7 @@ static void test_several_fields(void **state)
 
 		author_read(view_of(headers[i]), &author);
 		assert_int_equal(author.state, AUTHOR_MALFORMED);
-		assert_true(author.count > 0);
+		assert_true(author.count > 0 && author.is_nobody);
 		assert_string_equal(str_cstr(&author.domains[author.count - 1]), "legit.test");
 		author_free(&author);
 	}
