@@ -86,7 +86,7 @@ static int check_discard(struct check *c)
 static int check_hold(struct check *c)
 {
 	check_log(c, "hold");
-	queue_writer_hold(c->in->writer);
+	intake_hold(c->in, c->what, c->text.len > 0 ? c->text : c->line);
 	return 0;
 }
 
@@ -117,6 +117,22 @@ static int check_warn(struct check *c)
 static int check_nothing(struct check *c)
 {
 	(void)c;
+	return 0;
+}
+
+static int check_ok(struct check *c)
+{
+	c->result->ok = true;
+	return 0;
+}
+
+/* Of what was found about the message, that is; what a milter or Sieve looks for is the field itself. */
+static int check_junk(struct check *c)
+{
+	if (strcmp(c->what, CHECK_MAILAUTH) != 0)
+		return check_wrong(c, "JUNK is for check_mailauth_access");
+	check_log(c, "junk");
+	c->result->junk = true;
 	return 0;
 }
 
@@ -191,11 +207,12 @@ static const struct {
 	const char *word;
 	int (*act)(struct check *c);
 } actions[] = {
-	{ "BCC", check_bcc },	      { "DISCARD", check_discard },   { "DUNNO", check_nothing },
-	{ "OK", check_nothing },      { "FILTER", check_filter },     { "HOLD", check_hold },
-	{ "IGNORE", check_drop },     { "INFO", check_info },	      { "PASS", check_pass },
-	{ "PREPEND", check_prepend }, { "REDIRECT", check_redirect }, { "REJECT", check_reject },
-	{ "REPLACE", check_replace }, { "STRIP", check_strip },	      { "WARN", check_warn },
+	{ "BCC", check_bcc },	    { "DISCARD", check_discard }, { "DUNNO", check_nothing },
+	{ "OK", check_ok },	    { "JUNK", check_junk },	  { "FILTER", check_filter },
+	{ "HOLD", check_hold },	    { "IGNORE", check_drop },	  { "INFO", check_info },
+	{ "PASS", check_pass },	    { "PREPEND", check_prepend }, { "REDIRECT", check_redirect },
+	{ "REJECT", check_reject }, { "REPLACE", check_replace }, { "STRIP", check_strip },
+	{ "WARN", check_warn },
 };
 
 int check_line(struct intake *in, struct tables *tables, const char *what, struct view line,
@@ -207,6 +224,7 @@ int check_line(struct intake *in, struct tables *tables, const char *what, struc
 	int r = tables_lookup(tables, line, &value, &err);
 
 	result->fate = CHECK_KEEP;
+	result->found = r > 0;
 	if (r < 0) {
 		log_warning("%s: %s", queue_writer_id(in->writer), err.text);
 		return intake_fail(in, 451, "4.3.0", "Error: temporary lookup failure");

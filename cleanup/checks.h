@@ -11,10 +11,13 @@ struct check_result {
 	enum check_fate fate;
 	struct str text; /* for REPLACE and PREPEND, without a line end */
 	bool pass;	 /* nothing more of this message is looked at */
+	bool found;	 /* the table has an action for the line */
+	bool ok, junk;	 /* OK; JUNK of check_mailauth_access */
 };
 
+#define CHECK_MAILAUTH "mailauth"
 /*
- * Asks for one line (`what` is "header", "milter-header" or "body": for the log). 0, or -EACCES: the message has been
+ * Asks for one line (`what` is "header", "milter-header", "body" or CHECK_MAILAUTH: for the log). 0, or -EACCES: the message has been
  * refused, or thrown away, by intake_fail.
  */
 int check_line(struct intake *in, struct tables *tables, const char *what, struct view line,

@@ -30,6 +30,7 @@ void intake_free(struct intake *in)
 	ipc_free(in->channel);
 	str_free(&in->recipients);
 	str_free(&in->redirect);
+	str_free(&in->held);
 	str_free(&in->filter);
 	str_free(&in->fail_status_text);
 	str_free(&in->sender);
@@ -94,6 +95,19 @@ int intake_discard(struct intake *in)
 	return intake_fail(in, 250, "2.0.0", str_cstr(&text));
 }
 
+void intake_hold(struct intake *in, const char *by, struct view reason)
+{
+	queue_writer_hold(in->writer);
+	/* Who came first is told; the rest stands in the log. */
+	if (in->held.len > 0)
+		return;
+	str_printf(&in->held, "%s", by);
+	if (reason.len > 0)
+		str_append_cstr(&in->held, ": ");
+	str_append_printable(&in->held, view_first(reason, IPC_HOST_MAX));
+	in->again = true;
+}
+
 struct queue_envelope intake_envelope(const struct intake *in)
 {
 	bool forwarded = in->origin.address.len + in->origin.name.len > 0;
@@ -108,6 +122,7 @@ struct queue_envelope intake_envelope(const struct intake *in)
 		.login = str_view(&in->login),
 		/* Whom it is redirected to gets it at once. */
 		.filter = in->redirect.len > 0 ? VIEW_NONE : str_view(&in->filter),
+		.held = view_first(str_view(&in->held), IPC_HOST_MAX),
 		.flags = in->flags,
 		.body = in->body,
 		.ret = in->ret,

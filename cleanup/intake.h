@@ -10,7 +10,7 @@
  *	checks.c	what a table of header_checks or body_checks says about one line
  *	inspect.c	stage: header_checks and kin
  *	fields.c ... again.c	milters (milters.h), and the message written once more
- *	verify.c sign.c	proofs of who a message is from (proofs.h)
+ *	verdict.c verify.c sign.c	proofs of who a message is from (proofs.h)
  *	content.c	line ends, the header collected, the stages called in order
  *	announce.c	telling qmgr
  *	session.c	the exchange: mail, rcpt, data, data_end; the verdict
@@ -70,6 +70,7 @@ struct intake {
 	struct map *removed;   /* original addresses, small letters, whose recipients go */
 	bool again;	       /* its envelope has changed since it was written */
 
+	struct str held;     /* why it is put on hold by a filter or policy, or empty */
 	struct str filter;   /* "transport:nexthop" of a content filter, or empty */
 	struct str redirect; /* whom it goes to instead; empty: to its recipients */
 	struct map *late;    /* who gets a copy, by what was found in the content */
@@ -96,6 +97,8 @@ int intake_fail(struct intake *in, uint32_t code, const char *status, const char
 int intake_fail_temporarily(struct intake *in, const char *what, int r);
 /* The message is thrown away, and its client hears that it was taken. Returns -EACCES. */
 int intake_discard(struct intake *in);
+/* The message waits for the administrator, who sees who wanted it so and why ("dmarc", a reason). */
+void intake_hold(struct intake *in, const char *by, struct view reason);
 /* For the queue file. */
 struct queue_envelope intake_envelope(const struct intake *in);
 /* Mail of our own users, not of strangers. */

@@ -69,7 +69,7 @@ int judge_verdict(struct intake *in, const char *step, struct view reply, bool d
 	}
 	if (hold) {
 		judge_log(in, "milter-hold", step, reason);
-		queue_writer_hold(in->writer);
+		intake_hold(in, "milter", reason);
 	}
 	return 0;
 }

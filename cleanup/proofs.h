@@ -1,11 +1,27 @@
 /*
- * Who a message is from: strangers' mail is verified as it comes in (verify.c), that of our own users
- * is signed as it goes into the queue (sign.c).
+ * Who a message is from: strangers' mail is verified as it comes in (verify.c), and refused, held or
+ * marked by what that says (verdict.c); that of our own users is signed as it goes into the queue
+ * (sign.c).
  */
 #ifndef CLEANUP_PROOFS_H
 #define CLEANUP_PROOFS_H
 
 #include "intake.h"
+
+/* ---- verdict.c ---- */
+
+struct mail_check;
+/* Before the program is confined. 0 or a negative errno with a reason. */
+int verdict_open(struct error *err);
+/* The client is a stranger: not one of mail_verification_exempt_networks, nor of our own programs. */
+bool verdict_is_stranger(const struct intake *in);
+/* A field that only we write, in mail that comes from outside: results, verdicts, what filters say. */
+bool verdict_is_forged(const struct intake *in, const struct header_field *field);
+/*
+ * What becomes of a message about which that was found. 0 with X-Posta-Verdict in *field (or nothing),
+ * or -EACCES after intake_fail.
+ */
+int verdict_act(struct intake *in, const struct mail_check *check, struct str *field);
 
 /* ---- verify.c ---- */
 

@@ -42,8 +42,9 @@ static int check_submitter(struct intake *in, const struct msg_mail *m)
 	else if (ipc_peer(in->ipc, &pid, &in->uid, &gid) < 0)
 		return intake_fail(in, 451, "4.3.0", "Error: cannot find out who you are");
 	if (m->client_address.len + m->client_name.len + m->helo.len + m->protocol.len +
-			    m->tls.len + m->login.len + m->filter.len + m->origin_address.len +
-			    m->origin_name.len + m->origin_helo.len + m->origin_protocol.len >
+			    m->tls.len + m->login.len + m->filter.len + m->held.len +
+			    m->origin_address.len + m->origin_name.len + m->origin_helo.len +
+			    m->origin_protocol.len >
 		    0 ||
 	    (m->flags & ~MAIL_FLAG_SMTPUTF8) != 0)
 		return intake_fail(in, 554, "5.5.2", "Error: this is not for local submission");
@@ -123,6 +124,8 @@ static void intake_begin(struct intake *in, const struct msg_mail *m)
 	in->local_submission = in->submitter != NULL ||
 			       view_starts(view_of(ipc_socket_name(in->ipc)), VIEW("public/"));
 	str_set(&in->filter, in->local_submission ? view_of(param.content_filter) : m->filter);
+	if (m->flags & MAIL_FLAG_HOLD)
+		str_append_printable(&in->held, m->held);
 	if (in->local_submission)
 		in->flags |= submission_override_flags();
 	/* What is refused here is refused at the end: the client says all of it in one go. */

@@ -1,6 +1,6 @@
 /*
- * Stage: SPF, DKIM, ARC and DMARC of strangers' mail, and what is done about it. It is the first
- * stage: what is verified is the message as it came.
+ * Stage: SPF, DKIM, ARC and DMARC of strangers' mail; what is done about it is verdict.c's part. It is
+ * the first stage: what is verified is the message as it came.
  */
 #include <errno.h>
 
@@ -9,14 +9,12 @@
 #include "conf/conf.h"
 #include "mailauth/check.h"
 #include "proofs.h"
-#include "table/table.h"
 
 /* Of the content, in front: what would be longer is said in fewer words. */
 #define RESULTS_ROOM ((size_t)16 * 1024)
 #define RESULTS_LOG  800 /* bytes of the line in the log */
 
 static struct {
-	struct matchlist *trusted, *sealers;
 	struct suffix_list *suffixes;
 } verify;
 
@@ -28,13 +26,10 @@ static int verify_open(struct error *err)
 {
 	unsigned char digest[CANON_DIGEST_SIZE];
 
-	if (!param.mail_verification)
-		return 0;
-	verify.trusted = matchlist_open(param.mail_verification_exempt_networks, MATCH_ADDRESSES,
-					false, err);
-	verify.sealers = matchlist_open(param.arc_trusted_sealers, MATCH_DOMAINS, false, err);
-	if (verify.trusted == NULL || verify.sealers == NULL)
-		return -EINVAL;
+	int r = verdict_open(err);
+
+	if (r < 0 || !param.mail_verification)
+		return r;
 	if (strcmp(param.dmarc_discovery, "suffix_list") == 0) {
 		verify.suffixes = suffix_list_new();
 		if (verify.suffixes == NULL)
@@ -48,38 +43,29 @@ static int verify_open(struct error *err)
 
 /* ---- the header ---- */
 
-/* Whether it comes from somebody who has to prove something. */
-static bool verify_is_asked(const struct intake *in)
-{
-	struct view address = str_view(&in->client_address);
-
-	if (!param.mail_verification || intake_is_ours(in) || (in->flags & MAIL_FLAG_INTERNAL) ||
-	    address.len == 0)
-		return false;
-	/* Where a table does not answer, nobody is exempt. */
-	return matchlist_match(verify.trusted, address, NULL) <= 0;
-}
-
 /*
  * Whatever says that it is ours and was not written by us (RFC 8601 section 5): whoever reads it
  * believes it. A message that the suite itself hands on has what we wrote when it came.
  */
+static bool is_forged(const struct intake *in, const struct header_field *field)
+{
+	/* Where nothing is verified results would be sealed (arc_sealing_key) as ours. */
+	if ((!param.mail_verification && param.arc_sealing_key[0] == '\0') ||
+	    (in->flags & MAIL_FLAG_INTERNAL))
+		return false;
+	if (view_is_nocase(field->name, "Authentication-Results"))
+		return authres_is_ours(field->body, view_of(param.authserv_id));
+	return param.received_spf_header && view_is_nocase(field->name, "Received-SPF");
+}
+
 static void drop_forged(const struct intake *in, struct header_block *block)
 {
 	size_t dropped = 0;
 
-	/* Where nothing is verified they would be sealed (arc_sealing_key) as ours. */
-	if ((!param.mail_verification && param.arc_sealing_key[0] == '\0') ||
-	    (in->flags & MAIL_FLAG_INTERNAL))
-		return;
 	for (size_t i = 0; i < block->count; i++) {
 		struct block_field *f = &block->fields[i];
-		bool forged = view_is_nocase(f->field.name, "Authentication-Results")
-				      ? authres_is_ours(f->field.body, view_of(param.authserv_id))
-				      : param.received_spf_header &&
-						view_is_nocase(f->field.name, "Received-SPF");
 
-		if (!forged)
+		if (!is_forged(in, &f->field) && !verdict_is_forged(in, &f->field))
 			continue;
 		f->dropped = true;
 		dropped++;
@@ -96,7 +82,7 @@ static int verify_header(struct stage *stage, struct header_block *block)
 	struct verification *v;
 	int r;
 
-	if (verify_is_asked(in)) {
+	if (param.mail_verification && verdict_is_stranger(in)) {
 		const struct mail_question question = {
 			.ip = str_view(&in->client_address),
 			.helo = str_view(&in->helo),
@@ -128,81 +114,6 @@ static int verify_body(struct stage *stage, struct view bytes)
 }
 
 /* ---- what comes of it ---- */
-
-/* A chain of ARC whose last sealer is trusted, and who says that DMARC passed then. */
-static bool is_vouched_for(const struct mail_check *check)
-{
-	uint32_t count = arc_check_count(check->arc);
-	struct view domain;
-
-	/* Of two From fields only the one that was sealed is what the sealer has seen. */
-	if (arc_check_result(check->arc) != PROOF_PASS || check->author.state != AUTHOR_CLEAR)
-		return false;
-	domain = str_view(&arc_check_seal(check->arc, count)->domain);
-	return matchlist_match(verify.sealers, domain, NULL) > 0 &&
-	       view_is(authres_find(authres_payload(arc_check_results(check->arc, count)), "dmarc"),
-		       "pass");
-}
-
-static int refuse_by_dmarc(struct intake *in, const struct mail_check *check)
-{
-	_cleanup_(str_free) struct str text = STR_EMPTY;
-
-	if (check->author.overflows)
-		str_printf(&text, "Error: %s", check->author.problem);
-	else
-		str_printf(&text,
-			   "Error: %s does not let this mail be its own (DMARC p=reject: "
-			   "_dmarc.%s): %s",
-			   str_cstr(&check->dmarc.domain), str_cstr(&check->dmarc.owner),
-			   str_cstr(&check->dmarc.reason));
-	return intake_fail(in, 550, "5.7.1", str_cstr(&text));
-}
-
-/* RFC 7208 section 8.4, RFC 7372. */
-static int refuse_by_spf(struct intake *in, const struct mail_check *check)
-{
-	_cleanup_(str_free) struct str text = STR_EMPTY;
-
-	str_printf(&text, "Error: SPF: %s", str_cstr(&check->spf.explanation));
-	return intake_fail(in, 550, "5.7.23", str_cstr(&text));
-}
-
-/* Every program that shows it shows somebody else as its author, or nobody. */
-static int refuse_nobody(struct intake *in, const struct mail_check *check)
-{
-	_cleanup_(str_free) struct str text = STR_EMPTY;
-
-	str_printf(&text, "Error: %s (RFC 5322 section 3.6)", check->author.problem);
-	return intake_fail(in, 550, "5.7.1", str_cstr(&text));
-}
-
-static int verify_act(struct intake *in, const struct mail_check *check)
-{
-	enum dmarc_policy wanted = check->dmarc.disposition;
-
-	if (check->author.is_nobody && strcmp(param.no_author_action, "reject") == 0)
-		return refuse_nobody(in, check);
-	if (check->spf.result == PROOF_FAIL && strcmp(param.spf_fail_action, "reject") == 0)
-		return refuse_by_spf(in, check);
-	if (check->dmarc.result != PROOF_FAIL || wanted <= DMARC_P_NONE)
-		return 0;
-	if (is_vouched_for(check)) {
-		log_info("%s: a trusted sealer vouches for it (arc_trusted_sealers)",
-			 queue_writer_id(in->writer));
-		return 0;
-	}
-	if (wanted == DMARC_P_REJECT && strcmp(param.dmarc_reject_action, "reject") == 0)
-		return refuse_by_dmarc(in, check);
-	if (strcmp(wanted == DMARC_P_REJECT ? param.dmarc_reject_action
-					    : param.dmarc_quarantine_action,
-		   "hold") == 0) {
-		log_info("%s: held: DMARC policy %s, and nothing proves its author",
-			 queue_writer_id(in->writer), dmarc_policy_word(wanted));
-		queue_writer_hold(in->writer);
-	}
-	return 0;
-}
 
 /* Room for the field, or for a shorter one. */
 static int write_results(struct intake *in, const struct mail_check *check, unsigned methods)
@@ -240,6 +151,7 @@ static void log_results(const struct intake *in, const struct mail_check *check)
 
 static int verify_end(struct stage *stage)
 {
+	_cleanup_(str_free) struct str verdict = STR_EMPTY;
 	struct verification *v = stage->state;
 	struct intake *in = stage->in;
 	int r;
@@ -248,10 +160,12 @@ static int verify_end(struct stage *stage)
 		return 0;
 	mail_check_finish(v->check);
 	log_results(in, v->check);
-	r = verify_act(in, v->check);
+	r = verdict_act(in, v->check, &verdict);
 	if (r < 0)
 		return r;
-	r = write_results(in, v->check, MAIL_CHECK_ALL);
+	r = queue_writer_fill(in->writer, str_view(&verdict));
+	if (r == 0)
+		r = write_results(in, v->check, MAIL_CHECK_ALL);
 	if (r == -ENOSPC)
 		r = write_results(in, v->check, MAIL_CHECK_SPF | MAIL_CHECK_DMARC);
 	return r < 0 ? intake_fail_temporarily(in, "write the queue file", r) : 0;

@@ -72,6 +72,7 @@ void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct
 	struct msg_mailbox_deliver request = { .queue_id = str_view(&d->queue_id),
 					       .user = user,
 					       .kind = kind,
+					       .released = d->released,
 					       .extension = job->extension,
 					       .sender = str_view(&d->sender),
 					       .recipient = str_view(&job->recipient->address),

@@ -59,6 +59,7 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 	struct mail_source source = { .prefix = m->headers };
 	_cleanup_free_ char *path = mem_strndup(m->path.data, m->path.len);
 	_cleanup_(quota_freep) struct quota *quota = NULL;
+	_cleanup_(str_free) struct str folder = STR_EMPTY;
 	struct error err = ERROR_NONE;
 	int r;
 
@@ -78,8 +79,12 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 				    "mail system configuration error (%s)", err.text);
 	source.quota = quota;
 	source.admit = quota != NULL ? quota_admit : NULL;
+	str_append(&folder, m->folder);
 	if (m->format == STORE_MAILDIR) {
-		r = maildir_deliver(path, m->folder, false, &source, NULL, &err);
+		if (m->folder.len == 0 && m->target.len == 0 && !m->released)
+			junk_default_folder(path, &source.content, &folder);
+		r = maildir_deliver(path, str_view(&folder), m->folder.len == 0, &source, NULL,
+				    &err);
 	} else {
 		struct mbox_options options = {
 			.mode = 0600,

@@ -12,6 +12,7 @@
  *	deliver_check.c		programs, files and sources: whose they are, and whether they may
  *	workers.c		the child processes: made, kept a while, ended
  *	launcher.c		the process that makes those of them that run commands
+ *	junk.c			the folder of what is kept and of which nobody has said more
  *	child.c			a child's life; storing
  *	child_files.c		opening and checking .forward and :include: files
  *	child_run.c		running a command; run.h has its parts
@@ -185,6 +186,16 @@ int deliver_to_mailbox_command(struct ipc *ipc, const struct msg_mailbox_deliver
 			       const struct io_source *content);
 int deliver_to_pipe(struct ipc *ipc, struct msg_pipe_deliver *m);
 int deliver_spawn(struct ipc *ipc, struct msg_spawn_command *m);
+
+/* ---- junk.c ---- */
+
+/* Reads the settings. In prepare(). */
+int junk_prepare(struct error *err);
+/*
+ * The folder of a message that is kept: of junk (junk_header_checks) the user's mailbox with that special
+ * use, or junk_mailbox, to be made where it is missing; else nothing, which is INBOX.
+ */
+void junk_default_folder(const char *maildir, const struct io_source *content, struct str *folder);
 
 /* ---- child.c ---- */
 

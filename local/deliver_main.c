@@ -28,6 +28,8 @@ static int deliver_prepare(struct error *err)
 	if (r == 0)
 		r = pipes_prepare(err);
 	if (r == 0)
+		r = junk_prepare(err);
+	if (r == 0)
 		r = daemon_confine_prepare(STORE_CALLS, err);
 	return r;
 }
@@ -68,7 +70,7 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	if (worker == NULL)
 		return r;
 	r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
-		     .path = str_view(&target.path), .folder = m->folder,
+		     .path = str_view(&target.path), .folder = m->folder, .released = m->released,
 		     .headers = str_view(&headers), .sender = m->sender,
 		     .limit = (uint64_t)target.limit,
 		     .quota = view_of(target.quota != NULL ? target.quota : ""),

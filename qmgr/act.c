@@ -77,6 +77,12 @@ static int act_release(struct queued *m)
 	return 0;
 }
 
+void act_drop(struct queued *m, const char *why)
+{
+	log_info("%s: removed: %s", m->id, why);
+	remove_message(m, NULL);
+}
+
 static int delete (struct queued *m)
 {
 	if (m->attempt != NULL) {

@@ -150,6 +150,7 @@ static void qmgr_start(void)
 	qmgr.may_start = true;
 	task_spawn("scan", scan_run, NULL);
 	task_spawn("activate", activate_run, NULL);
+	task_spawn("quarantine", quarantine_run, NULL);
 }
 
 static void retire_stop_attempt(struct queued *m, void *unused)

@@ -20,6 +20,7 @@
  *	list.c		a page of a listing
  *	summary.c	what is known of a message that waits without reading its file
  *	probe.c		telling verify what became of its probes
+ *	quarantine.c	what filters have put on hold, for a time
  *	main.c		start, the lock, retirement
  */
 #ifndef QMGR_QMGR_H
@@ -276,6 +277,11 @@ void probe_tell(struct attempt *a, struct view address, uint8_t outcome, struct 
 
 /* Gives out what can be given out. */
 void courier_dispatch(struct transport *t);
+
+/* ---- quarantine.c ---- */
+
+/* Removes what filters have put on hold when its time is over. */
+void quarantine_run(void *unused);
 
 /* ---- summary.c ---- */
 

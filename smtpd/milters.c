@@ -261,6 +261,8 @@ static bool milter_pass(struct session *s, const char *command, struct view reci
 	if (verdict->hold && !t->hold) {
 		note_refusal(s, "milter-hold", command, str_view(&verdict->reason), recipient);
 		t->hold = true;
+		str_set(&t->held, VIEW("milter: "));
+		str_append(&t->held, str_view(&verdict->reason));
 	}
 	return true;
 }

@@ -49,6 +49,8 @@ bool sender_permitted(struct session *s, int *result)
 		return false;
 	}
 	t->hold = true;
+	str_set(&t->held, VIEW("login: "));
+	str_append(&t->held, str_view(&reason));
 	log_warning("%.*s: hold: login <%s> is stopped: %s", VIEW_ARG(transaction_reserve_id(s)),
 		    str_cstr(&s->login), str_cstr(&reason));
 	return true;

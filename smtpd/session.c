@@ -44,6 +44,7 @@ static void session_freep(struct session **session)
 	str_free(&s->transaction.redirect);
 	str_free(&s->transaction.filter);
 	str_free(&s->transaction.bcc);
+	str_free(&s->transaction.held);
 	str_free(&s->transaction.instance);
 	str_free(&s->name);
 	str_free(&s->reverse_name);

@@ -72,6 +72,7 @@ struct transaction {
 	struct str prepend, redirect, filter; /* what access maps ask for */
 	struct str instance;		      /* for policy servers; empty until one is asked */
 	struct str bcc;			      /* addresses, a line feed after each */
+	struct str held;		      /* who wants it on hold, and why */
 	bool hold, discard;
 	struct stream *proxy; /* to the filter of smtpd_proxy_filter; NULL: none */
 	bool proxy_at_line;   /* its next byte begins a line */

@@ -47,6 +47,7 @@ void transaction_reset(struct session *s)
 	str_clear(&t->redirect);
 	str_clear(&t->filter);
 	str_clear(&t->bcc);
+	str_clear(&t->held);
 	str_clear(&t->instance);
 	str_clear(&t->options.envid);
 	t->options = (struct mail_options){ .envid = t->options.envid };
@@ -142,6 +143,7 @@ int transaction_open(struct session *s, int channel)
 			.origin_helo = str_view(&s->forwarded.helo),
 			.origin_protocol = str_view(&s->forwarded.protocol),
 			.filter = transaction_filter(t),
+			.held = view_first(str_view(&t->held), IPC_HOST_MAX),
 			.size = t->options.size,
 		});
 	if (channel >= 0)
@@ -191,8 +193,11 @@ void transaction_note_answer(struct session *s, const struct policy_answer *answ
 		str_append(&t->prepend, str_view(&answer->prepend));
 	if (answer->action == POLICY_DISCARD)
 		t->discard = true;
-	if (answer->action == POLICY_HOLD)
+	if (answer->action == POLICY_HOLD && !t->hold) {
 		t->hold = true;
+		str_set(&t->held, VIEW("access: "));
+		str_append(&t->held, str_view(&answer->held));
+	}
 	if (answer->bcc.len > 0 &&
 	    view_find(str_view(&t->bcc), str_view(&answer->bcc)) == VIEW_NOT_FOUND &&
 	    t->bcc.len + answer->bcc.len <= IPC_TEXT_MAX)

@@ -75,6 +75,7 @@ static void show_envelope(struct queue_file *f)
 	show_time("next_attempt", queue_file_next_attempt(f));
 	if (flags & QUEUE_FLAG_HOLD)
 		puts("state: hold");
+	show_text("held_because", e->held);
 	if (flags & QUEUE_FLAG_EXPIRED)
 		puts("state: expired");
 	show_text("sender", e->sender.len > 0 ? e->sender : VIEW("<>"));

@@ -15,7 +15,7 @@ struct author {
 		AUTHOR_CLEAR,	  /* one or more addresses; their domains */
 		AUTHOR_MALFORMED, /* more than one From, or one that can be read in several ways */
 	} state;
-	bool overflows;	     /* MALFORMED: there are more domains than these */
+	bool overflows; /* MALFORMED: there are more domains than these */
 	/* No From, several (RFC 5322 section 3.6), a NUL in it, or no domain that could be asked. */
 	bool is_nobody;
 	const char *problem; /* of the other two, for people */

@@ -99,6 +99,7 @@ static enum verdict do_hold(struct action *a)
 {
 	action_note(a, "hold", "triggers HOLD action");
 	a->e->hold = true;
+	str_set(&a->e->answer->held, a->text.len > 0 ? a->text : view_of(a->subject.what));
 	return DUNNO;
 }
 

@@ -136,6 +136,7 @@ void policy_answer_free(struct policy_answer *answer)
 	str_free(&answer->redirect);
 	str_free(&answer->filter);
 	str_free(&answer->bcc);
+	str_free(&answer->held);
 	str_free(&answer->why.lines);
 	*answer = (struct policy_answer){ 0 };
 }

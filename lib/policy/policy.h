@@ -72,6 +72,7 @@ struct policy_answer {
 	struct str redirect;
 	struct str filter; /* "transport:nexthop" that the message goes to first */
 	struct str bcc;	   /* addresses that get a copy, a line feed after each */
+	struct str held;   /* what is said with HOLD, or which restriction it was */
 	struct trail why;  /* the elements that were looked at and the one that decided */
 };
 void policy_answer_free(struct policy_answer *answer);

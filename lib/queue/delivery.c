@@ -193,6 +193,7 @@ static int take_request(struct delivery *d, struct message *m)
 	d->ret = m->deliver.ret;
 	d->arrival = m->deliver.arrival;
 	d->queued = m->deliver.queued;
+	d->released = m->deliver.released;
 	d->again = m->deliver.again;
 	d->started = clock_wall_usec();
 	d->flushed = clock_now();

@@ -41,6 +41,7 @@ struct delivery {
 	struct str client_address, client_name, client_helo, client_protocol, login;
 	uint8_t flags, body, ret;
 	int64_t arrival, queued; /* wall clock, microseconds */
+	bool released;		 /* from quarantine: it is no junk */
 	bool again;		 /* an earlier attempt may have delivered it: nobody can say */
 	int64_t started;	 /* when the request came in, the same unit */
 	int64_t connected; /* the agent sets it when the transmission begins (wall µs), for delays= */

@@ -58,6 +58,8 @@ static int read_envelope(struct queue_file *file)
 	}
 	if (rest.len > 0)
 		r = record_take_text(&rest, &envelope->filter, IPC_HOST_MAX);
+	if (r == 0 && rest.len > 0)
+		r = record_take_text(&rest, &envelope->held, IPC_HOST_MAX);
 	if (r < 0)
 		return r;
 	envelope->flags = file->head.flags;

@@ -7,7 +7,8 @@
  *		48 size of the content (u64)		56 zero
  *		64 state flags (u32)	68 next attempt (i64)	76 CRC of 64..75
  *		80 zeros up to QUEUE_HEAD_SIZE
- * Sender:	seven texts, each u16 length and bytes
+ * Sender:	seven texts, each u16 length and bytes; then, from the last that is not empty on left
+ *		out, the filter and why it is held
  * Recipient:	 0 size of the record (u32)
  *		 4 slot: outcome, reported, two zeros (u8), when (i64), reason (u64), CRC (u32)
  *		28 notify (u8), zero (u8), lengths of address, original, orcpt (u16), then these
@@ -40,7 +41,7 @@
 #define QUEUE_RECIPIENT_MAX  (QUEUE_RECIPIENT_MIN + 3 * IPC_ADDRESS_MAX)
 #define QUEUE_ENVELOPE_TEXTS 7
 #define QUEUE_ENVELOPE_MAX                                                                         \
-	(QUEUE_ENVELOPE_TEXTS * 2 + 2 * IPC_ADDRESS_MAX + IPC_TEXT_MAX + 3 * IPC_HOST_MAX +        \
+	((QUEUE_ENVELOPE_TEXTS + 2) * 2 + 2 * IPC_ADDRESS_MAX + IPC_TEXT_MAX + 5 * IPC_HOST_MAX +  \
 	 IPC_STATUS_MAX)
 #define QUEUE_REASON_HEAD 16
 #define QUEUE_REASON_MAX  (QUEUE_REASON_HEAD + IPC_STATUS_MAX + IPC_HOST_MAX + IPC_TEXT_MAX)

@@ -116,6 +116,7 @@ int queue_mark(struct queue *queue, const struct queue_place *place, uint32_t st
 struct queue_envelope {
 	struct view sender, envid, client_address, client_name, helo, protocol, login;
 	struct view filter; /* "transport:nexthop" that all of it goes to, or empty */
+	struct view held;   /* why a filter or policy has put it on hold; empty: none has */
 	uint8_t flags, body, ret;
 	int64_t arrival; /* microseconds, wall clock */
 };

@@ -182,8 +182,10 @@ struct queue_writer *queue_writer_new(struct queue *queue, const struct queue_en
 	append_envelope_text(w, envelope->protocol, IPC_STATUS_MAX);
 	append_envelope_text(w, envelope->login, IPC_ADDRESS_MAX);
 	/* Left out where there is none: so were files of earlier versions. */
-	if (envelope->filter.len > 0)
+	if (envelope->filter.len > 0 || envelope->held.len > 0)
 		append_envelope_text(w, envelope->filter, IPC_HOST_MAX);
+	if (envelope->held.len > 0)
+		append_envelope_text(w, envelope->held, IPC_HOST_MAX);
 	return w;
 }
 

@@ -41,7 +41,7 @@ class Signed(unittest.TestCase):
         })
         network = {"dns_servers": f"127.0.0.1:{cls.dns.port}"}
         cls.one = cls.instance("one.test", "127.0.0.2", start=False, mynetworks="127.0.0.2/32", **network)
-        cls.two = cls.instance("two.test", "127.0.0.3", start=False, mynetworks="127.0.0.3/32", mail_verification="yes",
+        cls.two = cls.instance("two.test", "127.0.0.3", start=False, mynetworks="127.0.0.3/32", mail_verification="yes", dmarc_quarantine_action="hold",
                                authserv_id="mx.two.test", received_spf_header="yes",
                                **network)
         # What milters change is signed too.
