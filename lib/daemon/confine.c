@@ -176,21 +176,26 @@ static int set_limits(struct error *err)
 	return 0;
 }
 
-/* What remains of root in the privileged partners: what it takes to become a user. */
-static int keep_needed_capabilities(struct error *err)
+#define CAPABILITY(c) (UINT32_C(1) << (c))
+/* What it takes to become a user, and to end what one has begun. */
+#define CAPABILITIES_TO_BECOME                                                                     \
+	(CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_SYS_CHROOT) |            \
+	 CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_KILL))
+/* And to make files for users in folders of others. */
+#define CAPABILITIES_TO_DELIVER                                                                    \
+	(CAPABILITIES_TO_BECOME | CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_FOWNER) |                 \
+	 CAPABILITY(CAP_DAC_OVERRIDE))
+
+/* What remains of root: `mask` here, CAPABILITIES_TO_DELIVER for set-uid programs of users' commands. */
+static int keep_capabilities(uint32_t mask, struct error *err)
 {
-	static const int needed[] = { CAP_SETUID, CAP_SETGID,	    CAP_SYS_CHROOT,	 CAP_CHOWN,
-				      CAP_FOWNER, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL };
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 }, now[2] = { 0 };
-	uint32_t mask = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		mask |= UINT32_C(1) << needed[i];
 	if (syscall(SYS_capget, &head, now) < 0)
 		return error_errno(err, "read capabilities");
 	for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
-		if (c >= 32 || !(mask & (UINT32_C(1) << c)))
+		if (c >= 32 || !(CAPABILITIES_TO_DELIVER & CAPABILITY(c)))
 			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
 	sets[0].effective = sets[0].permitted = mask & now[0].permitted;
 	if (syscall(SYS_capset, &head, sets) < 0)
@@ -234,7 +239,7 @@ static int switch_user(const struct program *program, const struct identity *id,
 	}
 	if (program->user == DAEMON_PRIVILEGED) {
 		str_append_cstr(text, " user=root");
-		return keep_needed_capabilities(err);
+		return keep_capabilities(CAPABILITIES_TO_DELIVER, err);
 	}
 	str_printf(text, " user=%s", id->name);
 	return drop_to(id->uid, id->gid, id->groups, id->group_count, err);
@@ -356,6 +361,6 @@ int daemon_confine_launcher(struct error *err)
 	if (r == 0)
 		r = put_on_seccomp(CALLS_EXEC, as_root, &text, err);
 	if (r == 0 && as_root)
-		r = keep_needed_capabilities(err);
+		r = keep_capabilities(CAPABILITIES_TO_BECOME, err);
 	return r;
 }

@@ -138,6 +138,8 @@ class AsRoot(unittest.TestCase):
         status = status_of(launcher)
         self.assertEqual(status["Seccomp"].strip(), "2")
         self.assertEqual(status["NoNewPrivs"].strip(), "0")  # commands may be set-gid programs
+        makes_files = 1 << 0 | 1 << 1 | 1 << 3  # CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER
+        self.assertEqual(int(status["CapEff"], 16) & makes_files, 0)
         self.assertNotEqual(int(status["CapBnd"], 16) & 1 << 21, 1 << 21)  # no CAP_SYS_ADMIN left
         sockets = [name for name in os.listdir(f"/proc/{launcher}/fd")
                    if int(name) > 2 and os.readlink(f"/proc/{launcher}/fd/{name}").startswith("socket:")]
