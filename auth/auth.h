@@ -9,6 +9,7 @@
  *	ask.c		their rounds with the client
  *	mechanism.c	what kinds of them there are
  *	scram.c		SCRAM-SHA-1 and -256, with channel binding (-PLUS) or without
+ *	oauth.c		tokens of OAuth servers: OAUTHBEARER, XOAUTH2
  *	verify.c	name and password to a verdict; the same for all mechanisms
  *	system.c	system users: PAM, shadow
  *	cache.c		passwords that were right a moment ago
@@ -88,6 +89,11 @@ int exchange_mechanisms(const struct msg_auth_mechanisms *question, struct str *
 int scram_prepare(struct error *err);
 /* The four SCRAM mechanisms of the table, by the name in x->attempt. */
 int scram_run(struct exchange *x);
+
+/* ---- oauth.c ---- */
+
+/* OAUTHBEARER and XOAUTH2, by the name in x->attempt. */
+int oauth_run(struct exchange *x);
 
 /* ---- verify.c ---- */
 

@@ -128,6 +128,8 @@ static const struct mechanism {
 	{ "SCRAM-SHA-1-PLUS", PROVES_PASSWORD | MECHANISM_BINDS, scram_run },
 	{ "SCRAM-SHA-1", PROVES_PASSWORD, scram_run },
 	{ "EXTERNAL", MECHANISM_BINDS, external_run },
+	{ "OAUTHBEARER", SENDS_PASSWORD, oauth_run },
+	{ "XOAUTH2", SENDS_PASSWORD, oauth_run },
 };
 
 static const struct mechanism *mechanism_find(struct view name)
@@ -163,6 +165,11 @@ int exchange_prepare(struct error *err)
 		if (mechanism_find(word) == NULL)
 			return error_set(err, -EINVAL, "auth_mechanisms: \"%.*s\" is not known",
 					 VIEW_ARG(word));
+	if ((exchange_offers("OAUTHBEARER") || exchange_offers("XOAUTH2")) &&
+	    param.oauth_keys[0] == '\0' && param.oauth_introspection_url[0] == '\0')
+		return error_set(err, -EINVAL,
+				 "auth_mechanisms: oauthbearer and xoauth2 need oauth_keys or "
+				 "oauth_introspection_url");
 	return scram_prepare(err);
 }
 
@@ -177,7 +184,7 @@ static bool mechanism_is_offered(const struct mechanism *mechanism, bool secured
 /* Of a server that only judges passwords. */
 static bool mechanism_is_for(const struct mechanism *mechanism, const struct saslauthd *server)
 {
-	return (mechanism->kinds & MECHANISM_PLAINTEXT) &&
+	return (mechanism->kinds & MECHANISM_PLAINTEXT) && mechanism->run != oauth_run &&
 	       saslauthd_has_mechanism(server, mechanism->name);
 }
 

@@ -194,6 +194,11 @@ int auth_mechanisms(const struct auth_client *client, struct str *names);
 /* For session programs: whom does the cookie stand for? 0, -EACCES, or a negative errno. */
 int auth_redeem(struct view cookie, struct view service, struct str *user, struct str *session);
 
+/* ---- oauth ---- */
+
+/* Is this token of an OAuth server good? 1 with its user; 0 or a negative errno with the reason. Waits. */
+int token_ask(struct view token, struct str *user, struct error *err);
+
 /* ---- keys ---- */
 
 /*

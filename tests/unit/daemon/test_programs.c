@@ -46,8 +46,9 @@ static const struct {
 	{ MSG_auth_mechanisms, U(SMTPD) | U(LOGIN) },
 	{ MSG_anvil_sent, U(SMTPD) },
 	{ MSG_anvil_bounced, U(MAIL) },
+	{ MSG_token_ask, U(AUTH) },
 	{ MSG_session, U(LOGIN) },
-	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) | U(TABLE) | U(AUTH) | U(MAIL) },
+	{ MSG_resolve, U(SMTPD) | U(AGENT) | U(FILTER) | U(TABLE) | U(AUTH) | U(MAIL) | U(TOKEN) },
 	{ MSG_policy_ask, U(SMTPD) },
 	{ MSG_endpoint_open, U(SMTPD) },
 	{ MSG_filtered, U(SMTPD) },
@@ -83,9 +84,9 @@ static const struct {
 static const struct {
 	const char *name;
 	uid_t uid;
-} stand_ins[] = { { "daemon", 1 }, { "bin", 2 },     { "sys", 3 },  { "man", 6 },
-		  { "lp", 7 },	   { "mail", 8 },    { "news", 9 }, { "uucp", 10 },
-		  { "proxy", 13 }, { "backup", 34 }, { "list", 38 } };
+} stand_ins[] = { { "daemon", 1 }, { "bin", 2 },     { "sys", 3 },   { "man", 6 },
+		  { "lp", 7 },	   { "mail", 8 },    { "news", 9 },  { "uucp", 10 },
+		  { "proxy", 13 }, { "backup", 34 }, { "list", 38 }, { "www-data", 33 } };
 
 static void set_users(void)
 {

@@ -155,7 +155,7 @@ static void lines_of_postfix(void **state)
 		"line 11: program flush is not there yet: no service flush\n",
 		"added as in share/posta/master.cf: submit, verify, resolver, filter, connector, "
 		"proxymap, "
-		"auth, "
+		"auth, oauth, "
 		"anvil, status, "
 		"keys, "
 		"local-deliver\n",
@@ -245,7 +245,7 @@ static void partial(void **state)
 			    "master.cf, line 2: services of type fifo are not used: old\n"
 			    "master.cf lacks services that are in share/posta/master.cf: cleanup, "
 			    "submit, qmgr, showq, bounce, verify, resolver, filter, connector, "
-			    "proxymap, auth, anvil, "
+			    "proxymap, auth, oauth, anvil, "
 			    "status, keys\n");
 	plan_free(&plan);
 }
