@@ -66,7 +66,22 @@ static void delivery_finish(struct ipc *ipc, struct message *m, int r, struct ou
 	ipc_pool_put(deliver_pool(), ipc, r == 0);
 }
 
-void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct outcome *outcome)
+/* In front of the result. */
+static int agent_take_mails(struct ipc *ipc, struct message *m, struct mails *mails)
+{
+	int r = 0;
+
+	while (r == 0 && m->type == MSG_sieve_mail) {
+		r = mails_take(mails, &m->sieve_mail);
+		message_close_fd(m);
+		if (r == 0)
+			r = ipc_receive(ipc, m);
+	}
+	return r;
+}
+
+void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct mails *mails,
+		   struct outcome *outcome)
 {
 	const struct delivery *d = job->d;
 	struct msg_mailbox_deliver request = { .queue_id = str_view(&d->queue_id),
@@ -90,6 +105,23 @@ void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct
 	struct ipc *ipc;
 	int r = ipc_exchange_again(deliver_pool(), clock_after(CONNECT_TIME), &ipc, &m,
 				   MSG_mailbox_deliver, &request, &request.again);
+
+	if (r == 0)
+		r = agent_take_mails(ipc, &m, mails);
+	delivery_finish(ipc, &m, r, outcome);
+}
+
+void agent_sent(const struct job *job, struct view user, uint8_t kind, uint8_t sent,
+		struct outcome *outcome)
+{
+	const struct delivery *d = job->d;
+	struct message m;
+	struct ipc *ipc;
+	int r = ipc_exchange(deliver_pool(), clock_after(CONNECT_TIME), &ipc, &m, sieve_sent,
+			     .sent = sent, .queue_id = str_view(&d->queue_id), .user = user,
+			     .kind = kind, .recipient = str_view(&job->recipient->address),
+			     .original = str_view(&job->recipient->original),
+			     .arrival = d->arrival);
 
 	delivery_finish(ipc, &m, r, outcome);
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "deliver.h"
 
 void deliver_answer_free(struct answer *answer)
@@ -66,5 +67,30 @@ int answer_reply(struct ipc *ipc, uint8_t kind, const char *status, const char *
 	str_vprintf(&text, format, args);
 	va_end(args);
 	answer_set(&answer, kind, status, "%s", str_cstr(&text));
+	return answer_send(ipc, &answer);
+}
+
+int answer_failure(struct ipc *ipc, int code, const struct error *err)
+{
+	const char *status = code == -ENOSPC					    ? "4.3.1"
+			     : code == -EDQUOT					    ? "4.2.2"
+			     : code == -EAGAIN					    ? "4.2.0"
+			     : code == -EACCES || code == -EPERM || code == -ENOENT ? "4.2.0"
+										    : "4.3.0";
+
+	return answer_reply(ipc, OUTCOME_DEFERRED, status, "cannot deliver: %s", err->text);
+}
+
+/* What the site wants to be said, and done: the mail waits, or goes back. */
+int answer_over_quota(struct ipc *ipc, int code, const struct error *err)
+{
+	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
+	bool waits = param.mailbox_quota_full_tempfail;
+
+	answer_set(&answer, waits ? OUTCOME_DEFERRED : OUTCOME_FAILED, waits ? "4.2.2" : "5.2.2",
+		   "%s", param.mailbox_quota_exceeded_message);
+	if (code == -EFBIG)
+		answer.outcome.cause = CAUSE_FULL;
+	log_info("over quota: %s", err->text);
 	return answer_send(ipc, &answer);
 }

@@ -15,31 +15,6 @@
 #include "store/quota.h"
 #include "task/task.h"
 
-static int reply_failure(struct ipc *ipc, int code, const struct error *err)
-{
-	const char *status = code == -ENOSPC					    ? "4.3.1"
-			     : code == -EDQUOT					    ? "4.2.2"
-			     : code == -EAGAIN					    ? "4.2.0"
-			     : code == -EACCES || code == -EPERM || code == -ENOENT ? "4.2.0"
-										    : "4.3.0";
-
-	return answer_reply(ipc, OUTCOME_DEFERRED, status, "cannot deliver: %s", err->text);
-}
-
-/* What the site wants to be said, and done: the mail waits, or goes back. */
-static int reply_over_quota(struct ipc *ipc, int code, const struct error *err)
-{
-	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
-	bool waits = param.mailbox_quota_full_tempfail;
-
-	answer_set(&answer, waits ? OUTCOME_DEFERRED : OUTCOME_FAILED, waits ? "4.2.2" : "5.2.2",
-		   "%s", param.mailbox_quota_exceeded_message);
-	if (code == -EFBIG)
-		answer.outcome.cause = CAUSE_FULL;
-	log_info("over quota: %s", err->text);
-	return answer_send(ipc, &answer);
-}
-
 /* ---- storing ---- */
 
 /* NULL: nothing limits this mailbox. */
@@ -79,6 +54,11 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 				    "mail system configuration error (%s)", err.text);
 	source.quota = quota;
 	source.admit = quota != NULL ? quota_admit : NULL;
+	if (m->format == STORE_MAILDIR && m->scripts) {
+		r = child_sieve(ipc, m, path, &source);
+		if (r != SIEVE_NONE)
+			return r;
+	}
 	str_append(&folder, m->folder);
 	if (m->format == STORE_MAILDIR) {
 		if (m->folder.len == 0 && m->target.len == 0 && !m->released)
@@ -101,11 +81,11 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 		r = mbox_deliver(path, &options, m->sender, &source, &err);
 	}
 	if (quota != NULL && (r == -EFBIG || r == -EMSGSIZE))
-		return reply_over_quota(ipc, r, &err);
+		return answer_over_quota(ipc, r, &err);
 	if (r == -EFBIG)
 		return answer_reply(ipc, OUTCOME_FAILED, "5.2.2", "%s", err.text);
 	if (r < 0)
-		return reply_failure(ipc, r, &err);
+		return answer_failure(ipc, r, &err);
 	if (m->target.len > 0)
 		return answer_reply(ipc, OUTCOME_DELIVERED, "2.0.0", "delivered to file: %.*s",
 				    VIEW_ARG(m->target));
@@ -146,6 +126,8 @@ static int child_answer_request(struct ipc *ipc, enum worker_kind kind, struct m
 {
 	if (kind == WORKER_STORE && m->type == MSG_work_store)
 		return child_store(ipc, &m->work_store);
+	if (kind == WORKER_STORE && m->type == MSG_work_sent)
+		return child_note_sent(ipc, &m->work_sent);
 	if (kind == WORKER_STORE && m->type == MSG_work_open)
 		return open_source(ipc, &m->work_open);
 	if (kind != WORKER_STORE && m->type == MSG_work_run)

@@ -14,6 +14,9 @@
  *	launcher.c		the process that makes those of them that run commands
  *	junk.c			the folder of what is kept and of which nobody has said more
  *	child.c			a child's life; storing
+ *	child_sieve.c		Sieve: which scripts a delivery runs
+ *	child_actions.c		what they want done
+ *	child_sent.c		messages that they want sent
  *	child_files.c		opening and checking .forward and :include: files
  *	child_run.c		running a command; run.h has its parts
  *	pipes.h			the services of master.cf whose program is pipe or spawn
@@ -53,6 +56,11 @@ int answer_send(struct ipc *ipc, const struct answer *answer);
 /* Sets and sends. */
 int answer_reply(struct ipc *ipc, uint8_t kind, const char *status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* A failure to store, which may pass. */
+int answer_failure(struct ipc *ipc, int code, const struct error *err);
+/* -EFBIG, -EMSGSIZE: of a Maildir that has a quota. */
+int answer_over_quota(struct ipc *ipc, int code, const struct error *err);
 
 /* Who acts, and on what. */
 struct target {
@@ -170,7 +178,8 @@ struct deliver_work {
 void deliver_note(const struct ipc *ipc, const struct deliver_work *work, const char *came_to);
 /*
  * The child's result becomes ours (`r`: of handing the work to it), with the user's name beside it
- * where mail is in a mailbox. Logs it.
+ * where mail is in a mailbox. Logs it. In front of it go the messages that scripts want sent, as far
+ * as that is allowed: another one is a failure of the child.
  */
 int deliver_pass_result(struct ipc *ipc, struct worker *worker, int r,
 			const struct deliver_work *work);
@@ -205,6 +214,47 @@ void child_close_others(int keep);
 /* The rest of a child's life. */
 void child_serve(int fd, enum worker_kind kind, const struct target *target)
 	__attribute__((noreturn));
+
+/* ---- child_sieve.c ---- */
+
+struct mail_source;
+#define SIEVE_NONE 1
+/*
+ * Delivers as the scripts want it and answers: 0, or a negative errno: the connection is over.
+ * SIEVE_NONE: there are no scripts, and nothing has been done.
+ */
+int child_sieve(struct ipc *ipc, const struct msg_work_store *m, const char *maildir,
+		const struct mail_source *source);
+
+/* ---- child_actions.c ---- */
+
+/* One delivery by scripts. */
+struct sieve_message;
+struct sieve_result;
+struct sieve_action;
+struct sieve_delivery {
+	struct ipc *ipc;
+	const struct msg_work_store *m;
+	const char *maildir;
+	const struct mail_source *source;
+	const struct sieve_message *message;
+	struct str done; /* what was done, for the log */
+	bool in_inbox;
+	const struct sieve_action *reject;
+};
+/* The folder that a script names, in UTF-8, as the store has it. -EINVAL: it cannot be one. */
+int sieve_folder_name(struct view text, struct str *name);
+/* Does it all, and answers. */
+int sieve_actions_do(struct sieve_delivery *d, const struct sieve_result *result);
+
+/* ---- child_sent.c ---- */
+
+/* A redirect or an answer: handed to whoever may send it. 0, or a negative errno with the reason. */
+int sieve_send_redirect(struct sieve_delivery *d, const struct sieve_action *action,
+			struct error *err);
+int sieve_send_answer(struct sieve_delivery *d, const struct sieve_action *action,
+		      struct error *err);
+int child_note_sent(struct ipc *ipc, const struct msg_work_sent *m);
 
 /* ---- child_files.c ---- */
 

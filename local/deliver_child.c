@@ -91,6 +91,38 @@ static const char *work_word(uint8_t outcome)
 					    : "put off";
 }
 
+/* Answers beyond those that redirect: of vacation and notify. */
+#define ANSWERS_MAX 8
+
+static bool mail_is_allowed(const struct msg_sieve_mail *mail, unsigned *redirects,
+			    unsigned *answers)
+{
+	struct view local, domain;
+
+	address_split(mail->recipient, &local, &domain);
+	if (local.len == 0 || domain.len == 0 || !deliver_is_clean(mail->recipient))
+		return false;
+	if (mail->kind == SIEVE_MAIL_REDIRECT)
+		return ++*redirects <= param.sieve_max_redirects;
+	return mail->kind == SIEVE_MAIL_ANSWER && ++*answers <= ANSWERS_MAX;
+}
+
+static int deliver_pass_mails(struct ipc *ipc, struct worker *worker, struct message *m)
+{
+	unsigned redirects = 0, answers = 0;
+	int r = ipc_receive(worker_ipc(worker), m);
+
+	while (r == 0 && m->type == MSG_sieve_mail) {
+		r = mail_is_allowed(&m->sieve_mail, &redirects, &answers)
+			    ? ipc_send_message(ipc, MSG_sieve_mail, &m->sieve_mail)
+			    : -EBADMSG;
+		message_close_fd(m);
+		if (r == 0)
+			r = ipc_receive(worker_ipc(worker), m);
+	}
+	return r;
+}
+
 int deliver_pass_result(struct ipc *ipc, struct worker *worker, int r,
 			const struct deliver_work *work)
 {
@@ -98,7 +130,7 @@ int deliver_pass_result(struct ipc *ipc, struct worker *worker, int r,
 	int sent;
 
 	if (r == 0)
-		r = ipc_receive(worker_ipc(worker), &m);
+		r = deliver_pass_mails(ipc, worker, &m);
 	if (r == 0 && m.type != MSG_result) {
 		message_close_fd(&m);
 		r = -EBADMSG;

@@ -48,7 +48,8 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	if (CONTENT_TAKEN(m, &content) < 0 || !deliver_is_clean(m->sender) ||
 	    !deliver_is_clean(m->original) || !deliver_is_clean(m->recipient) ||
 	    !deliver_is_clean(m->folder) || !deliver_is_clean(m->user) ||
-	    !deliver_is_clean(m->extension))
+	    !deliver_is_clean(m->extension) || !deliver_is_clean(m->client_address) ||
+	    !deliver_is_clean(m->client_name))
 		return -EBADMSG;
 	answer.queue_id = m->queue_id;
 	if (target_of_mailbox(m, &target, &answer) < 0)
@@ -72,7 +73,10 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 	r = ipc_send(worker_ipc(worker), work_store, .format = target.format,
 		     .path = str_view(&target.path), .folder = m->folder, .released = m->released,
 		     .headers = str_view(&headers), .sender = m->sender,
-		     .limit = (uint64_t)target.limit,
+		     .scripts = param.sieve_scripts && m->folder.len == 0,
+		     .recipient = m->recipient, .original = m->original,
+		     .home = view_of(target.home), .client_address = m->client_address,
+		     .client_name = m->client_name, .limit = (uint64_t)target.limit,
 		     .quota = view_of(target.quota != NULL ? target.quota : ""),
 		     .identity = str_view(&identity), .arrival = m->arrival, .again = m->again,
 		     CONTENT_SENT(&content));
@@ -85,6 +89,35 @@ static int deliver_to_mailbox(struct ipc *ipc, struct msg_mailbox_deliver *m)
 			.place = str_view(&target.path),
 			.in_mailbox = true,
 		});
+}
+
+/* What scripts wanted sent for a delivery is on its way: the user's process notes it. */
+static int deliver_note_sent(struct ipc *ipc, const struct msg_sieve_sent *m)
+{
+	_cleanup_(target_free) struct target target = { .limit = 0 };
+	_cleanup_(deliver_answer_free) struct answer answer = ANSWER_INIT;
+	_cleanup_(str_free) struct str identity = STR_EMPTY;
+	const struct msg_mailbox_deliver mailbox = { .user = m->user, .kind = m->kind };
+	struct worker *worker;
+	int r = 0;
+
+	if (!deliver_is_clean(m->original) || !deliver_is_clean(m->recipient) ||
+	    !deliver_is_clean(m->user) || m->sent >= SIEVE_MAIL_KINDS)
+		return -EBADMSG;
+	answer.queue_id = m->queue_id;
+	deliver_identity(&identity, m->queue_id, m->recipient, m->original);
+	if (target_of_mailbox(&mailbox, &target, &answer) < 0)
+		return answer_send(ipc, &answer);
+	worker = deliver_take_worker(ipc, WORKER_STORE, &target, &answer, &r);
+	if (worker == NULL)
+		return r;
+	r = ipc_send(worker_ipc(worker), work_sent, .sent = m->sent, .path = str_view(&target.path),
+		     .identity = str_view(&identity), .arrival = m->arrival);
+	return deliver_pass_result(ipc, worker, r,
+				   &(const struct deliver_work){ .queue_id = m->queue_id,
+								 .target = &target,
+								 .kind = "sieve",
+								 .place = VIEW("sent") });
 }
 
 static int deliver_to_program(struct ipc *ipc, struct msg_program_deliver *m)
@@ -181,6 +214,8 @@ static int deliver_answer_request(struct ipc *ipc, struct message *m)
 		return deliver_to_pipe(ipc, &m->pipe_deliver);
 	case MSG_spawn_command:
 		return deliver_spawn(ipc, &m->spawn_command);
+	case MSG_sieve_sent:
+		return deliver_note_sent(ipc, &m->sieve_sent);
 	case MSG_source_read:
 		return deliver_read_source(ipc, &m->source_read);
 	default:

@@ -27,28 +27,31 @@ static int send_recipients(struct submission *s, const struct plan *plan, const 
 	return r;
 }
 
-static int forward_send_content(struct submission *s, const struct job *job)
+static int forward_send_content(struct submission *s, const struct io_source *content)
 {
-	_cleanup_(str_free) struct str first = STR_EMPTY;
 	_cleanup_free_ char *block = mem_new_bytes(COPY_BLOCK);
-	const struct delivery *d = job->d;
 	int r = 0;
 
-	if (token_list_has(param.prepend_delivered_header, "forward")) {
-		str_append(&first, VIEW("Delivered-To: "));
-		address_quote(&first, str_view(&job->recipient->address));
-		str_append(&first, VIEW("\r\n"));
-		r = submission_data(s, str_view(&first));
-	}
-	for (uint64_t done = 0; r == 0 && done < d->content.size;) {
-		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, d->content.size - done);
+	for (uint64_t done = 0; r == 0 && done < content->size;) {
+		size_t want = (size_t)MIN((uint64_t)COPY_BLOCK, content->size - done);
 
-		r = io_source_read(&d->content, block, want, done);
+		r = io_source_read(content, block, want, done);
 		if (r == 0)
 			r = submission_data(s, view_make(block, want));
 		done += want;
 	}
 	return r;
+}
+
+/* What ends loops: delivery_is_loop looks for it. */
+static int forward_send_mark(struct submission *s, const struct job *job)
+{
+	_cleanup_(str_free) struct str first = STR_EMPTY;
+
+	str_append(&first, VIEW("Delivered-To: "));
+	address_quote(&first, str_view(&job->recipient->address));
+	str_append(&first, VIEW("\r\n"));
+	return submission_data(s, str_view(&first));
 }
 
 static void forward_commit(struct submission *s, struct outcome *outcome)
@@ -68,7 +71,8 @@ static void forward_commit(struct submission *s, struct outcome *outcome)
 			    str_cstr(&answer.text));
 }
 
-void forward_submit(const struct plan *plan, struct job *job, struct outcome *outcome)
+static void forward_send(const struct plan *plan, struct job *job, const struct io_source *content,
+			 bool marked, struct outcome *outcome)
 {
 	const struct delivery *d = job->d;
 	struct msg_mail mail = {
@@ -78,15 +82,50 @@ void forward_submit(const struct plan *plan, struct job *job, struct outcome *ou
 		.body = d->body,
 		.ret = d->ret,
 		.envid = str_view(&d->envid),
-		.size = d->content.size,
+		.size = content->size,
 	};
 	struct submission *s = submission_begin("private/cleanup", &mail);
 	int r = send_recipients(s, plan, job);
 
+	if (r == 0 && marked)
+		r = forward_send_mark(s, job);
 	if (r == 0)
-		r = forward_send_content(s, job);
+		r = forward_send_content(s, content);
 	if (r < 0) {
 		outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE, "cannot forward: %s",
+			    strerror(-r));
+		submission_abort(s);
+		return;
+	}
+	forward_commit(s, outcome);
+}
+
+void forward_submit(const struct plan *plan, struct job *job, struct outcome *outcome)
+{
+	forward_send(plan, job, &job->d->content,
+		     token_list_has(param.prepend_delivered_header, "forward"), outcome);
+}
+
+void forward_redirect(const struct plan *plan, struct job *job, const struct io_source *content,
+		      struct outcome *outcome)
+{
+	forward_send(plan, job, content != NULL ? content : &job->d->content, true, outcome);
+}
+
+void forward_answer(const struct job *job, struct view recipient, const struct io_source *content,
+		    struct outcome *outcome)
+{
+	struct msg_mail mail = { .flags = (uint8_t)((job->d->flags & MAIL_FLAG_SMTPUTF8) |
+						    MAIL_FLAG_INTERNAL),
+				 .body = BODY_8BITMIME,
+				 .size = content->size };
+	struct submission *s = submission_begin("private/cleanup", &mail);
+	int r = submission_rcpt(s, recipient, VIEW_NONE, NOTIFY_NEVER);
+
+	if (r == 0)
+		r = forward_send_content(s, content);
+	if (r < 0) {
+		outcome_set(outcome, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE, "cannot answer: %s",
 			    strerror(-r));
 		submission_abort(s);
 		return;

@@ -8,6 +8,8 @@
  *	plan.c		the list of what is to be done
  *	execute.c	doing it
  *	forward.c	what became other addresses: one new message into the queue
+ *	mails.c		what a user's scripts want sent
+ *	mails_send.c	sending it
  *	mailbox.c	a user's mailbox, or whatever takes its place
  *	pass.c		handing a recipient over to another delivery agent
  *	agent.c		talking to local-deliver
@@ -19,6 +21,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
 #include "mail/outcome.h"
@@ -84,12 +87,42 @@ int expand_forward(struct job *job, struct view user, struct plan *plan, struct 
 
 /* One new message with all ACTION_ADDRESS of the plan as recipients. */
 void forward_submit(const struct plan *plan, struct job *job, struct outcome *outcome);
+/* The same, of scripts: with another content, if there is one, and always with Delivered-To. */
+void forward_redirect(const struct plan *plan, struct job *job, const struct io_source *content,
+		      struct outcome *outcome);
+/* A message of a user's scripts, from the null sender. */
+void forward_answer(const struct job *job, struct view recipient, const struct io_source *content,
+		    struct outcome *outcome);
 /* A message to job->sender, the owner of the alias, that a member was passed over, and why. */
 void forward_tell_owner(struct job *job, const char *reason, struct outcome *outcome);
+
+/* ---- mails.c ---- */
+
+struct wanted_mail {
+	uint8_t kind; /* SIEVE_MAIL_... */
+	struct str recipient;
+	struct io_source content; /* empty: the message itself */
+	struct str bytes;
+};
+struct mails {
+	struct wanted_mail *items;
+	size_t count;
+};
+void mails_free(struct mails *mails);
+/* -EBADMSG: nothing that can be sent. A descriptor that came is taken in any case. */
+int mails_take(struct mails *mails, struct msg_sieve_mail *m);
+
+/* ---- mails_send.c ---- */
+
+/* Sends them, and has it noted, after that user has got the message; the outcome says so. */
+void mails_send(const struct mails *mails, struct job *job, struct view user, uint8_t kind,
+		struct outcome *outcome);
 
 /* ---- mailbox.c ---- */
 
 int mailbox_prepare(struct error *err);
+/* To a mailbox, by the user's scripts, and what these want sent. `kind`: MAILBOX_... */
+void mailbox_store(struct job *job, struct view user, uint8_t kind, struct outcome *outcome);
 /* For a user of this system, or a name that turns out to be none. */
 void mailbox_deliver_to(struct job *job, struct view user, struct outcome *outcome);
 
@@ -100,8 +133,12 @@ void pass_recipient(struct job *job, struct view where, struct outcome *outcome)
 
 /* ---- agent.c ---- */
 
-/* Also signals the new mail. */
-void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct outcome *outcome);
+/* Also signals the new mail; *mails gets what the user's scripts want sent. */
+void agent_mailbox(const struct job *job, struct view user, uint8_t kind, struct mails *mails,
+		   struct outcome *outcome);
+/* SIEVE_MAIL_...: all of that kind were sent. */
+void agent_sent(const struct job *job, struct view user, uint8_t kind, uint8_t sent,
+		struct outcome *outcome);
 void agent_program(const struct job *job, const struct action *action, struct outcome *outcome);
 /* 1 with the text, 0: there is none, negative: the outcome says why not now. */
 int agent_source(const struct job *job, uint8_t source, const char *owner, const char *via,

@@ -132,12 +132,22 @@ static void deliver_to_nobody(struct job *job, struct view user, struct outcome 
 	}
 }
 
+void mailbox_store(struct job *job, struct view user, uint8_t kind, struct outcome *outcome)
+{
+	_cleanup_(mails_free) struct mails mails = { .items = NULL };
+
+	agent_mailbox(job, user, kind, &mails, outcome);
+	/* Not of a delivery that will be tried again, or that came to nothing. */
+	if (mails.count > 0 && outcome->kind != OUTCOME_DEFERRED)
+		mails_send(&mails, job, user, kind, outcome);
+}
+
 void mailbox_deliver_to(struct job *job, struct view user, struct outcome *outcome)
 {
 	if (pass_by_map(job, user, maps.transports, "mailbox_transport_maps",
 			param.mailbox_transport, outcome))
 		return;
-	agent_mailbox(job, user, MAILBOX_SYSTEM_USER, outcome);
+	mailbox_store(job, user, MAILBOX_SYSTEM_USER, outcome);
 	if (outcome->cause == CAUSE_NO_USER)
 		deliver_to_nobody(job, user, outcome);
 }

@@ -73,7 +73,7 @@ static void recipient_decide(struct job *job, bool is_virtual, struct outcome *o
 		outcome_set(outcome, OUTCOME_FAILED, "5.4.6", VIEW_NONE,
 			    "mail forwarding loop for %.*s", VIEW_ARG(job->address));
 	else if (is_virtual)
-		agent_mailbox(job, job->address, MAILBOX_VIRTUAL_USER, outcome);
+		mailbox_store(job, job->address, MAILBOX_VIRTUAL_USER, outcome);
 	else
 		deliver_local(job, outcome);
 }

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "sieve/sieve.h"
+#include "tools/sieve_user.h"
 #include "tools/tool.h"
 #include "tools/verify.h"
 
@@ -19,19 +20,25 @@ static const char help[] =
 	"usage: posta [-c CONFDIR] sieve check SCRIPT\n"
 	"       posta [-c CONFDIR] sieve test [--from A] [--to B] SCRIPT [MESSAGE]\n"
 	"       posta sieve extensions\n"
+	"       posta [-c CONFDIR] sieve list USER\n"
+	"       posta [-c CONFDIR] sieve get|activate|delete USER NAME\n"
+	"       posta [-c CONFDIR] sieve put USER NAME SCRIPT\n"
+	"       posta [-c CONFDIR] sieve deactivate USER\n"
 	"\n"
-	"check says whether the script (RFC 5228) is right; if not, where and why. test says what "
-	"it "
-	"would\n"
-	"do with a message (of standard input without a file), an action a line, each with the "
-	"line of the script that asked for it; "
-	"nothing\n"
-	"is done. Deliveries do not run scripts yet.\n"
+	"check says whether the script (RFC 5228) is right; if not, where and why. test says what\n"
+	"it would do with a message (of standard input without a file), an action a line, each\n"
+	"with the line of the script that asked for it; nothing is done, and of mailboxes all are\n"
+	"said to exist.\n"
+	"\n"
+	"list, get, put, activate, deactivate and delete are about the scripts of a user, which\n"
+	"are in the folder sieve/ of the Maildir. Deliveries run the active one. put takes a\n"
+	"script that is right, and no other; it does not make it the active one.\n"
 	"\n"
 	"  --from A    the envelope's sender; without it the null sender\n"
 	"  --to B      the envelope's recipient\n"
 	"\n"
-	"Status 0: it is right; 1: it is not, or failed on the message, which would be kept.\n";
+	"Status 0: it is right, or done; 1: it is not, or failed on the message, which would be\n"
+	"kept.\n";
 
 #define DEFAULT_DELIMITERS "+"
 
@@ -66,7 +73,7 @@ static void print_text(const char *name, const struct str *text)
 	printf("%s%s", name, str_cstr(&shown));
 }
 
-static void print_action(const struct sieve_action *a)
+static void print_action(const struct sieve_message *message, const struct sieve_action *a)
 {
 	if (a->line > 0)
 		printf("line %u: ", a->line);
@@ -79,8 +86,13 @@ static void print_action(const struct sieve_action *a)
 	print_text(", flags ", &a->flags);
 	print_text(", subject ", &a->subject);
 	print_text(", from ", &a->from);
-	if (a->kind == SIEVE_VACATION)
+	if (a->kind == SIEVE_VACATION) {
+		const char *why = sieve_vacation_refusal(message, a);
+
 		printf(", once in %llu seconds", (unsigned long long)a->seconds);
+		if (why != NULL)
+			printf("; no answer: %s", why);
+	}
 	putchar('\n');
 }
 
@@ -108,7 +120,7 @@ static int sieve_try(const struct sieve_script *script, const char *path, const 
 		printf("%s, line %u, column %u: %s\n", path, result.problem.line,
 		       result.problem.column, result.problem.text);
 	for (size_t i = 0; i < result.count; i++)
-		print_action(&result.actions[i]);
+		print_action(&message, &result.actions[i]);
 	if (result.count == 0)
 		printf("discard\n");
 	sieve_result_free(&result);
@@ -148,6 +160,8 @@ int verb_sieve(int argc, char **argv)
 		puts(sieve_extensions());
 		return TOOL_DONE;
 	}
+	if (optind < argc && sieve_is_user_verb(argv[optind]))
+		return sieve_run_user_verb(argc - optind, argv + optind);
 	is_test = optind < argc && strcmp(argv[optind], "test") == 0;
 	if (optind + 2 > argc || optind + 2 + is_test < argc ||
 	    (!is_test && strcmp(argv[optind], "check") != 0))

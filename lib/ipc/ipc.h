@@ -199,6 +199,7 @@ enum {
 enum { PROGRAM_COMMAND, PROGRAM_FILE };
 enum { SOURCE_ALIAS, SOURCE_FORWARD };
 enum { STORE_MAILDIR, STORE_MBOX };
+enum { SIEVE_MAIL_REDIRECT, SIEVE_MAIL_ANSWER, SIEVE_MAIL_KINDS };
 
 /* Kinds of messages, as a set. */
 struct message_set {

@@ -14,9 +14,10 @@ static struct sieve_action *action_add(struct sieve_run *run, enum sieve_action_
 {
 	struct sieve_result *result = run->result;
 	struct sieve_action *action;
+	size_t most = run->message->actions_max > 0 ? run->message->actions_max : SIEVE_ACTIONS_MAX;
 
-	if (result->count == SIEVE_ACTIONS_MAX) {
-		sieve_fail(run, "more than %d actions", SIEVE_ACTIONS_MAX);
+	if (result->count >= most) {
+		sieve_fail(run, "more than %zu actions", most);
 		return NULL;
 	}
 	array_grow(result->actions, result->count);
@@ -36,6 +37,15 @@ static struct sieve_action *action_find(struct sieve_run *run, enum sieve_action
 			return action;
 	}
 	return NULL;
+}
+
+static void tag_string(struct sieve_run *run, const struct sieve_node *node, const char *name,
+		       struct str *out)
+{
+	const struct sieve_argument *value = NULL;
+
+	if (sieve_tag(node, name, &value) != NULL)
+		sieve_string(run, value, out);
 }
 
 /* ---- flags (RFC 5232) ---- */
@@ -165,12 +175,30 @@ enum sieve_flow sieve_act_discard(struct sieve_run *run, const struct sieve_node
 	return FLOW_ON;
 }
 
+/* The folder that the node names otherwise (RFC 9042, RFC 8579), where there is one. */
+static void fileinto_find(struct sieve_run *run, const struct sieve_node *node, struct str *folder)
+{
+	const struct sieve_host *host = run->message->host;
+	_cleanup_(str_free) struct str id = STR_EMPTY, use = STR_EMPTY, name = STR_EMPTY;
+
+	tag_string(run, node, "mailboxid", &id);
+	tag_string(run, node, "specialuse", &use);
+	if (host == NULL)
+		return;
+	if ((id.len > 0 && host->mailbox_by_id != NULL &&
+	     host->mailbox_by_id(run->message->argument, str_view(&id), &name)) ||
+	    (use.len > 0 && host->mailbox_by_use != NULL &&
+	     host->mailbox_by_use(run->message->argument, str_view(&use), &name)))
+		str_set(folder, str_view(&name));
+}
+
 enum sieve_flow sieve_act_fileinto(struct sieve_run *run, const struct sieve_node *node)
 {
 	_cleanup_(str_free) struct str folder = STR_EMPTY;
 	struct sieve_action *action;
 
 	sieve_string(run, node->positional[0], &folder);
+	fileinto_find(run, node, &folder);
 	if (folder.len == 0 || view_has_control(str_view(&folder)) ||
 	    !view_is_utf8(str_view(&folder)) || folder.len > 1000) {
 		sieve_fail(run, "fileinto: that is no name of a mailbox");
@@ -208,6 +236,8 @@ enum sieve_flow sieve_act_redirect(struct sieve_run *run, const struct sieve_nod
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY, address = STR_EMPTY;
 	struct sieve_action *action;
+	size_t most =
+		run->message->redirects_max > 0 ? run->message->redirects_max : SIEVE_REDIRECTS_MAX;
 
 	sieve_string(run, node->positional[0], &text);
 	if (!address_is_usable(view_trim(str_view(&text)), &address)) {
@@ -216,10 +246,14 @@ enum sieve_flow sieve_act_redirect(struct sieve_run *run, const struct sieve_nod
 	}
 	if (sieve_tag(node, "copy", NULL) == NULL)
 		run->kept = false;
+	/* To oneself: it would come back, and be taken for a loop. */
+	if (view_eq_nocase(str_view(&address), run->message->recipient) ||
+	    view_eq_nocase(str_view(&address), run->message->original))
+		return add_keep(run, NULL);
 	if (action_find(run, SIEVE_REDIRECT, str_view(&address)) != NULL)
 		return FLOW_ON;
-	if (run->redirects++ == SIEVE_REDIRECTS_MAX) {
-		sieve_fail(run, "more than %d redirects", SIEVE_REDIRECTS_MAX);
+	if (run->redirects++ >= most) {
+		sieve_fail(run, "more than %zu redirects", most);
 		return FLOW_FAILED;
 	}
 	action = action_add(run, SIEVE_REDIRECT);
@@ -234,7 +268,7 @@ enum sieve_flow sieve_act_reject(struct sieve_run *run, const struct sieve_node 
 {
 	struct sieve_action *action;
 
-	if (run->result->count > 0) {
+	if (run->result->count > run->first) {
 		sieve_fail(run, "%s cannot stand beside other actions", str_cstr(&node->name));
 		return FLOW_FAILED;
 	}
@@ -258,15 +292,6 @@ static uint64_t vacation_seconds(const struct sieve_node *node)
 	if (sieve_tag(node, "days", &value) != NULL)
 		return MAX(MIN(value->number, (uint64_t)VACATION_DAYS_MAX), (uint64_t)1) * day;
 	return VACATION_DAYS_DEFAULT * day;
-}
-
-static void tag_string(struct sieve_run *run, const struct sieve_node *node, const char *name,
-		       struct str *out)
-{
-	const struct sieve_argument *value = NULL;
-
-	if (sieve_tag(node, name, &value) != NULL)
-		sieve_string(run, value, out);
 }
 
 enum sieve_flow sieve_act_vacation(struct sieve_run *run, const struct sieve_node *node)

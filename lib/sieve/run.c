@@ -124,21 +124,21 @@ static void action_free(struct sieve_action *action)
 	str_free(&action->addresses);
 }
 
-static void actions_clear(struct sieve_result *result)
+static void actions_truncate(struct sieve_result *result, size_t count)
 {
-	for (size_t i = 0; i < result->count; i++)
-		action_free(&result->actions[i]);
-	result->count = 0;
+	while (result->count > count)
+		action_free(&result->actions[--result->count]);
 }
 
 void sieve_result_free(struct sieve_result *result)
 {
-	actions_clear(result);
+	actions_truncate(result, 0);
 	free(result->actions);
 	*result = (struct sieve_result){ 0 };
 }
 
-static void run_end(struct sieve_run *run)
+/* What one script leaves is nothing to the next. */
+static void run_forget(struct sieve_run *run)
 {
 	map_for_each (run->variables, i) {
 		struct sieve_variable *variable = map_value_at(run->variables, i);
@@ -147,9 +147,9 @@ static void run_end(struct sieve_run *run)
 		free(variable);
 	}
 	map_free(run->variables);
+	run->variables = NULL;
 	for (size_t i = 0; i < SIEVE_MATCHES; i++)
 		str_free(&run->matches[i]);
-	str_free(&run->flags);
 }
 
 static void split_message(struct sieve_run *run)
@@ -163,30 +163,82 @@ static void split_message(struct sieve_run *run)
 	run->header = view_first(content, content.len - rest.len);
 }
 
-int sieve_run(const struct sieve_script *script, const struct sieve_message *message,
-	      struct sieve_result *result)
+/* Better in the mailbox than as half a script would have it. */
+static void run_undo(struct sieve_run *run)
 {
-	struct sieve_run run = { .script = script,
-				 .message = message,
-				 .result = result,
-				 .kept = true,
-				 .variables = map_new() };
+	actions_truncate(run->result, run->first);
+	str_clear(&run->flags);
+	run->failed = false;
+	sieve_keep(run);
+	run->failed = true;
+}
+
+/* Whether the script at work keeps it; *at: by which action, or the count. */
+static bool run_is_kept(const struct sieve_run *run, size_t *at)
+{
+	for (*at = run->first; *at < run->result->count; ++*at)
+		if (run->result->actions[*at].kind == SIEVE_KEEP)
+			return true;
+	return run->kept;
+}
+
+/* The next script says what becomes of it: a keep is taken back, and its flags are where it begins. */
+static void run_pass_on(struct sieve_run *run, size_t at)
+{
+	struct sieve_result *result = run->result;
+
+	if (at == result->count)
+		return;
+	str_set(&run->flags, str_view(&result->actions[at].flags));
+	action_free(&result->actions[at]);
+	memmove(&result->actions[at], &result->actions[at + 1],
+		(--result->count - at) * sizeof(result->actions[0]));
+}
+
+/* False: none is to run after it. */
+static bool run_script(struct sieve_run *run, const struct sieve_script *script, bool is_last)
+{
+	size_t at;
+
+	run->script = script;
+	run->kept = true;
+	run->first = run->result->count;
+	run->variables = map_new();
+	(void)run_commands(run, script->commands);
+	if (!run->failed && run->kept && is_last)
+		sieve_keep(run);
+	if (run->failed)
+		run_undo(run);
+	run->result->kept = run_is_kept(run, &at);
+	if (run->result->kept && !run->failed && !is_last)
+		run_pass_on(run, at);
+	run_forget(run);
+	return run->result->kept && !run->failed;
+}
+
+int sieve_run_several(const struct sieve_script *const *scripts, size_t count,
+		      const struct sieve_message *message, struct sieve_result *result)
+{
+	struct sieve_run run = { .message = message, .result = result };
+	size_t i = 0;
 
 	*result = (struct sieve_result){ 0 };
 	split_message(&run);
-	(void)run_commands(&run, script->commands);
-	if (!run.failed && run.kept)
+	while (i < count && run_script(&run, scripts[i], i + 1 == count))
+		i++;
+	result->script = i;
+	if (count == 0) {
 		sieve_keep(&run);
-	/* Better in the mailbox than as half a script would have it. */
-	if (run.failed) {
-		actions_clear(result);
-		str_clear(&run.flags);
-		run.failed = false;
-		sieve_keep(&run);
-		run.failed = true;
+		result->kept = true;
 	}
-	run_end(&run);
+	str_free(&run.flags);
 	return run.failed ? -EINVAL : 0;
+}
+
+int sieve_run(const struct sieve_script *script, const struct sieve_message *message,
+	      struct sieve_result *result)
+{
+	return sieve_run_several(&script, 1, message, result);
 }
 
 const char *sieve_action_name(enum sieve_action_kind kind)

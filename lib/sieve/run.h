@@ -28,6 +28,7 @@ struct sieve_run {
 	struct view header, body;      /* of the message */
 	const struct sieve_node *node; /* at work, for problems */
 	size_t steps, redirects;
+	size_t first;		    /* of the actions of the script at work */
 	bool failed, stopped, kept; /* kept: the implicit keep still holds */
 	struct map *variables;
 	struct str matches[SIEVE_MATCHES];
@@ -90,6 +91,8 @@ bool sieve_test_body(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_hasflag(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_string(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_mailboxexists(struct sieve_run *run, const struct sieve_node *node);
+bool sieve_test_mailboxidexists(struct sieve_run *run, const struct sieve_node *node);
+bool sieve_test_specialuse_exists(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_environment(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_date(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_currentdate(struct sieve_run *run, const struct sieve_node *node);

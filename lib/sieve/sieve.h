@@ -14,8 +14,8 @@
  *
  * Extensions: fileinto, reject, ereject (RFC 5429), envelope, encoded-character, copy (RFC 3894),
  * body (5173), environment (5183), variables (5229), relational (5231), comparator-i;ascii-numeric,
- * imap4flags (5232), subaddress (5233), date and index (5260), mailbox (5490), vacation and
- * vacation-seconds (5230, 6131).
+ * imap4flags (5232), subaddress (5233), date and index (5260), mailbox (5490), mailboxid (9042),
+ * special-use (8579), vacation and vacation-seconds (5230, 6131).
  */
 #ifndef SIEVE_SIEVE_H
 #define SIEVE_SIEVE_H
@@ -25,7 +25,8 @@
 #include "base/error.h"
 #include "base/str.h"
 
-#define SIEVE_SCRIPT_MAX 262144
+#define SIEVE_SCRIPT_MAX 1048576
+/* Where the message does not say others: */
 #define SIEVE_STEPS_MAX                                                                            \
 	200000 /* of one run: commands, tests, comparisons, each 1024 bytes looked at */
 #define SIEVE_ACTIONS_MAX   32
@@ -48,15 +49,25 @@ void sieve_freep(struct sieve_script **script);
 /* What `require` knows, with blanks between. */
 const char *sieve_extensions(void);
 
+/* What a script may ask of the place where it runs. What is NULL says: there is none. */
+struct sieve_host {
+	bool (*mailbox_exists)(void *argument, struct view name);
+	/* The folder with this MAILBOXID (RFC 9042), or with this special use ("\\Junk", RFC 8579). */
+	bool (*mailbox_by_id)(void *argument, struct view id, struct str *name);
+	bool (*mailbox_by_use)(void *argument, struct view use, struct str *name);
+	bool (*mailbox_has_use)(void *argument, struct view name, struct view use);
+};
+
 struct sieve_message {
 	struct view content;	       /* header and body, CRLF or LF line ends */
 	struct view sender, recipient; /* of the envelope */
+	struct view original;	       /* the recipient before aliases, or empty */
 	const char *delimiters;	       /* recipient_delimiter */
 	int64_t now;		       /* seconds since 1970 */
 	struct view host_name, client_address, client_name; /* for environment, or empty */
-	/* NULL: all mailboxes are said to exist. */
-	bool (*mailbox_exists)(void *argument, struct view name);
-	void *argument;
+	const struct sieve_host *host;		      /* NULL: all mailboxes are said to exist */
+	void *argument;				      /* for its functions */
+	size_t steps_max, actions_max, redirects_max; /* 0: as above */
 };
 
 enum sieve_action_kind {
@@ -82,11 +93,33 @@ struct sieve_result {
 	struct sieve_action *actions;
 	size_t count;
 	struct sieve_problem problem; /* line 0: none */
+	size_t script;		      /* which of several had it, or ended it; else their count */
+	bool kept;		      /* the last one that ran keeps the message */
 };
 /* 0, or -EINVAL: the problem is set, and the only action is keep. */
 int sieve_run(const struct sieve_script *script, const struct sieve_message *message,
 	      struct sieve_result *result);
+/*
+ * Several, one after the other, each of which may end it by not keeping the message. One that
+ * fails ends it too (-EINVAL): of what it wanted nothing is left, and the message is kept, beside
+ * what was wanted before it. Flags of a message that is kept go on to the next script.
+ */
+int sieve_run_several(const struct sieve_script *const *scripts, size_t count,
+		      const struct sieve_message *message, struct sieve_result *result);
 void sieve_result_free(struct sieve_result *result);
 const char *sieve_action_name(enum sieve_action_kind kind);
+
+/* ---- vacation.c: answers (RFC 5230, RFC 3834) ---- */
+
+/* NULL: an answer is due, if the sender has not had one; else why none is. */
+const char *sieve_vacation_refusal(const struct sieve_message *message,
+				   const struct sieve_action *action);
+/* What stands for "the same answer to the same sender", in hex. */
+#define SIEVE_KEY_LENGTH 32
+void sieve_vacation_key(const struct sieve_message *message, const struct sieve_action *action,
+			struct str *key);
+/* The answer, with CRLF. */
+void sieve_vacation_compose(const struct sieve_message *message, const struct sieve_action *action,
+			    struct str *out);
 
 #endif

@@ -27,8 +27,10 @@ void sieve_fail(struct sieve_run *run, const char *format, ...)
 
 bool sieve_step(struct sieve_run *run)
 {
-	if (run->steps++ >= SIEVE_STEPS_MAX)
-		sieve_fail(run, "more than %d steps", SIEVE_STEPS_MAX);
+	size_t most = run->message->steps_max > 0 ? run->message->steps_max : SIEVE_STEPS_MAX;
+
+	if (run->steps++ >= most)
+		sieve_fail(run, "more than %zu steps", most);
 	return !run->failed;
 }
 

@@ -262,21 +262,6 @@ bool sieve_test_string(struct sieve_run *run, const struct sieve_node *node)
 	       sieve_match_count(run, node, count, node->positional[1]);
 }
 
-bool sieve_test_mailboxexists(struct sieve_run *run, const struct sieve_node *node)
-{
-	const struct sieve_argument *names = node->positional[0];
-
-	for (size_t i = 0; i < names->strings.count && sieve_step(run); i++) {
-		_cleanup_(str_free) struct str name = STR_EMPTY;
-
-		sieve_expand(run, str_view(&names->strings.items[i]), &name);
-		if (run->message->mailbox_exists != NULL &&
-		    !run->message->mailbox_exists(run->message->argument, str_view(&name)))
-			return false;
-	}
-	return true;
-}
-
 bool sieve_test_environment(struct sieve_run *run, const struct sieve_node *node)
 {
 	struct comparing c = { .keys = node->positional[1] };

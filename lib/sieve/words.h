@@ -6,6 +6,8 @@
 
 /* The unfolded text with its encoded words (RFC 2047) decoded, appended. */
 void sieve_decode_words(struct str *out, struct view text);
+/* The other way: as it stands, or in encoded words, folded. */
+void sieve_encode_words(struct str *out, struct view text);
 /* A part's body without its Content-Transfer-Encoding; what cannot be decoded as it stands. */
 void sieve_decode_body(struct view header, struct view body, struct str *out);
 

@@ -101,7 +101,7 @@ class Instance:
     # ---- the administrator's tool ----
 
     def command(self, arguments, check=True, stdin=None, timeout=60):
-        words = [self.tool, *arguments]
+        words = list(arguments) if arguments[0].startswith("/") else [self.tool, *arguments]
         if self.as_user:
             words = ["setpriv", f"--reuid={self.as_user}",
                      f"--regid={pwd.getpwnam(self.as_user).pw_gid}", "--clear-groups", *words]

@@ -38,6 +38,7 @@ static const struct {
 	{ MSG_mailbox_deliver, U(AGENT) },
 	{ MSG_program_deliver, U(AGENT) },
 	{ MSG_source_read, U(AGENT) },
+	{ MSG_sieve_sent, U(AGENT) },
 	{ MSG_pipe_deliver, U(AGENT) },
 	{ MSG_spawn_command, U(AGENT) },
 	{ MSG_auth_begin, U(SMTPD) | U(LOGIN) },

@@ -22,7 +22,8 @@
 
 #include "../owners.h"
 
-#define UID 4321
+#define UID	   4321
+#define SIEVE_USER "scripted@example.test"
 
 static char root[] = "/tmp/posta-local-XXXXXX";
 static const char *self; /* a system user with a .forward: ourselves, or "daemon" */
@@ -121,7 +122,7 @@ static int set_up(void **unused)
 	write_file("conf/main.cf", str_cstr(&text), 0644);
 	write_file("conf/master.cf", "", 0644);
 	build("conf/users", SOURCE_USERS,
-	      "alice@example.test:x::::::\n"
+	      "alice@example.test:x::::::\n" SIEVE_USER ":x::::::\n"
 	      "full@example.test:x::::::quota_messages=1\n"
 	      "small@example.test:x::::::quota=50\n"
 	      "wrong@example.test:x::::::quota=lots\n");
@@ -362,7 +363,8 @@ static void not_writable(void *unused)
 	if (geteuid() != 0)
 		return;
 	make_folder("mail/locked.test", 0);
-	build("conf/users", SOURCE_USERS, "alice@example.test:x::::::\nbob@locked.test:x::::::\n");
+	build("conf/users", SOURCE_USERS,
+	      "alice@example.test:x::::::\nbob@locked.test:x::::::\n" SIEVE_USER ":x::::::\n");
 	deliver_to("bob@locked.test", MAILBOX_VIRTUAL_USER);
 	expect(OUTCOME_DEFERRED, "4.2.0", "Permission denied");
 	deliver_to("alice@example.test", MAILBOX_VIRTUAL_USER);
@@ -673,6 +675,120 @@ static void test_many(void **unused)
 	assert_int_equal(delivered, 50);
 }
 
+/* ---- scripts, and a delivery that is done again ---- */
+
+static const char script[] = "require [\"fileinto\",\"mailbox\",\"copy\",\"vacation\"];\n"
+			     "fileinto :create :copy \"Copies\"; redirect :copy \"b@x.test\";\n"
+			     "vacation :addresses \"al@example.test\" \"Away.\";\n";
+static const char answered[] = "From: a@example.test\r\nTo: al@example.test\r\n\r\nHello\r\n";
+
+/* What is to be sent, as letters, and the result. */
+static void deliver_scripted(const char *queue_id, bool again, struct str *mails)
+{
+	struct message m;
+	struct ipc *ipc;
+
+	str_clear(mails);
+	assert_int_equal(
+		ipc_exchange(pool, clock_after(5000), &ipc, &m, mailbox_deliver,
+			     .queue_id = view_of(queue_id), .user = VIEW(SIEVE_USER),
+			     .kind = MAILBOX_VIRTUAL_USER, .again = again,
+			     .sender = VIEW("a@example.test"), .recipient = VIEW(SIEVE_USER),
+			     .original = VIEW("al@example.test"), .arrival = 1234567890123456,
+			     .content_size = sizeof(answered) - 1,
+			     .content = view_make(answered, sizeof(answered) - 1)),
+		0);
+	while (m.type == MSG_sieve_mail) {
+		str_append_byte(mails, m.sieve_mail.kind == SIEVE_MAIL_REDIRECT ? 'r' : 'a');
+		assert_true(view_is(m.sieve_mail.recipient, m.sieve_mail.kind == SIEVE_MAIL_REDIRECT
+								    ? "b@x.test"
+								    : "a@example.test"));
+		message_close_fd(&m);
+		assert_int_equal(ipc_receive(ipc, &m), 0);
+	}
+	take(ipc, &m);
+	expect(OUTCOME_DELIVERED, "2.0.0", "filed into Copies");
+}
+
+static void say_sent(const char *queue_id, uint8_t sent)
+{
+	struct message m;
+	struct ipc *ipc;
+
+	assert_int_equal(ipc_exchange(pool, clock_after(5000), &ipc, &m, sieve_sent, .sent = sent,
+				      .queue_id = view_of(queue_id), .user = VIEW(SIEVE_USER),
+				      .kind = MAILBOX_VIRTUAL_USER, .recipient = VIEW(SIEVE_USER),
+				      .original = VIEW("al@example.test"),
+				      .arrival = 1234567890123456),
+			 0);
+	take(ipc, &m);
+	expect(OUTCOME_DELIVERED, "2.0.0", "noted");
+}
+
+static int count_in(const char *folder)
+{
+	char path[160];
+	struct dirent *entry;
+	DIR *directory;
+	int count = 0;
+
+	snprintf(path, sizeof(path), "%s/mail/example.test/scripted/Maildir/%s", root, folder);
+	directory = opendir(path);
+	if (directory == NULL)
+		fail_msg("%s: %s", path, strerror(errno));
+	while ((entry = readdir(directory)) != NULL)
+		count += entry->d_name[0] != '.';
+	closedir(directory);
+	return count;
+}
+
+static void make_script(void)
+{
+	static const char *const folders[] = { "", "/scripted", "/scripted/Maildir",
+					       "/scripted/Maildir/sieve" };
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		snprintf(path, sizeof(path), "mail/example.test%s", folders[i]);
+		make_folder(path, UID);
+	}
+	write_file("mail/example.test/scripted/Maildir/sieve/x.sieve", script, 0644);
+	write_file("mail/example.test/scripted/Maildir/sieve/active", "x\n", 0644);
+}
+
+/* Files, the redirect and the answer find themselves; another message has its own. */
+static void again(void *unused)
+{
+	_cleanup_(str_free) struct str mails = STR_EMPTY;
+
+	(void)unused;
+	make_script();
+	deliver_scripted("4AAA", false, &mails);
+	assert_string_equal(str_cstr(&mails), "ra");
+	/* Nobody has said that they were sent. */
+	deliver_scripted("4AAA", true, &mails);
+	assert_string_equal(str_cstr(&mails), "ra");
+	say_sent("4AAA", SIEVE_MAIL_REDIRECT);
+	deliver_scripted("4AAA", true, &mails);
+	assert_string_equal(str_cstr(&mails), "a");
+	say_sent("4AAA", SIEVE_MAIL_ANSWER);
+	deliver_scripted("4AAA", true, &mails);
+	assert_string_equal(str_cstr(&mails), "");
+	assert_int_equal(count_in("new") + count_in("cur"), 1);
+	assert_int_equal(count_in(".Copies/new"), 1);
+	/* The sender has had an answer. */
+	deliver_scripted("4BBB", false, &mails);
+	assert_string_equal(str_cstr(&mails), "r");
+	assert_int_equal(count_in("new") + count_in("cur"), 2);
+	assert_int_equal(count_in("tmp"), 0);
+}
+
+static void test_again(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(again, NULL), 0);
+}
+
 /* ---- one user's deliveries that hang, and another's ---- */
 
 struct held {
@@ -742,12 +858,19 @@ static void test_others_go_on(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mailboxes),    cmocka_unit_test(test_quotas),
-		cmocka_unit_test(test_not_writable), cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_environment),  cmocka_unit_test(test_set_gid_commands),
-		cmocka_unit_test(test_files),	     cmocka_unit_test(test_not_believed),
-		cmocka_unit_test(test_sources),	     cmocka_unit_test(test_forwarded_commands),
-		cmocka_unit_test(test_many),	     cmocka_unit_test(test_others_go_on),
+		cmocka_unit_test(test_mailboxes),
+		cmocka_unit_test(test_quotas),
+		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_not_writable),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_set_gid_commands),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_not_believed),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_forwarded_commands),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_others_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

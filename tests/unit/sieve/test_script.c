@@ -69,6 +69,30 @@ static bool exists(void *unused, struct view name)
 	return view_is(name, "INBOX") || view_is(name, "Work");
 }
 
+static bool by_id(void *unused, struct view id, struct str *name)
+{
+	(void)unused;
+	if (view_is(id, "F1"))
+		str_append_cstr(name, "Work");
+	return view_is(id, "F1");
+}
+
+static bool by_use(void *unused, struct view use, struct str *name)
+{
+	(void)unused;
+	if (view_is(use, "\\Junk"))
+		str_append_cstr(name, "Spam");
+	return view_is(use, "\\Junk");
+}
+
+static bool has_use(void *unused, struct view name, struct view use)
+{
+	(void)unused;
+	return view_is(name, "Spam") && view_is(use, "\\Junk");
+}
+
+static const struct sieve_host host = { exists, by_id, by_use, has_use };
+
 /* "keep", "fileinto Work [\\Seen]", "redirect a@b" with "; " between them. */
 static void describe(const struct sieve_result *result, struct str *out)
 {
@@ -100,7 +124,7 @@ static void check(const char *require, const char *text, const char *content, co
 		.delimiters = "+",
 		.now = 1795949890, /* Sun, 29 Nov 2026 10:58:10 +0000 */
 		.host_name = VIEW("mx.example.org"),
-		.mailbox_exists = exists,
+		.host = &host,
 	};
 	struct sieve_script *script;
 	struct sieve_problem problem;
@@ -324,6 +348,162 @@ static void variables_and_flags(void **unused)
 	check(all, "setflag \"$x\"; if hasflag :is \"$X\" { discard; }", message_c, "");
 }
 
+/* Each script runs only if the one before it keeps the message. */
+static void several(void **unused)
+{
+	static const struct {
+		const char *scripts[3];
+		const char *expected;
+	} cases[] = {
+		{ { "", "", "" }, "keep" },
+		{ { "fileinto \"a\";", "fileinto \"b\";" }, "fileinto a" },
+		{ { "fileinto :copy \"a\";", "fileinto \"b\";", "fileinto \"c\";" },
+		  "fileinto a; fileinto b" },
+		{ { "fileinto \"a\"; keep;", "", "discard;" }, "fileinto a" },
+		{ { "setflag \"x\";", "addflag \"y\"; keep;", "addflag \"z\";" }, "keep [x y z]" },
+		{ { "set \"v\" \"1\";", "if string \"${v}\" \"1\" { discard; }" }, "keep" },
+		{ { "fileinto :copy \"a\";", "fileinto \"b\"; redirect \"nobody\";", "discard;" },
+		  "line 2: redirect: \"nobody\" is no address: fileinto a; keep" },
+		{ { "fileinto :copy \"a\";", "reject \"no\";" }, "fileinto a; reject no" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(str_free) struct str got = STR_EMPTY;
+		const struct sieve_message message = { .content = view_of(message_a),
+						       .recipient = VIEW("a@b.test"),
+						       .delimiters = "" };
+		struct sieve_script *scripts[3] = { NULL };
+		struct sieve_problem problem;
+		struct sieve_result result;
+		size_t count = 0;
+
+		for (; count < 3 && cases[i].scripts[count] != NULL; count++) {
+			_cleanup_(str_free) struct str text = STR_EMPTY;
+
+			str_printf(&text,
+				   "require [\"fileinto\",\"copy\",\"variables\",\"reject\","
+				   "\"imap4flags\"];\n%s",
+				   cases[i].scripts[count]);
+			if (sieve_compile(str_view(&text), &scripts[count], &problem) < 0)
+				fail_msg("%s: %s", cases[i].scripts[count], problem.text);
+		}
+		sieve_run_several((const struct sieve_script *const *)scripts, count, &message,
+				  &result);
+		describe(&result, &got);
+		assert_string_equal(str_cstr(&got), cases[i].expected);
+		sieve_result_free(&result);
+		for (size_t n = 0; n < count; n++)
+			sieve_free(scripts[n]);
+	}
+}
+
+/* RFC 5490, 9042, 8579. */
+static void mailboxes(void **unused)
+{
+	static const struct {
+		const char *test;
+		bool holds;
+	} cases[] = {
+		{ "mailboxexists [\"INBOX\", \"Work\"]", true },
+		{ "mailboxexists [\"INBOX\", \"Other\"]", false },
+		{ "mailboxidexists [\"F1\"]", true },
+		{ "mailboxidexists [\"F1\", \"F2\"]", false },
+		{ "specialuse_exists \"\\\\Junk\"", true },
+		{ "specialuse_exists [\"\\\\Junk\", \"\\\\Sent\"]", false },
+		{ "specialuse_exists \"Spam\" \"\\\\Junk\"", true },
+		{ "specialuse_exists \"Work\" \"\\\\Junk\"", false },
+	};
+	const char *all = "\"mailbox\",\"mailboxid\",\"special-use\",\"fileinto\"";
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		check_test(all, cases[i].test, message_a, cases[i].holds);
+	check(all, "fileinto :mailboxid \"F1\" \"Other\";", message_a, "fileinto Work");
+	check(all, "fileinto :mailboxid \"F2\" \"Other\";", message_a, "fileinto Other");
+	check(all, "fileinto :specialuse \"\\\\Junk\" :create \"x\";", message_a,
+	      "fileinto Spam create");
+	check(all, "fileinto :specialuse \"\\\\Sent\" \"x\";", message_a, "fileinto x");
+}
+
+/* To whom there is no answer, and what one looks like (RFC 5230, RFC 3834). */
+static void answers(void **unused)
+{
+	static const struct {
+		const char *sender, *fields, *why;
+	} cases[] = {
+		{ "a@x.test", "To: Ken <ken@example.org>\r\n", NULL },
+		{ "a@x.test", "Cc: x@y, KEN+other@Example.org\r\nAuto-Submitted: no\r\n", NULL },
+		{ "a@x.test", "Bcc: list:me@else.test;\r\n", NULL },
+		{ "", "To: ken@example.org\r\n", "the sender is nobody to answer to" },
+		{ "a@x.test", "To: b@example.org\r\n", "the message does not name the user" },
+		{ "ken@example.org", "To: ken@example.org\r\n", "the sender is the user" },
+		{ "owner-x@x.test", "To: ken@example.org\r\n",
+		  "the sender is a list or a program" },
+		{ "x-request@x.test", "To: ken@example.org\r\n",
+		  "the sender is a list or a program" },
+		{ "MAILER-DAEMON@x", "To: ken@example.org\r\n",
+		  "the sender is a list or a program" },
+		{ "a@x.test", "To: ken@example.org\r\nList-Post: <x>\r\n",
+		  "the message is of a list" },
+		{ "a@x.test", "To: ken@example.org\r\nPrecedence: Bulk\r\n",
+		  "the message is of a list" },
+		{ "a@x.test", "To: ken@example.org\r\nAuto-Submitted: auto-generated (x)\r\n",
+		  "the message was sent by a program" },
+		{ "a@x.test", "To: ken@example.org\r\nX-Auto-Response-Suppress: DR, OOF\r\n",
+		  "the message wants no answer" },
+	};
+	struct sieve_action action = { .kind = SIEVE_VACATION };
+	struct sieve_message message = { .recipient = VIEW("ken+new@example.org"),
+					 .delimiters = "+",
+					 .now = 1795949890 };
+	_cleanup_(str_free) struct str key = STR_EMPTY, other = STR_EMPTY, text = STR_EMPTY;
+
+	(void)unused;
+	str_append_cstr(&action.addresses, "me@else.test\n");
+	str_append_cstr(&action.text, "Away.\n.\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *why;
+
+		message.sender = view_of(cases[i].sender);
+		message.content = view_of(cases[i].fields);
+		why = sieve_vacation_refusal(&message, &action);
+		if ((why == NULL) != (cases[i].why == NULL) ||
+		    (why != NULL && strcmp(why, cases[i].why) != 0))
+			fail_msg("%s: %s", cases[i].fields, why != NULL ? why : "answered");
+	}
+	message.content = VIEW("Subject: a\r\n =?utf-8?q?=C3=A9?=\r\nMessage-ID: <1@x>\r\n"
+			       "References: <0@x>\r\n\r\n");
+	message.sender = VIEW("A@x.test");
+	sieve_vacation_key(&message, &action, &key);
+	assert_int_equal(key.len, SIEVE_KEY_LENGTH);
+	message.sender = VIEW("a@X.test");
+	sieve_vacation_key(&message, &action, &other);
+	assert_string_equal(str_cstr(&key), str_cstr(&other));
+	str_append_cstr(&action.text, "More.");
+	str_clear(&other);
+	sieve_vacation_key(&message, &action, &other);
+	assert_string_not_equal(str_cstr(&key), str_cstr(&other));
+	sieve_vacation_compose(&message, &action, &text);
+	assert_string_equal(str_cstr(&text),
+			    "From: ken+new@example.org\r\nTo: a@X.test\r\n"
+			    "Subject: =?utf-8?B?QXV0bzogYSDDqQ==?=\r\n"
+			    "Date: Sun, 29 Nov 2026 10:58:10 +0000 (UTC)\r\n"
+			    "In-Reply-To: <1@x>\r\nReferences: <0@x>\r\n <1@x>\r\n"
+			    "Auto-Submitted: auto-replied (vacation)\r\nMIME-Version: 1.0\r\n"
+			    "Content-Type: text/plain; charset=utf-8\r\n"
+			    "Content-Transfer-Encoding: 7bit\r\n\r\nAway.\r\n.\r\nMore.\r\n");
+	str_clear(&text);
+	action.mime = true;
+	str_set(&action.text, VIEW("Content-Type: text/html\nBcc: x@y\n\n<p>\xc3\xa9"));
+	sieve_vacation_compose(&message, &action, &text);
+	assert_true(view_find(str_view(&text), VIEW("Bcc")) == VIEW_NOT_FOUND);
+	assert_true(view_find(str_view(&text), VIEW("Content-Type: text/html\r\n\r\n<p>")) !=
+		    VIEW_NOT_FOUND);
+	str_free(&action.addresses);
+	str_free(&action.text);
+}
+
 /* RFC 5230. */
 static void vacations(void **unused)
 {
@@ -393,13 +573,11 @@ static void hostile(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(of_rfc_5228),
-		cmocka_unit_test(basics),
-		cmocka_unit_test(tests_of_header),
-		cmocka_unit_test(other_tests),
-		cmocka_unit_test(variables_and_flags),
-		cmocka_unit_test(vacations),
-		cmocka_unit_test(hostile),
+		cmocka_unit_test(several),     cmocka_unit_test(mailboxes),
+		cmocka_unit_test(answers),     cmocka_unit_test(of_rfc_5228),
+		cmocka_unit_test(basics),      cmocka_unit_test(tests_of_header),
+		cmocka_unit_test(other_tests), cmocka_unit_test(variables_and_flags),
+		cmocka_unit_test(vacations),   cmocka_unit_test(hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
