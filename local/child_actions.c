@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sieve/memory.h"
 #include "sieve/sieve.h"
 #include "store/deliver.h"
 #include "store/store.h"
@@ -153,6 +154,10 @@ static int action_send(struct sieve_delivery *d, const struct sieve_action *acti
 		note_done(d, "redirected to", str_view(&action->text));
 		return sieve_send_redirect(d, action, err);
 	}
+	if (action->kind == SIEVE_REMEMBER)
+		return sieve_memory_note(d->maildir, str_view(&action->text), d->source->identity,
+					 d->message->now,
+					 d->message->now + (int64_t)action->seconds, true, err);
 	if (action->kind == SIEVE_VACATION) {
 		note_done(d, "vacation", VIEW_NONE);
 		return sieve_send_answer(d, action, err);
@@ -179,9 +184,17 @@ static int answer_rejected(struct sieve_delivery *d)
 
 int sieve_actions_do(struct sieve_delivery *d, const struct sieve_result *result)
 {
+	struct mail_source changed = *d->source;
 	struct error err = ERROR_NONE;
 	int r = 0;
 
+	d->changed = str_view(&result->content);
+	if (d->changed.len > 0) {
+		changed.content = (struct io_source){ .file = -1,
+						      .size = d->changed.len,
+						      .bytes = d->changed.data };
+		d->source = &changed;
+	}
 	for (size_t i = 0; r == 0 && i < result->count; i++)
 		r = action_do(d, &result->actions[i], &err);
 	for (size_t i = 0; r == 0 && i < result->count; i++)

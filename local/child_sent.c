@@ -95,7 +95,7 @@ int sieve_send_redirect(struct sieve_delivery *d, const struct sieve_action *act
 {
 	if (was_sent(d, SIEVE_MAIL_REDIRECT))
 		return 0;
-	return mail_send(d, SIEVE_MAIL_REDIRECT, str_view(&action->text), VIEW_NONE, err);
+	return mail_send(d, SIEVE_MAIL_REDIRECT, str_view(&action->text), d->changed, err);
 }
 
 /* Once in a while for each sender; remembered before it is sent. */
@@ -110,7 +110,7 @@ static int answer_is_due(struct sieve_delivery *d, const struct sieve_action *ac
 
 	sieve_vacation_key(d->message, action, &key);
 	r = sieve_memory_note(d->maildir, str_view(&key), d->source->identity, d->message->now,
-			      d->message->now + MAX(seconds, least), &err);
+			      d->message->now + MAX(seconds, least), false, &err);
 	/* What cannot be remembered is not answered: the next message would be answered too. */
 	if (r < 0)
 		log_warning("no answer of vacation: %s", err.text);

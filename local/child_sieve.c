@@ -22,8 +22,9 @@
 #include "store/deliver.h"
 #include "store/store.h"
 
-#define RUN_MAX	   20 /* scripts of one delivery */
-#define CACHED_MAX 64 /* more than one delivery has, so that none of its own gives way */
+#define RUN_MAX	     20 /* scripts of one delivery */
+#define INCLUDED_MAX 40 /* and those that they include */
+#define CACHED_MAX   64 /* more than one delivery has, so that none of its own gives way */
 
 /* A script that has been compiled, known by its file. */
 struct cached {
@@ -188,9 +189,11 @@ static int wanted_add_own(struct wanted *wanted, const char *maildir, struct vie
 
 static bool host_has_folder(void *argument, struct view text)
 {
+	const struct sieve_delivery *d = argument;
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 
-	return sieve_folder_name(text, &name) == 0 && maildir_has_folder(argument, str_view(&name));
+	return sieve_folder_name(text, &name) == 0 &&
+	       maildir_has_folder(d->maildir, str_view(&name));
 }
 
 struct folder_search {
@@ -215,9 +218,10 @@ static bool search_folder(void *argument, struct view folder)
 
 static bool host_find_id(void *argument, struct view id, struct str *name)
 {
-	struct folder_search search = { .maildir = argument, .id = id, .name = name };
+	const struct sieve_delivery *d = argument;
+	struct folder_search search = { .maildir = d->maildir, .id = id, .name = name };
 
-	return id.len > 0 && maildir_each_folder(argument, search_folder, &search);
+	return id.len > 0 && maildir_each_folder(d->maildir, search_folder, &search);
 }
 
 static unsigned host_use(struct view use)
@@ -227,22 +231,66 @@ static unsigned host_use(struct view use)
 
 static bool host_find_use(void *argument, struct view use, struct str *name)
 {
-	struct folder_search search = { .maildir = argument, .use = host_use(use), .name = name };
+	const struct sieve_delivery *d = argument;
+	struct folder_search search = { .maildir = d->maildir, .use = host_use(use), .name = name };
 
-	return search.use != 0 && maildir_each_folder(argument, search_folder, &search);
+	return search.use != 0 && maildir_each_folder(d->maildir, search_folder, &search);
 }
 
 static bool host_has_use(void *argument, struct view text, struct view use)
 {
+	const struct sieve_delivery *d = argument;
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 
 	return sieve_folder_name(text, &name) == 0 &&
-	       maildir_has_folder(argument, str_view(&name)) &&
-	       (maildir_special_use(argument, str_view(&name)) & host_use(use)) != 0;
+	       maildir_has_folder(d->maildir, str_view(&name)) &&
+	       (maildir_special_use(d->maildir, str_view(&name)) & host_use(use)) != 0;
 }
 
-static const struct sieve_host host = { host_has_folder, host_find_id, host_find_use,
-					host_has_use };
+/* What this delivery has noted itself, at an earlier attempt, is not meant. */
+static bool host_was_seen(void *argument, struct view key)
+{
+	const struct sieve_delivery *d = argument;
+	struct error err = ERROR_NONE;
+	int r = sieve_memory_has(d->maildir, key, d->source->identity, d->message->now, &err);
+
+	if (r < 0)
+		log_warning("sieve: %s", err.text);
+	return r == 1;
+}
+
+/* sieve_global_directory, or the folder of the user's scripts. */
+static const struct sieve_script *host_included(void *argument, bool global, struct view name,
+						struct sieve_problem *problem)
+{
+	struct sieve_delivery *d = argument;
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	const struct cached *c = NULL;
+	struct error err = ERROR_NONE;
+	struct stat st;
+	int fd;
+
+	if (!script_name_is_valid(name) || (global && param.sieve_global_directory[0] == '\0'))
+		return NULL;
+	/* So many that none of this delivery's own gives way. */
+	if (d->included++ == INCLUDED_MAX) {
+		*problem = (struct sieve_problem){ 1, 1, "too many scripts are included" };
+		return NULL;
+	}
+	if (global)
+		str_printf(&path, "%s/%.*s.sieve", param.sieve_global_directory, VIEW_ARG(name));
+	else
+		script_path(d->maildir, name, &path);
+	fd = scripts_open_file(str_cstr(&path), &st, &err);
+	if (fd >= 0)
+		c = cache_take(fd, &st, &err);
+	if (c != NULL)
+		*problem = c->problem;
+	return c != NULL ? c->script : NULL;
+}
+
+static const struct sieve_host host = { host_has_folder, host_find_id,	host_find_use,
+					host_has_use,	 host_was_seen, host_included };
 
 /* ---- a script that fails ---- */
 
@@ -363,7 +411,9 @@ int child_sieve(struct ipc *ipc, const struct msg_work_store *m, const char *mai
 		.client_address = m->client_address,
 		.client_name = m->client_name,
 		.host = &host,
-		.argument = (void *)maildir,
+		.spam_field = view_of(param.sieve_spamtest_header),
+		.spam_max = (unsigned)param.sieve_spamtest_max,
+		.virus_field = view_of(param.sieve_virustest_header),
 		.steps_max = (size_t)param.sieve_max_steps,
 		.actions_max = (size_t)param.sieve_max_actions,
 		.redirects_max = (size_t)param.sieve_max_redirects,
@@ -372,6 +422,7 @@ int child_sieve(struct ipc *ipc, const struct msg_work_store *m, const char *mai
 		.ipc = ipc, .m = m, .maildir = maildir, .source = source, .message = &message
 	};
 
+	message.argument = &d;
 	r = sieve_deliver(&d, &wanted);
 	str_free(&d.done);
 	return r;

@@ -238,7 +238,9 @@ struct sieve_delivery {
 	const char *maildir;
 	const struct mail_source *source;
 	const struct sieve_message *message;
-	struct str done; /* what was done, for the log */
+	struct view changed; /* the message as the scripts have it; empty: as it came */
+	size_t included;     /* scripts that others have asked for */
+	struct str done;     /* what was done, for the log */
 	bool in_inbox;
 	const struct sieve_action *reject;
 };

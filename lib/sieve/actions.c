@@ -142,6 +142,29 @@ static void action_set_flags(struct sieve_run *run, const struct sieve_node *nod
 		str_set(&action->flags, str_view(&run->flags));
 }
 
+/* ---- of scripts ---- */
+
+void sieve_remember(struct sieve_run *run, struct view key, uint64_t seconds)
+{
+	struct sieve_action *action = action_find(run, SIEVE_REMEMBER, key);
+
+	if (action == NULL)
+		action = action_add(run, SIEVE_REMEMBER);
+	if (action == NULL)
+		return;
+	str_set(&action->text, key);
+	action->seconds = seconds;
+}
+
+enum sieve_flow sieve_act_error(struct sieve_run *run, const struct sieve_node *node)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	sieve_string(run, node->positional[0], &text);
+	sieve_fail(run, "%s", str_cstr(&text));
+	return FLOW_FAILED;
+}
+
 /* ---- where it goes ---- */
 
 static enum sieve_flow add_keep(struct sieve_run *run, const struct sieve_node *node)
@@ -263,12 +286,20 @@ enum sieve_flow sieve_act_redirect(struct sieve_run *run, const struct sieve_nod
 	return FLOW_ON;
 }
 
+static bool delivers_already(const struct sieve_run *run)
+{
+	for (size_t i = run->first; i < run->result->count; i++)
+		if (run->result->actions[i].kind != SIEVE_REMEMBER)
+			return true;
+	return false;
+}
+
 /* Not together with what delivers it (RFC 5429, 2.1). */
 enum sieve_flow sieve_act_reject(struct sieve_run *run, const struct sieve_node *node)
 {
 	struct sieve_action *action;
 
-	if (run->result->count > run->first) {
+	if (delivers_already(run)) {
 		sieve_fail(run, "%s cannot stand beside other actions", str_cstr(&node->name));
 		return FLOW_FAILED;
 	}

@@ -59,6 +59,7 @@ static const struct match_tag {
 	{ "matches", MATCH_PATTERN, EXTENSION_NONE },
 	{ "count", MATCH_COUNT, EXTENSION_RELATIONAL },
 	{ "value", MATCH_VALUE, EXTENSION_RELATIONAL },
+	{ "regex", MATCH_REGEX, EXTENSION_REGEX },
 };
 
 static const struct {
@@ -252,6 +253,8 @@ static int check_positional(struct check *c, struct sieve_node *node, size_t hav
 		for (size_t i = have; i > 0; i--)
 			node->positional[i] = node->positional[i - 1];
 		node->positional[0] = NULL;
+	} else if (have + 1 == want && operation->takes & OPTIONAL_LAST) {
+		want = have;
 	} else if (have < want) {
 		return complain_at(c, node, "%s needs more arguments%s", "");
 	} else if (have > want) {
@@ -291,7 +294,8 @@ static int check_arguments(struct check *c, struct sieve_node *node)
 static int check_meaning(struct check *c, const struct sieve_node *node)
 {
 	if (node->operation->takes & TAKES_MATCH && node->comparator == COMPARE_NUMERIC &&
-	    (node->match == MATCH_CONTAINS || node->match == MATCH_PATTERN))
+	    (node->match == MATCH_CONTAINS || node->match == MATCH_PATTERN ||
+	     node->match == MATCH_REGEX))
 		return complain_at(c, node, "%s: i;ascii-numeric compares whole numbers only%s",
 				   "");
 	if (view_is(str_view(&node->name), "size") &&
@@ -323,21 +327,42 @@ static int check_tests(struct check *c, struct sieve_node *node)
 	return r;
 }
 
+/*
+ * A branch for what is not there is not looked at, for it is never taken (RFC 5463); one for what is
+ * there may use it.
+ */
+static bool ihave_is_false(struct check *c, const struct sieve_node *test)
+{
+	const struct sieve_argument *names;
+	bool all = true;
+
+	while (test != NULL && view_is(str_view(&test->name), "allof"))
+		test = test->tests;
+	if (test == NULL || !view_is(str_view(&test->name), "ihave"))
+		return false;
+	names = test->positional[0];
+	for (size_t i = 0; all && i < names->strings.count; i++)
+		all = sieve_extension_find(str_view(&names->strings.items[i])) != NULL;
+	for (size_t i = 0; all && i < names->strings.count; i++)
+		c->script->extensions |=
+			UINT64_C(1)
+			<< sieve_extension_find(str_view(&names->strings.items[i]))->extension;
+	return !all;
+}
+
 static int check_require(struct check *c, struct sieve_node *node)
 {
 	const struct sieve_argument *a = node->positional[0];
 
 	for (size_t i = 0; i < a->strings.count; i++) {
-		struct view name = str_view(&a->strings.items[i]);
-		size_t n = 0;
+		const struct sieve_extension_name *known =
+			sieve_extension_find(str_view(&a->strings.items[i]));
 
-		while (n < sieve_extension_count && !view_is(name, sieve_extension_names[n].name))
-			n++;
-		if (n == sieve_extension_count)
+		if (known == NULL)
 			return sieve_complain(c->problem, a->line, a->column,
 					      "there is no extension \"%.60s\" here",
 					      str_cstr(&a->strings.items[i]));
-		c->script->extensions |= UINT64_C(1) << sieve_extension_names[n].extension;
+		c->script->extensions |= UINT64_C(1) << known->extension;
 	}
 	return 0;
 }
@@ -368,6 +393,8 @@ static int check_node(struct check *c, struct sieve_node *node, bool is_test)
 				node->has_block ? "%s takes no block%s" : "%s needs a block%s", "");
 	if (r == 0 && o[n].takes & IS_FIRST)
 		r = check_require(c, node);
+	if (r == 0 && o[n].takes & TAKES_BLOCK && ihave_is_false(c, node->tests))
+		return 0;
 	return r < 0 ? r : check_commands(c, node->block);
 }
 

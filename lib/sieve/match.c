@@ -163,7 +163,9 @@ static bool match_one(struct sieve_run *run, const struct sieve_node *node, stru
 		return nocase ? contains_nocase(value, key)
 			      : view_find(value, key) != VIEW_NOT_FOUND;
 	case MATCH_PATTERN:
-		if (!sieve_glob(run, key, value, nocase, captures))
+	case MATCH_REGEX:
+		if (node->match == MATCH_REGEX ? !sieve_regex(run, key, value, nocase, captures)
+					       : !sieve_glob(run, key, value, nocase, captures))
 			return false;
 		for (size_t i = 0; i < SIEVE_MATCHES; i++)
 			str_set(&run->matches[i], view_first(captures[i], SIEVE_VALUE_MAX));

@@ -116,7 +116,7 @@ static void memory_keep(struct view text, struct view key, int64_t now, struct s
 }
 
 int sieve_memory_note(const char *maildir, struct view key, struct view identity, int64_t now,
-		      int64_t until, struct error *err)
+		      int64_t until, bool anew, struct error *err)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY, kept = STR_EMPTY, path = STR_EMPTY;
 	_cleanup_fd_ int lock = memory_lock(maildir, err);
@@ -126,7 +126,7 @@ int sieve_memory_note(const char *maildir, struct view key, struct view identity
 		str_clear(&text);
 	else if (r < 0)
 		return r;
-	if (memory_found(str_view(&text), key, identity, now))
+	if (!anew && memory_found(str_view(&text), key, identity, now))
 		return 1;
 	memory_keep(str_view(&text), key, now, &kept);
 	str_printf(&kept, "%.*s %lld %.*s\n", VIEW_ARG(key), (long long)until,

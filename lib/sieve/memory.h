@@ -25,11 +25,11 @@
 int sieve_memory_has(const char *maildir, struct view key, struct view identity, int64_t now,
 		     struct error *err);
 /*
- * The same, and if there is none (0) it is remembered until then, durably: two deliveries at one
- * time do not both get 0.
+ * The same, and if there is none (0), or with `anew`, it is remembered until then, durably: two
+ * deliveries at one time do not both get 0.
  */
 int sieve_memory_note(const char *maildir, struct view key, struct view identity, int64_t now,
-		      int64_t until, struct error *err);
+		      int64_t until, bool anew, struct error *err);
 
 /*
  * Whether the user is to be told of a script that fails: not twice within `seconds`. False also when

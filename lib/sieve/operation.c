@@ -1,4 +1,4 @@
-/* The table of commands, tests and extensions. */
+/* The table of commands and tests. */
 #include "sieve/operation.h"
 
 #include "base/mem.h"
@@ -57,6 +57,30 @@ static const struct sieve_tag_spec vacation_tags[] = {
 	{ "addresses", VALUE_STRINGS, EXTENSION_NONE },
 	{ "handle", VALUE_STRING, EXTENSION_NONE },
 	{ "mime", VALUE_NONE, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+
+static const struct sieve_tag_spec duplicate_tags[] = {
+	{ "handle", VALUE_STRING, EXTENSION_NONE },   { "header", VALUE_STRING, EXTENSION_NONE },
+	{ "uniqueid", VALUE_STRING, EXTENSION_NONE }, { "seconds", VALUE_NUMBER, EXTENSION_NONE },
+	{ "last", VALUE_NONE, EXTENSION_NONE },	      { NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec spam_tags[] = {
+	{ "percent", VALUE_NONE, EXTENSION_SPAMTESTPLUS },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec include_tags[] = {
+	{ "personal", VALUE_NONE, EXTENSION_NONE }, { "global", VALUE_NONE, EXTENSION_NONE },
+	{ "once", VALUE_NONE, EXTENSION_NONE },	    { "optional", VALUE_NONE, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec addheader_tags[] = {
+	{ "last", VALUE_NONE, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec deleteheader_tags[] = {
+	{ "index", VALUE_NUMBER, EXTENSION_NONE },
+	{ "last", VALUE_NONE, EXTENSION_NONE },
 	{ NULL, VALUE_NONE, EXTENSION_NONE },
 };
 
@@ -125,6 +149,32 @@ const struct sieve_operation sieve_operations[] = {
 	  .tags = vacation_tags,
 	  .act = sieve_act_vacation },
 
+	{ .name = "error",
+	  .extension = EXTENSION_IHAVE,
+	  .positional = ONE,
+	  .act = sieve_act_error },
+	{ .name = "include",
+	  .extension = EXTENSION_INCLUDE,
+	  .positional = ONE,
+	  .tags = include_tags,
+	  .act = sieve_act_include },
+	{ .name = "return", .extension = EXTENSION_INCLUDE, .act = sieve_act_return },
+	{ .name = "global",
+	  .extension = EXTENSION_INCLUDE,
+	  .positional = LIST,
+	  .act = sieve_act_global },
+	{ .name = "addheader",
+	  .extension = EXTENSION_EDITHEADER,
+	  .positional = { VALUE_STRING, VALUE_STRING },
+	  .tags = addheader_tags,
+	  .act = sieve_act_addheader },
+	{ .name = "deleteheader",
+	  .extension = EXTENSION_EDITHEADER,
+	  .takes = TAKES_MATCH | OPTIONAL_LAST,
+	  .positional = { VALUE_STRING, VALUE_STRINGS },
+	  .tags = deleteheader_tags,
+	  .act = sieve_act_deleteheader },
+
 	{ .name = "true", .takes = IS_TEST },
 	{ .name = "false", .takes = IS_TEST },
 	{ .name = "not", .takes = IS_TEST | TAKES_TEST },
@@ -185,6 +235,27 @@ const struct sieve_operation sieve_operations[] = {
 	  .takes = IS_TEST | OPTIONAL_FIRST,
 	  .positional = { VALUE_STRING, VALUE_STRINGS },
 	  .test = sieve_test_specialuse_exists },
+	{ .name = "duplicate",
+	  .extension = EXTENSION_DUPLICATE,
+	  .takes = IS_TEST,
+	  .tags = duplicate_tags,
+	  .test = sieve_test_duplicate },
+	{ .name = "ihave",
+	  .extension = EXTENSION_IHAVE,
+	  .takes = IS_TEST,
+	  .positional = LIST,
+	  .test = sieve_test_ihave },
+	{ .name = "spamtest",
+	  .extension = EXTENSION_SPAMTEST,
+	  .takes = IS_TEST | TAKES_MATCH,
+	  .positional = { VALUE_STRINGS },
+	  .tags = spam_tags,
+	  .test = sieve_test_spamtest },
+	{ .name = "virustest",
+	  .extension = EXTENSION_VIRUSTEST,
+	  .takes = IS_TEST | TAKES_MATCH,
+	  .positional = { VALUE_STRINGS },
+	  .test = sieve_test_virustest },
 	{ .name = "date",
 	  .extension = EXTENSION_DATE,
 	  .takes = IS_TEST | TAKES_MATCH | TAKES_INDEX,
@@ -199,29 +270,3 @@ const struct sieve_operation sieve_operations[] = {
 	  .test = sieve_test_currentdate },
 };
 const size_t sieve_operation_count = ARRAY_SIZE(sieve_operations);
-
-const struct sieve_extension_name sieve_extension_names[] = {
-	{ "body", EXTENSION_BODY },
-	{ "comparator-i;ascii-casemap", EXTENSION_NONE },
-	{ "comparator-i;ascii-numeric", EXTENSION_NUMERIC },
-	{ "comparator-i;octet", EXTENSION_NONE },
-	{ "copy", EXTENSION_COPY },
-	{ "date", EXTENSION_DATE },
-	{ "encoded-character", EXTENSION_ENCODED_CHARACTER },
-	{ "envelope", EXTENSION_ENVELOPE },
-	{ "environment", EXTENSION_ENVIRONMENT },
-	{ "ereject", EXTENSION_EREJECT },
-	{ "fileinto", EXTENSION_FILEINTO },
-	{ "imap4flags", EXTENSION_IMAP4FLAGS },
-	{ "index", EXTENSION_INDEX },
-	{ "mailbox", EXTENSION_MAILBOX },
-	{ "mailboxid", EXTENSION_MAILBOXID },
-	{ "reject", EXTENSION_REJECT },
-	{ "relational", EXTENSION_RELATIONAL },
-	{ "special-use", EXTENSION_SPECIAL_USE },
-	{ "subaddress", EXTENSION_SUBADDRESS },
-	{ "vacation", EXTENSION_VACATION },
-	{ "vacation-seconds", EXTENSION_VACATION_SECONDS },
-	{ "variables", EXTENSION_VARIABLES },
-};
-const size_t sieve_extension_count = ARRAY_SIZE(sieve_extension_names);

@@ -26,11 +26,12 @@ enum {
 	TAKES_BLOCK = 32,    /* a block and no ";" */
 	OPTIONAL_FIRST = 64, /* the first positional argument may be left out */
 	IS_TEST = 128,
-	AFTER_IF = 256, /* elsif, else */
-	IS_FIRST = 512, /* require */
+	AFTER_IF = 256,	      /* elsif, else */
+	IS_FIRST = 512,	      /* require */
+	OPTIONAL_LAST = 1024, /* the last positional argument may be left out */
 };
 
-enum sieve_flow { FLOW_ON, FLOW_STOP, FLOW_FAILED };
+enum sieve_flow { FLOW_ON, FLOW_RETURN, FLOW_STOP, FLOW_FAILED };
 
 struct sieve_operation {
 	const char *name;
@@ -52,5 +53,7 @@ struct sieve_extension_name {
 };
 extern const struct sieve_extension_name sieve_extension_names[];
 extern const size_t sieve_extension_count;
+/* NULL: there is none of that name here. */
+const struct sieve_extension_name *sieve_extension_find(struct view name);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Compiling and running: the flow of a script, and what it comes to in the end. What commands and
- * tests do is in their own files.
+ * Compiling and running: scripts one after the other, and what they come to in the end. The flow
+ * within one, and what commands and tests do, is in other files.
  */
 #include "sieve/run.h"
 
@@ -51,67 +51,6 @@ const char *sieve_extensions(void)
 	return names;
 }
 
-/* ---- the flow ---- */
-
-static bool test_holds(struct sieve_run *run, const struct sieve_node *node)
-{
-	const struct sieve_node *test = node->tests;
-
-	run->node = node;
-	if (!sieve_step(run))
-		return false;
-	if (node->operation->test != NULL)
-		return node->operation->test(run, node);
-	if (view_is(str_view(&node->name), "not"))
-		return !test_holds(run, test) && !run->failed;
-	/* Only as many as are needed (RFC 5228, 5.2, 5.3). */
-	if (view_is(str_view(&node->name), "allof")) {
-		while (test != NULL && test_holds(run, test))
-			test = test->next;
-		return test == NULL;
-	}
-	if (view_is(str_view(&node->name), "anyof")) {
-		while (test != NULL && !run->failed && !test_holds(run, test))
-			test = test->next;
-		return test != NULL && !run->failed;
-	}
-	return view_is(str_view(&node->name), "true");
-}
-
-/* *taken: of an if and what belongs to it one has been taken. */
-static enum sieve_flow run_commands(struct sieve_run *run, const struct sieve_node *node);
-static enum sieve_flow run_branch(struct sieve_run *run, const struct sieve_node *node, bool *taken)
-{
-	bool is_if = view_is(str_view(&node->name), "if");
-	bool is_else = view_is(str_view(&node->name), "else");
-
-	if (is_if)
-		*taken = false;
-	if (*taken || !(is_else || test_holds(run, node->tests)))
-		return run->failed ? FLOW_FAILED : FLOW_ON;
-	*taken = true;
-	return run_commands(run, node->block);
-}
-
-static enum sieve_flow run_commands(struct sieve_run *run, const struct sieve_node *node)
-{
-	enum sieve_flow flow = FLOW_ON;
-	bool taken = false;
-
-	for (; flow == FLOW_ON && node != NULL; node = node->next) {
-		run->node = node;
-		if (!sieve_step(run))
-			return FLOW_FAILED;
-		if (node->operation->act != NULL)
-			flow = node->operation->act(run, node);
-		else if (node->operation->takes & TAKES_BLOCK)
-			flow = run_branch(run, node, &taken);
-		else if (view_is(str_view(&node->name), "stop"))
-			flow = FLOW_STOP;
-	}
-	return run->failed ? FLOW_FAILED : flow;
-}
-
 /* ---- a run ---- */
 
 static void action_free(struct sieve_action *action)
@@ -134,19 +73,14 @@ void sieve_result_free(struct sieve_result *result)
 {
 	actions_truncate(result, 0);
 	free(result->actions);
+	str_free(&result->content);
 	*result = (struct sieve_result){ 0 };
 }
 
 /* What one script leaves is nothing to the next. */
 static void run_forget(struct sieve_run *run)
 {
-	map_for_each (run->variables, i) {
-		struct sieve_variable *variable = map_value_at(run->variables, i);
-
-		str_free(&variable->value);
-		free(variable);
-	}
-	map_free(run->variables);
+	sieve_variables_free(run->variables);
 	run->variables = NULL;
 	for (size_t i = 0; i < SIEVE_MATCHES; i++)
 		str_free(&run->matches[i]);
@@ -167,6 +101,7 @@ static void split_message(struct sieve_run *run)
 static void run_undo(struct sieve_run *run)
 {
 	actions_truncate(run->result, run->first);
+	str_free(&run->result->content);
 	str_clear(&run->flags);
 	run->failed = false;
 	sieve_keep(run);
@@ -204,7 +139,7 @@ static bool run_script(struct sieve_run *run, const struct sieve_script *script,
 	run->kept = true;
 	run->first = run->result->count;
 	run->variables = map_new();
-	(void)run_commands(run, script->commands);
+	(void)sieve_run_commands(run, script->commands);
 	if (!run->failed && run->kept && is_last)
 		sieve_keep(run);
 	if (run->failed)
@@ -219,7 +154,9 @@ static bool run_script(struct sieve_run *run, const struct sieve_script *script,
 int sieve_run_several(const struct sieve_script *const *scripts, size_t count,
 		      const struct sieve_message *message, struct sieve_result *result)
 {
-	struct sieve_run run = { .message = message, .result = result };
+	struct sieve_run run = {
+		.message = message, .result = result, .globals = map_new(), .included = map_new()
+	};
 	size_t i = 0;
 
 	*result = (struct sieve_result){ 0 };
@@ -232,6 +169,8 @@ int sieve_run_several(const struct sieve_script *const *scripts, size_t count,
 		result->kept = true;
 	}
 	str_free(&run.flags);
+	sieve_variables_free(run.globals);
+	map_free(run.included);
 	return run.failed ? -EINVAL : 0;
 }
 
@@ -243,7 +182,8 @@ int sieve_run(const struct sieve_script *script, const struct sieve_message *mes
 
 const char *sieve_action_name(enum sieve_action_kind kind)
 {
-	static const char *const names[] = { "keep", "fileinto", "redirect", "reject", "vacation" };
+	static const char *const names[] = { "keep",   "fileinto", "redirect",
+					     "reject", "vacation", "remember" };
 
 	return names[kind];
 }

@@ -2,12 +2,15 @@
  * A run of a script on a message: what its tests and actions share. Of lib/sieve only.
  *
  *	state.c		steps, failure, tags: everything reports there
- *	run.c		the flow: if, stop, not, allof, and the end of it all
+ *	flow.c		if, stop, not, allof
+ *	run.c		scripts one after the other, and the end of it all
  *	match.c		comparing
  *	variables.c	${name} in strings, set
  *	values.c	what of a message is compared: header fields, addresses
  *	tests.c, dates.c	the tests
  *	actions.c	the actions
+ *	editheader.c	those that change the message
+ *	include.c	other scripts
  */
 #ifndef SIEVE_RUN_H
 #define SIEVE_RUN_H
@@ -19,6 +22,7 @@
 
 struct sieve_variable {
 	struct str value;
+	bool is_global; /* the value is that of the run's globals */
 };
 
 struct sieve_run {
@@ -30,7 +34,10 @@ struct sieve_run {
 	size_t steps, redirects;
 	size_t first;		    /* of the actions of the script at work */
 	bool failed, stopped, kept; /* kept: the implicit keep still holds */
-	struct map *variables;
+	struct map *variables, *globals;
+	struct map *included; /* scripts, for :once */
+	unsigned depth, includes;
+	size_t added; /* bytes of header */
 	struct str matches[SIEVE_MATCHES];
 	struct str flags; /* the internal variable of imap4flags */
 };
@@ -50,6 +57,7 @@ void sieve_fail(struct sieve_run *run, const char *format, ...)
 void sieve_expand(struct sieve_run *run, struct view text, struct str *out);
 /* The only string of an argument, expanded. */
 void sieve_string(struct sieve_run *run, const struct sieve_argument *argument, struct str *out);
+void sieve_variables_free(struct map *variables);
 void sieve_variable_set(struct sieve_run *run, struct view name, struct view value);
 struct view sieve_variable_get(struct sieve_run *run, struct view name);
 enum sieve_flow sieve_act_set(struct sieve_run *run, const struct sieve_node *node);
@@ -65,6 +73,17 @@ bool sieve_match_count(struct sieve_run *run, const struct sieve_node *node, siz
 /* As glob, with `nocase`; *captures (or NULL) gets up to SIEVE_MATCHES of them. */
 bool sieve_glob(struct sieve_run *run, struct view pattern, struct view text, bool nocase,
 		struct view captures[SIEVE_MATCHES]);
+
+/* ---- regex.c ---- */
+
+/* As sieve_glob. What is no pattern, or takes too much, fails the run. */
+bool sieve_regex(struct sieve_run *run, struct view pattern, struct view text, bool nocase,
+		 struct view captures[SIEVE_MATCHES]);
+
+/* ---- flow.c ---- */
+
+/* Down to the end of a block or script. */
+enum sieve_flow sieve_run_commands(struct sieve_run *run, const struct sieve_node *node);
 
 /* ---- values.c ---- */
 
@@ -94,6 +113,10 @@ bool sieve_test_mailboxexists(struct sieve_run *run, const struct sieve_node *no
 bool sieve_test_mailboxidexists(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_specialuse_exists(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_environment(struct sieve_run *run, const struct sieve_node *node);
+bool sieve_test_duplicate(struct sieve_run *run, const struct sieve_node *node);
+bool sieve_test_ihave(struct sieve_run *run, const struct sieve_node *node);
+bool sieve_test_spamtest(struct sieve_run *run, const struct sieve_node *node);
+bool sieve_test_virustest(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_date(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_currentdate(struct sieve_run *run, const struct sieve_node *node);
 
@@ -104,6 +127,14 @@ enum sieve_flow sieve_act_redirect(struct sieve_run *run, const struct sieve_nod
 enum sieve_flow sieve_act_reject(struct sieve_run *run, const struct sieve_node *node);
 enum sieve_flow sieve_act_vacation(struct sieve_run *run, const struct sieve_node *node);
 enum sieve_flow sieve_act_flags(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_error(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_include(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_return(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_global(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_addheader(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_deleteheader(struct sieve_run *run, const struct sieve_node *node);
+/* A key for was_seen, once the script has come to its end. */
+void sieve_remember(struct sieve_run *run, struct view key, uint64_t seconds);
 /* The implicit keep. */
 void sieve_keep(struct sieve_run *run);
 

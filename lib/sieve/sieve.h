@@ -15,7 +15,8 @@
  * Extensions: fileinto, reject, ereject (RFC 5429), envelope, encoded-character, copy (RFC 3894),
  * body (5173), environment (5183), variables (5229), relational (5231), comparator-i;ascii-numeric,
  * imap4flags (5232), subaddress (5233), date and index (5260), mailbox (5490), mailboxid (9042),
- * special-use (8579), vacation and vacation-seconds (5230, 6131).
+ * special-use (8579), vacation and vacation-seconds (5230, 6131), duplicate (7352), editheader (5293),
+ * ihave (5463), include (6609), regex (draft), spamtest, spamtestplus and virustest (5235).
  */
 #ifndef SIEVE_SIEVE_H
 #define SIEVE_SIEVE_H
@@ -34,6 +35,7 @@
 #define SIEVE_VARIABLES_MAX 256
 #define SIEVE_VALUE_MAX	    8192 /* bytes of a variable */
 #define SIEVE_FLAGS_MAX	    64
+#define SIEVE_KEY_LENGTH    32 /* hex digits of what is remembered */
 
 struct sieve_problem {
 	unsigned line, column;
@@ -56,6 +58,14 @@ struct sieve_host {
 	bool (*mailbox_by_id)(void *argument, struct view id, struct str *name);
 	bool (*mailbox_by_use)(void *argument, struct view use, struct str *name);
 	bool (*mailbox_has_use)(void *argument, struct view name, struct view use);
+	/* Has a message with this key been there (RFC 7352)? */
+	bool (*was_seen)(void *argument, struct view key);
+	/*
+	 * A script of the user's, or `global` one of the administrator's (RFC 6609), which stays as long
+	 * as the run. NULL: there is none, or it has a problem.
+	 */
+	const struct sieve_script *(*included)(void *argument, bool global, struct view name,
+					       struct sieve_problem *problem);
 };
 
 struct sieve_message {
@@ -65,8 +75,11 @@ struct sieve_message {
 	const char *delimiters;	       /* recipient_delimiter */
 	int64_t now;		       /* seconds since 1970 */
 	struct view host_name, client_address, client_name; /* for environment, or empty */
-	const struct sieve_host *host;		      /* NULL: all mailboxes are said to exist */
-	void *argument;				      /* for its functions */
+	const struct sieve_host *host; /* NULL: all mailboxes are said to exist */
+	void *argument;		       /* for its functions */
+	/* Fields of a filter in front (RFC 5235), or empty; the score that is certainly spam, 0: 10. */
+	struct view spam_field, virus_field;
+	unsigned spam_max;
 	size_t steps_max, actions_max, redirects_max; /* 0: as above */
 };
 
@@ -76,6 +89,7 @@ enum sieve_action_kind {
 	SIEVE_REDIRECT, /* to the address `text` */
 	SIEVE_REJECT,	/* refused with the reason `text` */
 	SIEVE_VACATION, /* an answer `text` */
+	SIEVE_REMEMBER, /* the key `text`, for was_seen, for so many seconds */
 };
 struct sieve_action {
 	enum sieve_action_kind kind;
@@ -92,6 +106,7 @@ struct sieve_action {
 struct sieve_result {
 	struct sieve_action *actions;
 	size_t count;
+	struct str content; /* the message as the script has changed it; empty: as it was */
 	struct sieve_problem problem; /* line 0: none */
 	size_t script;		      /* which of several had it, or ended it; else their count */
 	bool kept;		      /* the last one that ran keeps the message */
@@ -115,7 +130,6 @@ const char *sieve_action_name(enum sieve_action_kind kind);
 const char *sieve_vacation_refusal(const struct sieve_message *message,
 				   const struct sieve_action *action);
 /* What stands for "the same answer to the same sender", in hex. */
-#define SIEVE_KEY_LENGTH 32
 void sieve_vacation_key(const struct sieve_message *message, const struct sieve_action *action,
 			struct str *key);
 /* The answer, with CRLF. */

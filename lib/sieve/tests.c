@@ -136,8 +136,9 @@ bool sieve_test_size(struct sieve_run *run, const struct sieve_node *node)
 {
 	const struct sieve_argument *limit = node->positional[0];
 
-	return sieve_tag(node, "over", NULL) != NULL ? run->message->content.len > limit->number
-						     : run->message->content.len < limit->number;
+	return sieve_tag(node, "over", NULL) != NULL
+		       ? run->header.len + run->body.len > limit->number
+		       : run->header.len + run->body.len < limit->number;
 }
 
 /* ---- the body ---- */
@@ -289,4 +290,15 @@ bool sieve_test_environment(struct sieve_run *run, const struct sieve_node *node
 			return compare_value(run, node, known[i].value, &c) ||
 			       compare_count(run, node, &c);
 	return false;
+}
+
+bool sieve_test_ihave(struct sieve_run *run, const struct sieve_node *node)
+{
+	const struct sieve_argument *names = node->positional[0];
+
+	(void)run;
+	for (size_t i = 0; i < names->strings.count; i++)
+		if (sieve_extension_find(str_view(&names->strings.items[i])) == NULL)
+			return false;
+	return true;
 }

@@ -7,6 +7,28 @@
 #include "base/mem.h"
 #include "sieve/run.h"
 
+#define GLOBALS "global." /* RFC 6609: a namespace */
+
+/* Where a variable is: this script's, or that of all. `name` in small letters, changed. */
+static struct map *variable_place(struct sieve_run *run, struct view *name)
+{
+	const struct sieve_variable *variable = map_get(run->variables, *name);
+
+	if (variable != NULL && variable->is_global)
+		return run->globals;
+	if (!view_starts(*name, VIEW(GLOBALS)))
+		return run->variables;
+	*name = view_from(*name, strlen(GLOBALS));
+	return run->globals;
+}
+
+static struct sieve_variable *variable_find(struct sieve_run *run, struct view name)
+{
+	struct map *place = variable_place(run, &name);
+
+	return map_get(place, name);
+}
+
 struct view sieve_variable_get(struct sieve_run *run, struct view name)
 {
 	_cleanup_(str_free) struct str lower = STR_EMPTY;
@@ -16,7 +38,7 @@ struct view sieve_variable_get(struct sieve_run *run, struct view name)
 	if (view_parse_u32(name, UINT32_MAX, &number) == 0)
 		return number < SIEVE_MATCHES ? str_view(&run->matches[number]) : VIEW_NONE;
 	str_append_lower(&lower, name);
-	variable = map_get(run->variables, str_view(&lower));
+	variable = variable_find(run, str_view(&lower));
 	return variable != NULL ? str_view(&variable->value) : VIEW_NONE;
 }
 
@@ -24,22 +46,37 @@ void sieve_variable_set(struct sieve_run *run, struct view name, struct view val
 {
 	_cleanup_(str_free) struct str lower = STR_EMPTY;
 	struct sieve_variable *variable;
+	struct view key;
+	struct map *place;
 
 	str_append_lower(&lower, name);
-	variable = map_get(run->variables, str_view(&lower));
+	key = str_view(&lower);
+	place = variable_place(run, &key);
+	variable = map_get(place, key);
 	if (variable == NULL) {
-		if (map_count(run->variables) == SIEVE_VARIABLES_MAX) {
+		if (map_count(place) == SIEVE_VARIABLES_MAX) {
 			sieve_fail(run, "more than %d variables", SIEVE_VARIABLES_MAX);
 			return;
 		}
 		variable = mem_new(struct sieve_variable);
-		map_put(run->variables, str_view(&lower), variable);
+		map_put(place, key, variable);
 	}
 	value = view_first(value, SIEVE_VALUE_MAX);
 	/* Not within a character. */
 	while (value.len > 0 && !view_is_utf8(value) && value.len > SIEVE_VALUE_MAX - 4)
 		value.len--;
 	str_set(&variable->value, value);
+}
+
+void sieve_variables_free(struct map *variables)
+{
+	map_for_each (variables, i) {
+		struct sieve_variable *variable = map_value_at(variables, i);
+
+		str_free(&variable->value);
+		free(variable);
+	}
+	map_free(variables);
 }
 
 /* ---- in strings ---- */
@@ -202,11 +239,15 @@ static void modify_quote(struct str *value)
 enum sieve_flow sieve_act_set(struct sieve_run *run, const struct sieve_node *node)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY, value = STR_EMPTY;
+	struct view plain;
 
 	sieve_string(run, node->positional[0], &name);
 	sieve_string(run, node->positional[1], &value);
+	plain = str_view(&name);
+	if (sieve_has(run, EXTENSION_INCLUDE) && view_starts_nocase(plain, VIEW(GLOBALS)))
+		plain = view_from(plain, strlen(GLOBALS));
 	if (!is_variable_name(str_view(&name)) || ascii_is_digit(name.data[0]) ||
-	    view_find_byte(str_view(&name), '.') != VIEW_NOT_FOUND) {
+	    view_find_byte(plain, '.') != VIEW_NOT_FOUND) {
 		sieve_fail(run, "\"%.60s\" cannot be the name of a variable", str_cstr(&name));
 		return FLOW_FAILED;
 	}

@@ -34,8 +34,11 @@ if header :is "subject" "both" { redirect "alice+back@example.test"; keep; }
 class Sieve(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.suite = Instance(users=("alice", "bob", "carol", "dave", "erin"), start=False)
-        cls.suite.set(recipient_delimiter="+", sieve_before="/nonexistent/%d, " + cls.path("before"),
+        cls.suite = Instance(users=("alice", "bob", "carol", "dave", "erin", "frank"), start=False)
+        os.mkdir(cls.path("global"))
+        cls.write("global/all.sieve", 'require "copy"; redirect :copy "frank@example.test";')
+        cls.suite.set(recipient_delimiter="+", sieve_global_directory=cls.path("global"),
+                      sieve_spamtest_header="X-Score", sieve_before="/nonexistent/%d, " + cls.path("before"),
                       sieve_after=cls.path("%d.after"))
         cls.write("before", 'require ["fileinto", "mailbox", "copy"];\n'
                   'if header :is "X-Spam" "yes" { fileinto :create "Junk"; stop; }\n'
@@ -179,6 +182,28 @@ class Sieve(unittest.TestCase):
         self.assertEqual(len(told), 1)
         self.assertIn(b"line 2, column 1: there is no fileintoo", told[0])
         self.sieve("deactivate", "bob@example.test")
+
+    def test_newer(self):
+        """What a script changes, remembers and includes."""
+        self.script("erin", "part", 'require "editheader"; addheader "X-Seen" "\u00e4"; deleteheader "X-Gone";')
+        self.script("erin", "main", 'require ["include", "duplicate", "fileinto", "mailbox", "spamtest", '
+                    '"relational", "comparator-i;ascii-numeric", "copy"];\n'
+                    'if duplicate :header "X-Id" { discard; stop; }\n'
+                    'include "part"; include :global "all";\n'
+                    'if spamtest :value "ge" :comparator "i;ascii-numeric" "8" { fileinto :create "Spam"; }\n')
+        for _ in range(2):
+            self.deliver("once", "erin@example.test", extra="X-Id: 7\r\nX-Gone: 1\r\nX-Score: 9.5\r\n")
+        got = self.folder("Spam", "erin")
+        self.assertEqual(len(got), 1)
+        self.assertIn(b"\nX-Seen: =?utf-8?B?w6Q=?=\r\n", got[0])
+        self.assertNotIn(b"X-Gone", got[0])
+        self.assertEqual(self.subjects("INBOX", "erin"), [])
+        self.assertEqual(len(self.folder("INBOX", "frank")), 1)
+        # What goes on is the message as it is then.
+        self.assertIn(b"X-Seen", self.folder("INBOX", "frank")[0])
+        self.sieve("deactivate", "erin@example.test")
+        for name in ("main", "part"):
+            self.sieve("delete", "erin@example.test", name)
 
     def test_verbs(self):
         user = "erin@example.test"

@@ -91,7 +91,48 @@ static bool has_use(void *unused, struct view name, struct view use)
 	return view_is(name, "Spam") && view_is(use, "\\Junk");
 }
 
-static const struct sieve_host host = { exists, by_id, by_use, has_use };
+static bool seen; /* what was_seen says */
+
+static bool was_seen(void *unused, struct view key)
+{
+	(void)unused;
+	assert_int_equal(key.len, SIEVE_KEY_LENGTH);
+	return seen;
+}
+
+/* The scripts that others include; compiled when first asked for. */
+static struct {
+	const char *name, *text;
+	struct sieve_script *script;
+} library[] = {
+	{ "pspam", "require [\"fileinto\"]; fileinto \"Spam\"; stop;", NULL },
+	{ "preturn", "require [\"include\",\"fileinto\"]; return; fileinto \"never\";", NULL },
+	{ "pself", "require [\"include\"]; include \"self\";", NULL },
+	{ "pset",
+	  "require [\"include\",\"variables\"]; global \"a\"; set \"a\" \"A\"; set \"b\" \"B\";"
+	  "set \"global.c\" \"C\";",
+	  NULL },
+	{ "pcopy", "require [\"fileinto\",\"copy\",\"include\"]; fileinto :copy \"x\";", NULL },
+	{ "gspam", "require [\"fileinto\"]; fileinto \"Junk\";", NULL },
+	{ "pbad", "keep", NULL },
+};
+
+static const struct sieve_script *included(void *unused, bool global, struct view name,
+					   struct sieve_problem *problem)
+{
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(library); i++) {
+		if (library[i].name[0] != (global ? 'g' : 'p') ||
+		    !view_is(name, library[i].name + 1))
+			continue;
+		if (library[i].script == NULL)
+			(void)sieve_compile(view_of(library[i].text), &library[i].script, problem);
+		return library[i].script;
+	}
+	return NULL;
+}
+
+static const struct sieve_host host = { exists, by_id, by_use, has_use, was_seen, included };
 
 /* "keep", "fileinto Work [\\Seen]", "redirect a@b" with "; " between them. */
 static void describe(const struct sieve_result *result, struct str *out)
@@ -102,7 +143,7 @@ static void describe(const struct sieve_result *result, struct str *out)
 		const struct sieve_action *a = &result->actions[i];
 
 		str_printf(out, "%s%s", i > 0 ? "; " : "", sieve_action_name(a->kind));
-		if (a->text.len > 0)
+		if (a->text.len > 0 && a->kind != SIEVE_REMEMBER)
 			str_printf(out, " %s", str_cstr(&a->text));
 		if (a->create)
 			str_append_cstr(out, " create");
@@ -125,6 +166,8 @@ static void check(const char *require, const char *text, const char *content, co
 		.now = 1795949890, /* Sun, 29 Nov 2026 10:58:10 +0000 */
 		.host_name = VIEW("mx.example.org"),
 		.host = &host,
+		.spam_field = VIEW("Spam"),
+		.virus_field = VIEW("Virus"),
 	};
 	struct sieve_script *script;
 	struct sieve_problem problem;
@@ -346,6 +389,158 @@ static void variables_and_flags(void **unused)
 	check(all, "addflag \"v\" \"A B\"; if hasflag :contains \"v\" \"b\" { fileinto \"${v}\"; }",
 	      message_c, "fileinto A B");
 	check(all, "setflag \"$x\"; if hasflag :is \"$X\" { discard; }", message_c, "");
+}
+
+/* RFC 6609, with its examples' turns. */
+static void includes(void **unused)
+{
+	const char *all = "\"include\",\"fileinto\",\"variables\",\"copy\"";
+
+	(void)unused;
+	check(all, "include :personal \"spam\"; discard;", message_a, "fileinto Spam");
+	check(all, "include :global \"spam\"; fileinto \"b\";", message_a,
+	      "fileinto Junk; fileinto b");
+	check(all, "include \"return\"; fileinto \"after\";", message_a, "fileinto after");
+	check(all, "include \"absent\";", message_a, "line 2: include: there is no script");
+	check(all, "include :optional \"absent\"; discard;", message_a, "");
+	check(all, "include \"bad\";", message_a, "line 2: include \"bad\", line 1: ");
+	check(all, "include \"self\";", message_a, "line 1: scripts include each other");
+	check(all, "include \"copy\"; include :once \"copy\";", message_a, "fileinto x; keep");
+	check(all, "global \"a\"; include \"set\"; fileinto \"[${a}${b}${global.c}]\";", message_a,
+	      "fileinto [AC]");
+	check(all, "return; discard;", message_a, "keep");
+	for (size_t i = 0; i < ARRAY_SIZE(library); i++)
+		sieve_free(library[i].script);
+}
+
+/* RFC 7352, 5463, 5235, 5293 and regex. */
+static void newer(void **unused)
+{
+	static const struct {
+		const char *require, *text, *content, *expected;
+	} cases[] = {
+		{ "\"ihave\"", "if ihave [\"nosuch\"] { nosuch \"x\" [\"y\"]; } else { discard; }",
+		  message_a, "" },
+		{ "\"ihave\"", "if ihave \"fileinto\" { fileinto \"x\"; }", message_a,
+		  "fileinto x" },
+		{ "\"ihave\"", "if allof (ihave \"fileinto\", true) { fileinto \"x\"; }", message_a,
+		  "fileinto x" },
+		{ "\"ihave\"", "if not ihave \"nosuch\" { error \"no nosuch\"; }", message_a,
+		  "line 2: no nosuch: keep" },
+		{ "\"regex\",\"variables\",\"fileinto\"",
+		  "if header :regex \"subject\" \"(present) for (y.*)\" { fileinto \"${1}-${2}\"; "
+		  "}",
+		  message_a, "fileinto present-you" },
+		{ "\"regex\"", "if header :regex \"subject\" \"^PRESENT\" { discard; }", message_a,
+		  "keep" },
+		{ "\"regex\"",
+		  "if header :regex :comparator \"i;octet\" \"subject\" \"^I HAVE\" "
+		  "{ discard; }",
+		  message_a, "keep" },
+		{ "\"regex\"", "if header :regex \"subject\" \"(\" { discard; }", message_a,
+		  "line 2: regular expression: " },
+		{ "\"regex\"", "if header :regex \"x\" \"^(a+)+$\" { discard; }",
+		  "X: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\r\n\r\n",
+		  "line 2: a regular expression takes too much to match: keep" },
+		{ "\"editheader\",\"fileinto\"",
+		  "addheader \"X-A\" \"one\"; if header \"x-a\" \"one\" { fileinto \"a\"; }",
+		  message_a, "fileinto a" },
+		{ "\"editheader\",\"fileinto\"",
+		  "deleteheader \"subject\"; if exists \"subject\" { fileinto \"still\"; }",
+		  message_a, "keep" },
+		{ "\"editheader\"", "addheader \"A b\" \"x\";", message_a,
+		  "line 2: addheader: that" },
+	};
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		check(cases[i].require, cases[i].text, cases[i].content, cases[i].expected);
+	seen = false;
+	check("\"duplicate\"", "if duplicate { discard; }", "Message-ID: <1@x>\r\n\r\n",
+	      "remember; keep");
+	seen = true;
+	check("\"duplicate\"", "if duplicate { discard; }", "Message-ID: <1@x>\r\n\r\n", "");
+	check("\"duplicate\"", "if duplicate :last :handle \"h\" { discard; }",
+	      "Message-ID: <1@x>\r\n\r\n", "remember");
+	check("\"duplicate\"", "if duplicate { discard; }", message_a, "keep");
+	check("\"duplicate\"", "if duplicate :uniqueid \"u\" { discard; }", message_a, "");
+	check("\"duplicate\"", "if duplicate :header \"subject\" { discard; }", message_a, "");
+}
+
+/* The message as it is after edits. */
+static void edits(void **unused)
+{
+	static const struct {
+		const char *text, *content, *expected;
+	} cases[] = {
+		{ "addheader \"X\" \"1\";", "A: b\r\n\r\nbody\r\n",
+		  "X: 1\r\nA: b\r\n\r\nbody\r\n" },
+		{ "addheader :last \"X\" \"1\";", "A: b\r\n\r\nbody\r\n",
+		  "A: b\r\nX: 1\r\n\r\nbody\r\n" },
+		{ "addheader :last \"X\" \"1\";", "A: b\r\n", "A: b\r\nX: 1\r\n" },
+		{ "addheader \"X\" \"a\r\nBcc: y\";", "\r\nbody", "X: a  Bcc: y\r\n\r\nbody" },
+		{ "deleteheader \"a\";", "A: 1\r\nB: 2\r\nA: 3\r\n\r\nx", "B: 2\r\n\r\nx" },
+		{ "deleteheader :index 1 :last \"a\";", "A: 1\r\nA: 2\r\n 2\r\nB: 3\r\n\r\nx",
+		  "A: 1\r\nB: 3\r\n\r\nx" },
+		{ "deleteheader :contains \"a\" \"2\";", "A: 1\r\nA: 2\r\n\r\nx", "A: 1\r\n\r\nx" },
+		{ "deleteheader :index 2 :is \"a\" \"1\";", "A: 1\r\nA: 2\r\n\r\nx", "" },
+		{ "addheader \"X\" \"1\"; addheader \"X\" \"2\"; deleteheader :index 2 \"x\";",
+		  "\r\nx", "X: 2\r\n\r\nx" },
+		{ "deleteheader \"Received\"; addheader \"Return-Path\" \"x\";",
+		  "Received: x\r\n\r\nx", "" },
+		{ "addheader \"X\" \"1\"; error \"no\";", "A: b\r\n\r\n", "" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(str_free) struct str text = STR_EMPTY;
+		const struct sieve_message message = { .content = view_of(cases[i].content),
+						       .recipient = VIEW("a@b.test"),
+						       .delimiters = "" };
+		struct sieve_script *script;
+		struct sieve_problem problem;
+		struct sieve_result result;
+
+		str_printf(&text, "require [\"editheader\",\"ihave\"];%s", cases[i].text);
+		if (sieve_compile(str_view(&text), &script, &problem) < 0)
+			fail_msg("%s: %s", cases[i].text, problem.text);
+		sieve_run(script, &message, &result);
+		assert_string_equal(str_cstr(&result.content), cases[i].expected);
+		sieve_result_free(&result);
+		sieve_free(script);
+	}
+}
+
+/* RFC 5235. */
+static void filters(void **unused)
+{
+	static const struct {
+		const char *spam, *virus, *test;
+		bool holds;
+	} cases[] = {
+		{ "", "", "spamtest :value \"eq\" :comparator \"i;ascii-numeric\" \"0\"", true },
+		{ "Spam: 3.5 / 10\r\n", "",
+		  "spamtest :value \"eq\" :comparator \"i;ascii-numeric\" \"4\"", true },
+		{ "Spam: Yes, score=12.1 required=5.0\r\n", "",
+		  "spamtest :value \"ge\" :comparator \"i;ascii-numeric\" \"10\"", true },
+		{ "Spam: -2\r\n", "", "spamtest :is \"1\"", true },
+		{ "Spam: ****\r\n", "", "spamtest :percent :is \"40\"", true },
+		{ "Spam: nan\r\n", "", "spamtest :is \"0\"", true },
+		{ "", "Virus: No\r\n", "virustest :is \"1\"", true },
+		{ "", "Virus: Yes (Eicar)\r\n", "virustest :is \"5\"", true },
+		{ "", "", "virustest :is \"0\"", true },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(str_free) struct str content = STR_EMPTY;
+
+		str_printf(&content, "%s%s\r\n", cases[i].spam, cases[i].virus);
+		check_test("\"spamtest\",\"spamtestplus\",\"virustest\",\"relational\","
+			   "\"comparator-i;ascii-numeric\"",
+			   cases[i].test, str_cstr(&content), cases[i].holds);
+	}
 }
 
 /* Each script runs only if the one before it keeps the message. */
@@ -573,7 +768,9 @@ static void hostile(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(several),     cmocka_unit_test(mailboxes),
+		cmocka_unit_test(several),     cmocka_unit_test(includes),
+		cmocka_unit_test(newer),       cmocka_unit_test(edits),
+		cmocka_unit_test(filters),     cmocka_unit_test(mailboxes),
 		cmocka_unit_test(answers),     cmocka_unit_test(of_rfc_5228),
 		cmocka_unit_test(basics),      cmocka_unit_test(tests_of_header),
 		cmocka_unit_test(other_tests), cmocka_unit_test(variables_and_flags),
