@@ -9,6 +9,11 @@
 #include "milters.h"
 
 #define EDITS_MAX 10000
+/*
+ * Fields that all changes of a message may look at: each looks at all. 10,000 changes of 2,000 fields, or as
+ * many as nobody needs of a header that has more.
+ */
+#define FIELDS_WORK_MAX ((size_t)20000000)
 
 static struct tables *checks;
 
@@ -156,6 +161,10 @@ static int edit_header(struct intake *in, struct judged *j, struct edit *edit)
 
 	if (r < 0 || !keep)
 		return r;
+	j->work += j->count;
+	if (j->work > FIELDS_WORK_MAX)
+		return intake_fail(in, 451, "4.3.0",
+				   "Error: a filter has too many changes for so long a header");
 	if (edit->kind == MILTER_EDIT_CHANGE_HEADER)
 		judged_change(j, edit->index, name, value);
 	else

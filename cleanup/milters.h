@@ -25,6 +25,7 @@ struct judged {
 	size_t filled;		   /* bytes above our own fields */
 	uint64_t body_at;	   /* in the content of the writer */
 	struct queue_writer *body; /* instead of it, if it is not NULL: its content */
+	size_t work;		   /* fields that changes have looked at or moved */
 	bool is_changed;
 };
 

@@ -169,9 +169,11 @@ static bool conversation_step(struct conversation *c, struct milter *m, enum mil
 	if (milter_open(m, &result))
 		milter_step(m, step, &c->macros, str_view(&c->frame),
 			    clock_after(param.milter_time_limit), NULL, NULL, &result);
+	/* The recipient is refused, whatever it says; but it may have heard enough of the message. */
 	if (step == STEP_RCPT_REJECTED) {
+		verdict->discard = verdict->discard || result.outcome == RESULT_DISCARDS;
 		milter_result_free(&result);
-		return false;
+		return verdict->discard;
 	}
 	decided = verdict_add(verdict, &result);
 	milter_result_free(&result);

@@ -348,7 +348,8 @@ static void take_final(struct milter *m, enum milter_step step, const struct mil
 		return result_decides(
 			m, step, VIEW("451 4.7.1 Service unavailable - try again later"), result);
 	case SAID_DISCARD:
-		if (step <= STEP_HELO) {
+		/* No message is spoken of. */
+		if (step <= STEP_HELO || step == STEP_UNKNOWN) {
 			log_warning("milter %s: it would discard a client: ignored",
 				    str_cstr(&m->set.endpoint));
 			return;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "task/task.h"
 
@@ -29,12 +30,16 @@ struct batch {
 static int local_prepare(struct error *err)
 {
 	is_virtual = strcmp(daemon_service_name(), "virtual") == 0;
-	if (is_virtual)
-		return 0;
 
-	int r = expand_prepare(err);
+	int r = delivery_filter_open(is_virtual ? "virtual_delivery_status_filter"
+						: "local_delivery_status_filter",
+				     is_virtual ? param.virtual_delivery_status_filter
+						: param.local_delivery_status_filter,
+				     err);
 
-	return r < 0 ? r : mailbox_prepare(err);
+	if (r == 0 && !is_virtual)
+		r = expand_prepare(err);
+	return r < 0 || is_virtual ? r : mailbox_prepare(err);
 }
 
 static void deliver_some(void *argument)

@@ -30,6 +30,9 @@ static int pipe_prepare(struct error *err)
 	msec_t limit =
 		conf_get_time_for(daemon_service_name(), "time_limit", param.command_time_limit);
 
+	if (r == 0)
+		r = delivery_filter_open("pipe_delivery_status_filter",
+					 param.pipe_delivery_status_filter, err);
 	self.connections = ipc_pool_new("private/local-deliver", IDLE_MAX);
 	ipc_pool_set_timeout(self.connections, limit > 0 ? limit + BEYOND_COMMAND : MSEC_FOREVER);
 	return r;

@@ -266,11 +266,11 @@ static void rest_transport(void *argument)
 
 static void courier_rest(struct destination *d)
 {
-	if (d->resting) {
+	if (d->transport->limits.rests) {
 		d->keepers++;
 		task_spawn("pause of a destination", rest_destination, d);
 	}
-	if (d->transport->resting)
+	if (d->transport->limits.rests_all)
 		task_spawn("pause of a transport", rest_transport, d->transport);
 }
 

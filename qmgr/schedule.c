@@ -193,8 +193,8 @@ bool schedule_finish(struct schedule *s, struct destination *d, enum schedule_ou
 	invariant(d->busy > 0 && d->transport->busy > 0);
 	d->busy--;
 	d->transport->busy--;
-	d->resting = d->transport->limits.rests;
-	d->transport->resting = d->transport->limits.rests_all;
+	d->resting += d->transport->limits.rests;
+	d->transport->resting += d->transport->limits.rests_all;
 	if (outcome == SCHEDULE_REACHED)
 		grow(d);
 	else if (outcome == SCHEDULE_UNREACHABLE)
@@ -205,13 +205,15 @@ bool schedule_finish(struct schedule *s, struct destination *d, enum schedule_ou
 
 void schedule_rested(struct destination *d)
 {
-	d->resting = false;
+	invariant(d->resting > 0);
+	d->resting--;
 	update_ready(d);
 }
 
 void schedule_transport_rested(struct transport *t)
 {
-	t->resting = false;
+	invariant(t->resting > 0);
+	t->resting--;
 }
 
 static void revive(struct destination *d)

@@ -37,9 +37,9 @@ struct transport {
 	struct list ready;  /* destinations that could be served now */
 	size_t busy;	    /* deliveries given out */
 	int64_t dead_until; /* 0: alive */
-	bool resting;
-	struct str reason; /* why it is dead */
-	void *owner;	   /* what delivers for it (courier.c) */
+	size_t resting;	    /* pauses that are not over */
+	struct str reason;  /* why it is dead */
+	void *owner;	    /* what delivers for it (courier.c) */
 };
 
 struct destination {
@@ -53,7 +53,7 @@ struct destination {
 	size_t window, busy;
 	double failures;    /* in windows */
 	int64_t dead_until; /* 0: alive */
-	bool resting;
+	size_t resting;	    /* pauses that are not over: one for each delivery */
 	struct str status, reason;
 	struct list parked; /* the caller's: messages that wait until there is room here */
 	size_t keepers;	    /* the caller's: it is not freed while somebody points here */

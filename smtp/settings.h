@@ -96,6 +96,8 @@
 	X(const char *, body_checks, smtp_body_checks, lmtp_body_checks)                           \
 	X(const char *, address_verify_target, smtp_address_verify_target,                         \
 	  lmtp_address_verify_target)                                                              \
+	X(const char *, delivery_status_filter, smtp_delivery_status_filter,                       \
+	  lmtp_delivery_status_filter)                                                             \
 	X(const char *, reply_filter, smtp_reply_filter, lmtp_reply_filter)                        \
 	X(const char *, generic_maps, smtp_generic_maps, lmtp_generic_maps)                        \
 	X(bool, tls_wrappermode, smtp_tls_wrappermode, lmtp_tls_wrappermode)

@@ -279,6 +279,10 @@ static int smtp_prepare(struct error *err)
 	if (r == 0)
 		r = checks_prepare(err);
 	if (r == 0)
+		r = delivery_filter_open(settings.lmtp ? "lmtp_delivery_status_filter"
+						       : "smtp_delivery_status_filter",
+					 settings.delivery_status_filter, err);
+	if (r == 0)
 		r = reply_filter_prepare(settings.reply_filter, err);
 	return r < 0 ? r : session_prepare(err);
 }

@@ -302,6 +302,9 @@ int verb_xclient(struct session *s, struct view argument)
 	forwarded_clear(s);
 	milters_end(TAKE(s->milters));
 	str_clear(&s->milter_refusal);
+	/* The certificate that was shown is the proxy's. */
+	tls_certificate_free(&s->certificate);
+	s->certificate = (struct tls_certificate){ 0 };
 	client_replace(s, &a);
 	s->state = STATE_NEW;
 	s->esmtp = view_starts_nocase(str_view(&a.protocol), VIEW("ESMTP"));

@@ -244,6 +244,15 @@ int milter_unknown(struct session *s, struct view line, const char *otherwise)
 
 /* ---- the transaction ---- */
 
+static void milter_discard(struct session *s, const char *command, struct view recipient,
+			   const struct milter_verdict *verdict)
+{
+	if (!verdict->discard || s->transaction.discard)
+		return;
+	note_refusal(s, "milter-discard", command, VIEW("discarded"), recipient);
+	s->transaction.discard = true;
+}
+
 /* Takes over what they say beside yes and no. True if they let it pass. */
 static bool milter_pass(struct session *s, const char *command, struct view recipient,
 			struct milter_verdict *verdict, int *result)
@@ -254,10 +263,7 @@ static bool milter_pass(struct session *s, const char *command, struct view reci
 		*result = milter_note(s, command, verdict, recipient);
 		return false;
 	}
-	if (verdict->discard && !t->discard) {
-		note_refusal(s, "milter-discard", command, VIEW("discarded"), recipient);
-		t->discard = true;
-	}
+	milter_discard(s, command, recipient, verdict);
 	if (verdict->hold && !t->hold) {
 		note_refusal(s, "milter-hold", command, str_view(&verdict->reason), recipient);
 		t->hold = true;
@@ -333,6 +339,7 @@ void milter_rcpt_rejected(struct session *s, struct view given, struct view repl
 	milters_macro(s->milters, "rcpt_host", status);
 	milters_macro(s->milters, "rcpt_addr", text);
 	milter_ask_rcpt(s, MILTER_RCPT_REJECTED, given, VIEW_NONE, &verdict);
+	milter_discard(s, "RCPT", given, &verdict);
 	milter_verdict_free(&verdict);
 }
 

@@ -17,6 +17,7 @@
 #include "mail/address.h"
 #include "mail/outcome.h"
 #include "queue/queue.h"
+#include "table/table.h"
 
 #define FLUSH_AFTER ((msec_t)100)
 
@@ -94,21 +95,77 @@ static void result_send(struct delivery *d, const struct delivery_recipient *r, 
 	}
 }
 
+/* ---- delivery status filters ---- */
+
+static struct tables *status_filter;
+
+int delivery_filter_open(const char *parameter, const char *list, struct error *err)
+{
+	status_filter = tables_open(list, 0, err);
+	if (status_filter == NULL)
+		error_prefix(err, "%s", parameter);
+	return status_filter != NULL ? 0 : -EINVAL;
+}
+
+/* "4.2.2 text". What is delivered stays so: nobody is lied to about that. */
+static bool filter_take(struct view value, uint8_t *outcome, char *dsn, struct str *text)
+{
+	bool success = outcome_kind_is_success(*outcome);
+	struct view status;
+
+	if (success && outcome_status_take(&value, '2', &status))
+		;
+	else if (!success && outcome_status_take(&value, '4', &status))
+		*outcome = OUTCOME_DEFERRED;
+	else if (!success && outcome_status_take(&value, '5', &status))
+		*outcome = OUTCOME_FAILED;
+	else
+		return false;
+	snprintf(dsn, IPC_STATUS_MAX, "%.*s", VIEW_ARG(status));
+	if (value.len > 0) {
+		str_clear(text);
+		str_append_printable(text, value);
+	}
+	return true;
+}
+
+/* `text` in and out. */
+static void delivery_filter(const struct delivery *d, uint8_t *outcome, char *dsn, struct str *text)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY, value = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int r;
+
+	if (status_filter == NULL || tables_are_empty(status_filter))
+		return;
+	str_printf(&key, "%s ", dsn);
+	str_append(&key, str_view(text));
+	r = tables_lookup(status_filter, str_view(&key), &value, &err);
+	if (r < 0)
+		log_warning("%s: delivery status filter: %s", str_cstr(&d->queue_id), err.text);
+	else if (r > 0 && !filter_take(view_trim(str_view(&value)), outcome, dsn, text))
+		log_warning("%s: delivery status filter: \"%s\" cannot take the place of \"%s\"",
+			    str_cstr(&d->queue_id), str_cstr(&value), str_cstr(&key));
+}
+
 void delivery_result(struct delivery *d, size_t which, uint8_t outcome, const char *status,
 		     struct view relay, struct view diagnostic)
 {
 	struct delivery_recipient *r = &d->recipients[which];
+	_cleanup_(str_free) struct str text = STR_EMPTY;
 	char dsn[IPC_STATUS_MAX];
 
 	if (which >= d->count || r->has_result)
 		return;
 	r->has_result = true;
 	snprintf(dsn, sizeof(dsn), "%s", status);
+	str_append(&text, diagnostic);
+	delivery_filter(d, &outcome, dsn, &text);
 	if (outcome == OUTCOME_FAILED && param.soft_bounce) {
 		outcome = OUTCOME_DEFERRED;
 		dsn[0] = '4';
 	}
-	diagnostic = view_first(diagnostic, IPC_TEXT_MAX);
+	diagnostic = view_first(str_view(&text), IPC_TEXT_MAX);
 	if (!d->probe)
 		count(outcome);
 	delivery_log(&(struct delivery_log){ .queue_id = str_view(&d->queue_id),

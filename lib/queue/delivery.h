@@ -23,6 +23,7 @@
 #ifndef QUEUE_DELIVERY_H
 #define QUEUE_DELIVERY_H
 
+#include "base/error.h"
 #include "base/io.h"
 #include "base/str.h"
 #include "ipc/ipc.h"
@@ -56,6 +57,11 @@ struct delivery {
 	msec_t flushed; /* delivery_serve's own */
 };
 
+/*
+ * For prepare(): the tables of this agent's ..._delivery_status_filter, through which all that it says
+ * of deliveries goes. 0 or a negative errno.
+ */
+int delivery_filter_open(const char *parameter, const char *list, struct error *err);
 /* Serves requests on a connection until qmgr closes it. */
 void delivery_serve(struct ipc *ipc, void (*deliver)(struct delivery *));
 /*

@@ -208,6 +208,13 @@ class Steps(Suite):
         self.assertIn(b"{rcpt_mailer}\0error\0", mailers[0])
         self.assertIn(b"{rcpt_host}\x005.1.1\0", mailers[0])
 
+    def test_discard_for_a_rejected_recipient(self):
+        """It has heard enough: no other recipient gets the message past it."""
+        self.use(Milter(steps=milter.REJECTED_TOO, script={"R": frame(b"d")}))
+        self.assertTrue(self.send(to=["nobody@example.test", "bob@example.test"]).startswith("250"))
+        self.suite.wait_log(r"milter-discard: RCPT from .*: discarded; .*to=<nobody@example\.test>")
+        self.assertFalse([mail for mail in self.suite.inbox("bob") if self.id().encode() in mail])
+
     def test_large_body_and_skip(self):
         body = "".join("%07d\r\n" % n for n in range(30000))
         m = self.use(Milter())

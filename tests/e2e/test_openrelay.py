@@ -1,4 +1,6 @@
 """A stranger relays nothing, whatever the address looks like."""
+import os
+import subprocess
 import unittest
 
 from posta import Instance, Talk
@@ -89,6 +91,37 @@ class OpenRelay(unittest.TestCase):
 
     def test_check_says_that_it_is_no_open_relay(self):
         self.assertIn("relay", self.suite.posta("check").text)
+
+
+class CertificateOfAProxy(unittest.TestCase):
+    """What a proxy in front may do by its certificate, the clients that it speaks for may not."""
+
+    def test_xclient(self):
+        suite = Instance(start=False, main={
+            "smtpd_tls_ask_ccert": "yes", "smtpd_tls_fingerprint_digest": "sha256",
+            "mynetworks": "192.0.2.1", "smtpd_authorized_xclient_hosts": "127.0.0.1",
+            "smtpd_relay_restrictions": "permit_tls_clientcerts, reject_unauth_destination"})
+        self.addCleanup(suite.close)
+        pem = os.path.join(suite.dir, "proxy.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=proxy", "-keyout", pem, "-out", pem + ".crt"],
+                       check=True, capture_output=True)
+        print_of = subprocess.run(["openssl", "x509", "-in", pem + ".crt", "-noout", "-fingerprint", "-sha256"],
+                                  check=True, capture_output=True, text=True).stdout.strip().split("=")[1]
+        suite.set(relay_clientcerts=f"inline:{{ {{ {print_of} = proxy }} }}")
+        suite.start()
+        context = suite.tls_context()
+        context.load_cert_chain(pem + ".crt", pem)
+        with suite.smtp() as client:
+            client.starttls(context=context)
+            client.ehlo()
+            client.docmd("MAIL", "FROM:<x@outside.test>")
+            self.assertEqual(client.docmd("RCPT", "TO:<y@elsewhere.test>")[0], 250)
+            client.docmd("RSET")
+            self.assertEqual(client.docmd("XCLIENT", "NAME=far.test ADDR=192.0.2.99")[0], 220)
+            client.ehlo()
+            client.docmd("MAIL", "FROM:<x@outside.test>")
+            self.assertEqual(client.docmd("RCPT", "TO:<y@elsewhere.test>")[0], 554)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import socketserver
 import threading
 import unittest
 
-from posta import Instance, wait_until
+from posta import Instance, message, wait_until
 from test_log import pids
 
 
@@ -138,6 +138,37 @@ class Verification(unittest.TestCase):
         for address in ("double-bounce@example.test", "double-bounce@localhost"):
             self.suite.posta("send", "-f", "<>", address, stdin="Subject: nobody reads it\n\n")
             self.suite.wait_log(rf"to=<{address}>.* status=sent \(nobody reads this: discarded\)")
+
+
+class StatusFilters(unittest.TestCase):
+    """What a server says is taken for something else, but never good for bad or the reverse."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.remote = Remote()
+        cls.suite = Instance(main={
+            "transport_maps": f"inline:{{ remote.test=smtp:[127.0.0.1]:{cls.remote.port} }}",
+            "default_delivery_status_filter":
+                "regexp:{ {/^5\\.1\\.1 (host .* nobody of that name.*)/ 4.1.1 perhaps: $$1}"
+                " {/^4\\.2\\.0 .*come back/ 5.2.0 it will not get better}"
+                " {/^2\\.0\\.0 .*/ 5.0.0 a lie} }",
+            "virtual_delivery_status_filter": "regexp:{ {/^2.0.0 delivered to maildir.*/ 2.2.2 in the mailbox} }",
+        })
+
+    tearDownClass = classmethod(Verification.tearDownClass.__func__)
+
+    def test_refused_is_put_off_and_the_reverse(self):
+        self.suite.inject("alice@example.test", ["bad@remote.test"], message(subject="one"))
+        self.suite.wait_log(r"to=<bad@remote\.test>.* dsn=4\.1\.1, status=deferred \(perhaps: host 127.*nobody")
+        self.suite.inject("alice@example.test", ["later@remote.test"], message(subject="two"))
+        self.suite.wait_log(r"to=<later@remote\.test>.* dsn=5\.2\.0, status=bounced \(it will not get better\)")
+
+    def test_delivered_stays_delivered(self):
+        self.suite.inject("alice@example.test", ["good@remote.test"], message(subject="three"))
+        self.suite.wait_log(r"to=<good@remote\.test>.* dsn=2\.0\.0, status=sent \(250 2\.0\.0 Ok\)")
+        self.suite.wait_log(r'delivery status filter: "5\.0\.0 a lie" cannot take the place of')
+        self.suite.inject("alice@example.test", ["bob@example.test"], message(subject="four"))
+        self.suite.wait_log(r"to=<bob@example\.test>.* dsn=2\.2\.2, status=sent \(in the mailbox\)")
 
 
 class Interrupted(unittest.TestCase):

@@ -264,6 +264,30 @@ static void pauses(void **state)
 	free(third);
 }
 
+/* Two deliveries at a time: the pause of the one that ended first does not end that of the other. */
+static void pauses_of_two(void **state)
+{
+	struct schedule *s = start(100, 2, 2, 1);
+	struct transport *t;
+	struct batch batch;
+	struct lot *lot;
+
+	(void)state;
+	limits_now.rests = true;
+	lot = add(s, "slow", "a.example", 3);
+	t = schedule_transport(s, VIEW("slow"));
+	assert_true(schedule_take(t, &batch));
+	assert_true(schedule_take(t, &batch));
+	schedule_finish(s, lot->destination, SCHEDULE_REACHED, 0);
+	schedule_finish(s, lot->destination, SCHEDULE_REACHED, 0);
+	schedule_rested(lot->destination);
+	assert_false(schedule_take(t, &batch));
+	schedule_rested(lot->destination);
+	assert_true(schedule_take(t, &batch));
+	schedule_free(s);
+	free(lot);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +299,7 @@ int main(void)
 		cmocka_unit_test(revival_by_hand),
 		cmocka_unit_test(recipients_as_destinations),
 		cmocka_unit_test(pauses),
+		cmocka_unit_test(pauses_of_two),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
