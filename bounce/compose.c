@@ -170,7 +170,10 @@ static int write_text(struct report *report)
 	_cleanup_(str_free) struct str out = STR_EMPTY;
 
 	str_printf(&out, "This is the mail system at host %s.\r\n\r\n%s\r\n", param.myhostname,
-		   introduction(report->kind));
+		   report->postmaster == NULL
+			   ? introduction(report->kind)
+			   : "This is a copy for the postmaster of what became of a "
+			     "message.\r\n");
 	int r = write_str(report, &out);
 
 	if (r == 0)
@@ -183,7 +186,7 @@ static int write_text(struct report *report)
 /* How much of the original goes along: all of it, or its header. */
 static bool returns_all(const struct report *report)
 {
-	return report->kind == REPORT_FAILURE &&
+	return report->kind == REPORT_FAILURE && report->postmaster == NULL &&
 	       queue_file_envelope(report->file)->ret != RET_HDRS &&
 	       queue_file_content_size(report->file) <= (uint64_t)param.bounce_size_limit;
 }
@@ -353,8 +356,12 @@ static int write_head(struct report *report, const char *boundary, bool has_8bit
 	_cleanup_(str_free) struct str out = STR_EMPTY;
 
 	str_printf(&out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", param.myorigin);
-	str_printf(&out, "Subject: %s\r\nTo: <", subject(report->kind));
-	address_quote(&out, queue_file_envelope(report->file)->sender);
+	str_printf(&out, "Subject: %s%s\r\nTo: <",
+		   report->postmaster != NULL ? "Postmaster copy: " : "", subject(report->kind));
+	if (report->postmaster != NULL)
+		str_append_cstr(&out, report->postmaster);
+	else
+		address_quote(&out, queue_file_envelope(report->file)->sender);
 	str_printf(&out,
 		   ">\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
 		   "Content-Type: multipart/report; report-type=delivery-status;\r\n"

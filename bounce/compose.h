@@ -22,6 +22,8 @@ struct report {
 	struct queue_cursor next; /* set by compose: where the next report begins */
 	uint32_t named;		  /* recipients that were told of so far */
 	bool more;		  /* set by compose: somebody is left for another report */
+	const char *
+		postmaster; /* a copy for this one, with no more than the header; NULL: for the sender */
 	int (*write)(void *argument, struct view bytes);
 	void *argument;
 };

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "compose.h"
+#include "conf/conf.h"
 #include "services/clients.h"
 
 static int write_submission(void *argument, struct view bytes)
@@ -18,24 +19,31 @@ static const char *report_kind_name(uint8_t kind)
 				      : "sender delivery status notification";
 }
 
-/* One message to the sender. 0 when it is in the queue. */
+/* One message to the sender, or to the postmaster. 0 when it is in the queue. */
 static int submit(struct report *report)
 {
 	const struct queue_envelope *e = queue_file_envelope(report->file);
+	_cleanup_(str_free) struct str sender = STR_EMPTY;
 	int has_8bit = report_needs_8bit(report);
 	_cleanup_(submission_verdict_free) struct submission_verdict verdict = { 0 };
 
 	if (has_8bit < 0)
 		return has_8bit;
+	/* Nobody is told of what becomes of a copy. */
+	if (report->postmaster != NULL)
+		notice_sender(&sender);
 	struct submission *s = submission_begin(
 		"private/cleanup",
 		&(struct msg_mail){
+			.sender = str_view(&sender),
 			.flags = (uint8_t)(MAIL_FLAG_INTERNAL |
 					   (report_is_utf8(report) ? MAIL_FLAG_SMTPUTF8 : 0)),
 			.body = has_8bit ? BODY_8BITMIME : BODY_7BIT });
 
 	report->argument = s;
-	int r = submission_rcpt(s, e->sender, VIEW_NONE, NOTIFY_NEVER);
+	int r = submission_rcpt(
+		s, report->postmaster != NULL ? view_of(report->postmaster) : e->sender, VIEW_NONE,
+		NOTIFY_NEVER);
 
 	if (r == 0)
 		r = report_compose(report);
@@ -52,7 +60,9 @@ static int submit(struct report *report)
 		r = -EAGAIN;
 	}
 	if (r == 0)
-		log_info("%s: %s: %s", queue_file_id(report->file), report_kind_name(report->kind),
+		log_info("%s: %s: %s", queue_file_id(report->file),
+			 report->postmaster != NULL ? "postmaster notification"
+						    : report_kind_name(report->kind),
 			 str_cstr(&verdict.queue_id));
 	return r;
 }
@@ -68,20 +78,52 @@ static void login_note_failures(const struct report *report)
 		(void)sender_notice(login, str_view(&reason));
 }
 
+/* Who of this site wants a copy (notify_classes), or NULL. */
+static const char *postmaster_of(const struct report *report)
+{
+	bool is_report = queue_file_envelope(report->file)->sender.len == 0;
+
+	if (report->kind == REPORT_DELAY)
+		return notice_is_wanted("delay") ? param.delay_notice_recipient : NULL;
+	if (report->kind != REPORT_FAILURE)
+		return NULL;
+	if (is_report)
+		return notice_is_wanted("2bounce") ? conf_get("2bounce_notice_recipient") : NULL;
+	return notice_is_wanted("bounce") ? param.bounce_notice_recipient : NULL;
+}
+
+/* Whatever becomes of it, the sender has been told. */
+static void postmaster_tell(const struct report *of)
+{
+	struct report copy = { .kind = of->kind, .file = of->file, .from = of->from };
+	unsigned passed_over;
+
+	copy.postmaster = postmaster_of(of);
+	copy.write = write_submission;
+	if (copy.postmaster != NULL && notice_may(&passed_over))
+		(void)submit(&copy);
+}
+
 /* As many reports as the recipients need. */
 static int recipients_report(struct queue_file *file, uint8_t kind)
 {
 	struct report report = { .kind = kind, .file = file };
 	int r = 0;
 
-	/* Nobody is told about the fate of a report. */
-	if (queue_file_envelope(file)->sender.len == 0 || kind > REPORT_SUCCESS)
+	if (kind > REPORT_SUCCESS)
 		return 0;
 	report.write = write_submission;
 	if (!report_is_needed(&report))
 		return 0;
+	/* Of the fate of a report the postmaster alone may hear. */
+	if (queue_file_envelope(file)->sender.len == 0) {
+		postmaster_tell(&report);
+		return 0;
+	}
 	do {
 		r = submit(&report);
+		if (r == 0)
+			postmaster_tell(&report);
 		report.from = report.next;
 	} while (r == 0 && report.more);
 	login_note_failures(&report);

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "services/clients.h"
 
 int64_t finish_backoff(int64_t age, int64_t shortest, int64_t longest)
 {
@@ -63,7 +64,8 @@ static int recipient_report(struct attempt *a, uint8_t kind)
 	if (has_null_sender(a)) {
 		log_info("%s: undeliverable, and there is no sender to tell: dropped",
 			 a->message->id);
-		return 0;
+		return kind == REPORT_FAILURE && notice_is_wanted("2bounce") ? report_send(a, kind)
+									     : 0;
 	}
 	return report_send(a, kind);
 }

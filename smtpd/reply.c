@@ -107,6 +107,7 @@ int reply_text(struct session *s, struct view text)
 		s->failed = true;
 	}
 	slow_down(s);
+	transcript_out(s, text);
 	if (is_error && text.len > 3 && (param.soft_bounce || has_footer())) {
 		str_append(&out, text);
 		if (param.soft_bounce && first == '5')

@@ -53,6 +53,7 @@ static void session_freep(struct session **session)
 	str_free(&s->helo);
 	str_free(&s->login);
 	str_free(&s->sasl_method);
+	str_free(&s->transcript);
 	str_free(&s->reply);
 	tls_certificate_free(&s->certificate);
 	str_free(&s->milter_refusal);
@@ -184,6 +185,7 @@ static int run_line(struct session *s, struct view line)
 	view_next_word(&rest, " \t", &name);
 	if (!is_garbage(line))
 		verb = verb_find(name);
+	transcript_in(s, line, verb != NULL);
 	s->where = verb != NULL ? verb->name : "UNKNOWN";
 	if (line.len > (size_t)param.line_length_limit &&
 	    !(verb != NULL && (verb->flags & VERB_LONG)))
@@ -271,6 +273,7 @@ int session_open(struct error *err)
 	int r = server_open(err);
 
 	extensions_read_discarded();
+	transcript_open();
 	if (r == 0)
 		r = rewrite_open(err);
 	if (r == 0)
@@ -295,4 +298,5 @@ void session_serve(struct stream *io, const struct peer *peer)
 	transaction_reset(s);
 	stream_flush(io);
 	note_disconnect(s);
+	transcript_close(s);
 }

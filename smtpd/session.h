@@ -118,7 +118,10 @@ struct session {
 	struct peer other_peer;		    /* by XCLIENT; then `peer` points here */
 	struct forwarded forwarded;
 	bool may_xforward, may_xclient; /* the one who has connected */
-	struct str reply;		/* the text being built, memory kept */
+	struct str transcript;		/* transcript.c */
+	unsigned notices;		/* classes of what went wrong, as far as they are wanted */
+	bool transcript_cut;
+	struct str reply; /* the text being built, memory kept */
 };
 
 /* Opens all that sessions need, before the program is confined. 0 or a negative errno with a reason. */
@@ -126,6 +129,16 @@ int session_open(struct error *err);
 void session_close(void);
 /* Serves the client until it or we are done. */
 void session_serve(struct stream *io, const struct peer *peer);
+
+/* ---- transcript.c ---- */
+
+/* Reads notify_classes. */
+void transcript_open(void);
+/* What the client said (a command that we know?), and what we answer. */
+void transcript_in(struct session *s, struct view line, bool is_known);
+void transcript_out(struct session *s, struct view text);
+/* At the end: has it sent, if there is a reason. */
+void transcript_close(struct session *s);
 
 /* ---- reply.c ---- */
 

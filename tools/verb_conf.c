@@ -207,6 +207,7 @@ static void explain_type(const struct param_info *info)
 {
 	switch (info->type) {
 	case PARAM_TYPE_STR:
+	case PARAM_TYPE_NAMED:
 		printf("  type: text\n");
 		break;
 	case PARAM_TYPE_RAW:

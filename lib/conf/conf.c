@@ -301,6 +301,7 @@ static int parameter_store(const struct param_info *info, void *place, const cha
 		return error_set(err, -EINVAL,
 				 "expected a time like 30s, 5m, 2h, 3d or 1w, not \"%.*s\"",
 				 VIEW_ARG(view_first(value, 60)));
+	case PARAM_TYPE_NAMED:
 	case PARAM_TYPE_LATER:
 	case PARAM_TYPE_NEEDLESS:
 	case PARAM_TYPE_GUARD:

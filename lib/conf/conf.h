@@ -142,6 +142,7 @@ enum param_type {
 	PARAM_TYPE_ENUM,     /* one of words, kept in small letters */
 	PARAM_TYPE_LIST,     /* elements, each one of words unless that is empty */
 	PARAM_TYPE_TABLES,   /* look-up tables */
+	PARAM_TYPE_NAMED,    /* text, by conf_get alone */
 	PARAM_TYPE_LATER,    /* known, not in force */
 	PARAM_TYPE_NEEDLESS, /* the same, and of no consequence here */
 	PARAM_TYPE_GUARD, /* the same, and what it asks for filters, restricts or encrypts mail */

@@ -20,8 +20,10 @@
 	PARAM(LIST, const char *, name, value, help, words, 0, 0, 0)
 #define PARAM_TABLES(name, value, help)                                                            \
 	PARAM(TABLES, const char *, name, value, help, NULL, 0, 0, 0)
-#define PARAM_LATER(name, value)    PARAM_KNOWN(LATER, name, value, NULL, NULL)
-#define PARAM_NEEDLESS(name, value) PARAM_KNOWN(NEEDLESS, name, value, NULL, NULL)
+/* In force, but what its name begins with is no name of C: conf_get has it. */
+#define PARAM_NAMED(name, value, help) PARAM_KNOWN(NAMED, name, value, NULL, help)
+#define PARAM_LATER(name, value)       PARAM_KNOWN(LATER, name, value, NULL, NULL)
+#define PARAM_NEEDLESS(name, value)    PARAM_KNOWN(NEEDLESS, name, value, NULL, NULL)
 #define PARAM_GUARD(name, value, readers, harmless)                                                \
 	PARAM_KNOWN(GUARD, name, value, harmless, readers)
 
@@ -38,6 +40,7 @@
 #undef PARAM_ENUM
 #undef PARAM_LIST
 #undef PARAM_TABLES
+#undef PARAM_NAMED
 #undef PARAM_LATER
 #undef PARAM_NEEDLESS
 #undef PARAM_GUARD

@@ -11,7 +11,15 @@ const struct param_info param_table[] = {
 #define PARAM(type, member, name, value, help, words, min, max, unit)                              \
 	{ #name, value, help, PARAM_TYPE_##type, words, NULL, min, max, unit },
 #define PARAM_KNOWN(type, name, value, words, readers)                                             \
-	{ #name, value, "", PARAM_TYPE_##type, words, readers, 0, 0, 0 },
+	{ #name,                                                                                   \
+	  value,                                                                                   \
+	  PARAM_TYPE_##type == PARAM_TYPE_NAMED ? readers : "",                                    \
+	  PARAM_TYPE_##type,                                                                       \
+	  words,                                                                                   \
+	  PARAM_TYPE_##type == PARAM_TYPE_NAMED ? NULL : readers,                                  \
+	  0,                                                                                       \
+	  0,                                                                                       \
+	  0 },
 #define PARAM_GROUP(heading, readers)
 #include "conf/every_param.h"
 };

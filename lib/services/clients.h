@@ -108,6 +108,20 @@ int proxymap_ask(struct view table, struct view key, struct str *value, struct e
 /* Whether a directory takes this user's password: 1, 0, or a negative errno. Waits. */
 int proxymap_verify(struct view table, struct view key, struct view password, struct error *err);
 
+/* ---- to the postmaster ---- */
+
+/* A word of notify_classes stands there. */
+bool notice_is_wanted(const char *class);
+/*
+ * May one more be sent in this hour (notice_rate_limit)? True: the caller sends it; *passed_over is how
+ * many were not, since the last one. False is logged once an hour.
+ */
+bool notice_may(unsigned *passed_over);
+/* The sender of such messages, in standard form: what comes back of them nobody reads. */
+void notice_sender(struct str *out);
+/* One of text (lines end in CR LF, ASCII). Waits. 0 or a negative errno, logged. */
+int notice_send(const char *recipient, const char *subject, struct view text);
+
 /* ---- verify ---- */
 
 /*
