@@ -304,7 +304,7 @@ class Sites(unittest.TestCase):
         # Servers that restrictions ask are no tables.
         self.assertNotIn("unix:private/policyd-spf", said)
         self.assertNotIn("quota", self.tool("posta", "relay", "check", status=1).stdout)
-        self.assertRegex(said, r"warning: master\.cf, line \d+: program verify is not there yet: no service verify")
+        self.assertRegex(said, r"warning: master\.cf, line \d+: program flush is not there yet: no service flush")
         # Programs of Postfix are not run.
         self.assertNotIn("/usr/lib/postfix/sbin", self.tool("posta", "relay", "check", status=1).stdout)
 
