@@ -43,6 +43,60 @@ static void count_settings(size_t *same, size_t *known)
 	}
 }
 
+/* ---- what differs on purpose ---- */
+
+static bool is_empty(const char *name)
+{
+	const char *value = conf_get(name);
+
+	return value == NULL || *value == '\0';
+}
+
+static void note_no_certificate(struct str *out)
+{
+	const char *level = conf_get("smtpd_tls_security_level");
+	bool wanted = (level != NULL && *level != '\0' && strcmp(level, "none") != 0) ||
+		      param.smtpd_use_tls || param.smtpd_enforce_tls;
+
+	if (wanted && is_empty("smtpd_tls_chain_files") && is_empty("smtpd_tls_cert_file") &&
+	    is_empty("smtpd_tls_eccert_file"))
+		str_append_cstr(out, "no certificate: STARTTLS is not announced, and services that "
+				     "require it do not start; Postfix announces it and fails\n");
+}
+
+static bool has_login_mismatch(const char *value)
+{
+	return value != NULL &&
+	       (strstr(value, "reject_sender_login_mismatch") != NULL ||
+		strstr(value, "reject_authenticated_sender_login_mismatch") != NULL);
+}
+
+static void note_login_mismatch(const struct services *services, struct str *out)
+{
+	size_t count;
+	const struct conf_setting *settings = conf_settings(&count);
+	bool asked = false;
+
+	for (size_t i = 0; i < count; i++)
+		asked = asked || has_login_mismatch(settings[i].value);
+	for (size_t i = 0; i < services->count; i++)
+		for (size_t k = 0; k < services->items[i].override_count; k++)
+			asked = asked || has_login_mismatch(services->items[i].overrides[k].value);
+	if (asked && is_empty("smtpd_sender_login_maps"))
+		str_append_cstr(out,
+				"reject_sender_login_mismatch without smtpd_sender_login_maps: "
+				"users may send as themselves; Postfix refuses them all\n");
+}
+
+static void note_mailbox_size(struct str *out)
+{
+	if (param.mailbox_size_limit > 0 &&
+	    (param.message_size_limit == 0 || param.mailbox_size_limit < param.message_size_limit))
+		str_append_cstr(out,
+				"mailbox_size_limit is smaller than message_size_limit: mail of "
+				"system users is delivered; Postfix's local refuses to run\n");
+}
+
 /* ---- whom it talks to ---- */
 
 /* A UNIX socket: there or not. Relative names are below Postfix's queue. */
@@ -139,7 +193,7 @@ int migrate_postfix(const char *directory)
 {
 	_cleanup_(str_free) struct str errors = STR_EMPTY, guards = STR_EMPTY, later = STR_EMPTY;
 	_cleanup_(str_free) struct str trifles = STR_EMPTY, unused = STR_EMPTY, talks = STR_EMPTY;
-	_cleanup_(str_free) struct str lacks = STR_EMPTY;
+	_cleanup_(str_free) struct str lacks = STR_EMPTY, meant = STR_EMPTY;
 	struct services services = { 0 };
 	size_t same, known;
 	int status;
@@ -155,6 +209,9 @@ int migrate_postfix(const char *directory)
 		conf_not_in_force(&guards, &later, &trifles);
 		services_not_in_force(&services, &guards, &later, &trifles);
 		conf_unused(&unused);
+		note_no_certificate(&meant);
+		note_login_mismatch(&services, &meant);
+		note_mailbox_size(&meant);
 		find_endpoints(&talks);
 		find_commands(&services, &lacks);
 		count_settings(&same, &known);
@@ -167,6 +224,7 @@ int migrate_postfix(const char *directory)
 			   "encrypts",
 			   &guards);
 		site_print("Differs: known, not in force yet", &later);
+		site_print("Differs on purpose", &meant);
 		site_print("Of no consequence here", &trifles);
 		site_print("Nothing reads these", &unused);
 		site_print("It talks to", &talks);

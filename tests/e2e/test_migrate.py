@@ -51,6 +51,23 @@ class Trial(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stdout)
         return done.stdout
 
+    def test_what_differs_on_purpose(self):
+        with tempfile.TemporaryDirectory() as site:
+            def said(main):
+                for name, text in (("main.cf", MAIN_CF + main), ("master.cf", MASTER_CF)):
+                    with open(os.path.join(site, name), "w") as file:
+                        file.write(text)
+                head, _, rest = self.posta("migrate", "postfix", site, check=False).partition("\nDiffers on purpose\n")
+                return rest.partition("\n\n")[0].strip().split("\n")
+            self.assertEqual(said("message_size_limit = 1000\n"), [""])
+            self.assertEqual([line.split(":")[0].strip() for line in said(
+                "mailbox_size_limit = 1000\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file =\n"
+                "mine = reject_authenticated_sender_login_mismatch\n")],
+                ["no certificate", "reject_sender_login_mismatch without smtpd_sender_login_maps",
+                 "mailbox_size_limit is smaller than message_size_limit"])
+            self.assertEqual(said("smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /x.pem\nsmtpd_sender_login_maps = static:x\n"
+                                  "smtpd_sender_restrictions = reject_sender_login_mismatch\n"), [""])
+
     def test_beside_the_site(self):
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o755)

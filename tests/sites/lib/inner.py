@@ -42,7 +42,7 @@ def host(S):
     def gid(n, d): G[n] = int(og[n][2]) if n in og else d; return G[n]
     def uid(n, d, g): P[n] = (int(old[n][2]) if n in old else d, g, old[n][5] if n in old else '/nonexistent')
     uid('postfix', 103, gid('postfix', 109)); gid('postdrop', 110)
-    for n, d in (('posta', 999), ('postasmtp', 995), ('postalogin', 993), ('postaagent', 992), ('postainfo', 991), ('postaauth', 994)): uid(n, d, gid(n, d))
+    for n, d in [('posta', 999)] + [('posta' + n, 998 - i) for i, n in enumerate(('smtp', 'login', 'agent', 'info', 'auth', 'keys', 'log', 'filter', 'table', 'connect'))]: uid(n, d, gid(n, d))
     G['vmail'] = 5000; P['vmail'] = (5000, 5000, '/var/vmail')
     for n, i in (('alice', 1001), ('bob', 1002)): G[n] = i; P[n] = (i, i, '/home/' + n)
     us, gs = S.accounts(); nx = 2000
@@ -286,6 +286,10 @@ def main():
             for k in ('daemon_directory', 'queue_directory', 'data_directory', 'mail_owner'):
                 if k in S.main: sh(BIN, '-c', '/etc/postfix', 'conf', '-X', k)
         rc, out = sh(BIN, '-c', '/etc/postfix', 'check', timeout=12)
+        if 'migrate' in sys.argv[3:]:
+            words = sh(BIN, 'migrate', 'postfix', '/etc/postfix', timeout=30)[1].split('\n\n')
+            R['migrate'] = [l.strip() for w in words if w.startswith('Differs') for l in w.split('\n')[1:] if l.strip()] \
+                + [l for l in out.split('\n') if l.startswith('error:')]
         R['check'] = dict(rc=rc, errors=out.count('error:'), warnings=out.count('warning:'))
         P = subprocess.Popen([BIN, '-c', '/etc/postfix', 'start', '--foreground'], stdout=open('/opt/stub/out/start.txt', 'wb'), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         alive = lambda: P.poll() is None
