@@ -13,8 +13,7 @@
 #include "task/task.h"
 #include "verify.h"
 
-#define SWEEP_INTERVAL 1000 /* ms */
-#define SWEEP_AT_MOST  100  /* records that are over */
+#define SWEEP_AT_MOST 100 /* records that are over */
 
 static struct cache_file *cache;
 
@@ -156,7 +155,8 @@ static void verify_serve(struct ipc *ipc)
 static void sweep_run(void *unused)
 {
 	(void)unused;
-	while (task_pause(SWEEP_INTERVAL) == 0 && cache != NULL) {
+	while (cache != NULL) {
+		cache_file_pause(cache);
 		cache_file_sweep(cache, clock_wall(), SWEEP_AT_MOST);
 		probes_sweep();
 	}

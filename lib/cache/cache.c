@@ -19,6 +19,7 @@
 #define CHANGES_MAX   1000  /* of one transaction, for its pages are in memory */
 #define SYNC_INTERVAL 1000  /* ms */
 #define WARN_INTERVAL 60000 /* ms */
+#define IDLE_PAUSE    60000 /* ms */
 #define PROVEN_AFTER  60000 /* ms */
 
 /* The database "records": SHA-256 of the key -> this and the value. */
@@ -162,6 +163,8 @@ static void cache_leave(struct cache_file *cache, int code, int mark_before)
 	    (cache->changes > 0 && clock_now() - cache->synced >= SYNC_INTERVAL))
 		cache_commit(cache);
 	mark_end(mark_before);
+	if (cache->changes > 0)
+		wake_all(&cache->changed);
 }
 
 /* ---- records ---- */
@@ -393,6 +396,13 @@ size_t cache_file_sweep(struct cache_file *cache, int64_t now, size_t limit)
 	return removed;
 }
 
+void cache_file_pause(struct cache_file *cache)
+{
+	if (cache != NULL && cache->changes == 0)
+		wait_on(&cache->changed, clock_after(IDLE_PAUSE));
+	task_sleep(SYNC_INTERVAL);
+}
+
 size_t cache_file_count(struct cache_file *cache)
 {
 	size_t count = 0;
@@ -417,6 +427,7 @@ void cache_file_close(struct cache_file *cache)
 		mark_end(before);
 		cache_note_proven(cache);
 	}
+	wake_all(&cache->changed);
 	mem_closep(&cache->fd);
 	mem_closep(&cache->mark);
 	free(cache->path);

@@ -6,7 +6,7 @@
  * last second before a crash is forgotten.
  *
  *	prepare():	r = cache_file_open(path, entries, &cache, err);
- *	a task:		cache_file_sweep(cache, clock_wall(), n) every second or so
+ *	a task:		while (cache != NULL) { cache_file_pause(cache); cache_file_sweep(cache, clock_wall(), n); }
  *	in between:	cache_file_get, cache_file_put, cache_file_remove
  *	retire():	cache_file_close(cache); cache = NULL;	the next process has it then
  *
@@ -15,7 +15,7 @@
  * what is in it, never beyond what `entries` of the largest values take.
  *
  * No call waits for anything but the disk: one in a second, and each sweep, makes durable what was
- * changed (one fdatasync). No task switch happens inside. All take a NULL cache, which is empty and
+ * changed (one fdatasync). No task switch happens inside, but for cache_file_pause. All take a NULL cache, which is empty and
  * stays so.
  *
  * Times are seconds of the wall clock. When the clock has gone back, what was put in by then more than
@@ -61,6 +61,11 @@ int cache_file_put(struct cache_file *cache, struct view key, struct view value,
 void cache_file_remove(struct cache_file *cache, struct view key);
 /* Removes what is over, at most `limit` of it, and makes all changes durable. How many it removed. */
 size_t cache_file_sweep(struct cache_file *cache, int64_t now, size_t limit);
+/*
+ * The wait between two sweeps: a second after something was changed; a minute where nothing is. The one
+ * call that lets other tasks run: the cache may be closed when it returns.
+ */
+void cache_file_pause(struct cache_file *cache);
 /* How many there are, what is over and not swept yet among them. */
 size_t cache_file_count(struct cache_file *cache);
 

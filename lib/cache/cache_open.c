@@ -195,6 +195,7 @@ int cache_file_open(const char *path, uint64_t entries, struct cache_file **out,
 	_cleanup_(cache_file_closep) struct cache_file *cache = mem_new(struct cache_file);
 	int r;
 
+	WAITLIST_INIT(&cache->changed);
 	cache->fd = cache->mark = -1;
 	cache->entries = MIN(MAX(entries, 1), CACHE_ENTRIES_MAX);
 	cache->path = mem_strdup(path == NULL ? "in memory" : path);

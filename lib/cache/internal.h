@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cache/cache.h"
+#include "task/task.h"
 
 /* Notes in path.crashed, a byte each. "x" is mark_write's. */
 #define CACHE_NOTE_OPENED "."
@@ -25,6 +26,7 @@ struct cache_file {
 	unsigned changes; /* in txn */
 	msec_t synced;	  /* when it was last made durable */
 	msec_t warned;	  /* 0: never */
+	struct waitlist changed;
 };
 
 /* cache.c: tries to get hold of the file. False: another process has it. */

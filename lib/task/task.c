@@ -20,7 +20,8 @@
 
 static struct {
 	bool set_up;
-	struct list ready; /* tasks that can go on */
+	struct list ready;   /* tasks that can go on */
+	struct list pausing; /* in task_pause */
 	struct list all;
 	size_t ready_count, count;
 	struct heap timers;
@@ -36,6 +37,7 @@ static void task_set_up(void)
 	if (scheduler.set_up)
 		return;
 	list_init(&scheduler.ready);
+	list_init(&scheduler.pausing);
 	list_init(&scheduler.all);
 	scheduler.set_up = true;
 }
@@ -191,6 +193,7 @@ static void drop_others(void)
 		task_release(task);
 	}
 	list_init(&scheduler.ready);
+	list_init(&scheduler.pausing);
 	scheduler.ready_count = 0;
 }
 
@@ -280,9 +283,19 @@ void task_sleep(msec_t duration)
 	task_suspend("timer", clock_after(duration));
 }
 
+int task_pause(msec_t duration)
+{
+	if (scheduler.shutting_down)
+		return -ESHUTDOWN;
+	list_push_back(&scheduler.pausing, &task_current()->link);
+	return task_suspend("pause", clock_after(duration)) == -ESHUTDOWN ? -ESHUTDOWN : 0;
+}
+
 void task_shut_down(void)
 {
 	scheduler.shutting_down = true;
+	while (scheduler.set_up && !list_is_empty(&scheduler.pausing))
+		task_wake(LIST_FIRST(&scheduler.pausing, struct task, link), -ESHUTDOWN);
 	poll_shut_down();
 }
 

@@ -1,9 +1,7 @@
 /*
- * Waiting for one another: lists of tasks that wait, pauses, a lock. Nothing here is shared
+ * Waiting for one another: lists of tasks that wait, a lock. Nothing here is shared
  * between threads.
  */
-#include <errno.h>
-
 #include "base/mem.h"
 #include "task/internal.h"
 
@@ -43,16 +41,4 @@ void task_unlock(struct task_lock *lock)
 		lock->taken = false;
 	else
 		wake_one(&lock->waiting);
-}
-
-/* How finely a pause notices that the program is to stop. */
-#define PAUSE_SLICE 200
-
-int task_pause(msec_t duration)
-{
-	msec_t deadline = clock_after(duration), now;
-
-	while (!task_is_shutting_down() && (now = clock_now()) < deadline)
-		task_sleep(MIN(deadline - now, PAUSE_SLICE));
-	return task_is_shutting_down() ? -ESHUTDOWN : 0;
 }

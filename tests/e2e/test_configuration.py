@@ -689,10 +689,10 @@ class Life(unittest.TestCase):
                     words = file.read().split("\0")
             except OSError:
                 continue
-            if self.suite.conf in words and os.path.basename(words[0]) in (
-                    "smtpd", "cleanup", "smtp", "local", "bounce", "imapd", "pop3d", "anvil", "showq"):
+            # master looks after the log once a second, local-deliver after its children.
+            if self.suite.conf in words and os.path.basename(words[0]) not in ("master", "local-deliver"):
                 counts[words[0], path] = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1]
-        self.assertGreater(len(counts), 8)
+        self.assertGreater(len(counts), 16)
         return counts
 
     def test_a_changed_table_is_noticed_without_a_client(self):
