@@ -5,8 +5,9 @@
 #include "sort.h"
 #include "store/render.h"
 
-#define SORT_CRITERIA_MAX 20
-#define SORT_BREATH	  64 /* messages between two looks at whether others want to go on */
+#define SORT_CRITERIA_MAX	20
+#define SORT_BREATH		64 /* messages between two looks at whether others want to go on */
+#define SORT_BREATH_COMPARISONS 16384
 
 enum sort_kind {
 	SORT_ARRIVAL,
@@ -59,6 +60,7 @@ struct sorting {
 	size_t count;
 	struct view fields[SORT_CRITERIA_MAX]; /* that are read of headers */
 	size_t field_count;
+	size_t comparisons;
 };
 
 static void sorting_free(struct sorting *sorting)
@@ -157,9 +159,12 @@ static int sort_compare_values(const struct sort_value *a, const struct sort_val
 
 static int sort_compare(const void *first, const void *second, void *argument)
 {
-	const struct sorting *sorting = argument;
+	struct sorting *sorting = argument;
 	const struct sort_entry *a = first, *b = second;
 
+	/* Strangers have written what is compared: it may take long. */
+	if (++sorting->comparisons % SORT_BREATH_COMPARISONS == 0)
+		task_yield();
 	for (size_t i = 0; i < sorting->criterion_count; i++) {
 		int order = sort_compare_values(&a->values[i], &b->values[i]);
 

@@ -22,7 +22,7 @@ struct command {
 
 /* ---- answers ---- */
 
-/* "tag TEXT": the tagged answer to the present command. */
+/* "tag TEXT": the tagged answer to the present command. What is answered with BAD counts as a bad command. */
 static int imap_login_reply(struct login *l, const char *text)
 {
 	struct view tag = imap_command_tag(l->own);
@@ -30,7 +30,9 @@ static int imap_login_reply(struct login *l, const char *text)
 	int r = stream_printf(l->io, "%.*s %s\r\n", tag.len > 0 ? (int)tag.len : 1,
 			      tag.len > 0 ? tag.data : "*", text);
 
-	return r < 0 ? r : LOGIN_GO_ON;
+	if (r < 0)
+		return r;
+	return view_starts(view_of(text), VIEW("BAD ")) ? LOGIN_BAD : LOGIN_GO_ON;
 }
 
 /*
@@ -49,8 +51,7 @@ static int imap_login_syntax(struct login *l, int r)
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 
 	str_printf(&text, "BAD %s.", imap_parser_problem(l->own));
-	r = imap_login_reply(l, str_cstr(&text));
-	return r < 0 ? r : LOGIN_BAD;
+	return imap_login_reply(l, str_cstr(&text));
 }
 
 static void imap_login_capabilities(const struct login *l, struct str *out)
@@ -201,8 +202,7 @@ static int imap_login_dispatch(struct login *l)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (view_is(name, commands[i].name))
 			return commands[i].handle(l, parser);
-	r = imap_login_reply(l, "BAD Unknown command, or log in first.");
-	return r < 0 ? r : LOGIN_BAD;
+	return imap_login_reply(l, "BAD Unknown command, or log in first.");
 }
 
 static int imap_login_command(struct login *l)

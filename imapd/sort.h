@@ -39,7 +39,7 @@ struct thread_message {
 #define THREAD_ID_MAX	      998     /* bytes: a line (RFC 5322 2.1.1); a longer one is none */
 #define THREAD_DEPTH_MAX      1000 /* messages above one; what would be deeper is a thread of its own */
 
-/* Appends "(1 2)(3)" and so on. `messages` are in the order of the mailbox. */
+/* Appends "(1 2)(3)" and so on. `messages` are in the order of the mailbox. Other tasks run meanwhile. */
 void thread_by_references(struct str *out, const struct thread_message *messages, size_t count);
 void thread_by_subject(struct str *out, const struct thread_message *messages, size_t count);
 

@@ -7,8 +7,11 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "sort.h"
+#include "task/task.h"
 
 #define NONE (-1)
+/* Looks at nodes between two looks at whether others want to go on: what is walked here strangers have written. */
+#define FOREST_BREATH 65536
 
 struct node {
 	const struct thread_message *message; /* NULL: one that is only spoken of */
@@ -23,7 +26,14 @@ struct forest {
 	size_t count;
 	int *roots;
 	size_t root_count;
+	size_t steps;
 };
+
+static void forest_step(struct forest *f)
+{
+	if (++f->steps % FOREST_BREATH == 0)
+		task_yield();
+}
 
 static int node_add(struct forest *f, const struct thread_message *message, size_t order)
 {
@@ -58,13 +68,15 @@ static void node_unlink(struct forest *f, int child)
 }
 
 /* Below `node` already, or too deep to be told. */
-static bool is_above_or_deep(const struct forest *f, int node, int parent)
+static bool is_above_or_deep(struct forest *f, int node, int parent)
 {
 	int depth = 0;
 
-	for (int at = parent; at != NONE; at = f->nodes[at].parent)
+	for (int at = parent; at != NONE; at = f->nodes[at].parent) {
+		forest_step(f);
 		if (at == node || ++depth > THREAD_DEPTH_MAX)
 			return true;
+	}
 	return false;
 }
 
@@ -122,12 +134,14 @@ static void link_references(struct forest *f, struct map *ids, const struct thre
 
 /* ---- taking out what is only spoken of ---- */
 
-static size_t count_children(const struct forest *f, int node)
+static size_t count_children(struct forest *f, int node)
 {
 	size_t count = 0;
 
-	for (int at = f->nodes[node].child; at != NONE; at = f->nodes[at].next)
+	for (int at = f->nodes[node].child; at != NONE; at = f->nodes[at].next) {
+		forest_step(f);
 		count++;
+	}
 	return count;
 }
 
@@ -143,6 +157,7 @@ static void prune_node(struct forest *f, int node)
 	while (f->nodes[node].child != NONE) {
 		int child = f->nodes[node].child;
 
+		forest_step(f);
 		node_unlink(f, child);
 		if (parent != NONE)
 			node_link(f, parent, child);
@@ -150,7 +165,7 @@ static void prune_node(struct forest *f, int node)
 	f->nodes[node].next = node; /* gone */
 }
 
-static bool node_is_gone(const struct forest *f, int node)
+static bool node_is_gone(struct forest *f, int node)
 {
 	return f->nodes[node].next == node;
 }
@@ -159,10 +174,12 @@ static bool node_is_gone(const struct forest *f, int node)
 static void forest_prune(struct forest *f)
 {
 	for (int inner = 1; inner >= 0; inner--)
-		for (size_t i = 0; i < f->count; i++)
+		for (size_t i = 0; i < f->count; i++) {
+			forest_step(f);
 			if (f->nodes[i].message == NULL && !node_is_gone(f, (int)i) &&
 			    (f->nodes[i].parent != NONE) == (inner == 1))
 				prune_node(f, (int)i);
+		}
 }
 
 static void root_add(struct forest *f, int node)
@@ -182,7 +199,10 @@ static void forest_collect_roots(struct forest *f)
 
 static int compare_nodes(const void *first, const void *second, void *argument)
 {
-	const struct forest *f = argument;
+	struct forest *f = argument;
+
+	forest_step(f);
+
 	const struct node *a = &f->nodes[*(const int *)first], *b = &f->nodes[*(const int *)second];
 
 	if (a->date != b->date)
@@ -215,9 +235,11 @@ static void sort_children(struct forest *f, int node)
 
 static void forest_sort(struct forest *f)
 {
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count; i++) {
+		forest_step(f);
 		if (f->nodes[i].child != NONE)
 			sort_children(f, (int)i);
+	}
 	if (f->root_count > 0)
 		qsort_r(f->roots, f->root_count, sizeof(*f->roots), compare_nodes, f);
 }
@@ -225,7 +247,7 @@ static void forest_sort(struct forest *f)
 /* ---- the same subject ---- */
 
 /* Of a root: its own message, or the first below it. */
-static const struct thread_message *root_message(const struct forest *f, int root)
+static const struct thread_message *root_message(struct forest *f, int root)
 {
 	const struct node *node = &f->nodes[root];
 
@@ -233,12 +255,12 @@ static const struct thread_message *root_message(const struct forest *f, int roo
 							    : f->nodes[node->child].message;
 }
 
-static bool is_reply(const struct forest *f, int root)
+static bool is_reply(struct forest *f, int root)
 {
 	return f->nodes[root].message != NULL && f->nodes[root].message->is_reply;
 }
 
-static struct view root_subject(const struct forest *f, int root)
+static struct view root_subject(struct forest *f, int root)
 {
 	const struct thread_message *m = root_message(f, root);
 
@@ -246,12 +268,13 @@ static struct view root_subject(const struct forest *f, int root)
 }
 
 /* RFC 5256 3, step 5 B: which root stands for each subject. */
-static void note_subject(const struct forest *f, struct map *subjects, int root)
+static void note_subject(struct forest *f, struct map *subjects, int root)
 {
 	struct view subject = root_subject(f, root);
 	uintptr_t known;
 	int other;
 
+	forest_step(f);
 	if (subject.len == 0)
 		return;
 	known = (uintptr_t)map_get(subjects, subject);
@@ -271,6 +294,7 @@ static int merge_roots(struct forest *f, int root, int other)
 		while (f->nodes[root].child != NONE) {
 			int child = f->nodes[root].child;
 
+			forest_step(f);
 			node_unlink(f, child);
 			node_link(f, other, child);
 		}
@@ -325,7 +349,7 @@ struct writing {
 };
 
 /* The group has ended: on to a sibling of it, or out of what is around. NONE: all is written. */
-static int writing_next(struct writing *w, const struct forest *f)
+static int writing_next(struct writing *w, struct forest *f)
 {
 	str_append_byte(w->out, ')');
 	while (w->depth > 0) {
@@ -342,7 +366,7 @@ static int writing_next(struct writing *w, const struct forest *f)
 	return NONE;
 }
 
-static void write_thread(struct writing *w, const struct forest *f, int node)
+static void write_thread(struct writing *w, struct forest *f, int node)
 {
 	bool first = true;
 
@@ -350,6 +374,8 @@ static void write_thread(struct writing *w, const struct forest *f, int node)
 	while (node != NONE) {
 		const struct node *n = &f->nodes[node];
 		size_t children = count_children(f, node);
+
+		forest_step(f);
 
 		if (n->message != NULL) {
 			str_printf(w->out, "%s%u", first ? "" : " ", n->message->number);
@@ -370,7 +396,7 @@ static void write_thread(struct writing *w, const struct forest *f, int node)
 	}
 }
 
-static void forest_write(struct str *out, const struct forest *f)
+static void forest_write(struct str *out, struct forest *f)
 {
 	struct writing w = { .out = out };
 

@@ -74,7 +74,6 @@ struct login {
 	void *own;	    /* the protocol's */
 	bool secured;	    /* under TLS */
 	bool waits;	    /* is one of the crowd */
-	bool counted;	    /* anvil knows of it */
 	struct spare spare; /* busy while auth has the word */
 	int64_t bad_commands, failures;
 	struct str user; /* that was tried last, for the log */

@@ -18,10 +18,11 @@ int courier_keywords_restore(struct tx *tx, const struct folder *folder, const c
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct view rest, line;
 	uint8_t bit = 0;
-	int r = 0;
+	int r = small_file_read_if_there(directory, KEYWORD_LIST, COURIER_FILE_MAX, &text);
 
-	if (small_file_read(directory, KEYWORD_LIST, COURIER_FILE_MAX, &text) < 0)
-		return 0;
+	if (r <= 0)
+		return r;
+	r = 0;
 	rest = str_view(&text);
 	for (; r == 0 && bit < LETTERS && view_next(&rest, '\n', &line) && line.len > 0; bit++) {
 		struct key key = key_word(folder->r.id, bit);
@@ -51,24 +52,26 @@ static void courier_keywords_line(struct map *map, struct view line)
 		map_put(map, name.base, (void *)letters);
 }
 
-void courier_keywords_adopt(struct listing *list, const char *directory)
+int courier_keywords_adopt(struct listing *list, const char *directory)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	_cleanup_(map_freep) struct map *map = map_new();
 	struct view rest, line;
 	size_t head;
+	int r = small_file_read_if_there(directory, KEYWORD_LIST, COURIER_FILE_MAX, &text);
 
-	if (small_file_read(directory, KEYWORD_LIST, COURIER_FILE_MAX, &text) < 0)
-		return;
+	if (r <= 0)
+		return r;
 	head = view_find(str_view(&text), VIEW("\n\n"));
 	if (head == VIEW_NOT_FOUND)
-		return;
+		return 0;
 	rest = view_from(str_view(&text), head + 2);
 	while (view_next(&rest, '\n', &line))
 		courier_keywords_line(map, line);
 	for (size_t i = 0; i < list->count; i++)
 		list->items[i].parsed.letters |=
 			(uint32_t)(uintptr_t)map_get(map, list->items[i].parsed.base);
+	return 0;
 }
 
 /* ---- POP3 ---- */
@@ -100,18 +103,20 @@ static void courier_uidl_line(struct map *uidls, struct view line)
 	map_put(uidls, name.base, text);
 }
 
-void courier_uidls_read(const char *directory, struct map *uidls)
+int courier_uidls_read(const char *directory, struct map *uidls)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct view rest, line;
+	int r = small_file_read_if_there(directory, SIZE_LIST, COURIER_FILE_MAX, &text);
 
-	if (small_file_read(directory, SIZE_LIST, COURIER_FILE_MAX, &text) < 0)
-		return;
+	if (r <= 0)
+		return r;
 	rest = str_view(&text);
 	if (!view_next(&rest, '\n', &line) || !view_starts(line, VIEW("/2 ")))
-		return;
+		return 0;
 	while (view_next(&rest, '\n', &line))
 		courier_uidl_line(uidls, line);
+	return 0;
 }
 
 /* ---- subscriptions ---- */
@@ -121,10 +126,11 @@ int courier_subscriptions_read(const char *maildir, int (*each)(void *argument, 
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct view rest, line;
-	int r = 0;
+	int r = small_file_read_if_there(maildir, "courierimapsubscribed", SMALL_FILE_MAX, &text);
 
-	if (small_file_read(maildir, "courierimapsubscribed", SMALL_FILE_MAX, &text) < 0)
-		return 0;
+	if (r <= 0)
+		return r;
+	r = 0;
 	rest = str_view(&text);
 	while (r == 0 && view_next(&rest, '\n', &line)) {
 		line = view_trim(line);

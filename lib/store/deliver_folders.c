@@ -44,10 +44,11 @@ bool maildir_has_folder(const char *maildir, struct view folder)
 unsigned maildir_special_use(const char *maildir, struct view folder)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY, directory = STR_EMPTY;
+	unsigned use = 0;
 
-	return folder_place(maildir, folder, &name, &directory)
-		       ? folder_special_use(str_cstr(&directory), str_view(&name))
-		       : 0;
+	if (folder_place(maildir, folder, &name, &directory))
+		(void)folder_special_use(str_cstr(&directory), str_view(&name), &use);
+	return use;
 }
 
 void maildir_mailbox_id(const char *maildir, struct view folder, struct str *id)

@@ -16,15 +16,18 @@ int keywords_restore(struct tx *tx, const struct folder *folder)
 {
 	_cleanup_(str_free) struct str directory = STR_EMPTY, text = STR_EMPTY;
 	struct view rest, line;
-	int r = 0;
+	int r;
 
 	folder_directory(tx->store, folder, &directory);
-	if (small_file_read(str_cstr(&directory), "posta-keywords", SMALL_FILE_MAX, &text) < 0) {
-		str_clear(&text);
-		if (small_file_read(str_cstr(&directory), "dovecot-keywords", SMALL_FILE_MAX,
-				    &text) < 0)
-			return courier_keywords_restore(tx, folder, str_cstr(&directory));
-	}
+	r = small_file_read_if_there(str_cstr(&directory), "posta-keywords", SMALL_FILE_MAX, &text);
+	if (r == 0)
+		r = small_file_read_if_there(str_cstr(&directory), "dovecot-keywords",
+					     SMALL_FILE_MAX, &text);
+	if (r == 0)
+		return courier_keywords_restore(tx, folder, str_cstr(&directory));
+	if (r < 0)
+		return r;
+	r = 0;
 	rest = str_view(&text);
 	while (r == 0 && view_next(&rest, '\n', &line)) {
 		size_t space = view_find_byte(line, ' ');

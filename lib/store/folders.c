@@ -20,15 +20,21 @@
 #include "store/owed.h"
 #include "store/sync.h"
 
-static bool is_folder_directory(const struct store *store, const char *entry)
+/* 1, 0, or a negative errno: it cannot be told now. What this user may never look at is none. */
+static int is_folder_directory(const struct store *store, const char *entry)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 	struct stat st;
 
 	if (entry[0] != '.' || entry[1] == '\0' || strcmp(entry, "..") == 0)
-		return false;
+		return 0;
 	str_printf(&path, "%s/%s/cur", store->path, entry);
-	return stat(str_cstr(&path), &st) == 0 && S_ISDIR(st.st_mode);
+	if (stat(str_cstr(&path), &st) == 0)
+		return S_ISDIR(st.st_mode);
+	return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EACCES ||
+			       errno == ENAMETOOLONG
+		       ? 0
+		       : -errno;
 }
 
 /*
@@ -82,9 +88,13 @@ static int add_missing_folders(struct tx *tx, struct map *seen)
 			r = -errno;
 		if (entry == NULL)
 			break;
-		if (!is_folder_directory(tx->store, entry->d_name) ||
-		    !folder_take_name(tx->store, entry->d_name, &taken))
+		r = is_folder_directory(tx->store, entry->d_name);
+		if (r < 0)
+			break;
+		if (r == 0 || !folder_take_name(tx->store, entry->d_name, &taken)) {
+			r = 0;
 			continue;
+		}
 
 		struct view name = str_view(&taken);
 

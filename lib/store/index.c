@@ -100,8 +100,10 @@ int folder_insert(struct tx *tx, struct view name, struct folder *folder)
 	folder->r.name = view_make(folder->name, name.len);
 	folder->r.modseq = folder->r.modseq_floor = first_modseq();
 	folder_directory(tx->store, folder, &directory);
-	folder->r.special_use = folder_special_use(str_cstr(&directory), name);
-	r = uidvalidity_read(str_cstr(&directory), &folder->r.uidvalidity, &folder->r.uid_bound);
+	r = folder_special_use(str_cstr(&directory), name, &folder->r.special_use);
+	if (r == 0)
+		r = uidvalidity_read(str_cstr(&directory), &folder->r.uidvalidity,
+				     &folder->r.uid_bound);
 	if (r == -ENOENT)
 		r = new_uidvalidity(tx, &folder->r.uidvalidity);
 	if (r < 0)

@@ -75,11 +75,14 @@ int listing_read_finished_tmp(struct listing *list, const struct store *store,
 			      const struct folder *folder)
 {
 	_cleanup_(listing_free) struct listing all = { 0 };
+	size_t left;
 	int r = listing_read(&all, store, folder, PART_TMP);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	listing_stat_untaken(&all);
+	r = listing_stat_untaken(&all, &left);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < all.count; i++) {
 		struct entry *entry = &all.items[i];
 
@@ -91,50 +94,65 @@ int listing_read_finished_tmp(struct listing *list, const struct store *store,
 	return 0;
 }
 
-void listing_adopt(struct listing *list, const struct store *store, const struct folder *folder)
+int listing_adopt(struct listing *list, const struct store *store, const struct folder *folder)
 {
 	_cleanup_(str_free) struct str directory = STR_EMPTY;
-	_cleanup_(map_freep) struct map *uids = NULL;
+	_cleanup_(map_freep) struct map *uids = map_new();
+	int r;
 
 	folder_directory(store, folder, &directory);
-	courier_keywords_adopt(list, str_cstr(&directory));
-	uids = saved_uids_read(str_cstr(&directory));
-	if (uids == NULL)
-		return;
+	r = courier_keywords_adopt(list, str_cstr(&directory));
+	if (r == 0)
+		r = saved_uids_read(str_cstr(&directory), uids);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < list->count; i++) {
 		struct entry *entry = &list->items[i];
 
 		if (entry->uid == 0)
 			entry->uid = (uint32_t)(uintptr_t)map_get(uids, entry->parsed.base);
 	}
+	return 0;
 }
 
-size_t listing_stat_untaken(struct listing *list)
+/* A file that has gone meanwhile is none; of other failures nothing follows. */
+static int entry_stat(int directory, struct entry *entry)
+{
+	struct stat st;
+
+	if (fstatat(directory, entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		entry->taken = errno == ENOENT;
+		return errno == ENOENT ? 0 : -errno;
+	}
+	entry->taken = !S_ISREG(st.st_mode);
+	entry->size = (uint64_t)st.st_size;
+	entry->date = st.st_mtim.tv_sec;
+	return 0;
+}
+
+int listing_stat_untaken(struct listing *list, size_t *left)
 {
 	int fds[3] = { -1, -1, -1 };
-	size_t left = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		if (list->paths[i] != NULL)
-			fds[i] = open(list->paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (size_t i = 0; i < list->count; i++) {
+	*left = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(fds) && r == 0; i++) {
+		if (list->paths[i] == NULL)
+			continue;
+		fds[i] = open(list->paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = fds[i] < 0 ? -errno : 0;
+	}
+	for (size_t i = 0; i < list->count && r == 0; i++) {
 		struct entry *entry = &list->items[i];
-		struct stat st;
 
 		if (entry->taken)
 			continue;
-		if (fstatat(fds[entry->part], entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode)) {
-			entry->taken = true;
-			continue;
-		}
-		entry->size = (uint64_t)st.st_size;
-		entry->date = st.st_mtim.tv_sec;
-		left++;
+		r = entry_stat(fds[entry->part], entry);
+		*left += !entry->taken;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		mem_closep(&fds[i]);
-	return left;
+	return r;
 }
 
 static int compare_uid_base(uint32_t a_uid, struct view a, uint32_t b_uid, struct view b)

@@ -26,10 +26,10 @@ int listing_read(struct listing *list, const struct store *store, const struct f
 /* Adds what is complete in tmp/: appended and copied messages whose last step is owed. */
 int listing_read_finished_tmp(struct listing *list, const struct store *store,
 			      const struct folder *folder);
-/* UIDs for names without one, and keywords, from what another server has left. */
-void listing_adopt(struct listing *list, const struct store *store, const struct folder *folder);
-/* Sizes and dates of those not taken; what is no regular file is taken. Returns how many are left. */
-size_t listing_stat_untaken(struct listing *list);
+/* UIDs for names without one, and keywords, from what another server has left. 0 or a negative errno. */
+int listing_adopt(struct listing *list, const struct store *store, const struct folder *folder);
+/* Sizes and dates of those not taken; what is no regular file is taken. 0, and how many are left; or a negative errno. */
+int listing_stat_untaken(struct listing *list, size_t *left);
 
 void listing_sort_by_uid(struct listing *list);
 void listing_sort_by_arrival(struct listing *list);

@@ -293,9 +293,17 @@ int mailbox_saved_uidl(struct mailbox *mailbox, uint32_t seq, struct str *out)
 	int r;
 
 	if (mailbox->uidls == NULL) {
+		struct map *uidls = map_new();
+
 		folder_path_append(&directory, mailbox->store->path, view_of(mailbox->name));
-		mailbox->uidls = saved_uidls_read(str_cstr(&directory));
-		courier_uidls_read(str_cstr(&directory), mailbox->uidls);
+		r = saved_uidls_read(str_cstr(&directory), uidls);
+		if (r == 0)
+			r = courier_uidls_read(str_cstr(&directory), uidls);
+		if (r < 0) {
+			saved_uidls_free(uidls);
+			return r;
+		}
+		mailbox->uidls = uidls;
 	}
 	if (map_count(mailbox->uidls) == 0)
 		return -ENOENT;

@@ -111,8 +111,15 @@ static int locate_in(const char *path, const struct file_name *wanted, const str
 	int r = -ENOENT;
 
 	if (directory == NULL)
-		return -ENOENT;
-	while (r != 0 && (entry = readdir(directory)) != NULL) {
+		return errno == ENOTDIR ? -ENOENT : -errno;
+	while (r != 0) {
+		errno = 0;
+		entry = readdir(directory);
+		/* Of half a list does not follow that a file is not there. */
+		if (entry == NULL) {
+			r = errno != 0 ? -errno : -ENOENT;
+			break;
+		}
 		struct file_name found;
 
 		if (!file_name_parse(view_of(entry->d_name), &found) ||
@@ -139,12 +146,13 @@ int file_locate(const char *directory, struct view file, const struct seeker *se
 		return -ENOENT;
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		_cleanup_(str_free) struct str path = STR_EMPTY;
+		int r;
 
 		str_printf(&path, "%s/%s", directory, part_name(places[i]));
-		if (locate_in(str_cstr(&path), &wanted, seeker, name) == 0) {
-			*part = places[i];
-			return 0;
-		}
+		r = locate_in(str_cstr(&path), &wanted, seeker, name);
+		*part = places[i];
+		if (r != -ENOENT)
+			return r;
 	}
 	return -ENOENT;
 }
@@ -158,6 +166,7 @@ static int move_file(struct run *run, const struct folder *from, struct mail *ma
 	_cleanup_(str_free) struct str source = STR_EMPTY, destination = STR_EMPTY,
 				       found = STR_EMPTY;
 	enum part part;
+	int r;
 
 	touch(run, from, mail->r.part);
 	touch(run, to, PART_CUR);
@@ -174,8 +183,9 @@ static int move_file(struct run *run, const struct folder *from, struct mail *ma
 		return 0;
 	str_clear(&source);
 	folder_directory(run->tx->store, from, &source);
-	if (file_locate(str_cstr(&source), mail->r.file, &seeker, &part, &found) < 0)
-		return -ENOENT;
+	r = file_locate(str_cstr(&source), mail->r.file, &seeker, &part, &found);
+	if (r < 0)
+		return r;
 	touch(run, from, part);
 	str_printf(&source, "/%s/%s", part_name(part), str_cstr(&found));
 	return rename(str_cstr(&source), str_cstr(&destination)) < 0 ? -errno : 0;
@@ -259,22 +269,28 @@ static int settle_tidy(struct run *run)
 
 /* ---- removing ---- */
 
-/* The files of one directory; what is no file stays. */
-static void empty_directory(int parent, const char *name)
+/* The files of one directory; what is no file, or no directory, stays. */
+static int empty_directory(int parent, const char *name)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *directory;
 	struct dirent *entry;
+	int r;
 
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+	directory = fdopendir(fd);
 	if (directory == NULL) {
-		if (fd >= 0)
-			close(fd);
-		return;
+		r = -errno;
+		close(fd);
+		return r;
 	}
-	while ((entry = readdir(directory)) != NULL)
+	while (errno = 0, (entry = readdir(directory)) != NULL)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			unlinkat(fd, entry->d_name, 0);
+	r = -errno;
 	closedir(directory);
+	return r;
 }
 
 /* Out of the way first, so that its name is free; then bit by bit. */
@@ -282,6 +298,7 @@ static int remove_folder(struct run *run, struct view name, uint64_t serial)
 {
 	static const char *const parts[] = { "cur", "new", "tmp" };
 	_cleanup_(str_free) struct str from = STR_EMPTY, aside = STR_EMPTY;
+	int r = 0;
 
 	str_printf(&from, "%s/%.*s", run->tx->store->path, VIEW_ARG(name));
 	str_printf(&aside, "%s/posta-deleted.%llu", run->tx->store->path,
@@ -294,11 +311,14 @@ static int remove_folder(struct run *run, struct view name, uint64_t serial)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		empty_directory(fd, parts[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && r == 0; i++) {
+		r = empty_directory(fd, parts[i]);
 		unlinkat(fd, parts[i], AT_REMOVEDIR);
 	}
-	empty_directory(fd, ".");
+	if (r == 0)
+		r = empty_directory(fd, ".");
+	if (r < 0)
+		return r;
 	if (rmdir(str_cstr(&aside)) < 0)
 		log_warning("folder %s has more in it than mail and stays: %s", str_cstr(&aside),
 			    strerror(errno));
@@ -324,8 +344,9 @@ static int owed_remove_file(struct run *run, const struct gone_record *gone)
 		return -errno;
 	str_clear(&path);
 	folder_directory(run->tx->store, &folder, &path);
-	if (file_locate(str_cstr(&path), gone->file, &seeker, &part, &found) < 0)
-		return 0;
+	r = file_locate(str_cstr(&path), gone->file, &seeker, &part, &found);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	touch(run, &folder, part);
 	str_printf(&path, "/%s/%s", part_name(part), str_cstr(&found));
 	return unlink(str_cstr(&path)) < 0 && errno != ENOENT ? -errno : 0;

@@ -34,8 +34,8 @@ struct seeker {
  * Finds the file of a message that is not where the index says, because another program renamed it,
  * or a crash undid the transaction that followed: by what stays the same in its name, in cur/, new/
  * and tmp/. That may be another message's as well, a copy's, with the same content: all the same to who
- * only reads it (`seeker` is NULL), for others it is not there. Sets part and appends the name. 0 or
- * -ENOENT.
+ * only reads it (`seeker` is NULL), for others it is not there. Sets part and appends the name. 0, -ENOENT, or another negative
+ * errno: it could not be looked for.
  */
 int file_locate(const char *directory, struct view file, const struct seeker *seeker,
 		enum part *part, struct str *name);

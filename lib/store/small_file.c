@@ -21,6 +21,17 @@ bool small_file_is_none(int r)
 	return r == -ENOENT || r == -EFBIG || r == -EINVAL;
 }
 
+int small_file_read_if_there(const char *directory, const char *name, size_t limit, struct str *out)
+{
+	int r = small_file_read(directory, name, limit, out);
+
+	if (r < 0)
+		str_clear(out);
+	if (r < 0 && small_file_is_none(r))
+		return 0;
+	return r < 0 ? r : 1;
+}
+
 int small_file_write(const char *directory, const char *name, struct view content)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
@@ -35,18 +46,17 @@ int small_file_write(const char *directory, const char *name, struct view conten
 	return r;
 }
 
-unsigned folder_special_use(const char *directory, struct view name)
+int folder_special_use(const char *directory, struct view name, unsigned *use)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct view rest, word;
-	unsigned use = 0;
+	int r = small_file_read_if_there(directory, SPECIAL_USE_FILE, SMALL_FILE_MAX, &text);
 
-	if (small_file_read(directory, SPECIAL_USE_FILE, SMALL_FILE_MAX, &text) < 0)
-		return store_name_special_use(name);
+	*use = r <= 0 ? store_name_special_use(name) : 0;
 	rest = str_view(&text);
-	while (view_next_word(&rest, " \n", &word))
-		use |= store_use_find(word);
-	return use;
+	while (r > 0 && view_next_word(&rest, " \n", &word))
+		*use |= store_use_find(word);
+	return MIN(r, 0);
 }
 
 int folder_mailbox_id(const char *directory, struct str *id)

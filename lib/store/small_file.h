@@ -16,11 +16,14 @@ int small_file_read(const char *directory, const char *name, size_t limit, struc
  * disk) nothing follows, and what cannot be read now is not to be replaced.
  */
 bool small_file_is_none(int r);
+/* Reads what need not be there. 1: read; 0: there is none (as above), and nothing is in *out; negative: it cannot be read now. */
+int small_file_read_if_there(const char *directory, const char *name, size_t limit,
+			     struct str *out);
 /* Durable; a failure is logged. */
 int small_file_write(const char *directory, const char *name, struct view content);
 
-/* What a folder is for: as its file says, or its name. */
-unsigned folder_special_use(const char *directory, struct view name);
+/* What a folder is for: as its file says, or its name; also where the file cannot be read now: then a negative errno. */
+int folder_special_use(const char *directory, struct view name, unsigned *use);
 /* The MAILBOXID that a folder has got already: 0, -ENOENT, or another errno: nobody knows. */
 int folder_mailbox_id(const char *directory, struct str *id);
 

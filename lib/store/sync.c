@@ -144,9 +144,11 @@ static int make_new_durable(struct scan *scan)
 static int insert_all(struct scan *scan, struct listing *list)
 {
 	struct folder_record *record = &scan->folder->r;
-	size_t count = listing_stat_untaken(list);
-	int r = meta_get(scan->tx, "content", &scan->content);
+	size_t count;
+	int r = listing_stat_untaken(list, &count);
 
+	if (r == 0)
+		r = meta_get(scan->tx, "content", &scan->content);
 	if (r == 0 && count > 0)
 		r = make_new_durable(scan);
 	if (r == 0 && record->adopt) {
@@ -239,10 +241,13 @@ static int compare_with_index(struct scan *scan, struct listing *list, struct di
 }
 
 /* readdir may miss a file that is renamed meanwhile: who is missing is looked for once more. */
-static void look_again(struct scan *scan, struct differences *all, struct listing *second)
+static int look_again(struct scan *scan, struct differences *all, struct listing *second)
 {
-	if (all->missing == 0 || listing_read(second, scan->tx->store, scan->folder, PART_CUR) < 0)
-		return;
+	int r = all->missing > 0 ? listing_read(second, scan->tx->store, scan->folder, PART_CUR)
+				 : 0;
+
+	if (r < 0 || all->missing == 0)
+		return r;
 	listing_sort_by_uid(second);
 	for (size_t i = 0; i < all->count; i++) {
 		struct difference *d = &all->items[i];
@@ -252,6 +257,7 @@ static void look_again(struct scan *scan, struct differences *all, struct listin
 			continue;
 		d->entry = listing_find(second, mail.r.file);
 	}
+	return 0;
 }
 
 static int apply_rename(struct scan *scan, uint32_t uid, const struct entry *entry)
@@ -307,7 +313,7 @@ static int scan_known(struct scan *scan, struct listing *list)
 	listing_sort_by_uid(list);
 	r = compare_with_index(scan, list, &all);
 	if (r >= 0)
-		look_again(scan, &all, &second);
+		r = look_again(scan, &all, &second);
 	for (size_t i = 0; i < all.count && r >= 0; i++) {
 		struct difference *d = &all.items[i];
 
@@ -372,7 +378,7 @@ static int scan_directories(struct scan *scan)
 	if (result == 0 && adopt) {
 		result = listing_read_finished_tmp(&list, store, scan->folder);
 		if (result == 0)
-			listing_adopt(&list, store, scan->folder);
+			result = listing_adopt(&list, store, scan->folder);
 	}
 	if (result == 0)
 		result = take_owed(scan, &list);

@@ -104,39 +104,39 @@ static bool uidlist_line(struct view line, uint32_t *uid, struct view *fields, s
 	return true;
 }
 
-struct map *saved_uids_read(const char *directory)
+int saved_uids_read(const char *directory, struct map *uids)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct view rest, line, fields, base;
 	uint32_t uidvalidity, next, uid;
-	struct map *map;
+	int r = saved_list_read(directory, &text, &rest, &uidvalidity, &next);
 
-	if (saved_list_read(directory, &text, &rest, &uidvalidity, &next) < 0)
-		return NULL;
-	map = map_new();
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	while (view_next(&rest, '\n', &line))
 		if (uidlist_line(line, &uid, &fields, &base))
-			map_put(map, base, (void *)(uintptr_t)uid);
-	return map;
+			map_put(uids, base, (void *)(uintptr_t)uid);
+	return 0;
 }
 
-struct map *saved_uidls_read(const char *directory)
+int saved_uidls_read(const char *directory, struct map *uidls)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	struct view rest, line, fields, word, base;
 	uint32_t uidvalidity, next, uid;
-	struct map *map = map_new();
+	int r = saved_list_read(directory, &text, &rest, &uidvalidity, &next);
 
-	if (saved_list_read(directory, &text, &rest, &uidvalidity, &next) < 0)
-		return map;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	while (view_next(&rest, '\n', &line)) {
 		if (!uidlist_line(line, &uid, &fields, &base))
 			continue;
 		while (view_next_word(&fields, " ", &word))
 			if (word.len > 1 && word.data[0] == 'P')
-				free(map_put(map, base, mem_strndup(word.data + 1, word.len - 1)));
+				free(map_put(uidls, base,
+					     mem_strndup(word.data + 1, word.len - 1)));
 	}
-	return map;
+	return 0;
 }
 
 void saved_uidls_free(struct map *uidls)

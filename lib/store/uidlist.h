@@ -12,11 +12,12 @@ int uidvalidity_write(const char *directory, uint32_t uidvalidity, uint32_t boun
 
 /*
  * UIDs that Dovecot (dovecot-uidlist) or Courier (courierimapuiddb) gave to files, by the part of the name
- * in front of ":2,": a map of names to (void *)(uintptr_t)uid. NULL: no usable list.
+ * in front of ":2,": names with (void *)(uintptr_t)uid, added to the map. 0, also where there is no usable list, or a
+ * negative errno: it cannot be read now.
  */
-struct map *saved_uids_read(const char *directory);
-/* POP3 UIDLs in dovecot-uidlist (P field): a map of the same names to text, each to be freed. */
-struct map *saved_uidls_read(const char *directory);
+int saved_uids_read(const char *directory, struct map *uids);
+/* POP3 UIDLs in dovecot-uidlist (P field): the same with text, each to be freed. */
+int saved_uidls_read(const char *directory, struct map *uidls);
 void saved_uidls_free(struct map *uidls); /* NULL is allowed */
 
 #endif

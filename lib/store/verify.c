@@ -83,6 +83,7 @@ static int verify_folder(struct verify *verify)
 {
 	_cleanup_(listing_free) struct listing list = { 0 };
 	const struct folder_record *record = &verify->folder.r;
+	size_t left;
 	int r = listing_read(&list, verify->tx->store, &verify->folder, PART_CUR);
 
 	if (r < 0) {
@@ -94,7 +95,11 @@ static int verify_folder(struct verify *verify)
 	r = verify_messages(verify, &list);
 	if (r < 0)
 		return r;
-	listing_stat_untaken(&list);
+	r = listing_stat_untaken(&list, &left);
+	if (r < 0) {
+		report(verify, "cannot be read: %s", strerror(-r));
+		return 0;
+	}
 	for (size_t i = 0; i < list.count; i++)
 		if (!list.items[i].taken)
 			report(verify, "file cur/%s is not in the index", list.items[i].name);

@@ -339,6 +339,18 @@ class Imap(unittest.TestCase):
         with self.suite.imap("bob") as client:
             self.assertEqual(client.noop()[0], "OK")
 
+    def test_cancelled_exchanges_are_bad_commands(self):
+        """So is every line that is answered with BAD: there is an end to them."""
+        for command, answer in (("AUTHENTICATE PLAIN", "*"), ("AUTHENTICATE PLAIN", "no base64!"), ("AUTHENTICATE PLAIN ?", None)):
+            talk = self.talk(login=False)
+            for number in range(10):
+                talk.send(f"t{number} {command}\r\n")
+                if answer is not None:
+                    self.assertTrue(talk.line().startswith(b"+"))
+                    talk.send(f"{answer}\r\n")
+                self.assertRegex(talk.line(), rb"^t\d BAD ")
+            self.assertRegex(talk.rest(), rb"^\* BYE Too many invalid commands")
+
     def test_done_and_next_command_in_one_segment(self):
         talk = self.talk()
         talk.send("s SELECT INBOX\r\ni IDLE\r\n")

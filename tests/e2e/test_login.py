@@ -141,7 +141,7 @@ class Crowd(unittest.TestCase):
                             "disable_plaintext_auth": "no"}) as i:
             for port in (143, 110):
                 crowd = []
-                for _ in range(9):  # the first one here is not counted
+                for _ in range(8):
                     crowd.append(self.talk(i, port))
                     self.assertRegex(crowd[-1].line(), rb"^(\* OK|\+OK)")
                 for old in crowd[:3]:

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "base/io.h"
+#include "store/owed.h"
 #include "store/release.h"
 
 #define MAIL "Subject: hello\r\n\r\nbody\r\n"
@@ -320,14 +322,77 @@ static void a_store_is_released(void **state)
 	fixture_verify(f);
 }
 
+/* A file that cannot be read now (here: a link to itself) is none that says nothing. */
+static void what_cannot_be_read_is_not_lost(void **state)
+{
+	static const char *const files[] = { "posta-keywords", "dovecot-keywords",
+					     "courierimapkeywords", "posta-special-use" };
+	struct fixture *f = *state;
+	struct mailbox *box;
+
+	fixture_deliver(f, "INBOX", MAIL);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_(str_free) struct str path = STR_EMPTY;
+		struct error err;
+
+		str_printf(&path, "%s/%s", f->path, files[i]);
+		fixture_lose_index(f);
+		assert_int_equal(symlink(files[i], str_cstr(&path)), 0);
+		if (store_open(f->path, &STORE_DEFAULTS, &f->store, &err) == 0)
+			assert_int_equal(
+				mailbox_open(f->store, VIEW("INBOX"), MAILBOX_READ_WRITE, &box),
+				-ELOOP);
+		assert_int_equal(unlink(str_cstr(&path)), 0);
+		fixture_reopen(f);
+		mailbox_close(fixture_mailbox(f, "INBOX"));
+	}
+	box = fixture_mailbox(f, "INBOX");
+
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+
+	str_printf(&path, "%s/dovecot-uidlist", f->path);
+	assert_int_equal(symlink("dovecot-uidlist", str_cstr(&path)), 0);
+	str_clear(&path);
+	assert_int_equal(mailbox_saved_uidl(box, 1, &path), -ELOOP);
+	mailbox_close(box);
+}
+
+/* No descriptor is left: that a file is not where it was does not follow. */
+static void a_file_that_cannot_be_looked_for_is_not_gone(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+	struct rlimit before, none;
+	enum part part;
+	int r;
+
+	fixture_deliver(f, "INBOX", MAIL);
+	mailbox_close(fixture_mailbox(f, "INBOX"));
+	fixture_settle(f);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = file_locate(f->path, VIEW("1700000000.M1P1.mx,S=23:2,"), NULL, &part, &name);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(r, -EMFILE);
+	r = file_locate(f->path, VIEW("1700000000.M1P1.mx,S=23:2,"), NULL, &part, &name);
+	assert_int_equal(r, -ENOENT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(every_folder_is_seen),	  TEST(dovecot_uidls),
-		TEST(a_courier_maildir),	  TEST(compressed_files),
-		TEST(a_size_in_a_name_that_lies), TEST(a_store_is_released),
+		TEST(every_folder_is_seen),
+		TEST(dovecot_uidls),
+		TEST(a_courier_maildir),
+		TEST(compressed_files),
+		TEST(a_size_in_a_name_that_lies),
+		TEST(a_store_is_released),
+		TEST(what_cannot_be_read_is_not_lost),
+		TEST(a_file_that_cannot_be_looked_for_is_not_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
