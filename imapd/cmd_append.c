@@ -89,6 +89,7 @@ static int append_answer(struct imap_session *s, uint32_t uidvalidity, const uin
 static int append_conclude(struct imap_session *s, struct appends *all)
 {
 	struct append **appends = mem_new_array(struct append *, all->count);
+	struct append_list list = { appends, all->count };
 	struct append_meta *metas = mem_new_array(struct append_meta, all->count);
 	uint32_t uidvalidity, *uids = mem_new_array(uint32_t, all->count);
 	int r = 0;
@@ -97,14 +98,15 @@ static int append_conclude(struct imap_session *s, struct appends *all)
 		struct appending *a = all->items[i];
 
 		r = r == 0 ? a->failed : r;
-		if (r == 0)
-			r = task_blocking(append_complete, a->append);
+		appends[i] = a->append;
 		metas[i] = (struct append_meta){ .flags = a->flags.system,
 						 .keywords = a->flags.keywords,
 						 .keyword_count = a->flags.keyword_count };
 	}
+	if (r == 0)
+		r = task_blocking(append_complete, &list);
 	for (size_t i = 0; r == 0 && i < all->count; i++)
-		appends[i] = TAKE(all->items[i]->append);
+		all->items[i]->append = NULL;
 	if (r == 0)
 		r = append_finish(appends, metas, all->count, &uidvalidity, uids);
 	if (r == 0)
@@ -195,13 +197,13 @@ static int replace_conclude(struct imap_session *s, struct appending *a, uint32_
 	struct append_meta meta = { .flags = a->flags.system,
 				    .keywords = a->flags.keywords,
 				    .keyword_count = a->flags.keyword_count };
-	struct append *append;
+	struct append *append = TAKE(a->append);
+	struct append_list list = { &append, 1 };
 	uint32_t uidvalidity, uid;
 	int r = a->failed;
 
 	if (r == 0)
-		r = task_blocking(append_complete, a->append);
-	append = TAKE(a->append);
+		r = task_blocking(append_complete, &list);
 	if (r == 0)
 		r = append_replace(&append, &meta, s->mailbox, seq, &uidvalidity, &uid);
 	else

@@ -332,7 +332,7 @@ static int fetch_send_message(struct imap_session *s, uint32_t seq, struct fetch
 static int mark_seen(struct imap_session *s, const struct fetch *fetch, const uint32_t *seqs,
 		     size_t count, struct flag_result *result)
 {
-	struct flag_change seen = { .operation = FLAGS_ADD, .flags = FLAG_SEEN };
+	struct flag_change seen = { .operation = FLAGS_ADD, .flags = FLAG_SEEN, .may_wait = true };
 	bool reads = false;
 	uint32_t *unseen;
 	size_t found = 0;

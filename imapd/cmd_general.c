@@ -20,6 +20,17 @@ int imap_command_noop(struct imap_session *s)
 	return r < 0 ? r : imap_ok(s, "NOOP completed.");
 }
 
+/* RFC 3501 6.4.1: a checkpoint. */
+int imap_command_check(struct imap_session *s)
+{
+	int r = imap_end(s->parser);
+
+	if (r < 0)
+		return r;
+	r = store_commit(s->store);
+	return r < 0 ? imap_no_errno(s, r, "Check") : imap_ok(s, "Check completed.");
+}
+
 int imap_command_logout(struct imap_session *s)
 {
 	int r = imap_end(s->parser);

@@ -156,6 +156,7 @@ int imap_command_store(struct imap_session *s)
 		return r;
 	}
 	what.flags = flags.system;
+	what.may_wait = true;
 	if (!mailbox_is_writable(s->mailbox)) {
 		r = imap_no(s, "[CANNOT] The mailbox is open read-only.");
 	} else {

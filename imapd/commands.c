@@ -42,7 +42,7 @@ static const struct imap_command commands[] = {
 	{ "APPEND", STATE_ANY, NO_UID, EXPUNGES, CHANGES, imap_command_append, "MULTIAPPEND" },
 	{ "REPLACE", STATE_SELECTED, UID, EXPUNGES, CHANGES, imap_command_replace, "REPLACE" },
 	{ "IDLE", STATE_ANY, NO_UID, EXPUNGES, READS, imap_command_idle, "IDLE" },
-	{ "CHECK", STATE_SELECTED, NO_UID, EXPUNGES, READS, imap_command_noop, NULL },
+	{ "CHECK", STATE_SELECTED, NO_UID, EXPUNGES, READS, imap_command_check, NULL },
 	{ "CLOSE", STATE_SELECTED, NO_UID, EXPUNGES, CHANGES, imap_command_close, NULL },
 	{ "UNSELECT", STATE_SELECTED, NO_UID, EXPUNGES, READS, imap_command_unselect, "UNSELECT" },
 	{ "EXPUNGE", STATE_SELECTED, UID, EXPUNGES, CHANGES, imap_command_expunge, "UIDPLUS" },

@@ -50,6 +50,7 @@ static int run_command(struct imap_session *s, const struct imap_command *comman
 	/* Not of flags. */
 	if (command->changes && command->expunge_allowed)
 		imap_quota_look(s->store);
+	imap_commit_later(s);
 	if (command->changes)
 		imap_sessions_wake(s);
 	return r;
@@ -148,6 +149,7 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	int r;
 
 	imap_sessions_join(&s);
+	imap_commit_begin(&s);
 	s.parser = imap_parser_new(io, &limits);
 	imap_append_capabilities(&capabilities);
 	s.capabilities = str_cstr(&capabilities);
@@ -156,6 +158,7 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	while (r == IMAP_DONE)
 		r = imap_session_command(&s);
 	imap_session_goodbye(&s, r == IMAP_LOGOUT ? 0 : r);
+	imap_commit_end(&s);
 	imap_close_mailbox(&s);
 	imap_parser_free(s.parser);
 	str_free(&capabilities);

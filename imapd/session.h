@@ -74,6 +74,11 @@ void imap_watch_begin(void);
 bool imap_watch_add(struct imap_session *s);
 void imap_watch_end(void);
 
+/* commit.c: from the begin to the end of a connection; and when flags may have been changed. */
+void imap_commit_begin(struct imap_session *s);
+void imap_commit_end(struct imap_session *s);
+void imap_commit_later(const struct imap_session *s);
+
 /* commands.c: NULL: there is no such command. */
 const struct imap_command *imap_command_find(struct view name);
 /* What the table brings, without "CAPABILITY" in front. */
@@ -151,6 +156,7 @@ void imap_append_fetch(const struct imap_session *s, struct str *out, uint32_t s
 /* One file for each group of commands. */
 int imap_command_capability(struct imap_session *s);
 int imap_command_noop(struct imap_session *s);
+int imap_command_check(struct imap_session *s);
 int imap_command_logout(struct imap_session *s);
 int imap_command_id(struct imap_session *s);
 int imap_command_enable(struct imap_session *s);

@@ -122,16 +122,11 @@ void append_freep(struct append **append)
  * Its name then says that it is complete: should the index be lost before the message has its place in
  * cur/, it is found by that.
  */
-int append_complete(void *argument)
+static int append_take_name(struct append *append)
 {
 	_cleanup_(str_free) struct str from = STR_EMPTY, to = STR_EMPTY, before = STR_EMPTY;
-	struct append *append = argument;
 	int r;
-	struct timespec times[2] = { { .tv_sec = append->date }, { .tv_sec = append->date } };
 
-	(void)futimens(append->fd, times);
-	if (fsync(append->fd) < 0)
-		return -errno;
 	file_path(append, &from);
 	str_set(&before, str_view(&append->name));
 	if (append->unique.len > 0)
@@ -153,7 +148,30 @@ int append_complete(void *argument)
 		return r;
 	}
 	append->complete = true;
-	return io_sync_directory(append->directory);
+	return 0;
+}
+
+static void append_start_writing(struct append *append)
+{
+	struct timespec times[2] = { { .tv_sec = append->date }, { .tv_sec = append->date } };
+
+	(void)futimens(append->fd, times);
+	(void)sync_file_range(append->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+/* The disk gets all before it is waited for the first: the files share what the file system commits. */
+int append_complete(void *argument)
+{
+	struct append_list *list = argument;
+	int r = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		append_start_writing(list->appends[i]);
+	for (size_t i = 0; i < list->count && r == 0; i++)
+		r = fsync(list->appends[i]->fd) < 0 ? -errno : 0;
+	for (size_t i = 0; i < list->count && r == 0; i++)
+		r = append_take_name(list->appends[i]);
+	return r == 0 && list->count > 0 ? io_sync_directory(list->appends[0]->directory) : r;
 }
 
 struct append_work {
@@ -289,6 +307,8 @@ static int find_folder_again(struct append *append)
 static int append_write_all(struct append_work *work)
 {
 	struct append **appends = work->appends;
+	_cleanup_free_ struct append **written = mem_new_array(struct append *, work->count);
+	struct append_list list = { written, 0 };
 	int r = usage_refresh(appends[0]->store);
 
 	for (size_t i = 0; i < work->count && r == 0; i++)
@@ -298,8 +318,10 @@ static int append_write_all(struct append_work *work)
 		if (appends[i]->folder != appends[0]->folder)
 			r = -EINVAL;
 		else if (!appends[i]->complete)
-			r = append_complete(appends[i]);
+			written[list.count++] = appends[i];
 	}
+	if (r == 0)
+		r = append_complete(&list);
 	return r < 0 ? r : store_write(appends[0]->store, WRITE_DURABLE, append_work, work);
 }
 

@@ -125,6 +125,21 @@ int environment_grow(struct environment *env)
 	return environment_set_size(env, (size_t)MIN((uint64_t)info.me_mapsize * 2, env->limit));
 }
 
+bool environment_has_room(struct environment *env, size_t pages)
+{
+	MDB_envinfo info;
+	MDB_stat st;
+
+	for (;;) {
+		mdb_env_info(env->mdb, &info);
+		mdb_env_stat(env->mdb, &st);
+		if (info.me_mapsize / st.ms_psize > info.me_last_pgno + pages)
+			return true;
+		if (info.me_mapsize >= env->limit || environment_grow(env) < 0)
+			return false;
+	}
+}
+
 /* What is over is nobody's fault any more; `r` is passed on. */
 static int tx_over(struct tx *tx, int r)
 {
@@ -196,8 +211,26 @@ void tx_end(struct tx *tx)
 {
 	if (tx->txn == NULL)
 		return;
-	mdb_txn_reset(tx->txn);
+	if (!tx->borrowed)
+		mdb_txn_reset(tx->txn);
 	tx_over(tx, 0);
+}
+
+void tx_rest(struct tx *tx)
+{
+	mark_end(tx->mark_before);
+}
+
+void tx_resume(struct tx *tx)
+{
+	tx->mark_before = mark_begin(tx->env->mark);
+}
+
+void tx_borrow(struct tx *tx, const struct tx *shared)
+{
+	*tx = *shared;
+	tx->borrowed = true;
+	tx_resume(tx);
 }
 
 /* ---- opening ---- */

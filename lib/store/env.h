@@ -70,15 +70,23 @@ struct tx {
 	struct MDB_txn *txn;
 	enum tx_result result;
 	int mark_before;
+	bool borrowed; /* of the store's shared one (store/shared.h), to read what stands in it */
 };
 
-enum { WRITE_DURABLE, WRITE_LAZY /* in order, but a power cut may undo the last ones */ };
+enum {
+	WRITE_DURABLE,
+	WRITE_LAZY,  /* in order, but a power cut may undo the last ones */
+	WRITE_SHARED /* durable when it is asked for (store/shared.h) */
+};
 
 /* In `directory`, which exists. On failure the caller closes it. -EUCLEAN: it is damaged. */
 int environment_open(struct environment *env, const char *directory, uint64_t limit);
 void environment_close(struct environment *env);
 /* Doubles the map. -ENOSPC: the limit is reached. No transaction may be open. */
 int environment_grow(struct environment *env);
+
+/* So many pages can be written without growth; grows the map for that if it may. No transaction may be open. */
+bool environment_has_room(struct environment *env, size_t pages);
 
 /* Does another process have it open? */
 bool environment_is_shared(struct environment *env);
@@ -89,7 +97,11 @@ void environment_condemn(struct environment *env);
 int tx_begin(struct tx *tx, struct store *store, struct environment *env);
 int tx_commit(struct tx *tx, int how);
 void tx_abort(struct tx *tx);
+/* Between two uses of a transaction that stays open: what crashes there is not its fault. */
+void tx_rest(struct tx *tx);
+void tx_resume(struct tx *tx);
 /* For reading; tx_end ends it. */
+void tx_borrow(struct tx *tx, const struct tx *shared);
 int tx_begin_reading(struct tx *tx, struct store *store, struct environment *env);
 void tx_end(struct tx *tx);
 /* A record that makes no sense: logs it, condemns the index, and returns -EUCLEAN. */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "store/mailbox_folder.h"
+#include "store/shared.h"
 
 /* What the snapshot gets once the transaction is durable. */
 struct update {
@@ -126,7 +127,10 @@ int mailbox_change_flags(struct mailbox *mailbox, const uint32_t *seqs, size_t c
 	result->changed = mem_new_array(uint32_t, count + 1);
 	result->others = mem_new_array(uint32_t, count + 1);
 	result->modified = mem_new_array(uint32_t, count + 1);
-	r = mailbox_write(mailbox, WRITE_DURABLE, flag_work, &work);
+	r = mailbox_write(mailbox,
+			  change->may_wait && count <= SHARED_MESSAGES_MAX ? WRITE_SHARED
+									   : WRITE_DURABLE,
+			  flag_work, &work);
 	if (r < 0) {
 		flag_result_free(result);
 		return r;

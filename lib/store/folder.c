@@ -225,6 +225,9 @@ int store_status(struct store *store, struct view name, struct folder_status *st
 	int r = store_name_normalize(name, &normal, NULL);
 
 	*status = (struct folder_status){ 0 };
+	/* Its mod-sequence is told. */
+	if (r == 0)
+		r = store_commit(store);
 	if (r == 0)
 		r = fresh_status(store, str_view(&normal), &folder, status);
 	for (int i = 0; i < FOLLOW_TRIES && r == -EAGAIN; i++)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "store/index_files.h"
 #include "store/owed.h"
+#include "store/shared.h"
 
 /* The last transaction in an index that was deleted. */
 static int follow_settle_old(struct tx *tx, void *argument)
@@ -36,7 +37,11 @@ static void follow_forget_contents(struct store *store)
 static int follow_once(struct store *store)
 {
 	struct error err = ERROR_NONE;
-	int r = index_renew(store, follow_settle_old, &err);
+	int r;
+
+	/* Whether or not it can be: the files get from the old index what stands in it. */
+	(void)shared_commit(store);
+	r = index_renew(store, follow_settle_old, &err);
 
 	if (r < 0) {
 		log_error("%s", err.text);
@@ -57,6 +62,19 @@ int store_follow(struct store *store)
 	for (int i = 0; i < FOLLOW_TRIES && !index_is_current(store); i++)
 		r = follow_once(store);
 	return r;
+}
+
+int store_commit(struct store *store)
+{
+	int r = shared_commit(store);
+
+	/* As store_write does. */
+	return r > 0 ? store_follow(store) : r;
+}
+
+bool store_is_committed(const struct store *store)
+{
+	return store->shared.txn == NULL;
 }
 
 int store_write(struct store *store, int how, store_work *work, void *argument)

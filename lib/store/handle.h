@@ -21,6 +21,8 @@ struct store {
 	struct list mailboxes; /* that are open */
 	struct map *pending;   /* cache records that are not yet in the index, by content */
 	size_t pending_bytes;
+	struct tx shared; /* open while it has a txn (store/shared.h) */
+	size_t shared_calls;
 };
 
 const char *store_path(const struct store *store); /* "/" rather than "" */

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mark.h"
 #include "base/mem.h"
+#include "store/shared.h"
 
 /* For who makes the last changes of an index that was deleted, in ms. */
 #define LOCK_PATIENCE 30000
@@ -194,6 +195,7 @@ int index_open(struct store *store, struct error *err)
 
 void index_close(struct store *store)
 {
+	(void)shared_commit(store);
 	environment_close(&store->env);
 }
 

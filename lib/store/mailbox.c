@@ -400,6 +400,8 @@ int mailbox_open(struct store *store, struct view name, enum mailbox_mode mode,
 	mailbox->store = store;
 	mailbox->mode = mode;
 	list_push_back(&store->mailboxes, &mailbox->link);
+	if (r == 0)
+		r = store_commit(store);
 	if (r < 0)
 		return r;
 	memcpy(mailbox->name, str_cstr(&normal), normal.len + 1);

@@ -29,7 +29,7 @@
  *				once an hour at most
  *
  * The index decides: a change of flags, a copy, a move, an expunge, an append is one transaction, and
- * durable when the function returns. What files must still follow (rename, unlink) is "owed": written
+ * durable when the function returns, but for changes of flags that may wait (store_commit). What files must still follow (rename, unlink) is "owed": written
  * in the same transaction and done by store_settle() in batches, so that a crash only delays it.
  * What the files do not hold and a lost index therefore loses: the last unsettled changes, keywords
  * beyond the first 26 of a folder, mod-sequences (they restart above all that were ever given out)
@@ -120,6 +120,17 @@ int store_lock_session(struct store *store, int *lock);
 int store_settle(struct store *store, size_t max);
 /* Whether there is something for store_settle to do: two look-ups. */
 bool store_owes(struct store *store);
+
+/*
+ * Makes durable the changes of flags that may wait for that (struct flag_change). Until then a crash of this process
+ * or the machine undoes them; this process sees them, others do not, and others that want to write to the store
+ * wait: to be called in a moment (STORE_COMMIT_DELAY), and before anybody hears a mod-sequence of such a change.
+ * Every other change, mailbox_open, store_status and store_close do it by themselves. Negative: they are lost, and
+ * open mailboxes will tell what is there instead.
+ */
+#define STORE_COMMIT_DELAY 200 /* ms */
+int store_commit(struct store *store);
+bool store_is_committed(const struct store *store);
 
 /* ---- folders ---- */
 
@@ -334,6 +345,7 @@ struct flag_change {
 	uint64_t keywords;	  /* bits of mailbox_keyword_add */
 	bool conditional;	  /* RFC 7162 UNCHANGEDSINCE: */
 	uint64_t unchanged_since; /* not where the mod-sequence is larger */
+	bool may_wait;		  /* for store_commit, if they are few */
 };
 struct flag_result {
 	uint32_t *changed; /* sequence numbers whose flags are now different in the snapshot */
@@ -387,10 +399,14 @@ int append_begin(struct store *store, struct view name, int64_t date, struct app
 int append_set_unique(struct append *append, struct view unique);
 int append_write(struct append *append, struct view bytes);
 /*
- * All of it was written: makes the file durable. May be left out (append_finish does it), or be run in
- * a worker thread: it touches nothing but the file. Not twice. `append` is a struct append.
+ * All of these were written, into the same folder: makes the files durable. May be left out (append_finish does it), or be
+ * run in a worker thread: it touches nothing but the files. Not twice. `append_list` is a struct append_list.
  */
-int append_complete(void *append);
+struct append_list {
+	struct append **appends;
+	size_t count;
+};
+int append_complete(void *append_list);
 /*
  * Puts `count` messages into their folder (all the same) in one transaction: all or nothing. Frees
  * them, also on failure. keywords: names. *uids has room for `count`, ascending.

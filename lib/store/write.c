@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "store/shared.h"
+
 /* *result: what there is to know beyond the errno. */
 static int write_once(struct store *store, int how, bool (*guard)(const struct store *),
 		      store_work *work, void *argument, enum tx_result *result)
@@ -30,6 +32,17 @@ static int write_once(struct store *store, int how, bool (*guard)(const struct s
 int write_here(struct store *store, int how, bool (*guard)(const struct store *), store_work *work,
 	       void *argument)
 {
+	int shared;
+
+	if (how == WRITE_SHARED) {
+		shared = shared_write(store, guard, work, argument);
+		if (shared != -ENOBUFS)
+			return shared;
+		how = WRITE_DURABLE;
+	}
+	shared = shared_commit(store);
+	if (shared < 0)
+		return shared;
 	for (;;) {
 		enum tx_result result;
 		int r = write_once(store, how, guard, work, argument, &result);
@@ -44,5 +57,9 @@ int write_here(struct store *store, int how, bool (*guard)(const struct store *)
 
 int store_read(struct store *store, struct tx *tx)
 {
+	if (store->shared.txn != NULL) {
+		tx_borrow(tx, &store->shared);
+		return 0;
+	}
 	return tx_begin_reading(tx, store, &store->env);
 }

@@ -104,6 +104,12 @@ int stream_write(struct stream *io, struct view bytes);
 int stream_printf(struct stream *io, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int stream_flush(struct stream *io);
 /*
+ * Is called each time before something is sent, also because a buffer is full: for what must have happened before a
+ * peer may hear of it. It may block, but not switch tasks or use the stream. Where it fails nothing is sent any more.
+ * NULL: nothing is called.
+ */
+void stream_before_sending(struct stream *io, int (*hook)(void *argument), void *argument);
+/*
  * Sends `len` bytes of a file from `offset`; sendfile() where the stream is plain. -EIO if the
  * file is shorter.
  */

@@ -41,6 +41,8 @@ struct stream {
 	bool finishes_first;		  /* stream_finish_first */
 	const struct stream_layer *layer; /* NULL: plain */
 	void *layer_state;
+	int (*before_sending)(void *argument); /* NULL: nothing is to be done */
+	void *before_sending_argument;
 	uint64_t bytes_in, bytes_out;
 	struct error *error; /* allocated when there is one */
 };

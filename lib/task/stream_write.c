@@ -43,13 +43,33 @@ static int wait_to_send(struct stream *io, enum direction direction)
 	return r < 0 ? stream_fail_writing(io, r) : 0;
 }
 
-int stream_send(struct stream *io, const char *data, size_t len)
+void stream_before_sending(struct stream *io, int (*hook)(void *argument), void *argument)
+{
+	io->before_sending = hook;
+	io->before_sending_argument = argument;
+}
+
+/* What has failed already, or fails now. */
+static int stream_prepare_to_send(struct stream *io)
 {
 	int r = io->write_failed;
+
+	if (r == 0 && io->before_sending != NULL) {
+		r = io->before_sending(io->before_sending_argument);
+		if (r < 0)
+			return stream_fail_writing(io, r);
+	}
+	return r;
+}
+
+int stream_send(struct stream *io, const char *data, size_t len)
+{
+	int r;
 
 	/* Two writers would mix their bytes. */
 	if (io->sending)
 		return -EBUSY;
+	r = stream_prepare_to_send(io);
 	io->sending = true;
 	while (r == 0 && len > 0) {
 		enum direction direction;
@@ -214,6 +234,9 @@ int stream_write_file(struct stream *io, int fd, off_t offset, uint64_t len)
 		return r;
 	if (io->sending)
 		return -EBUSY;
+	r = stream_prepare_to_send(io);
+	if (r < 0)
+		return r;
 	io->sending = true;
 	r = send_file(io, fd, offset, len);
 	io->sending = false;

@@ -253,7 +253,9 @@ class Faults(unittest.TestCase):
             uids["INBOX"][uid] = key
             if client.select()[0] != "OK":
                 return
-            state["flagged"] = command(client, "UID", "STORE", str(uid), "+FLAGS.SILENT", r"(\Flagged)")
+            stored = command(client, "UID", "STORE", str(uid), "+FLAGS.SILENT", r"(\Flagged)")
+            # Flags are durable a moment later, or when that is asked for.
+            state["flagged"] = stored and command(client, "CHECK")
             if state["flagged"]:
                 state["moving"] = True
                 state["moved"] = command(client, "UID", "MOVE", str(uid), "Target")

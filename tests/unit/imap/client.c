@@ -22,6 +22,11 @@ void session_tell_room(void)
 	client_room_told++;
 }
 
+struct store *client_store(void)
+{
+	return store;
+}
+
 static void serve(void *argument)
 {
 	static const struct session_user user = { "bob@example.test", maildir, "", "" };

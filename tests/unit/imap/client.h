@@ -50,6 +50,8 @@ void client_append(struct imap_client *client, const char *folder, const char *o
 		   const char *text);
 /* As local delivers. */
 void client_deliver(struct imap_client *client, const char *folder, const char *text);
+/* Of all sessions. */
+struct store *client_store(void);
 /* As an administrator may at any time. */
 void client_delete_index(struct imap_client *client);
 

@@ -265,6 +265,54 @@ static void partial_results(struct imap_client *c)
 	client_expect_has(c, "j SEARCH RETURN (PARTIAL -1:2) ALL\r\n", "j BAD");
 }
 
+/* Changes flags until a change waits for its commit: that may come at any moment. */
+static void change_that_waits(struct imap_client *c, const char *command)
+{
+	bool waits = false;
+
+	for (int i = 0; i < 100 && !waits; i++) {
+		client_ask(c, format("f%d STORE 1 %cFLAGS (\\Flagged)\r\n", i, i % 2 ? '-' : '+'));
+		client_ask(c, format(command, i));
+		waits = !store_is_committed(client_store());
+	}
+	assert_true(waits);
+}
+
+/* Flags wait for a commit that they share; but nobody hears of a mod-sequence before it is durable. */
+static void commits(struct imap_client *c)
+{
+	struct imap_client other;
+
+	fill(c, 3);
+	client_connect(&other, c->maildir);
+	client_ask(&other, "o SELECT INBOX\r\n");
+	client_ask(c, "s SELECT INBOX\r\n");
+	change_that_waits(c, "a%d STORE 1 +FLAGS (\\Seen)\r\n");
+	/* The user's other connections see it. */
+	client_expect_has(&other, "p NOOP\r\n", "\\Seen");
+	change_that_waits(c, "c%d FETCH 1 BODY[]\r\n");
+	client_expect(c, "b CHECK\r\n", "b OK Check completed.\n");
+	assert_true(store_is_committed(client_store()));
+	change_that_waits(c, "d%d NOOP\r\n");
+	client_ask(&other, "q STATUS INBOX (HIGHESTMODSEQ)\r\n");
+	assert_true(store_is_committed(client_store()));
+	client_ask(&other, "r FETCH 2 (MODSEQ)\r\n");
+	change_that_waits(c, "e%d STORE 2 +FLAGS (\\Seen)\r\n");
+	client_expect_has(&other, "t NOOP\r\n", "MODSEQ (");
+	assert_true(store_is_committed(client_store()));
+	client_expect_has(&other, "u STORE 2 +FLAGS (\\Draft)\r\n", "MODSEQ (");
+	assert_true(store_is_committed(client_store()));
+	/* After a moment by itself. */
+	change_that_waits(c, "g%d NOOP\r\n");
+	for (int i = 0; i < 500 && !store_is_committed(client_store()); i++)
+		task_sleep(10);
+	assert_true(store_is_committed(client_store()));
+	/* And when a connection ends. */
+	change_that_waits(c, "h%d NOOP\r\n");
+	client_disconnect(&other);
+	assert_true(store_is_committed(client_store()));
+}
+
 #define TEST(name)                                                                                 \
 	static void test_##name(void **state)                                                      \
 	{                                                                                          \
@@ -277,6 +325,7 @@ TEST(changed_since)
 TEST(resynchronizing)
 TEST(saved_results)
 TEST(partial_results)
+TEST(commits)
 
 int main(void)
 {
@@ -284,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_enabling),      cmocka_unit_test(test_conditional_store),
 		cmocka_unit_test(test_changed_since), cmocka_unit_test(test_resynchronizing),
 		cmocka_unit_test(test_saved_results), cmocka_unit_test(test_partial_results),
+		cmocka_unit_test(test_commits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -300,7 +300,7 @@ static void appended(void **state)
 		assert_int_equal(append_write(appends[i], VIEW("Subject: x\r")), 0);
 		assert_int_equal(append_write(appends[i], VIEW("\n\r\nbody\r\n")), 0);
 	}
-	assert_int_equal(append_complete(appends[0]), 0);
+	assert_int_equal(append_complete(&(struct append_list){ appends, 1 }), 0);
 	assert_int_equal(append_finish(appends, meta, 2, &uidvalidity, uids), 0);
 	assert_int_equal(uids[0], 1);
 	assert_int_equal(uids[1], 2);

@@ -106,6 +106,72 @@ static void in_crashing_process(struct fixture *f, void (*work)(struct fixture *
 	fixture_reopen(f);
 }
 
+static void flags_that_wait(struct mailbox *box, uint32_t seq, unsigned flags)
+{
+	struct flag_change c = { .operation = FLAGS_ADD, .flags = flags, .may_wait = true };
+	struct flag_result result;
+
+	assert_int_equal(mailbox_change_flags(box, &seq, 1, &c, &result), 0);
+	flag_result_free(&result);
+}
+
+static void change_flags_that_wait(struct fixture *f)
+{
+	struct mailbox *box = fixture_mailbox(f, "INBOX"), *other = fixture_mailbox(f, "INBOX");
+	struct mailbox_changes changes;
+
+	/* What has just changed in the directories is looked at twice, and that commits. */
+	for (int i = 0; i < 2; i++) {
+		usleep(20000);
+		if (mailbox_refresh(other, true, &changes) < 0)
+			_exit(3);
+		mailbox_changes_free(&changes);
+	}
+	flags_that_wait(box, 1, FLAG_SEEN);
+	flags_that_wait(box, 2, FLAG_SEEN);
+	if (store_commit(f->store) < 0)
+		_exit(1);
+	flags_that_wait(box, 2, FLAG_FLAGGED);
+	flags_that_wait(box, 3, FLAG_FLAGGED);
+	if (store_is_committed(f->store) || mailbox_refresh(other, true, &changes) < 0 ||
+	    changes.flags_count != 3 || !(mailbox_flags(other, 3) & FLAG_FLAGGED))
+		_exit(2);
+	mailbox_changes_free(&changes);
+}
+
+/* What waits for its commit is undone by a crash, all of it and nothing else. */
+static void a_crash_undoes_what_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct mailbox *box;
+
+	fixture_deliver_many(f, "INBOX", 3);
+	mailbox_close(fixture_mailbox(f, "INBOX"));
+	in_crashing_process(f, change_flags_that_wait);
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_flags(box, 1) & FLAGS_SYSTEM, FLAG_SEEN);
+	assert_int_equal(mailbox_flags(box, 2) & FLAGS_SYSTEM, FLAG_SEEN);
+	assert_int_equal(mailbox_flags(box, 3) & FLAGS_SYSTEM, 0);
+	/* Other changes, and the end of the store, commit it first. */
+	flags_that_wait(box, 3, FLAG_SEEN);
+	set_flags(box, 1, FLAG_DRAFT, 0);
+	assert_true(store_is_committed(f->store));
+	flags_that_wait(box, 3, FLAG_DRAFT);
+	mailbox_close(box);
+	fixture_reopen(f);
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_flags(box, 3) & FLAGS_SYSTEM, FLAG_SEEN | FLAG_DRAFT);
+	/* An index that is deleted meanwhile takes nothing along. */
+	flags_that_wait(box, 2, FLAG_ANSWERED);
+	assert_int_equal(store_drop_index(f->path, NULL), 0);
+	flags_that_wait(box, 1, FLAG_ANSWERED);
+	assert_int_equal(store_commit(f->store), 0);
+	assert_int_equal(mailbox_flags(box, 2) & FLAGS_SYSTEM, FLAG_SEEN | FLAG_ANSWERED);
+	mailbox_close(box);
+	fixture_settle(f);
+	fixture_verify(f);
+}
+
 static void change_everything(struct fixture *f)
 {
 	struct mailbox *box = fixture_mailbox(f, "INBOX");
@@ -616,6 +682,7 @@ int main(void)
 		TEST(a_lost_index_is_built_again),
 		TEST(a_damaged_index_is_built_again),
 		TEST(a_crash_only_delays_what_is_owed),
+		TEST(a_crash_undoes_what_waits),
 		TEST(a_crash_and_a_lost_index),
 		TEST(files_may_be_ahead_of_the_index),
 		TEST(killed_at_any_moment),
