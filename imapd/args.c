@@ -73,8 +73,9 @@ int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **se
 
 int imap_parse_mailbox(struct imap_session *s, struct str *name)
 {
-	_cleanup_(str_free) struct str encoded = STR_EMPTY;
+	_cleanup_(str_free) struct str encoded = STR_EMPTY, inside = STR_EMPTY;
 	struct error err = ERROR_NONE;
+	const char *why;
 	struct view text;
 	int r = imap_space(s->parser);
 
@@ -82,9 +83,6 @@ int imap_parse_mailbox(struct imap_session *s, struct str *name)
 		r = imap_astring(s->parser, &text);
 	if (r < 0)
 		return r;
-	/* Some clients leave the separator at the end, meaning "and things below it". */
-	if (text.len > 1 && text.data[text.len - 1] == '.')
-		text.len--;
 	if (s->utf8) {
 		if (store_name_from_utf8(text, &encoded) < 0) {
 			imap_no(s, "[CANNOT] Name is no UTF-8.");
@@ -92,6 +90,11 @@ int imap_parse_mailbox(struct imap_session *s, struct str *name)
 		}
 		text = str_view(&encoded);
 	}
+	if (imap_name_from_client(text, &inside, &why) < 0) {
+		imap_no(s, "[CANNOT] %s.", why);
+		return -EINVAL;
+	}
+	text = str_view(&inside);
 	if (store_name_normalize(text, name, &err) < 0) {
 		imap_no(s, "[CANNOT] %s.", err.text);
 		return -EINVAL;

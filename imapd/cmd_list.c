@@ -50,6 +50,7 @@ struct listing {
 	bool extended;
 	bool select_subscribed, select_special, select_recursive;
 	bool return_subscribed, return_children, return_special;
+	bool others;		/* where INBOX is the top of all: there are other folders */
 	unsigned status;	/* items of RETURN (STATUS (...)) */
 	struct map *above;	/* RECURSIVEMATCH: names that have a subscribed one below them */
 	struct map *subscribed; /* LSUB: the names that are subscribed */
@@ -58,12 +59,20 @@ struct listing {
 	int result;
 };
 
-static bool matches_any(const struct listing *l, struct view name)
+static bool pattern_matches_any(const struct listing *l, struct view name)
 {
 	for (size_t i = 0; i < l->pattern_count; i++)
 		if (imap_pattern_matches(l->patterns[i], name))
 			return true;
 	return false;
+}
+
+static bool matches_any(const struct listing *l, struct view name)
+{
+	_cleanup_(str_free) struct str shown = STR_EMPTY;
+
+	imap_name_for_patterns(name, &shown);
+	return pattern_matches_any(l, str_view(&shown));
 }
 
 /* What is no number, or may be none (RFC 8474, RFC 7889). */
@@ -150,6 +159,8 @@ static int note_above(void *argument, const struct folder_info *folder)
 	for (size_t end = folder->name.len; folder->subscribed && end-- > 0;)
 		if (folder->name.data[end] == '.')
 			map_put(l->above, view_first(folder->name, end), l);
+	if (folder->subscribed && imap_inbox_is_top() && !view_is(folder->name, "INBOX"))
+		map_put(l->above, VIEW("INBOX"), l);
 	return 0;
 }
 
@@ -157,6 +168,7 @@ static int send_folder(struct listing *l, const struct folder_info *folder, bool
 {
 	struct str line = STR_EMPTY;
 	const char *separator = "";
+	bool has_children = folder->has_children || (l->others && view_is(folder->name, "INBOX"));
 	int failed, r;
 
 	str_printf(&line, "* %s (", l->answer);
@@ -167,15 +179,14 @@ static int send_folder(struct listing *l, const struct folder_info *folder, bool
 				 &separator);
 	if (folder->subscribed && (l->return_subscribed || l->select_subscribed))
 		append_attribute(&line, "\\Subscribed", &separator);
-	append_attribute(&line, folder->has_children ? "\\HasChildren" : "\\HasNoChildren",
-			 &separator);
+	append_attribute(&line, has_children ? "\\HasChildren" : "\\HasNoChildren", &separator);
 	/* Clients expect these in a plain LIST and LSUB too. */
 	for (size_t i = 0; store_use_at(i) != 0; i++)
 		if (folder->special_use & store_use_at(i)) {
 			str_printf(&line, "%s\\%s", separator, store_use_name(store_use_at(i)));
 			separator = " ";
 		}
-	str_append_cstr(&line, ") \".\" ");
+	str_printf(&line, ") \"%c\" ", imap_separator());
 	imap_append_mailbox(l->s, &line, folder->name);
 	if (is_above(l, folder->name))
 		str_append_cstr(&line, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
@@ -215,6 +226,21 @@ static int each_folder(void *argument, const struct folder_info *folder)
 	return l->result;
 }
 
+/* A level above a subscribed folder. False: it is not asked for. */
+static bool tell_parent(struct listing *l, struct view name)
+{
+	struct folder_info parent = { .name = name, .has_children = true };
+
+	if (!matches_any(l, name))
+		return false;
+	if (view_eq(str_view(&l->last_parent_name), name))
+		return true;
+	str_set(&l->last_parent_name, name);
+	if (map_get(l->subscribed, name) == NULL)
+		l->result = send_folder(l, &parent, true);
+	return true;
+}
+
 /*
  * RFC 3501 6.3.9: where "%" stops at a level, LSUB tells the level above a subscribed folder, as
  * not selectable, unless it is subscribed itself (then it comes by itself).
@@ -230,24 +256,32 @@ static int each_subscribed(void *argument, const struct folder_info *folder)
 		l->result = send_folder(l, folder, false);
 		return l->result;
 	}
-	for (size_t end = folder->name.len; end-- > 0;) {
-		struct folder_info parent = { 0 };
+	for (size_t end = folder->name.len; end-- > 0;)
+		if (folder->name.data[end] == '.' && tell_parent(l, view_first(folder->name, end)))
+			return l->result;
+	if (imap_inbox_is_top() && !view_is(folder->name, "INBOX"))
+		tell_parent(l, VIEW("INBOX"));
+	return l->result;
+}
 
-		if (folder->name.data[end] != '.')
-			continue;
-		parent.name = view_first(folder->name, end);
-		if (!matches_any(l, parent.name))
-			continue;
-		if (view_eq(str_view(&l->last_parent_name), parent.name))
-			return 0;
-		str_set(&l->last_parent_name, parent.name);
-		if (map_get(l->subscribed, parent.name) != NULL)
-			return 0;
-		parent.has_children = true;
-		l->result = send_folder(l, &parent, true);
-		return l->result;
-	}
-	return 0;
+static int note_others(void *argument, const struct folder_info *folder)
+{
+	struct listing *l = argument;
+
+	l->others |= folder->exists && !view_is(folder->name, "INBOX");
+	return l->others;
+}
+
+/* What the prefix names is no folder, but a level all the same. */
+static int list_top(struct listing *l)
+{
+	_cleanup_(str_free) struct str top = STR_EMPTY;
+
+	if (!imap_has_own_top() || l->select_subscribed || l->select_special ||
+	    (l->subscribed != NULL && map_count(l->subscribed) == 0))
+		return 0;
+	imap_top_for_patterns(&top);
+	return pattern_matches_any(l, str_view(&top)) ? imap_send_top(l->s, l->answer) : 0;
 }
 
 /* ---- arguments ---- */
@@ -384,8 +418,11 @@ static int mailbox_list_parse(struct listing *l, struct view *reference)
 /* Wildcards are the same in UTF-8. What is no UTF-8 matches nothing that there is. */
 static void append_pattern(const struct imap_session *s, struct str *storage, struct view text)
 {
-	if (!s->utf8 || store_name_from_utf8(text, storage) < 0)
-		str_append(storage, text);
+	_cleanup_(str_free) struct str encoded = STR_EMPTY;
+
+	if (s->utf8 && store_name_from_utf8(text, &encoded) == 0)
+		text = str_view(&encoded);
+	imap_name_swap(text, storage);
 }
 
 /* The reference goes in front of each pattern (RFC 3501 6.3.8); "inbox" is INBOX in any case. */
@@ -420,7 +457,8 @@ static int mailbox_list(struct imap_session *s, const char *answer, bool subscri
 		return r;
 	if (!l.extended && l.patterns[0].len == 0) {
 		/* A question for the separator alone. */
-		r = stream_printf(s->io, "* %s (\\Noselect) \".\" \"\"\r\n", answer);
+		r = stream_printf(s->io, "* %s (\\Noselect) \"%c\" \"\"\r\n", answer,
+				  imap_separator());
 	} else {
 		complete_patterns(&l, reference, &storage);
 		if (l.select_recursive) {
@@ -431,8 +469,13 @@ static int mailbox_list(struct imap_session *s, const char *answer, bool subscri
 			l.subscribed = map_new();
 			store_list(s->store, note_subscribed, &l);
 		}
-		store_list(s->store, subscribed ? each_subscribed : each_folder, &l);
-		r = l.result;
+		if (imap_inbox_is_top() && !subscribed)
+			store_list(s->store, note_others, &l);
+		r = list_top(&l);
+		if (r == 0) {
+			store_list(s->store, subscribed ? each_subscribed : each_folder, &l);
+			r = l.result;
+		}
 	}
 	str_free(&storage);
 	str_free(&l.last_parent_name);
@@ -458,8 +501,10 @@ int imap_command_namespace(struct imap_session *s)
 {
 	int r = imap_end(s->parser);
 
-	if (r == 0)
-		r = stream_printf(s->io, "* NAMESPACE ((\"\" \".\")) NIL NIL\r\n");
+	if (r < 0)
+		return r;
+	r = stream_printf(s->io, "* NAMESPACE ((\"%s\" \"%c\")) NIL NIL\r\n",
+			  param.imap_namespace_prefix, imap_separator());
 	return r < 0 ? r : imap_ok(s, "Namespace completed.");
 }
 

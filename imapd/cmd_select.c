@@ -9,7 +9,7 @@ static int send_name(struct imap_session *s)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 
-	str_append_cstr(&line, "* LIST () \".\" ");
+	str_printf(&line, "* LIST () \"%c\" ", imap_separator());
 	imap_append_mailbox(s, &line, view_of(mailbox_name(s->mailbox)));
 	str_append_cstr(&line, "\r\n");
 	return stream_write(s->io, str_view(&line));

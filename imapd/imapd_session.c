@@ -53,6 +53,7 @@ static void imap_connection_serve(struct stream *io, const struct session_client
 	int r = 0;
 
 	options.index_limit = (uint64_t)param.mailbox_index_limit;
+	options.tombstone_time = param.mailbox_tombstone_time / 1000;
 	if (store == NULL) {
 		r = store_open(client->user->maildir, &options, &store, &err);
 		if (r == 0)
@@ -111,8 +112,10 @@ static const struct session_program session_program = {
 
 static int session_program_prepare(struct error *err)
 {
-	int r = users_open(err);
+	int r = imap_namespace_prepare(err);
 
+	if (r == 0)
+		r = users_open(err);
 	return r < 0 ? r : daemon_confine_prepare(session_program.calls, err);
 }
 

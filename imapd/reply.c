@@ -177,19 +177,21 @@ void imap_append_fetch(const struct imap_session *s, struct str *out, uint32_t s
 
 void imap_append_mailbox(const struct imap_session *s, struct str *out, struct view name)
 {
-	_cleanup_(str_free) struct str text = STR_EMPTY;
+	_cleanup_(str_free) struct str shown = STR_EMPTY, text = STR_EMPTY;
+	bool utf8 = s->utf8 && store_name_to_utf8(name, &text) == 0;
 
-	if (s->utf8 && store_name_to_utf8(name, &text) == 0) {
+	imap_name_to_client(utf8 ? str_view(&text) : name, &shown);
+	if (utf8) {
 		str_append_byte(out, '"');
-		for (size_t i = 0; i < text.len; i++) {
-			if (text.data[i] == '"' || text.data[i] == '\\')
+		for (size_t i = 0; i < shown.len; i++) {
+			if (shown.data[i] == '"' || shown.data[i] == '\\')
 				str_append_byte(out, '\\');
-			str_append_byte(out, text.data[i]);
+			str_append_byte(out, shown.data[i]);
 		}
 		str_append_byte(out, '"');
 		return;
 	}
-	render_string(out, name);
+	render_string(out, str_view(&shown));
 }
 
 /* ---- what changed ---- */

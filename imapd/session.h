@@ -74,6 +74,23 @@ void imap_watch_begin(void);
 bool imap_watch_add(struct imap_session *s);
 void imap_watch_end(void);
 
+/* namespace.c: names as clients see them */
+/* Is the prefix one that can be? */
+int imap_namespace_prepare(struct error *err);
+char imap_separator(void);
+/* Appended. -EINVAL: no folder can have this name, and *why. Both in modified UTF-7. */
+int imap_name_from_client(struct view text, struct str *name, const char **why);
+void imap_name_to_client(struct view name, struct str *text);
+/* Each separator becomes a dot and the other way round: what a client says in a form that can be compared with the next. */
+void imap_name_swap(struct view text, struct str *out);
+/* A name as clients see it, but with dots: for imap_pattern_matches. */
+void imap_name_for_patterns(struct view name, struct str *out);
+/* The folder that all but INBOX seem to be in: is it INBOX, is it another, its name for patterns, and its answer. */
+bool imap_inbox_is_top(void);
+bool imap_has_own_top(void);
+void imap_top_for_patterns(struct str *out);
+int imap_send_top(struct imap_session *s, const char *answer);
+
 /* commit.c: from the begin to the end of a connection; and when flags may have been changed. */
 void imap_commit_begin(struct imap_session *s);
 void imap_commit_end(struct imap_session *s);

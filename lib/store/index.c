@@ -74,15 +74,18 @@ static int new_uidvalidity(struct tx *tx, uint32_t *uidvalidity)
 }
 
 /*
- * Above all that an index before this one can have given out: it counted up by one a transaction, this
- * starts with the time in 1/65536 seconds.
+ * A mod-sequence of that time, in 1/65536 seconds. Each is at least the time at which it was given out: so they are above
+ * all that an index before this one can have given out, and a tombstone tells how old it is.
  */
-static uint64_t first_modseq(void)
+#define MODSEQS_PER_SECOND 65536
+
+static uint64_t modseq_of_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return ((uint64_t)now.tv_sec << 16) + (uint64_t)now.tv_nsec * 65536 / 1000000000;
+	return (uint64_t)now.tv_sec * MODSEQS_PER_SECOND +
+	       (uint64_t)now.tv_nsec * MODSEQS_PER_SECOND / 1000000000;
 }
 
 int folder_insert(struct tx *tx, struct view name, struct folder *folder)
@@ -98,7 +101,7 @@ int folder_insert(struct tx *tx, struct view name, struct folder *folder)
 	*folder = (struct folder){ .r = { .id = (uint32_t)id, .uidnext = 1, .adopt = 1 } };
 	memcpy(folder->name, name.data, name.len);
 	folder->r.name = view_make(folder->name, name.len);
-	folder->r.modseq = folder->r.modseq_floor = first_modseq();
+	folder->r.modseq = folder->r.modseq_floor = modseq_of_now();
 	folder_directory(tx->store, folder, &directory);
 	r = folder_special_use(str_cstr(&directory), name, &folder->r.special_use);
 	if (r == 0)
@@ -157,7 +160,7 @@ int folder_erase(struct tx *tx, const struct folder *folder)
 
 void folder_advance(struct folder *folder)
 {
-	folder->r.modseq++;
+	folder->r.modseq = MAX(folder->r.modseq + 1, modseq_of_now());
 }
 
 int folder_reserve_uids(struct tx *tx, struct folder *folder, uint32_t count)
@@ -316,30 +319,54 @@ int message_change(struct tx *tx, struct folder *folder, uint32_t uid,
 	return owe_tidy(tx, id, uid);
 }
 
-/* Forgets the older half of the tombstones. */
-static int drop_tombstones(struct tx *tx, struct folder *folder)
+/* Up to which mod-sequence tombstones are too old. */
+static uint64_t oldest_tombstone(const struct store *store)
 {
+	uint64_t now = modseq_of_now(), kept = (uint64_t)store->tombstone_time * MODSEQS_PER_SECOND;
+
+	return now > kept ? now - kept : 0;
+}
+
+/* Forgets those that are too old, and where there are too many the older half. */
+static int drop_tombstones(struct tx *tx, struct folder *folder, uint64_t oldest)
+{
+	uint32_t most = folder->r.tombstones > TOMBSTONES_MAX ? TOMBSTONES_MAX / 2 : UINT32_MAX;
 	struct key prefix = key_folder(folder->r.id);
+	struct key from = key_change(folder->r.id, folder->r.modseq_floor, 0);
 	struct walk walk;
 	int r;
 
-	for (r = walk_begin(&walk, tx, DB_CHANGES, key_view(&prefix), key_view(&prefix));
-	     r > 0 && folder->r.tombstones > TOMBSTONES_MAX / 2; r = walk_next(&walk)) {
+	for (r = walk_begin(&walk, tx, DB_CHANGES, key_view(&prefix), key_view(&from)); r > 0;
+	     r = walk_next(&walk)) {
 		uint32_t id, uid;
 		uint64_t modseq;
 
+		r = key_change_decode(walk.key, &id, &modseq, &uid);
+		if (r < 0 || (modseq > oldest && folder->r.tombstones <= most))
+			break;
 		if (walk.value.len != 1 || walk.value.data[0] != CHANGE_EXPUNGED)
 			continue;
-		r = key_change_decode(walk.key, &id, &modseq, &uid);
-		if (r == 0)
-			r = walk_delete(&walk);
+		r = walk_delete(&walk);
 		if (r < 0)
 			break;
 		folder->r.tombstones--;
 		folder->r.modseq_floor = modseq;
 	}
 	walk_end(&walk);
+	if (r >= 0)
+		folder->r.modseq_floor = MAX(folder->r.modseq_floor, oldest);
 	return MIN(r, 0);
+}
+
+/* Not at each expunge: that something is too old is looked for thirty times in the time that tombstones are kept. */
+static int limit_tombstones(struct tx *tx, struct folder *folder)
+{
+	uint64_t oldest = oldest_tombstone(tx->store);
+	uint64_t pause = (uint64_t)tx->store->tombstone_time * MODSEQS_PER_SECOND / 30;
+
+	if (folder->r.tombstones <= TOMBSTONES_MAX && oldest <= folder->r.modseq_floor + pause)
+		return 0;
+	return drop_tombstones(tx, folder, oldest);
 }
 
 int message_remove(struct tx *tx, struct folder *folder, uint32_t uid,
@@ -362,9 +389,8 @@ int message_remove(struct tx *tx, struct folder *folder, uint32_t uid,
 	count_state(&folder->r, state, -1);
 	count_mail(&folder->r, mail, -1);
 	tx->store->made_room = true;
-	if (++folder->r.tombstones > TOMBSTONES_MAX)
-		return drop_tombstones(tx, folder);
-	return 0;
+	folder->r.tombstones++;
+	return limit_tombstones(tx, folder);
 }
 
 int message_expunge(struct tx *tx, struct folder *folder, uint32_t uid)

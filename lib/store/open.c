@@ -32,6 +32,8 @@ int store_open(const char *maildir, const struct store_options *options, struct 
 	store->lock_file = str_take(&index);
 	list_init(&store->mailboxes);
 	store->limit = options->index_limit ? options->index_limit : STORE_INDEX_LIMIT;
+	store->tombstone_time =
+		options->tombstone_time ? options->tombstone_time : STORE_TOMBSTONE_TIME;
 	store->pending = map_new();
 	if (options->create)
 		r = maildir_create(maildir, VIEW_NONE, err);

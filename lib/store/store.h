@@ -92,10 +92,12 @@ enum { USE_ARCHIVE = 1, USE_DRAFTS = 2, USE_JUNK = 4, USE_SENT = 8, USE_TRASH = 
 
 struct store_options {
 	uint64_t index_limit; /* bytes the index may grow to; 0: STORE_INDEX_LIMIT */
-	bool create;	      /* make the Maildir if there is none */
+	int64_t tombstone_time; /* seconds that expunges are known one by one; 0: STORE_TOMBSTONE_TIME */
+	bool create;		/* make the Maildir if there is none */
 };
-#define STORE_INDEX_LIMIT ((uint64_t)4 << 30)
-#define STORE_DEFAULTS	  ((struct store_options){ .index_limit = 0, .create = true })
+#define STORE_INDEX_LIMIT    ((uint64_t)4 << 30)
+#define STORE_TOMBSTONE_TIME ((int64_t)30 * 86400)
+#define STORE_DEFAULTS	     ((struct store_options){ .index_limit = 0, .create = true })
 
 /*
  * `maildir` is the absolute path of the Maildir ("/" in a chroot). Opens or builds the index, finds

@@ -243,6 +243,17 @@ SyncState *
         with self.suite.imap("alice") as client:
             self.assertIn(b'"Sent Items"', b"\n".join(client.list()[1]))
 
+    def test_names_as_the_server_before_had_them(self):
+        with Instance(processes="-", main={"imap_namespace_prefix": "INBOX/", "imap_namespace_separator": "/"}) as suite:
+            with suite.imap("bob") as client:
+                self.assertEqual(client.namespace()[1], [b'(("INBOX/" "/")) NIL NIL'])
+                self.assertEqual(client.create("INBOX/Lists/posta")[0], "OK")
+                self.assertEqual(client.create("Lists")[0], "NO")
+                self.assertIn(rb'(\HasNoChildren) "/" "INBOX/Lists/posta"', client.list()[1])
+            suite.stop()
+            suite.set(imap_namespace_prefix="INBOX.")
+            self.assertRegex(suite.posta("start", check=False).text, r"imapd-session: imap_namespace_prefix = INBOX\.: expected")
+
     def test_mutt(self):
         self.suite.submit("alice", ["bob"], message(subject="mutt-reads-this"))
         self.suite.wait_mail("bob", text="mutt-reads-this")

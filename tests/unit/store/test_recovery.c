@@ -106,6 +106,47 @@ static void in_crashing_process(struct fixture *f, void (*work)(struct fixture *
 	fixture_reopen(f);
 }
 
+/* Which messages were expunged is known for a time; before that nobody guesses. */
+static void tombstones_grow_old(void **state)
+{
+	struct fixture *f = *state;
+	struct store_options options = STORE_DEFAULTS;
+	struct mailbox *box;
+	uint32_t seq = 1, *uids;
+	uint64_t before, between;
+	size_t count;
+	struct mailbox_changes changes;
+
+	fixture_deliver_many(f, "INBOX", 4);
+	store_close(f->store);
+	options.tombstone_time = 1;
+	assert_int_equal(store_open(f->path, &options, &f->store, NULL), 0);
+	box = fixture_mailbox(f, "INBOX");
+	before = mailbox_highest_modseq(box);
+	assert_int_equal(mailbox_remove(box, &seq, 1), 0);
+	assert_int_equal(mailbox_refresh(box, true, &changes), 0);
+	mailbox_changes_free(&changes);
+	assert_int_equal(mailbox_vanished_since(box, before, &uids, &count), 0);
+	assert_int_equal(count, 1);
+	free(uids);
+	assert_true(mailbox_modseq_floor(box) <= before);
+	between = mailbox_highest_modseq(box);
+	sleep(2);
+	assert_int_equal(mailbox_remove(box, &seq, 1), 0);
+	assert_int_equal(mailbox_refresh(box, true, &changes), 0);
+	mailbox_changes_free(&changes);
+	assert_true(mailbox_modseq_floor(box) >= between);
+	assert_int_equal(mailbox_vanished_since(box, mailbox_modseq_floor(box), &uids, &count), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(uids[0], 2);
+	free(uids);
+	/* Messages that are there are known as changed all the same. */
+	assert_int_equal(mailbox_changed_since(box, 0, &uids, &count), 0);
+	assert_int_equal(count, 2);
+	free(uids);
+	mailbox_close(box);
+}
+
 static void flags_that_wait(struct mailbox *box, uint32_t seq, unsigned flags)
 {
 	struct flag_change c = { .operation = FLAGS_ADD, .flags = flags, .may_wait = true };
@@ -683,6 +724,7 @@ int main(void)
 		TEST(a_damaged_index_is_built_again),
 		TEST(a_crash_only_delays_what_is_owed),
 		TEST(a_crash_undoes_what_waits),
+		TEST(tombstones_grow_old),
 		TEST(a_crash_and_a_lost_index),
 		TEST(files_may_be_ahead_of_the_index),
 		TEST(killed_at_any_moment),
