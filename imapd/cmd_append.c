@@ -1,6 +1,7 @@
-/* APPEND and REPLACE (RFC 3501 6.3.11, RFC 4315, 3502, 8508): messages are streamed into the store. */
+/* APPEND and REPLACE (RFC 3501 6.3.11, RFC 4315, 3502, 8508): messages are streamed into the store (append_source.c). */
 #include <errno.h>
 
+#include "append_source.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/date.h"
@@ -12,7 +13,7 @@ struct appending {
 	struct append *append;
 	struct imap_flags flags;
 	int64_t date;
-	int failed; /* the store's error; the rest of the literal is read all the same */
+	struct append_source source;
 };
 
 /* MULTIAPPEND (RFC 3502) */
@@ -42,40 +43,6 @@ static int append_parse_options(struct imap_session *s, struct appending *a)
 	return r;
 }
 
-/* Bare LFs of sloppy clients become CRLF: what is stored is what goes on the wire. A bare CR is kept. */
-static int write_crlf(struct append *append, struct view piece, char *last)
-{
-	size_t start = 0;
-	int r = 0;
-
-	for (size_t i = 0; i < piece.len && r == 0; i++) {
-		char c = piece.data[i];
-
-		if (c == '\n' && *last != '\r') {
-			r = append_write(append, view_make(piece.data + start, i - start));
-			if (r == 0)
-				r = append_write(append, VIEW("\r"));
-			start = i;
-		}
-		*last = c;
-	}
-	if (r == 0)
-		r = append_write(append, view_from(piece, start));
-	return r;
-}
-
-static int append_receive(struct imap_session *s, struct appending *a)
-{
-	struct view piece;
-	char last = '\0';
-	int r;
-
-	while ((r = imap_literal_read(s->parser, &piece)) > 0)
-		if (a->failed == 0 && a->append != NULL)
-			a->failed = write_crlf(a->append, piece, &last);
-	return r;
-}
-
 static int append_answer(struct imap_session *s, uint32_t uidvalidity, const uint32_t *uids,
 			 size_t count)
 {
@@ -97,7 +64,7 @@ static int append_conclude(struct imap_session *s, struct appends *all)
 	for (size_t i = 0; i < all->count; i++) {
 		struct appending *a = all->items[i];
 
-		r = r == 0 ? a->failed : r;
+		r = r == 0 ? a->source.failed : r;
 		appends[i] = a->append;
 		metas[i] = (struct append_meta){ .flags = a->flags.system,
 						 .keywords = a->flags.keywords,
@@ -131,7 +98,6 @@ static uint64_t append_size_limit(void)
 static int append_one(struct imap_session *s, struct view name, struct appends *all)
 {
 	struct appending *a = mem_new(struct appending);
-	uint64_t size;
 	bool utf8; /* RFC 6855 4 */
 	int opened, r;
 
@@ -149,9 +115,9 @@ static int append_one(struct imap_session *s, struct view name, struct appends *
 		return r < 0 ? r : -EAGAIN;
 	}
 	utf8 = imap_take_text(s->parser, "UTF8 (");
-	r = imap_literal_begin(s->parser, append_size_limit(), &size);
-	if (r == 0)
-		r = append_receive(s, a);
+	a->source.append = a->append;
+	a->source.max = append_size_limit();
+	r = append_source_read(s, &a->source);
 	if (r == 0 && utf8 && !imap_take(s->parser, ')'))
 		r = imap_syntax_error(s->parser, "Expected )");
 	if (r == 0 && !imap_at_end(s->parser))
@@ -165,6 +131,7 @@ static void appends_free(struct appends *all)
 {
 	for (size_t i = 0; i < all->count; i++) {
 		append_free(all->items[i]->append);
+		str_free(&all->items[i]->source.bad_url);
 		free(all->items[i]);
 	}
 	free(all->items);
@@ -183,6 +150,9 @@ int imap_command_append(struct imap_session *s)
 	while (r > 0);
 	if (r == 0)
 		r = imap_end(s->parser);
+	for (size_t i = 0; r == 0 && i < all.count; i++)
+		if (append_source_is_bad(&all.items[i]->source))
+			return append_source_refuse(s, &all.items[i]->source);
 	if (r == 0)
 		return append_conclude(s, &all);
 	if (r == -EMSGSIZE)
@@ -200,7 +170,7 @@ static int replace_conclude(struct imap_session *s, struct appending *a, uint32_
 	struct append *append = TAKE(a->append);
 	struct append_list list = { &append, 1 };
 	uint32_t uidvalidity, uid;
-	int r = a->failed;
+	int r = a->source.failed;
 
 	if (r == 0)
 		r = task_blocking(append_complete, &list);
@@ -254,6 +224,8 @@ int imap_command_replace(struct imap_session *s)
 	r = append_one(s, str_view(&name), &all);
 	if (r >= 0)
 		r = imap_end(s->parser);
+	if (r == 0 && append_source_is_bad(&all.items[0]->source))
+		return append_source_refuse(s, &all.items[0]->source);
 	if (r == 0)
 		return replace_conclude(s, all.items[0], seq);
 	if (r == -EMSGSIZE)
