@@ -4,9 +4,10 @@
  * both wait on the same stream in different directions.
  */
 #include <errno.h>
+#include <malloc.h>
 
 #include "conf/conf.h"
-#include "session.h"
+#include "fetch.h"
 
 /* How often the mailbox is looked at without a signal: where nothing can be watched (watch.c). */
 #define IDLE_POLL (30 * 1000)
@@ -18,6 +19,17 @@ struct idling {
 	bool gone;
 	int result;
 };
+
+/* An idle connection may stay for hours: it keeps nothing that can be had again. */
+static void idle_let_go(struct imap_session *s)
+{
+	opened_message_close(s->message);
+	if (imap_watch_is_all()) {
+		store_rest(s->store);
+		malloc_trim(0);
+	}
+	task_trim_stack();
+}
 
 /* Tells changes until the idling is over. Nobody else writes to the stream meanwhile. */
 static void idle_tell(void *argument)
@@ -41,7 +53,10 @@ static void idle_tell(void *argument)
 		if (r == 0)
 			r = stream_flush(s->io);
 		store_settle(s->store, STORE_SETTLE_BATCH);
-		if (!idling->done && r == 0 && !s->mail_came)
+		if (idling->done || r < 0 || s->mail_came)
+			continue;
+		idle_let_go(s);
+		if (!idling->done && !s->mail_came)
 			wait_on(&s->new_mail, clock_after(IDLE_POLL));
 	}
 	idling->result = r;
@@ -67,6 +82,7 @@ int imap_command_idle(struct imap_session *s)
 	WAITLIST_INIT(&idling.finished);
 	imap_watch_begin();
 	task_spawn("idle", idle_tell, &idling);
+	task_trim_stack();
 	r = imap_parser_line(s->parser, &line);
 
 	bool done = r == 0 && view_is_nocase(view_trim(line), "DONE");

@@ -72,6 +72,8 @@ void imap_sessions_wake(const struct imap_session *but);
  */
 void imap_watch_begin(void);
 bool imap_watch_add(struct imap_session *s);
+/* Do all connections of this process idle? */
+bool imap_watch_is_all(void);
 void imap_watch_end(void);
 
 /* namespace.c: names as clients see them */

@@ -76,6 +76,15 @@ bool imap_watch_add(struct imap_session *s)
 	return watch == NULL || store_watch(s->store, s->mailbox, watch->fd) == 0;
 }
 
+bool imap_watch_is_all(void)
+{
+	unsigned count = 0;
+
+	list_for_each (&sessions, struct imap_session, link, s)
+		count++;
+	return idling >= count;
+}
+
 void imap_watch_end(void)
 {
 	if (--idling == 0 && watch != NULL)

@@ -140,6 +140,15 @@ bool environment_has_room(struct environment *env, size_t pages)
 	}
 }
 
+/* LMDB does not tell where its map is, but makes it anew for that. */
+void environment_rest(struct environment *env)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(env->mdb, &info);
+	(void)environment_set_size(env, info.me_mapsize);
+}
+
 /* What is over is nobody's fault any more; `r` is passed on. */
 static int tx_over(struct tx *tx, int r)
 {

@@ -88,6 +88,9 @@ int environment_grow(struct environment *env);
 /* So many pages can be written without growth; grows the map for that if it may. No transaction may be open. */
 bool environment_has_room(struct environment *env, size_t pages);
 
+/* Lets go of the memory in which the file is seen; it comes back as it is looked at. No transaction may be open. */
+void environment_rest(struct environment *env);
+
 /* Does another process have it open? */
 bool environment_is_shared(struct environment *env);
 

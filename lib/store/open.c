@@ -77,6 +77,12 @@ void store_close(struct store *store)
 	free(store);
 }
 
+void store_rest(struct store *store)
+{
+	if (store->shared.txn == NULL)
+		environment_rest(&store->env);
+}
+
 void store_closep(struct store **store)
 {
 	store_close(*store);

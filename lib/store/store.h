@@ -134,6 +134,9 @@ bool store_owes(struct store *store);
 int store_commit(struct store *store);
 bool store_is_committed(const struct store *store);
 
+/* For who is not going to use the store for long: what it is lets go of memory that comes back by itself. */
+void store_rest(struct store *store);
+
 /* ---- folders ---- */
 
 /*

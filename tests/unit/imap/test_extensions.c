@@ -134,6 +134,53 @@ static void compress_early_and_broken(struct imap_client *c)
 	client_expect(c, "c NOOP\r\n", "c OK NOOP completed.\n");
 }
 
+/* ---- IDLE (RFC 2177) ---- */
+
+/* KiB of the index that are in this process's memory. */
+static long index_in_memory(void)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	bool is_index = false;
+	char line[512];
+	long all = 0, here;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		/* Of each mapping the line with its name, then words in capitals. */
+		if (line[0] < 'A' || line[0] > 'Z')
+			is_index = strstr(line, "/data.mdb") != NULL;
+		if (is_index && sscanf(line, "Rss: %ld", &here) == 1)
+			all += here;
+	}
+	fclose(file);
+	return all;
+}
+
+/* Who idles keeps no memory that can be had again, unless another connection of the user is busy. */
+static void idle_lets_go(struct imap_client *c)
+{
+	struct imap_client other;
+
+	for (int i = 0; i < 20; i++)
+		client_append(c, "INBOX", "", MESSAGE);
+	client_ask(c, "a SELECT INBOX\r\n");
+	client_ask(c, "b FETCH 1:* (ENVELOPE BODY.PEEK[])\r\n");
+	client_connect(&other, c->maildir);
+	client_send(c, "c IDLE\r\n");
+	client_read_until(c, "+");
+	client_ask(&other, "d SELECT INBOX\r\n");
+	assert_true(index_in_memory() > 0);
+	client_disconnect(&other);
+	client_deliver(c, "INBOX", MESSAGE);
+	client_read_until(c, "* 21 EXISTS");
+	for (int i = 0; i < 500 && index_in_memory() > 0; i++)
+		task_sleep(10);
+	assert_int_equal(index_in_memory(), 0);
+	client_send(c, "DONE\r\n");
+	assert_non_null(strstr(client_read_until(c, "c "), "c OK Idle completed."));
+	client_expect_has(c, "e FETCH 21 (UID)\r\n", "* 21 FETCH (UID 21)");
+}
+
 /* ---- APPEND ---- */
 
 static void multiappend(struct imap_client *c)
@@ -464,6 +511,7 @@ static void uidonly(struct imap_client *c)
 		client_run_both(name);                                                             \
 	}
 TEST(compressed)
+TEST(idle_lets_go)
 /* The rest of what is broken would find the connection closed. */
 static void test_compress_early_and_broken(void **state)
 {
@@ -487,6 +535,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compressed),
+		cmocka_unit_test(test_idle_lets_go),
 		cmocka_unit_test(test_compress_early_and_broken),
 		cmocka_unit_test(test_multiappend),
 		cmocka_unit_test(test_multiappend_fails_whole),
