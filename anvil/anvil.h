@@ -1,11 +1,12 @@
 /*
  * anvil: the suite's knowledge of the present: who is connected, how often, and who waits for new
- * mail. It touches nothing but its sockets and one file of numbers, and forgets
+ * mail. It touches nothing but its sockets and one file of numbers, one cache, and forgets
  * all but that when it ends.
  *
  *	main.c		requests
  *	counts.c	connections and rates by service and client
  *	logins.c	what failed logins cost
+ *	screened.c	clients that have passed postscreen's tests
  *	watch.c		new-mail signals
  *	full.c		whose quota is reached
  */

@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "logins.h"
+#include "screened.h"
 #include "senders.h"
 #include "task/task.h"
 
@@ -30,12 +31,16 @@ static void anvil_start(void)
 static int anvil_prepare(struct error *err)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct error problem = ERROR_NONE;
 
 	(void)err;
 	str_printf(&path, "%s/senders", param.data_directory);
 	if (senders_open(str_cstr(&path), &(struct error){ 0 }) < 0)
 		log_warning("what accounts send is not kept over a restart: %s is not to be had",
 			    str_cstr(&path));
+	/* Without it postscreen's tests are made each time. */
+	if (screened_open(&problem) < 0)
+		log_warning("which clients postscreen has let pass is not kept: %s", problem.text);
 	counts_open();
 	logins_open();
 	watch_open();
@@ -166,6 +171,10 @@ static int event_answer(struct ipc *ipc, struct reporter *reporter, struct messa
 				.full = full_is(m->anvil_full_ask.address) ||
 					full_is(m->anvil_full_ask.login),
 				.any = full_any());
+	case MSG_screen_ask:
+		return screened_answer(ipc, &m->screen_ask);
+	case MSG_screen_passed:
+		return screened_keep(ipc, &m->screen_passed);
 	case MSG_anvil_new_mail:
 		/* What was delivered had room. */
 		full_forget(m->anvil_new_mail.user);
@@ -206,6 +215,7 @@ int main(int argc, char **argv)
 		.prepare = anvil_prepare,
 		.start = anvil_start,
 		.serve_ipc = anvil_serve_ipc,
+		.retire = screened_close,
 	};
 
 	return daemon_main(argc, argv, &program);

@@ -99,35 +99,47 @@ static void postfix_add_argument(struct service *line, const char *argument)
 
 /* ---- lines that are there ---- */
 
-/* The smtpd that postscreen hands its clients to gets them at once. */
-static void open_to_all(struct services *lines, struct service *screen, struct str *notes)
+static void line_set(struct service *line, const char *name, const char *value)
 {
-	struct service *behind = find_service(lines, SERVICE_PASS, "smtpd");
-
-	str_printf(notes,
-		   "master.cf, line %d: postscreen is not there yet: smtpd serves all clients of "
-		   "%s\n",
-		   screen->line, screen->name);
-	if (behind == NULL) {
-		screen->processes = -1; /* that one postscreen is enough says nothing of smtpd */
-		return;
-	}
-	screen->processes = behind->processes;
-
-	struct conf_override *overrides = screen->overrides;
-	size_t count = screen->override_count;
-
-	screen->overrides = behind->overrides;
-	screen->override_count = behind->override_count;
-	behind->overrides = overrides;
-	behind->override_count = count;
+	line->overrides =
+		mem_resize(line->overrides, line->override_count + 1, sizeof(*line->overrides));
+	line->overrides[line->override_count++] = (struct conf_override){
+		.name = mem_strdup(name),
+		.value = mem_strdup(value),
+	};
 }
 
-static void rename_program(struct services *lines, struct service *line, size_t which,
-			   struct str *notes)
+/*
+ * Clients that postscreen lets pass go to the smtpd that it names: here that one looks at them itself.
+ * So it has the settings of both lines: its own, and of the other what is postscreen's.
+ */
+static void screen_become_smtpd(const struct services *lines, struct service *screen)
+{
+	const struct service *behind = find_service(lines, SERVICE_PASS, "smtpd");
+
+	struct conf_override *own = screen->overrides;
+	size_t count = screen->override_count;
+
+	screen->overrides = NULL;
+	screen->override_count = 0;
+	/* That one postscreen is enough says nothing of smtpd. */
+	screen->processes = behind != NULL ? behind->processes : -1;
+	for (size_t i = 0; behind != NULL && i < behind->override_count; i++)
+		line_set(screen, behind->overrides[i].name, behind->overrides[i].value);
+	for (size_t i = 0; i < count; i++) {
+		if (view_starts(view_of(own[i].name), VIEW("postscreen_")))
+			line_set(screen, own[i].name, own[i].value);
+		free((char *)own[i].name);
+		free((char *)own[i].value);
+	}
+	free(own);
+	line_set(screen, "postscreen_enable", "yes");
+}
+
+static void rename_program(struct services *lines, struct service *line, size_t which)
 {
 	if (strcmp(line->program, "postscreen") == 0)
-		open_to_all(lines, line, notes);
+		screen_become_smtpd(lines, line);
 	set_text(&line->program, programs[which].ours);
 	if (programs[which].argument != NULL)
 		postfix_add_argument(line, programs[which].argument);
@@ -160,13 +172,13 @@ static bool is_left_out(const struct service *line, struct str *elsewhere, struc
 /* ---- all together ---- */
 
 static void adapt_line(struct services *lines, struct service *line,
-		       const struct services *defaults, struct str *notes)
+		       const struct services *defaults)
 {
 	const struct service *ours = find_service(defaults, line->type, line->name);
 	size_t which = find_program(line->program);
 
 	if (which < ARRAY_SIZE(programs) && programs[which].fate == FATE_RENAMED)
-		rename_program(lines, line, which, notes);
+		rename_program(lines, line, which);
 	/* Of what Postfix has for everybody, only showq is for everybody here. */
 	line->private_socket = line->type == SERVICE_UNIX && strcmp(line->program, "showq") != 0;
 	if (line->type != SERVICE_UNIX || ours == NULL)
@@ -301,7 +313,7 @@ void postfix_adapt(struct services *lines, struct str *notes)
 	if (of_postfix) {
 		settle_submission(lines, &defaults);
 		for (size_t i = 0; i < lines->count; i++)
-			adapt_line(lines, &lines->items[i], &defaults, notes);
+			adapt_line(lines, &lines->items[i], &defaults);
 	}
 	postfix_leave_out(lines, notes);
 	if (lines->count > 0)

@@ -7,21 +7,33 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "daemon/upstream.h"
+#include "screen.h"
 #include "server.h"
 #include "services/clients.h"
 #include "session.h"
 
 static int smtpd_prepare(struct error *err)
 {
+	bool screens = param.postscreen_enable;
 	const struct upstream_options proxies = {
-		.protocol = param.smtpd_upstream_proxy_protocol,
+		.protocol = screens ? param.postscreen_upstream_proxy_protocol
+				    : param.smtpd_upstream_proxy_protocol,
 		.networks = param.smtpd_upstream_proxy_networks,
 		.setting = "smtpd_upstream_proxy_networks",
-		.timeout = param.smtpd_upstream_proxy_timeout,
+		.timeout = screens ? param.postscreen_upstream_proxy_timeout
+				   : param.smtpd_upstream_proxy_timeout,
 	};
 
 	server.service = daemon_service_name();
-	return upstream_open(&proxies, err) < 0 ? -EINVAL : session_open(err);
+	if (upstream_open(&proxies, err) < 0 || session_open(err) < 0)
+		return -EINVAL;
+	return screen_open(err);
+}
+
+static void smtpd_serve(struct stream *io, const struct peer *peer)
+{
+	if (screen_admit(io, peer))
+		session_serve(io, peer);
 }
 
 static void smtpd_start(void)
@@ -34,7 +46,7 @@ static const struct daemon_program program = {
 	.name = "smtpd",
 	.prepare = smtpd_prepare,
 	.start = smtpd_start,
-	.serve_client = session_serve,
+	.serve_client = smtpd_serve,
 	.make_room = spare_end_one,
 };
 

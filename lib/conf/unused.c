@@ -206,6 +206,10 @@ void conf_unused(struct str *report)
 	if (conf_state.by_name == NULL)
 		return;
 	services_load(conf_directory(), &services, &errors);
+	/* Old names count as values of the new ones' defaults. */
+	for (size_t i = 0; i < param_table_count; i++)
+		if (!param_is_later(&param_table[i]))
+			expand_names(view_of(param_table[i].value), note_name, used);
 	note_services(used, &services);
 	for (size_t i = 0; i < conf_state.setting_count; i++) {
 		const struct conf_setting *setting = &conf_state.settings[i];

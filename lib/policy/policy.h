@@ -114,4 +114,11 @@ bool policy_is_own_address(const struct policy *policy, struct view address);
 /* Names of all restrictions in force, for documentation and checks; NULL after the last. */
 const char *policy_element_name(size_t index);
 
+/* ---- DNS block lists, for others that ask them ---- */
+
+/* Appends the name below which lists have this address ("1.2.0.192"); nothing if it is none. */
+void policy_rbl_name(struct view address, struct str *name);
+/* "127.0.0.[2..11;14]" has this answer of a list; an empty filter has all. */
+bool policy_rbl_filter_matches(struct view filter, const char *answer);
+
 #endif

@@ -49,7 +49,7 @@ static bool octet_matches(struct view pattern, size_t *at, uint32_t octet)
 	return matches;
 }
 
-static bool address_matches(struct view pattern, const char *text)
+bool policy_rbl_filter_matches(struct view pattern, const char *text)
 {
 	unsigned char octets[4];
 	size_t at = 0;
@@ -85,7 +85,7 @@ static enum listing rbl_ask(const struct rbl *rbl, struct view name, struct str 
 		listing = LISTING_UNKNOWN;
 	}
 	for (size_t i = 0; i < answer.count && listing == NOT_LISTED; i++)
-		if (address_matches(str_view(&rbl->filter), answer.records[i].name))
+		if (policy_rbl_filter_matches(str_view(&rbl->filter), answer.records[i].name))
 			listing = LISTED;
 	dns_answer_free(&answer);
 	return listing;
@@ -155,12 +155,10 @@ static enum verdict refuse_listed(struct evaluation *e, const struct rbl *rbl,
 	return refuse_with_reply(e, str_view(&text));
 }
 
-/* The name under which lists have the client's address, or an empty one. */
-static void client_key(const struct evaluation *e, struct str *name)
+void policy_rbl_name(struct view address, struct str *name)
 {
 	unsigned char octets[16];
-	_cleanup_free_ char *text =
-		mem_strndup(e->q->client_address.data, e->q->client_address.len);
+	_cleanup_free_ char *text = mem_strndup(address.data, address.len);
 
 	if (inet_pton(AF_INET, text, octets) == 1)
 		str_printf(name, "%u.%u.%u.%u", octets[3], octets[2], octets[1], octets[0]);
@@ -174,7 +172,7 @@ enum verdict policy_rbl_client(struct evaluation *e, const struct rule *rule)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY, query = STR_EMPTY;
 
-	client_key(e, &name);
+	policy_rbl_name(e->q->client_address, &name);
 	if (name.len == 0 || rbl_ask(&rule->rbl, str_view(&name), &query) != LISTED)
 		return DUNNO;
 	return refuse_listed(e, &rule->rbl, &query, e->q->client_address, "Client host");
@@ -212,7 +210,7 @@ enum verdict policy_dnswl_client(struct evaluation *e, const struct rule *rule)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 
-	client_key(e, &name);
+	policy_rbl_name(e->q->client_address, &name);
 	return check_welcome(e, rule, str_view(&name));
 }
 

@@ -153,3 +153,48 @@ struct ipc *anvil_watch(struct view user)
 	ipc_finish_first(ipc, false);
 	return ipc;
 }
+
+/* ---- postscreen's clients ---- */
+
+int anvil_screened_find(struct view client, struct anvil_screened *passed)
+{
+	struct ipc *ipc;
+	struct message m;
+	int r = ipc_exchange(anvil_pool(), clock_after(ANVIL_CONNECT_TIME), &ipc, &m, screen_ask,
+			     .client = client);
+
+	*passed = (struct anvil_screened){ 0 };
+	if (r < 0)
+		return r;
+	if (m.type == MSG_screen_known) {
+		const struct msg_screen_known *known = &m.screen_known;
+
+		*passed = (struct anvil_screened){ .pregreet = known->pregreet,
+						   .dnsbl = known->dnsbl,
+						   .pipelining = known->pipelining,
+						   .non_smtp = known->non_smtp,
+						   .bare_newline = known->bare_newline };
+		r = known->known != 0;
+	} else {
+		r = -EBADMSG;
+	}
+	ipc_pool_put(anvil_pool(), ipc, r >= 0);
+	return r;
+}
+
+int anvil_screened_keep(struct view client, const struct anvil_screened *passed, int64_t expires)
+{
+	struct ipc *ipc;
+	struct message m;
+	int r = ipc_exchange(anvil_pool(), clock_after(ANVIL_CONNECT_TIME), &ipc, &m, screen_passed,
+			     .client = client, .pregreet = passed->pregreet, .dnsbl = passed->dnsbl,
+			     .pipelining = passed->pipelining, .non_smtp = passed->non_smtp,
+			     .bare_newline = passed->bare_newline, .expires = expires);
+
+	if (r < 0)
+		return r;
+	if (m.type != MSG_done)
+		r = -EBADMSG;
+	ipc_pool_put(anvil_pool(), ipc, r == 0);
+	return r;
+}

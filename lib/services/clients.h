@@ -70,6 +70,15 @@ int anvil_sent(struct view account, uint32_t messages, struct view digests, stru
 int anvil_bounced(struct view account, uint32_t recipients, struct str *reason);
 /* Tells postmaster and the user that the account is stopped. 0 when that is in the queue. */
 int sender_notice(struct view account, struct view reason);
+/*
+ * postscreen's memory of clients: until when each test that one has passed counts (seconds of the wall
+ * clock, 0: never). 1: it is known, 0: it is new, or a negative errno.
+ */
+struct anvil_screened {
+	int64_t pregreet, dnsbl, pipelining, non_smtp, bare_newline;
+};
+int anvil_screened_find(struct view client, struct anvil_screened *passed);
+int anvil_screened_keep(struct view client, const struct anvil_screened *passed, int64_t expires);
 int anvil_new_mail(struct view user, struct view folder);
 /* That user's quota is reached. */
 int anvil_tell_full(struct view user);

@@ -40,6 +40,7 @@ non_smtpd_milters = $smtpd_milters
 policyd-spf_time_limit = 3600
 postscreen_access_list = permit_mynetworks
 postscreen_dnsbl_sites = zen.spamhaus.org*2
+postscreen_reject_footer = call us
     bl.spamcop.net
 readme_directory = no
 recipient_delimiter = +
@@ -111,7 +112,8 @@ class Configuration(unittest.TestCase):
         self.assertEqual(self.conf(folder, "-h", "myorigin").strip().splitlines()[-1], "$mydomain")
         self.assertIn("example.org", self.conf(folder, "-xh", "myorigin"))
         said = self.suite.command(["-c", folder, "check"], check=False).text
-        self.assertRegex(said, "postscreen_dnsbl_sites is known but not yet in force")
+        self.assertRegex(said, "postscreen_reject_footer is known but not yet in force")
+        self.assertNotIn("postscreen_dnsbl_sites", said)
         self.assertNotIn("unused parameter: relayhost", said)
 
     def test_postconf_name(self):
@@ -392,7 +394,7 @@ class PostfixServices(unittest.TestCase):
             said = suite.posta("check").text
             self.assertRegex(said, "services added as in share/posta/master.cf: .*local-deliver")
             suite.start()
-            self.assertIn("postscreen is not there yet", suite.log())
+            self.assertNotIn("postscreen is not there yet", suite.log())
             suite.inject("x@outside.test", ["bob@example.test"], message(subject="by smtp"))
             suite.submit("alice", ["bob"], message(subject="by submission"))
             suite.submit("alice", ["bob"], message(subject="by smtps"), port=465)

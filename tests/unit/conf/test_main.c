@@ -92,7 +92,7 @@ static void test_unused(void **state)
 	load("mydestnation = x\nmine = 1\ntheirs = $mine\nqueue_directory = /q$theirs\n"
 	     "smtpd_restriction_classes = strict, loose\nstrict = reject\nldapone_server_host = h\n"
 	     "virtual_alias_maps = proxy:ldap:ldapone\nmydomain = a\nmydomain = b\n"
-	     "zzz_utterly_unknown = $undefined_thing\n",
+	     "zzz_utterly_unknown = $undefined_thing\npostscreen_blacklist_action = drop\n",
 	     &report);
 	assert_string_equal(str_cstr(&report), "");
 	conf_unused(&report);

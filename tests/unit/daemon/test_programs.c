@@ -65,6 +65,8 @@ static const struct {
 	{ MSG_milter_header, U(MAIL) },
 	{ MSG_milter_body, U(MAIL) },
 	{ MSG_milter_end, U(MAIL) },
+	{ MSG_screen_ask, U(SMTPD) },
+	{ MSG_screen_passed, U(SMTPD) },
 	{ MSG_server_sign, U(SMTPD) | U(LOGIN) },
 	{ MSG_server_chain, U(SMTPD) | U(LOGIN) },
 	{ MSG_client_sign, U(AGENT) },
