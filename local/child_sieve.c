@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 #include "mail/date.h"
+#include "mail/header.h"
 #include "sieve/memory.h"
 #include "sieve/scripts.h"
 #include "sieve/sieve.h"
@@ -377,6 +378,26 @@ static int sieve_read_content(const struct io_source *from, struct str *content)
 	return r;
 }
 
+/*
+ * The address that the message was for before aliases is the user's too; not so that of somebody who
+ * has sent it on (and left a mark): nobody is answered in their name.
+ */
+static struct view own_original(struct view content, struct view original)
+{
+	struct header_field field;
+
+	while (header_next(&content, &field) == 1) {
+		_cleanup_(str_free) struct str address = STR_EMPTY;
+
+		if (!view_is_nocase(field.name, "Delivered-To"))
+			continue;
+		header_unfold(&address, field.body);
+		if (view_eq_nocase(view_trim(str_view(&address)), original))
+			return VIEW_NONE;
+	}
+	return original;
+}
+
 int child_sieve(struct ipc *ipc, const struct msg_work_store *m, const char *maildir,
 		const struct mail_source *source)
 {
@@ -404,7 +425,7 @@ int child_sieve(struct ipc *ipc, const struct msg_work_store *m, const char *mai
 		.content = str_view(&content),
 		.sender = m->sender,
 		.recipient = m->recipient,
-		.original = m->original,
+		.original = own_original(str_view(&content), m->original),
 		.delimiters = param.recipient_delimiter,
 		.now = clock_wall(),
 		.host_name = view_of(param.myhostname),

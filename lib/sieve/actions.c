@@ -270,8 +270,7 @@ enum sieve_flow sieve_act_redirect(struct sieve_run *run, const struct sieve_nod
 	if (sieve_tag(node, "copy", NULL) == NULL)
 		run->kept = false;
 	/* To oneself: it would come back, and be taken for a loop. */
-	if (view_eq_nocase(str_view(&address), run->message->recipient) ||
-	    view_eq_nocase(str_view(&address), run->message->original))
+	if (view_eq_nocase(str_view(&address), run->message->recipient))
 		return add_keep(run, NULL);
 	if (action_find(run, SIEVE_REDIRECT, str_view(&address)) != NULL)
 		return FLOW_ON;

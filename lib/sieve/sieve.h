@@ -71,7 +71,7 @@ struct sieve_host {
 struct sieve_message {
 	struct view content;	       /* header and body, CRLF or LF line ends */
 	struct view sender, recipient; /* of the envelope */
-	struct view original;	       /* the recipient before aliases, or empty */
+	struct view original;	       /* the recipient before aliases, also the user; or empty */
 	const char *delimiters;	       /* recipient_delimiter */
 	int64_t now;		       /* seconds since 1970 */
 	struct view host_name, client_address, client_name; /* for environment, or empty */

@@ -159,6 +159,11 @@ class Sieve(unittest.TestCase):
         self.deliver("vacation list", sender="dave@example.test", extra="List-Id: <x.y>\r\n")
         self.deliver("vacation auto", sender="dave@example.test", extra="Auto-Submitted: auto-replied\r\n")
         self.deliver("vacation", sender="<>")
+        # Of what somebody else has sent on, the sender hears nothing.
+        self.script("frank", "on", 'redirect "alice@example.test";')
+        self.deliver("vacation", "frank@example.test", "bob@example.test")
+        self.assertNotIn(b"Weg", b"".join(self.folder("INBOX", "bob")))
+        self.sieve("deactivate", "frank@example.test")
         got = self.folder("INBOX", "dave")[before:]
         self.assertEqual(len(got), 1)
         answer = email.message_from_bytes(got[0], policy=email.policy.default)
@@ -168,7 +173,7 @@ class Sieve(unittest.TestCase):
         self.assertEqual(answer["Return-Path"], "<>")
         self.assertIn("<a@b>", answer["References"])
         self.assertIn(answer["In-Reply-To"], answer["References"])
-        self.assertEqual(len([s for s in self.subjects() if s.startswith("vacation")]), 5)
+        self.assertEqual(len([s for s in self.subjects() if s.startswith("vacation")]), 6)
 
     def test_wrong_script(self):
         folder = os.path.dirname(glob.glob(f"{self.suite.home}/**/bob/**/new", recursive=True)[0])

@@ -233,6 +233,8 @@ static void basics(void **unused)
 	      "keep; fileinto x");
 	check("\"fileinto\",\"copy\"", "fileinto :copy \"x\"; redirect :copy \"a@b\";", message_a,
 	      "fileinto x; redirect a@b; keep");
+	/* To oneself. */
+	check(NULL, "redirect \"KEN+frobnitz@example.org\";", message_a, "keep");
 	check("\"reject\"", "reject text:\r\nGo\r\n..away\r\n.\r\n;", message_a,
 	      "reject Go\r\n.away\r\n");
 	check("\"ereject\"", "ereject \"no\";", message_a, "reject no");
@@ -451,8 +453,6 @@ static void newer(void **unused)
 		{ "\"editheader\"", "addheader \"A b\" \"x\";", message_a,
 		  "line 2: addheader: that" },
 	};
-	_cleanup_(str_free) struct str text = STR_EMPTY;
-
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		check(cases[i].require, cases[i].text, cases[i].content, cases[i].expected);
