@@ -393,6 +393,9 @@ static const char *judge_find(const struct msg_auth_begin *begin, struct judge *
 	if (judge->mechanism == NULL || !mechanism_is_enabled(judge->mechanism) ||
 	    !mechanism_suits(judge->mechanism->kinds, begin->refused))
 		return "Mechanism not supported";
+	if ((judge->mechanism->kinds & MECHANISM_BINDS) && begin->tls_exporter.len == 0 &&
+	    begin->tls_unique.len == 0)
+		return "This mechanism needs TLS";
 	return mechanism_is_offered(judge->mechanism, begin->secured != 0)
 		       ? NULL
 		       : "This mechanism needs an encrypted connection";

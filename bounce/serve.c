@@ -126,7 +126,9 @@ static int recipients_report(struct queue_file *file, uint8_t kind)
 			postmaster_tell(&report);
 		report.from = report.next;
 	} while (r == 0 && report.more);
-	login_note_failures(&report);
+	/* Not for one that is made again. */
+	if (r == 0)
+		login_note_failures(&report);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "language.h"
 #include "services/clients.h"
 
 /* How much longer than a session's own patience a relayed client is kept. */
@@ -56,7 +57,7 @@ static int command_capa(struct login *l, struct pop3_login *own, struct view arg
 	(void)argument;
 	str_append_cstr(&text,
 			"+OK Capability list follows\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-			"PIPELINING\r\nAUTH-RESP-CODE\r\n");
+			"PIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\nUTF8\r\nLANG\r\n");
 	if (login_offers_tls(l))
 		str_append_cstr(&text, "STLS\r\n");
 	if (login_may_send_password(l))
@@ -118,6 +119,24 @@ static int command_pass(struct login *l, struct pop3_login *own, struct view arg
 	return login_password(l, str_view(&own->user), argument);
 }
 
+static int command_lang(struct login *l, struct pop3_login *own, struct view argument)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	bool known = language_answer(argument, &text);
+	int r = stream_printf(l->io, "%s\r\n", str_cstr(&text));
+
+	(void)own;
+	return r < 0 ? r : known ? LOGIN_GO_ON : LOGIN_BAD;
+}
+
+/* RFC 6856 2: content goes to everybody as it is, so there is nothing to be remembered. */
+static int command_utf8(struct login *l, struct pop3_login *own, struct view argument)
+{
+	(void)own;
+	return view_trim(argument).len == 0 ? pop3_login_accept(l, " UTF8 enabled")
+					    : pop3_login_refuse(l, "UTF8 has no argument.");
+}
+
 /* The mechanisms, one a line: what old clients ask for by AUTH alone. */
 static int pop3_list_mechanisms(struct login *l)
 {
@@ -151,6 +170,7 @@ static int command_auth(struct login *l, struct pop3_login *own, struct view arg
 static const struct command commands[] = {
 	{ "CAPA", command_capa }, { "USER", command_user }, { "PASS", command_pass },
 	{ "AUTH", command_auth }, { "STLS", command_stls }, { "QUIT", command_quit },
+	{ "LANG", command_lang }, { "UTF8", command_utf8 },
 };
 
 static int pop3_login_command(struct login *l)

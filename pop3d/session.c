@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "language.h"
 
 /* Between rounds of file work, for the user's other connections. */
 #define SETTLE_PAUSE 20
@@ -227,8 +228,18 @@ static int pop3_command_capa(struct pop3 *p, struct view argument)
 	(void)argument;
 	return pop3_reply(p,
 			  "+OK Capability list follows\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-			  "PIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\nIMPLEMENTATION %s\r\n.",
+			  "PIPELINING\r\nAUTH-RESP-CODE\r\nEXPIRE "
+			  "NEVER\r\nUTF8\r\nLANG\r\nIMPLEMENTATION %s\r\n.",
 			  param.mail_name);
+}
+
+static int pop3_command_lang(struct pop3 *p, struct view argument)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	bool known = language_answer(argument, &text);
+	int r = pop3_reply(p, "%s", str_cstr(&text));
+
+	return r < 0 || known ? r : BAD;
 }
 
 /* RFC 1939 6: the UPDATE state. */
@@ -251,10 +262,10 @@ static int pop3_command_quit(struct pop3 *p, struct view argument)
 }
 
 static const struct command commands[] = {
-	{ "STAT", command_stat },      { "LIST", command_list }, { "UIDL", command_uidl },
-	{ "RETR", command_retr },      { "TOP", command_top },	 { "DELE", command_dele },
-	{ "NOOP", pop3_command_noop }, { "RSET", command_rset }, { "CAPA", pop3_command_capa },
-	{ "QUIT", pop3_command_quit },
+	{ "STAT", command_stat },      { "LIST", command_list },      { "UIDL", command_uidl },
+	{ "RETR", command_retr },      { "TOP", command_top },	      { "DELE", command_dele },
+	{ "NOOP", pop3_command_noop }, { "RSET", command_rset },      { "CAPA", pop3_command_capa },
+	{ "QUIT", pop3_command_quit }, { "LANG", pop3_command_lang },
 };
 
 /* ---- the conversation ---- */

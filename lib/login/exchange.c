@@ -78,7 +78,7 @@ static struct auth_client login_client(const struct login *l)
 {
 	return (struct auth_client){
 		.service = view_of(l->protocol->service),
-		.secured = l->secured,
+		.secured = login_is_private(l),
 		.address = view_of(l->peer->text),
 		.server_address = view_of(l->peer->server_text),
 	};
@@ -91,17 +91,18 @@ int login_mechanisms(const struct login *l, struct str *names)
 		msec_t until;
 	} kept[2];
 	struct auth_client client = login_client(l);
+	bool private = login_is_private(l);
 
-	if (clock_now() >= kept[l->secured].until) {
+	if (clock_now() >= kept[private].until) {
 		_cleanup_(str_free) struct str fresh = STR_EMPTY;
 		int r = auth_mechanisms(&client, &fresh);
 
 		if (r < 0)
 			return r;
-		str_set(&kept[l->secured].names, str_view(&fresh));
-		kept[l->secured].until = clock_after(MECHANISMS_KEPT);
+		str_set(&kept[private].names, str_view(&fresh));
+		kept[private].until = clock_after(MECHANISMS_KEPT);
 	}
-	auth_tls_announced(l->io, str_view(&kept[l->secured].names), names);
+	auth_tls_announced(l->io, str_view(&kept[private].names), names);
 	return 0;
 }
 

@@ -57,9 +57,14 @@ bool login_offers_tls(const struct login *l)
 	return tls != NULL && !l->secured;
 }
 
+bool login_is_private(const struct login *l)
+{
+	return l->secured || strcmp(l->peer->text, l->peer->server_text) == 0;
+}
+
 bool login_may_send_password(const struct login *l)
 {
-	return l->secured || !param.disable_plaintext_auth;
+	return login_is_private(l) || !param.disable_plaintext_auth;
 }
 
 int login_start_tls(struct login *l)

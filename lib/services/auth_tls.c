@@ -55,9 +55,15 @@ void auth_tls_announced(const struct stream *io, struct view names, struct str *
 {
 	_cleanup_(str_free) struct str user = STR_EMPTY;
 	bool has_user = stream_tls_user(io, authority, authority_field, &user);
+	struct tls_channel channel;
 	struct view name;
+	bool binds;
 
+	stream_tls_channel(io, &channel);
+	binds = channel.has_exporter || channel.unique_len > 0;
+	mem_wipe(&channel, sizeof(channel));
 	while (view_next_word(&names, " ", &name))
-		if (has_user || !view_is(name, "EXTERNAL"))
+		if ((has_user || !view_is(name, "EXTERNAL")) &&
+		    (binds || !view_ends(name, VIEW("-PLUS"))))
 			str_printf(out, "%s%.*s", out->len > 0 ? " " : "", VIEW_ARG(name));
 }

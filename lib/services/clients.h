@@ -197,7 +197,7 @@ int auth_tls_prepare(struct error *err);
 bool auth_tls_asks(void);
 void auth_tls_fill(const struct stream *io, struct auth_tls *tls, struct auth_client *client);
 void auth_tls_free(struct auth_tls *tls);
-/* Of auth's mechanisms those that are for this client: EXTERNAL needs a certificate. Appends. */
+/* Of auth's mechanisms those that are for this client: EXTERNAL needs a certificate, -PLUS a channel. Appends. */
 void auth_tls_announced(const struct stream *io, struct view names, struct str *out);
 /*
  * One SASL exchange. auth_begin never returns NULL: what came of it is in *answer, which is

@@ -108,10 +108,15 @@ class Clients(unittest.TestCase):
                 self.assertTrue(data[0].split())
 
     def test_imap_plain_port_refuses_passwords_until_tls(self):
-        with self.suite.imap("bob", 143, login=False) as client:
-            self.assertIn("LOGINDISABLED", client.capabilities)
-            with self.assertRaises(client.error):
-                client.login("bob@example.test", PASSWORD)
+        for source, disabled in (("127.0.0.2", True), ("127.0.0.1", False)):
+            with Talk("127.0.0.1", self.suite.port(143), source=source) as talk:
+                self.assertEqual(b"LOGINDISABLED" in talk.line(), disabled)
+                talk.send(f"a LOGIN bob@example.test {PASSWORD}\r\n")
+                self.assertIn(b"a NO" if disabled else b"a OK", talk.until(b"a "))
+            # Nobody listens to what never leaves this host, as Dovecot has it.
+            with Talk("127.0.0.1", self.suite.port(110), source=source) as talk:
+                talk.line()
+                self.assertEqual(talk.ask("USER bob@example.test\r\n")[:4], b"-ERR" if disabled else b"+OK\r")
 
     def test_imap_plain_login_where_configured(self):
         with Instance(main={"disable_plaintext_auth": "no"}) as suite:
