@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from unittest import mock
 
-from posta import Instance, PASSWORD
+from posta import Instance, PASSWORD, wait_until
 from test_login import scram_client
 
 
@@ -111,7 +111,7 @@ class ChannelBinding(unittest.TestCase):
                     return said[-1]
                 with self.assertRaises(imap.error):
                     imap.authenticate(mechanism, answer)
-            self.assertEqual(self.instance.log().count("login failed"), before + 1)
+            wait_until(lambda: self.instance.log().count("login failed") == before + 1, what="one failed login more")
             self.instance.wait_log(rf"login failed \({reason}\): .*method={mechanism},")
 
 
