@@ -71,6 +71,21 @@ static bool has_login_mismatch(const char *value)
 		strstr(value, "reject_authenticated_sender_login_mismatch") != NULL);
 }
 
+/* A service with the restriction, and without a table of its own. */
+static bool service_has_mismatch(const struct service *service)
+{
+	bool asked = false, owned = false;
+
+	for (size_t i = 0; i < service->override_count; i++) {
+		const struct conf_override *o = &service->overrides[i];
+
+		asked = asked || has_login_mismatch(o->value);
+		owned = owned || (strcmp(o->name, "smtpd_sender_login_maps") == 0 &&
+				  o->value != NULL && o->value[0] != '\0');
+	}
+	return asked && !owned;
+}
+
 static void note_login_mismatch(const struct services *services, struct str *out)
 {
 	size_t count;
@@ -80,8 +95,7 @@ static void note_login_mismatch(const struct services *services, struct str *out
 	for (size_t i = 0; i < count; i++)
 		asked = asked || has_login_mismatch(settings[i].value);
 	for (size_t i = 0; i < services->count; i++)
-		for (size_t k = 0; k < services->items[i].override_count; k++)
-			asked = asked || has_login_mismatch(services->items[i].overrides[k].value);
+		asked = asked || service_has_mismatch(&services->items[i]);
 	if (asked && is_empty("smtpd_sender_login_maps"))
 		str_append_cstr(out,
 				"reject_sender_login_mismatch without smtpd_sender_login_maps: "
@@ -90,7 +104,7 @@ static void note_login_mismatch(const struct services *services, struct str *out
 
 static void note_mailbox_size(struct str *out)
 {
-	if (param.mailbox_size_limit > 0 &&
+	if (!is_empty("mydestination") && param.mailbox_size_limit > 0 &&
 	    (param.message_size_limit == 0 || param.mailbox_size_limit < param.message_size_limit))
 		str_append_cstr(out,
 				"mailbox_size_limit is smaller than message_size_limit: mail of "

@@ -53,8 +53,8 @@ class Trial(unittest.TestCase):
 
     def test_what_differs_on_purpose(self):
         with tempfile.TemporaryDirectory() as site:
-            def said(main):
-                for name, text in (("main.cf", MAIN_CF + main), ("master.cf", MASTER_CF)):
+            def said(main, master=""):
+                for name, text in (("main.cf", MAIN_CF + main), ("master.cf", MASTER_CF + master)):
                     with open(os.path.join(site, name), "w") as file:
                         file.write(text)
                 head, _, rest = self.posta("migrate", "postfix", site, check=False).partition("\nDiffers on purpose\n")
@@ -67,6 +67,10 @@ class Trial(unittest.TestCase):
                  "mailbox_size_limit is smaller than message_size_limit"])
             self.assertEqual(said("smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /x.pem\nsmtpd_sender_login_maps = static:x\n"
                                   "smtpd_sender_restrictions = reject_sender_login_mismatch\n"), [""])
+            # A service with a table of its own, and nobody who gets mail from local.
+            asks = "submission inet n - y - - smtpd\n  -o smtpd_sender_restrictions=reject_sender_login_mismatch\n"
+            self.assertEqual(len(said("", asks)[0].split(":")), 2)
+            self.assertEqual(said("mydestination =\nmailbox_size_limit = 1000\n", asks + "  -o smtpd_sender_login_maps=static:x\n"), [""])
 
     def test_beside_the_site(self):
         with tempfile.TemporaryDirectory() as folder:
