@@ -255,6 +255,10 @@ void attempt_result(struct attempt *a, struct lot *lot, struct lot_recipient *r,
 		r->outcome = OUTCOME_DELIVERED;
 		return;
 	}
+	if (await_tell(a, lot_address(lot, r), lot_original(lot, r), outcome, reason)) {
+		r->outcome = OUTCOME_DELIVERED;
+		return;
+	}
 	r->outcome = outcome;
 	r->recorded = outcome_note(a, r->position, r->notify, outcome, reason);
 }
@@ -332,6 +336,10 @@ void attempt_decide(struct attempt *a, const struct queue_recipient *r, uint8_t 
 	log_own(a, r->address, r->original, outcome, reason);
 	if (attempt_is_probe(a)) {
 		probe_tell(a, r->original, outcome, reason->diagnostic);
+		record(a, r->position, OUTCOME_DELIVERED, true, NULL);
+		return;
+	}
+	if (await_tell(a, r->address, r->original, outcome, reason)) {
 		record(a, r->position, OUTCOME_DELIVERED, true, NULL);
 		return;
 	}

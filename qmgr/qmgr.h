@@ -21,6 +21,7 @@
  *	summary.c	what is known of a message that waits without reading its file
  *	probe.c		telling verify what became of its probes
  *	quarantine.c	what filters have put on hold, for a time
+ *	await.c		telling an LMTP session what became of its message
  *	main.c		start, the lock, retirement
  */
 #ifndef QMGR_QMGR_H
@@ -272,6 +273,17 @@ int report_send(struct attempt *a, uint8_t kind);
 bool attempt_is_probe(const struct attempt *a);
 /* What became of its recipient, for verify; soon. */
 void probe_tell(struct attempt *a, struct view address, uint8_t outcome, struct view text);
+
+/* ---- await.c ---- */
+
+/*
+ * Tells the session that waits for it, if there is one. True: the recipient is the client's from now on, and done here.
+ * An empty `original`: as `address`.
+ */
+bool await_tell(struct attempt *a, struct view address, struct view original, uint8_t outcome,
+		const struct queue_reason *reason);
+/* Serves a session until it does not wait any more. 0, or a negative errno: the connection is to be closed. */
+int await_serve(struct ipc *ipc, struct view queue_id);
 
 /* ---- courier.c ---- */
 

@@ -8,7 +8,8 @@
 /* Our own host needs no look-up: nobody else can come from there. */
 static bool is_loopback(const char *address)
 {
-	return view_starts(view_of(address), VIEW("127.")) || view_is(view_of(address), "::1");
+	return view_starts(view_of(address), VIEW("127.")) || view_is(view_of(address), "::1") ||
+	       view_is(view_of(address), "localhost"); /* of a UNIX socket */
 }
 
 /* Only what a name is made of goes into replies, logs and headers; a PTR record may hold anything. */

@@ -1,5 +1,5 @@
 /*
- * smtpd: the SMTP and submission server. Reads nothing from disk once it is confined, asks the
+ * smtpd: the SMTP and submission server, and the LMTP server. Reads nothing from disk once it is confined, asks the
  * resolver, anvil and auth over their sockets, and hands messages to cleanup.
  */
 #include <errno.h>

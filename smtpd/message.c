@@ -153,6 +153,7 @@ static bool end_of_data_permitted(struct session *s, int *result)
 static int message_commit(struct session *s)
 {
 	struct submission_verdict verdict = { 0 };
+	_cleanup_(ipc_freep) struct ipc *await = lmtp_await(s);
 	int r = submission_commit(TAKE(s->transaction.submission), &verdict);
 
 	s->failed = false;
@@ -162,6 +163,9 @@ static int message_commit(struct session *s)
 	} else if (verdict.code < 250 || verdict.code > 599) {
 		log_warning("%s: cleanup answered %u", session_id(s), verdict.code);
 		r = reply(s, "451 4.3.0 Error: queue file write error");
+	} else if (server.is_lmtp && verdict.code == 250) {
+		s->answers = 0;
+		r = lmtp_answer(s, await);
 	} else {
 		r = reply(s, "%u %s %s", verdict.code, str_cstr(&verdict.status),
 			  str_cstr(&verdict.text));
@@ -172,7 +176,7 @@ static int message_commit(struct session *s)
 	return r;
 }
 
-int message_end(struct session *s, bool has_bare_lf)
+static int message_conclude(struct session *s, bool has_bare_lf)
 {
 	const struct reception *reception = &s->transaction.reception;
 	int r;
@@ -197,6 +201,16 @@ int message_end(struct session *s, bool has_bare_lf)
 		return reply(s, "250 2.0.0 Ok: queued as %s",
 			     s->transaction.queue_id.len > 0 ? session_id(s) : "DISCARD");
 	return s->transaction.proxy != NULL ? proxy_end(s) : message_commit(s);
+}
+
+int message_end(struct session *s, bool has_bare_lf)
+{
+	int r;
+
+	s->answers = server.is_lmtp ? s->transaction.count : 0;
+	r = message_conclude(s, has_bare_lf);
+	s->answers = 0;
+	return r;
 }
 
 int message_lost(struct session *s, const char *command, int r)

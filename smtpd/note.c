@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "mail/address.h"
+#include "server.h"
 #include "session.h"
 
 const char *session_id(const struct session *s)
@@ -14,9 +15,12 @@ const char *session_protocol(const struct session *s, struct str *buffer)
 {
 	/* RFC 3848, RFC 6531 4.3. */
 	str_clear(buffer);
-	str_append_cstr(buffer, !s->esmtp		      ? "SMTP"
-				: s->transaction.options.utf8 ? "UTF8SMTP"
-							      : "ESMTP");
+	if (server.is_lmtp)
+		str_append_cstr(buffer, s->transaction.options.utf8 ? "UTF8LMTP" : "LMTP");
+	else
+		str_append_cstr(buffer, !s->esmtp		      ? "SMTP"
+					: s->transaction.options.utf8 ? "UTF8SMTP"
+								      : "ESMTP");
 	if (s->esmtp && s->secured)
 		str_append_byte(buffer, 'S');
 	if (s->esmtp && s->login.len > 0)
@@ -41,7 +45,7 @@ void note_refusal(struct session *s, const char *what, const char *command, stru
 		address_show(&line, recipient);
 		str_append_cstr(&line, ">");
 	}
-	str_printf(&line, " proto=%s", s->esmtp ? "ESMTP" : "SMTP");
+	str_printf(&line, " proto=%s", server.is_lmtp ? "LMTP" : s->esmtp ? "ESMTP" : "SMTP");
 	if (s->helo.len > 0) {
 		str_append_cstr(&line, " helo=<");
 		str_append_printable(&line, str_view(&s->helo));

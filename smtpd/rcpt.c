@@ -100,6 +100,26 @@ static bool rcpt_filtered(struct session *s, const struct request *request, int 
 			   result);
 }
 
+/* By LMTP nothing is taken that is not delivered here: whoever hands it in is an MTA itself. */
+static bool rcpt_is_here(struct session *s, const struct request *request, int *result)
+{
+	struct view local, domain;
+	int class;
+
+	if (!server.is_lmtp)
+		return true;
+	address_split(str_view(&request->address), &local, &domain);
+	class = route_class(server.routes, domain, NULL);
+	if (class == CLASS_LOCAL || class == CLASS_VIRTUAL_MAILBOX || class == CLASS_VIRTUAL_ALIAS)
+		return true;
+	*result = class < 0 ? reply(s, "451 4.3.0 Error: temporary lookup failure")
+			    : reply_refusal(s, "RCPT",
+					    VIEW("550 5.7.1 Error: there are no mailboxes of this "
+						 "domain here"),
+					    str_view(&request->address));
+	return false;
+}
+
 /* A mailbox that a delivery has found full. Without anvil the delivery finds that out again. */
 static bool rcpt_has_room(struct session *s, const struct request *request, int *result)
 {
@@ -136,8 +156,8 @@ int verb_rcpt(struct session *s, struct view argument)
 		return reply(s, "450 4.7.1 Error: too many recipients from %s", s->peer->text);
 	if (s->transaction.count >= (size_t)param.smtpd_recipient_limit)
 		return refuse_too_many(s);
-	if (!rcpt_permitted(s, &request, &r) || !rcpt_has_room(s, &request, &r) ||
-	    !rcpt_filtered(s, &request, &r))
+	if (!rcpt_is_here(s, &request, &r) || !rcpt_permitted(s, &request, &r) ||
+	    !rcpt_has_room(s, &request, &r) || !rcpt_filtered(s, &request, &r))
 		return r;
 	transaction_add(s, str_view(&request.address), str_view(&request.orcpt), request.notify);
 	s->state = STATE_RCPT;

@@ -114,11 +114,12 @@ int reply_text(struct session *s, struct view text)
 			soften(&out);
 		if (has_footer())
 			append_footer(s, &out);
-		stream_write(s->io, str_view(&out));
-	} else {
-		stream_write(s->io, text);
+		text = str_view(&out);
 	}
-	stream_write(s->io, VIEW("\r\n"));
+	for (size_t i = 0; i < MAX(s->answers, (size_t)1); i++) {
+		stream_write(s->io, text);
+		stream_write(s->io, VIEW("\r\n"));
+	}
 	return ends_session(text) ? SESSION_DONE : SESSION_GOES_ON;
 }
 

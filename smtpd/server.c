@@ -173,6 +173,7 @@ static int check_cleanup_name(struct error *err)
 
 int server_open(struct error *err)
 {
+	server.is_lmtp = strcmp(param.smtpd_protocol, "lmtp") == 0;
 	if (check_cleanup_name(err) < 0 || read_bare_newline(err) < 0 || read_tls_level(err) < 0 ||
 	    open_tls(err) < 0 || server_open_lists(err) < 0)
 		return -EINVAL;

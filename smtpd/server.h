@@ -38,6 +38,7 @@ enum ehlo_keyword {
 };
 
 struct server {
+	bool is_lmtp; /* smtpd_protocol */
 	struct routes *routes;
 	struct policy *policy;
 	struct tables *command_filter; /* what a command line becomes before it is read */

@@ -110,7 +110,8 @@ struct session {
 	struct str milter_refusal;     /* of the client: to each command that would get anywhere */
 	const char *where;	       /* the last command, for "lost connection after RCPT" */
 	size_t errors, junk;
-	bool failed; /* the command under way got an error reply */
+	bool failed;	/* the command under way got an error reply */
+	size_t answers; /* LMTP: so many are given at a time, one for each recipient; 0: one */
 	struct verb_count counts[SESSION_VERBS_MAX];
 	struct transaction transaction;
 	struct tls_info tls;		    /* of the connection, when somebody asked last */
@@ -241,6 +242,13 @@ void content_wait_begin(struct session *s, struct content_wait *wait);
 int content_wait_peek(struct session *s, const struct content_wait *wait, struct view *bytes);
 void content_wait_end(struct session *s);
 
+/* ---- lmtp.c: smtpd_protocol = lmtp ---- */
+
+/* Before the message is committed: to be told what becomes of it. NULL: nobody waits for that. */
+struct ipc *lmtp_await(struct session *s);
+/* It is in the queue: one answer for each recipient. Waits. */
+int lmtp_answer(struct session *s, struct ipc *await);
+
 /* ---- proxy.c: smtpd_proxy_filter ---- */
 
 /* Speaks with the filter up to DATA. True, or it has been answered: return *result. */
@@ -305,6 +313,8 @@ enum {
 	VERB_DENIED = 16,    /* answered also where the client is refused as such */
 	VERB_LONG = 32,	     /* may be longer than line_length_limit */
 	VERB_FILTERED = 128, /* refused where a milter refuses the client */
+	VERB_SMTP = 256,     /* unknown in LMTP */
+	VERB_LMTP = 512,     /* unknown in SMTP */
 	VERB_CONTENT = 64,   /* bytes that are no commands follow: refused, it ends the session */
 };
 struct verb {

@@ -258,7 +258,9 @@ void transaction_question(struct session *s, const char *command, struct policy_
 		.note = transaction_note,
 		.note_argument = s,
 		.state = view_of(command),
-		.protocol = view_of(s->esmtp ? "ESMTP" : "SMTP"),
+		.protocol = view_of(server.is_lmtp ? "LMTP"
+				    : s->esmtp	   ? "ESMTP"
+						   : "SMTP"),
 		.queue_id = str_view(&t->queue_id),
 		.instance = transaction_instance(s),
 		.only_recipient = t->count == 1 ? str_view(&t->recipients[0].address) : VIEW_NONE,

@@ -10,8 +10,9 @@
 
 /* In the order in which the log counts them. */
 const struct verb verbs[] = {
-	{ "HELO", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_BEFORE_TLS, verb_helo, NULL },
-	{ "EHLO", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_BEFORE_TLS, verb_ehlo, NULL },
+	{ "HELO", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_BEFORE_TLS | VERB_SMTP, verb_helo, NULL },
+	{ "EHLO", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_BEFORE_TLS | VERB_SMTP, verb_ehlo, NULL },
+	{ "LHLO", STATE_ANY, VERB_JUNK | VERB_LAST | VERB_BEFORE_TLS | VERB_LMTP, verb_ehlo, NULL },
 	{ "STARTTLS", STATE_ANY, VERB_BEFORE_TLS | VERB_PIPELINED | VERB_FILTERED, verb_starttls,
 	  NULL },
 	{ "AUTH", STATE_NEW | STATE_READY, VERB_LAST | VERB_LONG | VERB_FILTERED, verb_auth,
@@ -59,7 +60,8 @@ int verbs_open(struct error *err)
 const struct verb *verb_find(struct view name)
 {
 	for (const struct verb *v = verbs; v->name != NULL; v++) {
-		if (view_is_nocase(name, v->name))
+		if (view_is_nocase(name, v->name) &&
+		    !(v->flags & (server.is_lmtp ? VERB_SMTP : VERB_LMTP)))
 			return forbidden & 1U << verb_index(v) ? NULL : v;
 	}
 	return NULL;

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "../../../smtpd/server.h"
 #include "../../../smtpd/session.h"
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -247,10 +249,41 @@ int sender_notice(struct view account, struct view reason)
 	return 0;
 }
 
+/* What became of the recipients, for LMTP: as the tests say, one after the other. */
+struct ipc *queue_await(struct view queue_id)
+{
+	(void)queue_id;
+	fakes.awaited_next = 0;
+	return fakes.awaited_count > 0 ? ipc_new(dup(STDERR_FILENO)) : NULL;
+}
+
+int queue_await_next(struct ipc *ipc, msec_t deadline, struct msg_awaited *awaited)
+{
+	(void)ipc;
+	(void)deadline;
+	if (fakes.awaited_next < fakes.awaited_count) {
+		*awaited = fakes.awaited[fakes.awaited_next++];
+		return 1;
+	}
+	if (fakes.await_breaks)
+		return -ECONNRESET;
+	if (!fakes.await_ended)
+		return -ETIMEDOUT;
+	fakes.await_ended = false;
+	return 0;
+}
+
+int queue_await_end(struct ipc *ipc)
+{
+	(void)ipc;
+	fakes.await_ended = true;
+	return 0;
+}
+
 int anvil_is_full(struct view address, struct view login)
 {
 	(void)login;
-	return view_starts(address, VIEW("stuffed@"));
+	return fakes.full != NULL && view_is(address, fakes.full);
 }
 
 /* ---- the world ---- */

@@ -6,6 +6,7 @@
 #define TESTS_SMTPD_FAKES_H
 
 #include "base/str.h"
+#include "ipc/ipc.h"
 #include "task/stream.h"
 
 struct fake_message {
@@ -23,7 +24,13 @@ struct fakes {
 	bool refuses_end;     /* cleanup refuses the message at its end */
 	uint32_t connections; /* what anvil counts */
 	uint32_t rate;
+	const char *full; /* the address of a mailbox that is */
 	int sender_state; /* ANVIL_SENDER_... of whoever has logged in */
+
+	/* LMTP: what the queue manager says, and whether it then is gone. */
+	const struct msg_awaited *awaited;
+	size_t awaited_count, awaited_next;
+	bool await_breaks, await_ended;
 
 	/* What came of it. */
 	struct fake_message last;

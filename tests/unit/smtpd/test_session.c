@@ -779,6 +779,101 @@ static void footers(void **state)
 	}
 }
 
+/* ---- LMTP ---- */
+
+#define LMTP_SETTINGS "smtpd_protocol = lmtp\nmessage_size_limit = 100\nrecipient_delimiter = +\n"
+#define LHLO_REPLY                                                                                 \
+	"250-mx.test\n250-PIPELINING\n250-SIZE 100\n250-VRFY\n250-ETRN\n250-"                      \
+	"ENHANCEDSTATUSCODES\n250-8BITMIME\n250-DSN\n250-SMTPUTF8\n250 CHUNKING\n"
+#define LMTP_BEGIN "LHLO x\r\n", FROM, TO, "RCPT TO:<carol@local.test>\r\n"
+#define LMTP_BEGUN GREETING LHLO_REPLY "250 2.1.0 Ok\n250 2.1.5 Ok\n250 2.1.5 Ok\n"
+#define BYE	   "221 2.0.0 Bye\n"
+
+#define AWAITED(to, what, dsn, why)                                                                \
+	{                                                                                          \
+		.address = VIEW(to), .outcome = what, .status = VIEW(dsn), .text = VIEW(why)       \
+	}
+
+static void lmtp_reopen(void)
+{
+	fakes_close();
+	fakes_open(LMTP_SETTINGS);
+}
+
+static void lmtp_answers_for_each(void **state)
+{
+	static const struct msg_awaited results[] = {
+		AWAITED("carol@local.test", OUTCOME_FAILED, "5.2.2", "no room"),
+		AWAITED("somebody@else.test", OUTCOME_DEFERRED, "4.4.1", "x"),
+		AWAITED("BOB@local.test", OUTCOME_DELIVERED, "2.0.0", "in\nmaildir"),
+	};
+
+	(void)state;
+	lmtp_reopen();
+	fakes.full = "carol@local.test";
+	expect(PIECES("EHLO x\r\n", "HELO x\r\n", "LHLO x\r\n", FROM, "RCPT TO:<x@other.test>\r\n",
+		      "RCPT TO:<nobody@local.test>\r\n", "RCPT TO:<carol+x@local.test>\r\n",
+		      "DATA\r\n", "QUIT\r\n"),
+	       GREETING "502 5.5.2 Error: command not recognized\n"
+			"502 5.5.2 Error: command not recognized\n" LHLO_REPLY "250 2.1.0 Ok\n"
+			"550 5.7.1 Error: there are no mailboxes of this domain here\n"
+			"550 5.1.1 <nobody@local.test>: Recipient address rejected: User unknown "
+			"in local recipient table\n"
+			"552 5.2.2 <carol+x@local.test>: Recipient address rejected: Quota "
+			"exceeded (mailbox for user is full)\n"
+			"554 5.5.1 Error: no valid recipients\n" BYE);
+	fakes.full = NULL;
+	fakes.awaited = results;
+	fakes.awaited_count = ARRAY_SIZE(results);
+	expect(PIECES(LMTP_BEGIN, "DATA\r\n", "2:a\r\n.\r\n", "QUIT\r\n"),
+	       LMTP_BEGUN DATA_REPLY "250 2.0.0 <BOB@local.test> in?maildir\n"
+				     "552 5.2.2 <carol@local.test> no room\n" BYE);
+	assert_string_equal(str_cstr(&fakes.last.protocol), "LMTP");
+	/* In chunks too, where only the last one has so many answers. */
+	expect(PIECES(LMTP_BEGIN, "BDAT 2\r\na\n", "2:BDAT 1 LAST\r\nb", "QUIT\r\n"),
+	       LMTP_BEGUN "250 2.0.0 Ok: 2 bytes\n250 2.0.0 <BOB@local.test> in?maildir\n"
+			  "552 5.2.2 <carol@local.test> no room\n" BYE);
+}
+
+/* What is not known in time is in the queue; where nobody knows whether it is, the client tries again. */
+static void lmtp_without_results(void **state)
+{
+	static const struct msg_awaited results[] = {
+		AWAITED("carol@local.test", OUTCOME_DEFERRED, "4.3.0", "disk"),
+	};
+	_cleanup_(str_free) struct str got = STR_EMPTY;
+
+	(void)state;
+	lmtp_reopen();
+	fakes.awaited = results;
+	fakes.awaited_count = ARRAY_SIZE(results);
+	fakes_script(PIECES(LMTP_BEGIN, "DATA\r\n", "2:a\r\n.\r\n", "QUIT\r\n"), &got);
+	assert_non_null(strstr(str_cstr(&got), "\n250 2.0.0 Ok: queued as "));
+	assert_non_null(strstr(str_cstr(&got), "\n450 4.3.0 <carol@local.test> disk\n221"));
+	fakes.await_breaks = true;
+	expect(PIECES(LMTP_BEGIN, "DATA\r\n", "2:a\r\n.\r\n", "QUIT\r\n"),
+	       LMTP_BEGUN DATA_REPLY "451 4.3.0 Error: what became of it is not known\n"
+				     "450 4.3.0 <carol@local.test> disk\n" BYE);
+}
+
+/* What refuses the message refuses it for all. */
+static void lmtp_refuses_for_each(void **state)
+{
+	(void)state;
+	lmtp_reopen();
+	expect(PIECES(LMTP_BEGIN, "DATA\r\n",
+		      "2:0123456789012345678901234567890123456789012345678901234567890123456789"
+		      "01234567890123456789012345678901234567890\r\n.\r\n",
+		      "QUIT\r\n"),
+	       LMTP_BEGUN DATA_REPLY "552 5.3.4 Error: message file too big\n"
+				     "552 5.3.4 Error: message file too big\n" BYE);
+	fakes.refuses_end = true;
+	expect(PIECES(LMTP_BEGIN, "DATA\r\n", "2:a\r\n.\r\n", FROM, "QUIT\r\n"),
+	       LMTP_BEGUN DATA_REPLY "550 5.4.6 Error: too many hops\n"
+				     "550 5.4.6 Error: too many hops\n"
+				     "250 2.1.0 Ok\n" BYE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -796,6 +891,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(long_lines, begin, end),
 		cmocka_unit_test_setup_teardown(cleanup_fails, begin, end),
 		cmocka_unit_test_setup_teardown(disconnects, begin, end),
+		cmocka_unit_test_setup_teardown(lmtp_answers_for_each, begin, end),
+		cmocka_unit_test_setup_teardown(lmtp_without_results, begin, end),
+		cmocka_unit_test_setup_teardown(lmtp_refuses_for_each, begin, end),
 		cmocka_unit_test(settings),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(goodbyes),
