@@ -175,16 +175,18 @@ static int admit_refuse(const struct quota_size *limit, const struct quota_size 
 static int admit_to(struct store *store, const struct mail_source *source, struct view folder,
 		    struct error *err)
 {
-	struct quota_size whole, own, in_folder, used;
+	struct quota_size whole, own, unused, in_folder, used;
 	struct quota_size more = { source->prefix.len + source->content.size, 1 };
 	uint64_t told;
-	int r = usage_refresh(store);
+	int r;
 
-	if (r == 0)
-		r = store_quota_folder(store, folder.len > 0 ? folder : VIEW("INBOX"), &in_folder,
-				       &whole, &own);
+	if (folder.len == 0)
+		folder = VIEW("INBOX");
+	r = store_quota_folder(store, folder, &unused, &whole, &own);
 	if (r == 0 || r == -ENOENT)
-		r = read_usage(store, &used, &told);
+		r = read_usage(store, &unused, &told);
+	if (r == 0)
+		r = usage_look(store, folder, &used, &in_folder);
 	if (r < 0)
 		return error_code(err, r, "look at the quota");
 	if (is_unlimited(&whole) && is_unlimited(&own))

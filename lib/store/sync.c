@@ -447,3 +447,54 @@ int folder_sync(struct store *store, uint32_t id)
 		return -EAGAIN;
 	return r >= 0 && work.removed ? -ENOENT : r;
 }
+
+/* ---- only counting ---- */
+
+static uint64_t entry_wire_size(const struct entry *entry)
+{
+	/* As insert_entry believes it. */
+	return entry->parsed.size == entry->size && entry->parsed.wire_size != SIZE_UNKNOWN &&
+			       entry->parsed.wire_size >= entry->size
+		       ? entry->parsed.wire_size
+		       : entry->size;
+}
+
+static int count_new(struct scan *scan, size_t max, struct folder_news *news)
+{
+	_cleanup_(listing_free) struct listing list = { 0 };
+	const struct store *store = scan->tx->store;
+	int r;
+
+	if (scan->folder->r.adopt || !part_is_unchanged(store, scan->folder, PART_CUR))
+		return 1;
+	if (part_is_unchanged(store, scan->folder, PART_NEW))
+		return 0;
+	r = listing_read(&list, store, scan->folder, PART_NEW);
+	if (r == 0)
+		r = take_owed(scan, &list);
+	if (r == 0 && listing_stat_untaken(&list) > max)
+		r = 1;
+	for (size_t i = 0; i < list.count && r == 0; i++)
+		if (!list.items[i].taken) {
+			news->bytes += entry_wire_size(&list.items[i]);
+			news->messages++;
+		}
+	return r;
+}
+
+int folder_count_new(struct store *store, uint32_t id, size_t max, struct folder *folder,
+		     struct folder_news *news)
+{
+	struct tx tx;
+	struct scan scan = { .tx = &tx, .folder = folder };
+	int r = store_read(store, &tx);
+
+	*news = (struct folder_news){ 0 };
+	if (r < 0)
+		return r;
+	r = folder_load(&tx, id, folder);
+	if (r == 0)
+		r = count_new(&scan, max, news);
+	tx_end(&tx);
+	return r;
+}

@@ -117,6 +117,66 @@ int usage_refresh(struct store *store)
 	return r;
 }
 
+/* ---- at a delivery ---- */
+
+/* So many new messages are counted at each delivery; more of them are worth to be numbered. */
+#define USAGE_NEWS_MAX 200
+
+static void size_add(struct quota_size *size, const struct folder *folder,
+		     const struct folder_news *news)
+{
+	size->bytes += folder->r.size + news->bytes;
+	size->messages += folder->r.messages + news->messages;
+}
+
+static int usage_look_at(struct store *store, uint32_t id, struct view name,
+			 struct quota_size *used, struct quota_size *here)
+{
+	struct folder_news news;
+	struct folder folder;
+	int r = folder_count_new(store, id, USAGE_NEWS_MAX, &folder, &news);
+
+	if (r == 1) {
+		r = folder_sync(store, id);
+		if (r == 0)
+			r = folder_count_new(store, id, SIZE_MAX, &folder, &news);
+	}
+	/* Something changes there just now: what is known counts. */
+	r = MIN(r, 0);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (quota_counts(store->quota, folder.r.name, folder.r.special_use))
+		size_add(used, &folder, &news);
+	if (view_eq(folder.r.name, name))
+		size_add(here, &folder, &news);
+	return 0;
+}
+
+static int usage_look_once(struct store *store, struct view name, struct quota_size *used,
+			   struct quota_size *here)
+{
+	struct folder_ids all = { 0 };
+	int r = folders_sync(store);
+
+	*used = *here = (struct quota_size){ 0 };
+	if (r == 0)
+		r = list_folders(store, &all);
+	for (size_t i = 0; i < all.count && r >= 0; i++)
+		r = usage_look_at(store, all.ids[i], name, used, here);
+	free(all.ids);
+	return MIN(r, 0);
+}
+
+int usage_look(struct store *store, struct view folder, struct quota_size *used,
+	       struct quota_size *here)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < FOLLOW_TRIES && r == -EAGAIN; i++)
+		r = usage_look_once(store, folder, used, here);
+	return r;
+}
+
 /* ---- checks ---- */
 
 static bool has_room(const struct quota *quota, const struct quota_size *limit,

@@ -10,6 +10,12 @@
  * counts. Nothing where there is no quota. -EAGAIN: as everywhere.
  */
 int usage_refresh(struct store *store);
+/*
+ * The same for a delivery, which is over in a moment: little that is new is counted, and left to a session. *used: of all; *here: of that
+ * folder, zero if there is none.
+ */
+int usage_look(struct store *store, struct view folder, struct quota_size *used,
+	       struct quota_size *here);
 /* Of the folders' counters, as this transaction has them. */
 int usage_sum(struct tx *tx, struct quota_size *used);
 /*
