@@ -95,7 +95,7 @@ class Quota(unittest.TestCase):
         # No limits are no reason to look, and users who were never there have no Maildir.
         rows = self.rows()
         self.assertEqual(sorted(rows), ["alice@example.test", "bob@example.test"])
-        self.assertEqual(rows["alice@example.test"]["messages"], 0)
+        self.assertEqual(rows["alice@example.test"]["messages_limit"], 1000)
         self.assertIn("bob@example.test", i.posta("quota").text)
         self.assertEqual(i.posta("quota", "list", "nobody@example.test", check=False).returncode, 1)
         self.assertEqual(i.posta("user", "set", "bob@example.test", "--quota", "lots", check=False).returncode, 1)
