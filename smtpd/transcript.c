@@ -51,7 +51,8 @@ static unsigned class_of_reply(struct view text)
 
 	if (text.len < 4 || (text.data[0] != '4' && text.data[0] != '5'))
 		return 0;
-	if (view_is(code, "452") || has_status(text, ".3.1"))
+	/* A user's mailbox that is full is the user's, and not ours. */
+	if ((view_is(code, "452") && !has_status(text, ".2.2")) || has_status(text, ".3.1"))
 		return NOTICE_RESOURCE;
 	if (view_find(text, VIEW("lookup failure")) != VIEW_NOT_FOUND)
 		return NOTICE_DATA;
