@@ -463,6 +463,7 @@ static int count_new(struct scan *scan, size_t max, struct folder_news *news)
 {
 	_cleanup_(listing_free) struct listing list = { 0 };
 	const struct store *store = scan->tx->store;
+	size_t left;
 	int r;
 
 	if (scan->folder->r.adopt || !part_is_unchanged(store, scan->folder, PART_CUR))
@@ -472,7 +473,9 @@ static int count_new(struct scan *scan, size_t max, struct folder_news *news)
 	r = listing_read(&list, store, scan->folder, PART_NEW);
 	if (r == 0)
 		r = take_owed(scan, &list);
-	if (r == 0 && listing_stat_untaken(&list) > max)
+	if (r == 0)
+		r = listing_stat_untaken(&list, &left);
+	if (r == 0 && left > max)
 		r = 1;
 	for (size_t i = 0; i < list.count && r == 0; i++)
 		if (!list.items[i].taken) {
