@@ -75,9 +75,6 @@ void exchange_wipe(struct view received);
 /* Looks at auth_mechanisms. Before confinement. */
 int exchange_prepare(struct error *err);
 
-/* Is a mechanism of that name offered (auth_mechanisms)? */
-bool exchange_offers(const char *name);
-
 /* From auth_begin to auth_ok or auth_failed. Negative: the connection is to be closed. */
 int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin);
 /* Appends "PLAIN LOGIN", to be announced. 0, or a negative errno with the reason. Waits. */

@@ -140,23 +140,6 @@ static const struct mechanism *mechanism_find(struct view name)
 	return NULL;
 }
 
-static bool mechanism_is_enabled(const struct mechanism *mechanism)
-{
-	struct view rest = view_of(param.auth_mechanisms), word;
-
-	while (conf_next_element(&rest, &word))
-		if (view_is_nocase(word, mechanism->name))
-			return true;
-	return false;
-}
-
-bool exchange_offers(const char *name)
-{
-	const struct mechanism *mechanism = mechanism_find(view_of(name));
-
-	return mechanism != NULL && mechanism_is_enabled(mechanism);
-}
-
 int exchange_prepare(struct error *err)
 {
 	struct view rest = view_of(param.auth_mechanisms), word;
@@ -165,7 +148,7 @@ int exchange_prepare(struct error *err)
 		if (mechanism_find(word) == NULL)
 			return error_set(err, -EINVAL, "auth_mechanisms: \"%.*s\" is not known",
 					 VIEW_ARG(word));
-	if ((exchange_offers("OAUTHBEARER") || exchange_offers("XOAUTH2")) &&
+	if ((mechanism_is_enabled("OAUTHBEARER") || mechanism_is_enabled("XOAUTH2")) &&
 	    param.oauth_keys[0] == '\0' && param.oauth_introspection_url[0] == '\0')
 		return error_set(err, -EINVAL,
 				 "auth_mechanisms: oauthbearer and xoauth2 need oauth_keys or "
@@ -175,7 +158,7 @@ int exchange_prepare(struct error *err)
 
 static bool mechanism_is_offered(const struct mechanism *mechanism, bool secured)
 {
-	return mechanism_is_enabled(mechanism) &&
+	return mechanism_is_enabled(mechanism->name) &&
 	       (secured || !(mechanism->kinds & MECHANISM_BINDS)) &&
 	       (secured || !(mechanism->kinds & MECHANISM_PLAINTEXT) ||
 		!param.disable_plaintext_auth);
@@ -390,7 +373,7 @@ static const char *judge_find(const struct msg_auth_begin *begin, struct judge *
 			       ? NULL
 			       : "Mechanism not supported";
 	}
-	if (judge->mechanism == NULL || !mechanism_is_enabled(judge->mechanism) ||
+	if (judge->mechanism == NULL || !mechanism_is_enabled(judge->mechanism->name) ||
 	    !mechanism_suits(judge->mechanism->kinds, begin->refused))
 		return "Mechanism not supported";
 	if ((judge->mechanism->kinds & MECHANISM_BINDS) && begin->tls_exporter.len == 0 &&

@@ -26,6 +26,16 @@ bool mechanism_is_name(struct view name)
 	return name.len > 0 && name.len <= MECHANISM_NAME_MAX;
 }
 
+bool mechanism_is_enabled(const char *name)
+{
+	struct view rest = view_of(param.auth_mechanisms), word;
+
+	while (conf_next_element(&rest, &word))
+		if (view_is_nocase(word, name))
+			return true;
+	return false;
+}
+
 unsigned mechanism_kind_of(struct view word)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds_known); i++)

@@ -20,6 +20,8 @@ enum mechanism_kind {
 #define MECHANISM_NAME_MAX 20 /* octets, RFC 4422 3.1 */
 /* Letters, digits, hyphen and underscore. */
 bool mechanism_is_name(struct view name);
+/* Is it one of auth_mechanisms? */
+bool mechanism_is_enabled(const char *name);
 /* The kind that Dovecot's protocol has a word for; 0: another word. */
 unsigned mechanism_kind_of(struct view word);
 /*

@@ -167,7 +167,7 @@ static bool scram_is_downgraded(const struct scram *s)
 {
 	const struct attempt *attempt = s->x->attempt;
 
-	return s->variant->plus != NULL && exchange_offers(s->variant->plus) &&
+	return s->variant->plus != NULL && mechanism_is_enabled(s->variant->plus) &&
 	       (attempt->tls_exporter.len > 0 || attempt->tls_unique.len > 0) &&
 	       s->x->said.len > 0 && s->x->said.data[0] == 'y';
 }

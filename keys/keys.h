@@ -3,6 +3,7 @@
  * a handshake they ask it for the one signature that proves the key, and so code that a stranger
  * brings to run in one of them can use a key while it runs there, and never take it away.
  *
+ *	held.c		the keys, by their names
  *	load.c		which keys: all that main.cf and the services in master.cf name
  *	sni.c		which certificates: those of tls_server_sni_maps, which have keys beside them
  *	dkim.c		keys that sign mail: another kind, by the names of dkim_key_table
@@ -33,12 +34,15 @@ enum { KEY_FOR_SERVERS = 1, KEY_FOR_CLIENTS = 2 };
 /* Before confinement: reads all keys. 0, or a negative errno with a reason: the start fails. */
 int keys_load(const char *config_directory, struct error *err);
 void keys_unload(void);
-size_t keys_count(void);
-/* NULL: there is none of that name for that use. */
-const struct tls_key *keys_find(struct view name, unsigned use);
+
+/* ---- held.c ---- */
 
 /* Takes a key over, for that use. */
 void keys_hold(struct tls_key *key, unsigned use);
+void keys_drop(void);
+size_t keys_count(void);
+/* NULL: there is none of that name for that use. */
+const struct tls_key *keys_find(struct view name, unsigned use);
 
 /* ---- sni.c: certificates by the name that a client asks for ---- */
 

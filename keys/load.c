@@ -5,18 +5,10 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "keys.h"
 #include "table/table.h"
-
-struct held_key {
-	struct tls_key *key;
-	unsigned uses;
-};
-
-static struct map *held; /* TLS_KEY_NAME_SIZE bytes to struct held_key */
 
 /* ---- what a service's line says ---- */
 
@@ -71,21 +63,6 @@ static bool service_has_tls(const struct service *service, const char *prefix)
 }
 
 /* ---- reading ---- */
-
-void keys_hold(struct tls_key *key, unsigned use)
-{
-	struct held_key *known = map_get(held, tls_key_name(key));
-
-	if (known != NULL) {
-		known->uses |= use;
-		tls_key_free(key);
-		return;
-	}
-	known = mem_new(struct held_key);
-	known->key = key;
-	known->uses = use;
-	map_put(held, tls_key_name(key), known);
-}
 
 static void load_take(void *argument, struct tls_key *key)
 {
@@ -160,7 +137,6 @@ int keys_load(const char *config_directory, struct error *err)
 	struct services services;
 	int r = services_load(config_directory, &services, &report);
 
-	held = map_new();
 	if (r < 0)
 		error_set(err, r, "%.*s", VIEW_ARG(view_trim(str_view(&report))));
 	for (size_t i = 0; r == 0 && i < services.count; i++)
@@ -172,23 +148,5 @@ int keys_load(const char *config_directory, struct error *err)
 void keys_unload(void)
 {
 	sni_unload();
-	map_for_each (held, i) {
-		struct held_key *known = map_value_at(held, i);
-
-		tls_key_free(known->key);
-		free(known);
-	}
-	map_free(TAKE(held));
-}
-
-size_t keys_count(void)
-{
-	return map_count(held);
-}
-
-const struct tls_key *keys_find(struct view name, unsigned use)
-{
-	const struct held_key *known = name.len == TLS_KEY_NAME_SIZE ? map_get(held, name) : NULL;
-
-	return known != NULL && known->uses & use ? known->key : NULL;
+	keys_drop();
 }
