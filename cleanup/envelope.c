@@ -152,6 +152,7 @@ int envelope_recipient(struct intake *in, const struct msg_rcpt *rcpt)
 		str_printf(&orcpt, "rfc822;%s", str_cstr(&address));
 		adding.orcpt = str_view(&orcpt);
 	}
+	written_note(in, str_view(&address));
 	if (note_copies(in, str_view(&address)) < 0 || envelope_expand(in, &address, &adding) < 0)
 		return -EACCES;
 	if (in->given++ == 0)

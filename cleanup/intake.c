@@ -30,6 +30,7 @@ void intake_free(struct intake *in)
 	ipc_free(in->channel);
 	str_free(&in->recipients);
 	str_free(&in->redirect);
+	str_free(&in->written);
 	str_free(&in->held);
 	str_free(&in->filter);
 	str_free(&in->fail_status_text);

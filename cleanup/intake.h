@@ -13,6 +13,7 @@
  *	verdict.c verify.c sign.c	proofs of who a message is from (proofs.h)
  *	content.c	line ends, the header collected, the stages called in order
  *	announce.c	telling qmgr
+ *	written.c	telling greylist whom our users write to
  *	session.c	the exchange: mail, rcpt, data, data_end; the verdict
  *	pickup.c	the same with what local users left in the maildrop
  *
@@ -47,6 +48,7 @@ struct intake {
 	struct queue_writer *writer;
 	uint32_t given;		   /* recipients that the client gave */
 	struct str only_recipient; /* the first of them, for "for <...>" */
+	struct str written;	   /* whom a user of ours writes to; written.c */
 	struct map *seen;	   /* recipients, to drop repeated ones */
 	struct map *copies;	   /* blind copies to be made */
 
@@ -191,6 +193,12 @@ int stage_pass(struct stage *stage, struct view bytes);
 
 extern const struct content_stage stage_inspect, stage_hops, stage_drop, stage_addresses,
 	stage_complete, stage_received;
+
+/* written.c */
+void written_open(void);
+void written_note(struct intake *in, struct view address);
+/* The message is in the queue. Does not wait. */
+void written_tell(struct intake *in);
 
 /* announce.c: before a message is promised. Waits a moment at most. */
 void announce_prepare(void);

@@ -21,6 +21,7 @@ static int cleanup_prepare(struct error *err)
 		permit_open("authorized_submit_users", param.authorized_submit_users, err);
 	if (cleanup.submitters == NULL)
 		return -EINVAL;
+	written_open();
 	if (cleanup_milters_open(err) < 0 || cleanup_signing_open(err) < 0)
 		return -EINVAL;
 	return content_open(err);

@@ -222,6 +222,7 @@ static int intake_finish(struct intake *in)
 		r = ipc_flush(in->ipc);
 	/* Also if the client is gone: the message is in the queue. */
 	announce(in->writer);
+	written_tell(in);
 	return r;
 }
 

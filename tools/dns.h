@@ -4,6 +4,7 @@
  *	verb_dns.c	the options; printing and checking
  *	dns_wanted.c	which records a domain and its host need
  *	dns_published.c	what is published, and whether it is that
+ *	dns_bulk.c	what large receivers require of those who send much
  */
 #ifndef TOOLS_DNS_H
 #define TOOLS_DNS_H
@@ -54,5 +55,11 @@ void dns_wanted_check(const struct dns_source *dns, const struct dns_wanted *wan
  * the host: a line for each that does not.
  */
 void dns_check_spf(const struct dns_source *dns, const char *domain, struct str *problems);
+
+enum dns_bulk_verdict { DNS_BULK_MET, DNS_BULK_NOT_MET, DNS_BULK_UNKNOWN };
+/* Calls `each` for each requirement. Waits for the DNS. */
+void dns_check_bulk(const struct dns_source *dns, const char *domain,
+		    void (*each)(enum dns_bulk_verdict verdict, const char *domain,
+				 const char *what));
 
 #endif

@@ -26,7 +26,9 @@ static const char help[] =
 	"\n"
 	"  --check           asks the DNS for each, and says what fits, is missing or is "
 	"otherwise; and\n"
-	"                    whether mail from this host's published addresses passes SPF\n"
+	"                    whether mail from this host's published addresses passes SPF; then "
+	"what\n"
+	"                    large receivers require of those who send much (bulk)\n"
 	"  --server ADDRESS  asks that name server: 192.0.2.53, [2001:db8::53]:5300; else those "
 	"of\n"
 	"                    /etc/resolv.conf\n"
@@ -138,6 +140,24 @@ static void print_wish(const struct dns_wish *wish)
 	}
 }
 
+static void bulk_print(enum dns_bulk_verdict verdict, const char *domain, const char *what)
+{
+	static const char *const verdicts[] = { "ok", "missing", "unknown" };
+	struct json json = JSON_START;
+
+	if (!dns.as_json) {
+		printf("%-8s %-8s %s %s\n", verdicts[verdict], "bulk", domain, what);
+		return;
+	}
+	json_object(&json, NULL);
+	json_string(&json, "owner", view_of(domain));
+	json_string(&json, "need", VIEW("bulk"));
+	json_string(&json, "value", view_of(what));
+	json_string(&json, "verdict", view_of(verdicts[verdict]));
+	json_end(&json);
+	json_print(&json);
+}
+
 static void check_wish(const struct dns_source *source, const char *domain,
 		       const struct dns_wish *wish)
 {
@@ -152,6 +172,7 @@ static void check_wish(const struct dns_source *source, const char *domain,
 	rest = str_view(&problems);
 	while (view_next_word(&rest, "\n", &line))
 		fprintf(dns.as_json ? stderr : stdout, "WRONG    needed   %.*s\n", VIEW_ARG(line));
+	dns_check_bulk(source, domain, bulk_print);
 }
 
 static void do_domain(const struct dns_source *source, struct view domain, bool with_host)

@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "mail/date.h"
 #include "task/task.h"
 #include "tools/address_wish.h"
 #include "tools/instance.h"
 #include "tools/json.h"
+#include "tools/quarantine.h"
 #include "tools/tool.h"
 #include "tools/verb_queue.h"
 
@@ -19,25 +22,24 @@ static const char help[] =
 	"usage: posta [-c CONFDIR] quarantine list [--json] [--recipient ADDRESS]\n"
 	"       posta quarantine show ID\n"
 	"       posta quarantine release|delete ID...|ALL\n"
+	"       posta quarantine digest [--since TIME]\n"
 	"\n"
 	"list      what a milter, a policy, DMARC or a table has put on hold, and why\n"
 	"show      envelope, header and body of one message\n"
 	"release   delivers it, to the inbox: the check that held it counts no more\n"
 	"delete    removes it, without a report to anybody\n"
+	"digest    sends each user of this site a list of what is held of theirs since TIME (1d "
+	"ago); for\n"
+	"          a timer\n"
 	"\n"
 	"--recipient takes an address or @domain. After quarantine_lifetime messages are deleted.\n"
 	"Status 1: there is no such message; 75: the mail system does not run.\n";
 
-struct quarantined {
-	char id[QUEUE_ID_LENGTH_MAX];
-	uint64_t size;
-	int64_t arrival;
-	struct str sender, recipients, why; /* recipients: a blank between */
-};
 static struct {
 	struct quarantined *items;
 	size_t count;
 	const char *recipient;
+	msec_t since; /* before now */
 	bool as_json;
 	char **words; /* what is to be done, and with which */
 	struct ipc *manager;
@@ -223,6 +225,20 @@ static int quarantine_show(const char *id)
 		       : status;
 }
 
+static int quarantine_tell(void)
+{
+	int status = quarantine_find(NULL), told;
+
+	if (status != TOOL_DONE)
+		return status;
+	told = quarantine_digest(quarantine.items, quarantine.count,
+				 clock_wall() - quarantine.since / 1000);
+	if (told < 0)
+		return queue_fail("the digest cannot be sent to all: %s", strerror(-told));
+	fprintf(stderr, "posta quarantine: %d user%s told\n", told, told == 1 ? "" : "s");
+	return TOOL_DONE;
+}
+
 static int quarantine_do(const char *word, const char *id)
 {
 	if (id != NULL && strcmp(id, "ALL") == 0)
@@ -231,6 +247,8 @@ static int quarantine_do(const char *word, const char *id)
 		return queue_fail("bad mail queue ID: %s", id);
 	if (strcmp(word, "list") == 0)
 		return quarantine_list();
+	if (strcmp(word, "digest") == 0)
+		return quarantine_tell();
 	if (strcmp(word, "show") == 0)
 		return quarantine_show(id);
 	return quarantine_act(id,
@@ -262,23 +280,27 @@ static int quarantine_parse(int argc, char **argv)
 	size_t count = 0;
 
 	quarantine.words = words;
+	quarantine.since = (msec_t)24 * 3600 * 1000;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0)
 			quarantine.as_json = true;
 		else if (strcmp(argv[i], "--recipient") == 0 && i + 1 < argc)
 			quarantine.recipient = argv[++i];
+		else if (strcmp(argv[i], "--since") == 0 && i + 1 < argc &&
+			 conf_parse_time(view_of(argv[i + 1]), 'd', &quarantine.since) == 0)
+			i++;
 		else if (argv[i][0] == '-')
 			return tool_usage("quarantine", "%s is not understood", argv[i]);
 		else
 			words[count++] = argv[i];
 	}
-	if (count == 1 && strcmp(words[0], "list") == 0)
+	if (count == 1 && (strcmp(words[0], "list") == 0 || strcmp(words[0], "digest") == 0))
 		return TOOL_DONE;
 	if (count == 2 && strcmp(words[0], "show") == 0 && strcmp(words[1], "ALL") != 0)
 		return TOOL_DONE;
 	if (count >= 2 && (strcmp(words[0], "release") == 0 || strcmp(words[0], "delete") == 0))
 		return TOOL_DONE;
-	return tool_usage("quarantine", "expected list, show ID, release ID or delete ID");
+	return tool_usage("quarantine", "expected list, show ID, release ID, delete ID or digest");
 }
 
 int verb_quarantine(int argc, char **argv)

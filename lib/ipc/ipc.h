@@ -203,9 +203,9 @@ enum { SIEVE_MAIL_REDIRECT, SIEVE_MAIL_ANSWER, SIEVE_MAIL_KINDS };
 
 /* Kinds of messages, as a set. */
 struct message_set {
-	uint64_t bits[2];
+	uint64_t bits[4];
 };
-_Static_assert(MSG_COUNT <= 128, "a message_set has room for all messages");
+_Static_assert(MSG_COUNT <= 256, "a message_set has room for all messages");
 
 static inline void message_set_add(struct message_set *set, enum message_type type)
 {

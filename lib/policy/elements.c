@@ -58,6 +58,7 @@ const struct element policy_elements[] = {
 	/* Of Posta. */
 	{ "reject_spf_fail", NO_ARGUMENT, policy_reject_spf_fail, 0 },
 	{ "check_spf_access", TABLE_ARGUMENT, policy_check_spf_access, 0 },
+	{ "reject_greylisted", NO_ARGUMENT, policy_reject_greylisted, 0 },
 
 	{ "check_sasl_access", TABLE_ARGUMENT, policy_check_sasl_access, 0 },
 	{ "check_ccert_access", TABLE_ARGUMENT, policy_check_certificate_access, 0 },

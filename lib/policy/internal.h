@@ -176,9 +176,24 @@ enum verdict access_finish(struct access *a);
 enum verdict policy_forbid_permit(struct evaluation *e, const struct rule *rule,
 				  enum verdict verdict);
 
+/* ---- spf_sender.c ---- */
+
+struct spf_answer;
+/* Of MAIL FROM. False: there is no sender yet. */
+bool policy_ask_spf(const struct evaluation *e, struct spf_answer *answer);
+
 /* ---- spf.c ---- */
 
 rule_function policy_reject_spf_fail, policy_check_spf_access;
+
+/* ---- greylist.c ---- */
+
+rule_function policy_reject_greylisted;
+
+/* ---- rbl.c ---- */
+
+/* One of these DNS lists, "list.example=127.0.*, other.example", has the client; if it answers. */
+bool policy_is_listed_in(const struct evaluation *e, const char *lists);
 
 /* ---- template.c ---- */
 

@@ -168,6 +168,27 @@ void policy_rbl_name(struct view address, struct str *name)
 				   i > 0 ? "." : "");
 }
 
+bool policy_is_listed_in(const struct evaluation *e, const char *lists)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY, query = STR_EMPTY;
+	struct view rest = view_of(lists), word;
+	bool listed = false;
+
+	policy_rbl_name(e->q->client_address, &name);
+	while (name.len > 0 && !listed && conf_next_element(&rest, &word)) {
+		size_t equals = view_find_byte(word, '=');
+		struct rbl rbl = { 0 };
+
+		str_append(&rbl.domain, view_first(word, MIN(equals, word.len)));
+		if (equals != VIEW_NOT_FOUND)
+			str_append(&rbl.filter, view_from(word, equals + 1));
+		listed = rbl_ask(&rbl, str_view(&name), &query) == LISTED;
+		str_free(&rbl.domain);
+		str_free(&rbl.filter);
+	}
+	return listed;
+}
+
 enum verdict policy_rbl_client(struct evaluation *e, const struct rule *rule)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY, query = STR_EMPTY;

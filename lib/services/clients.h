@@ -156,6 +156,14 @@ int verify_ask_address(struct view address, msec_t patience, struct str *text);
 /* Of qmgr: what became of a probe for that address. 0 or a negative errno. Waits. */
 int verify_tell_result(struct view address, uint8_t outcome, struct view text);
 
+/* ---- greylist ---- */
+
+/* *wait: seconds until the client may come again, 0: it is let in; also with a negative errno. Waits. */
+int greylist_ask_client(struct view client, struct view sender, struct view recipient,
+			uint32_t *wait);
+/* A user of ours has written to these addresses, a line feed after each; IPC_FRAME_MAX together. Waits. */
+int greylist_tell_written(struct view addresses);
+
 /* ---- other people's servers ---- */
 
 /*

@@ -118,6 +118,22 @@ class Keys(unittest.TestCase):
                 self.assertRegex(check(), r"(?m)^ok +advised +one\._domainkey\.signs\.test TXT ")
                 server.zones["one._domainkey.signs.test"] = {"TXT": [record.replace("p=M", "p=N")]}
                 self.assertRegex(check(), r"(?m)^WRONG +advised +one\._domainkey\.signs\.test TXT ")
+                self.assertRegex(check(), r"(?m)^missing +bulk +signs\.test one SPF record$")
+                server.zones.update({"signs.test": {"TXT": ["v=spf1 mx -all"]}, "_dmarc.signs.test": {"TXT": ["v=DMARC1; p=none"]},
+                                     "one._domainkey.signs.test": {"TXT": [record]}, "localhost": {"A": ["192.0.2.10"]},
+                                     "192.0.2.10": {"PTR": ["mx.signs.test"]}, "mx.signs.test": {"A": ["192.0.2.10"]}})
+                with open(f"{suite.dir}/table", "w") as file:  # in use, not only waiting for its record
+                    file.write("one signs.test:one:/somewhere/one.pem\n")
+                suite.set(dkim_key_table=f"{suite.dir}/table")
+                wanted = {"SPF": "signs.test", "DKIM": "one._domainkey.signs.test", "DMARC": "_dmarc.signs.test", "names": "mx.signs.test"}
+                verdicts = lambda: {what: re.search(rf"(?m)^(\w+) +bulk +signs\.test .*{what}", check())[1] for what in (*wanted, "TLS")}
+                self.assertEqual(verdicts(), dict.fromkeys((*wanted, "TLS"), "ok"))
+                for what, name in wanted.items():
+                    kept = server.zones.pop(name)
+                    self.assertEqual(verdicts(), {**dict.fromkeys((*wanted, "TLS"), "ok"), what: "missing"})
+                    server.zones[name] = {"SERVFAIL": True}
+                    self.assertEqual(verdicts()[what], "unknown")
+                    server.zones[name] = kept
             finally:
                 server.close()
 

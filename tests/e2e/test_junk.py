@@ -157,6 +157,12 @@ class Junk(unittest.TestCase):
         self.assertEqual((entry["sender"], entry["recipients"]), ("x@plain.test", ["bob@two.test"]))
         self.assertIn("milter: very bad", self.suite.posta("quarantine", "list").text)
         self.assertEqual(self.suite.posta("quarantine", "list", "--recipient", "alice@two.test").text, "")
+        # Users are told of what is theirs, since yesterday; others are not.
+        self.assertIn("1 user told", self.suite.posta("quarantine", "digest").text)
+        mail = self.wait_in("INBOX", "messages for you are in quarantine")
+        for text in (b"\r\nTo: bob@two.test\r\n", b"  from x@plain.test\r\n  milter: very bad\r\n  " + entry["queue_id"].encode(), b"Auto-Submitted: auto-generated"):
+            self.assertIn(text, mail)
+        self.assertIn("0 users told", self.suite.posta("quarantine", "digest", "--since", "0s").text)
         # It is marked as junk too; who releases it says that it is none.
         self.suite.posta("quarantine", "release", entry["queue_id"])
         self.assertIn(b"X-Spam-Status: Yes", self.wait_in("INBOX", "milter-held"))
