@@ -14,8 +14,7 @@
 #include "ipc/ipc.h"
 #include "task/task.h"
 
-#define SWEEP_INTERVAL ((msec_t)1000)
-#define SWEEP_AT_MOST  1000 /* records that are over */
+#define SWEEP_AT_MOST 1000 /* records that are over */
 
 static struct cache_file *cache;
 
@@ -59,8 +58,10 @@ static void greylist_serve(struct ipc *ipc)
 static void sweep_run(void *unused)
 {
 	(void)unused;
-	while (task_pause(SWEEP_INTERVAL) == 0 && cache != NULL)
+	while (cache != NULL) {
+		cache_file_pause(cache);
 		cache_file_sweep(cache, clock_wall(), SWEEP_AT_MOST);
+	}
 }
 
 static int greylist_prepare(struct error *err)
