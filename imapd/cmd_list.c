@@ -121,7 +121,7 @@ static int send_status(struct imap_session *s, struct view name, unsigned items,
 					    status.highest_modseq,
 					    0,
 					    0,
-					    (deleted_size + 1023) / 1024 };
+					    deleted_size };
 
 		if (!(items & status_items[i].bit))
 			continue;

@@ -59,8 +59,8 @@ static void no_room(struct imap_client *c)
 	client_expect_has(c, "g MOVE 1 Junk\r\n", "g NO [OVERQUOTA]");
 	client_expect_has(c, "h UID REPLACE 2 INBOX {9+}\r\nA: b\r\n\r\nx\r\n", "h OK");
 	client_expect_has(c, "i STORE 1 +FLAGS (\\Deleted)\r\n", "i OK");
-	client_expect(c, "j STATUS INBOX (MESSAGES DELETED DELETED-STORAGE)\r\n",
-		      "* STATUS \"INBOX\" (MESSAGES 2 DELETED 1 DELETED-STORAGE 1)\n"
+	client_expect(c, "j STATUS INBOX (MESSAGES SIZE DELETED DELETED-STORAGE)\r\n",
+		      "* STATUS \"INBOX\" (MESSAGES 2 SIZE 47 DELETED 1 DELETED-STORAGE 38)\n"
 		      "j OK Status completed.\n");
 	client_ask(c, "k EXPUNGE\r\n");
 	client_expect_has(c, "l STATUS INBOX (DELETED-STORAGE)\r\n", "(DELETED-STORAGE 0)");
