@@ -332,7 +332,7 @@ static int fetch_send_message(struct imap_session *s, uint32_t seq, struct fetch
 static int mark_seen(struct imap_session *s, const struct fetch *fetch, const uint32_t *seqs,
 		     size_t count, struct flag_result *result)
 {
-	struct flag_change seen = { .operation = FLAGS_ADD, .flags = FLAG_SEEN, .may_wait = true };
+	struct flag_change seen = { .operation = FLAGS_ADD, .flags = FLAG_SEEN };
 	bool reads = false;
 	uint32_t *unseen;
 	size_t found = 0;
@@ -348,7 +348,7 @@ static int mark_seen(struct imap_session *s, const struct fetch *fetch, const ui
 	for (size_t i = 0; i < count; i++)
 		if (!(mailbox_flags(s->mailbox, seqs[i]) & FLAG_SEEN))
 			unseen[found++] = seqs[i];
-	r = found > 0 ? mailbox_change_flags(s->mailbox, unseen, found, &seen, result) : 0;
+	r = found > 0 ? imap_change_flags(s, unseen, found, &seen, result) : 0;
 	free(unseen);
 	return r;
 }

@@ -87,11 +87,11 @@ static void append_modified(struct imap_session *s, const struct flag_result *re
 }
 
 static int flags_change(struct imap_session *s, uint32_t *seqs, size_t count,
-			const struct flag_change *what, bool silent)
+			struct flag_change *what, bool silent)
 {
 	_cleanup_(str_free) struct str code = STR_EMPTY;
 	struct flag_result result = { 0 };
-	int r = mailbox_change_flags(s->mailbox, seqs, count, what, &result);
+	int r = imap_change_flags(s, seqs, count, what, &result);
 
 	if (r < 0)
 		return imap_no_errno(s, r, "Store");
@@ -156,7 +156,6 @@ int imap_command_store(struct imap_session *s)
 		return r;
 	}
 	what.flags = flags.system;
-	what.may_wait = true;
 	if (!mailbox_is_writable(s->mailbox)) {
 		r = imap_no(s, "[CANNOT] The mailbox is open read-only.");
 	} else {

@@ -26,13 +26,25 @@ static void commit_wait(void *argument)
 	free(later);
 }
 
-void imap_commit_later(const struct imap_session *s)
+static void commit_later_begin(const struct imap_session *s)
 {
 	if (commit_later != NULL || store_is_committed(s->store))
 		return;
 	commit_later = mem_new(struct commit_later);
 	commit_later->store = s->store;
 	task_spawn("commit", commit_wait, commit_later);
+}
+
+int imap_change_flags(struct imap_session *s, const uint32_t *seqs, size_t count,
+		      struct flag_change *change, struct flag_result *result)
+{
+	int r;
+
+	change->may_wait = true;
+	r = mailbox_change_flags(s->mailbox, seqs, count, change, result);
+	/* Before anything is sent: the client may take its time to read, and others who write must not wait for it. */
+	commit_later_begin(s);
+	return r;
 }
 
 /* For stream_before_sending. */

@@ -50,7 +50,6 @@ static int run_command(struct imap_session *s, const struct imap_command *comman
 	/* Not of flags. */
 	if (command->changes && command->expunge_allowed)
 		imap_quota_look(s->store);
-	imap_commit_later(s);
 	if (command->changes)
 		imap_sessions_wake(s);
 	return r;

@@ -93,10 +93,12 @@ bool imap_has_own_top(void);
 void imap_top_for_patterns(struct str *out);
 int imap_send_top(struct imap_session *s, const char *answer);
 
-/* commit.c: from the begin to the end of a connection; and when flags may have been changed. */
+/* commit.c: from the begin to the end of a connection. */
 void imap_commit_begin(struct imap_session *s);
 void imap_commit_end(struct imap_session *s);
-void imap_commit_later(const struct imap_session *s);
+/* mailbox_change_flags in the selected mailbox, with a commit that comes in a moment whatever the client does meanwhile. */
+int imap_change_flags(struct imap_session *s, const uint32_t *seqs, size_t count,
+		      struct flag_change *change, struct flag_result *result);
 
 /* commands.c: NULL: there is no such command. */
 const struct imap_command *imap_command_find(struct view name);

@@ -313,6 +313,30 @@ static void commits(struct imap_client *c)
 	assert_true(store_is_committed(client_store()));
 }
 
+/* Others who write to the index do not wait for a client that does not read what its change brings. */
+static void commits_while_client_sleeps(struct imap_client *c)
+{
+	_cleanup_(str_free) struct str long_text = STR_EMPTY;
+	bool waited = false, committed = false;
+
+	str_append_cstr(&long_text, "A: b\n\n");
+	for (int i = 0; i < 40000; i++)
+		str_append_cstr(&long_text, "More than a socket and a stream hold.\n");
+	client_append(c, "INBOX", "", str_cstr(&long_text));
+	client_ask(c, "s SELECT INBOX\r\n");
+	change_that_waits(c, "a%d NOOP\r\n");
+	client_ask(c, "b CHECK\r\n");
+	client_send(c, "d FETCH 1 BODY[]\r\n");
+	for (int i = 0; i < 500 && !committed; i++) {
+		task_sleep(10);
+		waited |= !store_is_committed(client_store());
+		committed = waited && store_is_committed(client_store());
+	}
+	assert_true(waited);
+	assert_true(committed);
+	assert_non_null(strstr(client_read_until(c, "d "), "d OK"));
+}
+
 #define TEST(name)                                                                                 \
 	static void test_##name(void **state)                                                      \
 	{                                                                                          \
@@ -327,13 +351,24 @@ TEST(saved_results)
 TEST(partial_results)
 TEST(commits)
 
+/* Once: so much comes byte by byte only slowly. */
+static void test_commits_while_client_sleeps(void **state)
+{
+	(void)state;
+	client_run(commits_while_client_sleeps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_enabling),      cmocka_unit_test(test_conditional_store),
-		cmocka_unit_test(test_changed_since), cmocka_unit_test(test_resynchronizing),
-		cmocka_unit_test(test_saved_results), cmocka_unit_test(test_partial_results),
+		cmocka_unit_test(test_enabling),
+		cmocka_unit_test(test_conditional_store),
+		cmocka_unit_test(test_changed_since),
+		cmocka_unit_test(test_resynchronizing),
+		cmocka_unit_test(test_saved_results),
+		cmocka_unit_test(test_partial_results),
 		cmocka_unit_test(test_commits),
+		cmocka_unit_test(test_commits_while_client_sleeps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
