@@ -58,10 +58,11 @@ static int environment_error(struct environment *env, int code)
 
 static int tx_error(struct tx *tx, int code)
 {
-	if (code >= 0 && !is_damage(code))
-		return -code;
+	if (code == 0)
+		return 0;
 	if (code == MDB_NOTFOUND)
 		return -ENOENT;
+	/* Whatever it was (no memory, the disk): LMDB takes nothing more from this transaction. */
 	tx->result = code == MDB_MAP_FULL ? TX_MAP_FULL : TX_BROKEN;
 	return code == MDB_MAP_FULL ? -ENOSPC : environment_error(tx->env, code);
 }
@@ -368,6 +369,7 @@ int tx_put(struct tx *tx, enum db db, struct view key, struct view value)
 {
 	MDB_val k = val_of(key), v = val_of(value);
 
+	tx->writes++;
 	return tx_error(tx, mdb_put(tx->txn, tx->env->db[db], &k, &v, 0));
 }
 
@@ -375,6 +377,7 @@ int tx_delete(struct tx *tx, enum db db, struct view key)
 {
 	MDB_val k = val_of(key);
 
+	tx->writes++;
 	return tx_error(tx, mdb_del(tx->txn, tx->env->db[db], &k, NULL));
 }
 

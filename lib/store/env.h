@@ -60,7 +60,7 @@ struct environment {
 enum tx_result {
 	TX_GOOD,
 	TX_MAP_FULL, /* nothing is wrong but that: once more with a larger one */
-	TX_BROKEN,   /* the index is damaged, or LMDB refuses to go on */
+	TX_BROKEN,   /* LMDB refuses to go on, or the index is damaged: that is condemned as well */
 };
 
 /* A transaction. */
@@ -70,6 +70,7 @@ struct tx {
 	struct MDB_txn *txn;
 	enum tx_result result;
 	int mark_before;
+	size_t writes; /* items put or deleted */
 	bool borrowed; /* of the store's shared one (store/shared.h), to read what stands in it */
 };
 

@@ -23,7 +23,6 @@ struct store {
 	struct map *pending;   /* cache records that are not yet in the index, by content */
 	size_t pending_bytes;
 	struct tx shared; /* open while it has a txn (store/shared.h) */
-	size_t shared_calls;
 };
 
 const char *store_path(const struct store *store); /* "/" rather than "" */

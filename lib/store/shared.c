@@ -6,9 +6,12 @@
 #include "base/log.h"
 #include "store/mailbox.h"
 
-/* Calls that share a commit at most. */
-#define SHARED_CALLS_MAX 1000
-/* Pages that those can write, with room to spare: each message touches a leaf in three trees, and may split it. */
+/*
+ * After so many items something shares a commit no more. The last call may begin just below: SHARED_MESSAGES_MAX messages
+ * with four items each, and the folder.
+ */
+#define SHARED_WRITES_MAX 5000
+/* Pages that those can write, with room to spare: each item touches a leaf, may split it, and branches are few. */
 #define SHARED_PAGES 16384
 
 /* Open mailboxes show what is not there: they compare themselves with the index at the next look. */
@@ -24,13 +27,11 @@ static int shared_begin(struct store *store)
 {
 	int r;
 
-	if (store->shared_calls >= SHARED_CALLS_MAX) {
-		r = shared_commit(store);
-		if (r < 0)
-			return r;
-	}
-	if (store->shared.txn != NULL)
+	if (store->shared.txn != NULL && store->shared.writes < SHARED_WRITES_MAX)
 		return 0;
+	r = shared_commit(store);
+	if (r < 0)
+		return r;
 	if (!environment_has_room(&store->env, SHARED_PAGES))
 		return -ENOBUFS;
 	r = tx_begin(&store->shared, store, &store->env);
@@ -43,22 +44,21 @@ int shared_write(struct store *store, bool (*guard)(const struct store *), store
 		 void *argument)
 {
 	struct tx *tx = &store->shared;
+	size_t before;
 	int r = shared_begin(store);
 
 	if (r < 0)
 		return r;
+	before = tx->writes;
 	tx_resume(tx);
 	r = guard != NULL && !guard(store) ? -EAGAIN : work(tx, argument);
 	tx_rest(tx);
 	if (tx->result != TX_GOOD) {
 		r = r < 0 ? r : -EIO;
 		tx_abort(tx);
-		if (store->shared_calls > 0)
+		if (before > 0)
 			shared_lost(store, r);
-		store->shared_calls = 0;
-	} else if (r >= 0) {
-		store->shared_calls++;
-	} else if (store->shared_calls == 0) {
+	} else if (tx->writes == 0) {
 		tx_abort(tx);
 	}
 	return r;
@@ -70,7 +70,6 @@ int shared_commit(struct store *store)
 
 	if (store->shared.txn == NULL)
 		return 0;
-	store->shared_calls = 0;
 	tx_resume(&store->shared);
 	r = tx_commit(&store->shared, WRITE_DURABLE);
 	if (r < 0)

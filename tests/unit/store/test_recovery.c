@@ -213,6 +213,44 @@ static void a_crash_undoes_what_waits(void **state)
 	fixture_verify(f);
 }
 
+static void change_all(struct mailbox *box, enum flag_operation operation, unsigned flags)
+{
+	_cleanup_free_ uint32_t *seqs = fixture_seqs(100);
+	struct flag_change c = { .operation = operation, .flags = flags, .may_wait = true };
+	struct flag_result result;
+
+	if (mailbox_change_flags(box, seqs, 100, &c, &result) < 0)
+		_exit(1);
+	flag_result_free(&result);
+}
+
+static void change_flags_often(struct fixture *f)
+{
+	struct mailbox *box = fixture_mailbox(f, "INBOX");
+
+	change_all(box, FLAGS_ADD, FLAG_ANSWERED);
+	for (int i = 0; i < 30; i++)
+		change_all(box, i % 2 == 0 ? FLAGS_ADD : FLAGS_REMOVE, FLAG_SEEN);
+	change_all(box, FLAGS_ADD, FLAG_FLAGGED);
+}
+
+/* What shares a commit is as much as there is room for in the index; what changes nothing keeps nobody waiting. */
+static void a_commit_is_shared_by_few(void **state)
+{
+	struct fixture *f = *state;
+	struct mailbox *box;
+
+	fixture_deliver_many(f, "INBOX", 100);
+	mailbox_close(fixture_mailbox(f, "INBOX"));
+	in_crashing_process(f, change_flags_often);
+	box = fixture_mailbox(f, "INBOX");
+	assert_true(mailbox_flags(box, 1) & FLAG_ANSWERED);
+	assert_false(mailbox_flags(box, 1) & FLAG_FLAGGED);
+	flags_that_wait(box, 1, FLAG_ANSWERED);
+	assert_true(store_is_committed(f->store));
+	mailbox_close(box);
+}
+
 static void change_everything(struct fixture *f)
 {
 	struct mailbox *box = fixture_mailbox(f, "INBOX");
@@ -724,6 +762,7 @@ int main(void)
 		TEST(a_damaged_index_is_built_again),
 		TEST(a_crash_only_delays_what_is_owed),
 		TEST(a_crash_undoes_what_waits),
+		TEST(a_commit_is_shared_by_few),
 		TEST(tombstones_grow_old),
 		TEST(a_crash_and_a_lost_index),
 		TEST(files_may_be_ahead_of_the_index),
