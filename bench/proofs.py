@@ -107,7 +107,7 @@ class Bench:
             port = peers.free_port()
             conf = self.file("opendmarc.conf", (
                 f"Socket inet:{port}@127.0.0.1\nSyslog false\nBackground false\nUserID opendmarc\nTrustedAuthservIDs mx.two.test\n"
-                f"AuthservID mx.two.test\nSPFSelfValidate true\nSPFIgnoreResults true\nNameservers 127.0.0.1\n"))
+                f"AuthservID mx.two.test\nSPFSelfValidate true\nSPFIgnoreResults true\n"))
             self.spawn(["/usr/sbin/opendmarc", "-f", "-c", conf], port)
             names.append(f"inet:127.0.0.1:{port}")
         return names, [conf, "opendkim.conf"]
