@@ -40,7 +40,7 @@ def pid_of(suite, program):
 
 
 DEFER = {"transport_maps": "inline:{{later.test=retry:4.3.2 not today}}", "minimal_backoff_time": "1000s",
-         "smtpd_reject_unlisted_recipient": "no"}
+         "smtpd_reject_unlisted_recipient": "no", "smtpd_login_limit_exceptions": "alice@example.test"}
 
 
 class Unread(unittest.TestCase):
