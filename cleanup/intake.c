@@ -109,9 +109,14 @@ void intake_hold(struct intake *in, const char *by, struct view reason)
 	in->again = true;
 }
 
+bool intake_is_brought_back(const struct intake *in)
+{
+	return in->origin.address.len + in->origin.name.len > 0;
+}
+
 struct queue_envelope intake_envelope(const struct intake *in)
 {
-	bool forwarded = in->origin.address.len + in->origin.name.len > 0;
+	bool forwarded = intake_is_brought_back(in);
 
 	return (struct queue_envelope){
 		.sender = str_view(&in->sender),

@@ -105,6 +105,8 @@ void intake_hold(struct intake *in, const char *by, struct view reason);
 struct queue_envelope intake_envelope(const struct intake *in);
 /* Mail of our own users, not of strangers. */
 bool intake_is_ours(const struct intake *in);
+/* A filter had it from somebody else, and says so (XFORWARD). */
+bool intake_is_brought_back(const struct intake *in);
 /* Its header is completed and its addresses are rewritten (local_header_rewrite_clients). */
 bool intake_rewrites_header(const struct intake *in);
 

@@ -75,12 +75,14 @@ int cleanup_signing_open(struct error *err)
 
 /*
  * Our own users', from here, with a login or from networks that are ours: never strangers', also not
- * when it is handed on.
+ * when it is handed on. Of what a filter brings back it does not matter where the filter is.
  */
 static bool is_to_be_signed(const struct intake *in)
 {
 	if (signers.who.count == 0)
 		return false;
+	if (intake_is_brought_back(in))
+		return !(in->flags & MAIL_FLAG_REMOTE);
 	if (intake_is_ours(in))
 		return true;
 	return in->client_address.len > 0 && !(in->flags & MAIL_FLAG_INTERNAL) &&

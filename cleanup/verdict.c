@@ -51,11 +51,19 @@ int verdict_open(struct error *err)
 	return open_restrictions(err);
 }
 
+static bool is_this_host(struct view address)
+{
+	return view_starts(address, VIEW("127.")) || view_is(address, "::1");
+}
+
 bool verdict_is_stranger(const struct intake *in)
 {
 	struct view address = str_view(&in->client_address);
 
 	if (intake_is_ours(in) || (in->flags & MAIL_FLAG_INTERNAL) || address.len == 0)
+		return false;
+	/* A filter on this host is not whom the message is from: nothing is proven by its address. */
+	if (intake_is_brought_back(in) && is_this_host(address))
 		return false;
 	/* Where a table does not answer, nobody is exempt. */
 	return matchlist_match(verdicts.trusted, address, NULL) <= 0;

@@ -52,8 +52,10 @@ static void xforward_message(const struct session *s, const struct delivery *d, 
 	xforward_add(s, line, "HELO", str_view(&d->client_helo));
 	if (remote)
 		xforward_add(s, line, "IDENT", str_view(&d->queue_id));
+	/* Whoever has logged in is a user of ours: what comes back is signed. */
 	xforward_add(s, line, "SOURCE",
-		     d->flags & MAIL_FLAG_REMOTE ? VIEW("REMOTE") : VIEW("LOCAL"));
+		     (d->flags & MAIL_FLAG_REMOTE) && d->login.len == 0 ? VIEW("REMOTE")
+									: VIEW("LOCAL"));
 }
 
 bool xforward_attributes(const struct session *s, const struct delivery *d, bool of_message,

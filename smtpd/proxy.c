@@ -156,8 +156,9 @@ static void xforward_client(const struct session *s, struct xforward_line *line)
 static void xforward_message(const struct session *s, struct xforward_line *line)
 {
 	const struct forwarded *f = &s->forwarded;
-	bool local = f->source == SOURCE_UNKNOWN ? session_rewrites_headers(s)
-						 : f->source == SOURCE_LOCAL;
+	/* Whoever has logged in is a user of ours: what comes back is signed. */
+	bool local =
+		session_rewrites_headers(s) || (f->source == SOURCE_UNKNOWN && s->login.len > 0);
 
 	xforward_append(line, PROXY_PROTO,
 			f->given   ? str_view(&f->protocol)

@@ -100,6 +100,9 @@ static int rewrite_ask_table(struct table *table, const struct session *s)
 
 bool session_rewrites_headers(const struct session *s)
 {
+	/* A filter says whom it had the mail from, and that counts: not where the filter is. */
+	if (s->forwarded.source != SOURCE_UNKNOWN)
+		return s->forwarded.source == SOURCE_LOCAL;
 	for (size_t i = 0; i < rewrite.count; i++) {
 		int r = rewrite.rules[i].check != NULL
 				? rewrite.rules[i].check(s)

@@ -262,7 +262,7 @@ int proxy_end(struct session *s);
 /* Reads local_header_rewrite_clients and opens its tables. 0 or a negative errno with a reason. */
 int rewrite_open(struct error *err);
 void rewrite_close(void);
-/* This client's mail has its header completed and rewritten. */
+/* This client's mail, or that of the one that XFORWARD names, has its header completed and rewritten. */
 bool session_rewrites_headers(const struct session *s);
 
 /* ---- extensions.c ---- */

@@ -106,6 +106,12 @@ struct view transaction_reserve_id(struct session *s)
 	return str_view(id);
 }
 
+/* XFORWARD that does not say who it was has said that it was somebody else. */
+static struct view transaction_origin_name(const struct forwarded *f)
+{
+	return f->given && f->name.len + f->address.len == 0 ? VIEW("unknown") : str_view(&f->name);
+}
+
 int transaction_open(struct session *s, int channel)
 {
 	struct transaction *t = &s->transaction;
@@ -139,7 +145,7 @@ int transaction_open(struct session *s, int channel)
 			.tls = str_view(&tls),
 			.login = str_view(&s->login),
 			.origin_address = str_view(&s->forwarded.address),
-			.origin_name = str_view(&s->forwarded.name),
+			.origin_name = transaction_origin_name(&s->forwarded),
 			.origin_helo = str_view(&s->forwarded.helo),
 			.origin_protocol = str_view(&s->forwarded.protocol),
 			.filter = transaction_filter(t),

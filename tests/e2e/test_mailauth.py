@@ -58,7 +58,7 @@ class Signed(unittest.TestCase):
             file.write("".join(f"{name} one.test:{name}:{cls.one.dir}/{name}.pem\n" for name in ("rsa", "ed")))
         with open(signing, "w") as file:
             file.write("# both keys\n*@one.test rsa\n*@one.test ed\n")
-        cls.one.set(dkim_key_table=f"file:{keys}", dkim_signing_table=f"refile:{signing}", virtual_alias_maps="inline:{list@one.test=bob@two.test}", dkim_signing_networks="",
+        cls.one.set(dkim_key_table=f"file:{keys}", dkim_signing_table=f"refile:{signing}", virtual_alias_maps="inline:{list@one.test=bob@two.test}", dkim_signing_networks="127.0.0.2/32", smtpd_authorized_xforward_hosts="127.0.0.2/32",
                     mail_verification="yes", mail_verification_exempt_networks=f"127.0.0.2/32 {STRANGER}/32", arc_trusted_sealers="two.test")
         cls.one.start()
         cls.two.start()
@@ -188,6 +188,18 @@ class Signed(unittest.TestCase):
         self.stranger(self.one, "x@other.test", "list@one.test", message("alice@one.test", "list@one.test", "spoofed-onward"))
         self.one.wait_log(r"550 5\.7\.1 .*DMARC")
         self.assertFalse([m for m in self.two.inbox("bob") if b"spoofed-onward" in m])
+
+    def test_what_a_filter_brings_back_is_not_ours(self):
+        """A filter on this host hands back a stranger's mail and a user's: XFORWARD says which is which."""
+        for said, subject, signed in (("NAME=far.test ADDR=203.0.113.9 SOURCE=REMOTE", "of-a-stranger", False), ("SOURCE=REMOTE", "of-nobody", False),
+                                      ("NAME=localhost ADDR=127.0.0.1 SOURCE=LOCAL", "of-a-user", True)):
+            with smtplib.SMTP(self.one.address, self.one.port(25), local_hostname="filter.test", timeout=60, source_address=("127.0.0.2", 0)) as client:
+                client.ehlo()
+                self.assertEqual(client.docmd("XFORWARD " + said)[0], 250)
+                client.sendmail("x@other.test", ["alice@one.test"], message("alice@one.test", "alice@one.test", subject))
+            (mail,) = self.one.wait_mail("alice", text=subject)
+            self.assertEqual(b"DKIM-Signature:" in mail, signed, said)
+            self.assertNotIn(b"Authentication-Results:", mail)
 
     def test_foreign_author_is_not_signed_for(self):
         self.one.submit("alice", ["bob@two.test"], message("alice@foreign.test", "bob@two.test", "foreign-author"))

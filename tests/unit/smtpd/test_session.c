@@ -678,6 +678,16 @@ static void xforward(void **state)
 	assert_string_equal(str_cstr(&fakes.last.origin), "far.test[203.0.113.9] a+b SMTP");
 	assert_string_equal(str_cstr(&fakes.last.client), "client.test[192.0.2.1]");
 	fakes_close();
+	/* A filter at an address of ours hands on a stranger's mail. */
+	fakes_open("smtpd_authorized_xforward_hosts = client.test\ninet_interfaces = 192.0.2.1");
+	str_clear(&expected);
+	str_append_cstr(&expected, GREETING EHLO_REPLY);
+	str_truncate(&expected, expected.len - strlen("250 CHUNKING\n"));
+	str_append_cstr(&expected, FORWARDING "250 2.0.0 Ok\n" TAKEN("ID1"));
+	expect(PIECES(EHLO, "XFORWARD SOURCE=REMOTE\r\n", MESSAGE), str_cstr(&expected));
+	assert_int_equal(fakes.last.flags, MAIL_FLAG_REMOTE);
+	assert_string_equal(str_cstr(&fakes.last.origin), "unknown[]  ");
+	fakes_close();
 	fakes_open("");
 	expect(PIECES(EHLO, "XFORWARD NAME=far.test\r\n", "XCLIENT NAME=far.test\r\n"),
 	       GREETING EHLO_REPLY "550 5.7.0 Error: insufficient authorization\n"
