@@ -456,6 +456,13 @@ static void newer(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		check(cases[i].require, cases[i].text, cases[i].content, cases[i].expected);
+	/* Little at each place, but there are many. */
+	char places[2048] = "X: ";
+
+	memset(places + 3, 'a', 2000);
+	memcpy(places + 2003, "\r\n\r\n", sizeof("\r\n\r\n"));
+	check("\"regex\"", "if header :regex \"x\" \"(?:a?){13}(?:b|x)\" { discard; }", places,
+	      "line 2: more than");
 	seen = false;
 	check("\"duplicate\"", "if duplicate { discard; }", "Message-ID: <1@x>\r\n\r\n",
 	      "remember; keep");
