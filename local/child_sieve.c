@@ -35,11 +35,12 @@ struct cached {
 	struct timespec changed;
 	struct sieve_script *script; /* NULL: `problem` */
 	struct sieve_problem problem;
+	uint64_t used; /* when, counted in uses */
 };
 
 static struct {
 	struct cached entries[CACHED_MAX];
-	size_t next;
+	uint64_t uses;
 } cache;
 
 /* One script of a delivery. */
@@ -61,10 +62,10 @@ static void wanted_free(struct wanted *wanted)
 
 /* ---- compiled once ---- */
 
-static const struct cached *cache_find(const struct stat *st)
+static struct cached *cache_find(const struct stat *st)
 {
 	for (size_t i = 0; i < CACHED_MAX; i++) {
-		const struct cached *c = &cache.entries[i];
+		struct cached *c = &cache.entries[i];
 
 		if ((c->script != NULL || c->problem.line > 0) && c->device == st->st_dev &&
 		    c->inode == st->st_ino && c->size == st->st_size &&
@@ -75,9 +76,20 @@ static const struct cached *cache_find(const struct stat *st)
 	return NULL;
 }
 
-static const struct cached *cache_compile(int fd, const struct stat *st, struct error *err)
+/* What was used longest ago gives way; a delivery is still running what it has used itself. */
+static struct cached *cache_oldest(void)
 {
-	struct cached *c = &cache.entries[cache.next++ % CACHED_MAX];
+	struct cached *oldest = &cache.entries[0];
+
+	for (size_t i = 1; i < CACHED_MAX; i++)
+		if (cache.entries[i].used < oldest->used)
+			oldest = &cache.entries[i];
+	return oldest;
+}
+
+static struct cached *cache_compile(int fd, const struct stat *st, struct error *err)
+{
+	struct cached *c = cache_oldest();
 	_cleanup_(str_free) struct str text = STR_EMPTY;
 	int r = scripts_read_open(fd, st, (size_t)param.sieve_max_script_size, &text);
 
@@ -100,10 +112,12 @@ static const struct cached *cache_compile(int fd, const struct stat *st, struct 
 /* Of the descriptor, which is closed. NULL: it cannot be read now. */
 static const struct cached *cache_take(int fd, const struct stat *st, struct error *err)
 {
-	const struct cached *c = cache_find(st);
+	struct cached *c = cache_find(st);
 
 	if (c == NULL)
 		c = cache_compile(fd, st, err);
+	if (c != NULL)
+		c->used = ++cache.uses;
 	close(fd);
 	return c;
 }
@@ -274,7 +288,7 @@ static const struct sieve_script *host_included(void *argument, bool global, str
 	if (!script_name_is_valid(name) || (global && param.sieve_global_directory[0] == '\0'))
 		return NULL;
 	/* So many that none of this delivery's own gives way. */
-	if (d->included++ == INCLUDED_MAX) {
+	if (d->included++ >= INCLUDED_MAX) {
 		*problem = (struct sieve_problem){ 1, 1, "too many scripts are included" };
 		return NULL;
 	}

@@ -23,6 +23,7 @@
 #include "../owners.h"
 
 #define UID	   4321
+#define INCLUDED   30
 #define SIEVE_USER "scripted@example.test"
 
 static char root[] = "/tmp/posta-local-XXXXXX";
@@ -756,6 +757,36 @@ static void make_script(void)
 	write_file("mail/example.test/scripted/Maildir/sieve/active", "x\n", 0644);
 }
 
+/* So many others are compiled meanwhile that those kept from before give way: not one at work. */
+static void many_scripts(void *unused)
+{
+	_cleanup_(str_free) struct str mails = STR_EMPTY, text = STR_EMPTY;
+	char path[128];
+
+	(void)unused;
+	make_script();
+	str_append_cstr(&text, "require [\"fileinto\",\"mailbox\",\"copy\",\"include\"];\n");
+	for (int i = 0; i < INCLUDED; i++)
+		str_printf(&text, "include \"i%d\";\n", i);
+	str_append_cstr(&text, "fileinto :create :copy \"Copies\";\n");
+	write_file("mail/example.test/scripted/Maildir/sieve/x.sieve", str_cstr(&text), 0644);
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < INCLUDED; i++) {
+			snprintf(path, sizeof(path),
+				 "mail/example.test/scripted/Maildir/sieve/i%d.sieve", i);
+			write_file(path, &"####\n"[round], 0644);
+		}
+		deliver_scripted("4AAA", false, &mails);
+		assert_string_equal(str_cstr(&mails), "");
+	}
+}
+
+static void test_many_scripts(void **unused)
+{
+	(void)unused;
+	assert_int_equal(task_run(many_scripts, NULL), 0);
+}
+
 /* Files, the redirect and the answer find themselves; another message has its own. */
 static void again(void *unused)
 {
@@ -858,19 +889,13 @@ static void test_others_go_on(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mailboxes),
-		cmocka_unit_test(test_quotas),
-		cmocka_unit_test(test_again),
-		cmocka_unit_test(test_not_writable),
-		cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_set_gid_commands),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_not_believed),
-		cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_forwarded_commands),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_others_go_on),
+		cmocka_unit_test(test_mailboxes),    cmocka_unit_test(test_quotas),
+		cmocka_unit_test(test_again),	     cmocka_unit_test(test_many_scripts),
+		cmocka_unit_test(test_not_writable), cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_environment),  cmocka_unit_test(test_set_gid_commands),
+		cmocka_unit_test(test_files),	     cmocka_unit_test(test_not_believed),
+		cmocka_unit_test(test_sources),	     cmocka_unit_test(test_forwarded_commands),
+		cmocka_unit_test(test_many),	     cmocka_unit_test(test_others_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
