@@ -14,6 +14,7 @@
 #include "task/task.h"
 
 #define CREDENTIALS_MAX ((size_t)1024)
+#define FORM_START	"token_type_hint=access_token&token="
 /* Unknown keys make us ask for new ones, but not more often. */
 #define REFETCH_PAUSE ((msec_t)60 * 1000)
 
@@ -150,7 +151,9 @@ static int judge_by_asking(struct view token, struct str *user, struct error *er
 	_cleanup_(str_free) struct str answer = STR_EMPTY;
 	int r;
 
-	str_append_cstr(&body, "token_type_hint=access_token&token=");
+	/* Room at once: growing would leave copies of the token. */
+	str_reserve(&body, sizeof(FORM_START) + 3 * token.len);
+	str_append_cstr(&body, FORM_START);
 	form_encode(&body, token);
 	r = fetch(param.oauth_introspection_url, str_cstr(&body),
 		  oauth.credentials.len > 0 ? str_cstr(&oauth.credentials) : NULL, &answer, err);

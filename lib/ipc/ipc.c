@@ -203,7 +203,8 @@ static int send_all(struct ipc *ipc, struct iovec *parts, size_t count, int fd)
 /* What carries what a client sent as a password. */
 static bool is_secret(enum message_type type)
 {
-	return type == MSG_auth_begin || type == MSG_auth_response || type == MSG_table_verify;
+	return type == MSG_auth_begin || type == MSG_auth_response || type == MSG_table_verify ||
+	       type == MSG_token_ask;
 }
 
 /* All is sent. */

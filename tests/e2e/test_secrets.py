@@ -3,6 +3,7 @@ clients send as passwords stays nowhere."""
 import base64
 import json
 import os
+import subprocess
 import unittest
 
 from posta import AS_ROOT, PLAIN_BUILD, Instance, PASSWORD, message, wait_until
@@ -127,6 +128,27 @@ class Hashes(unittest.TestCase):
 
         self.assertEqual(list(attempts(tried["right"])), [True] * 5)
         self.assertEqual(list(attempts("a-wrong-secret-2")), [False] * 5)
+        found = {command_of(pid): memory_has(pid, needles) for pid in self.processes()}
+        self.assertEqual({name: what for name, what in found.items() if what}, {})
+
+    def test_no_program_keeps_a_token(self):
+        i = self.instance
+        keys = os.path.join(i.conf, "oauth.pem")
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", keys + ".key"], check=True)
+        subprocess.run(["openssl", "pkey", "-in", keys + ".key", "-pubout", "-out", keys], check=True)
+        i.set(auth_mechanisms="plain, xoauth2", oauth_keys=keys, oauth_issuer="https://id.example.test",
+              oauth_audience="mail.example.test")
+        i.posta("reload")
+        header = base64.urlsafe_b64encode(b'{"alg":"EdDSA"}').rstrip(b"=").decode()
+        token = header + ".VGhpcy1pcy1ub3QtdG8tYmUta2VwdC1hbnl3aGVyZQ." + "c" * 85 + "A"
+        said = base64.b64encode(f"user=bob@example.test\1auth=Bearer {token}\1\1".encode())
+        with i.imap("bob", login=False) as imap:
+            imap.send(b"a AUTHENTICATE XOAUTH2 " + said + b"\r\n")
+            self.assertTrue(imap.readline().startswith(b"+ "))
+            imap.send(b"\r\n")
+            self.assertTrue(imap.readline().startswith(b"a NO"))
+        i.wait_log("login failed .the token's signature is wrong")
+        needles = [token[20:60].encode(), said[80:120]]
         found = {command_of(pid): memory_has(pid, needles) for pid in self.processes()}
         self.assertEqual({name: what for name, what in found.items() if what}, {})
 
