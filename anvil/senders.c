@@ -85,9 +85,12 @@ static int senders_open_file(const char *path, struct error *err)
 /* What stands in a file is looked at before it is believed. */
 static void sender_check(struct sender *s)
 {
-	bool sound = memchr(s->name, '\0', NAME_SIZE) != NULL && s->kind < SENDERS_KINDS &&
-		     s->span < SPANS;
+	bool sound = memchr(s->name, '\0', NAME_SIZE) != NULL &&
+		     !view_has_control(view_of(s->name)) && s->stopped >= 0 &&
+		     s->kind < SENDERS_KINDS && s->span < SPANS;
 
+	for (size_t span = 0; span < SPANS; span++)
+		sound = sound && s->since[span] >= 0;
 	if (!sound)
 		*s = (struct sender){ .used = 0 };
 }

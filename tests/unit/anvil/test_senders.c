@@ -205,6 +205,50 @@ static void strange_files(void **state)
 	unlink(other);
 }
 
+/* One number of one account that no clock has given: that account is not believed, the others are. */
+static void damaged(size_t after_name)
+{
+	static const unsigned char lowest[8] = { [7] = 0x80 };
+	struct error err = ERROR_NONE;
+	struct view all;
+	char *text;
+	FILE *file;
+	size_t at;
+
+	senders_bounce(ALICE, 5, NOON, &answer);
+	senders_bounce(BOB, 5, NOON, &answer);
+	senders_close();
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	text = mem_new_bytes(8 << 20);
+	all = view_make(text, fread(text, 1, 8 << 20, file));
+	at = view_find(all, ALICE);
+	assert_true(at != VIEW_NOT_FOUND);
+	free(text);
+	fseek(file, (long)(at + after_name), SEEK_SET);
+	fwrite(lowest, sizeof(lowest), 1, file);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(senders_open(path, &err), 0);
+	senders_look(BOB, &answer);
+	assert_int_equal(answer.state, SENDERS_STOPPED);
+	senders_look(ALICE, &answer);
+	assert_int_equal(answer.state, SENDERS_FREE);
+	senders_bounce(ALICE, 1, NOON, &answer);
+	assert_int_equal(answer.state, SENDERS_FREE);
+}
+
+static void damaged_stop(void **state)
+{
+	(void)state;
+	damaged(336);
+}
+
+static void damaged_hour(void **state)
+{
+	(void)state;
+	damaged(344);
+}
+
 static void no_names(void **state)
 {
 	char longest[400];
@@ -229,6 +273,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bounces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(strange_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(damaged_stop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(damaged_hour, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_names, set_up, tear_down),
 	};
 	int failed;
