@@ -376,8 +376,9 @@ static const char *judge_find(const struct msg_auth_begin *begin, struct judge *
 	if (judge->mechanism == NULL || !mechanism_is_enabled(judge->mechanism->name) ||
 	    !mechanism_suits(judge->mechanism->kinds, begin->refused))
 		return "Mechanism not supported";
-	if ((judge->mechanism->kinds & MECHANISM_BINDS) && begin->tls_exporter.len == 0 &&
-	    begin->tls_unique.len == 0)
+	/* A certificate needs no channel binding, which TLS 1.2 of old clients does not have. */
+	if (judge->mechanism->run == scram_run && (judge->mechanism->kinds & MECHANISM_BINDS) &&
+	    begin->tls_exporter.len == 0 && begin->tls_unique.len == 0)
 		return "This mechanism needs TLS";
 	return mechanism_is_offered(judge->mechanism, begin->secured != 0)
 		       ? NULL

@@ -69,7 +69,7 @@ static int set_up(void **unused)
 		 "virtual_uid = 4321\nvirtual_gid = 4321\nrecipient_delimiter = +\n"
 		 "auth_system_users = shadow\n"
 		 "auth_denied_users = inline:{ { fay@example.test = yes } }\n"
-		 "auth_mechanisms = plain, login, scram-sha-256\n"
+		 "auth_mechanisms = plain, login, scram-sha-256, scram-sha-256-plus, external\n"
 		 "auth_failure_delay = 0\nmyhostname = mx.example.test\n%s",
 		 root, root, owners_nobody);
 	write_file("main.cf", text);
@@ -225,6 +225,39 @@ static void test_mechanisms(void **unused)
 	in_task(mechanisms);
 }
 
+/* -1 for success, else why. `user`: whom the certificate names. */
+static int by_certificate(const char *mechanism, struct view user, bool secured)
+{
+	struct auth_client client = smtp;
+	struct auth_answer answer;
+	int result;
+
+	client.certificate_user = user;
+	client.secured = secured;
+	auth_exchange_free(auth_begin(&client, view_of(mechanism), true, VIEW_NONE, &answer));
+	result = answer.state == AUTH_OK ? -1 : answer.why;
+	auth_answer_free(&answer);
+	return result;
+}
+
+/* EXTERNAL takes the certificate's word; what binds a channel needs a channel that can be bound. */
+static void external(void *unused)
+{
+	struct view alice = VIEW("alice@example.test");
+
+	(void)unused;
+	assert_int_equal(by_certificate("EXTERNAL", alice, true), -1);
+	assert_int_equal(by_certificate("EXTERNAL", alice, false), AUTH_FAIL_MECHANISM);
+	assert_int_equal(by_certificate("EXTERNAL", VIEW_NONE, true), AUTH_FAIL_CREDENTIALS);
+	assert_int_equal(by_certificate("SCRAM-SHA-256-PLUS", alice, true), AUTH_FAIL_MECHANISM);
+}
+
+static void test_external(void **unused)
+{
+	(void)unused;
+	in_task(external);
+}
+
 static void announced(void *unused)
 {
 	_cleanup_(str_free) struct str names = STR_EMPTY;
@@ -232,7 +265,8 @@ static void announced(void *unused)
 
 	(void)unused;
 	assert_int_equal(auth_mechanisms(&smtp, &names), 0);
-	assert_string_equal(str_cstr(&names), "PLAIN LOGIN SCRAM-SHA-256");
+	assert_string_equal(str_cstr(&names),
+			    "PLAIN LOGIN SCRAM-SHA-256-PLUS SCRAM-SHA-256 EXTERNAL");
 	client.secured = false;
 	assert_int_equal(auth_mechanisms(&client, &names), 0);
 	assert_string_equal(str_cstr(&names), "SCRAM-SHA-256");
@@ -385,7 +419,7 @@ int main(void)
 		cmocka_unit_test(test_passwords),	 cmocka_unit_test(test_mechanisms),
 		cmocka_unit_test(test_announced),	 cmocka_unit_test(test_cookies),
 		cmocka_unit_test(test_changed_password), cmocka_unit_test(test_neighbours),
-		cmocka_unit_test(test_scram_salts),
+		cmocka_unit_test(test_scram_salts),	 cmocka_unit_test(test_external),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
