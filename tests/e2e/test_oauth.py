@@ -244,5 +244,14 @@ class Introspected(OAuth):
         self.assertNotIn("s3cret", self.instance.log())
 
 
+class Unfinished(unittest.TestCase):
+    def test_start_names_what_is_missing(self):
+        with Instance(start=False, main={"auth_mechanisms": "plain, oauthbearer"}) as i:
+            done = i.posta("start", check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("auth: auth_mechanisms: oauthbearer and xoauth2 need oauth_keys", done.text)
+            self.assertIn("not started", done.text)
+
+
 if __name__ == "__main__":
     unittest.main()
