@@ -1,0 +1,17 @@
+/* The password that a user gets, for posta user. */
+#ifndef TOOLS_USER_PASSWORD_H
+#define TOOLS_USER_PASSWORD_H
+
+#include "base/str.h"
+
+/* As the options say; each may be NULL. */
+struct password_request {
+	const char *clear, *hash, *scheme;
+};
+/*
+ * The hash that was given, or that of the password that was given, typed, or is a line of standard input.
+ * A tool_status; what is wrong is told.
+ */
+int user_make_hash(const struct password_request *q, struct str *hash);
+
+#endif
