@@ -4,6 +4,9 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -18,9 +21,30 @@
 
 static struct str authorities; /* PEM */
 
+/* ---- libcurl's memory: it sends tokens, and a password ---- */
+
+static void fetch_wipe(void *memory)
+{
+	if (memory != NULL)
+		mem_wipe(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
+static void *fetch_grow(void *memory, size_t size)
+{
+	void *larger = malloc(size);
+
+	if (larger == NULL || memory == NULL)
+		return larger;
+	memcpy(larger, memory, MIN(size, malloc_usable_size(memory)));
+	fetch_wipe(memory);
+	return larger;
+}
+
 int fetch_prepare(const char *ca_file, struct error *err)
 {
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, fetch_wipe, fetch_grow, strdup,
+				 calloc) != CURLE_OK)
 		return error_set(err, -ENOMEM, "libcurl cannot be used");
 	return io_read_file(ca_file, CA_FILE_MAX, &authorities, err);
 }

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from posta import Instance, message, wait_until
+from posta import AS_ROOT, PLAIN_BUILD, Instance, message, wait_until
+from test_secrets import command_of, family, memory_has, parent_of
 
 ISSUER, AUDIENCE = "https://id.example.test/realm", "mail.example.test"
 
@@ -114,11 +115,11 @@ class OAuth(unittest.TestCase):
     settings = {}
 
     @classmethod
-    def begin(cls, **settings):
+    def begin(cls, build=None, **settings):
         cls.server = OAuthServer()
         cls.addClassCleanup(cls.server.server_close)
         cls.addClassCleanup(cls.server.shutdown)
-        cls.instance = Instance(start=False, main={"auth_mechanisms": "plain, oauthbearer, xoauth2"})
+        cls.instance = Instance(**({"build": build} if build else {}), start=False, main={"auth_mechanisms": "plain, oauthbearer, xoauth2"})
         cls.addClassCleanup(cls.instance.close)
         settings = {name: value(cls.server, cls.instance) if callable(value) else value for name, value in settings.items()}
         cls.instance.set(**settings)
@@ -242,6 +243,19 @@ class Introspected(OAuth):
                               ("unknown", "not active"), ("large", "put off"), ("list", "put off"), ("cut", "put off")):
             self.assertIn(reason, self.login(token) or "logged in", token)
         self.assertNotIn("s3cret", self.instance.log())
+
+
+@unittest.skipUnless(AS_ROOT, "only root may look into other processes")
+class Kept(OAuth):
+    def test_no_program_keeps_a_token(self):
+        self.begin(build=PLAIN_BUILD, oauth_introspection_url=lambda server, _: server.url("/introspect"))
+        token = "opaque-" + "this.is~not-to-be-kept" * 3
+        self.assertIn("put off", self.login(token))
+        status = self.instance.posta("status", "--json").text.splitlines()
+        pids = family(parent_of(next(json.loads(line)["pid"] for line in status if '"auth"' in line)))
+        self.assertIn("oauth", [command_of(pid) for pid in pids])
+        found = {command_of(pid): memory_has(pid, [token[20:50].encode(), b"~not-to-be-kept"]) for pid in pids}
+        self.assertEqual({name: what for name, what in found.items() if what}, {})
 
 
 class Unfinished(unittest.TestCase):
