@@ -5,6 +5,7 @@
 #include "local.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/mem.h"
@@ -38,6 +39,16 @@ static bool recipient_is_usable(struct view text)
 	return local.len > 0 && domain.len > 0 && address.len <= ADDRESS_MAX;
 }
 
+/* In a file that has an end, and all of it: who says otherwise would keep us reading. */
+static bool content_is_there(const struct io_source *content)
+{
+	struct stat st;
+
+	return content->file < 0 ||
+	       (fstat(content->file, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= 0 &&
+		content->offset + content->size <= (uint64_t)st.st_size);
+}
+
 int mails_take(struct mails *mails, struct msg_sieve_mail *m)
 {
 	struct io_source content = { .file = -1 };
@@ -47,8 +58,8 @@ int mails_take(struct mails *mails, struct msg_sieve_mail *m)
 		io_source_close(&content);
 		return -EBADMSG;
 	}
-	if (mails->count == MAILS_MAX || m->kind >= SIEVE_MAIL_KINDS ||
-	    !recipient_is_usable(m->recipient) ||
+	if (mails->count == MAILS_MAX || !content_is_there(&content) ||
+	    m->kind >= SIEVE_MAIL_KINDS || !recipient_is_usable(m->recipient) ||
 	    (m->kind == SIEVE_MAIL_ANSWER && m->content_size == 0) ||
 	    (m->content_size == 0 && m->file >= 0)) {
 		io_source_close(&content);

@@ -19,7 +19,7 @@
 
 /* The folder in the Maildir for this; not that of the scripts, which is made when there is one. */
 #define SIEVE_STATE	 "posta-sieve"
-#define SIEVE_MEMORY_MAX 10000 /* entries; those that end first give way */
+#define SIEVE_MEMORY_MAX 10000 /* entries; those that were made first give way */
 
 /* Is there such an entry of another delivery? 1, 0, or a negative errno: nobody knows. */
 int sieve_memory_has(const char *maildir, struct view key, struct view identity, int64_t now,
