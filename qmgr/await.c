@@ -17,6 +17,7 @@
 #include "qmgr.h"
 
 #define AWAITED_MAX	   10000
+#define AWAIT_RCPT_MAX	   10000		 /* of one message */
 #define AWAIT_TIMEOUT	   ((msec_t)3600 * 1000) /* the session ends it sooner */
 #define AWAIT_SEND_TIMEOUT ((msec_t)30000)
 
@@ -29,8 +30,10 @@ struct await_news {
 };
 struct waiter {
 	struct ipc *ipc;
+	struct map *recipients; /* in lower case, as the client gave them */
 	struct list news;
 	bool sending;
+	bool is_over; /* all that is left is the queue's */
 	struct waitlist sent;
 };
 
@@ -65,28 +68,57 @@ static void await_send(void *argument)
 	wake_all(&w->sent);
 }
 
+static struct waiter *waiter_find(const struct queued *m)
+{
+	struct waiter *w = waiters != NULL ? map_get(waiters, view_of(m->id)) : NULL;
+
+	return w != NULL && !w->is_over ? w : NULL;
+}
+
+/* Not a blind copy, nor what a table made of it where the queue does not keep the original. */
+static bool waiter_knows(const struct waiter *w, struct view given)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY;
+
+	str_append_lower(&key, given);
+	return map_get(w->recipients, str_view(&key)) != NULL;
+}
+
+static struct await_news *waiter_add_news(struct waiter *w, struct view address, uint8_t outcome)
+{
+	struct await_news *news = mem_new(struct await_news);
+
+	str_append(&news->address, address);
+	news->outcome = outcome;
+	list_push_back(&w->news, &news->link);
+	return news;
+}
+
+static void waiter_wake(struct waiter *w)
+{
+	if (w->sending)
+		return;
+	w->sending = true;
+	task_spawn("await", await_send, w);
+}
+
 bool await_tell(struct attempt *a, struct view address, struct view original, uint8_t outcome,
 		const struct queue_reason *reason)
 {
-	struct waiter *w = waiters != NULL ? map_get(waiters, view_of(a->message->id)) : NULL;
-	bool success = outcome_kind_is_success(outcome), is_itself;
+	struct waiter *w = waiter_find(a->message);
+	struct view given = original.len > 0 ? original : address;
+	bool success = outcome_kind_is_success(outcome);
+	/* What an alias made of it is ours: the client knows only the alias. */
+	bool is_itself = view_eq_nocase(address, given);
 	_cleanup_(str_free) struct str shown = STR_EMPTY;
 	struct await_news *news;
 
-	if (w == NULL)
+	if (w == NULL || !waiter_knows(w, given))
 		return false;
-	/* What an alias made of it is ours: the client knows only the alias. */
-	is_itself = original.len == 0 || view_eq_nocase(address, original);
-	news = mem_new(struct await_news);
-	str_append(&news->address, original.len > 0 ? original : address);
+	news = waiter_add_news(w, given, success || is_itself ? outcome : OUTCOME_EXPANDED);
 	str_append(&news->text, view_first(reason->diagnostic, IPC_TEXT_MAX));
 	memcpy(news->status, reason->status.data, MIN(reason->status.len, (size_t)IPC_STATUS_MAX));
-	news->outcome = success || is_itself ? outcome : OUTCOME_EXPANDED;
-	list_push_back(&w->news, &news->link);
-	if (!w->sending) {
-		w->sending = true;
-		task_spawn("await", await_send, w);
-	}
+	waiter_wake(w);
 	if (success || !is_itself)
 		return false;
 	address_show(&shown, address);
@@ -95,20 +127,55 @@ bool await_tell(struct attempt *a, struct view address, struct view original, ui
 	return true;
 }
 
+void await_release(const struct queued *m)
+{
+	struct waiter *w = waiter_find(m);
+
+	if (w == NULL)
+		return;
+	w->is_over = true;
+	waiter_add_news(w, VIEW_NONE, OUTCOME_EXPANDED);
+	waiter_wake(w);
+}
+
 /* ---- waiting ---- */
 
-int await_serve(struct ipc *ipc, struct view queue_id)
+static int await_read_recipients(struct ipc *ipc, uint32_t count, struct map *recipients)
 {
-	struct waiter w = { .ipc = ipc };
+	_cleanup_(str_free) struct str key = STR_EMPTY;
+
+	if (count > AWAIT_RCPT_MAX)
+		return -EBADMSG;
+	ipc_set_timeout(ipc, AWAIT_SEND_TIMEOUT);
+	for (uint32_t i = 0; i < count; i++) {
+		struct message m;
+		int r = ipc_expect(ipc, MSG_awaited, &m);
+
+		if (r < 0)
+			return r;
+		str_clear(&key);
+		str_append_lower(&key, m.awaited.address);
+		map_put(recipients, str_view(&key), recipients);
+	}
+	return 0;
+}
+
+int await_serve(struct ipc *ipc, const struct msg_await *asked)
+{
+	_cleanup_(map_freep) struct map *recipients = map_new();
+	struct waiter w = { .ipc = ipc, .recipients = recipients };
 	char id[QUEUE_ID_LENGTH_MAX] = "";
 	struct message m;
 	int r;
 
-	if (!queue_id_is_valid(queue_id))
+	if (!queue_id_is_valid(asked->queue_id))
 		return -EBADMSG;
+	queue_id_copy(id, asked->queue_id);
+	r = await_read_recipients(ipc, asked->count, recipients);
+	if (r < 0)
+		return r;
 	if (waiters == NULL)
 		waiters = map_new();
-	queue_id_copy(id, queue_id);
 	/* Who asks has not submitted it yet: nobody else's message can be awaited by guessing. */
 	if (message_find(view_of(id)) != NULL)
 		return -EBADMSG;

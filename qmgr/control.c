@@ -203,7 +203,7 @@ static int qmgr_control_answer(struct ipc *ipc, struct message *m, uint32_t *seg
 	if (m->type == MSG_queued)
 		return control_announced(ipc, &m->queued, segment);
 	if (m->type == MSG_await)
-		return await_serve(ipc, m->await.queue_id);
+		return await_serve(ipc, &m->await);
 	scan_wait_first(clock_after(START_TIME));
 	switch (m->type) {
 	case MSG_queue_page:

@@ -155,6 +155,7 @@ static void put_back(struct attempt *a)
 		summary_make(m, a->file);
 		attempt_free(a);
 		message_hold(m);
+		await_release(m);
 	} else if (is_left_to_next(a)) {
 		if (queue_file_in_journal(a->file))
 			queue_mark(qmgr.queue, &m->place, QUEUE_RECORD_LIVE);

@@ -277,13 +277,15 @@ void probe_tell(struct attempt *a, struct view address, uint8_t outcome, struct 
 /* ---- await.c ---- */
 
 /*
- * Tells the session that waits for it, if there is one. True: the recipient is the client's from now on, and done here.
+ * Tells the session that waits for it, if there is one and its client gave that address. True: the recipient is the client's from now on, and done here.
  * An empty `original`: as `address`.
  */
 bool await_tell(struct attempt *a, struct view address, struct view original, uint8_t outcome,
 		const struct queue_reason *reason);
+/* It is on hold: nothing more will be told, and what is left is the queue's. */
+void await_release(const struct queued *m);
 /* Serves a session until it does not wait any more. 0, or a negative errno: the connection is to be closed. */
-int await_serve(struct ipc *ipc, struct view queue_id);
+int await_serve(struct ipc *ipc, const struct msg_await *asked);
 
 /* ---- courier.c ---- */
 

@@ -30,13 +30,18 @@ static unsigned lmtp_code(uint8_t outcome, struct view status)
 static void lmtp_take_result(struct session *s, struct str *answers, const struct msg_awaited *m)
 {
 	struct transaction *t = &s->transaction;
+	bool success = outcome_kind_is_success(m->outcome);
 
 	for (size_t i = 0; i < t->count; i++) {
 		struct str *answer = &answers[i];
 
-		if (answer->len > 0 ||
+		if (m->address.len > 0 &&
 		    !view_eq_nocase(str_view(&t->recipients[i].address), m->address))
 			continue;
+		/* What an alias made of it arrived, and it itself did not: then it is the client's. */
+		if (answer->len > 0 && success)
+			continue;
+		str_clear(answer);
 		if (m->outcome == OUTCOME_EXPANDED) {
 			str_printf(answer, "250 2.0.0 Ok: queued as %s", session_id(s));
 			continue;
@@ -83,10 +88,17 @@ static bool lmtp_wait(struct session *s, struct ipc *await, struct str *answers)
 
 struct ipc *lmtp_await(struct session *s)
 {
+	const struct transaction *t = &s->transaction;
+
 	/* What is put on hold has no result. */
-	if (!server.is_lmtp || s->transaction.hold || param.lmtpd_result_time == 0)
+	if (!server.is_lmtp || t->hold || param.lmtpd_result_time == 0)
 		return NULL;
-	return queue_await(str_view(&s->transaction.queue_id));
+
+	_cleanup_free_ struct view *recipients = mem_new_array(struct view, t->count);
+
+	for (size_t i = 0; i < t->count; i++)
+		recipients[i] = str_view(&t->recipients[i].address);
+	return queue_await(str_view(&t->queue_id), recipients, t->count);
 }
 
 int lmtp_answer(struct session *s, struct ipc *await)

@@ -9,16 +9,20 @@
 #define AWAIT_CONNECT_TIME ((msec_t)2000)
 #define AWAIT_ANSWER_TIME  ((msec_t)10000)
 
-struct ipc *queue_await(struct view queue_id)
+struct ipc *queue_await(struct view queue_id, const struct view *recipients, size_t count)
 {
 	struct ipc *ipc = ipc_connect("private/qmgr", clock_after(AWAIT_CONNECT_TIME));
 	struct message m;
+	int r;
 
 	if (ipc == NULL)
 		return NULL;
 	ipc_finish_first(ipc, true);
 	ipc_set_timeout(ipc, AWAIT_ANSWER_TIME);
-	if (ipc_send(ipc, await, .queue_id = queue_id) < 0 || ipc_expect(ipc, MSG_done, &m) < 0) {
+	r = ipc_send(ipc, await, .queue_id = queue_id, .count = (uint32_t)count);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = ipc_send(ipc, awaited, .address = recipients[i]);
+	if (r < 0 || ipc_expect(ipc, MSG_done, &m) < 0) {
 		ipc_free(ipc);
 		return NULL;
 	}

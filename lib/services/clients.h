@@ -96,13 +96,14 @@ struct ipc *anvil_watch(struct view user);
 /* ---- qmgr ---- */
 
 /*
- * A connection on which the queue manager will say what becomes of that message, for an LMTP session; before the message is
- * submitted. NULL: it cannot be had, and the message is a message as any other.
+ * A connection on which the queue manager will say what becomes of that message for these recipients, for an LMTP session;
+ * before the message is submitted. NULL: it cannot be had, and the message is a message as any other.
  */
-struct ipc *queue_await(struct view queue_id);
+struct ipc *queue_await(struct view queue_id, const struct view *recipients, size_t count);
 /*
  * The next result, valid until the next call: 1; 0: the end that was asked for; -ETIMEDOUT: not yet; another negative errno:
- * the connection is over. OUTCOME_FAILED, OUTCOME_DEFERRED: the recipient has left the queue, and is the client's.
+ * the connection is over. OUTCOME_FAILED, OUTCOME_DEFERRED: the recipient has left the queue, and is the client's. An empty
+ * address: the message is on hold, and whoever was not told of is the queue's.
  */
 int queue_await_next(struct ipc *ipc, msec_t deadline, struct msg_awaited *awaited);
 /* Nothing leaves the queue any more; results that were told before are still to come. */

@@ -26,7 +26,7 @@ class Lmtp(unittest.TestCase):
 
     def deliver(self, recipients, where=None, content=None, sender="sender@other.test", forwarded=False):
         """The replies to RCPT, and those to the content."""
-        client = smtplib.LMTP(where or "127.0.0.1", 0 if where else self.port, local_hostname="mta.test")
+        client = smtplib.LMTP(where or "127.0.0.1", 0 if where else self.port, local_hostname="mta.test", timeout=60)
         self.addCleanup(client.close)
         client.ehlo_or_helo_if_needed()
         if forwarded:
@@ -76,6 +76,28 @@ class Lmtp(unittest.TestCase):
             self.assertRegex(header, rb"(?s)Received: from mta\.test \(.*with LMTP id ")
         # Later senders hear it at RCPT.
         wait_until(lambda: self.deliver(["bob@example.test"])[0][0][0] == 552, what="a refusal at RCPT")
+
+    def test_what_the_client_does_not_keep(self):
+        """On hold is answered at once; a blind copy, and what a table made of an address, stay in the queue."""
+        i = self.instance
+        i.set(header_checks="regexp:{{/^Subject: held/ HOLD}}", lmtpd_result_time="600s", always_bcc="copy@late.test",
+              transport_maps="inline:{ late.test=retry:later }")
+        i.posta("reload")
+        _, answers = self.deliver(["alice@example.test"], content="Subject: held\r\n\r\nx\r\n")
+        self.assertEqual([code for code, _ in answers], [250], answers)
+        self.assertIn(b"queued as", answers[0][1])
+        _, answers = self.deliver(["alice@example.test"])
+        self.assertIn(b"delivered to maildir", answers[0][1])
+        i.wait_log(r"to=<copy@late\.test>.*status=deferred")
+        self.assertNotIn("the LMTP client is told", i.log())
+        wait_until(lambda: i.posta("queue", "list").text.count("copy@late.test") == 2, what="the copies in the queue")
+        i.set(enable_original_recipient="no", lmtpd_result_time="3s", virtual_alias_maps="inline:{ info@example.test=x@late.test }",
+              always_bcc="")
+        i.posta("reload")
+        _, answers = self.deliver(["info@example.test"])
+        self.assertEqual([code for code, _ in answers], [250], answers)
+        i.wait_log(r"to=<x@late\.test>.*status=deferred")
+        wait_until(lambda: "x@late.test" in i.posta("queue", "list").text, what="the alias's recipient in the queue")
 
     def test_other_clients(self):
         i = self.instance

@@ -845,6 +845,28 @@ static void lmtp_answers_for_each(void **state)
 			  "552 5.2.2 <carol@local.test> no room\n" BYE);
 }
 
+/* A failure is the client's whatever was told before; on hold it is the queue's at once. */
+static void lmtp_failure_counts(void **state)
+{
+	static const struct msg_awaited results[] = {
+		AWAITED("bob@local.test", OUTCOME_DELIVERED, "2.0.0", "an alias's other one"),
+		AWAITED("bob@local.test", OUTCOME_FAILED, "5.2.2", "no room"),
+		AWAITED("bob@local.test", OUTCOME_DELIVERED, "2.0.0", "one more"),
+		AWAITED("", OUTCOME_EXPANDED, "", ""),
+	};
+	_cleanup_(str_free) struct str got = STR_EMPTY;
+
+	(void)state;
+	lmtp_reopen();
+	fakes.awaited = results;
+	fakes.awaited_count = ARRAY_SIZE(results);
+	fakes_script(PIECES(LMTP_BEGIN, "DATA\r\n", "2:a\r\n.\r\n", "QUIT\r\n"), &got);
+	assert_non_null(strstr(str_cstr(&got),
+			       "\n552 5.2.2 <bob@local.test> no room\n250 2.0.0 Ok: "
+			       "queued as "));
+	assert_false(fakes.await_ended);
+}
+
 /* What is not known in time is in the queue; where nobody knows whether it is, the client tries again. */
 static void lmtp_without_results(void **state)
 {
@@ -902,6 +924,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(cleanup_fails, begin, end),
 		cmocka_unit_test_setup_teardown(disconnects, begin, end),
 		cmocka_unit_test_setup_teardown(lmtp_answers_for_each, begin, end),
+		cmocka_unit_test_setup_teardown(lmtp_failure_counts, begin, end),
 		cmocka_unit_test_setup_teardown(lmtp_without_results, begin, end),
 		cmocka_unit_test_setup_teardown(lmtp_refuses_for_each, begin, end),
 		cmocka_unit_test(settings),
