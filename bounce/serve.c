@@ -38,6 +38,7 @@ static int submit(struct report *report)
 			.sender = str_view(&sender),
 			.flags = (uint8_t)(MAIL_FLAG_INTERNAL |
 					   (report_is_utf8(report) ? MAIL_FLAG_SMTPUTF8 : 0)),
+			.kind = report->postmaster != NULL ? INTERNAL_NOTIFY : INTERNAL_BOUNCE,
 			.body = has_8bit ? BODY_8BITMIME : BODY_7BIT });
 
 	report->argument = s;

@@ -51,8 +51,7 @@ static int inspect_begin(struct stage *stage)
 	bool empty = tables_are_empty(inspect.header) && tables_are_empty(inspect.mime) &&
 		     tables_are_empty(inspect.nested) && tables_are_empty(inspect.body);
 
-	/* The suite's own reports and forwards are what came in before. */
-	if (!empty && !(stage->in->flags & (MAIL_FLAG_INTERNAL | MAIL_FLAG_NO_CHECKS)))
+	if (!empty && !stage->in->unfiltered && !(stage->in->flags & MAIL_FLAG_NO_CHECKS))
 		stage->state = mem_new(struct inspection);
 	return 0;
 }

@@ -43,7 +43,8 @@ struct intake {
 	const uid_t *submitter; /* it comes from the maildrop, and was written by them; else NULL */
 	uid_t uid;		/* of a local submitter */
 	bool local_submission;
-	bool has_id; /* its lines in the log carry the queue id */
+	bool unfiltered; /* the suite's own: passes by header_checks and kin, and non_smtpd_milters */
+	bool has_id;	 /* its lines in the log carry the queue id */
 
 	struct queue_writer *writer;
 	uint32_t given;		   /* recipients that the client gave */

@@ -1,6 +1,7 @@
 /*
  * Which milters a message gets: those that smtpd has been asking about its client already, or, where
- * none has seen it come, non_smtpd_milters, who are told of it as if it came by SMTP from this host.
+ * none has seen it come, non_smtpd_milters, who are told of it as if it came by SMTP from this host. Of
+ * the suite's own mail they see what internal_mail_filter_classes names.
  */
 #include "services/milter.h"
 
@@ -28,7 +29,9 @@ int cleanup_milters_open(struct error *err)
 
 static bool is_for_milters(const struct intake *in)
 {
-	return in->local_submission && list.count > 0;
+	bool is_ours = in->flags & MAIL_FLAG_INTERNAL;
+
+	return (in->local_submission || is_ours) && !in->unfiltered && list.count > 0;
 }
 
 void cleanup_milters_recipient(struct intake *in, struct view address)

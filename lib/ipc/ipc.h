@@ -144,6 +144,8 @@ enum {
 	MAIL_FLAG_SHOW_LOGIN = 64 /* smtpd_sasl_authenticated_header */,
 	MAIL_FLAG_PROBE = 128 /* of verify: it ends with the answer to its recipient */
 };
+/* What internal_mail_filter_classes calls it. */
+enum { INTERNAL_OTHER, INTERNAL_BOUNCE, INTERNAL_NOTIFY };
 enum { BODY_7BIT, BODY_8BITMIME };
 enum { RET_UNSET, RET_FULL, RET_HDRS };
 enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };

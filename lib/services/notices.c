@@ -64,6 +64,7 @@ static int notice_submit(const char *recipient, struct view head, struct view te
 	notice_sender(&sender);
 	s = submission_begin("private/cleanup", &(struct msg_mail){ .sender = str_view(&sender),
 								    .flags = MAIL_FLAG_INTERNAL,
+								    .kind = INTERNAL_NOTIFY,
 								    .body = BODY_7BIT });
 	r = submission_rcpt(s, view_of(recipient), VIEW_NONE, NOTIFY_NEVER);
 	if (r == 0)

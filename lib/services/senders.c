@@ -124,8 +124,9 @@ int sender_notice(struct view account, struct view reason)
 	str_append_printable(&name, account);
 	str_append_printable(&why, reason);
 	sender_notice_text(str_view(&name), str_view(&why), &text);
-	s = submission_begin("private/cleanup",
-			     &(struct msg_mail){ .flags = MAIL_FLAG_INTERNAL, .body = BODY_7BIT });
+	s = submission_begin("private/cleanup", &(struct msg_mail){ .flags = MAIL_FLAG_INTERNAL,
+								    .kind = INTERNAL_NOTIFY,
+								    .body = BODY_7BIT });
 	r = submission_rcpt(s, VIEW("postmaster"), VIEW_NONE, NOTIFY_NEVER);
 	if (r == 0)
 		r = submission_rcpt(s, account, VIEW_NONE, NOTIFY_NEVER);

@@ -226,6 +226,31 @@ static void internal_test(void **state)
 	test_with_cleanup("private/cleanup", HEADERS("/evil/ REJECT"), internal);
 }
 
+/* But those of the classes that are to be. */
+static void internal_classes(struct ipc *client)
+{
+	static const struct {
+		uint8_t kind;
+		unsigned code;
+	} rows[] = { { INTERNAL_BOUNCE, 550 }, { INTERNAL_NOTIFY, 250 }, { INTERNAL_OTHER, 250 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		test_begin(client,
+			   &(struct msg_mail){ .flags = MAIL_FLAG_INTERNAL, .kind = rows[i].kind });
+		test_rcpt(client, "u@example.test");
+		assert_int_equal(ipc_send(client, data, .bytes = VIEW("Subject: evil\r\n\r\n")), 0);
+		assert_int_equal(test_end(client, NULL), rows[i].code);
+	}
+}
+
+static void internal_classes_test(void **state)
+{
+	(void)state;
+	test_with_cleanup("private/cleanup",
+			  HEADERS("/evil/ REJECT") "internal_mail_filter_classes = bounce\n",
+			  internal_classes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +258,7 @@ int main(void)
 		cmocka_unit_test(large_test),
 		cmocka_unit_test(hidden_test),
 		cmocka_unit_test(internal_test),
+		cmocka_unit_test(internal_classes_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
