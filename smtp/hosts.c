@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "names.h"
 #include "services/clients.h"
 #include "settings.h"
 
@@ -143,6 +144,18 @@ static enum found ask_for(struct view name, uint32_t type, uint16_t port, struct
 	return hosts->count > before ? FOUND_SOME : found;
 }
 
+/* What the file of this host says of it goes before the DNS. */
+static bool take_named(struct view name, uint16_t port, struct hosts *hosts)
+{
+	struct view rest = names_find(name), address;
+	size_t before = hosts->count;
+
+	while (view_next(&rest, '\n', &address))
+		if (protocol_is_used(ip_family(address) == AF_INET6 ? "ipv6" : "ipv4"))
+			hosts_add_address(hosts, name, address, port);
+	return hosts->count > before;
+}
+
 static enum found find_addresses(struct view name, uint16_t port, struct hosts *hosts,
 				 struct str *reason)
 {
@@ -157,6 +170,8 @@ static enum found find_addresses(struct view name, uint16_t port, struct hosts *
 			hosts_add_address(hosts, name, VIEW("::1"), port);
 		return FOUND_SOME;
 	}
+	if (take_named(name, port, hosts))
+		return FOUND_SOME;
 	if (protocol_is_used("ipv6"))
 		temporary |= ask_for(name, DNS_AAAA, port, hosts, reason) == FOUND_TEMPORARY;
 	if (protocol_is_used("ipv4"))
@@ -397,18 +412,22 @@ static int take_path(const struct destination *d, struct hosts *hosts, struct ou
 int hosts_find(const struct destination *d, const struct own_addresses *own, size_t limit,
 	       struct hosts *hosts, struct outcome *failure)
 {
+	bool use_mx = d->use_mx && names_by_dns();
 	int r;
 
 	*hosts = (struct hosts){ 0 };
 	if (d->is_path)
 		r = take_path(d, hosts, failure);
-	else if (d->use_mx)
+	else if (use_mx)
 		r = find_exchangers(d, own, limit, hosts, failure);
 	else
 		r = take_addresses(d, own, hosts, failure);
 	/* A host that the configuration names needs no other records. */
-	for (size_t i = 0; !d->use_mx && i < hosts->count; i++)
+	for (size_t i = 0; !use_mx && i < hosts->count; i++)
 		hosts->items[i].secure_mx = true;
+	/* Then no TLSA records are asked for either. */
+	for (size_t i = 0; !names_by_dns() && i < hosts->count; i++)
+		hosts->items[i].secure = false;
 	if (r < 0)
 		hosts_free(hosts);
 	else if (limit > 0)

@@ -1,6 +1,7 @@
 /*
  * The addresses to try for a destination, best first: mail exchangers by preference (RFC 5321 5.1),
  * those of equal preference in random order; none that is ourselves, nor any worse than that.
+ * Without the DNS (names.h) the addresses of the host of that name.
  */
 #ifndef SMTP_HOSTS_H
 #define SMTP_HOSTS_H

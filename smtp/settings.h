@@ -26,6 +26,8 @@
 	X(int64_t, mx_session_limit, smtp_mx_session_limit, lmtp_mx_session_limit)                 \
 	X(bool, defer_if_no_mx_address_found, smtp_defer_if_no_mx_address_found,                   \
 	  lmtp_defer_if_no_mx_address_found)                                                       \
+	X(const char *, dns_support_level, smtp_dns_support_level, lmtp_dns_support_level)         \
+	X(bool, disable_dns_lookups, disable_dns_lookups, disable_dns_lookups)                     \
 	X(bool, disable_mime_output_conversion, disable_mime_output_conversion,                    \
 	  disable_mime_output_conversion)                                                          \
 	X(const char *, address_preference, smtp_address_preference, lmtp_address_preference)      \

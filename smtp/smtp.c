@@ -16,6 +16,7 @@
 #include "daemon/daemon.h"
 #include "generic.h"
 #include "mail/address.h"
+#include "names.h"
 #include "settings.h"
 #include "task/task.h"
 #include "work.h"
@@ -274,6 +275,8 @@ static int smtp_prepare(struct error *err)
 	if (own == NULL)
 		return -EINVAL;
 	r = check_fallback(err);
+	if (r == 0)
+		r = names_prepare(NAMES_FILE, err);
 	if (r == 0)
 		r = generic_prepare(err);
 	if (r == 0)

@@ -5,10 +5,13 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "hosts.h"
+#include "names.h"
 #include "services/clients.h"
 #include "settings.h"
 
@@ -114,6 +117,8 @@ static void prepare(void)
 				 .inet_protocols = "all",
 				 .queue_directory = "/queue",
 				 .myhostname = "mx.us.test",
+				 .smtp_dns_support_level = "",
+				 .lmtp_dns_support_level = "",
 				 .smtp_address_preference = "ipv4",
 				 .smtp_randomize_addresses = true,
 				 .lmtp_address_preference = "any" };
@@ -283,6 +288,50 @@ static void test_equal_preference_is_shuffled(void **state)
 	(void)state;
 }
 
+/* A host, of which the file knows more than the DNS; a domain's exchangers do not count. */
+static void test_without_dns(void **state)
+{
+	static const struct {
+		const char *level;
+		bool disabled;
+		const char *nexthop, *expected;
+	} rows[] = {
+		{ "disabled", false, "Named.test",
+		  "named.test[192.0.2.50] named.test[2001:db8::50]" },
+		{ "disabled", false, "[alias]", "alias[192.0.2.50]" },
+		{ "disabled", false, "one.test", "permanent 5.4.4" },
+		{ "disabled", false, "a.test", "a.test[192.0.2.11]" },
+		{ "disabled", false, "commented.test", "permanent 5.4.4" },
+		{ "", true, "alias", "alias[192.0.2.50]" },
+		{ "", false, "alias", "permanent 5.4.4" },
+		{ "enabled", true, "order.test:26",
+		  "a.test[192.0.2.11] b.test[192.0.2.12] c.test[192.0.2.13]" },
+		{ "dnssec", true, "alias", "permanent 5.4.4" },
+	};
+	char path[] = "/tmp/test_hosts.XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_true(dprintf(fd, "# commented.test\n192.0.2.50\tNAMED.test alias # commented.test\n"
+				"2001:db8::50 named.test\nnonsense commented.test\n") > 0);
+	close(fd);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(str_free) struct str result = STR_EMPTY;
+
+		prepare();
+		param.smtp_dns_support_level = rows[i].level;
+		param.disable_dns_lookups = rows[i].disabled;
+		settings_choose(false);
+		assert_int_equal(names_prepare(path, NULL), 0);
+		find(false, rows[i].nexthop, 0, &result);
+		names_forget();
+		if (!view_is(str_view(&result), rows[i].expected))
+			fail_msg("%zu: %s: %s", i, rows[i].nexthop, str_cstr(&result));
+	}
+	unlink(path);
+	(void)state;
+}
+
 static void test_paths(void **state)
 {
 	_cleanup_(str_free) struct str result = STR_EMPTY;
@@ -300,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_limit_and_protocols),
 		cmocka_unit_test(test_equal_preference_is_shuffled),
+		cmocka_unit_test(test_without_dns),
 		cmocka_unit_test(test_paths),
 	};
 

@@ -1,0 +1,18 @@
+/* Hosts that /etc/hosts names, for a client that does not ask the DNS for mail exchangers. */
+#ifndef SMTP_NAMES_H
+#define SMTP_NAMES_H
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define NAMES_FILE "/etc/hosts"
+
+/* smtp_dns_support_level, or where that is not set disable_dns_lookups: mail exchangers count. */
+bool names_by_dns(void);
+/* prepare(): reads the file where that is not so. One that is not there names nobody. */
+int names_prepare(const char *path, struct error *err);
+/* The addresses of the host, a line feed after each; empty if the file does not name it. */
+struct view names_find(struct view host);
+void names_forget(void);
+
+#endif
