@@ -82,6 +82,7 @@ static const struct {
 	{ MSG_anvil_held_list, U(AUTH) },
 	{ MSG_anvil_new_mail, U(AGENT) },
 	{ MSG_await, U(SMTPD) },
+	{ MSG_awaited, U(SMTPD) },
 	{ MSG_await_end, U(SMTPD) },
 	{ MSG_anvil_full, U(AGENT) },
 	{ MSG_anvil_full_ask, U(SMTPD) },
