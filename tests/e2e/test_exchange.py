@@ -109,7 +109,8 @@ class Exchange(unittest.TestCase):
 
     def test_smart_host_with_a_password(self):
         hub = self.instance("hub.test", "127.0.0.6", mydestination="", mynetworks="192.0.2.0/24",
-                            smtp_tls_security_level="may")
+                            smtp_tls_security_level="may",
+                            smtpd_sender_login_maps="inline:{{@leaf.test=alice@hub.test}}")
         leaf = None
         try:
             leaf = self.instance(
