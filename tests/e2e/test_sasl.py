@@ -10,7 +10,7 @@ import unittest
 import unittest.mock
 
 from peers import Peer, Server, free_port
-from posta import AS_ROOT, Instance, Talk, message
+from posta import AS_ROOT, PLAIN_BUILD, Instance, Talk, message
 from test_confinement import running as programs
 from test_keys import holds
 
@@ -121,8 +121,9 @@ class AskingDovecot(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.dovecot = Dovecot()
-        cls.suite = Instance(main={"smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot",
-                                   "smtpd_sasl_path": cls.dovecot.path("auth"), "auth_failures_max": "100"})
+        cls.asking = {"smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot",
+                      "smtpd_sasl_path": cls.dovecot.path("auth"), "auth_failures_max": "100"}
+        cls.suite = Instance(main=cls.asking)
 
     @classmethod
     def tearDownClass(cls):
@@ -136,8 +137,9 @@ class AskingDovecot(unittest.TestCase):
             return set(client.esmtp_features.get("auth", "").split())
 
     def login(self, user, password, mechanism=None, suite=None):
-        with (suite or self.suite).smtp(587) as client:
-            client.starttls(context=self.suite.tls_context())
+        suite = suite or self.suite
+        with suite.smtp(587) as client:
+            client.starttls(context=suite.tls_context())
             client.ehlo()
             if mechanism:
                 client.esmtp_features["auth"] = mechanism
@@ -164,8 +166,10 @@ class AskingDovecot(unittest.TestCase):
         self.assertIn("535 5.7.8", done.stdout)
 
     def test_no_password_stays_in_memory(self):
-        self.assertEqual(self.login("carol@example.test", FORGOTTEN, "PLAIN"), 535)
-        forgets(self, self.suite, b"\0carol@example.test\0")
+        # The plain build: a sanitizer has more memory than can be read.
+        with Instance(build=PLAIN_BUILD, main=self.asking) as suite:
+            self.assertEqual(self.login("carol@example.test", FORGOTTEN, "PLAIN", suite), 535)
+            forgets(self, suite, b"\0carol@example.test\0")
 
     def test_our_own_users_do_not_count(self):
         self.assertEqual(self.login("alice@example.test", "correct-horse-7"), 535)
