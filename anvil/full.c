@@ -43,11 +43,17 @@ void full_open(void)
 	list_init(&full.order);
 }
 
+/* Without what follows a NUL byte, which would end the copy of the name. */
+static void full_fold(struct view name, struct str *folded)
+{
+	str_append_lower(folded, view_first(name, MIN(view_find_byte(name, '\0'), name.len)));
+}
+
 static struct full_user *full_find(struct view name)
 {
 	_cleanup_(str_free) struct str folded = STR_EMPTY;
 
-	str_append_lower(&folded, name);
+	full_fold(name, &folded);
 	return map_get(full.users, str_view(&folded));
 }
 
@@ -60,7 +66,7 @@ void full_note(struct view name)
 		full_user_drop(user);
 	while (map_count(full.users) >= FULL_USERS_MAX)
 		full_user_drop(LIST_FIRST(&full.order, struct full_user, link));
-	str_append_lower(&folded, name);
+	full_fold(name, &folded);
 	user = mem_new(struct full_user);
 	user->name = mem_strndup(folded.data, folded.len);
 	user->until = clock_after(param.mailbox_quota_notice_time);

@@ -212,8 +212,11 @@ static void login_failed(const struct login_keys *keys, msec_t now)
 	if (pair->failures++ == 0)
 		pair->counted = now;
 	record_fail(record_get(&logins.addresses, str_view(&keys->address), now), "address", now);
-	/* Who has logged in before mistypes at the cost of his address only. */
-	if (pair->known_until == 0)
+	/*
+	 * Who has logged in before mistypes at the cost of his address only, and so does who names no
+	 * account, as with a token of OAuth: else all of those would wait for one.
+	 */
+	if (pair->known_until == 0 && keys->account.len > 0)
 		record_fail(record_get(&logins.accounts, str_view(&keys->account), now), "account",
 			    now);
 }

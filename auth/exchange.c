@@ -348,7 +348,7 @@ static void exchange_attempt_free(struct attempt *attempt)
 	str_free(&attempt->server_address);
 	str_free(&attempt->realm);
 	str_wipe(&attempt->tls_exporter);
-	str_free(&attempt->tls_unique);
+	str_wipe(&attempt->tls_unique);
 	str_free(&attempt->certificate_user);
 }
 

@@ -229,6 +229,7 @@ int scram_run(struct exchange *x)
 	r = gsasl_server_start(library, x->attempt->mechanism, &session);
 	gsasl_callback_hook_set(library, NULL);
 	if (r != GSASL_OK) {
+		x->verdict = LOGIN_TEMPORARY;
 		error_set(&x->why, 0, "%s cannot be begun: %s", x->attempt->mechanism,
 			  gsasl_strerror(r));
 		return 0;

@@ -176,7 +176,8 @@ static int turn_ask(struct turn *turn, struct error *why)
 void turn_account_of(struct view name, struct str *account)
 {
 	str_append_lower(account, view_first(name, MIN(name.len, USER_NAME_MAX)));
-	if (param.auth_default_realm[0] != '\0' && view_find_byte(name, '@') == VIEW_NOT_FOUND)
+	if (name.len > 0 && param.auth_default_realm[0] != '\0' &&
+	    view_find_byte(name, '@') == VIEW_NOT_FOUND)
 		str_printf(account, "@%s", param.auth_default_realm);
 	if (account->len > IPC_ADDRESS_MAX)
 		str_truncate(account, IPC_ADDRESS_MAX);

@@ -55,12 +55,32 @@ static void the_oldest_make_room(void **state)
 	assert_true(full_is(VIEW("100000@example.test")));
 }
 
+/* One name in two forms is one entry, of the time that was told last. */
+static void a_name_ends_with_its_nul(void **state)
+{
+	(void)state;
+	param.mailbox_quota_notice_time = 60000;
+	full_open();
+	full_note(VIEW("alice@example.test"));
+	full_note(VIEW("0@example.test"));
+	full_note(VIEW("alice@example.test\0x"));
+	for (size_t i = 1; i < FULL_USERS_MAX; i++) {
+		_cleanup_(str_free) struct str name = STR_EMPTY;
+
+		str_printf(&name, "%zu@example.test", i);
+		full_note(str_view(&name));
+	}
+	assert_false(full_is(VIEW("0@example.test")));
+	assert_true(full_is(VIEW("alice@example.test")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_full),
 		cmocka_unit_test(it_ends),
 		cmocka_unit_test(the_oldest_make_room),
+		cmocka_unit_test(a_name_ends_with_its_nul),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,16 @@ static void an_attacked_account_stays_usable_from_home(void **state)
 	assert_int_equal(ask(HOME, VIEW("bob@example.test")).wait, 0);
 }
 
+/* Bad tokens without a name are no failures of all who come without one. */
+static void nobodys_failures_are_the_addresses(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		logins_end(ATTACKER, VIEW(""), false);
+	assert_in_range(ask(ATTACKER, VIEW("")).wait, 14000, 15000);
+	assert_int_equal(ask(HOME, VIEW("")).wait, 0);
+}
+
 static void own_slips_are_forgiven(void **state)
 {
 	(void)state;
@@ -145,6 +155,7 @@ int main(void)
 		cmocka_unit_test_setup(turns_are_taken, set_up),
 		cmocka_unit_test_setup(one_ipv6_client_has_many_addresses, set_up),
 		cmocka_unit_test_setup(an_attacked_account_stays_usable_from_home, set_up),
+		cmocka_unit_test_setup(nobodys_failures_are_the_addresses, set_up),
 		cmocka_unit_test_setup(own_slips_are_forgiven, set_up),
 		cmocka_unit_test_setup(the_held_are_shown, set_up),
 		cmocka_unit_test_setup(there_is_room_for_new_ones, set_up),

@@ -145,6 +145,20 @@ static void checks(void *number)
 		task_spawn("check", check, NULL);
 }
 
+/* A name without a realm is the default one's; no name is no account of it. */
+static void accounts(void **unused)
+{
+	_cleanup_(str_free) struct str account = STR_EMPTY;
+
+	(void)unused;
+	param.auth_default_realm = "example.test";
+	turn_account_of(VIEW("Alice"), &account);
+	assert_string_equal(str_cstr(&account), "alice@example.test");
+	str_clear(&account);
+	turn_account_of(VIEW_NONE, &account);
+	assert_string_equal(str_cstr(&account), "");
+}
+
 static void places(void **unused)
 {
 	int few = 20, many = 200;
@@ -199,6 +213,7 @@ int main(void)
 		cmocka_unit_test(cache_is_bounded),
 		cmocka_unit_test(cookie_expires),
 		cmocka_unit_test(cookies_are_bounded),
+		cmocka_unit_test(accounts),
 		cmocka_unit_test(places),
 		cmocka_unit_test(what_is_told),
 	};
