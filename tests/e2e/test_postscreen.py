@@ -220,6 +220,23 @@ class Deep(Screened):
         self.assertRegex(self.rcpt(talk, greeted=True)[2], rb"^550 5\.5\.1 ")
         self.log_of(65, r"BARE NEWLINE from {who} after CONNECT$")
 
+    def test_commands(self):
+        """What takes no mail keeps the order of commands as a server does that takes some."""
+        for conversation in (
+                (("EHLO", b"501 "), ("RCPT TO:<bob@example.test>", b"503 5.5.1 "), ("DATA", b"503 5.5.1 "),
+                 ("MAIL FROM:<a@", b"501 5.1.7 "), ("MAIL FROM:<a@elsewhere.test>", b"250 2.1.0 "),
+                 ("MAIL FROM:<b@elsewhere.test>", b"503 5.5.1 "), ("RCPT TO:<bob@", b"501 5.1.3 "), ("DATA", b"554 5.5.1 ")),
+                (("HELO client.test", b"250 "), ("MAIL FROM:<a@elsewhere.test>", b"250 2.1.0 "), ("RSET", b"250 2.0.0 "),
+                 ("MAIL FROM:<b@elsewhere.test>", b"250 2.1.0 "), ("VRFY bob", b"252 2.0.0 "), ("AUTH PLAIN", b"502 5.5.1 "),
+                 ("NONSENSE", b"502 5.5.2 "), ("BDAT 3", b"521 5.5.1 "))):
+            talk = self.talk(69)
+            self.assertRegex(talk.reply(), rb"220 ")
+            for said, answer in conversation:
+                reply = talk.ask(said + "\r\n")
+                self.assertTrue(reply.startswith(answer), (said, reply))
+        self.assertEqual(talk.line(), b"")
+        self.not_logged(69, r"PASS \w+ {who}")
+
     def test_limits(self):
         talk = self.talk(66)
         self.assertRegex(talk.reply(), rb"220 ")
