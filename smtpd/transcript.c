@@ -133,6 +133,7 @@ void transcript_close(struct session *s)
 	str_append(&text, str_view(&s->transcript));
 	str_append(&text, VIEW("\r\nFor other details, see the log.\r\n"));
 	sending++;
-	(void)notice_send(param.error_notice_recipient, str_cstr(&subject), str_view(&text));
+	(void)notice_send(param.error_notice_recipient, VIEW_NONE, str_cstr(&subject),
+			  str_view(&text));
 	sending--;
 }

@@ -144,8 +144,11 @@ bool notice_is_wanted(const char *class);
 bool notice_may(unsigned *passed_over);
 /* The sender of such messages, in standard form: what comes back of them nobody reads. */
 void notice_sender(struct str *out);
-/* One of text (lines end in CR LF, ASCII). Waits. 0 or a negative errno, logged. */
-int notice_send(const char *recipient, const char *subject, struct view text);
+/*
+ * One of text (lines end in CR LF, ASCII), to that recipient and `also` (may be empty). Waits. 0 or a
+ * negative errno, logged.
+ */
+int notice_send(const char *recipient, struct view also, const char *subject, struct view text);
 
 /* ---- verify ---- */
 

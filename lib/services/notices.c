@@ -54,7 +54,8 @@ void notice_sender(struct str *out)
 		str_printf(out, "@%s", param.myorigin);
 }
 
-static int notice_submit(const char *recipient, struct view head, struct view text)
+static int notice_submit(const char *recipient, struct view also, struct view head,
+			 struct view text)
 {
 	_cleanup_(submission_verdict_free) struct submission_verdict verdict = { 0 };
 	_cleanup_(str_free) struct str sender = STR_EMPTY;
@@ -67,6 +68,8 @@ static int notice_submit(const char *recipient, struct view head, struct view te
 								    .kind = INTERNAL_NOTIFY,
 								    .body = BODY_7BIT });
 	r = submission_rcpt(s, view_of(recipient), VIEW_NONE, NOTIFY_NEVER);
+	if (r == 0 && also.len > 0)
+		r = submission_rcpt(s, also, VIEW_NONE, NOTIFY_NEVER);
 	if (r == 0)
 		r = submission_data(s, head);
 	if (r == 0)
@@ -79,21 +82,25 @@ static int notice_submit(const char *recipient, struct view head, struct view te
 	return r == 0 && verdict.code != 250 ? -EAGAIN : r;
 }
 
-int notice_send(const char *recipient, const char *subject, struct view text)
+int notice_send(const char *recipient, struct view also, const char *subject, struct view text)
 {
 	_cleanup_(str_free) struct str head = STR_EMPTY;
 	int r;
 
 	str_printf(&head,
 		   "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n"
-		   "To: %s (Postmaster)\r\n"
-		   "Subject: ",
+		   "To: %s (Postmaster)",
 		   param.myorigin, recipient);
+	if (also.len > 0) {
+		str_append_cstr(&head, ", ");
+		str_append_printable(&head, also);
+	}
+	str_append_cstr(&head, "\r\nSubject: ");
 	str_append_printable(&head, view_of(subject));
 	str_append(&head, VIEW("\r\nAuto-Submitted: auto-generated\r\n"
 			       "MIME-Version: 1.0\r\n"
 			       "Content-Type: text/plain; charset=us-ascii\r\n\r\n"));
-	r = notice_submit(recipient, str_view(&head), text);
+	r = notice_submit(recipient, also, str_view(&head), text);
 	if (r < 0)
 		log_warning("cannot tell %s: %s: %s", recipient, subject, strerror(-r));
 	return r;

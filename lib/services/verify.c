@@ -1,6 +1,7 @@
 /* The talk with verify: questions of smtpd, results of probes from qmgr. */
 #include <errno.h>
 
+#include "services/ask.h"
 #include "services/clients.h"
 
 #define VERIFY_CONNECT_TIME ((msec_t)10000)
@@ -40,17 +41,8 @@ int verify_ask_address(struct view address, msec_t patience, struct str *text)
 
 int verify_tell_result(struct view address, uint8_t outcome, struct view text)
 {
-	struct ipc *ipc;
 	struct message m;
-	int r = ipc_exchange(verify_pool(), clock_after(VERIFY_CONNECT_TIME), &ipc, &m,
-			     probe_result, .address = address, .outcome = outcome, .text = text);
 
-	if (r < 0)
-		return r;
-	if (m.type != MSG_done) {
-		message_close_fd(&m);
-		r = -EBADMSG;
-	}
-	ipc_pool_put(verify_pool(), ipc, r == 0);
-	return r;
+	return service_ask(verify_pool(), VERIFY_CONNECT_TIME, &m, done, probe_result,
+			   .address = address, .outcome = outcome, .text = text);
 }
