@@ -93,11 +93,11 @@ void transcript_in(struct session *s, struct view line, bool is_known)
 	/* No passwords: of AUTH the mechanism's name is enough. */
 	if (view_next_word(&rest, " \t", &word) && view_is_nocase(word, "AUTH")) {
 		view_next_word(&rest, " \t", &word);
-		line = view_first(line, (size_t)(word.data + word.len - line.data));
+		line = view_first(line, line.len - rest.len);
 	}
-	/* A word that is no command may be what was to follow an AUTH that was refused. */
-	if (!is_known && view_find_byte(line, ' ') == VIEW_NOT_FOUND)
-		line = VIEW("(a word that is not shown)");
+	/* What is no command may be what was to follow an AUTH that was refused, or a mistyped one. */
+	if (!is_known)
+		line = VIEW("(no command: not shown)");
 	transcript_line(s, "In ", line);
 }
 
