@@ -46,7 +46,7 @@ static void act_stop_attempt(struct attempt *a)
 
 static int act_hold(struct queued *m)
 {
-	int r = change_flags(m, QUEUE_FLAG_HOLD, 0, false);
+	int r = change_flags(m, QUEUE_FLAG_HOLD | QUEUE_FLAG_BY_HAND, 0, false);
 
 	if (r < 0)
 		return r;
@@ -64,7 +64,7 @@ static int act_release(struct queued *m)
 {
 	if (m->state != MESSAGE_HELD && !(m->attempt && m->attempt->hold))
 		return -EINVAL;
-	int r = change_flags(m, 0, QUEUE_FLAG_HOLD, false);
+	int r = change_flags(m, 0, QUEUE_FLAG_HOLD | QUEUE_FLAG_BY_HAND, false);
 
 	if (r < 0)
 		return r;
@@ -110,7 +110,7 @@ static int flush(struct queued *m)
 /* Each attempt looks up routes afresh, so this is a flush that forgets the hold too. */
 static int requeue(struct queued *m)
 {
-	int r = change_flags(m, 0, QUEUE_FLAG_HOLD, true);
+	int r = change_flags(m, 0, QUEUE_FLAG_HOLD | QUEUE_FLAG_BY_HAND, true);
 
 	if (r < 0)
 		return r;

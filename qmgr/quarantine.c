@@ -21,7 +21,8 @@ static bool quarantine_is_over(const struct queued *m)
 	    queue_id_time(view_of(m->id)) > clock_wall_usec() - param.quarantine_lifetime * 1000 ||
 	    queue_file_open(qmgr.queue, view_of(m->id), &m->place, 0, &f, NULL) < 0)
 		return false;
-	return (queue_file_flags(f) & QUEUE_FLAG_HOLD) && queue_file_envelope(f)->held.len > 0;
+	return (queue_file_flags(f) & (QUEUE_FLAG_HOLD | QUEUE_FLAG_BY_HAND)) == QUEUE_FLAG_HOLD &&
+	       queue_file_envelope(f)->held.len > 0;
 }
 
 static void quarantine_look(void)

@@ -189,7 +189,12 @@ struct queue_recipient {
 	int64_t when;	 /* of the last result, seconds */
 	uint64_t reason; /* for queue_file_reason, 0: none */
 };
-enum { QUEUE_FLAG_HOLD = 1, QUEUE_FLAG_DELAY_WARNED = 2, QUEUE_FLAG_EXPIRED = 4 };
+enum {
+	QUEUE_FLAG_HOLD = 1,
+	QUEUE_FLAG_DELAY_WARNED = 2,
+	QUEUE_FLAG_EXPIRED = 4,
+	QUEUE_FLAG_BY_HAND = 8 /* with HOLD: people want it there, whoever else does */
+};
 enum {
 	QUEUE_OPEN_LOCK = 1,   /* take the lock; -EBUSY: somebody else is at it */
 	QUEUE_OPEN_VERIFY = 2, /* the CRC over everything too: at recovery. Reads it all */

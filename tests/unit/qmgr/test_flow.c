@@ -280,12 +280,16 @@ static const struct queue_place *place_of(const char *id, const struct queue_pla
 	return m ? &m->place : NULL;
 }
 
+static const char *put_held = ""; /* why a filter holds what is put */
+
 static void put(const char *sender, int64_t age, const struct to *to, size_t count, char *id)
 {
 	struct error err = ERROR_NONE;
 	struct queue_writer *w = queue_writer_new(
 		qmgr.queue,
 		&(struct queue_envelope){ .sender = view_of(sender),
+					  .held = view_of(put_held),
+					  .flags = *put_held != '\0' ? MAIL_FLAG_HOLD : 0,
 					  .arrival = clock_wall_usec() - age * 1000000 });
 
 	for (size_t i = 0; i < count; i++)
@@ -744,6 +748,29 @@ static void by_hand(void)
 	assert_false(act_goes_to(message_find(view_of(busy)), VIEW("a.test")));
 }
 
+/* What a filter holds goes after a time, unless people want it to stay. */
+static void quarantine(void)
+{
+	char filtered[QUEUE_ID_LENGTH_MAX], kept[QUEUE_ID_LENGTH_MAX], again[QUEUE_ID_LENGTH_MAX];
+
+	put_held = "a filter";
+	PUT("s@x.test", 0, filtered, { "ok@a.test", 0 });
+	PUT("s@x.test", 0, kept, { "ok@a.test", 0 });
+	PUT("s@x.test", 0, again, { "ok@a.test", 0 });
+	begin();
+	settle();
+	assert_int_equal(act_on(message_find(view_of(kept)), QUEUE_ACT_HOLD), 0);
+	assert_int_equal(act_on(message_find(view_of(again)), QUEUE_ACT_RELEASE), 0);
+	assert_int_equal(act_on(message_find(view_of(again)), QUEUE_ACT_HOLD), 0);
+	settle();
+	task_spawn("quarantine", quarantine_run, NULL);
+	wait_until_gone(filtered);
+	settle();
+	assert_int_equal(message_find(view_of(kept))->state, MESSAGE_HELD);
+	assert_int_equal(message_find(view_of(again))->state, MESSAGE_HELD);
+	assert_int_equal(seen.deliveries, 0);
+}
+
 /* Retiring: what is under way ends, nothing is started, and nothing is lost. */
 static void retirement(void)
 {
@@ -888,6 +915,12 @@ static void by_hand_test(void **state)
 	with_qmgr("", by_hand);
 }
 
+static void quarantine_test(void **state)
+{
+	(void)state;
+	with_qmgr("quarantine_lifetime = 1s\n", quarantine);
+}
+
 static void retirement_test(void **state)
 {
 	(void)state;
@@ -897,21 +930,14 @@ static void retirement_test(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fates_test),
-		cmocka_unit_test(second_attempt_test),
-		cmocka_unit_test(wishes_test),
-		cmocka_unit_test(bounce_test),
-		cmocka_unit_test(old_mail_test),
-		cmocka_unit_test(large_test),
-		cmocka_unit_test(dead_test),
-		cmocka_unit_test(bad_agents_test),
-		cmocka_unit_test(recovery_test),
-		cmocka_unit_test(journal_recovery_test),
-		cmocka_unit_test(no_agent_test),
-		cmocka_unit_test(by_hand_test),
-		cmocka_unit_test(retirement_test),
-		cmocka_unit_test(extensions_test),
-		cmocka_unit_test(unreadable_folder_test),
+		cmocka_unit_test(fates_test),	   cmocka_unit_test(second_attempt_test),
+		cmocka_unit_test(wishes_test),	   cmocka_unit_test(bounce_test),
+		cmocka_unit_test(old_mail_test),   cmocka_unit_test(large_test),
+		cmocka_unit_test(dead_test),	   cmocka_unit_test(bad_agents_test),
+		cmocka_unit_test(recovery_test),   cmocka_unit_test(journal_recovery_test),
+		cmocka_unit_test(no_agent_test),   cmocka_unit_test(by_hand_test),
+		cmocka_unit_test(quarantine_test), cmocka_unit_test(retirement_test),
+		cmocka_unit_test(extensions_test), cmocka_unit_test(unreadable_folder_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
