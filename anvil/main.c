@@ -1,6 +1,6 @@
 /*
- * The program that counts for all others. It starts the services; what senders.c keeps is the only
- * thing that outlives it.
+ * The program that counts for all others. It starts the services; what senders.c and screened.c keep
+ * outlives it, and nothing else.
  */
 #include <errno.h>
 
@@ -35,9 +35,8 @@ static int anvil_prepare(struct error *err)
 
 	(void)err;
 	str_printf(&path, "%s/senders", param.data_directory);
-	if (senders_open(str_cstr(&path), &(struct error){ 0 }) < 0)
-		log_warning("what accounts send is not kept over a restart: %s is not to be had",
-			    str_cstr(&path));
+	if (senders_open(str_cstr(&path), &problem) < 0)
+		log_warning("what accounts send is not kept over a restart: %s", problem.text);
 	/* Without it postscreen's tests are made each time. */
 	if (screened_open(&problem) < 0)
 		log_warning("which clients postscreen has let pass is not kept: %s", problem.text);

@@ -19,25 +19,10 @@
 static struct cache_file *screened;
 static bool sweeps; /* soon: what was changed is made durable, what is over goes */
 
-/* "btree:/path" and its kin: which type it is is our own affair. Empty: it is kept in memory. */
-static void screened_path(struct str *path)
-{
-	struct view map = view_of(param.postscreen_cache_map);
-	size_t colon = view_find_last_byte(map, ':');
-
-	if (colon != VIEW_NOT_FOUND)
-		map = view_from(map, colon + 1);
-	if (map.len > 0 && map.data[0] == '/')
-		str_printf(path, "%.*s.posta", VIEW_ARG(map));
-}
-
 int screened_open(struct error *err)
 {
-	_cleanup_(str_free) struct str path = STR_EMPTY;
-
-	screened_path(&path);
-	return cache_file_open(path.len > 0 ? str_cstr(&path) : NULL,
-			       (uint64_t)param.postscreen_cache_entry_limit, &screened, err);
+	return cache_file_open_map("postscreen_cache_map", param.postscreen_cache_map,
+				   (uint64_t)param.postscreen_cache_entry_limit, &screened, err);
 }
 
 void screened_close(void)

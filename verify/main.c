@@ -19,21 +19,6 @@ static struct cache_file *cache;
 
 /* ---- the cache ---- */
 
-/* "btree:/path" and its kin: which type it is is our own affair. Empty: none, it is in memory. */
-static void cache_path(struct str *path)
-{
-	struct view map = view_of(param.address_verify_map);
-	size_t colon = view_find_last_byte(map, ':');
-
-	if (colon != VIEW_NOT_FOUND)
-		map = view_from(map, colon + 1);
-	if (map.len > 0 && map.data[0] == '/')
-		str_printf(path, "%.*s.posta", VIEW_ARG(map));
-	else if (map.len > 0)
-		log_warning("address_verify_map = %s is no file: results are kept in memory",
-			    param.address_verify_map);
-}
-
 static bool record_find(struct view address, int64_t now, struct verify_record *record)
 {
 	_cleanup_(str_free) struct str value = STR_EMPTY;
@@ -164,12 +149,9 @@ static void sweep_run(void *unused)
 
 static int verify_prepare(struct error *err)
 {
-	_cleanup_(str_free) struct str path = STR_EMPTY;
-
-	cache_path(&path);
 	probes_init(take_result, take_failure);
-	return cache_file_open(path.len > 0 ? str_cstr(&path) : NULL,
-			       (uint64_t)param.address_verify_cache_entry_limit, &cache, err);
+	return cache_file_open_map("address_verify_map", param.address_verify_map,
+				   (uint64_t)param.address_verify_cache_entry_limit, &cache, err);
 }
 
 static void verify_start(void)

@@ -48,6 +48,12 @@ struct cache_file;
  */
 int cache_file_open(const char *path, uint64_t entries, struct cache_file **cache,
 		    struct error *err);
+/*
+ * The same for a parameter that has a map of Postfix's, "btree:/path" and its kin: the file is `path`.posta,
+ * for which type it is is our own affair. Empty, or no file (logged): in memory.
+ */
+int cache_file_open_map(const char *parameter, const char *map, uint64_t entries,
+			struct cache_file **cache, struct error *err);
 /* Makes it durable, and lets others have it. */
 void cache_file_close(struct cache_file *cache);
 void cache_file_closep(struct cache_file **cache);

@@ -205,6 +205,21 @@ int cache_file_open(const char *path, uint64_t entries, struct cache_file **out,
 	return r;
 }
 
+int cache_file_open_map(const char *parameter, const char *map, uint64_t entries,
+			struct cache_file **cache, struct error *err)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	size_t colon = view_find_last_byte(view_of(map), ':');
+	struct view file =
+		colon == VIEW_NOT_FOUND ? view_of(map) : view_from(view_of(map), colon + 1);
+
+	if (file.len > 0 && file.data[0] == '/')
+		str_printf(&path, "%.*s.posta", VIEW_ARG(file));
+	else if (file.len > 0)
+		log_warning("%s = %s is no file: it is kept in memory", parameter, map);
+	return cache_file_open(path.len > 0 ? str_cstr(&path) : NULL, entries, cache, err);
+}
+
 void cache_file_closep(struct cache_file **cache)
 {
 	cache_file_close(*cache);

@@ -243,6 +243,26 @@ static void in_memory(void **state)
 
 /* ---- files ---- */
 
+static void map_names_the_file(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str map = STR_EMPTY, path = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	str_printf(&map, "proxy:btree:%s/map", f->folder);
+	str_printf(&path, "%s/map.posta", f->folder);
+	cache_file_close(TAKE(f->cache));
+	assert_int_equal(cache_file_open_map("m", str_cstr(&map), 10, &f->cache, &err), 0);
+	put(f, "a", "x", NOW, NOW + DAY);
+	cache_file_close(TAKE(f->cache));
+	assert_int_equal(cache_file_open(str_cstr(&path), 10, &f->cache, &err), 0);
+	assert_true(has(f, "a", NOW, "x"));
+	cache_file_close(TAKE(f->cache));
+	assert_int_equal(cache_file_open_map("m", "", 10, &f->cache, &err), 0);
+	put(f, "a", "y", NOW, NOW + DAY);
+	assert_true(has(f, "a", NOW, "y"));
+}
+
 static void write_file(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "w");
@@ -486,6 +506,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_file_is_bounded, fixture_make, fixture_end),
 		cmocka_unit_test_setup_teardown(a_clock_that_goes_back, fixture_make, fixture_end),
 		cmocka_unit_test_setup_teardown(in_memory, fixture_make, fixture_end),
+		cmocka_unit_test_setup_teardown(map_names_the_file, fixture_make, fixture_end),
 		cmocka_unit_test_setup_teardown(garbage_is_thrown_away, fixture_make, fixture_end),
 		cmocka_unit_test_setup_teardown(only_our_own_file, fixture_make, fixture_end),
 		cmocka_unit_test_setup_teardown(processes_that_end_in_it, fixture_make,
