@@ -108,6 +108,8 @@ static int send_encoded(struct session *s, const char *prefix, struct view secre
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 	int r;
 
+	/* All of it at once: what grows leaves pieces behind that nobody wipes. */
+	str_reserve(&line, strlen(prefix) + (secret.len + 2) / 3 * 4 + 2);
 	str_append_cstr(&line, prefix);
 	base64_encode(&line, secret);
 	str_append(&line, VIEW("\r\n"));
@@ -122,6 +124,7 @@ static int try_plain(struct session *s, const struct login *login)
 	_cleanup_(str_free) struct str secret = STR_EMPTY;
 	int r;
 
+	str_reserve(&secret, login->user.len + login->password.len + 2);
 	str_append_byte(&secret, '\0');
 	str_append(&secret, str_view(&login->user));
 	str_append_byte(&secret, '\0');
