@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGTERM, &end, NULL);
-	fd = company_listen((uint16_t)atoi(argv[2]));
+	fd = company_listen((uint16_t)strtoul(argv[2], NULL, 10));
 	while ((client = accept(fd, NULL, NULL)) >= 0) {
 		pthread_t thread;
 

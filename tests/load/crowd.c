@@ -104,10 +104,10 @@ static void say(struct client *c)
 
 	for (const char *p = crowd.say[c->step]; *p != '\0' && n < sizeof(text) - 32; p++) {
 		if (*p == '|')
-			n += (size_t)sprintf(text + n, "\r\n");
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "\r\n");
 		else if (*p == '%' && (p[1] == 'u' || p[1] == 'U'))
-			n += (size_t)sprintf(text + n, "%zu",
-					     *++p == 'u' ? number : number % crowd.users);
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%zu",
+					      *++p == 'u' ? number : number % crowd.users);
 		else
 			text[n++] = *p;
 	}

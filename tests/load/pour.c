@@ -49,7 +49,7 @@ static int reply(FILE *in)
 
 	while (fgets(line, sizeof(line), in) != NULL)
 		if (strlen(line) > 3 && line[3] == ' ')
-			return atoi(line);
+			return (int)strtol(line, NULL, 10);
 	return 0;
 }
 
