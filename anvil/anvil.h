@@ -53,7 +53,7 @@ void full_note(struct view user);
 void full_forget(struct view user);
 /* Within mailbox_quota_notice_time. */
 bool full_is(struct view user);
-/* Is anybody known? Perhaps for longer than that time. */
+/* Is anybody? */
 bool full_any(void);
 
 #endif

@@ -20,11 +20,6 @@ static struct {
 	struct list order;
 } full;
 
-bool full_any(void)
-{
-	return map_count(full.users) > 0;
-}
-
 static void full_user_drop(struct full_user *user)
 {
 	map_remove(full.users, view_of(user->name));
@@ -36,7 +31,7 @@ static void full_user_drop(struct full_user *user)
 void full_open(void)
 {
 	/* Opened anew: as if nobody had ever been full. */
-	while (full.users != NULL && full_any())
+	while (full.users != NULL && map_count(full.users) > 0)
 		full_user_drop(LIST_FIRST(&full.order, struct full_user, link));
 	map_free(full.users);
 	full.users = map_new();
@@ -80,6 +75,17 @@ void full_forget(struct view name)
 
 	if (user != NULL)
 		full_user_drop(user);
+}
+
+bool full_any(void)
+{
+	struct full_user *first;
+
+	/* Nobody may ask for those again: each RCPT would ask for nothing until they had new mail. */
+	while ((first = LIST_FIRST(&full.order, struct full_user, link)) != NULL &&
+	       first->until <= clock_now())
+		full_user_drop(first);
+	return map_count(full.users) > 0;
 }
 
 bool full_is(struct view name)

@@ -37,6 +37,9 @@ static void it_ends(void **state)
 	full_note(VIEW("alice@example.test"));
 	assert_false(full_is(VIEW("alice@example.test")));
 	assert_false(full_any());
+	/* Also where nobody asks for that one. */
+	full_note(VIEW("alice@example.test"));
+	assert_false(full_any());
 }
 
 static void the_oldest_make_room(void **state)
