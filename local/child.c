@@ -13,6 +13,7 @@
 #include "daemon/daemon.h"
 #include "ipc/content.h"
 #include "store/quota.h"
+#include "store/store.h"
 #include "task/task.h"
 
 /* ---- storing ---- */
@@ -31,7 +32,13 @@ static int child_take_quota(const struct msg_work_store *m, const char *path, st
 static int child_store(struct ipc *ipc, struct msg_work_store *m)
 {
 	_cleanup_(io_source_close) struct io_source content = { .file = -1 };
-	struct mail_source source = { .prefix = m->headers };
+	const struct store_options index = {
+		.index_limit = (uint64_t)param.mailbox_index_limit,
+		.tombstone_time = param.mailbox_tombstone_time / 1000,
+		.create = true,
+		.leave_owed = true,
+	};
+	struct mail_source source = { .prefix = m->headers, .index = &index };
 	_cleanup_free_ char *path = mem_strndup(m->path.data, m->path.len);
 	_cleanup_(quota_freep) struct quota *quota = NULL;
 	_cleanup_(str_free) struct str folder = STR_EMPTY;

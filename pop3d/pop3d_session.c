@@ -18,6 +18,7 @@ static void pop3_connection_serve(struct stream *io, const struct session_client
 	int r = 0;
 
 	options.index_limit = (uint64_t)param.mailbox_index_limit;
+	options.tombstone_time = param.mailbox_tombstone_time / 1000;
 	if (store == NULL)
 		r = store_open(client->user->maildir, &options, &store, &err);
 	if (r < 0) {

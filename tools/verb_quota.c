@@ -140,7 +140,10 @@ static int quota_as_user(const struct user *user, const struct quota_request *q)
 {
 	_cleanup_(quota_freep) struct quota *quota = NULL;
 	_cleanup_(store_closep) struct store *store = NULL;
-	struct store_options store_options = { .index_limit = (uint64_t)param.mailbox_index_limit };
+	struct store_options store_options = {
+		.index_limit = (uint64_t)param.mailbox_index_limit,
+		.tombstone_time = param.mailbox_tombstone_time / 1000,
+	};
 	struct place place = { user->uid, user->gid };
 	struct error err = ERROR_NONE;
 	int r = place_enter(&place);

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "mail/address.h"
 #include "mail/date.h"
+#include "store/deliver_keywords.h"
 #include "store/follow.h"
 #include "store/maildirsize.h"
 #include "store/usage.h"
@@ -183,14 +184,14 @@ static int admit_to(struct store *store, const struct mail_source *source, struc
 	if (folder.len == 0)
 		folder = VIEW("INBOX");
 	r = store_quota_folder(store, folder, &unused, &whole, &own);
+	if ((r == 0 || r == -ENOENT) && is_unlimited(&whole) && is_unlimited(&own))
+		return 0;
 	if (r == 0 || r == -ENOENT)
 		r = read_usage(store, &unused, &told);
 	if (r == 0)
 		r = usage_look(store, folder, &used, &in_folder);
 	if (r < 0)
 		return error_code(err, r, "look at the quota");
-	if (is_unlimited(&whole) && is_unlimited(&own))
-		return 0;
 	if (!quota_has_room(store->quota, &own, &in_folder, &more))
 		return admit_refuse(&own, &in_folder, err);
 	if (!quota_has_room(store->quota, &whole, &used, &more))
@@ -208,7 +209,7 @@ int quota_admit(const struct mail_source *source, const char *maildir, struct vi
 		struct error *err)
 {
 	_cleanup_(store_closep) struct store *store = NULL;
-	int r = store_open(maildir, &STORE_DEFAULTS, &store, err);
+	int r = delivery_open_index(source, maildir, &store, err);
 
 	if (r < 0)
 		return r;

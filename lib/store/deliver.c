@@ -221,7 +221,7 @@ int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 		return r;
 	folder_path_append(&directory, maildir, str_view(&normal));
 	if (source->keywords.len > 0 && access(str_cstr(&directory), F_OK) == 0)
-		place.letters = delivery_letters(maildir, str_view(&normal), source->keywords);
+		place.letters = delivery_letters(source, maildir, str_view(&normal));
 	place.directory = str_cstr(&directory);
 	place.folder = str_view(&normal);
 	r = deliver_into(&place, source, name, err);
@@ -234,7 +234,7 @@ int maildir_deliver(const char *maildir, struct view folder, bool create_folder,
 	if (r < 0)
 		return r;
 	if (source->keywords.len > 0)
-		place.letters = delivery_letters(maildir, str_view(&normal), source->keywords);
+		place.letters = delivery_letters(source, maildir, str_view(&normal));
 	admitted.admit = NULL;
 	return deliver_into(&place, &admitted, name, err);
 }

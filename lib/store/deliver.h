@@ -1,5 +1,6 @@
 /*
- * Delivery: plain Maildir and mbox, as the recipient's own user. Needs no index and opens none.
+ * Delivery: plain Maildir and mbox, as the recipient's own user. Needs no index; opens one only for a quota, and for
+ * a keyword that is new to a folder.
  *
  * The content is in CRLF form, in memory or in an open file (a queue file); `prefix` are
  * header lines in CRLF form that go in front (Return-Path, X-Original-To, Delivered-To).
@@ -21,6 +22,7 @@
 #include "base/str.h"
 
 struct quota;
+struct store_options;
 
 struct mail_source {
 	struct io_source content;
@@ -47,6 +49,8 @@ struct mail_source {
 	int (*admit)(const struct mail_source *source, const char *maildir, struct view folder,
 		     struct error *err);
 	const struct quota *quota; /* for it */
+	/* How the index is opened where that is needed. NULL: STORE_DEFAULTS */
+	const struct store_options *index;
 };
 
 /*

@@ -81,6 +81,15 @@ bool maildir_each_folder(const char *maildir, bool (*each)(void *argument, struc
 	return found;
 }
 
+/* ---- the index ---- */
+
+int delivery_open_index(const struct mail_source *source, const char *maildir, struct store **store,
+			struct error *err)
+{
+	return store_open(maildir, source->index != NULL ? source->index : &STORE_DEFAULTS, store,
+			  err);
+}
+
 /* ---- keywords ---- */
 
 /* Those that posta-keywords has: the words that it has not are counted. */
@@ -133,12 +142,12 @@ static int letters_work(struct tx *tx, void *argument)
 }
 
 /* The index gives numbers; it is told of words that it does not have yet. */
-static void letters_add(const char *maildir, struct view folder, struct view words)
+static void letters_add(const struct mail_source *source, const char *maildir, struct view folder)
 {
 	_cleanup_(store_closep) struct store *store = NULL;
-	struct letters_work work = { folder, words };
+	struct letters_work work = { folder, source->keywords };
 	struct error err = ERROR_NONE;
-	int r = store_open(maildir, &STORE_DEFAULTS, &store, &err);
+	int r = delivery_open_index(source, maildir, &store, &err);
 
 	if (r < 0) {
 		log_warning("%s", err.text);
@@ -149,16 +158,16 @@ static void letters_add(const char *maildir, struct view folder, struct view wor
 		log_warning("keywords of a message for %.*s: %s", VIEW_ARG(folder), strerror(-r));
 }
 
-uint64_t delivery_letters(const char *maildir, struct view folder, struct view words)
+uint64_t delivery_letters(const struct mail_source *source, const char *maildir, struct view folder)
 {
 	_cleanup_(str_free) struct str directory = STR_EMPTY;
 	uint64_t letters;
 	size_t missing;
 
 	folder_path_append(&directory, maildir, folder);
-	letters = letters_known(str_cstr(&directory), words, &missing);
+	letters = letters_known(str_cstr(&directory), source->keywords, &missing);
 	if (missing == 0)
 		return letters;
-	letters_add(maildir, folder, words);
-	return letters_known(str_cstr(&directory), words, &missing);
+	letters_add(source, maildir, folder);
+	return letters_known(str_cstr(&directory), source->keywords, &missing);
 }

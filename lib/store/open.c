@@ -34,6 +34,7 @@ int store_open(const char *maildir, const struct store_options *options, struct 
 	store->limit = options->index_limit ? options->index_limit : STORE_INDEX_LIMIT;
 	store->tombstone_time =
 		options->tombstone_time ? options->tombstone_time : STORE_TOMBSTONE_TIME;
+	store->leave_owed = options->leave_owed;
 	store->pending = map_new();
 	if (options->create)
 		r = maildir_create(maildir, VIEW_NONE, err);
@@ -52,7 +53,8 @@ int store_open(const char *maildir, const struct store_options *options, struct 
 	if (r < 0)
 		return error_code(err, r, "read the folders of %s", maildir);
 	/* What a crash left half done comes first in line: files and index agree again from here on. */
-	(void)store_settle(store, STORE_SETTLE_BATCH);
+	if (!store->leave_owed)
+		(void)store_settle(store, STORE_SETTLE_BATCH);
 	*out = TAKE(store);
 	return 0;
 }
@@ -61,7 +63,7 @@ void store_close(struct store *store)
 {
 	if (store == NULL)
 		return;
-	for (int i = 0; store->env.mdb != NULL && i < CLOSE_BATCHES; i++)
+	for (int i = 0; store->env.mdb != NULL && !store->leave_owed && i < CLOSE_BATCHES; i++)
 		if (store_settle(store, STORE_SETTLE_BATCH) <= 0)
 			break;
 	index_close(store);

@@ -94,6 +94,8 @@ struct store_options {
 	uint64_t index_limit; /* bytes the index may grow to; 0: STORE_INDEX_LIMIT */
 	int64_t tombstone_time; /* seconds that expunges are known one by one; 0: STORE_TOMBSTONE_TIME */
 	bool create;		/* make the Maildir if there is none */
+	/* For a moment, by a delivery: what is owed is left to who comes for longer. */
+	bool leave_owed;
 };
 #define STORE_INDEX_LIMIT    ((uint64_t)4 << 30)
 #define STORE_TOMBSTONE_TIME ((int64_t)30 * 86400)

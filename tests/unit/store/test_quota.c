@@ -143,13 +143,17 @@ static int append_text(struct fixture *f, const char *folder, size_t size)
 	return append_finish(&append, &meta, 1, &uidvalidity, &uid);
 }
 
+/* As local opens it. */
+static struct store_options delivery_index = { .create = true, .leave_owed = true };
+
 static int deliver_here(const char *maildir, const char *folder, size_t size,
 			const struct quota *quota)
 {
 	_cleanup_free_ char *text = mem_new_bytes(size);
 	const struct mail_source source = { .content = { .file = -1, .bytes = text, .size = size },
 					    .admit = quota != NULL ? quota_admit : NULL,
-					    .quota = quota };
+					    .quota = quota,
+					    .index = &delivery_index };
 	struct error err = ERROR_NONE;
 
 	memset(text, 'x', size);
@@ -157,18 +161,24 @@ static int deliver_here(const char *maildir, const char *folder, size_t size,
 }
 
 /* By a process of its own, as always: LMDB opens an index once in a process. */
-static int deliver_text(struct fixture *f, const char *folder, size_t size,
-			const struct quota *quota)
+static int deliver_to(const char *maildir, const char *folder, size_t size,
+		      const struct quota *quota)
 {
 	pid_t pid = fork();
 	int status;
 
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(-deliver_here(f->path, folder, size, quota));
+		_exit(-deliver_here(maildir, folder, size, quota));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return -WEXITSTATUS(status);
+}
+
+static int deliver_text(struct fixture *f, const char *folder, size_t size,
+			const struct quota *quota)
+{
+	return deliver_to(f->path, folder, size, quota);
 }
 
 static void expect_usage(struct fixture *f, uint64_t bytes, uint64_t messages)
@@ -283,6 +293,59 @@ static void deliveries_keep_to_it(void **state)
 	fixture_settle(f);
 	assert_int_equal(fixture_count_files(f, "tmp"), 0);
 	fixture_verify(f);
+}
+
+/* The first message of a user is not let in because there is nothing to look at yet. */
+static void the_first_message_is_held_to_it(void **state)
+{
+	_cleanup_(quota_freep) struct quota *quota = rules("*:bytes=1000");
+	_cleanup_(str_free) struct str maildir = STR_EMPTY;
+	struct fixture *f = *state;
+
+	str_printf(&maildir, "%s/new-user/Maildir", f->path);
+	assert_int_equal(deliver_to(str_cstr(&maildir), "", 1001, quota), -EMSGSIZE);
+	assert_int_equal(deliver_to(str_cstr(&maildir), "", 1000, quota), 0);
+	assert_int_equal(deliver_to(str_cstr(&maildir), "", 1, quota), -EFBIG);
+}
+
+/* What sessions have to do is no delivery's work: it only counts what will be there. */
+static void deliveries_leave_what_is_owed(void **state)
+{
+	_cleanup_(quota_freep) struct quota *quota = rules("*:bytes=1000");
+	struct fixture *f = *state;
+	struct mailbox *box;
+	uint32_t one = 1;
+
+	assert_int_equal(append_text(f, "INBOX", 600), 0);
+	fixture_settle(f);
+	/* The folders were read and are not read again, which would settle it. */
+	usleep(20000);
+	expect_usage(f, 600, 1);
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_remove(box, &one, 1), 0);
+	mailbox_close(box);
+	assert_true(store_owes(f->store));
+	assert_int_equal(deliver_text(f, "", 900, quota), 0);
+	assert_true(store_owes(f->store));
+	assert_int_equal(deliver_text(f, "", 101, quota), -EMSGSIZE);
+	fixture_settle(f);
+	expect_usage(f, 900, 1);
+	fixture_verify(f);
+}
+
+/* It is the administrator's, also where it is a delivery that numbers messages. */
+static void deliveries_keep_to_the_limit_of_the_index(void **state)
+{
+	_cleanup_(quota_freep) struct quota *quota = rules("*:messages=100000");
+	struct fixture *f = *state;
+
+	store_close(TAKE(f->store));
+	fixture_deliver_many(f, "INBOX", 8000);
+	delivery_index.index_limit = 1 << 20;
+	assert_int_equal(deliver_text(f, "", 1, quota), -ENOSPC);
+	delivery_index.index_limit = 0;
+	assert_int_equal(deliver_text(f, "", 1, quota), 0);
+	fixture_reopen(f);
 }
 
 /* A delivery that is done again finds itself, although there would be no room for it any more. */
@@ -471,6 +534,9 @@ int main(void)
 		T(a_folder_has_a_limit_of_its_own),
 		T(a_replacement_may_shrink),
 		T(deliveries_keep_to_it),
+		T(the_first_message_is_held_to_it),
+		T(deliveries_leave_what_is_owed),
+		T(deliveries_keep_to_the_limit_of_the_index),
 		T(done_again_it_needs_no_room),
 		T(no_kill_makes_it_drift),
 		T(a_race_passes_by_one_each),
