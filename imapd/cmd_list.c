@@ -446,12 +446,47 @@ static void complete_patterns(struct listing *l, struct view reference, struct s
 			view_make(str_cstr(storage) + starts[i], starts[i + 1] - starts[i]);
 }
 
+/* What has to be known of all folders before the first of them is told. */
+static int list_prepare(struct listing *l, bool subscribed)
+{
+	int r = 0;
+
+	if (l->select_recursive) {
+		l->above = map_new();
+		r = store_list(l->s->store, note_above, l);
+	}
+	if (r >= 0 && subscribed) {
+		l->subscribed = map_new();
+		r = store_list(l->s->store, note_subscribed, l);
+	}
+	if (r >= 0 && imap_inbox_is_top() && !subscribed)
+		r = store_list(l->s->store, note_others, l);
+	return MIN(r, 0);
+}
+
+/* Returns the stream's error; *failed: the store's. A list that has an end too soon must not look like a whole one. */
+static int list_tell(struct listing *l, bool subscribed, int *failed)
+{
+	int r;
+
+	*failed = list_prepare(l, subscribed);
+	if (*failed < 0)
+		return 0;
+	r = list_top(l);
+	if (r < 0)
+		return r;
+	r = store_list(l->s->store, subscribed ? each_subscribed : each_folder, l);
+	if (l->result == 0)
+		*failed = MIN(r, 0);
+	return l->result;
+}
+
 static int mailbox_list(struct imap_session *s, const char *answer, bool subscribed)
 {
 	struct listing l = { .s = s, .answer = answer };
 	struct str storage = STR_EMPTY;
 	struct view reference = VIEW_NONE;
-	int r = mailbox_list_parse(&l, &reference);
+	int failed = 0, r = mailbox_list_parse(&l, &reference);
 
 	if (r < 0)
 		return r;
@@ -461,21 +496,7 @@ static int mailbox_list(struct imap_session *s, const char *answer, bool subscri
 				  imap_separator());
 	} else {
 		complete_patterns(&l, reference, &storage);
-		if (l.select_recursive) {
-			l.above = map_new();
-			store_list(s->store, note_above, &l);
-		}
-		if (subscribed) {
-			l.subscribed = map_new();
-			store_list(s->store, note_subscribed, &l);
-		}
-		if (imap_inbox_is_top() && !subscribed)
-			store_list(s->store, note_others, &l);
-		r = list_top(&l);
-		if (r == 0) {
-			store_list(s->store, subscribed ? each_subscribed : each_folder, &l);
-			r = l.result;
-		}
+		r = list_tell(&l, subscribed, &failed);
 	}
 	str_free(&storage);
 	str_free(&l.last_parent_name);
@@ -483,7 +504,7 @@ static int mailbox_list(struct imap_session *s, const char *answer, bool subscri
 	map_free(l.subscribed);
 	if (r < 0)
 		return r;
-	return imap_ok(s, "%s completed.", answer);
+	return failed < 0 ? imap_no_errno(s, failed, "List") : imap_ok(s, "%s completed.", answer);
 }
 
 int imap_command_list(struct imap_session *s)

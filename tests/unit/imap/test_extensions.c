@@ -513,11 +513,28 @@ static void uidonly(struct imap_client *c)
 TEST(compressed)
 TEST(idle_lets_go)
 /* The rest of what is broken would find the connection closed. */
+/* A client that took an empty list for the whole would forget all of its folders. */
+static void a_list_that_cannot_be_had(struct imap_client *c)
+{
+	_cleanup_(str_free) struct str aside = STR_EMPTY;
+
+	client_ask(c, "a CREATE One\r\n");
+	str_printf(&aside, "%s.aside", c->maildir);
+	assert_int_equal(rename(c->maildir, str_cstr(&aside)), 0);
+	client_expect_lacks(c, "b LIST \"\" *\r\n", "b OK");
+	client_expect_lacks(c, "c LSUB \"\" *\r\n", "c OK");
+	client_expect_lacks(c, "d LIST (RECURSIVEMATCH SUBSCRIBED) \"\" *\r\n", "d OK");
+	assert_int_equal(rename(str_cstr(&aside), c->maildir), 0);
+	client_expect_has(c, "e LIST \"\" *\r\n", "e OK");
+	client_expect_has(c, "f LIST \"\" *\r\n", "One");
+}
+
 static void test_compress_early_and_broken(void **state)
 {
 	(void)state;
 	client_run(compress_early_and_broken);
 }
+TEST(a_list_that_cannot_be_had)
 TEST(multiappend)
 TEST(multiappend_fails_whole)
 TEST(appendlimit)
@@ -537,6 +554,7 @@ int main(void)
 		cmocka_unit_test(test_compressed),
 		cmocka_unit_test(test_idle_lets_go),
 		cmocka_unit_test(test_compress_early_and_broken),
+		cmocka_unit_test(test_a_list_that_cannot_be_had),
 		cmocka_unit_test(test_multiappend),
 		cmocka_unit_test(test_multiappend_fails_whole),
 		cmocka_unit_test(test_appendlimit),
