@@ -70,6 +70,7 @@ static bool is_limited(const struct quota_size *limit)
 /* What there is to say about a folder, whether or not it is there. */
 struct quota_roots {
 	struct quota_size used, whole, in_folder, own;
+	bool counts; /* the folder is held to `whole`, or more or less */
 	struct str folder_root;
 };
 
@@ -87,6 +88,7 @@ static int quota_find_roots(struct imap_session *s, struct view folder, struct q
 		r = store_quota_folder(s->store, folder, &roots->in_folder, &there, &roots->own);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	roots->counts = is_limited(&there);
 	if (user_quota != NULL)
 		quota_limits(user_quota, VIEW_NONE, 0, &roots->whole, &there);
 	str_append_cstr(&roots->folder_root, ROOT_FOLDER);
@@ -100,8 +102,7 @@ static int quota_find_roots(struct imap_session *s, struct view folder, struct q
 static int send_roots(struct imap_session *s, struct view folder, const struct quota_roots *roots)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
-	bool counts = user_quota != NULL && is_limited(&roots->whole) &&
-		      quota_counts(user_quota, folder, store_name_special_use(folder));
+	bool counts = roots->counts && is_limited(&roots->whole);
 	int r;
 
 	str_append_cstr(&line, "* QUOTAROOT ");

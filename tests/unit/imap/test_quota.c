@@ -75,6 +75,15 @@ static void no_room(struct imap_client *c)
 	client_expect_has(c, "m APPEND INBOX {9+}\r\nA: b\r\n\r\nx\r\n", "m NO [OVERQUOTA]");
 }
 
+/* What a folder is for stands in no name. */
+static void by_special_use(struct imap_client *c)
+{
+	client_ask(c, "a CREATE Waste (USE (\\Junk))\r\n");
+	client_expect(c, "b GETQUOTAROOT Waste\r\n",
+		      "* QUOTAROOT \"Waste\"\nb OK Getquotaroot completed.\n");
+	client_expect_has(c, "c GETQUOTAROOT Other\r\n", "* QUOTAROOT \"Other\" \"User quota\"");
+}
+
 static void test_without_limits(void **state)
 {
 	(void)state;
@@ -100,12 +109,21 @@ static void test_no_room(void **state)
 	with_limits(no_room);
 }
 
+static void test_by_special_use(void **state)
+{
+	(void)state;
+	client_quota = "*:messages=3 \\Junk:ignore";
+	client_run(by_special_use);
+	client_quota = "";
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_limits),
 		cmocka_unit_test(test_limits_are_shown),
 		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_by_special_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
