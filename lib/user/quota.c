@@ -11,8 +11,6 @@
 #include "mail/address.h"
 #include "table/table.h"
 
-#define QUOTA_FIELDS_MAX 100 /* quota_rule, quota_rule2, ... */
-
 static struct tables *maps;
 
 int user_quota_open(struct error *err)

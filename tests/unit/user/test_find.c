@@ -144,6 +144,15 @@ static void quota_rules(void **unused)
 			fail_msg("%s: %s", cases[i].name, err.text);
 		assert_string_equal(user.quota, cases[i].rules);
 	}
+	configure("mailbox_quota_rules = *:storage=1G\nmailbox_quota_maildirsize = yes\n");
+
+	_cleanup_(user_free) struct user kept = { .name = NULL };
+	struct error err = ERROR_NONE;
+
+	assert_int_equal(user_find(VIEW("alice@example.test"), &kept, &err), 1);
+	assert_string_equal(kept.quota,
+			    "user=alice@example.test grace=10% warn=80%:95% maildirsize "
+			    "*:storage=1G");
 	/* Without the table nobody is let grow. */
 	configure("mailbox_quota_maps = fail:x\n");
 
