@@ -22,11 +22,18 @@ struct system_question {
 	struct str *line;
 };
 
+/* Of who somebody is, which a directory may let people write themselves: it must not shift the fields that follow. */
+static void put_gecos(struct str *line, const char *text)
+{
+	for (; text != NULL && *text != '\0'; text++)
+		str_append_byte(line, *text == ':' || *text == '\n' ? ' ' : *text);
+}
+
 static void put_user(struct str *line, const struct passwd *user)
 {
-	str_printf(line, "%s:x:%ld:%ld:%s:%s:%s", user->pw_name, (long)user->pw_uid,
-		   (long)user->pw_gid, user->pw_gecos ? user->pw_gecos : "", user->pw_dir,
-		   user->pw_shell ? user->pw_shell : "");
+	str_printf(line, "%s:x:%ld:%ld:", user->pw_name, (long)user->pw_uid, (long)user->pw_gid);
+	put_gecos(line, user->pw_gecos);
+	str_printf(line, ":%s:%s", user->pw_dir, user->pw_shell ? user->pw_shell : "");
 }
 
 static void put_group(struct str *line, const struct group *group)
