@@ -114,6 +114,11 @@ bool intake_is_brought_back(const struct intake *in)
 	return in->origin.address.len + in->origin.name.len > 0;
 }
 
+bool intake_was_queued(const struct intake *in)
+{
+	return intake_is_brought_back(in) && in->origin.was_queued;
+}
+
 struct queue_envelope intake_envelope(const struct intake *in)
 {
 	bool forwarded = intake_is_brought_back(in);

@@ -37,7 +37,8 @@ struct intake {
 	struct str sender, envid, client_address, client_name, helo, protocol, tls, login;
 	struct {
 		struct str address, name, helo, protocol;
-	} origin; /* by XFORWARD; empty: the client itself */
+		bool was_queued; /* and has passed cleanup before it went to the filter */
+	} origin;		 /* by XFORWARD; empty: the client itself */
 	uint8_t flags, body, ret;
 	int64_t arrival;	/* microseconds */
 	const uid_t *submitter; /* it comes from the maildrop, and was written by them; else NULL */
@@ -108,6 +109,8 @@ struct queue_envelope intake_envelope(const struct intake *in);
 bool intake_is_ours(const struct intake *in);
 /* A filter had it from somebody else, and says so (XFORWARD). */
 bool intake_is_brought_back(const struct intake *in);
+/* It was in our queue before the filter had it (content_filter, not smtpd_proxy_filter). */
+bool intake_was_queued(const struct intake *in);
 /* Its header is completed and its addresses are rewritten (local_header_rewrite_clients). */
 bool intake_rewrites_header(const struct intake *in);
 

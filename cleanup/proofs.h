@@ -13,7 +13,10 @@
 struct mail_check;
 /* Before the program is confined. 0 or a negative errno with a reason. */
 int verdict_open(struct error *err);
-/* The client is a stranger: not one of mail_verification_exempt_networks, nor of our own programs. */
+/*
+ * The client, or the one that a filter names (XFORWARD), is a stranger: not one of
+ * mail_verification_exempt_networks, nor of our own programs. False for what was verified before.
+ */
 bool verdict_is_stranger(const struct intake *in);
 /* A field that only we write, in mail that comes from outside: results, verdicts, what filters say. */
 bool verdict_is_forged(const struct intake *in, const struct header_field *field);

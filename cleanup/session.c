@@ -46,7 +46,7 @@ static int check_submitter(struct intake *in, const struct msg_mail *m)
 			    m->origin_address.len + m->origin_name.len + m->origin_helo.len +
 			    m->origin_protocol.len >
 		    0 ||
-	    (m->flags & ~MAIL_FLAG_SMTPUTF8) != 0)
+	    m->was_queued != 0 || (m->flags & ~MAIL_FLAG_SMTPUTF8) != 0)
 		return intake_fail(in, 554, "5.5.2", "Error: this is not for local submission");
 	int r = permit_ask(cleanup.submitters, in->uid, &name);
 
@@ -138,6 +138,7 @@ static void intake_begin(struct intake *in, const struct msg_mail *m)
 	str_set(&in->origin.name, m->origin_name);
 	str_set(&in->origin.helo, m->origin_helo);
 	str_set(&in->origin.protocol, m->origin_protocol);
+	in->origin.was_queued = m->was_queued != 0;
 	in->local_submission = in->submitter != NULL ||
 			       view_starts(view_of(ipc_socket_name(in->ipc)), VIEW("public/"));
 	str_set(&in->filter, in->local_submission ? view_of(param.content_filter) : m->filter);

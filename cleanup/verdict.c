@@ -51,19 +51,15 @@ int verdict_open(struct error *err)
 	return open_restrictions(err);
 }
 
-static bool is_this_host(struct view address)
-{
-	return view_starts(address, VIEW("127.")) || view_is(address, "::1");
-}
-
 bool verdict_is_stranger(const struct intake *in)
 {
-	struct view address = str_view(&in->client_address);
+	struct view address =
+		str_view(intake_is_brought_back(in) ? &in->origin.address : &in->client_address);
 
 	if (intake_is_ours(in) || (in->flags & MAIL_FLAG_INTERNAL) || address.len == 0)
 		return false;
-	/* A filter on this host is not whom the message is from: nothing is proven by its address. */
-	if (intake_is_brought_back(in) && is_this_host(address))
+	/* Verified as it came: the filter may have changed what was signed. */
+	if (intake_was_queued(in))
 		return false;
 	/* Where a table does not answer, nobody is exempt. */
 	return matchlist_match(verdicts.trusted, address, NULL) <= 0;
@@ -72,12 +68,15 @@ bool verdict_is_stranger(const struct intake *in)
 bool verdict_is_forged(const struct intake *in, const struct header_field *field)
 {
 	bool delivers_junk = param.junk_mailbox[0] != '\0';
+	bool is_foreign = in->login.len > 0 || verdict_is_stranger(in);
 
+	/* A filter has not had it from us with a verdict if it was not in our queue. */
 	if (view_is_nocase(field->name, VERDICT_FIELD))
 		return (param.mail_verification || delivers_junk) &&
-		       (in->login.len > 0 || verdict_is_stranger(in));
-	return delivers_junk && junk_checks_name(verdicts.junk, field->name) &&
-	       (in->login.len > 0 || verdict_is_stranger(in));
+		       (is_foreign || (intake_is_brought_back(in) && !in->origin.was_queued));
+	/* What the filter itself says stays. */
+	return delivers_junk && junk_checks_name(verdicts.junk, field->name) && is_foreign &&
+	       !intake_is_brought_back(in);
 }
 
 /* ---- exceptions ---- */

@@ -45,13 +45,14 @@ static int verify_open(struct error *err)
 
 /*
  * Whatever says that it is ours and was not written by us (RFC 8601 section 5): whoever reads it
- * believes it. A message that the suite itself hands on has what we wrote when it came.
+ * believes it. What the suite itself hands on, or a content filter brings back from our queue, has
+ * what we wrote when it came.
  */
 static bool is_forged(const struct intake *in, const struct header_field *field)
 {
 	/* Where nothing is verified results would be sealed (arc_sealing_key) as ours. */
 	if ((!param.mail_verification && param.arc_sealing_key[0] == '\0') ||
-	    (in->flags & MAIL_FLAG_INTERNAL))
+	    (in->flags & MAIL_FLAG_INTERNAL) || intake_was_queued(in))
 		return false;
 	if (view_is_nocase(field->name, "Authentication-Results"))
 		return authres_is_ours(field->body, view_of(param.authserv_id));
@@ -79,13 +80,14 @@ static int verify_header(struct stage *stage, struct header_block *block)
 {
 	struct intake *in = stage->in;
 	_cleanup_(str_free) struct str header = STR_EMPTY;
+	bool forwarded = intake_is_brought_back(in);
 	struct verification *v;
 	int r;
 
 	if (param.mail_verification && verdict_is_stranger(in)) {
 		const struct mail_question question = {
-			.ip = str_view(&in->client_address),
-			.helo = str_view(&in->helo),
+			.ip = str_view(forwarded ? &in->origin.address : &in->client_address),
+			.helo = str_view(forwarded ? &in->origin.helo : &in->helo),
 			.sender = str_view(&in->sender),
 			.receiver = view_of(param.myhostname),
 			.dns = &records_of_resolver,

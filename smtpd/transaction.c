@@ -148,6 +148,7 @@ int transaction_open(struct session *s, int channel)
 			.origin_name = transaction_origin_name(&s->forwarded),
 			.origin_helo = str_view(&s->forwarded.helo),
 			.origin_protocol = str_view(&s->forwarded.protocol),
+			.was_queued = s->forwarded.ident.len > 0,
 			.filter = transaction_filter(t),
 			.held = view_first(str_view(&t->held), IPC_HOST_MAX),
 			.size = t->options.size,

@@ -42,7 +42,7 @@ class Signed(unittest.TestCase):
         network = {"dns_servers": f"127.0.0.1:{cls.dns.port}"}
         cls.one = cls.instance("one.test", "127.0.0.2", start=False, mynetworks="127.0.0.2/32", **network)
         cls.two = cls.instance("two.test", "127.0.0.3", start=False, mynetworks="127.0.0.3/32", mail_verification="yes", dmarc_quarantine_action="hold",
-                               authserv_id="mx.two.test", received_spf_header="yes",
+                               authserv_id="mx.two.test", received_spf_header="yes", smtpd_authorized_xforward_hosts="127.0.0.3/32",
                                **network)
         # What milters change is signed too.
         cls.milter = Milter(script={"E": [change(1, b"Reply-To", b"milter@one.test"), CONTINUE]})
@@ -191,7 +191,7 @@ class Signed(unittest.TestCase):
 
     def test_what_a_filter_brings_back_is_not_ours(self):
         """A filter on this host hands back a stranger's mail and a user's: XFORWARD says which is which."""
-        for said, subject, signed in (("NAME=far.test ADDR=203.0.113.9 SOURCE=REMOTE", "of-a-stranger", False), ("SOURCE=REMOTE", "of-nobody", False),
+        for said, subject, signed in (("NAME=far.test ADDR=203.0.113.9 IDENT=4zAbcd SOURCE=REMOTE", "of-a-stranger", False), ("SOURCE=REMOTE", "of-nobody", False),
                                       ("NAME=localhost ADDR=127.0.0.1 SOURCE=LOCAL", "of-a-user", True)):
             with smtplib.SMTP(self.one.address, self.one.port(25), local_hostname="filter.test", timeout=60, source_address=("127.0.0.2", 0)) as client:
                 client.ehlo()
@@ -200,6 +200,41 @@ class Signed(unittest.TestCase):
             (mail,) = self.one.wait_mail("alice", text=subject)
             self.assertEqual(b"DKIM-Signature:" in mail, signed, said)
             self.assertNotIn(b"Authentication-Results:", mail)
+
+    def brought_back(self, said, sender, content):
+        with smtplib.SMTP(self.two.address, self.two.port(25), local_hostname="filter.test", timeout=60, source_address=("127.0.0.3", 0)) as client:
+            client.ehlo()
+            for words in said:
+                self.assertEqual(client.docmd("XFORWARD " + words)[0], 250)
+            client.sendmail(sender, ["bob@two.test"], content)
+
+    def test_what_a_filter_has_before_us_is_verified(self):
+        """smtpd_proxy_filter: what a stranger says of the verdict goes, and SPF is of the client that the filter names."""
+        said = [f"NAME=client.test ADDR={STRANGER}", "HELO=client.test PROTO=ESMTP SOURCE=REMOTE"]
+        forged = "X-Posta-Verdict: pass; forged=yes\r\nAuthentication-Results: mx.two.test; dkim=pass header.d=bank.test\r\n"
+        self.brought_back(said, "x@honest.test", forged + message("x@honest.test", "bob@two.test", "proxied-honest"))
+        (mail,) = self.two.wait_mail("bob", text="proxied-honest")
+        self.assertNotIn(b"forged=yes", mail)
+        self.assertNotIn(b"bank.test", mail)
+        self.assertIn("spf=pass (honest.test: ip4:127.0.0.5 matches)", results_of(mail)[0][0])
+        with self.assertRaises(smtplib.SMTPDataError) as refusal:
+            self.brought_back(said, "x@other.test", message("boss@one.test", "bob@two.test", "proxied-forged"))
+        self.assertIn(b"DMARC", refusal.exception.smtp_error)
+        # Nobody knows whom it is from: it is not verified, and the stranger's word goes all the same.
+        self.brought_back(["SOURCE=REMOTE"], "x@honest.test", forged + message("x@honest.test", "bob@two.test", "proxied-unknown"))
+        (mail,) = self.two.wait_mail("bob", text="proxied-unknown")
+        self.assertNotIn(b"forged=yes", mail)
+        self.assertNotIn(b"bank.test", mail)
+
+    def test_what_a_filter_has_from_our_queue_keeps_its_results(self):
+        """content_filter: it was verified when it came, and may have been changed since."""
+        said = [f"NAME=client.test ADDR={STRANGER}", "HELO=client.test PROTO=ESMTP IDENT=4zAbcd SOURCE=REMOTE"]
+        ours = "X-Posta-Verdict: fail; first=yes\r\nAuthentication-Results: mx.two.test; dkim=pass header.d=first.test\r\n"
+        self.brought_back(said, "x@other.test", ours + message("boss@one.test", "bob@two.test", "filtered-first"))
+        (mail,) = self.two.wait_mail("bob", text="filtered-first")
+        self.assertIn(b"first=yes", mail)
+        (results,), _ = results_of(mail)
+        self.assertIn("header.d=first.test", results)
 
     def test_foreign_author_is_not_signed_for(self):
         self.one.submit("alice", ["bob@two.test"], message("alice@foreign.test", "bob@two.test", "foreign-author"))

@@ -45,9 +45,9 @@ struct submission *submission_begin(const char *service, const struct msg_mail *
 	str_printf(&fakes.last.client, "%.*s[%.*s]", VIEW_ARG(mail->client_name),
 		   VIEW_ARG(mail->client_address));
 	str_clear(&fakes.last.origin);
-	str_printf(&fakes.last.origin, "%.*s[%.*s] %.*s %.*s", VIEW_ARG(mail->origin_name),
+	str_printf(&fakes.last.origin, "%.*s[%.*s] %.*s %.*s%s", VIEW_ARG(mail->origin_name),
 		   VIEW_ARG(mail->origin_address), VIEW_ARG(mail->origin_helo),
-		   VIEW_ARG(mail->origin_protocol));
+		   VIEW_ARG(mail->origin_protocol), mail->was_queued ? " queued" : "");
 	return s;
 }
 

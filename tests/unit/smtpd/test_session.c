@@ -670,12 +670,12 @@ static void xforward(void **state)
 	fakes_close();
 	fakes_open("smtpd_authorized_xforward_hosts = client.test");
 	expect(PIECES(EHLO, "XFORWARD NAME=far.test ADDR=203.0.113.9 HELO=a+2Bb PROTO=SMTP\r\n",
-		      MESSAGE),
+		      "XFORWARD IDENT=4zA\r\n", MESSAGE),
 	       (str_clear(&expected), str_append_cstr(&expected, GREETING EHLO_REPLY),
 		str_truncate(&expected, expected.len - strlen("250 CHUNKING\n")),
-		str_append_cstr(&expected, FORWARDING "250 2.0.0 Ok\n" TAKEN("ID1")),
+		str_append_cstr(&expected, FORWARDING "250 2.0.0 Ok\n250 2.0.0 Ok\n" TAKEN("ID1")),
 		str_cstr(&expected)));
-	assert_string_equal(str_cstr(&fakes.last.origin), "far.test[203.0.113.9] a+b SMTP");
+	assert_string_equal(str_cstr(&fakes.last.origin), "far.test[203.0.113.9] a+b SMTP queued");
 	assert_string_equal(str_cstr(&fakes.last.client), "client.test[192.0.2.1]");
 	fakes_close();
 	/* A filter at an address of ours hands on a stranger's mail. */
