@@ -5,7 +5,7 @@
 #include "deliver.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -57,16 +57,16 @@ int child_note_sent(struct ipc *ipc, const struct msg_work_sent *m)
 
 /* ---- sent ---- */
 
-/* A large content goes as a file without a name. */
-static int content_file(const struct sieve_delivery *d, struct view content, struct error *err)
+/* A large content goes as a file in memory: one of the user's folder would count as the user's. */
+static int content_file(struct view content, struct error *err)
 {
-	_cleanup_fd_ int fd = open(d->maildir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	_cleanup_fd_ int fd = memfd_create("content", MFD_CLOEXEC);
 	int r;
 
 	if (fd < 0)
-		return error_errno(err, "make a file in %s", d->maildir);
+		return error_errno(err, "make a file in memory");
 	r = io_write_all(fd, content.data, content.len);
-	return r < 0 ? error_code(err, r, "write a file in %s", d->maildir) : TAKE_FD(fd);
+	return r < 0 ? error_code(err, r, "write a file in memory") : TAKE_FD(fd);
 }
 
 /* 0, or a negative errno with the reason. An empty content: the message itself. */
@@ -78,7 +78,7 @@ static int mail_send(struct sieve_delivery *d, uint8_t kind, struct view recipie
 	int r;
 
 	if (content.len > IPC_CONTENT_MAX) {
-		fd = content_file(d, content, err);
+		fd = content_file(content, err);
 		if (fd < 0)
 			return fd;
 		source.bytes = NULL;

@@ -216,6 +216,7 @@ struct folder_search {
 	struct view id;
 	unsigned use;
 	struct str *name;
+	size_t *looked;
 };
 
 static bool search_folder(void *argument, struct view folder)
@@ -223,6 +224,7 @@ static bool search_folder(void *argument, struct view folder)
 	struct folder_search *search = argument;
 	_cleanup_(str_free) struct str id = STR_EMPTY;
 
+	(*search->looked)++;
 	if (search->id.len > 0)
 		maildir_mailbox_id(search->maildir, folder, &id);
 	if (search->use != 0 ? !(maildir_special_use(search->maildir, folder) & search->use)
@@ -231,10 +233,12 @@ static bool search_folder(void *argument, struct view folder)
 	return store_name_to_utf8(folder, search->name) == 0;
 }
 
-static bool host_find_id(void *argument, struct view id, struct str *name)
+static bool host_find_id(void *argument, struct view id, struct str *name, size_t *looked)
 {
 	const struct sieve_delivery *d = argument;
-	struct folder_search search = { .maildir = d->maildir, .id = id, .name = name };
+	struct folder_search search = {
+		.maildir = d->maildir, .id = id, .name = name, .looked = looked
+	};
 
 	return id.len > 0 && maildir_each_folder(d->maildir, search_folder, &search);
 }
@@ -244,10 +248,12 @@ static unsigned host_use(struct view use)
 	return view_starts(use, VIEW("\\")) ? store_use_find(view_from(use, 1)) : 0;
 }
 
-static bool host_find_use(void *argument, struct view use, struct str *name)
+static bool host_find_use(void *argument, struct view use, struct str *name, size_t *looked)
 {
 	const struct sieve_delivery *d = argument;
-	struct folder_search search = { .maildir = d->maildir, .use = host_use(use), .name = name };
+	struct folder_search search = {
+		.maildir = d->maildir, .use = host_use(use), .name = name, .looked = looked
+	};
 
 	return search.use != 0 && maildir_each_folder(d->maildir, search_folder, &search);
 }

@@ -126,7 +126,7 @@ enum worker_kind {
 	WORKER_KINDS
 };
 /* What those that store are confined to. */
-#define STORE_CALLS (CALLS_FILES_READ | CALLS_FILES_WRITE)
+#define STORE_CALLS (CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_MEMORY_FILES)
 struct worker;
 void workers_start(void);
 /* A child acting as that user; waits for a place. NULL with the reason. */

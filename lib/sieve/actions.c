@@ -201,17 +201,12 @@ enum sieve_flow sieve_act_discard(struct sieve_run *run, const struct sieve_node
 /* The folder that the node names otherwise (RFC 9042, RFC 8579), where there is one. */
 static void fileinto_find(struct sieve_run *run, const struct sieve_node *node, struct str *folder)
 {
-	const struct sieve_host *host = run->message->host;
 	_cleanup_(str_free) struct str id = STR_EMPTY, use = STR_EMPTY, name = STR_EMPTY;
 
 	tag_string(run, node, "mailboxid", &id);
 	tag_string(run, node, "specialuse", &use);
-	if (host == NULL)
-		return;
-	if ((id.len > 0 && host->mailbox_by_id != NULL &&
-	     host->mailbox_by_id(run->message->argument, str_view(&id), &name)) ||
-	    (use.len > 0 && host->mailbox_by_use != NULL &&
-	     host->mailbox_by_use(run->message->argument, str_view(&use), &name)))
+	if ((id.len > 0 && sieve_mailbox_by_id(run, str_view(&id), &name)) ||
+	    (use.len > 0 && sieve_mailbox_by_use(run, str_view(&use), &name)))
 		str_set(folder, str_view(&name));
 }
 

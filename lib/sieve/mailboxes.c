@@ -35,14 +35,28 @@ bool sieve_test_mailboxexists(struct sieve_run *run, const struct sieve_node *no
 	return mailbox_holds(run, node->positional[0], mailbox_is_there, VIEW_NONE);
 }
 
+bool sieve_mailbox_by_id(struct sieve_run *run, struct view id, struct str *name)
+{
+	const struct sieve_host *host = run->message->host;
+
+	return host != NULL && host->mailbox_by_id != NULL &&
+	       host->mailbox_by_id(run->message->argument, id, name, &run->steps);
+}
+
+bool sieve_mailbox_by_use(struct sieve_run *run, struct view use, struct str *name)
+{
+	const struct sieve_host *host = run->message->host;
+
+	return host != NULL && host->mailbox_by_use != NULL &&
+	       host->mailbox_by_use(run->message->argument, use, name, &run->steps);
+}
+
 static bool mailbox_has_id(struct sieve_run *run, struct view id, struct view unused)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY;
-	const struct sieve_host *host = run->message->host;
 
 	(void)unused;
-	return host != NULL && host->mailbox_by_id != NULL &&
-	       host->mailbox_by_id(run->message->argument, id, &name);
+	return sieve_mailbox_by_id(run, id, &name);
 }
 
 bool sieve_test_mailboxidexists(struct sieve_run *run, const struct sieve_node *node)
@@ -55,13 +69,10 @@ static bool mailbox_has_use(struct sieve_run *run, struct view use, struct view 
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 	const struct sieve_host *host = run->message->host;
 
-	if (host == NULL)
-		return false;
-	if (mailbox.len > 0)
-		return host->mailbox_has_use != NULL &&
-		       host->mailbox_has_use(run->message->argument, mailbox, use);
-	return host->mailbox_by_use != NULL &&
-	       host->mailbox_by_use(run->message->argument, use, &name);
+	if (mailbox.len == 0)
+		return sieve_mailbox_by_use(run, use, &name);
+	return host != NULL && host->mailbox_has_use != NULL &&
+	       host->mailbox_has_use(run->message->argument, mailbox, use);
 }
 
 bool sieve_test_specialuse_exists(struct sieve_run *run, const struct sieve_node *node)

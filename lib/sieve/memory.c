@@ -9,11 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/mem.h"
 
 #define MEMORY_FILE_MAX ((size_t)SIEVE_MEMORY_MAX * 160)
 #define IDENTITY_MAX	80
+#define LOCK_PATIENCE	2000 /* ms: it is held for as long as a small file is written */
+#define LOCK_PAUSE	20   /* ms */
 
 static void memory_path(const char *maildir, const char *name, struct str *path)
 {
@@ -35,8 +38,17 @@ static int memory_lock(const char *maildir, struct error *err)
 	_cleanup_fd_ int fd =
 		open(str_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return error_errno(err, "lock %s", str_cstr(&path));
+	if (fd < 0)
+		return error_errno(err, "open %s", str_cstr(&path));
+	/* The user has programs too, and one of them may keep it. */
+	for (msec_t deadline = clock_after(LOCK_PATIENCE); flock(fd, LOCK_EX | LOCK_NB) < 0;) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return error_errno(err, "lock %s", str_cstr(&path));
+		if (clock_now() >= deadline)
+			return error_set(err, -EBUSY, "somebody else has locked %s",
+					 str_cstr(&path));
+		usleep(LOCK_PAUSE * 1000);
+	}
 	return TAKE_FD(fd);
 }
 

@@ -5,7 +5,8 @@
  *
  *	<key, 32 hex digits> <seconds since 1970 when it is forgotten> <identity of the delivery>
  *
- * It is read and replaced under a lock, durably. A delivery that is done again, by its identity,
+ * It is read and replaced under a lock, durably; who does not get the lock within 2 s fails (-EBUSY).
+ * A delivery that is done again, by its identity,
  * does not meet what it has remembered itself.
  */
 #ifndef SIEVE_MEMORY_H
@@ -41,7 +42,7 @@ bool sieve_telling_is_due(const char *maildir, int64_t now, int64_t seconds);
 
 /*
  * `day`: of the message's arrival, days since 1970, the same for each attempt. What is older than
- * `keep` days is removed.
+ * `keep` days is removed when the first of another day is noted.
  */
 bool sieve_sent_has(const char *maildir, int64_t day, struct view identity);
 int sieve_sent_note(const char *maildir, int64_t day, struct view identity, int64_t keep,

@@ -112,6 +112,9 @@ bool sieve_test_string(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_mailboxexists(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_mailboxidexists(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_specialuse_exists(struct sieve_run *run, const struct sieve_node *node);
+/* Asks the host, and counts the folders that it has looked at. */
+bool sieve_mailbox_by_id(struct sieve_run *run, struct view id, struct str *name);
+bool sieve_mailbox_by_use(struct sieve_run *run, struct view use, struct str *name);
 bool sieve_test_environment(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_duplicate(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_ihave(struct sieve_run *run, const struct sieve_node *node);

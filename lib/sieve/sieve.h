@@ -54,9 +54,12 @@ const char *sieve_extensions(void);
 /* What a script may ask of the place where it runs. What is NULL says: there is none. */
 struct sieve_host {
 	bool (*mailbox_exists)(void *argument, struct view name);
-	/* The folder with this MAILBOXID (RFC 9042), or with this special use ("\\Junk", RFC 8579). */
-	bool (*mailbox_by_id)(void *argument, struct view id, struct str *name);
-	bool (*mailbox_by_use)(void *argument, struct view use, struct str *name);
+	/*
+	 * The folder with this MAILBOXID (RFC 9042), or with this special use ("\\Junk", RFC 8579).
+	 * Adds to *looked how many were looked at: each is a step of the script.
+	 */
+	bool (*mailbox_by_id)(void *argument, struct view id, struct str *name, size_t *looked);
+	bool (*mailbox_by_use)(void *argument, struct view use, struct str *name, size_t *looked);
 	bool (*mailbox_has_use)(void *argument, struct view name, struct view use);
 	/* Has a message with this key been there (RFC 7352)? */
 	bool (*was_seen)(void *argument, struct view key);

@@ -340,6 +340,16 @@ static void compose_plain(struct view text, struct str *out)
 	}
 }
 
+/* As it is folded; a CR by itself begins no new field. */
+static void append_field_body(struct str *out, struct view body)
+{
+	for (size_t i = 0; i < body.len; i++)
+		str_append_byte(out, body.data[i] == '\r' &&
+						     (i + 1 == body.len || body.data[i + 1] != '\n')
+					     ? ' '
+					     : body.data[i]);
+}
+
 /* A MIME entity of the script's: its own fields are those of the content, and no others. */
 static void compose_entity(struct view text, struct str *out)
 {
@@ -347,9 +357,12 @@ static void compose_entity(struct view text, struct str *out)
 
 	while (header_next(&text, &field) == 1)
 		if (view_starts_nocase(field.name, VIEW("Content-"))) {
+			_cleanup_(str_free) struct str body = STR_EMPTY;
+
 			str_append(out, field.name);
 			str_append_byte(out, ':');
-			append_lines(out, field.body);
+			append_field_body(&body, field.body);
+			append_lines(out, str_view(&body));
 		}
 	str_append_cstr(out, "\r\n");
 	append_lines(out, text);

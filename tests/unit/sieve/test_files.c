@@ -6,8 +6,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -166,6 +168,22 @@ static void sent(void **unused)
 	assert_true(sieve_sent_has(maildir, 107, VIEW("4CR1r")));
 }
 
+/* Somebody keeps the lock: it is not waited for without end. */
+static void locked(void **unused)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	(void)unused;
+	str_printf(&path, "%s/" SIEVE_STATE "/lock", maildir);
+
+	_cleanup_fd_ int fd = open(str_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(sieve_memory_note(maildir, VIEW(KEY_A), VIEW("x"), 1, 2, true, &err),
+			 -EBUSY);
+}
+
 static void told(void **unused)
 {
 	struct stat st;
@@ -188,6 +206,7 @@ int main(void)
 		cmocka_unit_test(memory),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(sent),
+		cmocka_unit_test(locked),
 		cmocka_unit_test(told),
 	};
 
