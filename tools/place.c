@@ -83,6 +83,18 @@ int place_enter(const struct place *place)
 	return 0;
 }
 
+int place_become(const struct place *place)
+{
+	int r = place_leave();
+
+	if (getuid() != 0 || r < 0)
+		return r;
+	if (setgroups(1, &place->gid) < 0 || setresgid(place->gid, place->gid, place->gid) < 0 ||
+	    setresuid(place->uid, place->uid, place->uid) < 0)
+		return -errno;
+	return place->uid != 0 && seteuid(0) == 0 ? -EPERM : 0;
+}
+
 int place_open(const char *path, int flags, mode_t mode)
 {
 	struct place place;

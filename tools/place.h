@@ -22,6 +22,8 @@ int place_find(const char *path, struct place *place);
 /* From here on with its rights (of the administrator, if that is not root: they have no others). */
 int place_enter(const struct place *place);
 int place_leave(void);
+/* The same for good: what is found in that place may then do what its owner may, and no more. 0 or -errno. */
+int place_become(const struct place *place);
 /*
  * Finds, enters, opens. A descriptor, or -errno: -ELOOP for a link in a place that others can write to.
  * Entered in both cases: place_leave.

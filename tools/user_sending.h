@@ -2,11 +2,12 @@
 #ifndef TOOLS_USER_SENDING_H
 #define TOOLS_USER_SENDING_H
 
-#include <stdbool.h>
-
 #include "base/view.h"
 
-/* Lets one send again who was stopped for sending too much. False: it was not, or nothing runs. After instance_find. */
-bool user_release_sender(struct view account);
+/*
+ * Lets one send again who was stopped for sending too much. 1; 0: it was not stopped; -errno: nobody could
+ * be asked. After instance_find.
+ */
+int user_release_sender(struct view account);
 
 #endif

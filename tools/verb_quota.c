@@ -135,7 +135,7 @@ static int quota_look(const struct user *user, const struct quota *quota, struct
 	return TOOL_DONE;
 }
 
-/* In a process of its own, which becomes the user. A user without mail gets no Maildir by this. */
+/* In a process of its own, which becomes the user for good. A user without mail gets no Maildir by this. */
 static int quota_as_user(const struct user *user, const struct quota_request *q)
 {
 	_cleanup_(quota_freep) struct quota *quota = NULL;
@@ -146,8 +146,10 @@ static int quota_as_user(const struct user *user, const struct quota_request *q)
 	};
 	struct place place = { user->uid, user->gid };
 	struct error err = ERROR_NONE;
-	int r = place_enter(&place);
+	int r = place_become(&place);
 
+	/* The index is the user's, and LMDB believes what stands in it: no way back, no table of hashes. */
+	users_close();
 	umask(077);
 	if (r < 0)
 		return tool_fail("quota", "act as %s: %s", user->name, strerror(-r));

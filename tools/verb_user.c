@@ -342,9 +342,15 @@ static int run_lock(const struct request *q)
 static int user_unlock_one(const char *name)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY, report = STR_EMPTY;
-	int r;
+	int r = instance_find("user") ? user_release_sender(view_of(name)) : 0;
 
-	if (!instance_find("user") || !user_release_sender(view_of(name)))
+	if (r < 0)
+		fprintf(stderr,
+			"posta user: %s: %s: whoever was stopped for sending too much stays so; "
+			"unlock again "
+			"when the mail system runs\n",
+			name, strerror(-r));
+	if (r <= 0)
 		return user_lock_one(name, false);
 	printf("%s may send again; \"posta queue list\" shows what is on hold\n", name);
 	r = users_find(view_of(name), &line, &report);

@@ -51,6 +51,8 @@ class Senders(unittest.TestCase):
         for restart in (False, True):
             if restart:
                 i.posta("stop")
+                # Nobody can be let go then, and that is said.
+                self.assertRegex(i.posta("user", "unlock", "bob@example.test").text, "stays so; unlock again when the mail system runs")
                 i.posta("start")
             with i.smtp(465) as client, self.assertRaises(smtplib.SMTPAuthenticationError) as no:
                 client.login("bob@example.test", PASSWORD)
