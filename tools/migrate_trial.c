@@ -20,7 +20,6 @@
 #define COPY_FILE_MAX ((size_t)256 << 20)
 #define COPY_DEPTH    4
 #define COPY_ENTRIES  10000
-#define EDITS_MAX     64
 
 /* ---- copying ---- */
 
@@ -49,7 +48,7 @@ static int trial_copy_tree(const char *from, const char *to, int depth, struct e
 
 	if (folder == NULL)
 		return error_errno(err, "open %s", from);
-	while (r == 0 && (entry = readdir(folder)) != NULL && ++count < COPY_ENTRIES) {
+	while (r == 0 && (errno = 0, entry = readdir(folder)) != NULL) {
 		_cleanup_(str_free) struct str source = STR_EMPTY, target = STR_EMPTY;
 		struct stat st;
 
@@ -59,9 +58,12 @@ static int trial_copy_tree(const char *from, const char *to, int depth, struct e
 		str_printf(&target, "%s/%s", to, entry->d_name);
 		if (stat(str_cstr(&source), &st) < 0)
 			continue;
-		if (S_ISREG(st.st_mode)) {
+		if (++count > COPY_ENTRIES || (S_ISDIR(st.st_mode) && depth == COPY_DEPTH))
+			r = error_set(err, -E2BIG, "%s has more than %d files, or folders too deep",
+				      from, COPY_ENTRIES);
+		else if (S_ISREG(st.st_mode)) {
 			r = trial_copy_file(str_cstr(&source), str_cstr(&target), st.st_mode, err);
-		} else if (S_ISDIR(st.st_mode) && depth < COPY_DEPTH) {
+		} else if (S_ISDIR(st.st_mode)) {
 			if (mkdir(str_cstr(&target), st.st_mode & 0755) < 0)
 				r = error_errno(err, "create %s", str_cstr(&target));
 			else
@@ -69,6 +71,8 @@ static int trial_copy_tree(const char *from, const char *to, int depth, struct e
 						    err);
 		}
 	}
+	if (r == 0 && entry == NULL && errno != 0)
+		r = error_errno(err, "read %s", from);
 	closedir(folder);
 	return r;
 }
@@ -76,7 +80,7 @@ static int trial_copy_tree(const char *from, const char *to, int depth, struct e
 /* ---- main.cf ---- */
 
 struct trial_edits {
-	struct conf_edit items[EDITS_MAX];
+	struct conf_edit *items;
 	size_t count;
 	struct str *notes;
 };
@@ -84,11 +88,10 @@ struct trial_edits {
 static void trial_set(struct trial_edits *edits, const char *name, struct view value)
 {
 	const struct conf_setting *setting = conf_setting(name);
-	struct conf_edit *edit = &edits->items[edits->count];
+	struct conf_edit *edit;
 
-	if (edits->count == EDITS_MAX)
-		return;
-	edits->count++;
+	array_grow(edits->items, edits->count);
+	edit = &edits->items[edits->count++];
 	*edit = (struct conf_edit){ .line = setting != NULL ? setting->line : 0 };
 	str_printf(&edit->text, "%s = %.*s", name, VIEW_ARG(value));
 	str_printf(edits->notes, "%s = %.*s\n", name, VIEW_ARG(value));
@@ -137,7 +140,27 @@ static void trial_name_sockets(struct trial_edits *edits, const char *queue)
 	}
 }
 
-static int trial_edit_main(const char *to, uint32_t base_port, struct str *notes, struct error *err)
+/* What is meant for others waits, by whatever name it would go: posta queue list shows it. */
+static void trial_defer(struct trial_edits *edits, const char *from)
+{
+	_cleanup_(str_free) struct str report = STR_EMPTY, names = STR_EMPTY;
+	struct services services = { 0 };
+
+	str_printf(&names, "smtp, relay");
+	(void)services_load(from, &services, &report);
+	for (size_t i = 0; i < services.count; i++) {
+		const struct service *s = &services.items[i];
+
+		if (s->type == SERVICE_UNIX && strcmp(s->program, "smtp") == 0 &&
+		    strcmp(s->name, "smtp") != 0 && strcmp(s->name, "relay") != 0)
+			str_printf(&names, ", %s", s->name);
+	}
+	services_free(&services);
+	trial_set(edits, "defer_transports", str_view(&names));
+}
+
+static int trial_edit_main(const char *from, const char *to, uint32_t base_port, struct str *notes,
+			   struct error *err)
 {
 	struct trial_edits *edits = mem_new(struct trial_edits);
 	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY, out = STR_EMPTY;
@@ -161,8 +184,7 @@ static int trial_edit_main(const char *to, uint32_t base_port, struct str *notes
 	snprintf(port, sizeof(port), "%u", base_port);
 	trial_set(edits, "base_port", view_of(port));
 	trial_set(edits, "inet_interfaces", VIEW("loopback-only"));
-	/* What is meant for others waits: posta queue list shows it. */
-	trial_set(edits, "defer_transports", VIEW("smtp, relay"));
+	trial_defer(edits, from);
 	str_printf(&path, "%s/conf/main.cf", to);
 	r = io_read_file(str_cstr(&path), COPY_FILE_MAX, &text, err);
 	if (r == 0) {
@@ -171,6 +193,7 @@ static int trial_edit_main(const char *to, uint32_t base_port, struct str *notes
 	}
 	for (size_t i = 0; i < edits->count; i++)
 		str_free(&edits->items[i].text);
+	free(edits->items);
 	free(edits);
 	return r;
 }
@@ -212,6 +235,6 @@ int migrate_trial(const char *from, const char *to, uint32_t base_port, struct s
 	if (r == 0)
 		(void)conf_load(from, NULL, 0, &report);
 	if (r == 0)
-		r = trial_edit_main(to, base_port, notes, err);
+		r = trial_edit_main(from, to, base_port, notes, err);
 	return r < 0 ? r : trial_edit_master(to, notes, err);
 }

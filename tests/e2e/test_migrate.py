@@ -1,6 +1,7 @@
 """A trial of a Postfix site beside it: posta migrate postfix --to makes it, and it runs."""
 import glob
 import os
+import shutil
 import smtplib
 import subprocess
 import tempfile
@@ -77,13 +78,19 @@ class Trial(unittest.TestCase):
             os.chmod(folder, 0o755)
             site, trial = os.path.join(folder, "postfix"), os.path.join(folder, "trial")
             os.makedirs(os.path.join(site, "sub"))
-            for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF), ("aliases", 'someone: "|cat >/dev/null"\n'), ("sub/x", "x\n")):
+            # A transport by another name, and more sockets of others than anybody has.
+            sockets = "".join(f"mine_{n} = unix:private/x\n" for n in range(70)) + "default_transport = slow\n"
+            for name, text in (("main.cf", MAIN_CF + sockets), ("master.cf", MASTER_CF + "slow      unix  -       -       y       -       -       smtp\n"), ("aliases", 'someone: "|cat >/dev/null"\n'), ("sub/x", "x\n")):
                 with open(os.path.join(site, name), "w") as file:
                     file.write(text)
             self.posta("-c", site, "alias", "hash:" + site + "/aliases")
             before = self.files_of(site)
             base, lock = reserve_base_port()
             self.addCleanup(lock.close)
+            # Half a copy is none.
+            os.makedirs(os.path.join(site, "1/2/3/4/5"))
+            self.assertIn("too deep", self.posta("migrate", "postfix", site, "--to", trial + "-deep", check=False))
+            shutil.rmtree(os.path.join(site, "1"))
             said = self.posta("migrate", "postfix", site, "--to", trial, "--base-port", str(base))
             self.assertIn(f"base_port = {base}\n", said)
             self.assertEqual(before, self.files_of(site))
