@@ -14,7 +14,7 @@ struct quarantined {
 	char id[QUEUE_ID_LENGTH_MAX];
 	uint64_t size;
 	int64_t arrival;		    /* seconds */
-	struct str sender, recipients, why; /* for people; recipients: a blank between */
+	struct str sender, recipients, why; /* for people; recipients: a line each */
 };
 /*
  * One message to each user of this site for whom something of this is held since that time. How many

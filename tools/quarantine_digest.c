@@ -96,7 +96,7 @@ static int digests_gather(struct digests *digests, struct matchlist *domains,
 	for (size_t i = 0; i < count; i++) {
 		struct view rest = str_view(&items[i].recipients), user;
 
-		while (items[i].arrival > since && view_next(&rest, ' ', &user)) {
+		while (items[i].arrival > since && view_next(&rest, '\n', &user)) {
 			int r = digest_is_for(domains, user);
 
 			if (r < 0)

@@ -80,7 +80,7 @@ static int quarantine_take(void *argument, const struct queue_entry *e)
 	str_append_printable(&q->sender, str_view(&e->sender));
 	for (size_t i = 0; i < e->count; i++) {
 		if (i > 0)
-			str_append_byte(&q->recipients, ' ');
+			str_append_byte(&q->recipients, '\n');
 		str_append_printable(&q->recipients, queue_entry_address(e, i));
 	}
 	return 0;
@@ -152,14 +152,18 @@ static int quarantine_find(const char *id)
 static void quarantined_print(const struct quarantined *q)
 {
 	struct json json = JSON_START;
+	struct view rest = str_view(&q->recipients), address;
 
 	if (!quarantine.as_json) {
 		_cleanup_(str_free) struct str when = STR_EMPTY;
 
 		date_append_rfc5322(&when, q->arrival);
-		printf("%s  %s  %llu bytes\n  from %s to %s\n  %s\n", q->id, str_cstr(&when),
-		       (unsigned long long)q->size, q->sender.len > 0 ? str_cstr(&q->sender) : "<>",
-		       str_cstr(&q->recipients), str_cstr(&q->why));
+		printf("%s  %s  %llu bytes\n  from %s to", q->id, str_cstr(&when),
+		       (unsigned long long)q->size,
+		       q->sender.len > 0 ? str_cstr(&q->sender) : "<>");
+		while (view_next(&rest, '\n', &address))
+			printf(" %.*s", VIEW_ARG(address));
+		printf("\n  %s\n", str_cstr(&q->why));
 		return;
 	}
 	json_object(&json, NULL);
@@ -168,7 +172,7 @@ static void quarantined_print(const struct quarantined *q)
 	json_number(&json, "message_size", (int64_t)q->size);
 	json_string(&json, "sender", str_view(&q->sender));
 	json_array(&json, "recipients");
-	for (struct view rest = str_view(&q->recipients), address; view_next(&rest, ' ', &address);)
+	while (view_next(&rest, '\n', &address))
 		json_string(&json, NULL, address);
 	json_end(&json);
 	json_string(&json, "reason", str_view(&q->why));

@@ -134,6 +134,12 @@ class Keys(unittest.TestCase):
                     server.zones[name] = {"SERVFAIL": True}
                     self.assertEqual(verdicts()[what], "unknown")
                     server.zones[name] = kept
+                # Ed25519 alone is not what they verify.
+                name = wanted["DKIM"]
+                kept = server.zones[name]
+                server.zones[name] = {"TXT": ["v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]}
+                self.assertEqual(verdicts()["DKIM"], "missing")
+                server.zones[name] = kept
             finally:
                 server.close()
 

@@ -52,9 +52,9 @@ class Junk(unittest.TestCase):
             cls.milter.close()
             cls.dns.close()
 
-    def send(self, author, subject, source=STRANGER, fields="", sender="x@plain.test"):
+    def send(self, author, subject, source=STRANGER, fields="", sender="x@plain.test", to="bob@two.test"):
         with smtplib.SMTP(self.suite.address, self.suite.port(25), local_hostname="client.test", timeout=60, source_address=(source, 0)) as client:
-            client.sendmail(sender, ["bob@two.test"], fields + message(author, "bob@two.test", subject))
+            client.sendmail(sender, [to], fields + message(author, "bob@two.test", subject))
 
     def in_folder(self, folder, text):
         return [mail for mail in self.suite.inbox("bob", folder) if text.encode() in mail]
@@ -168,6 +168,15 @@ class Junk(unittest.TestCase):
         self.assertIn(b"X-Spam-Status: Yes", self.wait_in("INBOX", "milter-held"))
         self.suite.wait_queue_empty()
         self.assertEqual(self.suite.posta("quarantine", "release", entry["queue_id"], check=False).returncode, 1)
+
+    def test_an_address_with_blanks_is_one(self):
+        """Else a stranger has us write to whom they like."""
+        self.send("x@plain.test", "[hold] milter-blanks", to='<"x alice"@two.test>')
+        entry = self.held("milter-blanks")
+        self.assertEqual(len(entry["recipients"]), 1)
+        self.suite.posta("quarantine", "digest")
+        self.assertEqual([mail for mail in self.suite.inbox("alice") if b"in quarantine" in mail], [])
+        self.suite.posta("quarantine", "delete", entry["queue_id"])
 
     def test_what_people_hold_is_no_quarantine(self):
         self.suite.inject("x@plain.test", ["bob@later.test"], message("x@plain.test", "bob@later.test", "by-hand"))
