@@ -70,6 +70,20 @@ class Killer:
     def disarm(self):
         self.map[0:8] = struct.pack("<Q", 0)
 
+    def send(self, suite, at, content, seconds):
+        """A message for bob while the program is to be killed at that call. True: it was promised."""
+        self.arm(at)
+        try:
+            suite.inject("a@b.test", ["bob@example.test"], content)
+            promised = True
+        except (smtplib.SMTPException, OSError):
+            promised = False
+        deadline = time.monotonic() + seconds
+        while not self.killed and suite.queue_safe() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.disarm()
+        return promised
+
     @property
     def killed(self):
         return struct.unpack("<Q", self.map[24:32])[0] != 0
@@ -108,16 +122,8 @@ class EveryCall(unittest.TestCase):
                     client.expunge()
                 for at in range(1, 100):
                     key, content = numbered(f"{program}-{at}")
-                    killer.arm(at)
-                    try:
-                        suite.inject("a@b.test", ["bob@example.test"], content)
+                    if killer.send(suite, at, content, 3):
                         promised[key] = at
-                    except (smtplib.SMTPException, OSError):
-                        pass
-                    deadline = time.monotonic() + 3
-                    while not killer.killed and suite.queue_safe() and time.monotonic() < deadline:
-                        time.sleep(0.02)
-                    killer.disarm()
                     if not killer.killed:
                         break
                 self.assertGreater(at, 2, f"{program} was never killed")
