@@ -48,8 +48,9 @@ static void xforward_message(const struct session *s, const struct delivery *d, 
 {
 	xforward_add(s, line, "PROTO", str_view(&d->client_protocol));
 	xforward_add(s, line, "HELO", str_view(&d->client_helo));
-	/* By this cleanup knows what it has looked at before. */
-	xforward_add(s, line, "IDENT", str_view(&d->queue_id));
+	/* By this cleanup knows what it has looked at before. What was made here it did not look at. */
+	if (d->client_address.len > 0)
+		xforward_add(s, line, "IDENT", str_view(&d->queue_id));
 	/* Whoever has logged in is a user of ours: what comes back is signed. */
 	xforward_add(s, line, "SOURCE",
 		     (d->flags & MAIL_FLAG_REMOTE) && d->login.len == 0 ? VIEW("REMOTE")
