@@ -172,8 +172,12 @@ static void append_info(struct str *line, const struct message_info *info, enum 
 		str_printf(line, "RFC822.SIZE %llu", (unsigned long long)info->size);
 		return;
 	}
-	str_append_cstr(line, "INTERNALDATE \"");
-	date_append_imap(line, info->internal_date);
+	if (kind == FETCH_SAVEDATE && info->saved_date == 0) {
+		str_append_cstr(line, "SAVEDATE NIL");
+		return;
+	}
+	str_append_cstr(line, kind == FETCH_SAVEDATE ? "SAVEDATE \"" : "INTERNALDATE \"");
+	date_append_imap(line, kind == FETCH_SAVEDATE ? info->saved_date : info->internal_date);
 	str_append_byte(line, '"');
 }
 
@@ -237,6 +241,7 @@ static int send_item(struct imap_session *s, uint32_t seq, struct fetch *fetch,
 		return 0;
 	case FETCH_EMAILID:
 	case FETCH_INTERNALDATE:
+	case FETCH_SAVEDATE:
 	case FETCH_SIZE:
 		if (info->uid == 0)
 			mailbox_info(s->mailbox, seq, info);

@@ -138,9 +138,9 @@ static int64_t day_of(int64_t time)
 
 static bool compare_day(enum search_kind kind, int64_t day, uint64_t asked)
 {
-	if (kind == SEARCH_BEFORE || kind == SEARCH_SENTBEFORE)
+	if (kind == SEARCH_BEFORE || kind == SEARCH_SENTBEFORE || kind == SEARCH_SAVEDBEFORE)
 		return day < (int64_t)asked;
-	if (kind == SEARCH_ON || kind == SEARCH_SENTON)
+	if (kind == SEARCH_ON || kind == SEARCH_SENTON || kind == SEARCH_SAVEDON)
 		return day == (int64_t)asked;
 	return day >= (int64_t)asked;
 }
@@ -169,6 +169,16 @@ static bool match_info(const struct search *search, const struct message_info *i
 		return false;
 	case SEARCH_EMAILID:
 		return is_email_id(info, str_view(&key->text));
+	case SEARCH_SAVEDATESUPPORTED:
+		return info->saved_date > 0;
+	case SEARCH_SAVEDBEFORE:
+	case SEARCH_SAVEDON:
+	case SEARCH_SAVEDSINCE:
+		/* RFC 8514 4.3: where it is not known, the other date stands for it. */
+		return compare_day(
+			key->kind,
+			day_of(info->saved_date > 0 ? info->saved_date : info->internal_date),
+			key->number);
 	case SEARCH_YOUNGER:
 		return info->internal_date >= search->now - (int64_t)key->number;
 	default:

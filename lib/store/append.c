@@ -215,6 +215,7 @@ static int insert_append(struct tx *tx, struct folder *folder, const struct appe
 		.size = append->size,
 		.wire_size = append->size + append->bare,
 		.date = append->date,
+		.saved = clock_wall(),
 		.where = folder->r.id,
 		.part = PART_TMP,
 		.counted = true,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "store/files.h"
@@ -28,6 +29,7 @@ struct copy {
 	struct tx *tx;
 	struct copy_work *work;
 	struct folder *from, *to; /* may be the same */
+	int64_t saved;		  /* now */
 	/* Bit in `to` of each bit in `from`; -1: none, -2: not asked yet. */
 	int8_t words[KEYWORDS_MAX];
 	bool new_words; /* `to` has keywords that its file does not name yet */
@@ -190,6 +192,7 @@ static int copy_one(struct copy *copy, uint32_t uid)
 	/* The file is lost: as if the message were gone already. */
 	if (r == -ENOENT)
 		return 0;
+	mail.r.saved = copy->saved;
 	result->from[result->count] = uid;
 	result->to[result->count] = copy->to->r.uidnext;
 	if (r == 0)
@@ -252,7 +255,9 @@ static int copy_all(struct tx *tx, void *argument)
 {
 	struct copy_work *work = argument;
 	struct folder from, to;
-	struct copy copy = { .tx = tx, .work = work, .from = &from, .to = &to };
+	struct copy copy = {
+		.tx = tx, .work = work, .from = &from, .to = &to, .saved = clock_wall()
+	};
 	int r = mailbox_load_folder(tx, work->mailbox, &from);
 
 	work->result->count = 0;

@@ -127,6 +127,8 @@ static int entry_stat(int directory, struct entry *entry)
 	entry->taken = !S_ISREG(st.st_mode);
 	entry->size = (uint64_t)st.st_size;
 	entry->date = st.st_mtim.tv_sec;
+	/* Not before it came: each rename changes it, the one out of tmp/ first. */
+	entry->saved = st.st_ctim.tv_sec;
 	return 0;
 }
 

@@ -11,7 +11,7 @@ struct entry {
 	enum part part;
 	bool taken; /* dealt with */
 	uint64_t size;
-	int64_t date;
+	int64_t date, saved;
 };
 struct listing {
 	struct entry *items;

@@ -268,6 +268,7 @@ int mailbox_info(struct mailbox *mailbox, uint32_t seq, struct message_info *inf
 		.size = mail_wire_size(&mail.r),
 		.disk_size = mail.r.size,
 		.internal_date = mail.r.date,
+		.saved_date = mail.r.saved,
 	};
 	if (file_name_parse(mail.r.file, &name))
 		file_name_id(name.unique, info->id);

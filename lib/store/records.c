@@ -79,8 +79,9 @@ void folder_record_encode(struct str *out, const struct folder_record *record)
 
 /* ---- messages ---- */
 
-/* In the byte that says where in its folder a message is. */
+/* In the byte that says where in its folder a message is. PART_SAVED: when it was saved follows. */
 #define PART_COUNTED 0x80
+#define PART_SAVED   0x40
 
 int state_record_decode(struct view value, struct state_record *record)
 {
@@ -108,9 +109,13 @@ int mail_record_decode(struct view value, struct mail_record *record)
 	    !record_take(&rest, &record->content, 8) || !record_take(&rest, &record->date, 8) ||
 	    !record_take(&rest, &record->where, 4) || !record_take(&rest, &record->part, 1))
 		return -EBADMSG;
+	record->saved = 0;
+	if (record->part & PART_SAVED &&
+	    (!record_take(&rest, &record->saved, 8) || record->saved <= 0))
+		return -EBADMSG;
 	record->file = rest;
 	record->counted = record->part & PART_COUNTED;
-	record->part &= (uint8_t)~PART_COUNTED;
+	record->part &= (uint8_t) ~(PART_COUNTED | PART_SAVED);
 	if (record->part > PART_TMP || record->size > INT64_MAX || !is_file_name(rest))
 		return -EBADMSG;
 	return 0;
@@ -118,7 +123,8 @@ int mail_record_decode(struct view value, struct mail_record *record)
 
 void mail_record_encode(struct str *out, const struct mail_record *record)
 {
-	uint8_t part = (uint8_t)(record->part | (record->counted ? PART_COUNTED : 0));
+	uint8_t part = (uint8_t)(record->part | (record->counted ? PART_COUNTED : 0) |
+				 (record->saved > 0 ? PART_SAVED : 0));
 
 	record_put(out, &record->size, 8);
 	record_put(out, &record->wire_size, 8);
@@ -126,6 +132,8 @@ void mail_record_encode(struct str *out, const struct mail_record *record)
 	record_put(out, &record->date, 8);
 	record_put(out, &record->where, 4);
 	record_put(out, &part, 1);
+	if (record->saved > 0)
+		record_put(out, &record->saved, 8);
 	str_append(out, record->file);
 }
 

@@ -50,6 +50,7 @@ struct mail_record {
 	uint64_t size, wire_size; /* SIZE_UNKNOWN: not counted yet */
 	uint64_t content;	  /* serial number: key of the cache */
 	int64_t date;
+	int64_t saved; /* when it came into this folder (RFC 8514); 0: by an index that did not note it */
 	uint32_t where; /* id of the folder that has the file: another one while a move is owed */
 	uint8_t part;
 	bool counted;	  /* wire_size was counted, not read off a name, which may lie */

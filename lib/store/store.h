@@ -32,8 +32,8 @@
  * durable when the function returns, but for changes of flags that may wait (store_commit). What files must still follow (rename, unlink) is "owed": written
  * in the same transaction and done by store_settle() in batches, so that a crash only delays it.
  * What the files do not hold and a lost index therefore loses: the last unsettled changes, keywords
- * beyond the first 26 of a folder, mod-sequences (they restart above all that were ever given out)
- * and the caches.
+ * beyond the first 26 of a folder, mod-sequences (they restart above all that were ever given out),
+ * when messages were saved (struct message_info) and the caches.
  *
  * Several processes of the user may use a store at the same time, and deliveries and other Maildir
  * programs need not know of it: they are noticed by the times of new/ and cur/. No transaction and no
@@ -310,6 +310,12 @@ struct message_info {
 	uint64_t size;	       /* RFC822.SIZE: with CRLF */
 	uint64_t disk_size;    /* bytes of the file */
 	int64_t internal_date; /* seconds since 1970 */
+	/*
+	 * When it came into this folder (RFC 8514); 0: not known, for it came before that was noted. In an
+	 * index that was made anew it is the time at which its file was last changed or renamed, as when it
+	 * got a flag: never too early, so that nothing is thrown away before its time.
+	 */
+	int64_t saved_date;
 	uint8_t id[16]; /* same for all copies, kept by moves and rebuilds (RFC 8474 EMAILID) */
 };
 /* Also for messages that are gone from the index but not from the snapshot: -ENOENT then. */

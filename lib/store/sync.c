@@ -79,6 +79,7 @@ static int insert_entry(struct scan *scan, const struct entry *entry)
 		.wire_size = entry->parsed.wire_size,
 		.content = ++scan->content,
 		.date = entry->date,
+		.saved = entry->saved,
 		.where = scan->folder->r.id,
 		.part = (uint8_t)entry->part,
 		.file = view_of(entry->name),

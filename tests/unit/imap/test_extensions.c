@@ -1,6 +1,6 @@
 /*
  * Extensions with the examples of their RFCs: COMPRESS (4978), MULTIAPPEND (3502), APPENDLIMIT (7889), METADATA (5464), REPLACE (8508), BINARY (3516), PREVIEW (8970),
- * OBJECTID (8474), CREATE-SPECIAL-USE (6154), UTF8=ACCEPT (6855), IMAP4rev2 (9051), UIDONLY (9586); each whole and byte by byte.
+ * OBJECTID (8474), SAVEDATE (8514), CREATE-SPECIAL-USE (6154), UTF8=ACCEPT (6855), IMAP4rev2 (9051), UIDONLY (9586); each whole and byte by byte.
  */
 #include "client.h"
 
@@ -9,6 +9,8 @@
 #include <zlib.h>
 
 #include "conf/conf.h"
+#include "store/follow.h"
+#include "store/index.h"
 
 #define MESSAGE "From: a@example.test\nSubject: x\n\nx\n"
 
@@ -415,6 +417,86 @@ static void object_ids(struct imap_client *c)
 		      "* SEARCH\nl OK Search completed.\n");
 }
 
+/* ---- SAVEDATE ---- */
+
+struct set_saved {
+	uint32_t uid;
+	int64_t saved;
+};
+
+static int set_saved_work(struct tx *tx, void *argument)
+{
+	const struct set_saved *work = argument;
+	struct folder folder;
+	struct mail mail;
+
+	assert_int_equal(folder_find(tx, VIEW("INBOX"), &folder), 0);
+	assert_int_equal(mail_load(tx, folder.r.id, work->uid, &mail), 0);
+	mail.r.saved = work->saved;
+	return mail_save(tx, folder.r.id, work->uid, &mail.r);
+}
+
+/* As if it had come then; 0: as an index has it that did not note it. */
+static void set_saved(uint32_t uid, int64_t saved)
+{
+	struct set_saved work = { uid, saved };
+
+	assert_int_equal(store_write(client_store(), WRITE_LAZY, set_saved_work, &work), 0);
+}
+
+static void savedate(struct imap_client *c)
+{
+	for (int i = 0; i < 3; i++)
+		client_append(c, "INBOX", "\"02-Feb-2013 10:00:00 +0000\" ", MESSAGE);
+	set_saved(1, 1420134653);
+	set_saved(2, 0);
+	client_ask(c, "s CREATE Trash\r\ns SELECT INBOX\r\n");
+	/* RFC 8514 4.2 and 4.3. */
+	client_expect(c, "a FETCH 1 (SAVEDATE)\r\n",
+		      "* 1 FETCH (SAVEDATE \"01-Jan-2015 17:50:53 +0000\")\na OK Fetch "
+		      "completed.\n");
+	client_expect(c, "b SEARCH SAVEDON 1-Jan-2015\r\n", "* SEARCH 1\nb OK Search completed.\n");
+	client_expect(c, "c SEARCH SAVEDSINCE 01-Jan-2015\r\n",
+		      "* SEARCH 1 3\nc OK Search completed.\n");
+	client_expect(c, "d SEARCH SAVEDBEFORE 2-Jan-2015\r\n",
+		      "* SEARCH 1 2\nd OK Search completed.\n");
+	/* Of the second it is not known: the other date stands for it. */
+	client_expect(c, "e FETCH 2 SAVEDATE\r\n",
+		      "* 2 FETCH (SAVEDATE NIL)\ne OK Fetch completed.\n");
+	client_expect(c, "f SEARCH SAVEDON 2-Feb-2013\r\n", "* SEARCH 2\nf OK Search completed.\n");
+	client_expect(c, "g SEARCH SAVEDATESUPPORTED\r\n",
+		      "* SEARCH 1 3\ng OK Search completed.\n");
+	/* Flags leave it as it is, a copy and a move have one of their own. */
+	client_ask(c, "h STORE 1 +FLAGS (\\Seen)\r\n");
+	store_settle(client_store(), STORE_SETTLE_BATCH);
+	client_expect_has(c, "i FETCH 1 SAVEDATE\r\n", "01-Jan-2015");
+	client_expect_has(c, "j COPY 1 Trash\r\n", "j OK");
+	client_expect_has(c, "k FETCH 1 SAVEDATE\r\n", "01-Jan-2015");
+	client_expect_has(c, "l MOVE 1 Trash\r\n", "l OK");
+	client_ask(c, "m SELECT Trash\r\n");
+	client_expect(c, "n SEARCH SAVEDSINCE 1-Jan-2020 SENTBEFORE 1-Jan-2000\r\n",
+		      "* SEARCH\nn OK Search completed.\n");
+	client_expect(c, "o SEARCH SAVEDSINCE 1-Jan-2020 BEFORE 1-Jan-2014 SAVEDATESUPPORTED\r\n",
+		      "* SEARCH 1 2\no OK Search completed.\n");
+	client_expect_has(c, "p SEARCH SAVEDON\r\n", "p BAD");
+}
+
+/* What is delivered has one, and an index that is made anew too: never too early. */
+static void savedate_of_files(struct imap_client *c)
+{
+	client_deliver(c, "INBOX", MESSAGE);
+	client_append(c, "INBOX", "\"02-Feb-2013 10:00:00 +0000\" ", MESSAGE);
+	client_ask(c, "s SELECT INBOX\r\n");
+	client_expect(c, "a SEARCH SAVEDSINCE 1-Jan-2020 SAVEDATESUPPORTED\r\n",
+		      "* SEARCH 1 2\na OK Search completed.\n");
+	set_saved(1, 0);
+	set_saved(2, 0);
+	client_expect(c, "b SEARCH SAVEDATESUPPORTED\r\n", "* SEARCH\nb OK Search completed.\n");
+	client_delete_index(c);
+	client_expect(c, "c SEARCH SAVEDSINCE 1-Jan-2020 SAVEDATESUPPORTED\r\n",
+		      "* SEARCH 1 2\nc OK Search completed.\n");
+}
+
 /* ---- CREATE-SPECIAL-USE ---- */
 
 static void special_use(struct imap_client *c)
@@ -543,6 +625,8 @@ TEST(replace)
 TEST(binary)
 TEST(preview)
 TEST(object_ids)
+TEST(savedate)
+TEST(savedate_of_files)
 TEST(special_use)
 TEST(utf8_names)
 TEST(rev2)
@@ -563,6 +647,8 @@ int main(void)
 		cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_preview),
 		cmocka_unit_test(test_object_ids),
+		cmocka_unit_test(test_savedate),
+		cmocka_unit_test(test_savedate_of_files),
 		cmocka_unit_test(test_special_use),
 		cmocka_unit_test(test_utf8_names),
 		cmocka_unit_test(test_rev2),
