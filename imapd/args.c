@@ -71,10 +71,27 @@ int imap_resolve_set(struct imap_session *s, struct imap_set *set, uint32_t **se
 	return 0;
 }
 
-int imap_parse_mailbox(struct imap_session *s, struct str *name)
+int imap_mailbox_name(const struct imap_session *s, struct view text, struct str *name,
+		      const char **why)
 {
 	_cleanup_(str_free) struct str encoded = STR_EMPTY, inside = STR_EMPTY;
-	struct error err = ERROR_NONE;
+	static struct error err;
+
+	if (s->utf8) {
+		*why = "Name is no UTF-8";
+		if (store_name_from_utf8(text, &encoded) < 0)
+			return -EINVAL;
+		text = str_view(&encoded);
+	}
+	if (imap_name_from_client(text, &inside, why) < 0)
+		return -EINVAL;
+	err = ERROR_NONE;
+	*why = err.text;
+	return store_name_normalize(str_view(&inside), name, &err) < 0 ? -EINVAL : 0;
+}
+
+int imap_parse_mailbox(struct imap_session *s, struct str *name)
+{
 	const char *why;
 	struct view text;
 	int r = imap_space(s->parser);
@@ -83,23 +100,10 @@ int imap_parse_mailbox(struct imap_session *s, struct str *name)
 		r = imap_astring(s->parser, &text);
 	if (r < 0)
 		return r;
-	if (s->utf8) {
-		if (store_name_from_utf8(text, &encoded) < 0) {
-			imap_no(s, "[CANNOT] Name is no UTF-8.");
-			return -EINVAL;
-		}
-		text = str_view(&encoded);
-	}
-	if (imap_name_from_client(text, &inside, &why) < 0) {
-		imap_no(s, "[CANNOT] %s.", why);
-		return -EINVAL;
-	}
-	text = str_view(&inside);
-	if (store_name_normalize(text, name, &err) < 0) {
-		imap_no(s, "[CANNOT] %s.", err.text);
-		return -EINVAL;
-	}
-	return 0;
+	if (imap_mailbox_name(s, text, name, &why) == 0)
+		return 0;
+	imap_no(s, "[CANNOT] %s.", why);
+	return -EINVAL;
 }
 
 static int flag_parse(struct imap_session *s, struct imap_flags *flags)

@@ -53,7 +53,7 @@ static int append_answer(struct imap_session *s, uint32_t uidvalidity, const uin
 }
 
 /* All of them, or none (RFC 3502). */
-static int append_conclude(struct imap_session *s, struct appends *all)
+static int append_conclude(struct imap_session *s, struct view name, struct appends *all)
 {
 	struct append **appends = mem_new_array(struct append *, all->count);
 	struct append_list list = { appends, all->count };
@@ -76,6 +76,8 @@ static int append_conclude(struct imap_session *s, struct appends *all)
 		all->items[i]->append = NULL;
 	if (r == 0)
 		r = append_finish(appends, metas, all->count, &uidvalidity, uids);
+	if (r == 0)
+		imap_note_own(s, name, uids[0], uids[all->count - 1]);
 	if (r == 0)
 		r = append_answer(s, uidvalidity, uids, all->count);
 	else if (r == -ENOENT)
@@ -154,7 +156,7 @@ int imap_command_append(struct imap_session *s)
 		if (append_source_is_bad(&all.items[i]->source))
 			return append_source_refuse(s, &all.items[i]->source);
 	if (r == 0)
-		return append_conclude(s, &all);
+		return append_conclude(s, str_view(&name), &all);
 	if (r == -EMSGSIZE)
 		return imap_no(s, "[LIMIT] The message is too large.");
 	return r == -EAGAIN ? IMAP_DONE : r;
@@ -162,7 +164,8 @@ int imap_command_append(struct imap_session *s)
 
 /* ---- REPLACE (RFC 8508) ---- */
 
-static int replace_conclude(struct imap_session *s, struct appending *a, uint32_t seq)
+static int replace_conclude(struct imap_session *s, struct view name, struct appending *a,
+			    uint32_t seq)
 {
 	struct append_meta meta = { .flags = a->flags.system,
 				    .keywords = a->flags.keywords,
@@ -182,6 +185,7 @@ static int replace_conclude(struct imap_session *s, struct appending *a, uint32_
 		return imap_no(s, "[EXPUNGEISSUED] There is no such message any more.");
 	if (r < 0)
 		return imap_no_errno(s, r, "Replace");
+	imap_note_own(s, name, uid, uid);
 	/* Before the EXPUNGE answer, as with MOVE. */
 	r = stream_printf(s->io, "* OK [APPENDUID %u %u] Replaced.\r\n", uidvalidity, uid);
 	return r < 0 ? r : imap_ok(s, "Replace completed.");
@@ -227,7 +231,7 @@ int imap_command_replace(struct imap_session *s)
 	if (r == 0 && append_source_is_bad(&all.items[0]->source))
 		return append_source_refuse(s, &all.items[0]->source);
 	if (r == 0)
-		return replace_conclude(s, all.items[0], seq);
+		return replace_conclude(s, str_view(&name), all.items[0], seq);
 	if (r == -EMSGSIZE)
 		return imap_no(s, "[LIMIT] The message is too large.");
 	return r == -EAGAIN ? IMAP_DONE : r;

@@ -380,6 +380,13 @@ static int send_messages(struct imap_session *s, struct fetch *fetch, const uint
 	return r;
 }
 
+int fetch_tell(struct imap_session *s, struct fetch *fetch, const uint32_t *seqs, size_t count)
+{
+	const struct flag_result none = { 0 };
+
+	return send_messages(s, fetch, seqs, count, &none);
+}
+
 static int fetch_parse_arguments(struct imap_session *s, struct imap_set *set, struct fetch *fetch)
 {
 	int r = imap_space(s->parser);

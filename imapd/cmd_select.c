@@ -126,13 +126,10 @@ static int select_resynchronize(struct imap_session *s, const struct select_opti
 	size_t count = 0, changed = 0;
 	int r = imap_send_vanished(s, known, o->modseq);
 
-	if (known != NULL) {
-		set = (struct imap_set){ mem_new_array(struct imap_range, known->count),
-					 known->count, false };
-		memcpy(set.ranges, known->ranges, known->count * sizeof(*set.ranges));
-	} else {
+	if (known != NULL)
+		imap_set_copy(known, &set);
+	else
 		imap_set_parse(VIEW("1:*"), &set);
-	}
 	s->uid = true; /* as UID FETCH answers */
 	imap_resolve_set(s, &set, &seqs, &count);
 	for (size_t i = 0; i < count; i++)

@@ -223,11 +223,15 @@ static int copy_messages(struct imap_session *s, bool move)
 	}
 	r = mailbox_copy(s->mailbox, seqs, count, str_view(&target), move, &result);
 	free(seqs);
-	str_free(&target);
+	if (r < 0)
+		str_free(&target);
 	if (r == -ENOENT)
 		return imap_no(s, "[TRYCREATE] There is no such mailbox.");
 	if (r < 0)
 		return imap_no_errno(s, r, move ? "Move" : "Copy");
+	if (result.count > 0)
+		imap_note_own(s, str_view(&target), result.to[0], result.to[result.count - 1]);
+	str_free(&target);
 	r = copied(s, &result, move);
 	copy_result_free(&result);
 	return r;

@@ -41,6 +41,7 @@ struct section {
 	enum section_text text;
 	struct view *names; /* of HEADER.FIELDS, in the command's storage */
 	size_t name_count;
+	struct str kept; /* their bytes, after fetch_keep */
 	bool partial;
 	uint64_t offset, length;
 };
@@ -64,9 +65,16 @@ struct fetch {
 
 /* fetch_parse.c: a list, one item, or a macro, and modifiers. fetch_free in every case. */
 int fetch_parse(struct imap_session *s, struct fetch *fetch);
+/* Only a list, after its "(", up to and with ")". */
+int fetch_parse_list(struct imap_parser *p, struct fetch *fetch);
+/* It is to be used after the command that it came with. */
+void fetch_keep(struct fetch *fetch);
 void fetch_free(struct fetch *fetch);
 /* "BODY[1.2.HEADER.FIELDS (Subject)]<0>" as the answer repeats it. */
 void fetch_append_label(struct str *out, const struct fetch_item *item);
+
+/* cmd_fetch.c: what is asked for, of these. What is gone or cannot be read is left out. */
+int fetch_tell(struct imap_session *s, struct fetch *fetch, const uint32_t *seqs, size_t count);
 
 /* ---- fetch_message.c: the content of one message, kept open for the next piece of it ---- */
 

@@ -50,8 +50,24 @@ void fetch_free(struct fetch *fetch)
 	for (size_t i = 0; i < fetch->count; i++) {
 		free(fetch->items[i].section.path);
 		free(fetch->items[i].section.names);
+		str_free(&fetch->items[i].section.kept);
 	}
 	fetch->count = 0;
+}
+
+void fetch_keep(struct fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->count; i++) {
+		struct section *section = &fetch->items[i].section;
+		size_t at = 0;
+
+		for (size_t k = 0; k < section->name_count; k++)
+			str_append(&section->kept, section->names[k]);
+		for (size_t k = 0; k < section->name_count; k++) {
+			section->names[k].data = section->kept.data + at;
+			at += section->names[k].len;
+		}
+	}
 }
 
 static struct fetch_item *fetch_item_add(struct fetch *fetch, enum fetch_kind kind)
@@ -66,33 +82,33 @@ static struct fetch_item *fetch_item_add(struct fetch *fetch, enum fetch_kind ki
 }
 
 /* SP "(" astring *(SP astring) ")" */
-static int parse_names(struct imap_session *s, struct section *section)
+static int parse_names(struct imap_parser *p, struct section *section)
 {
-	int r = imap_space(s->parser);
+	int r = imap_space(p);
 
-	if (r == 0 && !imap_take(s->parser, '('))
-		r = imap_syntax_error(s->parser, "Expected ( and header names");
+	if (r == 0 && !imap_take(p, '('))
+		r = imap_syntax_error(p, "Expected ( and header names");
 	section->names = mem_new_array(struct view, SECTION_NAMES_MAX);
 	while (r == 0) {
 		if (section->name_count == SECTION_NAMES_MAX)
-			return imap_syntax_error(s->parser, "Too many header names");
-		r = imap_astring(s->parser, &section->names[section->name_count]);
+			return imap_syntax_error(p, "Too many header names");
+		r = imap_astring(p, &section->names[section->name_count]);
 		if (r == 0 && section->names[section->name_count].len == 0)
-			r = imap_syntax_error(s->parser, "Empty header name");
+			r = imap_syntax_error(p, "Empty header name");
 		section->name_count++;
-		if (r == 0 && !imap_take(s->parser, ' '))
+		if (r == 0 && !imap_take(p, ' '))
 			break;
 	}
-	if (r == 0 && !imap_take(s->parser, ')'))
-		r = imap_syntax_error(s->parser, "Expected ) after the header names");
+	if (r == 0 && !imap_take(p, ')'))
+		r = imap_syntax_error(p, "Expected ) after the header names");
 	return r;
 }
 
 /* The word in a section, cut off at "]": HEADER, TEXT ... */
-static int parse_section_text(struct imap_session *s, struct section *section)
+static int parse_section_text(struct imap_parser *p, struct section *section)
 {
 	struct view word;
-	int r = imap_atom(s->parser, &word);
+	int r = imap_atom(p, &word);
 
 	if (r < 0)
 		return r;
@@ -102,78 +118,78 @@ static int parse_section_text(struct imap_session *s, struct section *section)
 		section->text = section_texts[i].text;
 		if (section->text == SECTION_MIME && section->depth == 0)
 			break;
-		return section_texts[i].names ? parse_names(s, section) : 0;
+		return section_texts[i].names ? parse_names(p, section) : 0;
 	}
-	return imap_syntax_error(s->parser, "Unknown section");
+	return imap_syntax_error(p, "Unknown section");
 }
 
 /* After "[", up to and with "]". */
-static int parse_section(struct imap_session *s, struct section *section)
+static int parse_section(struct imap_parser *p, struct section *section)
 {
 	int r = 0;
 
-	while (r == 0 && ascii_is_digit(imap_peek(s->parser))) {
+	while (r == 0 && ascii_is_digit(imap_peek(p))) {
 		uint64_t number;
 
-		r = imap_number(s->parser, UINT32_MAX, &number);
+		r = imap_number(p, UINT32_MAX, &number);
 		if (r == 0 && number == 0)
-			r = imap_syntax_error(s->parser, "Parts are numbered from 1");
+			r = imap_syntax_error(p, "Parts are numbered from 1");
 		array_grow(section->path, section->depth);
 		section->path[section->depth++] = (uint32_t)number;
-		if (imap_peek(s->parser) == ']' || !imap_take(s->parser, '.'))
+		if (imap_peek(p) == ']' || !imap_take(p, '.'))
 			break;
 	}
-	if (r == 0 && imap_peek(s->parser) != ']')
-		r = parse_section_text(s, section);
-	if (r == 0 && !imap_take(s->parser, ']'))
-		r = imap_syntax_error(s->parser, "Expected ]");
+	if (r == 0 && imap_peek(p) != ']')
+		r = parse_section_text(p, section);
+	if (r == 0 && !imap_take(p, ']'))
+		r = imap_syntax_error(p, "Expected ]");
 	return r;
 }
 
 /* "<offset.length>" */
-static int parse_partial(struct imap_session *s, struct section *section)
+static int parse_partial(struct imap_parser *p, struct section *section)
 {
 	int r;
 
-	if (!imap_take(s->parser, '<'))
+	if (!imap_take(p, '<'))
 		return 0;
 	section->partial = true;
-	r = imap_number(s->parser, INT64_MAX, &section->offset);
-	if (r == 0 && !imap_take(s->parser, '.'))
-		r = imap_syntax_error(s->parser, "Expected <offset.length>");
+	r = imap_number(p, INT64_MAX, &section->offset);
+	if (r == 0 && !imap_take(p, '.'))
+		r = imap_syntax_error(p, "Expected <offset.length>");
 	if (r == 0)
-		r = imap_number(s->parser, INT64_MAX, &section->length);
+		r = imap_number(p, INT64_MAX, &section->length);
 	if (r == 0 && section->length == 0)
-		r = imap_syntax_error(s->parser, "A piece has at least one byte");
-	if (r == 0 && !imap_take(s->parser, '>'))
-		r = imap_syntax_error(s->parser, "Expected <offset.length>");
+		r = imap_syntax_error(p, "A piece has at least one byte");
+	if (r == 0 && !imap_take(p, '>'))
+		r = imap_syntax_error(p, "Expected <offset.length>");
 	return r;
 }
 
-static int fetch_parse_body(struct imap_session *s, struct fetch_item *item)
+static int fetch_parse_body(struct imap_parser *p, struct fetch_item *item)
 {
 	int r;
 
-	if (!imap_take(s->parser, '['))
-		return item->peek ? imap_syntax_error(s->parser, "Expected BODY.PEEK[") : 0;
+	if (!imap_take(p, '['))
+		return item->peek ? imap_syntax_error(p, "Expected BODY.PEEK[") : 0;
 	item->kind = FETCH_SECTION;
-	r = parse_section(s, &item->section);
-	return r == 0 ? parse_partial(s, &item->section) : r;
+	r = parse_section(p, &item->section);
+	return r == 0 ? parse_partial(p, &item->section) : r;
 }
 
 /* BINARY[1.2]<0.100>, BINARY.PEEK, BINARY.SIZE[1.2] (RFC 3516): numbers alone. */
-static int fetch_parse_binary(struct imap_session *s, struct fetch_item *item, struct view word)
+static int fetch_parse_binary(struct imap_parser *p, struct fetch_item *item, struct view word)
 {
 	int r;
 
 	item->kind = view_is_nocase(word, "BINARY.SIZE") ? FETCH_BINARY_SIZE : FETCH_BINARY;
 	item->peek = !view_is_nocase(word, "BINARY");
-	if (!imap_take(s->parser, '['))
-		return imap_syntax_error(s->parser, "Expected [");
-	r = parse_section(s, &item->section);
+	if (!imap_take(p, '['))
+		return imap_syntax_error(p, "Expected [");
+	r = parse_section(p, &item->section);
 	if (r == 0 && item->section.text != SECTION_ALL)
-		r = imap_syntax_error(s->parser, "Expected numbers of parts");
-	return r == 0 && item->kind == FETCH_BINARY ? parse_partial(s, &item->section) : r;
+		r = imap_syntax_error(p, "Expected numbers of parts");
+	return r == 0 && item->kind == FETCH_BINARY ? parse_partial(p, &item->section) : r;
 }
 
 /* The forms that RFC 3501 keeps from RFC 822's days. */
@@ -200,25 +216,25 @@ static bool old_form(struct fetch_item *item, struct view word)
 }
 
 /* atom without '[', which is an atom character but begins a section here. */
-static int item_word(struct imap_session *s, struct str *name)
+static int item_word(struct imap_parser *p, struct str *name)
 {
-	while (ascii_is_alnum(imap_peek(s->parser)) || imap_peek(s->parser) == '.') {
-		char c = imap_peek(s->parser);
+	while (ascii_is_alnum(imap_peek(p)) || imap_peek(p) == '.') {
+		char c = imap_peek(p);
 
 		if (name->len == 32)
 			break;
 		str_append_byte(name, c);
-		imap_take(s->parser, c);
+		imap_take(p, c);
 	}
-	return name->len > 0 ? 0 : imap_syntax_error(s->parser, "Expected a FETCH item");
+	return name->len > 0 ? 0 : imap_syntax_error(p, "Expected a FETCH item");
 }
 
-static int parse_item(struct imap_session *s, struct fetch *fetch, bool macro_allowed)
+static int parse_item(struct imap_parser *p, struct fetch *fetch, bool macro_allowed)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 	struct fetch_item *item;
 	struct view word;
-	int r = item_word(s, &name);
+	int r = item_word(p, &name);
 
 	if (r < 0)
 		return r;
@@ -232,39 +248,42 @@ static int parse_item(struct imap_session *s, struct fetch *fetch, bool macro_al
 	}
 	item = fetch_item_add(fetch, FETCH_BODY);
 	if (item == NULL)
-		return imap_syntax_error(s->parser, "Too many FETCH items");
+		return imap_syntax_error(p, "Too many FETCH items");
 	if (view_is_nocase(word, "BODY") || view_is_nocase(word, "BODY.PEEK")) {
 		item->peek = word.len > 4;
-		return fetch_parse_body(s, item);
+		return fetch_parse_body(p, item);
 	}
 	if (view_starts_nocase(word, VIEW("BINARY")) &&
 	    (word.len == 6 || view_ends_nocase(word, VIEW(".PEEK")) ||
 	     view_ends_nocase(word, VIEW(".SIZE"))))
-		return fetch_parse_binary(s, item, word);
+		return fetch_parse_binary(p, item, word);
 	for (size_t i = 0; i < ARRAY_SIZE(simple_items); i++) {
 		if (view_is_nocase(word, simple_items[i].name)) {
 			item->kind = simple_items[i].kind;
 			/* Nothing is kept of it, so that there is no lazy way (RFC 8970 3.2). */
 			if (item->kind == FETCH_PREVIEW)
-				imap_take_text(s->parser, " (LAZY)");
+				imap_take_text(p, " (LAZY)");
 			return 0;
 		}
 	}
-	return old_form(item, word) ? 0 : imap_syntax_error(s->parser, "Unknown FETCH item");
+	return old_form(item, word) ? 0 : imap_syntax_error(p, "Unknown FETCH item");
 }
 
-static int fetch_parse_items(struct imap_session *s, struct fetch *fetch)
+int fetch_parse_list(struct imap_parser *p, struct fetch *fetch)
 {
 	int r;
 
-	if (!imap_take(s->parser, '('))
-		return parse_item(s, fetch, true);
 	do
-		r = parse_item(s, fetch, false);
-	while (r == 0 && imap_take(s->parser, ' '));
-	if (r == 0 && !imap_take(s->parser, ')'))
-		r = imap_syntax_error(s->parser, "Expected )");
+		r = parse_item(p, fetch, false);
+	while (r == 0 && imap_take(p, ' '));
+	if (r == 0 && !imap_take(p, ')'))
+		r = imap_syntax_error(p, "Expected )");
 	return r;
+}
+
+static int fetch_parse_items(struct imap_parser *p, struct fetch *fetch)
+{
+	return imap_take(p, '(') ? fetch_parse_list(p, fetch) : parse_item(p, fetch, true);
 }
 
 static int fetch_parse_modifier(struct imap_session *s, struct fetch *fetch)
@@ -309,7 +328,7 @@ int fetch_parse(struct imap_session *s, struct fetch *fetch)
 	int r;
 
 	fetch->count = 0;
-	r = fetch_parse_items(s, fetch);
+	r = fetch_parse_items(s->parser, fetch);
 	if (r == 0)
 		r = fetch_parse_modifiers(s, fetch);
 	for (size_t i = 0; i < fetch->count; i++)

@@ -39,6 +39,11 @@ bool imap_has_own_top(void)
 	return namespace_prefix().len > 0 && !imap_inbox_is_top();
 }
 
+bool imap_name_is_top(struct view text)
+{
+	return imap_has_own_top() && view_eq(text, namespace_top());
+}
+
 int imap_namespace_prepare(struct error *err)
 {
 	struct view prefix = namespace_prefix();

@@ -259,6 +259,14 @@ int imap_send_modseqs(struct imap_session *s, const uint32_t *seqs, size_t count
 	return s->condstore ? send_states(s, seqs, count, false) : 0;
 }
 
+void imap_note_own(struct imap_session *s, struct view name, uint32_t first, uint32_t last)
+{
+	if (s->mailbox == NULL || !view_is(name, mailbox_name(s->mailbox)))
+		return;
+	s->own.first = first;
+	s->own.last = last;
+}
+
 /* Highest first, as EXPUNGE wants it; VANISHED (RFC 7162 3.2.10) has UIDs, ascending. */
 static int send_expunged(struct imap_session *s, struct mailbox_changes *changes)
 {
@@ -299,6 +307,8 @@ int imap_send_changes(struct imap_session *s, bool may_expunge)
 		return r;
 	if (r < 0)
 		return 0; /* logged by the store; the next command looks again */
+	if (s->hooks != NULL)
+		r = s->hooks->before(s, &changes);
 	if (r >= 0)
 		r = send_expunged(s, &changes);
 	if (r >= 0 && changes.exists)
@@ -309,6 +319,8 @@ int imap_send_changes(struct imap_session *s, bool may_expunge)
 		r = imap_send_flag_lists(s);
 	if (r >= 0)
 		r = imap_send_flags(s, changes.flags, changes.flags_count);
+	if (r >= 0 && s->hooks != NULL)
+		r = s->hooks->after(s, &changes);
 	mailbox_changes_free(&changes);
 	return r < 0 ? r : 0;
 }

@@ -56,11 +56,12 @@ enum search_cost { COST_NONE, COST_INDEX, COST_HEADER, COST_CONTENT, COST_COUNT 
 struct search_key {
 	enum search_kind kind;
 	unsigned mask, want;
-	uint64_t number;     /* bytes, seconds, or a day since 1970 */
-	uint64_t bits;	     /* of a keyword */
-	struct imap_set set; /* resolved by search_prepare */
-	struct view name;    /* of a header field or keyword, in the command's storage */
-	struct str text;     /* folded */
+	uint64_t number;	       /* bytes, seconds, or a day since 1970 */
+	uint64_t bits;		       /* of a keyword */
+	struct imap_set set, resolved; /* as it was written; by search_prepare */
+	struct view name;	       /* of a header field or keyword; of a string or in `word` */
+	struct str word;
+	struct str text; /* folded */
 };
 
 /* Return options of RFC 4731. */
@@ -71,15 +72,20 @@ enum {
 	RETURN_COUNT = 8,
 	RETURN_SAVE = 16,    /* RFC 5182 */
 	RETURN_PARTIAL = 32, /* RFC 9394 */
+	RETURN_UPDATE = 64,  /* RFC 5267: context.h */
 };
 
 struct search {
 	struct search_key *keys; /* postfix */
 	size_t count;
-	bool extended;	  /* RETURN was there: the answer is ESEARCH */
-	bool has_numbers; /* there are sequence numbers among the keys */
+	bool extended;	    /* RETURN was there: the answer is ESEARCH */
+	bool has_numbers;   /* there are sequence numbers among the keys */
+	bool has_saved;	    /* there is a "$" among them */
+	bool tells_mailbox; /* the answer names it (RFC 7377) */
 	unsigned returns;
-	int64_t first, last; /* of PARTIAL: from 1 on, or below 0 from the end */
+	struct fetch
+		*update_fetch; /* what UPDATE wants to hear of new messages (RFC 5465 7), or NULL */
+	int64_t first, last;   /* of PARTIAL: from 1 on, or below 0 from the end */
 	bool has_modseq; /* the highest mod-sequence of what is found is told (RFC 7162 3.1.5) */
 
 	/* Made by search_prepare. */
@@ -105,21 +111,32 @@ int search_parse_keys(struct imap_parser *parser, struct view charset, struct se
 void search_free(struct search *search);
 enum search_cost search_cost(enum search_kind kind);
 
-/* search_match.c */
+/*
+ * search_match.c. What it has read depends on the command no more: it may be kept, and prepared anew for another
+ * mailbox, or when this one has changed.
+ */
 void search_prepare(struct search *search, const struct imap_session *s);
+/* Sequence numbers, "$" and "*" mean from now on the messages that they mean now (RFC 5267 4.3). After search_prepare. */
+void search_freeze(struct search *search, const struct imap_session *s);
 /* Switches tasks where it takes long. What cannot be read does not match. */
 bool search_matches(struct imap_session *s, struct search *search, uint32_t seq);
 /*
- * cmd_search.c: all that match, as sequence numbers, to be freed. Switches tasks where it takes long.
+ * search_result.c: all that match, as sequence numbers, to be freed. Switches tasks where it takes long.
  * search_parse came before it.
  */
 uint32_t *search_run(struct imap_session *s, struct search *search, size_t *count);
 /*
  * "* ESEARCH ..." of what was found, in its order; the numbers become UIDs where the command wants them.
- * Saves what is to be saved. `sorted`: by SORT, so that no ranges can be made of them.
+ * Saves what is to be saved.
  */
 int search_send_extended(struct imap_session *s, const struct search *search, uint32_t *seqs,
 			 size_t count);
+/* What says which search an answer is of, and in which mailbox where that is asked for (RFC 7377). */
+void search_append_correlator(const struct imap_session *s, const struct search *search,
+			      struct view tag, struct str *line);
+uint64_t search_highest_modseq(struct imap_session *s, const uint32_t *seqs, size_t count);
+/* In place, where the command is one with UIDs. */
+void search_numbers_to_uids(struct imap_session *s, uint32_t *seqs, size_t count);
 /* The program's value from search->truth: 1, 0, or -1: not known yet. */
 int search_evaluate(const struct search *search);
 

@@ -42,13 +42,65 @@ static void need_strings(struct search *search, enum search_kind kind)
 	}
 }
 
+static void search_resolve_set(struct search_key *key, const struct imap_session *s)
+{
+	uint32_t count = mailbox_count(s->mailbox);
+
+	imap_set_free(&key->resolved);
+	if (key->set.saved) {
+		imap_set_take_saved(s, &key->resolved);
+		return;
+	}
+	imap_set_copy(&key->set, &key->resolved);
+	if (key->kind == SEARCH_UID)
+		count = count > 0 ? mailbox_uid(s->mailbox, count) : 0;
+	imap_set_resolve(&key->resolved, count);
+}
+
+/* What is to be found of it: sequence numbers, or UIDs. */
+static bool key_has_uids(const struct search_key *key)
+{
+	return key->kind == SEARCH_UID || key->set.saved;
+}
+
+void search_freeze(struct search *search, const struct imap_session *s)
+{
+	uint32_t count = mailbox_count(s->mailbox);
+
+	for (size_t i = 0; i < search->count; i++) {
+		struct search_key *key = &search->keys[i];
+		struct imap_set *set = &key->resolved;
+		size_t kept = 0;
+
+		if (key->kind != SEARCH_UID && key->kind != SEARCH_SET)
+			continue;
+		for (size_t k = 0; !key_has_uids(key) && k < set->count; k++) {
+			uint32_t first = MAX(set->ranges[k].first, 1U);
+			uint32_t last = MIN(set->ranges[k].last, count);
+
+			if (first <= last)
+				set->ranges[kept++] =
+					(struct imap_range){ mailbox_uid(s->mailbox, first),
+							     mailbox_uid(s->mailbox, last) };
+		}
+		if (!key_has_uids(key))
+			set->count = kept;
+		imap_set_free(&key->set);
+		imap_set_copy(set, &key->set);
+		key->kind = SEARCH_UID;
+	}
+	search->has_numbers = search->has_saved = false;
+}
+
 void search_prepare(struct search *search, const struct imap_session *s)
 {
-	const struct mailbox *mailbox = s->mailbox;
-	uint32_t count = mailbox_count(mailbox);
 	bool too_many = false;
 
 	search->now = clock_wall();
+	free(search->truth);
+	free(search->needles);
+	free(search->needle_keys);
+	search->name_count = search->needle_count = 0;
 	search->truth = mem_new_array(signed char, search->count);
 	search->needles = mem_new_array(struct view, search->count);
 	search->needle_keys = mem_new_array(size_t, search->count);
@@ -56,17 +108,10 @@ void search_prepare(struct search *search, const struct imap_session *s)
 		struct search_key *key = &search->keys[i];
 
 		search->costs[search_cost(key->kind)] = true;
-		if (key->set.saved) {
-			imap_set_take_saved(s, &key->set);
-			key->kind = SEARCH_UID;
-			continue;
-		}
-		if (key->kind == SEARCH_SET)
-			imap_set_resolve(&key->set, count);
-		else if (key->kind == SEARCH_UID)
-			imap_set_resolve(&key->set, count > 0 ? mailbox_uid(mailbox, count) : 0);
+		if (key->kind == SEARCH_SET || key->kind == SEARCH_UID)
+			search_resolve_set(key, s);
 		else if (key->kind == SEARCH_KEYWORD)
-			key->bits = mailbox_keyword_mask(mailbox, key->name);
+			key->bits = mailbox_keyword_mask(s->mailbox, key->name);
 		else if (search_cost(key->kind) == COST_HEADER)
 			need_name(search, key->name, &too_many);
 	}
@@ -120,9 +165,9 @@ static bool match_in_memory(const struct mailbox *mailbox, uint32_t seq,
 	case SEARCH_KEYWORD:
 		return ((mailbox_keywords(mailbox, seq) & key->bits) != 0) == (key->want != 0);
 	case SEARCH_SET:
-		return imap_set_contains(&key->set, seq);
 	case SEARCH_UID:
-		return imap_set_contains(&key->set, mailbox_uid(mailbox, seq));
+		return imap_set_contains(&key->resolved,
+					 key_has_uids(key) ? mailbox_uid(mailbox, seq) : seq);
 	case SEARCH_MODSEQ:
 		return mailbox_modseq(mailbox, seq) >= key->number;
 	default:

@@ -84,8 +84,13 @@ void search_free(struct search *search)
 {
 	for (size_t i = 0; i < search->count; i++) {
 		imap_set_free(&search->keys[i].set);
+		imap_set_free(&search->keys[i].resolved);
+		str_free(&search->keys[i].word);
 		str_free(&search->keys[i].text);
 	}
+	if (search->update_fetch != NULL)
+		fetch_free(search->update_fetch);
+	free(search->update_fetch);
 	free(search->keys);
 	free(search->truth);
 	free(search->needles);
@@ -130,6 +135,12 @@ static int read_date(struct imap_parser *parser, struct search_key *key)
 	return r;
 }
 
+static void search_keep_name(struct search_key *key, struct view name)
+{
+	str_set(&key->word, name);
+	key->name = str_view(&key->word);
+}
+
 /* ["\"/flags/name\"" SP "all" SP] n: there is one mod-sequence for all flags of a message. */
 static int read_modseq(struct imap_parser *parser, struct search_key *key)
 {
@@ -165,11 +176,16 @@ static int read_argument(struct reader *reader, enum argument argument, struct s
 		reader->search->has_modseq = true;
 		return read_modseq(parser, key);
 	case A_KEYWORD:
-		return imap_atom(parser, &key->name);
+		r = imap_atom(parser, &text);
+		if (r == 0)
+			search_keep_name(key, text);
+		return r;
 	case A_SET:
 		return imap_sequence_set(parser, &key->set);
 	case A_NAME_AND_STRING:
-		r = imap_astring(parser, &key->name);
+		r = imap_astring(parser, &text);
+		if (r == 0)
+			search_keep_name(key, text);
 		if (r == 0)
 			r = imap_space(parser);
 		break;
@@ -224,6 +240,7 @@ static int read_key(struct reader *reader)
 			if (r == 0)
 				r = imap_sequence_set(parser, &key->set);
 			reader->search->has_numbers |= r == 0 && !key->set.saved;
+			reader->search->has_saved |= key->set.saved;
 			return r < 0 ? r : 1;
 		}
 		r = imap_atom(parser, &word);
@@ -308,6 +325,22 @@ static int read_partial(struct imap_parser *parser, struct search *search)
 	return r;
 }
 
+/* "UPDATE" or "UPDATE (UID FLAGS)": RFC 5465 7. */
+static int read_update(struct imap_parser *parser, struct search *search)
+{
+	int r;
+
+	if (!imap_take_text(parser, " ("))
+		return 0;
+	if (search->update_fetch != NULL)
+		return imap_syntax_error(parser, "UPDATE stands there twice");
+	search->update_fetch = mem_new(struct fetch);
+	r = fetch_parse_list(parser, search->update_fetch);
+	if (r == 0)
+		fetch_keep(search->update_fetch);
+	return r;
+}
+
 static int read_return(struct imap_parser *parser, struct search *search)
 {
 	static const struct {
@@ -315,7 +348,8 @@ static int read_return(struct imap_parser *parser, struct search *search)
 		unsigned bit;
 	} options[] = { { "MIN", RETURN_MIN },	 { "MAX", RETURN_MAX },
 			{ "ALL", RETURN_ALL },	 { "COUNT", RETURN_COUNT },
-			{ "SAVE", RETURN_SAVE }, { "PARTIAL", RETURN_PARTIAL } };
+			{ "SAVE", RETURN_SAVE }, { "PARTIAL", RETURN_PARTIAL },
+			{ "CONTEXT", 0 },	 { "UPDATE", RETURN_UPDATE } };
 	struct view word;
 	int r = imap_atom(parser, &word);
 
@@ -325,6 +359,8 @@ static int read_return(struct imap_parser *parser, struct search *search)
 		if (!view_is_nocase(word, options[i].name))
 			continue;
 		search->returns |= options[i].bit;
+		if (options[i].bit == RETURN_UPDATE)
+			return read_update(parser, search);
 		return options[i].bit == RETURN_PARTIAL ? read_partial(parser, search) : 0;
 	}
 	return imap_syntax_error(parser, "Unknown return option");

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "fetch.h"
+#include "context.h"
 
 /* ---- the loop ---- */
 
@@ -41,8 +41,10 @@ static int run_command(struct imap_session *s, const struct imap_command *comman
 		return imap_bad(s, "Unknown command.");
 	if (!(command->states & state))
 		return imap_bad(s, "Select a mailbox first.");
-	if (s->uidonly && !s->uid && command->may_be_uid && command->handle != imap_command_expunge)
+	if (s->uidonly && !s->uid && command->may_be_uid &&
+	    command->handle != imap_command_expunge && command->handle != imap_command_esearch)
 		return imap_bad(s, "[UIDREQUIRED] Only the UID form is allowed.");
+	s->own.first = s->own.last = 0;
 	s->expunge_allowed = command->expunge_allowed || (s->uid && command->may_be_uid);
 
 	int r = command->handle(s);
@@ -137,6 +139,8 @@ static void imap_session_goodbye(struct imap_session *s, int why)
 		 why < 0 && why != -ENODATA ? strerror(-why) : "");
 }
 
+static const struct change_hooks change_hooks = { contexts_before, contexts_after };
+
 void imap_session_serve(struct stream *io, const struct session_client *client, struct store *store)
 {
 	struct opened_message message = { 0 };
@@ -150,6 +154,7 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	imap_sessions_join(&s);
 	imap_commit_begin(&s);
 	s.parser = imap_parser_new(io, &limits);
+	s.hooks = &change_hooks;
 	imap_append_capabilities(&capabilities);
 	s.capabilities = str_cstr(&capabilities);
 	r = stream_printf(io, "%.*s OK [CAPABILITY %s] Logged in.\r\n", VIEW_ARG(client->tag),

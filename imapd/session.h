@@ -23,6 +23,8 @@ enum { IMAP_DONE, IMAP_LOGOUT };
 /* States of RFC 3501 section 3, as bits: where a command is allowed. */
 enum { STATE_AUTHENTICATED = 1, STATE_SELECTED = 2, STATE_ANY = 3 };
 
+#define IMAP_CONTEXTS_MAX 10 /* of one connection (context.h) */
+
 struct imap_session {
 	struct stream *io;
 	struct imap_parser *parser;
@@ -41,11 +43,27 @@ struct imap_session {
 	struct {
 		uint32_t *uids; /* ascending */
 		size_t count;
-	} saved;		  /* "$" (RFC 5182) */
+	} saved;					    /* "$" (RFC 5182) */
+	struct search_context *contexts[IMAP_CONTEXTS_MAX]; /* of the selected mailbox (RFC 5267) */
+	size_t context_count;
+	const struct change_hooks *hooks;
+	struct {
+		uint32_t first,
+			last; /* UIDs of what this command has put into the selected mailbox; 0: nothing */
+	} own;
 	struct list link;	  /* among all connections of this process */
 	struct waitlist new_mail; /* IDLE waits here too */
 	bool mail_came;
 	msec_t settle_at; /* when files are to follow the index at the latest; 0: nothing is owed */
+};
+
+/*
+ * What more is told when the selected mailbox has changed: before the client hears what is gone, and after it has heard
+ * all. 0, or the stream's error.
+ */
+struct change_hooks {
+	int (*before)(struct imap_session *s, const struct mailbox_changes *changes);
+	int (*after)(struct imap_session *s, const struct mailbox_changes *changes);
 };
 
 struct imap_command {
@@ -90,6 +108,7 @@ void imap_name_for_patterns(struct view name, struct str *out);
 /* The folder that all but INBOX seem to be in: is it INBOX, is it another, its name for patterns, and its answer. */
 bool imap_inbox_is_top(void);
 bool imap_has_own_top(void);
+bool imap_name_is_top(struct view text);
 void imap_top_for_patterns(struct str *out);
 int imap_send_top(struct imap_session *s, const char *answer);
 
@@ -165,12 +184,21 @@ struct imap_flags {
 	size_t keyword_count;
 };
 int imap_parse_flags(struct imap_session *s, bool bare, struct imap_flags *flags);
+/* A name as the client wrote it, normalized. -EINVAL: none can have it, and *why, in words that stay for a moment. */
+int imap_mailbox_name(const struct imap_session *s, struct view text, struct str *name,
+		      const char **why);
 /* Mailbox name: space, astring, normalized ("inbox" -> "INBOX"). -EINVAL: answered with NO. */
 int imap_parse_mailbox(struct imap_session *s, struct str *name);
 /* "[MAILBOXID (...)]" of RFC 8474, or nothing where there is none to be had; and a space. */
 void imap_append_mailbox_id(struct imap_session *s, struct view name, struct str *out);
 /* A folder's name in an answer, as the client wants it: quoted or as a literal. */
 void imap_append_mailbox(const struct imap_session *s, struct str *out, struct view name);
+/* Notes what this connection has put into a mailbox: UIDs from ... to. */
+void imap_note_own(struct imap_session *s, struct view name, uint32_t first, uint32_t last);
+static inline bool imap_is_own(const struct imap_session *s, uint32_t uid)
+{
+	return uid >= s->own.first && uid <= s->own.last;
+}
 /* "* 3 FETCH (" or what UIDONLY makes of it. */
 void imap_append_fetch(const struct imap_session *s, struct str *out, uint32_t seq);
 
@@ -206,6 +234,8 @@ int imap_command_append(struct imap_session *s);
 int imap_command_replace(struct imap_session *s);
 int imap_command_fetch(struct imap_session *s);
 int imap_command_search(struct imap_session *s);
+int imap_command_cancelupdate(struct imap_session *s);
+int imap_command_esearch(struct imap_session *s);
 int imap_command_sort(struct imap_session *s);
 int imap_command_thread(struct imap_session *s);
 int imap_command_store(struct imap_session *s);

@@ -15,10 +15,21 @@
  * whether something was taken off that shows a reply or a message that was forwarded.
  */
 bool sort_base_subject(struct view field_body, struct str *out);
+/* The criteria of a SORT, which outlive the command. */
+struct sorting;
+struct sorting *sorting_new(void);
+void sorting_free(struct sorting *sorting);
+/* "(REVERSE DATE SUBJECT)" */
+int sort_parse_criteria(struct imap_session *s, struct sorting *sorting);
+/* In place. Switches tasks where it takes long. */
+void sort_seqs(struct imap_session *s, struct sorting *sorting, uint32_t *seqs, size_t count);
+/* Where a message belongs among messages that are in this order: from 0 on. */
+size_t sort_position(struct imap_session *s, struct sorting *sorting, const uint32_t *uids,
+		     size_t count, uint32_t seq);
 /* When a message was sent: its Date field, or when it came. */
 int64_t sort_sent_date(struct imap_session *s, uint32_t seq, struct view header);
 /*
- * "charset keys" after the algorithm or the criteria, and their search: sequence numbers to be freed. -EINVAL:
+ * cmd_sort.c: "charset keys" after the algorithm or the criteria, and their search: sequence numbers to be freed. -EINVAL:
  * answered with NO.
  */
 int sort_search(struct imap_session *s, struct search *search, uint32_t **seqs, size_t *count);

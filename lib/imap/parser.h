@@ -98,6 +98,7 @@ struct imap_set {
 int imap_sequence_set(struct imap_parser *p, struct imap_set *set);
 int imap_set_parse(struct view text, struct imap_set *set);
 void imap_set_free(struct imap_set *set);
+void imap_set_copy(const struct imap_set *from, struct imap_set *to);
 /* With '*' replaced by `largest`, sorted, merged. */
 void imap_set_resolve(struct imap_set *set, uint32_t largest);
 bool imap_set_contains(const struct imap_set *resolved, uint32_t number);

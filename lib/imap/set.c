@@ -13,6 +13,14 @@ void imap_set_free(struct imap_set *set)
 	*set = (struct imap_set){ NULL, 0, false };
 }
 
+void imap_set_copy(const struct imap_set *from, struct imap_set *to)
+{
+	*to = (struct imap_set){ mem_new_array(struct imap_range, MAX(from->count, (size_t)1)),
+				 from->count, from->saved };
+	if (from->count > 0)
+		memcpy(to->ranges, from->ranges, from->count * sizeof(*to->ranges));
+}
+
 /* nz-number or "*". */
 static int set_number(struct view text, uint32_t *number)
 {

@@ -450,7 +450,7 @@ static void savedate(struct imap_client *c)
 		client_append(c, "INBOX", "\"02-Feb-2013 10:00:00 +0000\" ", MESSAGE);
 	set_saved(1, 1420134653);
 	set_saved(2, 0);
-	client_ask(c, "s CREATE Trash\r\ns SELECT INBOX\r\n");
+	client_ask(c, "r CREATE Trash\r\ns SELECT INBOX\r\n");
 	/* RFC 8514 4.2 and 4.3. */
 	client_expect(c, "a FETCH 1 (SAVEDATE)\r\n",
 		      "* 1 FETCH (SAVEDATE \"01-Jan-2015 17:50:53 +0000\")\na OK Fetch "
@@ -493,6 +493,7 @@ static void savedate_of_files(struct imap_client *c)
 	set_saved(2, 0);
 	client_expect(c, "b SEARCH SAVEDATESUPPORTED\r\n", "* SEARCH\nb OK Search completed.\n");
 	client_delete_index(c);
+	client_ask(c, "n NOOP\r\n");
 	client_expect(c, "c SEARCH SAVEDSINCE 1-Jan-2020 SAVEDATESUPPORTED\r\n",
 		      "* SEARCH 1 2\nc OK Search completed.\n");
 }
