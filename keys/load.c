@@ -120,6 +120,7 @@ static int load_service(const struct service *service, struct error *err)
 	int r = 0;
 
 	if (strcmp(service->program, "imapd") == 0 || strcmp(service->program, "pop3d") == 0 ||
+	    strcmp(service->program, "managesieved") == 0 ||
 	    (strcmp(service->program, "smtpd") == 0 && service_has_tls(service, "smtpd")))
 		r = load_server(service, err);
 	else if (strcmp(service->program, "smtp") == 0 || strcmp(service->program, "lmtp") == 0) {

@@ -17,7 +17,7 @@ static const struct {
 } known_ports[] = {
 	{ "smtp", 25 },	 { "submission", 587 }, { "submissions", 465 }, { "smtps", 465 },
 	{ "pop3", 110 }, { "pop3s", 995 },	{ "imap", 143 },	{ "imaps", 993 },
-	{ "http", 80 },	 { "lmtp", 24 },
+	{ "http", 80 },	 { "lmtp", 24 },	{ "sieve", 4190 },
 };
 
 /* A number is taken as it is; to the port of a name base_port is added. 0: there is none. */

@@ -235,7 +235,7 @@ static int port_of(const struct services *services, const char *name)
 	return 0;
 }
 
-/* RFC 6186, 8314. */
+/* RFC 6186, 8314, 5804. */
 static void wish_services(struct dns_wish *wish, const char *domain)
 {
 	static const struct {
@@ -248,6 +248,7 @@ static void wish_services(struct dns_wish *wish, const char *domain)
 		{ "imap", "imap", 10 },
 		{ "pop3s", "pop3s", 20 },
 		{ "pop3", "pop3", 30 },
+		{ "sieve", "sieve", 0 },
 	};
 	_cleanup_(str_free) struct str report = STR_EMPTY;
 	struct services services = { 0 };

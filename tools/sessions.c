@@ -11,6 +11,7 @@
 const struct session_service session_services[SESSION_SERVICES] = {
 	{ "imap", "private/imapd-session" },
 	{ "pop3", "private/pop3d-session" },
+	{ "sieve", "private/managesieved-session" },
 };
 
 struct kick {

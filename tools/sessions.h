@@ -6,7 +6,7 @@
 
 #include "base/view.h"
 
-#define SESSION_SERVICES 2
+#define SESSION_SERVICES 3
 extern const struct session_service {
 	const char *name, *socket;
 } session_services[SESSION_SERVICES];

@@ -45,7 +45,7 @@ static void certificates_of(const char *list, struct map *seen, struct str *line
 /* With its own -o a service may have others. Leaves `param` as main.cf has it. */
 void status_certificates(struct str *lines, struct str *ill)
 {
-	static const char *const with_tls[] = { "smtpd", "imapd", "pop3d" };
+	static const char *const with_tls[] = { "smtpd", "imapd", "pop3d", "managesieved" };
 	_cleanup_(str_free) struct str report = STR_EMPTY;
 	struct services services = { 0 };
 	struct map *seen = map_new();

@@ -115,7 +115,7 @@ static void check_milters(const struct service *service)
 static void check_service(const struct service *service)
 {
 	_cleanup_(str_free) struct str report = STR_EMPTY;
-	static const char *const with_tls[] = { "smtpd", "imapd", "pop3d" };
+	static const char *const with_tls[] = { "smtpd", "imapd", "pop3d", "managesieved" };
 
 	/* Its -o may be wrong where main.cf is right. */
 	if (conf_load(tool_directory(), service->overrides, service->override_count, &report) < 0) {

@@ -146,11 +146,11 @@ static void print_summary(const struct init *init)
 
 	printf("Made the instance %s for %s on %s.\n\n"
 	       "  SMTP %u, submission %u (STARTTLS) and %u (TLS)\n"
-	       "  IMAP %u, %u (TLS), POP3 %u, %u (TLS)\n"
+	       "  IMAP %u, %u (TLS), POP3 %u, %u (TLS), ManageSieve %u (STARTTLS)\n"
 	       "  clients trust %s/conf/tls/ca.pem, or take a certificate from a public authority\n"
 	       "  (smtpd_tls_cert_file and smtpd_tls_key_file)\n",
 	       init->directory, init->domain, init->host, base + 25, base + 587, base + 465,
-	       base + 143, base + 993, base + 110, base + 995, init->directory);
+	       base + 143, base + 993, base + 110, base + 995, base + 4190, init->directory);
 	for (size_t i = 0; i < init->user_count; i++)
 		printf("  user %s%s%s\n", init->users[i].address,
 		       init->users[i].made ? ", password " : "",

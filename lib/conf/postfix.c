@@ -19,8 +19,11 @@ bool services_are_of_postfix(const struct services *services)
 					      "dnsblog", "scache",	    "error",  "discard",
 					      "oqmgr",	 "virtual",	    "lmtp",   "postscreen",
 					      "qmqpd",	 "nbdb_reindexd" };
-	static const char *const ours[] = { "auth",  "resolver",      "local-deliver", "imapd",
-					    "pop3d", "imapd-session", "pop3d-session" };
+	static const char *const ours[] = {
+		"auth",		 "resolver",	 "local-deliver",
+		"imapd",	 "pop3d",	 "imapd-session",
+		"pop3d-session", "managesieved", "managesieved-session"
+	};
 	bool found = false;
 
 	for (size_t i = 0; i < services->count; i++) {

@@ -122,17 +122,23 @@ int login_password(struct login *l, struct view user, struct view password)
 
 /* ---- SASL ---- */
 
+static int login_send_challenge(struct login *l, struct view challenge)
+{
+	_cleanup_(str_free) struct str base64 = STR_EMPTY, line = STR_EMPTY;
+
+	base64_encode(&base64, challenge);
+	if (l->protocol->challenge != NULL)
+		return l->protocol->challenge(l, str_view(&base64));
+	str_printf(&line, "+ %s\r\n", str_cstr(&base64));
+	return stream_write(l->io, str_view(&line));
+}
+
 /* One challenge and its response: 0, -ECANCELED, -EBADMSG or -EMSGSIZE for what is none, others. */
 static int login_challenge(struct login *l, struct view challenge, struct str *response)
 {
-	_cleanup_(str_free) struct str line = STR_EMPTY;
 	struct view said;
-	int r;
+	int r = login_send_challenge(l, challenge);
 
-	str_append(&line, VIEW("+ "));
-	base64_encode(&line, challenge);
-	str_append(&line, VIEW("\r\n"));
-	r = stream_write(l->io, str_view(&line));
 	if (r >= 0)
 		r = stream_flush(l->io);
 	if (r >= 0)
@@ -143,6 +149,17 @@ static int login_challenge(struct login *l, struct view challenge, struct str *r
 		return -ECANCELED;
 	str_wipe(response);
 	return base64_decode(response, said) < 0 ? -EBADMSG : 0;
+}
+
+/* The mechanism's last word: a challenge that the client acknowledges, unless the protocol has a place for it. */
+static int login_say_last(struct login *l, struct view word, struct str *response)
+{
+	_cleanup_(str_free) struct str base64 = STR_EMPTY;
+
+	base64_encode(&base64, word);
+	if (l->protocol->last_word != NULL && l->protocol->last_word(l, str_view(&base64)))
+		return 0;
+	return login_challenge(l, word, response);
 }
 
 /* Challenges and responses until the mechanism has an answer. -EAGAIN: auth is gone. */
@@ -159,9 +176,8 @@ static int login_converse(struct login *l, struct auth_exchange *auth, struct au
 		r = auth_respond(auth, str_view(&response), answer) < 0 ? -EAGAIN : 0;
 		spare_set_busy(&l->spare, false);
 	}
-	/* The mechanism's last word is a challenge too, which the client acknowledges. */
 	if (r == 0 && answer->state == AUTH_OK && answer->bytes.len > 0)
-		r = login_challenge(l, str_view(&answer->bytes), &response);
+		r = login_say_last(l, str_view(&answer->bytes), &response);
 	return r;
 }
 

@@ -1,5 +1,5 @@
 /*
- * What IMAP and POP3 have in common before somebody has logged in: the limits for clients, TLS, the
+ * What IMAP, POP3 and ManageSieve have in common before somebody has logged in: the limits for clients, TLS, the
  * loop over commands, SASL exchanges, and the hand-over of the connection to the session program.
  * Nothing here can read a mailbox.
  *
@@ -59,11 +59,21 @@ struct login_protocol {
 	int (*greet)(struct login *l);
 	/* One command. */
 	int (*command)(struct login *l);
+	/* Writes a challenge, which is base64. NULL: as a line, "+ " in front. */
+	int (*challenge)(struct login *l, struct view base64);
 	/* A line of the client's side of an exchange; valid until the next call that waits. */
 	int (*read_response)(struct login *l, struct view *line);
+	/*
+	 * Takes a mechanism's last word, base64, to be sent with the session's answer (`tag`). False, or
+	 * NULL: it is a challenge like others.
+	 */
+	bool (*last_word)(struct login *l, struct view base64);
 	/* Answers the present command: `text` is of `refusals`. LOGIN_GO_ON, LOGIN_BAD, or an errno. */
 	int (*refuse)(struct login *l, const char *text);
-	/* IMAP: of the present command, to be answered by the session. May be NULL. */
+	/*
+	 * IMAP: of the present command, to be answered by the session. ManageSieve: the mechanism's last
+	 * word, for that answer. May be NULL.
+	 */
 	struct view (*tag)(struct login *l);
 };
 

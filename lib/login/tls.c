@@ -1,4 +1,4 @@
-/* TLS of IMAP and POP3: one context for the program, made before it is confined. */
+/* TLS of IMAP, POP3 and ManageSieve: one context for the program, made before it is confined. */
 #include <errno.h>
 
 #include "base/log.h"

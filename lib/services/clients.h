@@ -197,7 +197,7 @@ void auth_answer_free(struct auth_answer *answer);
 
 /* Who wants to log in, and who is to judge. What is not set is empty. */
 struct auth_client {
-	struct view service; /* "smtp", "imap", "pop3" */
+	struct view service; /* "smtp", "imap", "pop3", "sieve" */
 	bool secured;
 	struct view address, server_address;
 	/*

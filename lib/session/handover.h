@@ -1,5 +1,5 @@
 /*
- * The network side of IMAP and POP3: after the login the connection goes to the session program.
+ * The network side of IMAP, POP3 and ManageSieve: after the login the connection goes to the session program.
  *
  * A plain connection's descriptor is handed over and closed here. A TLS connection stays: the session
  * gets one end of a socket pair, and this task relays bytes both ways in bounded memory until both

@@ -1,5 +1,5 @@
 /*
- * The mailbox side of IMAP and POP3: what imapd-session and pop3d-session share.
+ * What imapd-session, pop3d-session and managesieved-session share.
  *
  * A program is one table:
  *
@@ -44,7 +44,7 @@ struct session_client {
 };
 
 struct session_program {
-	const char *service; /* for auth: "imap", "pop3" */
+	const char *service; /* for auth: "imap", "pop3", "sieve" */
 	unsigned calls;	     /* of the child: CALLS_FILES_READ ... */
 	/*
 	 * In the child, as the user, before it is confined. 0 or a negative errno with a reason: the

@@ -96,6 +96,16 @@ static int script_read_path(const char *path, size_t limit, struct str *text, st
 	return r < 0 ? error_code(err, r, "read %s", path) : 0;
 }
 
+bool scripts_have(const char *maildir, struct view name)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	struct stat st;
+
+	script_path(maildir, name, &path);
+	return script_name_is_valid(name) && lstat(str_cstr(&path), &st) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
 int scripts_active(const char *maildir, struct str *name)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY;
@@ -145,6 +155,7 @@ int scripts_open_active(const char *maildir, const char *home, struct stat *st, 
 	int r;
 
 	scripts_folder(maildir, &path);
+	str_append_cstr(&path, "/active");
 	if (access(str_cstr(&path), F_OK) < 0) {
 		r = open_dovecot(maildir, st, name, err);
 		return r == -ENOENT && home[0] == '/' && home[1] != '\0'
@@ -226,23 +237,15 @@ static int scripts_sync(const char *maildir, struct error *err)
 
 int scripts_activate(const char *maildir, struct view name, struct error *err)
 {
-	_cleanup_(str_free) struct str path = STR_EMPTY, script = STR_EMPTY, text = STR_EMPTY;
-	struct stat st;
-	int r;
+	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY;
+	int r = name.len > 0 ? script_check_name(name, err) : scripts_make_folder(maildir, err);
 
-	scripts_folder(maildir, &path);
-	str_append_cstr(&path, "/active");
-	if (name.len == 0) {
-		if (unlink(str_cstr(&path)) < 0)
-			return errno == ENOENT ? 0 : error_errno(err, "remove %s", str_cstr(&path));
-		return scripts_sync(maildir, err);
-	}
-	r = script_check_name(name, err);
 	if (r < 0)
 		return r;
-	script_path(maildir, name, &script);
-	if (lstat(str_cstr(&script), &st) < 0)
-		return error_errno(err, "script \"%.*s\"", VIEW_ARG(name));
+	if (name.len > 0 && !scripts_have(maildir, name))
+		return error_set(err, -ENOENT, "there is no script \"%.*s\"", VIEW_ARG(name));
+	scripts_folder(maildir, &path);
+	str_append_cstr(&path, "/active");
 	str_append(&text, name);
 	str_append_byte(&text, '\n');
 	return io_replace_file(str_cstr(&path), str_view(&text), 0600, err);

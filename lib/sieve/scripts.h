@@ -3,11 +3,12 @@
  * has no dot in front. All is done as the user.
  *
  *	sieve/<name>.sieve	a script
- *	sieve/active		the name of the one that deliveries run; without it none does
+ *	sieve/active		the name of the one that deliveries run; empty: none does
  *	posta-sieve/		what they remember, memory.h
  *
  * A name is UTF-8 of at most SCRIPT_NAME_MAX bytes, no "/", no control characters, no dot in front.
- * Links are not followed. Where sieve/ is not there, Dovecot's ~/.dovecot.sieve is read.
+ * Links are not followed. Where sieve/active is not there, since nobody has chosen yet, Dovecot's
+ * ~/.dovecot.sieve is read: a script that is only stored does not end what has run until then.
  *
  * Errors: -ENOENT, -EEXIST, -EINVAL (the name), -EFBIG, others of the system.
  */
@@ -27,9 +28,10 @@ bool script_name_is_valid(struct view name);
 /* The path of a script, appended. */
 void script_path(const char *maildir, struct view name, struct str *path);
 
+bool scripts_have(const char *maildir, struct view name);
 /* The name of the active one, appended; -ENOENT: there is none. */
 int scripts_active(const char *maildir, struct str *name);
-/* None: an empty name. That it exists is checked. */
+/* None: an empty name, which is a choice too. That it exists is checked. */
 int scripts_activate(const char *maildir, struct view name, struct error *err);
 int scripts_read(const char *maildir, struct view name, size_t limit, struct str *text,
 		 struct error *err);

@@ -54,7 +54,7 @@ def reserve_base_port():
         except OSError:
             lock.close()
             continue
-        if any(is_taken(number * 1000 + port) for port in (25, 110, 143, 465, 587, 993, 995)):
+        if any(is_taken(number * 1000 + port) for port in (25, 110, 143, 465, 587, 993, 995, 4190)):
             lock.close()
             continue
         return number * 1000, lock

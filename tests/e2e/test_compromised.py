@@ -369,7 +369,7 @@ def rows_of(suite):
     rows = {}
     for program, pid in running(suite):
         rows.setdefault(f"`{program}`", pid)
-        for child in children(pid) if program in ("imapd-session", "pop3d-session", "local-deliver") else []:
+        for child in children(pid) if program in ("imapd-session", "pop3d-session", "managesieved-session", "local-deliver") else []:
             if user_of(child) != 0:
                 rows.setdefault(f"`{program}`, as a user", child)
                 continue

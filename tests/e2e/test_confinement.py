@@ -16,7 +16,7 @@ USERS = programs.system_users()
 SOCKETS_ONLY = programs.with_root("EMPTY")
 QUEUE_ROOT = programs.with_root("QUEUE")
 CONNECTING = programs.with_calls("CALLS_NETWORK")
-STRANGERS = {"smtpd", "imapd", "pop3d", "smtp", "resolver"}
+STRANGERS = {"smtpd", "imapd", "pop3d", "managesieved", "smtp", "resolver"}
 
 
 def status_of(pid):
@@ -46,7 +46,7 @@ class AsRoot(unittest.TestCase):
         cls.suite.close()
 
     def test_every_program_runs(self):
-        named = set(services(self.suite).values()) | {"smtpd", "imapd", "pop3d", "postlogd"}
+        named = set(services(self.suite).values()) | {"smtpd", "imapd", "pop3d", "managesieved", "postlogd"}
         self.assertEqual(named, {name for name, _, _ in self.programs} - {"master"})
         self.assertLessEqual(named, set(USERS))
 

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
+import managesieve
 from posta import PLAIN_BUILD, Instance, message
 
 FILTERS = os.path.join(os.path.dirname(__file__), "..", "..", "conf", "fail2ban", "filter.d")
@@ -63,7 +64,10 @@ class LogReaders(unittest.TestCase):
             with self.assertRaises(poplib.error_proto):
                 client.pass_("wrong")
             client.close()
-        for name, count in (("smtp", 1), ("imap", 2), ("pop3", 3)):
+        client = managesieve.Client(self.suite)
+        self.assertTrue(client.plain("bob@example.test", "wrong").startswith(b"NO"))
+        client.close()
+        for name, count in (("smtp", 1), ("imap", 2), ("pop3", 3), ("sieve", 1)):
             with self.subTest(name=name):
                 self.assertEqual(self.lines_of(name), [self.suite.address] * count)
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import unittest
 
+import managesieve
 from posta import AS_ROOT, PLAIN_BUILD, Instance, PASSWORD, message, wait_until
 
 
@@ -83,10 +84,11 @@ class Hashes(unittest.TestCase):
         i.wait_mail("bob")
         with i.imap("alice") as one, i.imap("bob") as two:
             pop = i.pop3("alice")
+            scripts = managesieve.Client(i, "alice")
             one.select(), two.select()
             pids = self.processes()
             commands = {pid: command_of(pid) for pid in pids}
-            for name in ("imapd-session", "pop3d-session", "local-deliver"):
+            for name in ("imapd-session", "pop3d-session", "managesieved-session", "local-deliver"):
                 self.assertGreater(list(commands.values()).count(name), 1, f"{name}: a child too")
             with_hash = {commands[pid] for pid in pids
                          if memory_has(pid, needles) or descriptors_have(pid, needles)}
@@ -98,6 +100,7 @@ class Hashes(unittest.TestCase):
                     self.assertEqual(memory_has(pid, lines), set(), commands[pid])
             pop.quit()
             pop.close()
+            scripts.close()
 
     def test_no_program_keeps_what_was_sent_as_a_password(self):
         i = self.instance

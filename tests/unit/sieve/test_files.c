@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/mem.h"
 #include "sieve/memory.h"
 #include "sieve/scripts.h"
@@ -98,11 +99,38 @@ static void links(void **unused)
 
 	(void)unused;
 	script_path(maildir, VIEW("link"), &path);
-	assert_int_equal(symlink("/etc/passwd", str_cstr(&path)), 0);
+	assert_int_equal(scripts_write(maildir, VIEW("link"), VIEW("keep;"), &err), 0);
 	assert_int_equal(scripts_activate(maildir, VIEW("link"), &err), 0);
+	assert_int_equal(unlink(str_cstr(&path)), 0);
+	assert_int_equal(symlink("/etc/passwd", str_cstr(&path)), 0);
+	assert_int_equal(scripts_activate(maildir, VIEW("link"), &err), -ENOENT);
 	assert_true(scripts_read(maildir, VIEW("link"), 100000, &text, &err) < 0);
 	assert_true(scripts_open_active(maildir, "/", &st, &text, &err) < 0);
 	assert_int_equal(scripts_activate(maildir, VIEW_NONE, &err), 0);
+}
+
+/* What Dovecot has left runs until somebody has chosen, be it none. */
+static void of_dovecot(void **unused)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, name = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	struct stat st;
+	int fd;
+
+	(void)unused;
+	str_printf(&path, "%s/sieve/active", maildir);
+	(void)unlink(str_cstr(&path));
+	str_clear(&path);
+	str_printf(&path, "%s/.dovecot.sieve", maildir);
+	assert_int_equal(io_replace_file(str_cstr(&path), VIEW("keep;"), 0600, &err), 0);
+	assert_int_equal(scripts_write(maildir, VIEW("mine"), VIEW("keep;"), &err), 0);
+	fd = scripts_open_active(maildir, "/", &st, &name, &err);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_string_equal(str_cstr(&name), str_cstr(&path));
+	assert_int_equal(scripts_activate(maildir, VIEW_NONE, &err), 0);
+	assert_int_equal(scripts_open_active(maildir, "/", &st, &name, &err), -ENOENT);
+	assert_int_equal(unlink(str_cstr(&path)), 0);
 }
 
 #define KEY_A "0123456789abcdef0123456789abcdef"
@@ -200,13 +228,10 @@ static void told(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),
-		cmocka_unit_test(scripts),
-		cmocka_unit_test(links),
-		cmocka_unit_test(memory),
-		cmocka_unit_test(memory_is_bounded),
-		cmocka_unit_test(sent),
-		cmocka_unit_test(locked),
+		cmocka_unit_test(names),  cmocka_unit_test(scripts),
+		cmocka_unit_test(links),  cmocka_unit_test(of_dovecot),
+		cmocka_unit_test(memory), cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(sent),	  cmocka_unit_test(locked),
 		cmocka_unit_test(told),
 	};
 
