@@ -158,6 +158,10 @@ static int action_send(struct sieve_delivery *d, const struct sieve_action *acti
 		return sieve_memory_note(d->maildir, str_view(&action->text), d->source->identity,
 					 d->message->now,
 					 d->message->now + (int64_t)action->seconds, true, err);
+	if (action->kind == SIEVE_NOTIFY) {
+		note_done(d, "told", str_view(&action->text));
+		return sieve_send_notification(d, action, err);
+	}
 	if (action->kind == SIEVE_VACATION) {
 		note_done(d, "vacation", VIEW_NONE);
 		return sieve_send_answer(d, action, err);

@@ -135,3 +135,20 @@ int sieve_send_answer(struct sieve_delivery *d, const struct sieve_action *actio
 	str_append_cstr(&d->done, " (answered)");
 	return mail_send(d, SIEVE_MAIL_ANSWER, d->message->sender, str_view(&content), err);
 }
+
+/* As an answer: from nobody, and noted together with those. */
+int sieve_send_notification(struct sieve_delivery *d, const struct sieve_action *action,
+			    struct error *err)
+{
+	_cleanup_(str_free) struct str content = STR_EMPTY;
+	const char *why = sieve_notify_refusal(d->message);
+
+	if (why != NULL) {
+		str_printf(&d->done, " (not told: %s)", why);
+		return 0;
+	}
+	if (was_sent(d, SIEVE_MAIL_ANSWER))
+		return 0;
+	sieve_notify_compose(d->message, action, &content);
+	return mail_send(d, SIEVE_MAIL_ANSWER, str_view(&action->text), str_view(&content), err);
+}

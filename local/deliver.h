@@ -251,11 +251,13 @@ int sieve_actions_do(struct sieve_delivery *d, const struct sieve_result *result
 
 /* ---- child_sent.c ---- */
 
-/* A redirect or an answer: handed to whoever may send it. 0, or a negative errno with the reason. */
+/* A redirect, an answer or a notification: handed to whoever may send it. 0, or a negative errno with the reason. */
 int sieve_send_redirect(struct sieve_delivery *d, const struct sieve_action *action,
 			struct error *err);
 int sieve_send_answer(struct sieve_delivery *d, const struct sieve_action *action,
 		      struct error *err);
+int sieve_send_notification(struct sieve_delivery *d, const struct sieve_action *action,
+			    struct error *err);
 int child_note_sent(struct ipc *ipc, const struct msg_work_sent *m);
 
 /* ---- child_files.c ---- */

@@ -26,6 +26,8 @@ void managesieve_capabilities(struct str *out, struct view mechanisms, bool star
 	capability_line(out, "SIEVE", view_of(sieve_extensions()));
 	if (starttls)
 		str_append(out, VIEW("\"STARTTLS\"\r\n"));
+	/* What notify can use (RFC 5435, 9). */
+	capability_line(out, "NOTIFY", VIEW("mailto"));
 	str_printf(&redirects, "%lld", (long long)param.sieve_max_redirects);
 	capability_line(out, "MAXREDIRECTS", str_view(&redirects));
 	if (owner.len > 0)

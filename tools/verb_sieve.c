@@ -86,6 +86,7 @@ static void print_action(const struct sieve_message *message, const struct sieve
 	print_text(", flags ", &a->flags);
 	print_text(", subject ", &a->subject);
 	print_text(", from ", &a->from);
+	print_text(", body ", &a->body);
 	if (a->kind == SIEVE_VACATION) {
 		const char *why = sieve_vacation_refusal(message, a);
 

@@ -238,8 +238,7 @@ enum sieve_flow sieve_act_fileinto(struct sieve_run *run, const struct sieve_nod
 	return run->failed ? FLOW_FAILED : FLOW_ON;
 }
 
-/* An address alone, with a domain. */
-static bool address_is_usable(struct view text, struct str *address)
+bool sieve_address_is_usable(struct view text, struct str *address)
 {
 	const char *problem = NULL;
 	struct view local, domain;
@@ -250,15 +249,39 @@ static bool address_is_usable(struct view text, struct str *address)
 	return local.len > 0 && domain.len > 0 && address->len <= ADDRESS_MAX;
 }
 
+/* One more address that something is sent to. */
+static struct sieve_action *action_add_recipient(struct sieve_run *run, enum sieve_action_kind kind,
+						 struct view address)
+{
+	size_t most =
+		run->message->redirects_max > 0 ? run->message->redirects_max : SIEVE_REDIRECTS_MAX;
+	struct sieve_action *action;
+
+	if (run->redirects++ >= most) {
+		sieve_fail(run,
+			   kind == SIEVE_REDIRECT
+				   ? "more than %zu redirects"
+				   : "more than %zu addresses that something is sent to",
+			   most);
+		return NULL;
+	}
+	action = action_add(run, kind);
+	if (action != NULL)
+		str_append(&action->text, address);
+	return action;
+}
+
+struct sieve_action *sieve_add_notification(struct sieve_run *run, struct view address)
+{
+	return action_add_recipient(run, SIEVE_NOTIFY, address);
+}
+
 enum sieve_flow sieve_act_redirect(struct sieve_run *run, const struct sieve_node *node)
 {
 	_cleanup_(str_free) struct str text = STR_EMPTY, address = STR_EMPTY;
-	struct sieve_action *action;
-	size_t most =
-		run->message->redirects_max > 0 ? run->message->redirects_max : SIEVE_REDIRECTS_MAX;
 
 	sieve_string(run, node->positional[0], &text);
-	if (!address_is_usable(view_trim(str_view(&text)), &address)) {
+	if (!sieve_address_is_usable(view_trim(str_view(&text)), &address)) {
 		sieve_fail(run, "redirect: \"%.60s\" is no address", str_cstr(&text));
 		return FLOW_FAILED;
 	}
@@ -269,21 +292,15 @@ enum sieve_flow sieve_act_redirect(struct sieve_run *run, const struct sieve_nod
 		return add_keep(run, NULL);
 	if (action_find(run, SIEVE_REDIRECT, str_view(&address)) != NULL)
 		return FLOW_ON;
-	if (run->redirects++ >= most) {
-		sieve_fail(run, "more than %zu redirects", most);
-		return FLOW_FAILED;
-	}
-	action = action_add(run, SIEVE_REDIRECT);
-	if (action == NULL)
-		return FLOW_FAILED;
-	str_append(&action->text, str_view(&address));
-	return FLOW_ON;
+	return action_add_recipient(run, SIEVE_REDIRECT, str_view(&address)) != NULL ? FLOW_ON
+										     : FLOW_FAILED;
 }
 
 static bool delivers_already(const struct sieve_run *run)
 {
 	for (size_t i = run->first; i < run->result->count; i++)
-		if (run->result->actions[i].kind != SIEVE_REMEMBER)
+		if (run->result->actions[i].kind != SIEVE_REMEMBER &&
+		    run->result->actions[i].kind != SIEVE_NOTIFY)
 			return true;
 	return false;
 }

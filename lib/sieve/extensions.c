@@ -12,6 +12,7 @@ const struct sieve_extension_name sieve_extension_names[] = {
 	{ "duplicate", EXTENSION_DUPLICATE },
 	{ "editheader", EXTENSION_EDITHEADER },
 	{ "encoded-character", EXTENSION_ENCODED_CHARACTER },
+	{ "enotify", EXTENSION_ENOTIFY },
 	{ "envelope", EXTENSION_ENVELOPE },
 	{ "environment", EXTENSION_ENVIRONMENT },
 	{ "ereject", EXTENSION_EREJECT },

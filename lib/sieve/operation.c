@@ -37,6 +37,7 @@ static const struct sieve_tag_spec set_tags[] = {
 	{ "lowerfirst", VALUE_NONE, EXTENSION_NONE },
 	{ "upperfirst", VALUE_NONE, EXTENSION_NONE },
 	{ "quotewildcard", VALUE_NONE, EXTENSION_NONE },
+	{ "encodeurl", VALUE_NONE, EXTENSION_ENOTIFY },
 	{ "length", VALUE_NONE, EXTENSION_NONE },
 	{ NULL, VALUE_NONE, EXTENSION_NONE },
 };
@@ -60,6 +61,13 @@ static const struct sieve_tag_spec vacation_tags[] = {
 	{ NULL, VALUE_NONE, EXTENSION_NONE },
 };
 
+static const struct sieve_tag_spec notify_tags[] = {
+	{ "from", VALUE_STRING, EXTENSION_NONE },
+	{ "importance", VALUE_STRING, EXTENSION_NONE },
+	{ "options", VALUE_STRINGS, EXTENSION_NONE },
+	{ "message", VALUE_STRING, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
 static const struct sieve_tag_spec duplicate_tags[] = {
 	{ "handle", VALUE_STRING, EXTENSION_NONE },   { "header", VALUE_STRING, EXTENSION_NONE },
 	{ "uniqueid", VALUE_STRING, EXTENSION_NONE }, { "seconds", VALUE_NUMBER, EXTENSION_NONE },
@@ -148,7 +156,11 @@ const struct sieve_operation sieve_operations[] = {
 	  .positional = ONE,
 	  .tags = vacation_tags,
 	  .act = sieve_act_vacation },
-
+	{ .name = "notify",
+	  .extension = EXTENSION_ENOTIFY,
+	  .positional = ONE,
+	  .tags = notify_tags,
+	  .act = sieve_act_notify },
 	{ .name = "error",
 	  .extension = EXTENSION_IHAVE,
 	  .positional = ONE,
@@ -256,6 +268,16 @@ const struct sieve_operation sieve_operations[] = {
 	  .takes = IS_TEST | TAKES_MATCH,
 	  .positional = { VALUE_STRINGS },
 	  .test = sieve_test_virustest },
+	{ .name = "valid_notify_method",
+	  .extension = EXTENSION_ENOTIFY,
+	  .takes = IS_TEST,
+	  .positional = LIST,
+	  .test = sieve_test_valid_notify_method },
+	{ .name = "notify_method_capability",
+	  .extension = EXTENSION_ENOTIFY,
+	  .takes = IS_TEST | TAKES_MATCH,
+	  .positional = { VALUE_STRING, VALUE_STRING, VALUE_STRINGS },
+	  .test = sieve_test_notify_method_capability },
 	{ .name = "date",
 	  .extension = EXTENSION_DATE,
 	  .takes = IS_TEST | TAKES_MATCH | TAKES_INDEX,

@@ -59,6 +59,7 @@ static void action_free(struct sieve_action *action)
 	str_free(&action->flags);
 	str_free(&action->subject);
 	str_free(&action->from);
+	str_free(&action->body);
 	str_free(&action->handle);
 	str_free(&action->addresses);
 }
@@ -182,8 +183,8 @@ int sieve_run(const struct sieve_script *script, const struct sieve_message *mes
 
 const char *sieve_action_name(enum sieve_action_kind kind)
 {
-	static const char *const names[] = { "keep",   "fileinto", "redirect",
-					     "reject", "vacation", "remember" };
+	static const char *const names[] = { "keep",	 "fileinto", "redirect", "reject",
+					     "vacation", "remember", "notify" };
 
 	return names[kind];
 }

@@ -11,6 +11,7 @@
  *	actions.c	the actions
  *	editheader.c	those that change the message
  *	include.c	other scripts
+ *	notify.c	notifications
  */
 #ifndef SIEVE_RUN_H
 #define SIEVE_RUN_H
@@ -120,6 +121,8 @@ bool sieve_test_duplicate(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_ihave(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_spamtest(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_virustest(struct sieve_run *run, const struct sieve_node *node);
+bool sieve_test_valid_notify_method(struct sieve_run *run, const struct sieve_node *node);
+bool sieve_test_notify_method_capability(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_date(struct sieve_run *run, const struct sieve_node *node);
 bool sieve_test_currentdate(struct sieve_run *run, const struct sieve_node *node);
 
@@ -136,6 +139,11 @@ enum sieve_flow sieve_act_return(struct sieve_run *run, const struct sieve_node 
 enum sieve_flow sieve_act_global(struct sieve_run *run, const struct sieve_node *node);
 enum sieve_flow sieve_act_addheader(struct sieve_run *run, const struct sieve_node *node);
 enum sieve_flow sieve_act_deleteheader(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_notify(struct sieve_run *run, const struct sieve_node *node);
+/* An address alone, with a domain; appended in its internal form. */
+bool sieve_address_is_usable(struct view text, struct str *address);
+/* NULL: there are too many, and the run has failed. */
+struct sieve_action *sieve_add_notification(struct sieve_run *run, struct view address);
 /* A key for was_seen, once the script has come to its end. */
 void sieve_remember(struct sieve_run *run, struct view key, uint64_t seconds);
 /* The implicit keep. */

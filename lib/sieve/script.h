@@ -93,6 +93,7 @@ enum sieve_extension {
 	EXTENSION_SPAMTEST,
 	EXTENSION_SPAMTESTPLUS,
 	EXTENSION_VIRUSTEST,
+	EXTENSION_ENOTIFY,
 };
 
 /* ---- state.c ---- */

@@ -16,7 +16,8 @@
  * body (5173), environment (5183), variables (5229), relational (5231), comparator-i;ascii-numeric,
  * imap4flags (5232), subaddress (5233), date and index (5260), mailbox (5490), mailboxid (9042),
  * special-use (8579), vacation and vacation-seconds (5230, 6131), duplicate (7352), editheader (5293),
- * ihave (5463), include (6609), regex (draft), spamtest, spamtestplus and virustest (5235).
+ * ihave (5463), include (6609), regex (draft), spamtest, spamtestplus and virustest (5235), enotify
+ * by mailto (5435, 5436).
  */
 #ifndef SIEVE_SIEVE_H
 #define SIEVE_SIEVE_H
@@ -93,6 +94,7 @@ enum sieve_action_kind {
 	SIEVE_REJECT,	/* refused with the reason `text` */
 	SIEVE_VACATION, /* an answer `text` */
 	SIEVE_REMEMBER, /* the key `text`, for was_seen, for so many seconds */
+	SIEVE_NOTIFY,	/* the address `text` is told of the message */
 };
 struct sieve_action {
 	enum sieve_action_kind kind;
@@ -100,8 +102,13 @@ struct sieve_action {
 	struct str text;
 	struct str flags; /* of KEEP and FILEINTO: "\\Seen $Junk" */
 	bool create;	  /* FILEINTO: the folder is made if it is not there */
+	/* VACATION, NOTIFY: */
+	struct str subject, from;
+	/* NOTIFY: */
+	struct str body;
+	unsigned importance; /* 1: high, to 3 */
 	/* VACATION: */
-	struct str subject, from, handle;
+	struct str handle;
 	struct str addresses; /* further ones of the user's, a line each */
 	uint64_t seconds;     /* within which the same sender gets no second one */
 	bool mime;
@@ -138,5 +145,12 @@ void sieve_vacation_key(const struct sieve_message *message, const struct sieve_
 /* The answer, with CRLF. */
 void sieve_vacation_compose(const struct sieve_message *message, const struct sieve_action *action,
 			    struct str *out);
+
+/* ---- notify.c: notifications by mail (RFC 5436) ---- */
+
+/* NULL: a notification is due; else why none is. */
+const char *sieve_notify_refusal(const struct sieve_message *message);
+void sieve_notify_compose(const struct sieve_message *message, const struct sieve_action *action,
+			  struct str *out);
 
 #endif

@@ -9,24 +9,12 @@
 #include "mail/address.h"
 #include "mail/date.h"
 #include "mail/header.h"
+#include "sieve/compose.h"
 #include "sieve/run.h"
 #include "sieve/words.h"
 
 #define SUBJECT_MAX    200 /* bytes of the old subject that the new one takes */
 #define REFERENCES_MAX 900 /* bytes; older ones are left out */
-#define LINE_PLAIN_MAX 990 /* bytes of a line that needs no encoding (RFC 5322, 2.1.1) */
-#define WORD_BYTES     42  /* of an encoded word (RFC 2047: 75 characters) */
-#define BASE64_BYTES   57  /* of a line of 76 characters */
-
-static struct view message_header(const struct sieve_message *message)
-{
-	struct view rest = message->content;
-	struct header_field field;
-
-	while (header_next(&rest, &field) == 1)
-		;
-	return view_first(message->content, message->content.len - rest.len);
-}
 
 /* ---- to whom none is given ---- */
 
@@ -153,7 +141,7 @@ const char *sieve_vacation_refusal(const struct sieve_message *message,
 	static const char *const bulk[] = { "bulk", "junk", "list" };
 	static const char *const suppressed[] = { "All", "OOF", "AutoReply" };
 	const struct own_addresses own = { message, action, VIEW_NONE };
-	struct view header = message_header(message), local, domain;
+	struct view header = sieve_message_header(message), local, domain;
 
 	address_split(message->sender, &local, &domain);
 	if (local.len == 0 || domain.len == 0)
@@ -206,37 +194,6 @@ void sieve_vacation_key(const struct sieve_message *message, const struct sieve_
 
 /* ---- the text ---- */
 
-/* Not in the middle of a character. */
-static struct view first_characters(struct view text, size_t most)
-{
-	if (text.len <= most)
-		return text;
-	while (most > 0 && ((unsigned char)text.data[most] & 0xc0) == 0x80)
-		most--;
-	return view_first(text, most);
-}
-
-void sieve_encode_words(struct str *out, struct view text)
-{
-	bool is_first = true;
-
-	if (view_is_ascii(text) && view_find(text, VIEW("=?")) == VIEW_NOT_FOUND) {
-		str_append(out, text);
-		return;
-	}
-	while (text.len > 0) {
-		struct view piece = first_characters(text, WORD_BYTES);
-
-		if (piece.len == 0)
-			piece = view_first(text, WORD_BYTES);
-		str_append_cstr(out, is_first ? "=?utf-8?B?" : "\r\n =?utf-8?B?");
-		base64_encode(out, piece);
-		str_append_cstr(out, "?=");
-		text = view_from(text, piece.len);
-		is_first = false;
-	}
-}
-
 static void compose_subject(const struct sieve_message *message, const struct sieve_action *action,
 			    struct str *out)
 {
@@ -245,11 +202,11 @@ static void compose_subject(const struct sieve_message *message, const struct si
 
 	if (action->subject.len > 0) {
 		str_append(&subject, str_view(&action->subject));
-	} else if (header_find(message_header(message), "Subject", &field)) {
+	} else if (header_find(sieve_message_header(message), "Subject", &field)) {
 		header_unfold(&text, field.body);
 		str_append_cstr(&subject, "Auto: ");
 		sieve_decode_words(&subject, str_view(&text));
-		str_truncate(&subject, first_characters(str_view(&subject), SUBJECT_MAX).len);
+		str_truncate(&subject, sieve_first_characters(str_view(&subject), SUBJECT_MAX).len);
 	} else {
 		str_append_cstr(&subject, "Automated reply");
 	}
@@ -283,7 +240,7 @@ static bool take_ids(struct view header, const char *name, struct str *ids)
 static void compose_references(const struct sieve_message *message, struct str *out)
 {
 	_cleanup_(str_free) struct str id = STR_EMPTY, references = STR_EMPTY;
-	struct view header = message_header(message);
+	struct view header = sieve_message_header(message);
 
 	if (!take_ids(header, "Message-ID", &id))
 		return;
@@ -292,52 +249,6 @@ static void compose_references(const struct sieve_message *message, struct str *
 		str_clear(&references);
 	str_printf(out, "In-Reply-To: %s\r\nReferences: %s%s%s\r\n", str_cstr(&id),
 		   str_cstr(&references), references.len > 0 ? "\r\n " : "", str_cstr(&id));
-}
-
-static void append_lines(struct str *out, struct view text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] == '\r' && i + 1 < text.len && text.data[i + 1] == '\n')
-			continue;
-		if (text.data[i] == '\n' || text.data[i] == '\r')
-			str_append_cstr(out, "\r\n");
-		else
-			str_append_byte(out, text.data[i]);
-	}
-	if (text.len > 0 && text.data[text.len - 1] != '\n')
-		str_append_cstr(out, "\r\n");
-}
-
-static bool is_plain(struct view text)
-{
-	struct view line;
-
-	if (!view_is_ascii(text) || view_find_byte(text, '\0') != VIEW_NOT_FOUND)
-		return false;
-	while (view_next(&text, '\n', &line))
-		if (line.len > LINE_PLAIN_MAX)
-			return false;
-	return true;
-}
-
-static void compose_plain(struct view text, struct str *out)
-{
-	_cleanup_(str_free) struct str lines = STR_EMPTY;
-
-	append_lines(&lines, text);
-	str_append_cstr(out, "Content-Type: text/plain; charset=utf-8\r\n"
-			     "Content-Transfer-Encoding: ");
-	if (is_plain(text)) {
-		str_append_cstr(out, "7bit\r\n\r\n");
-		str_append(out, str_view(&lines));
-		return;
-	}
-	str_append_cstr(out, "base64\r\n\r\n");
-	for (struct view rest = str_view(&lines); rest.len > 0;
-	     rest = view_from(rest, MIN(rest.len, (size_t)BASE64_BYTES))) {
-		base64_encode(out, view_first(rest, BASE64_BYTES));
-		str_append_cstr(out, "\r\n");
-	}
 }
 
 /* As it is folded; a CR by itself begins no new field. */
@@ -362,10 +273,10 @@ static void compose_entity(struct view text, struct str *out)
 			str_append(out, field.name);
 			str_append_byte(out, ':');
 			append_field_body(&body, field.body);
-			append_lines(out, str_view(&body));
+			sieve_append_lines(out, str_view(&body));
 		}
 	str_append_cstr(out, "\r\n");
-	append_lines(out, text);
+	sieve_append_lines(out, text);
 }
 
 void sieve_vacation_compose(const struct sieve_message *message, const struct sieve_action *action,
@@ -388,5 +299,5 @@ void sieve_vacation_compose(const struct sieve_message *message, const struct si
 	if (action->mime)
 		compose_entity(str_view(&action->text), out);
 	else
-		compose_plain(str_view(&action->text), out);
+		sieve_compose_plain(str_view(&action->text), out);
 }

@@ -235,6 +235,22 @@ static void modify_quote(struct str *value)
 	str_set(value, str_view(&quoted));
 }
 
+/* What stands for itself in a URI stays (RFC 5435, 6). */
+static void modify_encode_url(struct str *value)
+{
+	_cleanup_(str_free) struct str encoded = STR_EMPTY;
+
+	for (size_t i = 0; i < value->len; i++) {
+		char c = value->data[i];
+
+		if (ascii_is_alnum(c) || (c != '\0' && strchr("-._~", c) != NULL))
+			str_append_byte(&encoded, c);
+		else
+			str_printf(&encoded, "%%%02X", (unsigned char)c);
+	}
+	str_set(value, str_view(&encoded));
+}
+
 /* In the order of their precedence (RFC 5229, 4.1). */
 enum sieve_flow sieve_act_set(struct sieve_run *run, const struct sieve_node *node)
 {
@@ -261,6 +277,8 @@ enum sieve_flow sieve_act_set(struct sieve_run *run, const struct sieve_node *no
 		modify_first(&value, ascii_upper);
 	if (sieve_tag(node, "quotewildcard", NULL) != NULL)
 		modify_quote(&value);
+	if (sieve_tag(node, "encodeurl", NULL) != NULL)
+		modify_encode_url(&value);
 	if (sieve_tag(node, "length", NULL) != NULL)
 		modify_length(&value);
 	sieve_variable_set(run, str_view(&name), str_view(&value));

@@ -9,7 +9,7 @@ import unittest
 from posta import PLAIN_BUILD, Instance, message
 
 FILTER = r"""require ["fileinto", "mailbox", "imap4flags", "copy", "reject", "envelope", "subaddress",
-  "variables", "special-use", "vacation", "mailboxid"];
+  "variables", "special-use", "vacation", "mailboxid", "enotify"];
 if header :is "subject" "flags" { addflag ["\\Seen", "$Label1"]; keep; stop; }
 if header :is "subject" "new" { fileinto :create :flags "\\Flagged" "Lists.D&v"; }
 if header :is "subject" "slash" { fileinto :create "Arch/2026"; }
@@ -24,6 +24,8 @@ if header :is "subject" "myself" { redirect "alice@example.test"; }
 if header :is "subject" "junk" { fileinto :specialuse "\\Junk" "Other"; }
 if allof (header :is "subject" "asks", mailboxexists "INBOX", not mailboxexists "Nowhere") {
   fileinto :create "asked"; }
+if header :contains "subject" "tell" {
+  notify :message "You have mail" "mailto:bob@example.test,alice@example.test?body=from%20the%20filter"; }
 if envelope :detail "to" "news" { fileinto :create "News"; }
 if header :contains "subject" "vacation" {
   vacation :subject "Weg über" :handle "v" "Ich bin weg. ü"; }
@@ -151,6 +153,22 @@ class Sieve(unittest.TestCase):
         finally:
             self.sieve("deactivate", "dave@example.test")
             self.sieve("deactivate", "carol@example.test")
+
+    def test_notify(self):
+        """Each address gets a message of its own, from nobody; and none is told of a notification."""
+        bob = len(self.folder("INBOX", "bob"))
+        self.deliver("tell", sender="dave@example.test")
+        self.deliver("tell", sender="dave@example.test", extra="Auto-Submitted: auto-notified\r\n")
+        told = self.suite.wait_mail("bob", bob + 1)[bob:]
+        self.suite.wait_queue_empty()
+        self.assertEqual(len(told), 1)
+        mail = email.message_from_bytes(told[0], policy=email.policy.default)
+        self.assertEqual((mail["Return-Path"], mail["From"], mail["To"], mail["Subject"]),
+                         ("<>", "alice@example.test", "bob@example.test", "You have mail"))
+        self.assertTrue(mail["Auto-Submitted"].startswith("auto-notified"))
+        self.assertEqual(mail.get_content(), "from the filter\r\n")
+        self.assertEqual(self.subjects().count("You have mail"), 1)
+        self.assertEqual(self.subjects().count("tell"), 2)
 
     def test_vacation(self):
         before = len(self.folder("INBOX", "dave"))

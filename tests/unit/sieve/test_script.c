@@ -154,6 +154,9 @@ static void describe(const struct sieve_result *result, struct str *out)
 		if (a->kind == SIEVE_VACATION)
 			str_printf(out, " (%llu s, %s, %s)", (unsigned long long)a->seconds,
 				   str_cstr(&a->subject), str_cstr(&a->from));
+		if (a->kind == SIEVE_NOTIFY)
+			str_printf(out, " (%u, %s, %s, %s)", a->importance, str_cstr(&a->subject),
+				   str_cstr(&a->from), str_cstr(&a->body));
 	}
 }
 
@@ -787,16 +790,124 @@ static void hostile(void **unused)
 	      "line 2: vacation: a text");
 }
 
+/* RFC 5435 and 5436, with their examples. */
+static void notifications(void **unused)
+{
+	(void)unused;
+	check("\"enotify\"",
+	      "if header :contains \"from\" \"coyote@\" { notify :importance \"3\" "
+	      ":message \"This is probably very important\" \"mailto:alm@example.com\"; stop; }",
+	      message_a, "notify alm@example.com (3, This is probably very important, , ); keep");
+	check("\"enotify\",\"variables\"",
+	      "set :encodeurl \"b\" \"Safe body & evil?\"; "
+	      "notify :from \"me@x.test\" "
+	      "\"MAILTO:a@b.test,c%40d.test?Subject=x%20y&body=${b}&cc=e@f.test"
+	      "&From=evil@x&Auto-Submitted=no\"; discard;",
+	      message_a,
+	      "notify a@b.test (2, x y, me@x.test, Safe body & evil?); "
+	      "notify c@d.test (2, x y, me@x.test, Safe body & evil?); "
+	      "notify e@f.test (2, x y, me@x.test, Safe body & evil?)");
+	/* Beside a rejection: the message goes back, and somebody hears of it. */
+	check("\"enotify\",\"reject\"", "notify \"mailto:a@b.test\"; reject \"no\";", message_a,
+	      "notify a@b.test (2, , , ); reject no");
+	check("\"enotify\"",
+	      "redirect \"1@x.test\"; redirect \"2@x.test\"; "
+	      "notify \"mailto:3@x.test,4@x.test,5@x.test\";",
+	      message_a, "line 2: more than 4 addresses that something is sent to: keep");
+	check_test("\"enotify\"",
+		   "valid_notify_method [\"mailto:\", \"http://gw.example.net/notify?tim\"]",
+		   message_a, false);
+	check_test("\"enotify\"",
+		   "valid_notify_method [\"mailto:tim@example.com\", \"mailto:?to=a@b.c\"]",
+		   message_a, true);
+	check_test("\"enotify\"",
+		   "notify_method_capability \"mailto:tim@example.com\" \"Online\" [\"yes\", "
+		   "\"maybe\"]",
+		   message_a, true);
+	check_test("\"enotify\"",
+		   "notify_method_capability \"xmpp:tim@example.com\" \"Online\" [\"maybe\"]",
+		   message_a, false);
+	static const char *const wrong[] = {
+		"tel:+14085551212",
+		"mailto:",
+		"mailto:a",
+		"mailto:a@b.test%",
+		"mailto:a@b.test%0",
+		"mailto:a@b.test%0d%0aBcc:x@y.test",
+		"mailto:a@b.test?",
+		"mailto:a@b.test?subject=x%0aBcc:%20x@y.test",
+		"mailto:a@b.test?x",
+		"mailto:a@b.test?body=%00",
+		"mailto:a@b.test?body=%ff",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		_cleanup_(str_free) struct str text = STR_EMPTY;
+
+		str_printf(&text, "notify \"%s\"; keep;", wrong[i]);
+		check("\"enotify\"", str_cstr(&text), message_a,
+		      strcmp(wrong[i], "mailto:a@b.test?") == 0
+			      ? "notify a@b.test (2, , , ); keep"
+			      : "line 2: notify: nobody can be told");
+	}
+	check("\"enotify\"", "notify :importance \"4\" \"mailto:a@b.c\";", message_a,
+	      "line 2: notify: :importance");
+	check("\"enotify\"", "notify :from \"x\r\nBcc: a@b\" \"mailto:a@b.c\";", message_a,
+	      "line 2: notify: \"x");
+}
+
+static void notification_text(void **unused)
+{
+	const struct sieve_message message = { .content = view_of(message_c),
+					       .recipient = VIEW("ken@example.org"),
+					       .now = 1795949890 };
+	struct sieve_message other = message;
+	struct sieve_action action = { .kind = SIEVE_NOTIFY, .importance = 1 };
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	(void)unused;
+	str_append_cstr(&action.text, "a@b.test");
+	assert_null(sieve_notify_refusal(&message));
+	sieve_notify_compose(&message, &action, &text);
+	assert_string_equal(
+		str_cstr(&text),
+		"From: ken@example.org\r\nTo: a@b.test\r\n"
+		"Subject: =?utf-8?B?R3LDvMOfZSBhdXMgS8O2bG4=?=\r\n"
+		"Date: Sun, 29 Nov 2026 10:58:10 +0000 (UTC)\r\n"
+		"Auto-Submitted: auto-notified; owner-email=\"ken@example.org\"\r\n"
+		"Importance: high\r\nX-Priority: 1 (Highest)\r\nMIME-Version: 1.0\r\n"
+		"Content-Type: text/plain; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\n"
+		"WW91IGhhdmUgYSBtZXNzYWdlLg0KDQpGcm9tOiBKw7ZyZyA8am9lcmcrbmV3c0BleGFtcGxlLm9y\r\n"
+		"Zz4sICJiLCBjIiA8YmNAeC50ZXN0Pg0KU3ViamVjdDogR3LDvMOfZSBhdXMgS8O2bG4NCg==\r\n");
+	str_clear(&text);
+	str_append_cstr(&action.subject, "s");
+	str_append_cstr(&action.body, "one\ntwo");
+	action.importance = 2;
+	sieve_notify_compose(&message, &action, &text);
+	assert_non_null(strstr(str_cstr(&text), "\r\nSubject: s\r\n"));
+	assert_non_null(strstr(str_cstr(&text), "7bit\r\n\r\none\r\ntwo\r\n"));
+	assert_null(strstr(str_cstr(&text), "Importance"));
+	other.content = VIEW("Auto-Submitted: auto-notified; x=y\r\n\r\n");
+	assert_non_null(sieve_notify_refusal(&other));
+	other.content = VIEW("Auto-Submitted: auto-generated\r\n\r\n");
+	assert_null(sieve_notify_refusal(&other));
+	str_free(&action.text);
+	str_free(&action.subject);
+	str_free(&action.body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(several),     cmocka_unit_test(includes),
-		cmocka_unit_test(newer),       cmocka_unit_test(edits),
-		cmocka_unit_test(filters),     cmocka_unit_test(mailboxes),
-		cmocka_unit_test(answers),     cmocka_unit_test(of_rfc_5228),
-		cmocka_unit_test(basics),      cmocka_unit_test(tests_of_header),
-		cmocka_unit_test(other_tests), cmocka_unit_test(variables_and_flags),
-		cmocka_unit_test(vacations),   cmocka_unit_test(hostile),
+		cmocka_unit_test(several),	 cmocka_unit_test(includes),
+		cmocka_unit_test(newer),	 cmocka_unit_test(edits),
+		cmocka_unit_test(filters),	 cmocka_unit_test(mailboxes),
+		cmocka_unit_test(answers),	 cmocka_unit_test(of_rfc_5228),
+		cmocka_unit_test(basics),	 cmocka_unit_test(tests_of_header),
+		cmocka_unit_test(other_tests),	 cmocka_unit_test(variables_and_flags),
+		cmocka_unit_test(vacations),	 cmocka_unit_test(hostile),
+		cmocka_unit_test(notifications), cmocka_unit_test(notification_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
