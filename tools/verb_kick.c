@@ -10,7 +10,8 @@
 static const char help[] =
 	"usage: posta [-c CONFDIR] kick USER|ADDRESS...\n"
 	"\n"
-	"Ends the IMAP, POP3 and ManageSieve sessions of a user, or all from an address (192.0.2.1), and says "
+	"Ends the IMAP, POP3 and ManageSieve sessions of a user, or all from an address "
+	"(192.0.2.1), and says "
 	"how\n"
 	"many. Who knows a password can log in again: posta user set USER --extra nologin first.\n"
 	"Status 1 if there was none.\n";

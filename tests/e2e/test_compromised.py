@@ -20,6 +20,7 @@ import subprocess
 import sys
 import unittest
 
+import managesieve
 import programs
 from posta import AS_ROOT, PLAIN_BUILD, TOP, Instance
 from test_access import services
@@ -369,7 +370,8 @@ def rows_of(suite):
     rows = {}
     for program, pid in running(suite):
         rows.setdefault(f"`{program}`", pid)
-        for child in children(pid) if program in ("imapd-session", "pop3d-session", "managesieved-session", "local-deliver") else []:
+        forks = program.endswith("-session") or program == "local-deliver"
+        for child in children(pid) if forks else []:
             if user_of(child) != 0:
                 rows.setdefault(f"`{program}`, as a user", child)
                 continue
@@ -425,7 +427,7 @@ def busy(suite):
         suite.inject("a@client.test", [suite.user(name)], "Subject: x\r\n\r\nx\r\n")
     suite.wait_log(r"delivered to command")
     suite.wait_mail("bob")
-    with suite.imap("bob"):
+    with suite.imap("bob"), managesieve.Client(suite, "alice"):
         pop3 = suite.pop3("alice")
         yield
         pop3.close()
