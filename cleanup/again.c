@@ -87,6 +87,8 @@ int message_again(struct intake *in)
 	if (r == 0)
 		r = cleanup_signing_reserve(in);
 	if (r == 0)
+		r = passage_reserve(in);
+	if (r == 0)
 		r = judged ? again_judged(in, old) : queue_writer_take_content(in->writer, old);
 	queue_writer_free(old);
 	if (r < 0)

@@ -170,7 +170,7 @@ static int check_prepend(struct check *c)
 	return check_take_text(c, CHECK_PREPEND);
 }
 
-static bool check_is_address(struct view text)
+bool check_is_address(struct view text)
 {
 	return view_find_byte(text, '@') != VIEW_NOT_FOUND && text.len <= ADDRESS_MAX &&
 	       !view_has_control(text) && view_find_byte(text, ' ') == VIEW_NOT_FOUND;

@@ -23,5 +23,7 @@ struct check_result {
 int check_line(struct intake *in, struct tables *tables, const char *what, struct view line,
 	       struct check_result *result);
 void check_result_free(struct check_result *result);
+/* user@domain, as tables and restrictions may name somebody who gets a message. */
+bool check_is_address(struct view text);
 
 #endif

@@ -86,6 +86,8 @@ static int write_header(struct intake *in, const struct header_block *block)
 {
 	int r = cleanup_signing_reserve(in);
 
+	if (r == 0)
+		r = passage_reserve(in);
 	if (r < 0)
 		return intake_fail_temporarily(in, "write the queue file", r);
 	r = content_write(in, str_view(&block->front));

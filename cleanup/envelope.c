@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "intake.h"
+#include "mailauth/return_path.h"
 
 /* Different addresses that get blind copies of one message. */
 #define COPIES_MAX 1000
@@ -132,6 +133,26 @@ static int note_copies(struct intake *in, struct view recipient)
 	return 0;
 }
 
+/* A report about what we have sent on goes to whom that was from. */
+static int envelope_return(struct intake *in, struct str *address)
+{
+	_cleanup_(str_free) struct str original = STR_EMPTY;
+	int r = in->sender.len > 0 ? -EPERM : return_path_read(str_view(address), &original);
+
+	if (r == -EPERM)
+		return intake_fail(in, 550, "5.7.1", "Error: a return path is for reports only");
+	if (r == -EACCES || r == -ETIME)
+		return intake_fail(in, 550, "5.1.1",
+				   r == -ETIME ? "Error: this return path has expired"
+					       : "Error: this is no return path of ours");
+	if (r < 0)
+		return intake_fail_temporarily(in, "read a return path", r);
+	log_info("%s: return path <%s> leads to <%s>", queue_writer_id(in->writer),
+		 str_cstr(address), str_cstr(&original));
+	str_set(address, str_view(&original));
+	return 0;
+}
+
 int envelope_recipient(struct intake *in, const struct msg_rcpt *rcpt)
 {
 	_cleanup_(str_free) struct str address = STR_EMPTY, orcpt = STR_EMPTY;
@@ -144,6 +165,8 @@ int envelope_recipient(struct intake *in, const struct msg_rcpt *rcpt)
 
 	if (r < 0)
 		return intake_fail_temporarily(in, "map a recipient", r);
+	if (return_path_is_ours(str_view(&address)) && envelope_return(in, &address) < 0)
+		return -EACCES;
 	if (rcpt->original.len > 0 && (in->flags & MAIL_FLAG_INTERNAL))
 		adding.original = rcpt->original;
 	/* X-Original-To is as it was given; what other systems read (RFC 3461) is a whole address. */

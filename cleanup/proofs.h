@@ -30,6 +30,15 @@ int verdict_act(struct intake *in, const struct mail_check *check, struct str *f
 
 extern const struct content_stage stage_verify;
 
+/* ---- passage.c: to a content filter, and back ---- */
+
+/* As cleanup_signing_reserve. */
+int passage_reserve(struct intake *in);
+/* The message is as the filter will have it: marks it, if it goes to one. 0, or -EACCES after intake_fail. */
+int passage_mark(struct intake *in);
+/* Takes the mark off, and what it says for true if it is ours. 0, or -EACCES after intake_fail. */
+int passage_read(struct intake *in, struct header_block *block);
+
 /* ---- sign.c ---- */
 
 /* Reads the tables, before the program is confined. 0 or a negative errno with a reason. */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "checks.h"
 #include "conf/conf.h"
 #include "mail/address.h"
 #include "milters.h"
@@ -192,6 +193,31 @@ static void take_content(struct intake *in, struct view bytes)
 		content_append(in, bytes);
 }
 
+/* What would be in the envelope, had it been known when that was sent. */
+static int take_late(struct intake *in, const struct msg_late *m)
+{
+	struct view rest = m->bcc, address;
+
+	if ((m->filter.len > 0 && !route_filter_is_valid(m->filter)) ||
+	    (m->redirect.len > 0 && !check_is_address(m->redirect)))
+		return -EBADMSG;
+	if (m->filter.len > 0) {
+		str_set(&in->filter, m->filter);
+		in->again = true;
+	}
+	if (m->redirect.len > 0)
+		str_set(&in->redirect, m->redirect);
+	if (m->hold)
+		intake_hold(in, "access", m->held);
+	while (view_next(&rest, '\n', &address)) {
+		if (address.len > 0 && !check_is_address(address))
+			return -EBADMSG;
+		if (address.len > 0 && in->fail_code == 0)
+			envelope_late_copy(in, address);
+	}
+	return 0;
+}
+
 static void intake_commit(struct intake *in)
 {
 	struct error err = ERROR_NONE;
@@ -220,6 +246,8 @@ static int intake_finish(struct intake *in)
 		cleanup_milters_ask(in);
 	if (in->fail_code == 0)
 		message_again(in);
+	if (in->fail_code == 0)
+		passage_mark(in);
 	if (in->fail_code == 0)
 		cleanup_sign(in);
 	if (in->fail_code == 0)
@@ -267,6 +295,9 @@ static int serve_message(struct ipc *ipc, const uid_t *submitter, const struct m
 			break;
 		case MSG_data:
 			take_content(in, m.data.bytes);
+			break;
+		case MSG_late:
+			r = take_late(in, &m.late);
 			break;
 		case MSG_data_end:
 			return intake_finish(in);

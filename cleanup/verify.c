@@ -80,10 +80,12 @@ static int verify_header(struct stage *stage, struct header_block *block)
 {
 	struct intake *in = stage->in;
 	_cleanup_(str_free) struct str header = STR_EMPTY;
-	bool forwarded = intake_is_brought_back(in);
 	struct verification *v;
-	int r;
+	int r = passage_read(in, block);
+	bool forwarded = intake_is_brought_back(in);
 
+	if (r < 0)
+		return r;
 	if (param.mail_verification && verdict_is_stranger(in)) {
 		const struct mail_question question = {
 			.ip = str_view(forwarded ? &in->origin.address : &in->client_address),

@@ -86,6 +86,8 @@ int keys_answer(struct ipc *ipc, struct message *m)
 		return answer_chain(ipc, &m->server_chain);
 	case MSG_dkim_key:
 		return mail_keys_answer_about(ipc, &m->dkim_key);
+	case MSG_mac:
+		return mac_answer(ipc, &m->mac);
 	case MSG_dkim_sign:
 		return mail_keys_answer_sign(ipc, &m->dkim_sign);
 	default:

@@ -1,6 +1,5 @@
 /* Keys that sign mail: those that dkim_key_table names. A signature is of a digest, and of nothing else. */
 #include <errno.h>
-#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -16,24 +15,11 @@
 
 static struct map *mail_keys; /* name in the table to struct private_key */
 
-/* A key that others can read is no secret: nobody is to believe that it is one. */
-static int check_key_file(const char *path, struct error *err)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return error_errno(err, "read the key %s", path);
-	if (st.st_mode & (S_IROTH | S_IWOTH))
-		return error_set(err, -EACCES, "%s: others may read or write this key (chmod o-rw)",
-				 path);
-	return 0;
-}
-
 static int load_mail_key(const struct key_row *row, struct error *err)
 {
 	_cleanup_(str_wipe) struct str pem = STR_EMPTY;
 	struct private_key *key;
-	int r = check_key_file(row->path, err);
+	int r = keys_check_file(row->path, err);
 
 	if (r == 0)
 		r = io_read_file(row->path, KEY_FILE_MAX, &pem, err);

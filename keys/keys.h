@@ -7,6 +7,7 @@
  *	load.c		which keys: all that main.cf and the services in master.cf name
  *	sni.c		which certificates: those of tls_server_sni_maps, which have keys beside them
  *	dkim.c		keys that sign mail: another kind, by the names of dkim_key_table
+ *	mac.c		secrets for marks that come back to us: return paths of SRS, what a filter has from us
  *	answer.c	a request: which key, is this something that is signed in a handshake
  *
  * A key is named by the SHA-256 of its public half, never by a path. A server's key signs only
@@ -62,6 +63,17 @@ int sni_find(struct view maps, struct view name, struct view *chain);
 int mail_keys_load(struct error *err);
 int mail_keys_answer_about(struct ipc *ipc, const struct msg_dkim_key *m);
 int mail_keys_answer_sign(struct ipc *ipc, const struct msg_dkim_sign *m);
+
+/* ---- load.c ---- */
+
+/* A secret that others can read is none: 0, or a negative errno with a reason. */
+int keys_check_file(const char *path, struct error *err);
+
+/* ---- mac.c: marks that come back to us ---- */
+
+/* Reads the secrets, and makes those that are missing. 0, or a negative errno with a reason. */
+int mac_load(struct error *err);
+int mac_answer(struct ipc *ipc, const struct msg_mac *m);
 
 /* ---- answer.c ---- */
 

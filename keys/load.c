@@ -3,12 +3,26 @@
  * its line in master.cf name them.
  */
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "keys.h"
 #include "table/table.h"
+
+/* Nobody is to believe that it is one. */
+int keys_check_file(const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return error_errno(err, "read the key %s", path);
+	if (st.st_mode & (S_IROTH | S_IWOTH))
+		return error_set(err, -EACCES, "%s: others may read or write this key (chmod o-rw)",
+				 path);
+	return 0;
+}
 
 /* ---- what a service's line says ---- */
 

@@ -10,7 +10,9 @@ static int keys_prepare(struct error *err)
 {
 	int r = keys_load(conf_directory(), err);
 
-	return r < 0 ? r : mail_keys_load(err);
+	if (r == 0)
+		r = mail_keys_load(err);
+	return r < 0 ? r : mac_load(err);
 }
 
 /*

@@ -87,9 +87,10 @@ static int send_request(struct courier *c)
 		     .envid = e->envid, .client_address = e->client_address,
 		     .client_name = e->client_name, .client_helo = e->helo,
 		     .client_protocol = e->protocol, .login = e->login, .flags = e->flags,
-		     .released = e->held.len > 0, .body = e->body, .ret = e->ret,
-		     .arrival = e->arrival, .queued = a->started, .again = may_be_done(c),
-		     .count = (uint32_t)c->batch.count, CONTENT_SENT(&content));
+		     .released = e->held.len > 0, .sent_on = sent_on_is(a, &c->batch),
+		     .body = e->body, .ret = e->ret, .arrival = e->arrival, .queued = a->started,
+		     .again = may_be_done(c), .count = (uint32_t)c->batch.count,
+		     CONTENT_SENT(&content));
 
 	for (size_t i = 0; r == 0 && i < c->batch.count; i++) {
 		const struct lot_recipient *to = &lot->recipients[c->batch.first + i];

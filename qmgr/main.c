@@ -119,6 +119,8 @@ static int qmgr_prepare(struct error *err)
 	int r = load_services(err);
 
 	if (r == 0)
+		r = sent_on_open(err);
+	if (r == 0)
 		r = qmgr.lock_fd = open_lock("qmgr.lock", err);
 	if (r >= 0)
 		r = qmgr.retired_fd = open_lock("qmgr.retired", err);

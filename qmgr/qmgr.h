@@ -21,6 +21,7 @@
  *	summary.c	what is known of a message that waits without reading its file
  *	probe.c		telling verify what became of its probes
  *	quarantine.c	what filters have put on hold, for a time
+ *	sent_on.c	strangers' mail for other strangers: it leaves with a return path of ours (SRS)
  *	await.c		telling an LMTP session what became of its message
  *	main.c		start, the lock, retirement
  */
@@ -207,6 +208,7 @@ struct attempt {
 	bool any_failed;	     /* and not reported */
 	bool any_success;	     /* to be reported, not reported yet */
 	bool recorded;		     /* something was written to the file */
+	bool sent_on_known, sent_on; /* sent_on.c */
 	bool expire;		     /* by hand: what is pending fails now */
 	bool deleted, hold;	     /* by hand: at the end of the attempt */
 	struct destination *crowded; /* the first that had no room (kept) */
@@ -237,6 +239,15 @@ void attempt_batch_done(struct attempt *a, const struct batch *batch,
 void attempt_withdraw(struct attempt *a);
 /* Frees the attempt, its file closed. */
 void attempt_free(struct attempt *a);
+
+/* ---- sent_on.c ---- */
+
+/* For prepare(). 0 or a negative errno with a reason. */
+int sent_on_open(struct error *err);
+/* Finds out whether the message is a stranger's. Waits. 0, or a negative errno: nobody can say now. */
+int sent_on_ask(struct attempt *a);
+/* It is, and these are recipients of other systems. */
+bool sent_on_is(const struct attempt *a, const struct batch *batch);
 
 /* ---- finish.c ---- */
 

@@ -129,12 +129,14 @@ static void recipient_add(struct reading *reading, struct destination *d,
 {
 	struct view address = str_view(&route->address);
 	struct sorted *s = &reading->items[reading->count++];
+	bool is_filter = queue_file_envelope(reading->attempt->file)->filter.len > 0;
 
 	s->destination = d;
 	s->recipient = (struct lot_recipient){
 		.index = r->index,
 		.position = r->position,
 		.notify = r->notify,
+		.is_strange = route->address_class == CLASS_DEFAULT && !is_filter,
 		.text = (uint32_t)reading->text.len,
 		.address_size = (uint16_t)address.len,
 		.original_size = (uint16_t)r->original.len,
@@ -196,6 +198,8 @@ static void recipient_resolve(struct reading *reading, const struct queue_recipi
 	routed->failure =
 		route_resolve(attempt_is_probe(reading->attempt) ? qmgr.probe_routes : qmgr.routes,
 			      str_view(&sender), routed->recipient.address, &routed->route, NULL);
+	if (routed->failure >= 0 && routed->route.address_class == CLASS_DEFAULT)
+		routed->failure = sent_on_ask(reading->attempt);
 }
 
 /* Into the schedule, without a wait. */

@@ -65,6 +65,7 @@ struct lot_recipient {
 	uint8_t notify;
 	uint8_t outcome; /* OUTCOME_..., pending until a result came */
 	bool recorded;	 /* the caller's: it stands in the file */
+	bool is_strange; /* its domain is none of ours, and it is no filter's */
 	uint32_t text;	 /* offset in lot.text: address, original, orcpt one after the other */
 	uint16_t address_size, original_size, orcpt_size;
 };

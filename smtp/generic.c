@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "mailauth/return_path.h"
 #include "route/route.h"
 #include "settings.h"
 
@@ -37,6 +38,17 @@ int generic_address(struct view address, struct str *out)
 	str_clear(out);
 	str_append(out, address);
 	return map == NULL || address.len == 0 ? 0 : address_map_find(map, address, out);
+}
+
+/* A return path is of nobody's own world. */
+int generic_sender(const struct delivery *d, struct str *out)
+{
+	int r = d->sent_on && !settings.lmtp ? return_path_make(str_view(&d->sender), out) : 0;
+
+	if (r > 0)
+		log_info("%s: sent on: from=<%s> leaves as <%s>", str_cstr(&d->queue_id),
+			 str_cstr(&d->sender), str_cstr(out));
+	return r != 0 ? r : generic_address(str_view(&d->sender), out);
 }
 
 /* ---- header fields ---- */

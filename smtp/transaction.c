@@ -563,7 +563,7 @@ static bool map_envelope(struct transaction *t)
 {
 	const struct delivery *d = t->w->d;
 	_cleanup_(outcome_free) struct outcome failure = { 0 };
-	int r = generic_address(str_view(&d->sender), &t->sender);
+	int r = generic_sender(d, &t->sender);
 
 	t->addresses = mem_new_array(struct str, d->count);
 	for (size_t i = 0; r >= 0 && i < d->count; i++)
@@ -571,7 +571,7 @@ static bool map_envelope(struct transaction *t)
 	if (r >= 0)
 		return true;
 	outcome_set(&failure, OUTCOME_DEFERRED, "4.3.0", VIEW_NONE,
-		    "smtp_generic_maps: a table cannot answer now");
+		    "smtp_generic_maps or srs_domain: nobody can answer now");
 	fail_pending(t->w, &failure, false);
 	return false;
 }

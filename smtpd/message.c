@@ -53,7 +53,9 @@ bool message_begin(struct session *s, int *result)
 		/* Whoever judges the content does so after the filter. */
 		if (channel >= 0)
 			close(channel);
-		if (proxy_begin(s, result))
+		if (spool_is_used())
+			t->spool = spool_new();
+		if (t->spool != NULL || proxy_begin(s, result))
 			return true;
 		transaction_reset(s);
 		return false;
@@ -76,7 +78,9 @@ void message_add(struct session *s, struct view bytes)
 	reception->size += bytes.len;
 	if (param.message_size_limit > 0 && reception->size > (uint64_t)param.message_size_limit)
 		reception->too_big = true;
-	if (reception->failed == 0 && !reception->too_big && t->proxy != NULL)
+	if (reception->failed == 0 && !reception->too_big && t->spool != NULL)
+		reception->failed = spool_add(t->spool, bytes);
+	else if (reception->failed == 0 && !reception->too_big && t->proxy != NULL)
 		proxy_add(s, bytes);
 	else if (reception->failed == 0 && !reception->too_big && !t->discard)
 		reception->failed = submission_data(t->submission, bytes);
@@ -134,19 +138,7 @@ static bool end_of_data_permitted(struct session *s, int *result)
 		*result = reply_refusal(s, "END-OF-MESSAGE", str_view(&answer.reply), VIEW_NONE);
 		return false;
 	}
-	if (answer.filter.len > 0) {
-		/* Its queue file has been begun without it, and past a filter nothing goes. */
-		log_warning("%s: smtpd_end_of_data_restrictions: FILTER comes too late here",
-			    session_id(s));
-		*result = reply(s, "451 4.3.5 Server configuration error");
-		return false;
-	}
-	if (answer.action == POLICY_DISCARD)
-		s->transaction.discard = true;
-	if (answer.action == POLICY_HOLD || answer.redirect.len > 0 || answer.prepend.len > 0)
-		log_warning("%s: smtpd_end_of_data_restrictions: HOLD, REDIRECT and PREPEND come "
-			    "too late here",
-			    session_id(s));
+	transaction_note_late(s, &answer);
 	return true;
 }
 
@@ -176,6 +168,19 @@ static int message_commit(struct session *s)
 	return r;
 }
 
+static int message_failed(struct session *s)
+{
+	int r = s->transaction.reception.failed;
+
+	if (s->transaction.spool != NULL && (r == -ENOSPC || r == -EDQUOT || r == -EFBIG)) {
+		log_warning("%s: smtpd_proxy_options: %s", session_id(s), strerror(-r));
+		return reply(s, "452 4.3.1 Error: queue file system is full");
+	}
+	log_warning("%s: lost on the way to %s: %s", session_id(s),
+		    *param.smtpd_proxy_filter != '\0' ? "the filter" : "cleanup", strerror(-r));
+	return reply(s, "451 4.3.0 Error: queue file write error");
+}
+
 static int message_conclude(struct session *s, bool has_bare_lf)
 {
 	const struct reception *reception = &s->transaction.reception;
@@ -190,16 +195,15 @@ static int message_conclude(struct session *s, bool has_bare_lf)
 	}
 	if (reception->too_big)
 		return reply(s, "552 5.3.4 Error: message file too big");
-	if (reception->failed < 0) {
-		log_warning("%s: lost on the way to cleanup: %s", session_id(s),
-			    strerror(-reception->failed));
-		return reply(s, "451 4.3.0 Error: queue file write error");
-	}
+	if (reception->failed < 0)
+		return message_failed(s);
 	if (!end_of_data_permitted(s, &r))
 		return r;
 	if (s->transaction.discard)
 		return reply(s, "250 2.0.0 Ok: queued as %s",
 			     s->transaction.queue_id.len > 0 ? session_id(s) : "DISCARD");
+	if (s->transaction.spool != NULL)
+		return proxy_replay(s);
 	return s->transaction.proxy != NULL ? proxy_end(s) : message_commit(s);
 }
 

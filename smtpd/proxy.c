@@ -1,6 +1,7 @@
 /*
- * smtpd_proxy_filter: a filter in front of the queue. The message goes to it by SMTP while it comes,
- * and what the filter says of it is what the client hears; nothing of it is in our queue.
+ * smtpd_proxy_filter: a filter in front of the queue. The message goes to it by SMTP while it comes
+ * (or, by speed_adjust, when all of it is here), and what the filter says of it is what the client
+ * hears; nothing of it is in our queue.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #define PROXY_LINE_MAX	2048 /* of a reply */
 #define PROXY_LINES_MAX 100
 #define PROXY_VALUE_MAX 60 /* octets of an XFORWARD attribute */
+#define REPLAY_BLOCK	((size_t)65536)
 
 /* What the filter's EHLO has said: keywords, and the attributes after XFORWARD. */
 enum {
@@ -345,4 +347,26 @@ int proxy_end(struct session *s)
 	stream_write(t->proxy, VIEW("QUIT\r\n"));
 	s->errors = s->junk = 0;
 	return reply_text(s, str_view(&text));
+}
+
+int proxy_replay(struct session *s)
+{
+	const struct transaction *t = &s->transaction;
+	_cleanup_free_ char *block = mem_new_bytes(REPLAY_BLOCK);
+	uint64_t at = 0;
+	ssize_t n = 0;
+	int r;
+
+	if (!proxy_begin(s, &r))
+		return r;
+	while (t->reception.failed == 0 &&
+	       (n = spool_read(t->spool, at, block, REPLAY_BLOCK)) > 0) {
+		proxy_add(s, view_make(block, (size_t)n));
+		at += (uint64_t)n;
+	}
+	if (n == 0 && t->reception.failed == 0)
+		return proxy_end(s);
+	log_warning("%s: lost on the way to the filter: %s", session_id(s),
+		    strerror(n < 0 ? (int)-n : -t->reception.failed));
+	return reply(s, "451 4.3.0 Error: queue file write error");
 }

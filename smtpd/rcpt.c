@@ -1,6 +1,9 @@
 /* RCPT TO, RFC 5321 4.1.1.3. */
+#include <errno.h>
+
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "mailauth/return_path.h"
 #include "server.h"
 #include "services/clients.h"
 #include "session.h"
@@ -59,6 +62,28 @@ static bool rcpt_parse(struct session *s, struct view argument, struct request *
 		return false;
 	}
 	return true;
+}
+
+/* A return path of what we have sent on (srs_domain) is for reports, and has to be of our making. */
+static bool rcpt_is_return_path(struct session *s, const struct request *request, int *result)
+{
+	_cleanup_(str_free) struct str original = STR_EMPTY;
+	const char *why;
+	int r;
+
+	if (!return_path_is_ours(str_view(&request->address)))
+		return true;
+	r = s->transaction.sender.len > 0
+		    ? -EPERM
+		    : return_path_read(str_view(&request->address), &original);
+	if (r == 0)
+		return true;
+	why = r == -EPERM    ? "550 5.7.1 Error: this is for reports only"
+	      : r == -ETIME  ? "550 5.1.1 Error: this return path has expired"
+	      : r == -EACCES ? "550 5.1.1 Error: this is no return path of ours"
+			     : "451 4.3.0 Error: this return path cannot be judged now";
+	*result = reply_refusal(s, "RCPT", view_of(why), str_view(&request->address));
+	return false;
 }
 
 /* What the restriction lists say. True if they let it pass. */
@@ -156,8 +181,9 @@ int verb_rcpt(struct session *s, struct view argument)
 		return reply(s, "450 4.7.1 Error: too many recipients from %s", s->peer->text);
 	if (s->transaction.count >= (size_t)param.smtpd_recipient_limit)
 		return refuse_too_many(s);
-	if (!rcpt_is_here(s, &request, &r) || !rcpt_permitted(s, &request, &r) ||
-	    !rcpt_has_room(s, &request, &r) || !rcpt_filtered(s, &request, &r))
+	if (!rcpt_is_here(s, &request, &r) || !rcpt_is_return_path(s, &request, &r) ||
+	    !rcpt_permitted(s, &request, &r) || !rcpt_has_room(s, &request, &r) ||
+	    !rcpt_filtered(s, &request, &r))
 		return r;
 	transaction_add(s, str_view(&request.address), str_view(&request.orcpt), request.notify);
 	s->state = STATE_RCPT;

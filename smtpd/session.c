@@ -277,6 +277,8 @@ int session_open(struct error *err)
 	if (r == 0)
 		r = rewrite_open(err);
 	if (r == 0)
+		r = spool_open(err);
+	if (r == 0)
 		r = smtpd_milters_open(err);
 	return r < 0 ? r : verbs_open(err);
 }
@@ -284,6 +286,7 @@ int session_open(struct error *err)
 void session_close(void)
 {
 	smtpd_milters_close();
+	spool_close();
 	rewrite_close();
 	server_close();
 }

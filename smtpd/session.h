@@ -76,6 +76,8 @@ struct transaction {
 	bool hold, discard;
 	struct stream *proxy; /* to the filter of smtpd_proxy_filter; NULL: none */
 	bool proxy_at_line;   /* its next byte begins a line */
+	struct spool
+		*spool; /* the content, where that filter hears of it when all is here; or NULL */
 	struct reception reception;
 };
 
@@ -194,6 +196,8 @@ struct view transaction_reserve_id(struct session *s);
 int transaction_open(struct session *s, int channel);
 /* Takes over what a permitting answer asks for beside the permission. */
 void transaction_note_answer(struct session *s, const struct policy_answer *answer);
+/* The same when all of the content has come. */
+void transaction_note_late(struct session *s, const struct policy_answer *answer);
 /* Questions for the policy are about this session and transaction. */
 void transaction_question(struct session *s, const char *command, struct policy_question *q);
 
@@ -256,6 +260,22 @@ bool proxy_begin(struct session *s, int *result);
 void proxy_add(struct session *s, struct view bytes);
 /* The end of the content: the filter's answer is ours. */
 int proxy_end(struct session *s);
+/* All of it, for a message that was taken whole before. */
+int proxy_replay(struct session *s);
+
+/* ---- spool.c: smtpd_proxy_options = speed_adjust ---- */
+
+/* For prepare(); does nothing where no message waits for its filter. 0 or a negative errno with a reason. */
+int spool_open(struct error *err);
+void spool_close(void);
+/* Messages are taken whole before the filter hears of them. */
+bool spool_is_used(void);
+struct spool *spool_new(void);
+void spool_free(struct spool *spool);
+/* 0 or a negative errno: the disk is full, or the content is larger than any may be. */
+int spool_add(struct spool *spool, struct view bytes);
+/* Up to `len` bytes from `offset` on: how many, 0 at its end, or a negative errno. */
+ssize_t spool_read(const struct spool *spool, uint64_t offset, char *to, size_t len);
 
 /* ---- rewrite.c ---- */
 

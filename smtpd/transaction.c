@@ -32,6 +32,7 @@ void transaction_reset(struct session *s)
 
 	submission_abort(TAKE(t->submission));
 	stream_free(TAKE(t->proxy));
+	spool_free(TAKE(t->spool));
 	if (s->milters != NULL && t->reserved_id.len > 0)
 		milters_reset(s->milters);
 	for (size_t i = 0; i < t->count; i++) {
@@ -189,9 +190,24 @@ void transaction_add(struct session *s, struct view address, struct view orcpt, 
 	recipient->notify = notify;
 }
 
+/* What is for the queue finds none where a filter takes the message first: as in Postfix it is left out. */
+static void warn_of_proxy(const struct session *s, const struct policy_answer *answer)
+{
+	const char *action = answer->filter.len > 0	     ? "FILTER"
+			     : answer->action == POLICY_HOLD ? "HOLD"
+			     : answer->bcc.len > 0	     ? "BCC"
+							     : NULL;
+
+	if (*param.smtpd_proxy_filter != '\0' && action != NULL)
+		log_warning("%s: with smtpd_proxy_filter specified, action %s is always skipped",
+			    session_id(s), action);
+}
+
 void transaction_note_answer(struct session *s, const struct policy_answer *answer)
 {
 	struct transaction *t = &s->transaction;
+
+	warn_of_proxy(s, answer);
 
 	/* The same rule speaks at every recipient; its field is put in front once. */
 	if (answer->prepend.len > 0 &&
@@ -213,6 +229,35 @@ void transaction_note_answer(struct session *s, const struct policy_answer *answ
 		str_set(&t->redirect, str_view(&answer->redirect));
 	if (answer->filter.len > 0)
 		str_set(&t->filter, str_view(&answer->filter));
+}
+
+void transaction_note_late(struct session *s, const struct policy_answer *answer)
+{
+	struct transaction *t = &s->transaction;
+	bool hold = answer->action == POLICY_HOLD;
+
+	warn_of_proxy(s, answer);
+	if (answer->action == POLICY_DISCARD)
+		t->discard = true;
+	if (answer->prepend.len > 0)
+		log_warning("%s: smtpd_end_of_data_restrictions: PREPEND comes too late here",
+			    session_id(s));
+	if (answer->redirect.len > 0 && t->proxy != NULL)
+		log_warning("%s: smtpd_end_of_data_restrictions: REDIRECT comes too late for the "
+			    "filter",
+			    session_id(s));
+	if (answer->redirect.len > 0)
+		str_set(&t->redirect, str_view(&answer->redirect));
+	if (t->submission == NULL ||
+	    (answer->filter.len + answer->redirect.len + answer->bcc.len == 0 && !hold))
+		return;
+	t->reception.failed = submission_late(
+		t->submission,
+		&(struct msg_late){ .filter = str_view(&answer->filter),
+				    .redirect = str_view(&answer->redirect),
+				    .bcc = view_first(str_view(&answer->bcc), IPC_TEXT_MAX),
+				    .hold = hold,
+				    .held = view_first(str_view(&answer->held), IPC_HOST_MAX) });
 }
 
 static void transaction_note(void *argument, const char *what, struct view text)

@@ -251,6 +251,7 @@ static int take_request(struct delivery *d, struct message *m)
 	d->arrival = m->deliver.arrival;
 	d->queued = m->deliver.queued;
 	d->released = m->deliver.released;
+	d->sent_on = m->deliver.sent_on;
 	d->again = m->deliver.again;
 	d->started = clock_wall_usec();
 	d->flushed = clock_now();

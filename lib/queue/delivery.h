@@ -43,6 +43,7 @@ struct delivery {
 	uint8_t flags, body, ret;
 	int64_t arrival, queued; /* wall clock, microseconds */
 	bool released;		 /* from quarantine: it is no junk */
+	bool sent_on;		 /* a stranger's, to other strangers: with a sender of ours (SRS) */
 	bool again;		 /* an earlier attempt may have delivered it: nobody can say */
 	int64_t started;	 /* when the request came in, the same unit */
 	int64_t connected; /* the agent sets it when the transmission begins (wall µs), for delays= */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "mail/srs.h"
 
 #define DOMAIN_KEY_MAX 1024 /* bytes of a domain that is worth a look-up */
 
@@ -104,6 +105,10 @@ int route_is_authorized_destination(const struct routes *routes, struct view add
 		trail_add(why, "%.*s has routing left in it and allow_untrusted_routing = no",
 			  VIEW_ARG(address));
 		return 0;
+	}
+	if (srs_is_at(address, view_of(param.srs_domain))) {
+		trail_add(why, "srs_domain: %.*s is a return path", VIEW_ARG(address));
+		return 1;
 	}
 	if (domain.len == 0) /* "user" is ours if it is that, "user@" is nothing */
 		return local.len > 0 && local.len == address.len;

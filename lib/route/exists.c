@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 #include "mail/outcome.h"
+#include "mail/srs.h"
 #include "route/internal.h"
 
 static int in_maps(const struct routes *routes, const struct route_maps *maps, struct view address,
@@ -140,7 +141,9 @@ int route_recipient_exists(const struct routes *routes, struct view sender, stru
 
 	*why_not = (struct unreachable){ .address_class = route.address_class };
 	if (r == 0)
-		r = is_rewritten(routes, address, why);
+		r = srs_is_at(address, view_of(param.srs_domain))
+			    ? 1
+			    : is_rewritten(routes, address, why);
 	if (r == 0 && !route_is_dead(&route, why_not)) {
 		r = 1;
 		if (route.address_class != CLASS_LOCAL || !is_required_name(address))

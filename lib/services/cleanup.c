@@ -124,6 +124,11 @@ int submission_data(struct submission *s, struct view bytes)
 	return r;
 }
 
+int submission_late(struct submission *s, const struct msg_late *late)
+{
+	return submission_add(s, MSG_late, late);
+}
+
 void submission_verdict_free(struct submission_verdict *verdict)
 {
 	str_free(&verdict->status);

@@ -266,6 +266,11 @@ int keys_find_chain(const char *maps, struct view name, struct str *chain);
 int keys_mail_algorithm(struct view key, uint32_t *algorithm);
 int keys_sign_mail(struct view key, uint32_t algorithm, struct view digest, struct str *signature);
 /*
+ * MACs of a text, for marks that come back to us (MAC_...): one for each secret, those for new marks
+ * first. 0 or a negative errno; -ENOKEY: keys has no secret for that.
+ */
+int keys_mac(uint8_t purpose, struct view text, struct str *macs);
+/*
  * At the start of a server: a connection for later, which is to the keys of its own certificate
  * when both have been renewed since.
  */
@@ -303,6 +308,8 @@ int submission_rcpt(struct submission *s, struct view address, struct view orcpt
 int submission_forward_rcpt(struct submission *s, struct view address, struct view original,
 			    struct view orcpt, uint8_t notify);
 int submission_data(struct submission *s, struct view bytes);
+/* After all content: what was found out only then. */
+int submission_late(struct submission *s, const struct msg_late *late);
 /* MAIL_FLAG_... that receive_override_options asks for. */
 uint8_t submission_override_flags(void);
 struct submission_verdict {

@@ -1,4 +1,4 @@
-/* The caller's side of keys for mail: signatures of DKIM. Which key signs for whom, the caller knows. */
+/* The caller's side of keys for mail: signatures of DKIM, and MACs. Which key signs for whom, the caller knows. */
 #include <errno.h>
 
 #include "base/log.h"
@@ -56,6 +56,19 @@ int keys_sign_mail(struct view key, uint32_t algorithm, struct view digest, stru
 
 	if (r == 0)
 		str_set(signature, m.key_signature.bytes);
+	ipc_pool_put(mail_keys_pool(), ipc, r == 0);
+	return r;
+}
+
+int keys_mac(uint8_t purpose, struct view text, struct str *macs)
+{
+	const struct msg_mac question = { .purpose = purpose, .text = text };
+	struct ipc *ipc = NULL;
+	struct message m;
+	int r = mail_keys_ask(MSG_mac, &question, MSG_mac_is, &ipc, &m);
+
+	if (r == 0)
+		str_set(macs, m.mac_is.macs);
 	ipc_pool_put(mail_keys_pool(), ipc, r == 0);
 	return r;
 }

@@ -24,6 +24,8 @@ static const struct {
 	{ MSG_mail, U(SMTPD) | U(AGENT) | U(MAIL) },
 	{ MSG_rcpt, U(SMTPD) | U(AGENT) | U(MAIL) },
 	{ MSG_data, U(SMTPD) | U(AGENT) | U(MAIL) },
+	{ MSG_late, U(SMTPD) },
+	{ MSG_mac, U(SMTPD) | U(AGENT) | U(MAIL) },
 	{ MSG_data_end, U(SMTPD) | U(AGENT) | U(MAIL) },
 	{ MSG_abort, U(SMTPD) | U(AGENT) | U(MAIL) },
 	{ MSG_queued, U(MAIL) },

@@ -81,6 +81,14 @@ int submission_data(struct submission *s, struct view bytes)
 	return s->failed;
 }
 
+int submission_late(struct submission *s, const struct msg_late *late)
+{
+	str_set(&fakes.last.filter, late->filter);
+	str_printf(&fakes.last.recipients, "late: %.*s %.*s %.*s", VIEW_ARG(late->redirect),
+		   VIEW_ARG(late->bcc), VIEW_ARG(late->hold ? late->held : VIEW_NONE));
+	return s->failed;
+}
+
 int submission_commit(struct submission *s, struct submission_verdict *verdict)
 {
 	int r = fakes.no_cleanup ? -ECONNREFUSED : fakes.dies_at_end ? -EPIPE : s->failed;

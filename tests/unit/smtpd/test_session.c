@@ -732,6 +732,9 @@ static void content_filters(void **state)
 		{ "content_filter = scan:a\nsmtpd_sender_restrictions = inline:{ { b.test = "
 		  "REDIRECT c@d.test } }",
 		  "" },
+		{ "content_filter = scan:a\nsmtpd_end_of_data_restrictions = check_sender_access "
+		  "inline:{ { b.test = FILTER late:x } }",
+		  "late:x" },
 	};
 
 	(void)state;
