@@ -90,11 +90,35 @@ static int mail_send(struct sieve_delivery *d, uint8_t kind, struct view recipie
 	return r < 0 ? error_code(err, r, "hand over a message") : 0;
 }
 
+/*
+ * The same message to the same address once in a while: users who redirect to each other would make
+ * of one message as many as there are ways through them. What cannot be remembered goes on all the same.
+ */
+static bool redirect_is_due(struct sieve_delivery *d, struct view address)
+{
+	_cleanup_(str_free) struct str key = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int64_t period = param.sieve_redirect_duplicate_period / 1000;
+	int r;
+
+	if (period == 0 || !sieve_redirect_key(d->message, address, &key))
+		return true;
+	r = sieve_memory_note(d->maildir, str_view(&key), d->source->identity, d->message->now,
+			      d->message->now + period, false, &err);
+	if (r < 0)
+		log_warning("sieve: cannot remember a redirect: %s", err.text);
+	return r <= 0;
+}
+
 int sieve_send_redirect(struct sieve_delivery *d, const struct sieve_action *action,
 			struct error *err)
 {
 	if (was_sent(d, SIEVE_MAIL_REDIRECT))
 		return 0;
+	if (!redirect_is_due(d, str_view(&action->text))) {
+		str_append_cstr(&d->done, " (went there before)");
+		return 0;
+	}
 	return mail_send(d, SIEVE_MAIL_REDIRECT, str_view(&action->text), d->changed, err);
 }
 

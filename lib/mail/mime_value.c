@@ -187,6 +187,8 @@ int mime_value_parse(struct view body, struct mime_value *value)
 	bool sections = false;
 
 	memset(value, 0, sizeof(*value));
+	if (body.len == 0)
+		return -EINVAL;
 	lex_skip_space(body, &at, NULL);
 	str_append_lower(&value->type, take_token(body, &at));
 	if (value->type.len == 0)

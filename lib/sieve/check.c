@@ -12,6 +12,9 @@ struct check {
 	struct sieve_script *script;
 	struct sieve_problem *problem;
 	unsigned depth;
+	/* Around the node at work, from the outermost. */
+	const struct sieve_node *loops[SIEVE_DEPTH_MAX];
+	size_t loop_count;
 };
 
 static int complain_at(struct check *c, const struct sieve_node *node, const char *format,
@@ -290,6 +293,50 @@ static int check_arguments(struct check *c, struct sieve_node *node)
 	return r < 0 ? r : check_positional(c, node, have);
 }
 
+/* A loop of that name is around it. */
+static bool loop_is_around(const struct check *c, const struct sieve_argument *name)
+{
+	for (size_t i = 0; i < c->loop_count; i++) {
+		const struct sieve_argument *value = NULL;
+
+		if (sieve_tag(c->loops[i], "name", &value) != NULL &&
+		    view_eq(str_view(&value->strings.items[0]), str_view(&name->strings.items[0])))
+			return true;
+	}
+	return false;
+}
+
+/* Of loops (RFC 5703, 3), and of what looks at parts. */
+static int check_parts(struct check *c, const struct sieve_node *node)
+{
+	static const char *const of_mime[] = { "anychild", "type", "subtype", "contenttype",
+					       "param" };
+	const struct sieve_argument *name = NULL;
+	size_t options = 0;
+
+	if (node->operation->takes & IN_LOOP && c->loop_count == 0)
+		return complain_at(c, node, "%s stands in the block of foreverypart only%s", "");
+	if (node->operation->takes & IN_LOOP && sieve_tag(node, "name", &name) != NULL &&
+	    !loop_is_around(c, name))
+		return complain_at(c, node, "%s: no foreverypart around it has the name \"%.60s\"",
+				   str_cstr(&name->strings.items[0]));
+	if (view_is(str_view(&node->name), "extracttext") && !is_required(c, EXTENSION_VARIABLES))
+		return complain_at(c, node, "%s needs require \"%s\"", "variables");
+	for (size_t i = 0; i < ARRAY_SIZE(of_mime); i++) {
+		if (!(node->operation->takes & IS_TEST) ||
+		    sieve_tag(node, of_mime[i], NULL) == NULL)
+			continue;
+		options += i > 0;
+		if (sieve_tag(node, "mime", NULL) == NULL)
+			return complain_at(c, node, "%s: :%s needs :mime", of_mime[i]);
+	}
+	return options > 1
+		       ? complain_at(c, node,
+				     "%s takes one of :type, :subtype, :contenttype and :param%s",
+				     "")
+		       : 0;
+}
+
 /* Of what the tags mean together. */
 static int check_meaning(struct check *c, const struct sieve_node *node)
 {
@@ -303,7 +350,7 @@ static int check_meaning(struct check *c, const struct sieve_node *node)
 		return complain_at(c, node, "%s needs either :over or :under%s", "");
 	if (view_is(str_view(&node->name), "require") && c->depth > 1)
 		return complain_at(c, node, "%s stands at the front of the script only%s", "");
-	return 0;
+	return check_parts(c, node);
 }
 
 /* ---- nodes ---- */
@@ -367,6 +414,19 @@ static int check_require(struct check *c, struct sieve_node *node)
 	return 0;
 }
 
+/* A loop counts as one within its block. */
+static int check_block(struct check *c, struct sieve_node *node)
+{
+	bool is_loop = (node->operation->takes & IS_LOOP) != 0 && c->loop_count < SIEVE_DEPTH_MAX;
+	int r;
+
+	if (is_loop)
+		c->loops[c->loop_count++] = node;
+	r = check_commands(c, node->block);
+	c->loop_count -= is_loop;
+	return r;
+}
+
 static int check_node(struct check *c, struct sieve_node *node, bool is_test)
 {
 	const struct sieve_operation *o = sieve_operations;
@@ -395,7 +455,7 @@ static int check_node(struct check *c, struct sieve_node *node, bool is_test)
 		r = check_require(c, node);
 	if (r == 0 && o[n].takes & TAKES_BLOCK && ihave_is_false(c, node->tests))
 		return 0;
-	return r < 0 ? r : check_commands(c, node->block);
+	return r < 0 ? r : check_block(c, node);
 }
 
 static int check_commands(struct check *c, struct sieve_node *node)

@@ -1,12 +1,14 @@
 /*
  * The test of duplicates (RFC 7352): whether a message with this id has been there. What is to be
- * remembered is an action, so that a script that fails remembers nothing.
+ * remembered is an action, so that a script that fails remembers nothing. And by what a message is
+ * known that has been redirected.
  */
 #include <nettle/sha2.h>
 
 #include "base/encode.h"
 #include "base/mem.h"
 #include "mail/header.h"
+#include "sieve/compose.h"
 #include "sieve/run.h"
 #include "sieve/words.h"
 
@@ -35,13 +37,14 @@ static bool duplicate_id(struct sieve_run *run, const struct sieve_node *node, s
 	return id->len > 0;
 }
 
-static void duplicate_key(struct view handle, struct view id, struct str *key)
+/* `kind` with its NUL. */
+static void duplicate_key(struct view kind, struct view handle, struct view id, struct str *key)
 {
 	uint8_t digest[SIEVE_KEY_LENGTH / 2];
 	struct sha256_ctx sha256;
 
 	sha256_init(&sha256);
-	sha256_update(&sha256, strlen("duplicate") + 1, (const uint8_t *)"duplicate");
+	sha256_update(&sha256, kind.len, (const uint8_t *)kind.data);
 	sha256_update(&sha256, handle.len, (const uint8_t *)handle.data);
 	sha256_update(&sha256, 1, (const uint8_t *)"");
 	sha256_update(&sha256, id.len, (const uint8_t *)id.data);
@@ -63,10 +66,25 @@ bool sieve_test_duplicate(struct sieve_run *run, const struct sieve_node *node)
 		seconds = MIN(value->number, SECONDS_MAX);
 	if (!duplicate_id(run, node, &id))
 		return false;
-	duplicate_key(str_view(&handle), str_view(&id), &key);
+	duplicate_key(VIEW("duplicate\0"), str_view(&handle), str_view(&id), &key);
 	seen = host != NULL && host->was_seen != NULL &&
 	       host->was_seen(run->message->argument, str_view(&key));
 	if (!seen || last)
 		sieve_remember(run, str_view(&key), seconds);
 	return seen;
+}
+
+bool sieve_redirect_key(const struct sieve_message *message, struct view address, struct str *key)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY, lower = STR_EMPTY;
+	struct header_field field;
+	struct view id;
+
+	if (!header_find(sieve_message_header(message), "Message-ID", &field))
+		return false;
+	header_unfold(&text, field.body);
+	id = view_trim(str_view(&text));
+	str_append_lower(&lower, address);
+	duplicate_key(VIEW("redirect\0"), str_view(&lower), id, key);
+	return id.len > 0;
 }

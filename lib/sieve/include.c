@@ -41,9 +41,11 @@ static enum sieve_flow include_run(struct sieve_run *run, const struct sieve_scr
 {
 	const struct sieve_script *outer = run->script;
 	struct map *variables = run->variables;
+	struct sieve_parts *parts = run->parts;
 	enum sieve_flow flow;
 
 	run->script = script;
+	run->parts = NULL;
 	run->variables = map_new();
 	run->depth++;
 	flow = sieve_run_commands(run, script->commands);
@@ -51,6 +53,7 @@ static enum sieve_flow include_run(struct sieve_run *run, const struct sieve_scr
 	sieve_variables_free(run->variables);
 	run->variables = variables;
 	run->script = outer;
+	run->parts = parts;
 	return flow == FLOW_RETURN ? FLOW_ON : flow;
 }
 

@@ -31,14 +31,44 @@ static const struct sieve_tag_spec body_tags[] = {
 	{ "content", VALUE_STRINGS, EXTENSION_NONE },
 	{ NULL, VALUE_NONE, EXTENSION_NONE },
 };
+#define SET_TAGS                                                                                   \
+	{ "lower", VALUE_NONE, EXTENSION_NONE }, { "upper", VALUE_NONE, EXTENSION_NONE },          \
+		{ "lowerfirst", VALUE_NONE, EXTENSION_NONE },                                      \
+		{ "upperfirst", VALUE_NONE, EXTENSION_NONE },                                      \
+		{ "quotewildcard", VALUE_NONE, EXTENSION_NONE },                                   \
+		{ "encodeurl", VALUE_NONE, EXTENSION_ENOTIFY },                                    \
+	{                                                                                          \
+		"length", VALUE_NONE, EXTENSION_NONE                                               \
+	}
+static const struct sieve_tag_spec extract_tags[] = {
+	SET_TAGS,
+	{ "first", VALUE_NUMBER, EXTENSION_NONE },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
 static const struct sieve_tag_spec set_tags[] = {
-	{ "lower", VALUE_NONE, EXTENSION_NONE },
-	{ "upper", VALUE_NONE, EXTENSION_NONE },
-	{ "lowerfirst", VALUE_NONE, EXTENSION_NONE },
-	{ "upperfirst", VALUE_NONE, EXTENSION_NONE },
-	{ "quotewildcard", VALUE_NONE, EXTENSION_NONE },
-	{ "encodeurl", VALUE_NONE, EXTENSION_ENOTIFY },
-	{ "length", VALUE_NONE, EXTENSION_NONE },
+	SET_TAGS,
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+/* A part's header fields instead of the message's. */
+#define MIME_TAGS                                                                                  \
+	{ "mime", VALUE_NONE, EXTENSION_MIME },                                                    \
+	{                                                                                          \
+		"anychild", VALUE_NONE, EXTENSION_MIME                                             \
+	}
+static const struct sieve_tag_spec mime_tags[] = {
+	MIME_TAGS,
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec header_tags[] = {
+	MIME_TAGS,
+	{ "type", VALUE_NONE, EXTENSION_MIME },
+	{ "subtype", VALUE_NONE, EXTENSION_MIME },
+	{ "contenttype", VALUE_NONE, EXTENSION_MIME },
+	{ "param", VALUE_STRINGS, EXTENSION_MIME },
+	{ NULL, VALUE_NONE, EXTENSION_NONE },
+};
+static const struct sieve_tag_spec loop_tags[] = {
+	{ "name", VALUE_STRING, EXTENSION_NONE },
 	{ NULL, VALUE_NONE, EXTENSION_NONE },
 };
 static const struct sieve_tag_spec zone_tags[] = {
@@ -187,6 +217,23 @@ const struct sieve_operation sieve_operations[] = {
 	  .tags = deleteheader_tags,
 	  .act = sieve_act_deleteheader },
 
+	{ .name = "foreverypart",
+	  .extension = EXTENSION_FOREVERYPART,
+	  .takes = TAKES_BLOCK | IS_LOOP,
+	  .tags = loop_tags,
+	  .act = sieve_act_foreverypart },
+	{ .name = "break",
+	  .extension = EXTENSION_FOREVERYPART,
+	  .takes = IN_LOOP,
+	  .tags = loop_tags,
+	  .act = sieve_act_break },
+	{ .name = "extracttext",
+	  .extension = EXTENSION_EXTRACTTEXT,
+	  .takes = IN_LOOP,
+	  .positional = ONE,
+	  .tags = extract_tags,
+	  .act = sieve_act_extracttext },
+
 	{ .name = "true", .takes = IS_TEST },
 	{ .name = "false", .takes = IS_TEST },
 	{ .name = "not", .takes = IS_TEST | TAKES_TEST },
@@ -195,17 +242,23 @@ const struct sieve_operation sieve_operations[] = {
 	{ .name = "header",
 	  .takes = IS_TEST | TAKES_MATCH | TAKES_INDEX,
 	  .positional = LISTS,
+	  .tags = header_tags,
 	  .test = sieve_test_header },
 	{ .name = "address",
 	  .takes = IS_TEST | TAKES_MATCH | TAKES_PART | TAKES_INDEX,
 	  .positional = LISTS,
+	  .tags = mime_tags,
 	  .test = sieve_test_address },
 	{ .name = "envelope",
 	  .extension = EXTENSION_ENVELOPE,
 	  .takes = IS_TEST | TAKES_MATCH | TAKES_PART,
 	  .positional = LISTS,
 	  .test = sieve_test_envelope },
-	{ .name = "exists", .takes = IS_TEST, .positional = LIST, .test = sieve_test_exists },
+	{ .name = "exists",
+	  .takes = IS_TEST,
+	  .positional = LIST,
+	  .tags = mime_tags,
+	  .test = sieve_test_exists },
 	{ .name = "size",
 	  .takes = IS_TEST,
 	  .positional = { VALUE_NUMBER },

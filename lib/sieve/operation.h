@@ -29,9 +29,11 @@ enum {
 	AFTER_IF = 256,	      /* elsif, else */
 	IS_FIRST = 512,	      /* require */
 	OPTIONAL_LAST = 1024, /* the last positional argument may be left out */
+	IS_LOOP = 2048,
+	IN_LOOP = 4096, /* stands in the block of one only */
 };
 
-enum sieve_flow { FLOW_ON, FLOW_RETURN, FLOW_STOP, FLOW_FAILED };
+enum sieve_flow { FLOW_ON, FLOW_BREAK, FLOW_RETURN, FLOW_STOP, FLOW_FAILED };
 
 struct sieve_operation {
 	const char *name;

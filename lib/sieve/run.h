@@ -10,6 +10,7 @@
  *	tests.c, dates.c	the tests
  *	actions.c	the actions
  *	editheader.c	those that change the message
+ *	parts.c, foreverypart.c	the parts of the message
  *	include.c	other scripts
  *	notify.c	notifications
  */
@@ -40,7 +41,9 @@ struct sieve_run {
 	unsigned depth, includes;
 	size_t added; /* bytes of header */
 	struct str matches[SIEVE_MATCHES];
-	struct str flags; /* the internal variable of imap4flags */
+	struct str flags;	   /* the internal variable of imap4flags */
+	struct sieve_parts *parts; /* of the loops at work, or NULL: there is none */
+	struct view break_name;	   /* of the loop that ends; empty: the innermost */
 };
 
 bool sieve_has(const struct sieve_run *run, enum sieve_extension extension);
@@ -61,6 +64,9 @@ void sieve_string(struct sieve_run *run, const struct sieve_argument *argument, 
 void sieve_variables_free(struct map *variables);
 void sieve_variable_set(struct sieve_run *run, struct view name, struct view value);
 struct view sieve_variable_get(struct sieve_run *run, struct view name);
+/* Sets what the modifiers of the node make of the value. */
+void sieve_set_modified(struct sieve_run *run, const struct sieve_node *node, struct view name,
+			struct str *value);
 enum sieve_flow sieve_act_set(struct sieve_run *run, const struct sieve_node *node);
 
 /* ---- match.c ---- */
@@ -139,6 +145,9 @@ enum sieve_flow sieve_act_return(struct sieve_run *run, const struct sieve_node 
 enum sieve_flow sieve_act_global(struct sieve_run *run, const struct sieve_node *node);
 enum sieve_flow sieve_act_addheader(struct sieve_run *run, const struct sieve_node *node);
 enum sieve_flow sieve_act_deleteheader(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_foreverypart(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_break(struct sieve_run *run, const struct sieve_node *node);
+enum sieve_flow sieve_act_extracttext(struct sieve_run *run, const struct sieve_node *node);
 enum sieve_flow sieve_act_notify(struct sieve_run *run, const struct sieve_node *node);
 /* An address alone, with a domain; appended in its internal form. */
 bool sieve_address_is_usable(struct view text, struct str *address);

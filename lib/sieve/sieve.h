@@ -17,7 +17,7 @@
  * imap4flags (5232), subaddress (5233), date and index (5260), mailbox (5490), mailboxid (9042),
  * special-use (8579), vacation and vacation-seconds (5230, 6131), duplicate (7352), editheader (5293),
  * ihave (5463), include (6609), regex (draft), spamtest, spamtestplus and virustest (5235), enotify
- * by mailto (5435, 5436).
+ * by mailto (5435, 5436), mime, foreverypart and extracttext (5703).
  */
 #ifndef SIEVE_SIEVE_H
 #define SIEVE_SIEVE_H
@@ -152,5 +152,10 @@ void sieve_vacation_compose(const struct sieve_message *message, const struct si
 const char *sieve_notify_refusal(const struct sieve_message *message);
 void sieve_notify_compose(const struct sieve_message *message, const struct sieve_action *action,
 			  struct str *out);
+
+/* ---- duplicate.c ---- */
+
+/* What stands for "this message to that address", in hex. False: the message has no id to go by. */
+bool sieve_redirect_key(const struct sieve_message *message, struct view address, struct str *key);
 
 #endif

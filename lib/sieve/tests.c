@@ -30,11 +30,58 @@ static bool compare_count(struct sieve_run *run, const struct sieve_node *node,
 	return node->match == MATCH_COUNT && sieve_match_count(run, node, c->count, c->keys);
 }
 
+/* The parameters that :param names. */
+static bool compare_parameters(struct sieve_run *run, const struct sieve_node *node,
+			       const struct mime_value *value, const struct sieve_argument *names,
+			       struct comparing *c)
+{
+	for (size_t i = 0; i < names->strings.count && sieve_step(run); i++) {
+		_cleanup_(str_free) struct str name = STR_EMPTY;
+		const struct str *parameter;
+
+		sieve_expand(run, str_view(&names->strings.items[i]), &name);
+		parameter = mime_parameter_get(value, str_cstr(&name));
+		if (parameter != NULL && compare_value(run, node, str_view(parameter), c))
+			return true;
+	}
+	return false;
+}
+
+/* What of a field like Content-Type is meant (RFC 5703, 4.1). One without a type says nothing. */
+static bool compare_mime(struct sieve_run *run, const struct sieve_node *node, struct view text,
+			 void *argument)
+{
+	_cleanup_free_ struct mime_value *value = mem_new(struct mime_value);
+	const struct sieve_argument *names = NULL;
+	_cleanup_(str_free) struct str whole = STR_EMPTY;
+	bool found = false;
+
+	if (mime_value_parse(text, value) == 0) {
+		if (sieve_tag(node, "type", NULL) != NULL)
+			str_append(&whole, str_view(&value->type));
+		else if (sieve_tag(node, "subtype", NULL) != NULL)
+			str_append(&whole, str_view(&value->subtype));
+		else
+			str_printf(&whole, "%s/%s", str_cstr(&value->type),
+				   str_cstr(&value->subtype));
+		found = sieve_tag(node, "param", &names) != NULL
+				? compare_parameters(run, node, value, names, argument)
+				: compare_value(run, node, str_view(&whole), argument);
+	}
+	mime_value_free(value);
+	return found;
+}
+
 bool sieve_test_header(struct sieve_run *run, const struct sieve_node *node)
 {
+	static const char *const options[] = { "type", "subtype", "contenttype", "param" };
 	struct comparing c = { .keys = node->positional[1] };
+	sieve_each *compare = compare_value;
 
-	return sieve_each_header(run, node, node->positional[0], compare_value, &c) ||
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (sieve_tag(node, options[i], NULL) != NULL)
+			compare = compare_mime;
+	return sieve_each_header(run, node, node->positional[0], compare, &c) ||
 	       compare_count(run, node, &c);
 }
 

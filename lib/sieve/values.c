@@ -4,15 +4,15 @@
 #include "base/mem.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "sieve/parts.h"
 #include "sieve/run.h"
 #include "sieve/words.h"
 
 /* Of the fields of one name: how many, and which :index and :last mean (0: all). */
-static size_t fields_wanted(const struct sieve_run *run, const struct sieve_node *node,
-			    struct view name)
+static size_t fields_wanted(struct view header, const struct sieve_node *node, struct view name)
 {
 	const struct sieve_argument *value = NULL;
-	struct view rest = run->header;
+	struct view rest = header;
 	struct header_field field;
 	size_t count = 0;
 
@@ -26,11 +26,11 @@ static size_t fields_wanted(const struct sieve_run *run, const struct sieve_node
 							   : SIZE_MAX;
 }
 
-static bool each_of_name(struct sieve_run *run, const struct sieve_node *node, struct view name,
-			 sieve_each *each, void *argument)
+static bool each_of_name(struct sieve_run *run, const struct sieve_node *node, struct view header,
+			 struct view name, sieve_each *each, void *argument)
 {
-	size_t wanted = fields_wanted(run, node, name), number = 0;
-	struct view rest = run->header;
+	size_t wanted = fields_wanted(header, node, name), number = 0;
+	struct view rest = header;
 	struct header_field field;
 
 	while (header_next(&rest, &field) == 1 && sieve_step(run)) {
@@ -46,17 +46,35 @@ static bool each_of_name(struct sieve_run *run, const struct sieve_node *node, s
 	return false;
 }
 
-bool sieve_each_header(struct sieve_run *run, const struct sieve_node *node,
-		       const struct sieve_argument *names, sieve_each *each, void *argument)
+struct header_search {
+	const struct sieve_argument *names;
+	sieve_each *each;
+	void *argument;
+};
+
+static bool search_header(struct sieve_run *run, const struct sieve_node *node, struct view header,
+			  void *argument)
 {
+	const struct header_search *search = argument;
+	const struct sieve_argument *names = search->names;
+
 	for (size_t i = 0; i < names->strings.count && sieve_step(run); i++) {
 		_cleanup_(str_free) struct str name = STR_EMPTY;
 
 		sieve_expand(run, str_view(&names->strings.items[i]), &name);
-		if (each_of_name(run, node, str_view(&name), each, argument))
+		if (each_of_name(run, node, header, str_view(&name), search->each,
+				 search->argument))
 			return true;
 	}
 	return false;
+}
+
+bool sieve_each_header(struct sieve_run *run, const struct sieve_node *node,
+		       const struct sieve_argument *names, sieve_each *each, void *argument)
+{
+	struct header_search search = { names, each, argument };
+
+	return sieve_parts_of(run, node, search_header, &search);
 }
 
 bool sieve_address_part(const struct sieve_run *run, const struct sieve_node *node,

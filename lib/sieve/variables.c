@@ -252,35 +252,42 @@ static void modify_encode_url(struct str *value)
 }
 
 /* In the order of their precedence (RFC 5229, 4.1). */
+void sieve_set_modified(struct sieve_run *run, const struct sieve_node *node, struct view name,
+			struct str *value)
+{
+	struct view plain = name;
+
+	if (sieve_has(run, EXTENSION_INCLUDE) && view_starts_nocase(plain, VIEW(GLOBALS)))
+		plain = view_from(plain, strlen(GLOBALS));
+	if (!is_variable_name(name) || ascii_is_digit(name.data[0]) ||
+	    view_find_byte(plain, '.') != VIEW_NOT_FOUND) {
+		sieve_fail(run, "\"%.*s\" cannot be the name of a variable",
+			   (int)MIN(name.len, (size_t)60), name.data != NULL ? name.data : "");
+		return;
+	}
+	if (sieve_tag(node, "lower", NULL) != NULL)
+		modify_all(value, ascii_lower);
+	if (sieve_tag(node, "upper", NULL) != NULL)
+		modify_all(value, ascii_upper);
+	if (sieve_tag(node, "lowerfirst", NULL) != NULL)
+		modify_first(value, ascii_lower);
+	if (sieve_tag(node, "upperfirst", NULL) != NULL)
+		modify_first(value, ascii_upper);
+	if (sieve_tag(node, "quotewildcard", NULL) != NULL)
+		modify_quote(value);
+	if (sieve_tag(node, "encodeurl", NULL) != NULL)
+		modify_encode_url(value);
+	if (sieve_tag(node, "length", NULL) != NULL)
+		modify_length(value);
+	sieve_variable_set(run, name, str_view(value));
+}
+
 enum sieve_flow sieve_act_set(struct sieve_run *run, const struct sieve_node *node)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY, value = STR_EMPTY;
-	struct view plain;
 
 	sieve_string(run, node->positional[0], &name);
 	sieve_string(run, node->positional[1], &value);
-	plain = str_view(&name);
-	if (sieve_has(run, EXTENSION_INCLUDE) && view_starts_nocase(plain, VIEW(GLOBALS)))
-		plain = view_from(plain, strlen(GLOBALS));
-	if (!is_variable_name(str_view(&name)) || ascii_is_digit(name.data[0]) ||
-	    view_find_byte(plain, '.') != VIEW_NOT_FOUND) {
-		sieve_fail(run, "\"%.60s\" cannot be the name of a variable", str_cstr(&name));
-		return FLOW_FAILED;
-	}
-	if (sieve_tag(node, "lower", NULL) != NULL)
-		modify_all(&value, ascii_lower);
-	if (sieve_tag(node, "upper", NULL) != NULL)
-		modify_all(&value, ascii_upper);
-	if (sieve_tag(node, "lowerfirst", NULL) != NULL)
-		modify_first(&value, ascii_lower);
-	if (sieve_tag(node, "upperfirst", NULL) != NULL)
-		modify_first(&value, ascii_upper);
-	if (sieve_tag(node, "quotewildcard", NULL) != NULL)
-		modify_quote(&value);
-	if (sieve_tag(node, "encodeurl", NULL) != NULL)
-		modify_encode_url(&value);
-	if (sieve_tag(node, "length", NULL) != NULL)
-		modify_length(&value);
-	sieve_variable_set(run, str_view(&name), str_view(&value));
+	sieve_set_modified(run, node, str_view(&name), &value);
 	return run->failed ? FLOW_FAILED : FLOW_ON;
 }

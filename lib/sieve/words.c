@@ -38,8 +38,7 @@ static bool words_decode_q(struct view text, struct str *bytes)
 	return true;
 }
 
-/* From its charset to UTF-8. */
-static bool to_utf8(struct view charset, struct view bytes, struct str *out)
+bool sieve_charset_to_utf8(struct view charset, struct view bytes, struct str *out)
 {
 	bool latin1 = view_is_nocase(charset, "iso-8859-1");
 
@@ -83,7 +82,7 @@ static size_t word_decode(struct view text, struct str *out)
 		good = words_decode_q(inside, &bytes);
 	else
 		good = ascii_lower(encoding.data[0]) == 'b' && base64_decode(&bytes, inside) == 0;
-	if (!good || !to_utf8(charset, str_view(&bytes), out)) {
+	if (!good || !sieve_charset_to_utf8(charset, str_view(&bytes), out)) {
 		str_truncate(out, before);
 		return 0;
 	}

@@ -36,7 +36,7 @@ if header :is "subject" "both" { redirect "alice+back@example.test"; keep; }
 class Sieve(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.suite = Instance(users=("alice", "bob", "carol", "dave", "erin", "frank"), start=False)
+        cls.suite = Instance(users=("alice", "bob", "carol", "dave", "erin", "frank", "grace"), start=False)
         os.mkdir(cls.path("global"))
         cls.write("global/all.sieve", 'require "copy"; redirect :copy "frank@example.test";')
         cls.suite.set(recipient_delimiter="+", sieve_global_directory=cls.path("global"),
@@ -139,6 +139,30 @@ class Sieve(unittest.TestCase):
             self.assertIn(b"Delivered-To: alice@example.test", mail)
         self.assertEqual(self.subjects().count("copy"), 1)
         self.assertNotIn("forward", self.subjects())
+
+    def test_redirected_once(self):
+        """What comes again goes on once, so that users who redirect to each other make no avalanche of a message."""
+        before = len(self.folder("INBOX", "bob"))
+        for name in ("one", "one", "two"):
+            self.suite.inject("x@outside.test", ["alice@example.test"],
+                              f"From: x@outside.test\r\nSubject: forward\r\nMessage-ID: <{name}@again.test>\r\n\r\nx\r\n")
+            self.suite.wait_queue_empty()
+        self.assertEqual(len(self.folder("INBOX", "bob")), before + 2)
+        self.assertIn("redirected to bob@example.test (went there before)", self.suite.log())
+
+    def test_hostile(self):
+        """A script that asks for too much: nothing of it is done, the mail is kept, the owner told where."""
+        self.script("grace", "much", 'require ["fileinto", "mailbox", "copy"];\nfileinto :copy :create "Much";\n'
+                    + "".join(f'redirect :copy "bob+{n}@example.test";\n' for n in range(5)))
+        before = len(self.folder("INBOX", "bob"))
+        self.deliver("hostile", "grace@example.test")
+        self.assertIn("hostile", self.subjects(user="grace"))
+        self.assertEqual((self.folder("Much", "grace"), len(self.folder("INBOX", "bob"))), ([], before))
+        told = [m for m in self.folder("INBOX", "grace") if b"Your mail filter has an error" in m]
+        self.assertEqual(len(told), 1)
+        self.assertIn(b"line 7, column 1: more than 4 redirects", told[0])
+        self.sieve("deactivate", "grace@example.test")
+        self.sieve("delete", "grace@example.test", "much")
 
     def test_loop(self):
         """What comes back to whoever redirected it ends there."""
