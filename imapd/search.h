@@ -51,7 +51,7 @@ enum search_kind {
 };
 
 /* What a key costs: the order in which they are tried. */
-enum search_cost { COST_NONE, COST_INDEX, COST_HEADER, COST_CONTENT, COST_COUNT };
+enum search_cost { COST_NONE, COST_INDEX, COST_FILTER, COST_HEADER, COST_CONTENT, COST_COUNT };
 
 struct search_key {
 	enum search_kind kind;
@@ -97,6 +97,7 @@ struct search {
 	struct view *needles;
 	size_t *needle_keys; /* whose they are: TEXT first, then BODY */
 	size_t text_count, needle_count;
+	bool wants_filter; /* of the present message: there is none yet (text_filter.h) */
 	struct str header, decoded, folded[2]; /* kept from message to message */
 };
 

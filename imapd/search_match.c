@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/encode.h"
+#include "conf/conf.h"
 #include "mail/date.h"
 
 #define DAY (24 * 60 * 60)
@@ -120,6 +121,8 @@ void search_prepare(struct search *search, const struct imap_session *s)
 	need_strings(search, SEARCH_TEXT);
 	search->text_count = search->needle_count;
 	need_strings(search, SEARCH_BODY);
+	search->costs[COST_FILTER] = search->costs[COST_CONTENT] && param.mailbox_search_index;
+	search->wants_filter = false;
 }
 
 /* ---- the program ---- */
@@ -295,13 +298,27 @@ static void match_header(struct imap_session *s, struct search *search, uint32_t
 		match_field(search, &field);
 }
 
+/* ---- what the text cannot have ---- */
+
+static bool match_filter(void *argument, struct view record)
+{
+	struct search *search = argument;
+
+	if (!text_filter_is_valid(record))
+		return false;
+	for (size_t i = 0; i < search->needle_count; i++)
+		if (!text_filter_ask(record, search->needles[i]))
+			search->truth[search->needle_keys[i]] = 0;
+	return true;
+}
+
 /* ---- content ---- */
 
 static void search_fields(struct text_search *t, struct view header)
 {
 	struct header_field field;
 
-	while (t->left > 0 && header_next(&header, &field) > 0)
+	while (text_search_goes_on(t) && header_next(&header, &field) > 0)
 		text_field(t, field.name, field.body);
 }
 
@@ -342,7 +359,7 @@ static void search_part(struct text_search *t, struct view header, struct view b
 /* Text parts, and the headers of parts and of messages inside. */
 static void search_parts(struct text_search *t, const struct mime_tree *tree, struct view content)
 {
-	for (size_t i = 0; i < tree->count && t->left > 0; i++) {
+	for (size_t i = 0; i < tree->count && text_search_goes_on(t); i++) {
 		const struct mime_part *part = &tree->parts[i];
 		struct view header = view_first(view_from(content, part->header_start),
 						part->body_start - part->header_start);
@@ -356,11 +373,21 @@ static void search_parts(struct text_search *t, const struct mime_tree *tree, st
 	}
 }
 
+/* Where it cannot be kept, the next search reads the text again. */
+static void keep_filter(struct imap_session *s, uint32_t seq, struct text_filter *filter)
+{
+	_cleanup_(str_free) struct str record = STR_EMPTY;
+
+	text_filter_encode(filter, &record);
+	(void)mailbox_keep_text_filter(s->mailbox, seq, str_view(&record));
+}
+
 static void match_content(struct imap_session *s, struct search *search, uint32_t seq)
 {
 	struct opened_message *message;
 	const struct mime_tree *tree;
 	struct text_search t;
+	struct text_filter *filter = NULL;
 	struct view content;
 	bool *found;
 
@@ -368,17 +395,22 @@ static void match_content(struct imap_session *s, struct search *search, uint32_
 		return;
 	tree = opened_message_tree(message, content);
 	found = mem_new_array(bool, search->needle_count);
-	text_search_begin(&t, search->needles, found, search->text_count);
+	if (search->wants_filter)
+		filter = mem_new(struct text_filter);
+	text_search_begin(&t, search->needles, found, search->text_count, filter);
 	search_fields(&t, view_first(content, tree->parts[0].body_start));
 	text_search_end(&t);
 	for (size_t i = 0; i < search->text_count; i++)
 		search->truth[search->needle_keys[i]] = found[i];
-	text_search_begin(&t, search->needles, found, search->needle_count);
+	text_search_begin(&t, search->needles, found, search->needle_count, filter);
 	search_parts(&t, tree, content);
 	text_search_end(&t);
+	if (filter != NULL)
+		keep_filter(s, seq, filter);
 	for (size_t i = 0; i < search->needle_count; i++)
 		search->truth[search->needle_keys[i]] |= found[i];
 	free(found);
+	free(filter);
 	opened_message_unmap(content);
 }
 
@@ -389,6 +421,13 @@ static void match_cost(struct imap_session *s, struct search *search, uint32_t s
 		       enum search_cost cost)
 {
 	struct message_info info;
+
+	if (cost == COST_FILTER) {
+		search->wants_filter =
+			mailbox_ask_text_filter(s->mailbox, seq, match_filter, search) <= 0;
+		return;
+	}
+
 	bool readable = cost == COST_INDEX && mailbox_info(s->mailbox, seq, &info) == 0;
 
 	for (size_t i = 0; i < search->count; i++) {

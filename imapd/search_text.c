@@ -457,9 +457,14 @@ void text_decode_addresses(struct str *out, struct view field_body)
 
 /* ---- looking through ---- */
 
-void text_search_begin(struct text_search *t, const struct view *needles, bool *found, size_t count)
+void text_search_begin(struct text_search *t, const struct view *needles, bool *found, size_t count,
+		       struct text_filter *filter)
 {
-	*t = (struct text_search){ .needles = needles, .found = found, .count = count };
+	*t = (struct text_search){
+		.needles = needles, .found = found, .count = count, .filter = filter
+	};
+	/* Two bytes stay for the trigrams that begin with them. */
+	t->overlap = filter != NULL ? 3 : 0;
 	for (size_t i = 0; i < count; i++) {
 		found[i] = needles[i].len == 0; /* the empty string is in everything */
 		t->left += !found[i];
@@ -485,6 +490,8 @@ static void look_through(struct text_search *t, bool last)
 			t->left--;
 		}
 	}
+	if (t->filter != NULL)
+		text_filter_add(t->filter, str_view(&t->window));
 	str_consume(&t->window, t->window.len - keep);
 }
 
@@ -509,7 +516,7 @@ static void text_feed_utf8(struct text_search *t, struct view piece)
 		memmove(t->pending, t->pending + used, t->pending_len - used);
 		t->pending_len -= used;
 	}
-	while (piece.len > 0 && t->left > 0) {
+	while (piece.len > 0 && text_search_goes_on(t)) {
 		struct view part = view_first(piece, TEXT_WINDOW / 4);
 		size_t used = fold_piece(&t->window, part, false);
 
@@ -530,7 +537,7 @@ void text_feed(struct text_search *t, struct view piece)
 		text_feed_utf8(t, piece);
 		return;
 	}
-	while (piece.len > 0 && t->left > 0) {
+	while (piece.len > 0 && text_search_goes_on(t)) {
 		struct view part = view_first(piece, TEXT_WINDOW / 4);
 
 		piece = view_from(piece, part.len);
@@ -542,14 +549,14 @@ void text_feed(struct text_search *t, struct view piece)
 
 void text_finish(struct text_search *t)
 {
-	if (t->charset != NULL && t->left > 0) {
+	if (t->charset != NULL && text_search_goes_on(t)) {
 		str_clear(&t->converted);
 		charset_convert(t->charset, &t->converted, VIEW_NONE, true);
 		text_feed_utf8(t, str_view(&t->converted));
 	}
 	fold_piece(&t->window, view_make(t->pending, t->pending_len), true);
 	t->pending_len = 0;
-	if (t->left > 0)
+	if (text_search_goes_on(t))
 		look_through(t, true);
 	str_clear(&t->window);
 }
@@ -580,7 +587,7 @@ void text_part(struct text_search *t, struct view transfer_encoding, struct view
 
 	text_start(t, charset);
 	/* In pieces that others need not wait for; borders are line ends, where encodings allow it. */
-	while (body.len > 0 && t->left > 0) {
+	while (body.len > 0 && text_search_goes_on(t)) {
 		struct view piece = view_first(body, TEXT_BREATH);
 		size_t line_end = view_find_last_byte(piece, '\n');
 

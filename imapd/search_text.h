@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "charset.h"
+#include "text_filter.h"
 
 /* Unicode simple case folding, of a character beyond ASCII. */
 uint32_t text_fold_character(uint32_t c);
@@ -56,10 +57,17 @@ struct text_search {
 	struct charset *charset; /* NULL: UTF-8 */
 	char pending[4];	 /* the begin of a character that the last piece ended in */
 	size_t pending_len;
+	/* NULL, or what all of the text is told to: then it is read to its end, whatever is found. */
+	struct text_filter *filter;
 };
 
-void text_search_begin(struct text_search *t, const struct view *needles, bool *found,
-		       size_t count);
+void text_search_begin(struct text_search *t, const struct view *needles, bool *found, size_t count,
+		       struct text_filter *filter);
+/* Is there any use in more text? */
+static inline bool text_search_goes_on(const struct text_search *t)
+{
+	return t->left > 0 || t->filter != NULL;
+}
 void text_search_end(struct text_search *t);
 /* A text in pieces. text_finish is its end: no needle reaches into the next text. */
 void text_start(struct text_search *t, struct view charset);

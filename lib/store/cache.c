@@ -185,7 +185,7 @@ static void header_keep(struct mailbox *mailbox, uint64_t content, const struct 
 
 	cache_record_encode(&value, &record);
 	if (value.len <= CACHED_RECORD_MAX)
-		cache_put(mailbox->store, content, str_view(&value));
+		cache_put(mailbox->store, DB_CACHE, content, str_view(&value));
 }
 
 int mailbox_flush_cache(struct mailbox *mailbox)
@@ -210,7 +210,7 @@ static int cache_look_up(struct store *store, uint64_t content, struct rendered 
 	struct tx tx;
 	int result = 0;
 
-	if (cache_get_pending(store, content, &value)) {
+	if (cache_get_pending(store, DB_CACHE, content, &value)) {
 		if (cache_record_decode(value, &record) == 0)
 			copy_record(r, &record);
 		return 0;
@@ -289,4 +289,40 @@ int mailbox_header(struct mailbox *mailbox, uint32_t seq, const struct view *nam
 			str_append(out, VIEW("\r\n"));
 	}
 	return 0;
+}
+
+/* ---- what is kept for searching text ---- */
+
+int mailbox_ask_text_filter(struct mailbox *mailbox, uint32_t seq,
+			    bool (*ask)(void *argument, struct view filter), void *argument)
+{
+	struct view value;
+	struct key key;
+	struct mail mail;
+	struct tx tx;
+	int r = message_record(mailbox, seq, &mail);
+
+	if (r < 0)
+		return r;
+	if (cache_get_pending(mailbox->store, DB_FILTERS, mail.r.content, &value))
+		return ask(argument, value);
+	r = store_read(mailbox->store, &tx);
+	if (r < 0)
+		return r;
+	key = key_serial(mail.r.content);
+	r = tx_get(&tx, DB_FILTERS, key_view(&key), &value);
+	if (r == 0)
+		r = ask(argument, value);
+	tx_end(&tx);
+	return r;
+}
+
+int mailbox_keep_text_filter(struct mailbox *mailbox, uint32_t seq, struct view filter)
+{
+	struct mail mail;
+	int r = message_record(mailbox, seq, &mail);
+
+	if (r == 0)
+		cache_put(mailbox->store, DB_FILTERS, mail.r.content, filter);
+	return r;
 }

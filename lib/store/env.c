@@ -252,6 +252,7 @@ static const char *const db_names[DB_COUNT] = {
 	[DB_MAILS] = "mails",	  [DB_CHANGES] = "changes",
 	[DB_TIDY] = "tidy",	  [DB_GONE] = "gone",
 	[DB_COPIES] = "copies",	  [DB_CACHE] = "cache",
+	[DB_FILTERS] = "filters",
 };
 
 /* LMDB makes what it writes durable, but not the names of the files that it makes. */

@@ -1,5 +1,5 @@
 /*
- * LMDB, and nothing else: an environment of twelve databases, its transactions and items. Of lib/store
+ * LMDB, and nothing else: an environment of thirteen databases, its transactions and items. Of lib/store
  * only; no other file knows LMDB.
  *
  * Functions return 0 or a negative errno. What went wrong with the transaction itself, whatever the
@@ -36,6 +36,7 @@ enum db {
 	DB_GONE,
 	DB_COPIES,
 	DB_CACHE,
+	DB_FILTERS,
 	DB_COUNT
 };
 

@@ -448,6 +448,8 @@ int content_release(struct tx *tx, uint64_t content)
 	if (count > 2)
 		return copies_put(tx, content, count - 1);
 	r = tx_delete(tx, count == 2 ? DB_COPIES : DB_CACHE, key_view(&key));
+	if (count < 2 && (r == 0 || r == -ENOENT))
+		r = tx_delete(tx, DB_FILTERS, key_view(&key));
 	return r == -ENOENT ? 0 : r;
 }
 

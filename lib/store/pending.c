@@ -13,9 +13,26 @@
 #define PENDING_COUNT_MAX 2000
 
 struct pending {
+	enum db db;
+	struct key key;
 	size_t len;
 	char data[];
 };
+
+/* In the map: which database, and the key there. */
+struct pending_name {
+	char bytes[1 + sizeof(((struct key *)0)->bytes)];
+	size_t len;
+};
+
+static struct pending_name pending_name(enum db db, const struct key *key)
+{
+	struct view view = key_view(key);
+	struct pending_name name = { .bytes = { (char)db }, .len = 1 + view.len };
+
+	memcpy(name.bytes + 1, view.data, view.len);
+	return name;
+}
 
 static int flush_work(struct tx *tx, void *argument)
 {
@@ -28,7 +45,7 @@ static int flush_work(struct tx *tx, void *argument)
 	map_for_each (pending, i) {
 		const struct pending *p = map_value_at(pending, i);
 
-		r = tx_put(tx, DB_CACHE, map_key_at(pending, i), view_make(p->data, p->len));
+		r = tx_put(tx, p->db, key_view(&p->key), view_make(p->data, p->len));
 		if (r < 0)
 			break;
 	}
@@ -53,14 +70,17 @@ int cache_flush(struct store *store)
 	return r;
 }
 
-void cache_put(struct store *store, uint64_t content, struct view record)
+void cache_put(struct store *store, enum db db, uint64_t content, struct view record)
 {
-	struct key key = key_serial(content);
 	struct pending *p = mem_new_bytes(sizeof(*p) + record.len);
+	struct pending_name name;
 
+	p->db = db;
+	p->key = key_serial(content);
 	p->len = record.len;
 	memcpy(p->data, record.data, record.len);
-	free(map_put(store->pending, key_view(&key), p));
+	name = pending_name(db, &p->key);
+	free(map_put(store->pending, view_make(name.bytes, name.len), p));
 	store->pending_bytes += record.len;
 	/* A cache that cannot be written is only slower. */
 	if (store->pending_bytes > PENDING_BYTES_MAX ||
@@ -68,10 +88,11 @@ void cache_put(struct store *store, uint64_t content, struct view record)
 		(void)cache_flush(store);
 }
 
-bool cache_get_pending(const struct store *store, uint64_t content, struct view *record)
+bool cache_get_pending(const struct store *store, enum db db, uint64_t content, struct view *record)
 {
 	struct key key = key_serial(content);
-	const struct pending *p = map_get(store->pending, key_view(&key));
+	struct pending_name name = pending_name(db, &key);
+	const struct pending *p = map_get(store->pending, view_make(name.bytes, name.len));
 
 	if (p != NULL)
 		*record = view_make(p->data, p->len);

@@ -346,6 +346,13 @@ int mailbox_cached(struct mailbox *mailbox, uint32_t seq, enum cached_item item,
  */
 int mailbox_header(struct mailbox *mailbox, uint32_t seq, const struct view *names, size_t count,
 		   struct str *out);
+/*
+ * What whoever searches text keeps of a content, so as not to read it again for nothing; the store does not look
+ * inside. What `ask` said of it (1 or 0), -ENOENT: nothing is kept. `ask` must not wait, nor call the store.
+ */
+int mailbox_ask_text_filter(struct mailbox *mailbox, uint32_t seq,
+			    bool (*ask)(void *argument, struct view filter), void *argument);
+int mailbox_keep_text_filter(struct mailbox *mailbox, uint32_t seq, struct view filter);
 /* Writes what was computed for the cache into the index. Done by itself now and then and at close. */
 int mailbox_flush_cache(struct mailbox *mailbox);
 

@@ -1,5 +1,6 @@
 /* SEARCH: the program and its value, texts, and whole searches. */
 #include "client.h"
+#include "conf/conf.h"
 #include "search.h"
 
 /* ---- evaluation ---- */
@@ -171,7 +172,7 @@ static void test_pieces(void **state)
 		struct view rest = str_view(&text);
 		bool found[4];
 
-		text_search_begin(&t, needles, found, 4);
+		text_search_begin(&t, needles, found, 4, NULL);
 		text_start(&t, VIEW_NONE);
 		while (rest.len > 0) {
 			struct view piece = view_first(rest, steps[i]);
@@ -213,7 +214,7 @@ static void decode_parts(void *argument)
 		struct view needle = view_of(rows[i].needle);
 		bool found;
 
-		text_search_begin(&t, &needle, &found, 1);
+		text_search_begin(&t, &needle, &found, 1, NULL);
 		text_part(&t, view_of(rows[i].encoding), view_of(rows[i].charset),
 			  view_of(rows[i].body));
 		text_search_end(&t);
@@ -567,6 +568,118 @@ static void test_addresses(void **state)
 	client_run(addresses);
 }
 
+/* ---- what the text cannot have ---- */
+
+/* Random words, so that the texts have many trigrams. */
+static void any_text(struct str *text, size_t words)
+{
+	for (size_t i = 0; i < words; i++) {
+		for (uint32_t letters = 2 + any(8); letters > 0; letters--)
+			str_append_byte(text, (char)('a' + any(26)));
+		str_append_byte(text, ' ');
+	}
+}
+
+/* It says yes to all that is there, and no to most of what is not. */
+static void test_filter(void **state)
+{
+	static const size_t words[] = { 0, 1, 5, 50, 500, 5000, 20000 };
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_SIZE(words); n++) {
+		struct text_filter *filter = mem_new(struct text_filter);
+		struct str text = STR_EMPTY, record = STR_EMPTY, other = STR_EMPTY;
+		unsigned wrong = 0;
+
+		any_text(&text, words[n]);
+		text_filter_add(filter, str_view(&text));
+		text_filter_encode(filter, &record);
+		assert_true(text_filter_is_valid(str_view(&record)));
+		/* Small for what is small: less than a byte for each of the text, with a little more. */
+		assert_true(record.len <= 2 + 8192);
+		assert_true(record.len < text.len + 16);
+		for (size_t i = 0; i < 1000 && text.len > 0; i++) {
+			size_t from = any((uint32_t)text.len);
+			struct view there = view_first(view_from(str_view(&text), from), any(80));
+
+			assert_true(text_filter_ask(str_view(&record), there));
+		}
+		for (size_t i = 0; i < 1000; i++) {
+			str_clear(&other);
+			any_text(&other, 3);
+			wrong += text_filter_ask(str_view(&record), str_view(&other)) &&
+				 view_find(str_view(&text), str_view(&other)) == VIEW_NOT_FOUND;
+		}
+		/* 5000 random words have most of the trigrams that letters can make. */
+		if (words[n] <= 500)
+			assert_true(wrong < 50);
+		/* Of another version, or cut short: it is none. */
+		assert_false(text_filter_is_valid(view_first(str_view(&record), record.len - 1)));
+		assert_false(text_filter_is_valid(view_from(str_view(&record), 1)));
+		record.data[0]++;
+		assert_false(text_filter_is_valid(str_view(&record)));
+		str_free(&text);
+		str_free(&record);
+		str_free(&other);
+		free(filter);
+	}
+}
+
+/* Writes other bytes into the only message's file, which nobody does to a Maildir. */
+static void overwrite_file(const struct imap_client *client, const char *text)
+{
+	char command[600];
+
+	snprintf(
+		command, sizeof(command),
+		"printf '%s' | dd of=$(find %s/cur %s/new %s/tmp -type f) conv=notrunc status=none",
+		text, client->maildir, client->maildir, client->maildir);
+	assert_int_equal(system(command), 0);
+}
+
+/*
+ * What is searched once is not read again for what it cannot have, and is for what it may have: shown by a file that says
+ * something else since.
+ */
+static void filter_client(struct imap_client *client)
+{
+	client_append(client, "INBOX", "", "Subject: one\n\nabcdef ghijkl\n");
+	client_expect_has(client, "a SELECT INBOX\n", "1 EXISTS");
+	client_expect_has(client, "b SEARCH BODY \"ghijkl\"\n", "* SEARCH 1\n");
+	overwrite_file(client, "Subject: one\\r\\n\\r\\nzyxwvu ghijkl");
+	client_expect_has(client, "c SEARCH BODY \"zyxwvu\"\n", "* SEARCH\n");
+	client_expect_has(client, "d SEARCH TEXT \"zyxwvu\"\n", "* SEARCH\n");
+	client_expect_has(client, "e SEARCH NOT BODY \"zyxwvu\"\n", "* SEARCH 1\n");
+	client_expect_has(client, "f SEARCH BODY \"zy\"\n", "* SEARCH 1\n");
+	client_expect_has(client, "g SEARCH BODY \"abcdef\"\n", "* SEARCH\n");
+	client_expect_has(client, "h SEARCH TEXT \"subject: ONE\"\n", "* SEARCH 1\n");
+	/* It is kept over the end of the session, and goes with the index. */
+	client_expect_has(client, "i UNSELECT\n", "i OK");
+	client_expect_has(client, "j SELECT INBOX\n", "1 EXISTS");
+	client_expect_has(client, "k SEARCH BODY \"zyxwvu\"\n", "* SEARCH\n");
+	client_delete_index(client);
+	client_expect_has(client, "l NOOP\n", "l OK");
+	client_expect_has(client, "m SEARCH BODY \"zyxwvu\"\n", "* SEARCH 1\n");
+}
+
+/* Off: all is read. */
+static void no_filter_client(struct imap_client *client)
+{
+	param.mailbox_search_index = false;
+	client_append(client, "INBOX", "", "Subject: one\n\nabcdef ghijkl\n");
+	client_expect_has(client, "a SELECT INBOX\n", "1 EXISTS");
+	client_expect_has(client, "b SEARCH BODY \"ghijkl\"\n", "* SEARCH 1\n");
+	overwrite_file(client, "Subject: one\\r\\n\\r\\nzyxwvu ghijkl");
+	client_expect_has(client, "c SEARCH BODY \"zyxwvu\"\n", "* SEARCH 1\n");
+}
+
+static void test_filters_kept(void **state)
+{
+	(void)state;
+	client_run(filter_client);
+	client_run(no_filter_client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -575,7 +688,8 @@ int main(void)
 		cmocka_unit_test(test_parts),	      cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_extended),      cmocka_unit_test(test_parts_of_reports),
 		cmocka_unit_test(test_malformed),     cmocka_unit_test(test_charsets),
-		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_addresses),     cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_filters_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
