@@ -156,58 +156,6 @@ static bool find_preview(const struct mime_tree *tree, struct view content,
 	return any;
 }
 
-/* "<style>...</style>" and its like: what comes after it. */
-static struct view skip_element(struct view html)
-{
-	static const char *const names[] = { "style", "script", "head", "title" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		char end[16];
-		size_t at;
-
-		if (!view_starts_nocase(view_from(html, 1), view_of(names[i])))
-			continue;
-		snprintf(end, sizeof(end), "</%s", names[i]);
-		at = view_find_nocase(html, view_of(end));
-		html = at == VIEW_NOT_FOUND ? VIEW("") : view_from(html, at);
-		break;
-	}
-	return view_from(html, view_find_byte(html, '>') == VIEW_NOT_FOUND
-				       ? html.len
-				       : view_find_byte(html, '>') + 1);
-}
-
-static struct view take_entity(struct view html, struct str *out)
-{
-	static const char *const entities[][2] = { { "&nbsp;", " " },  { "&amp;", "&" },
-						   { "&lt;", "<" },    { "&gt;", ">" },
-						   { "&quot;", "\"" }, { "&#39;", "'" } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(entities); i++) {
-		if (!view_starts_nocase(html, view_of(entities[i][0])))
-			continue;
-		str_append_cstr(out, entities[i][1]);
-		return view_from(html, strlen(entities[i][0]));
-	}
-	str_append_byte(out, '&');
-	return view_from(html, 1);
-}
-
-static void strip_html(struct str *out, struct view html)
-{
-	while (html.len > 0) {
-		if (html.data[0] == '<') {
-			html = skip_element(html);
-			str_append_byte(out, ' ');
-		} else if (html.data[0] == '&') {
-			html = take_entity(html, out);
-		} else {
-			str_append_byte(out, html.data[0]);
-			html = view_from(html, 1);
-		}
-	}
-}
-
 /* The first characters, runs of white space as one blank, control characters left out. */
 static void squeeze_preview(struct str *out, struct view text)
 {
@@ -237,8 +185,12 @@ static void preview_of(const struct preview_part *part, struct view charset, str
 	if (!text_decode_transfer(&decoded, part->encoding, body))
 		return;
 	text_to_utf8(&text, charset, str_view(&decoded));
-	if (part->is_html)
-		strip_html(&plain, str_view(&text));
+	if (part->is_html) {
+		struct html_text html = { .body_only = true };
+
+		html_text_feed(&html, str_view(&text), &plain);
+		html_text_finish(&html, &plain);
+	}
 	squeeze_preview(preview, str_view(part->is_html ? &plain : &text));
 }
 

@@ -1,35 +1,9 @@
 /* Reading the URLs of CATENATE. What they lead to: append_source.c. */
 #include "message_url.h"
 
+#include "base/encode.h"
 #include "base/mem.h"
 #include "session.h"
-
-static int hex_digit(char c)
-{
-	return ascii_is_digit(c)      ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-static bool percent_decode(struct view text, struct str *out)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		int high, low;
-
-		if (text.data[i] != '%') {
-			str_append_byte(out, text.data[i]);
-			continue;
-		}
-		high = i + 2 < text.len ? hex_digit(text.data[i + 1]) : -1;
-		low = i + 2 < text.len ? hex_digit(text.data[i + 2]) : -1;
-		if (high < 0 || low < 0 || (high == 0 && low == 0))
-			return false;
-		str_append_byte(out, (char)(high << 4 | low));
-		i += 2;
-	}
-	return true;
-}
 
 /* RFC 5092 4: UTF-8. */
 static bool url_mailbox(struct view text, struct str *mailbox)
@@ -39,7 +13,7 @@ static bool url_mailbox(struct view text, struct str *mailbox)
 
 	if (text.len == 0)
 		return true;
-	return percent_decode(text, &decoded) &&
+	return percent_decode(&decoded, text) == 0 &&
 	       store_name_from_utf8(str_view(&decoded), &encoded) == 0 &&
 	       imap_name_from_client(str_view(&encoded), &inside, &why) == 0 &&
 	       store_name_normalize(str_view(&inside), mailbox, NULL) == 0;
@@ -94,7 +68,7 @@ static bool url_field(struct view text, struct message_url *url)
 	size_t equals = view_find_byte(text, '=');
 	struct view name = view_first(text, equals);
 
-	if (equals == VIEW_NOT_FOUND || !percent_decode(view_from(text, equals + 1), &value))
+	if (equals == VIEW_NOT_FOUND || percent_decode(&value, view_from(text, equals + 1)) < 0)
 		return false;
 	if (view_is_nocase(name, "UIDVALIDITY"))
 		return view_parse_u64(str_view(&value), UINT32_MAX, &url->uidvalidity) == 0 &&

@@ -121,6 +121,8 @@ void search_prepare(struct search *search, const struct imap_session *s);
 void search_freeze(struct search *search, const struct imap_session *s);
 /* Switches tasks where it takes long. What cannot be read does not match. */
 bool search_matches(struct imap_session *s, struct search *search, uint32_t seq);
+/* search_content.c: the values of the keys of COST_CONTENT; false where nothing can be read. */
+void search_match_content(struct imap_session *s, struct search *search, uint32_t seq);
 /*
  * search_result.c: all that match, as sequence numbers, to be freed. Switches tasks where it takes long.
  * search_parse came before it.

@@ -4,6 +4,7 @@
  */
 #include "search_text.h"
 
+#include "base/encode.h"
 #include "mail/address.h"
 #include "mail/header.h"
 #include "store/render.h"
@@ -210,14 +211,6 @@ static void append_bytes(void *argument, struct view bytes)
 	str_append(argument, bytes);
 }
 
-static int hex_digit(char c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int search_base64_digit(char c)
 {
 	if (c >= 'A' && c <= 'Z')
@@ -272,8 +265,8 @@ static void decode_quoted_printable(struct decoder *d, struct view text)
 			continue;
 		}
 		soft_break = end_of_line(view_from(text, i + 1));
-		high = i + 2 < text.len ? hex_digit(text.data[i + 1]) : -1;
-		low = i + 2 < text.len ? hex_digit(text.data[i + 2]) : -1;
+		high = i + 2 < text.len ? hex_value(text.data[i + 1]) : -1;
+		low = i + 2 < text.len ? hex_value(text.data[i + 2]) : -1;
 		if (soft_break > 0) {
 			i += soft_break;
 		} else if (high >= 0 && low >= 0) {
@@ -318,8 +311,8 @@ bool text_decode_transfer(struct str *out, struct view transfer_encoding, struct
 static void decode_q(struct str *out, struct view text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		int high = i + 2 < text.len ? hex_digit(text.data[i + 1]) : -1;
-		int low = i + 2 < text.len ? hex_digit(text.data[i + 2]) : -1;
+		int high = i + 2 < text.len ? hex_value(text.data[i + 1]) : -1;
+		int low = i + 2 < text.len ? hex_value(text.data[i + 2]) : -1;
 
 		if (text.data[i] == '=' && high >= 0 && low >= 0) {
 			str_append_byte(out, (char)(high << 4 | low));
@@ -477,6 +470,7 @@ void text_search_end(struct text_search *t)
 	charset_close(TAKE(t->charset));
 	str_free(&t->window);
 	str_free(&t->converted);
+	str_free(&t->shown);
 }
 
 static void look_through(struct text_search *t, bool last)
@@ -531,10 +525,21 @@ static void text_feed_utf8(struct text_search *t, struct view piece)
 	}
 }
 
+static void text_feed_converted(struct text_search *t, struct view piece)
+{
+	if (!t->is_html) {
+		text_feed_utf8(t, piece);
+		return;
+	}
+	str_clear(&t->shown);
+	html_text_feed(&t->html, piece, &t->shown);
+	text_feed_utf8(t, str_view(&t->shown));
+}
+
 void text_feed(struct text_search *t, struct view piece)
 {
 	if (t->charset == NULL) {
-		text_feed_utf8(t, piece);
+		text_feed_converted(t, piece);
 		return;
 	}
 	while (piece.len > 0 && text_search_goes_on(t)) {
@@ -543,7 +548,7 @@ void text_feed(struct text_search *t, struct view piece)
 		piece = view_from(piece, part.len);
 		str_clear(&t->converted);
 		charset_convert(t->charset, &t->converted, part, false);
-		text_feed_utf8(t, str_view(&t->converted));
+		text_feed_converted(t, str_view(&t->converted));
 	}
 }
 
@@ -552,7 +557,13 @@ void text_finish(struct text_search *t)
 	if (t->charset != NULL && text_search_goes_on(t)) {
 		str_clear(&t->converted);
 		charset_convert(t->charset, &t->converted, VIEW_NONE, true);
-		text_feed_utf8(t, str_view(&t->converted));
+		text_feed_converted(t, str_view(&t->converted));
+	}
+	if (t->is_html) {
+		str_clear(&t->shown);
+		html_text_finish(&t->html, &t->shown);
+		text_feed_utf8(t, str_view(&t->shown));
+		t->is_html = false;
 	}
 	fold_piece(&t->window, view_make(t->pending, t->pending_len), true);
 	t->pending_len = 0;
@@ -581,11 +592,13 @@ static void feed_decoded(void *argument, struct view bytes)
 }
 
 void text_part(struct text_search *t, struct view transfer_encoding, struct view charset,
-	       struct view body)
+	       bool is_html, struct view body)
 {
 	struct decoder d = { .emit = feed_decoded, .argument = t };
 
 	text_start(t, charset);
+	t->is_html = is_html;
+	t->html = (struct html_text){ .values = true };
 	/* In pieces that others need not wait for; borders are line ends, where encodings allow it. */
 	while (body.len > 0 && text_search_goes_on(t)) {
 		struct view piece = view_first(body, TEXT_BREATH);

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "charset.h"
+#include "html.h"
 #include "text_filter.h"
 
 /* Unicode simple case folding, of a character beyond ASCII. */
@@ -53,9 +54,11 @@ struct text_search {
 	bool *found;
 	size_t count, left; /* how many are not found yet */
 	size_t overlap;	    /* what a needle may need of the text before */
-	struct str window, converted;
+	struct str window, converted, shown;
 	struct charset *charset; /* NULL: UTF-8 */
-	char pending[4];	 /* the begin of a character that the last piece ended in */
+	bool is_html;
+	struct html_text html;
+	char pending[4]; /* the begin of a character that the last piece ended in */
 	size_t pending_len;
 	/* NULL, or what all of the text is told to: then it is read to its end, whatever is found. */
 	struct text_filter *filter;
@@ -75,8 +78,8 @@ void text_feed(struct text_search *t, struct view piece);
 void text_finish(struct text_search *t);
 /* One header field, "Name: body" decoded. */
 void text_field(struct text_search *t, struct view name, struct view field_body);
-/* The body of a part. */
+/* The body of a part. Of HTML what a reader sees of it, and where its links go. */
 void text_part(struct text_search *t, struct view transfer_encoding, struct view charset,
-	       struct view body);
+	       bool is_html, struct view body);
 
 #endif

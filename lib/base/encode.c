@@ -87,7 +87,7 @@ void hex_encode(struct str *out, struct view in)
 	}
 }
 
-static int hex_value(char c)
+int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -151,6 +151,29 @@ int xtext_decode(struct str *out, struct view in)
 bad:
 	str_truncate(out, before);
 	return -EINVAL;
+}
+
+int percent_decode(struct str *out, struct view in)
+{
+	size_t before = out->len;
+
+	for (size_t i = 0; i < in.len; i++) {
+		int high, low;
+
+		if (in.data[i] != '%') {
+			str_append_byte(out, in.data[i]);
+			continue;
+		}
+		high = i + 2 < in.len ? hex_value(in.data[i + 1]) : -1;
+		low = i + 2 < in.len ? hex_value(in.data[i + 2]) : -1;
+		if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+			str_truncate(out, before);
+			return -EINVAL;
+		}
+		str_append_byte(out, (char)(high << 4 | low));
+		i += 2;
+	}
+	return 0;
 }
 
 bool secret_equal(struct view a, struct view b)

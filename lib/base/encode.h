@@ -1,4 +1,4 @@
-/* Base64 (RFC 4648), hexadecimal, and xtext (RFC 3461 section 4). */
+/* Base64 (RFC 4648), hexadecimal, xtext (RFC 3461 section 4), and the percent-encoding of URLs. */
 #ifndef BASE_ENCODE_H
 #define BASE_ENCODE_H
 
@@ -11,11 +11,15 @@ void base64_encode(struct str *out, struct view in);
  */
 int base64_decode(struct str *out, struct view in);
 void hex_encode(struct str *out, struct view in);
+/* Of one digit, or -1. */
+int hex_value(char c);
 /* 0 or -EINVAL. */
 int hex_decode(struct str *out, struct view in);
 void xtext_encode(struct str *out, struct view in);
 /* 0 or -EINVAL, also when a NUL or another control byte is hidden in it. */
 int xtext_decode(struct str *out, struct view in);
+/* RFC 3986 2.1. 0 or -EINVAL, also when a NUL byte is hidden in it. */
+int percent_decode(struct str *out, struct view in);
 /* Equal, in a time that depends on the lengths alone: for passwords and tokens. */
 bool secret_equal(struct view a, struct view b);
 

@@ -293,24 +293,24 @@ int mailbox_header(struct mailbox *mailbox, uint32_t seq, const struct view *nam
 
 /* ---- what is kept for searching text ---- */
 
+/* All in one transaction, for it is asked of each message of a mailbox. */
 int mailbox_ask_text_filter(struct mailbox *mailbox, uint32_t seq,
 			    bool (*ask)(void *argument, struct view filter), void *argument)
 {
+	uint32_t uid = mailbox_uid(mailbox, seq);
 	struct view value;
 	struct key key;
 	struct mail mail;
 	struct tx tx;
-	int r = message_record(mailbox, seq, &mail);
+	int r = uid != 0 ? mailbox_read(mailbox, &tx) : -ENOENT;
 
 	if (r < 0)
 		return r;
-	if (cache_get_pending(mailbox->store, DB_FILTERS, mail.r.content, &value))
-		return ask(argument, value);
-	r = store_read(mailbox->store, &tx);
-	if (r < 0)
-		return r;
-	key = key_serial(mail.r.content);
-	r = tx_get(&tx, DB_FILTERS, key_view(&key), &value);
+	r = mail_load(&tx, mailbox->id, uid, &mail);
+	if (r == 0 && !cache_get_pending(mailbox->store, DB_FILTERS, mail.r.content, &value)) {
+		key = key_serial(mail.r.content);
+		r = tx_get(&tx, DB_FILTERS, key_view(&key), &value);
+	}
 	if (r == 0)
 		r = ask(argument, value);
 	tx_end(&tx);

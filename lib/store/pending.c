@@ -92,7 +92,10 @@ bool cache_get_pending(const struct store *store, enum db db, uint64_t content, 
 {
 	struct key key = key_serial(content);
 	struct pending_name name = pending_name(db, &key);
-	const struct pending *p = map_get(store->pending, view_make(name.bytes, name.len));
+	const struct pending *p =
+		map_count(store->pending) == 0
+			? NULL
+			: map_get(store->pending, view_make(name.bytes, name.len));
 
 	if (p != NULL)
 		*record = view_make(p->data, p->len);

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	text_search_begin(&t, &needle_view, &whole, 1, NULL);
 	text_part(&t, view_of(encodings[data[2] / 2 % 4]),
-		  view_of(charsets[data[2] / 8 % ARRAY_SIZE(charsets)]), text);
+		  view_of(charsets[data[2] / 8 % ARRAY_SIZE(charsets)]), data[1] & 16, text);
 	text_search_end(&t);
 	text_decode_header(&decoded, text);
 	text_fold(&folded, str_view(&decoded));

@@ -121,6 +121,17 @@ static void test_xtext(void **state)
 	refuse(xtext_decode, VIEW("a+7F"));
 }
 
+static void test_percent(void **state)
+{
+	(void)state;
+	expect(percent_decode, VIEW("a%2fb%2Fc%20%C3%a4+"), VIEW("a/b/c \xc3\xa4+"));
+	expect(percent_decode, VIEW(""), VIEW(""));
+	refuse(percent_decode, VIEW("a%"));
+	refuse(percent_decode, VIEW("a%2"));
+	refuse(percent_decode, VIEW("a%2g"));
+	refuse(percent_decode, VIEW("a%00"));
+}
+
 static void test_secrets(void **state)
 {
 	(void)state;
@@ -138,7 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base64),	cmocka_unit_test(test_base64_all_lengths),
 		cmocka_unit_test(test_hex),	cmocka_unit_test(test_xtext),
-		cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_percent), cmocka_unit_test(test_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,7 +215,7 @@ static void decode_parts(void *argument)
 		bool found;
 
 		text_search_begin(&t, &needle, &found, 1, NULL);
-		text_part(&t, view_of(rows[i].encoding), view_of(rows[i].charset),
+		text_part(&t, view_of(rows[i].encoding), view_of(rows[i].charset), false,
 			  view_of(rows[i].body));
 		text_search_end(&t);
 		if (found != rows[i].found)
@@ -568,6 +568,81 @@ static void test_addresses(void **state)
 	client_run(addresses);
 }
 
+/* ---- HTML ---- */
+
+static void html_expect(const char *html, const char *text)
+{
+	/* In one piece, and byte by byte. */
+	for (size_t step = strlen(html) + 1; step > 0; step = step > 1 ? 1 : 0) {
+		struct html_text h = { .values = true };
+		struct str out = STR_EMPTY;
+
+		for (struct view rest = view_of(html); rest.len > 0; rest = view_from(rest, step))
+			html_text_feed(&h, view_first(rest, step), &out);
+		html_text_finish(&h, &out);
+		assert_string_equal(str_cstr(&out), text);
+		str_free(&out);
+	}
+}
+
+static void test_html(void **state)
+{
+	(void)state;
+	html_expect("plain  text\r\n more", "plain text more");
+	/* What is in the middle of a word does not part it, what begins a line does. */
+	html_expect("M<b>&uuml;</b>ller<br>G&#246;&#xdf;e", "M\xc3\xbcller G\xc3\xb6\xc3\x9f"
+							    "e");
+	html_expect("<td>one</td><td>two</td>", " one two ");
+	html_expect("a&nbsp;&nbsp;b &amp; c &lt;d&gt; &Omega;&euro;",
+		    "a b & c <d> \xce\xa9\xe2\x82\xac");
+	html_expect("soft&shy;hyphen", "softhyphen");
+	/* No entities. */
+	html_expect("AT&T &unknown; &#x110000; &#xd800; & &",
+		    "AT&T &unknown; &#x110000; &#xd800; & &");
+	html_expect("a < b <3 c<", "a < b <3 c<");
+	/* Not shown. */
+	html_expect("x<!-- y > - -> <b>z</b> -->w", "xw");
+	html_expect("x<script>if (a </b> b) y();</SCRIPT>z<style>p{}</style>w", "x z w");
+	html_expect("x<script>never ended", "x ");
+	html_expect("x<img src=\"a>b\" alt='c > d'>y", "x c > d y");
+	/* Where links go comes after the words that they stand in. */
+	html_expect("re<a href=\"http://h.test/?a=1&amp;b\">ad</a>me<p>next",
+		    "readme http://h.test/?a=1&b next");
+	html_expect("<a href=x title=\"t t\">l", "l x t t ");
+	html_expect("cut <a href=", "cut ");
+}
+
+/* It is found as a reader sees it, in names of attachments too (RFC 2231, RFC 2047). */
+static void html_client(struct imap_client *client)
+{
+	client_append(
+		client, "INBOX", "",
+		"Subject: one\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
+		"--b\nContent-Type: text/html; charset=iso-8859-1\n"
+		"Content-Transfer-Encoding: quoted-printable\n\n"
+		"<p class=3D\"invisible\">Lieber Herr M&uuml;l=\nler,<br>K=F6ln</p>"
+		"<a href=3D\"https://target.test/way\">here</a>\n"
+		"--b\nContent-Type: application/pdf; name*0*=utf-8''Re%63h; "
+		"name*1*=nung%20%c3%bc.pdf\n"
+		"Content-Disposition: attachment; "
+		"filename=\"=?utf-8?Q?=C3=A4rger?=.pdf\"\n\nx\n--b--\n");
+	client_expect_has(client, "a SELECT INBOX\n", "1 EXISTS");
+	client_expect_has(client, "b SEARCH CHARSET UTF-8 BODY {15+}\nherr m\xc3\xbcller, k\n",
+			  "* SEARCH 1\n");
+	client_expect_has(client, "c SEARCH BODY \"target.test/way\"\n", "* SEARCH 1\n");
+	client_expect_has(client, "d SEARCH BODY \"invisible\"\n", "* SEARCH\n");
+	client_expect_has(client, "e SEARCH CHARSET UTF-8 BODY {11+}\nrechnung \xc3\xbc\n",
+			  "* SEARCH 1\n");
+	client_expect_has(client, "f SEARCH CHARSET UTF-8 TEXT {6+}\n\xc3\xa4rger\n",
+			  "* SEARCH 1\n");
+}
+
+static void test_html_found(void **state)
+{
+	(void)state;
+	client_run(html_client);
+}
+
 /* ---- what the text cannot have ---- */
 
 /* Random words, so that the texts have many trigrams. */
@@ -689,7 +764,8 @@ int main(void)
 		cmocka_unit_test(test_extended),      cmocka_unit_test(test_parts_of_reports),
 		cmocka_unit_test(test_malformed),     cmocka_unit_test(test_charsets),
 		cmocka_unit_test(test_addresses),     cmocka_unit_test(test_filter),
-		cmocka_unit_test(test_filters_kept),
+		cmocka_unit_test(test_filters_kept),  cmocka_unit_test(test_html),
+		cmocka_unit_test(test_html_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
