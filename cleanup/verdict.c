@@ -10,12 +10,14 @@
 #include "conf/conf.h"
 #include "mail/junk.h"
 #include "mailauth/check.h"
+#include "mailauth/score.h"
 #include "proofs.h"
 
 static struct {
 	struct matchlist *trusted, *sealers, *lists;
 	struct tables *access; /* check_mailauth_access */
 	struct junk_checks *junk;
+	struct score_weights weights;
 } verdicts;
 
 /* mail_verification_restrictions: "check_mailauth_access type:table ...", or nothing. */
@@ -46,6 +48,10 @@ int verdict_open(struct error *err)
 		return -EINVAL;
 	if (verdicts.junk == NULL) {
 		error_prefix(err, "junk_header_checks");
+		return -EINVAL;
+	}
+	if (score_weights_parse(view_of(param.junk_score_weights), &verdicts.weights, err) < 0) {
+		error_prefix(err, "junk_score_weights");
 		return -EINVAL;
 	}
 	return open_restrictions(err);
@@ -142,6 +148,36 @@ static bool is_from_trusted_list(const struct mail_check *check)
 	       is_proven_for(entry, str_view(&check->spf.identity_domain));
 }
 
+/* ---- what was found ---- */
+
+/* Calls that for each result, and ends with the first that is not 0. */
+static int finding_each(const struct mail_check *check,
+			int (*each)(void *argument, const char *method, enum proof proof,
+				    struct view domain),
+			void *argument)
+{
+	uint32_t sets = arc_check_count(check->arc);
+	size_t signatures = dkim_check_count(check->dkim);
+	int r = each(argument, "dmarc", check->dmarc.result, str_view(&check->dmarc.domain));
+
+	if (r == 0)
+		r = each(argument, "spf", check->spf.result, str_view(&check->spf.identity_domain));
+	if (r == 0 && signatures == 0)
+		r = each(argument, "dkim", PROOF_NONE, VIEW_NONE);
+	for (size_t i = 0; r == 0 && i < signatures; i++) {
+		const struct signature *s = dkim_check_at(check->dkim, i);
+
+		r = each(argument, "dkim", s->result, str_view(&s->domain));
+	}
+	if (r == 0)
+		r = each(argument, "arc", arc_check_result(check->arc),
+			 sets > 0 ? str_view(&arc_check_seal(check->arc, sets)->domain)
+				  : VIEW_NONE);
+	if (r == 0)
+		r = each(argument, "iprev", check->iprev, str_view(&check->iprev_name));
+	return r;
+}
+
 /* ---- check_mailauth_access ---- */
 
 struct access_question {
@@ -150,9 +186,9 @@ struct access_question {
 };
 
 /* dmarc:fail:example.org, then dmarc:fail. 1: a table has an action; or as check_line. */
-static int access_ask(struct access_question *q, const char *method, enum proof proof,
-		      struct view domain)
+static int access_ask(void *argument, const char *method, enum proof proof, struct view domain)
 {
+	struct access_question *q = argument;
 	_cleanup_(str_free) struct str key = STR_EMPTY;
 	size_t bare;
 	int r = 0;
@@ -170,38 +206,11 @@ static int access_ask(struct access_question *q, const char *method, enum proof 
 	return r < 0 ? r : q->result.found ? 1 : 0;
 }
 
-static int access_ask_dkim(struct access_question *q, const struct mail_check *check)
-{
-	size_t count = dkim_check_count(check->dkim);
-	int r = count == 0 ? access_ask(q, "dkim", PROOF_NONE, VIEW_NONE) : 0;
-
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		const struct signature *s = dkim_check_at(check->dkim, i);
-
-		r = access_ask(q, "dkim", s->result, str_view(&s->domain));
-	}
-	return r;
-}
-
 /* 0 with what was found, or -EACCES after intake_fail. */
 static int access_ask_all(struct access_question *q, const struct mail_check *check)
 {
-	uint32_t sets = arc_check_count(check->arc);
-	int r;
+	int r = tables_are_empty(verdicts.access) ? 0 : finding_each(check, access_ask, q);
 
-	if (tables_are_empty(verdicts.access))
-		return 0;
-	r = access_ask(q, "dmarc", check->dmarc.result, str_view(&check->dmarc.domain));
-	if (r == 0)
-		r = access_ask(q, "spf", check->spf.result, str_view(&check->spf.identity_domain));
-	if (r == 0)
-		r = access_ask_dkim(q, check);
-	if (r == 0)
-		r = access_ask(q, "arc", arc_check_result(check->arc),
-			       sets > 0 ? str_view(&arc_check_seal(check->arc, sets)->domain)
-					: VIEW_NONE);
-	if (r == 0)
-		r = access_ask(q, "iprev", check->iprev, str_view(&check->iprev_name));
 	if (r > 0 && q->result.fate != CHECK_KEEP)
 		return intake_fail(q->in, 451, "4.3.5", "Error: server configuration error");
 	return MIN(r, 0);
@@ -246,7 +255,8 @@ static int refuse_by_spf(struct intake *in, const struct mail_check *check)
 
 struct verdict {
 	const char *junk_by; /* not NULL: it goes to Junk */
-	bool exempt;
+	bool exempt, has_score;
+	int score;
 };
 
 static void verdict_exempt(const struct intake *in, struct verdict *v, const char *why)
@@ -286,13 +296,53 @@ static int dmarc_act(struct intake *in, const struct mail_check *check, struct v
 	return 0;
 }
 
-static const char *dkim_word(const struct mail_check *check)
+/* Of several signatures the first that is good, else the last. */
+static enum proof dkim_best(const struct mail_check *check)
 {
 	enum proof best = PROOF_NONE;
 
 	for (size_t i = 0; i < dkim_check_count(check->dkim) && best != PROOF_PASS; i++)
 		best = dkim_check_at(check->dkim, i)->result;
-	return proof_word(best);
+	return best;
+}
+
+/* ---- the score ---- */
+
+/* DKIM without a domain is the best signature's, as in the verdict. */
+static int score_finding(void *argument, const char *method, enum proof proof, struct view domain)
+{
+	if (strcmp(method, "dkim") != 0)
+		score_add(argument, &verdicts.weights, method, proof, VIEW_NONE);
+	if (domain.len > 0)
+		score_add(argument, &verdicts.weights, method, proof, domain);
+	return 0;
+}
+
+static int score_act(struct intake *in, const struct mail_check *check, struct verdict *v)
+{
+	_cleanup_(score_free) struct score score = { 0 };
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	if (verdicts.weights.count == 0)
+		return 0;
+	finding_each(check, score_finding, &score);
+	score_add(&score, &verdicts.weights, "dkim", dkim_best(check), VIEW_NONE);
+	if (check->has_client)
+		score_add_lists(&score, &verdicts.weights, str_view(&check->ip),
+				&records_of_resolver);
+	v->has_score = true;
+	v->score = score.points;
+	log_info("%s: score %d (%s)", queue_writer_id(in->writer), score.points,
+		 score.why.len > 0 ? str_cstr(&score.why) : "nothing counts");
+	if (param.junk_score_reject_limit > 0 && score.points >= param.junk_score_reject_limit) {
+		str_printf(&text, "Error: this looks like junk: score %d (%s)", score.points,
+			   str_cstr(&score.why));
+		return intake_fail(in, 550, "5.7.1", str_cstr(&text));
+	}
+	if (score.points >= param.junk_score_limit && v->junk_by == NULL &&
+	    param.junk_mailbox[0] != '\0')
+		v->junk_by = "score";
+	return 0;
 }
 
 static void verdict_write(const struct mail_check *check, const struct verdict *v,
@@ -309,9 +359,13 @@ static void verdict_write(const struct mail_check *check, const struct verdict *
 	str_printf(field, VERDICT_FIELD ": %s", word);
 	if (v->junk_by != NULL)
 		str_printf(field, "; by=%s", v->junk_by);
-	str_printf(field, "; dmarc=%s; spf=%s; dkim=%s; arc=%s; iprev=%s\r\n",
-		   proof_word(check->dmarc.result), proof_word(check->spf.result), dkim_word(check),
-		   proof_word(arc_check_result(check->arc)), proof_word(check->iprev));
+	str_printf(field, "; dmarc=%s; spf=%s; dkim=%s; arc=%s; iprev=%s",
+		   proof_word(check->dmarc.result), proof_word(check->spf.result),
+		   proof_word(dkim_best(check)), proof_word(arc_check_result(check->arc)),
+		   proof_word(check->iprev));
+	if (v->has_score)
+		str_printf(field, "; score=%d", v->score);
+	str_append_cstr(field, "\r\n");
 }
 
 int verdict_act(struct intake *in, const struct mail_check *check, struct str *field)
@@ -334,6 +388,8 @@ int verdict_act(struct intake *in, const struct mail_check *check, struct str *f
 		else
 			r = dmarc_act(in, check, &v);
 	}
+	if (r == 0 && !v.exempt)
+		r = score_act(in, check, &v);
 	if (r == 0 && (param.verdict_header || v.junk_by != NULL))
 		verdict_write(check, &v, field);
 	return r;

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "mailauth/score.h"
 #include "mailauth/signing_table.h"
 #include "mailauth/spf.h"
 #include "table/table.h"
@@ -46,6 +47,29 @@ static void explain_signatures(struct view sender)
 	signing_table_free(&who);
 }
 
+/* As far as it is known before the content. */
+static void explain_score(struct view client, const struct spf_answer *spf)
+{
+	struct score_weights weights;
+	struct score score = { 0 };
+	struct error err = ERROR_NONE;
+	int r = score_weights_parse(view_of(param.junk_score_weights), &weights, &err);
+
+	if (r == 0 && weights.count > 0) {
+		explain_because("junk_score_weights; junk_score_limit = %d, "
+				"junk_score_reject_limit = %d",
+				(int)param.junk_score_limit, (int)param.junk_score_reject_limit);
+		score_add(&score, &weights, "spf", spf->result, VIEW_NONE);
+		score_add(&score, &weights, "spf", spf->result, str_view(&spf->identity_domain));
+		score_add_lists(&score, &weights, client, &records_of_resolver);
+		explain_result("score %d (%s), without what DKIM, DMARC, ARC and iprev add",
+			       score.points,
+			       score.why.len > 0 ? str_cstr(&score.why) : "nothing counts");
+	}
+	score_free(&score);
+	score_weights_free(&weights);
+}
+
 static void explain_verification(struct view client, struct view helo, struct view sender,
 				 bool has_resolver)
 {
@@ -56,12 +80,13 @@ static void explain_verification(struct view client, struct view helo, struct vi
 		.receiver = view_of(param.myhostname),
 		.dns = &records_of_resolver,
 	};
-	struct spf_answer spf;
+	struct spf_answer spf = { .result = PROOF_NONE };
 
 	if (has_resolver) {
 		spf_check(&question, &spf);
 		explain_why(str_view(&spf.steps));
 		explain_result("SPF: %s: %s", proof_word(spf.result), str_cstr(&spf.explanation));
+		explain_score(client, &spf);
 		spf_answer_free(&spf);
 	}
 	explain_because("dmarc_reject_action = %s, dmarc_quarantine_action = %s, "

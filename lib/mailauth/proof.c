@@ -12,3 +12,11 @@ const char *proof_word(enum proof proof)
 
 	return words[proof];
 }
+
+bool proof_is_word(struct view word)
+{
+	for (enum proof proof = PROOF_NONE; proof <= PROOF_PERMERROR; proof++)
+		if (view_is_nocase(word, proof_word(proof)))
+			return true;
+	return false;
+}

@@ -2,6 +2,8 @@
 #ifndef MAILAUTH_PROOF_H
 #define MAILAUTH_PROOF_H
 
+#include "base/str.h"
+
 enum proof {
 	PROOF_NONE,
 	PROOF_PASS,
@@ -14,5 +16,7 @@ enum proof {
 };
 /* "pass" */
 const char *proof_word(enum proof proof);
+/* One of these, in any case. */
+bool proof_is_word(struct view word);
 
 #endif

@@ -1,6 +1,8 @@
 /* Answers of the DNS as this room sees them. Who answers stands elsewhere. */
 #include "mailauth/records.h"
 
+#include <arpa/inet.h>
+
 #include "base/mem.h"
 
 #define RECORD_LABEL_MAX 63
@@ -49,4 +51,17 @@ void records_free(struct records *records)
 		str_free(&records->values[i]);
 	free(records->values);
 	*records = (struct records){ .outcome = RECORDS_FAILED };
+}
+
+void records_list_name(struct view address, struct str *name)
+{
+	unsigned char octets[16];
+	_cleanup_free_ char *text = mem_strndup(address.data, address.len);
+
+	if (inet_pton(AF_INET, text, octets) == 1)
+		str_printf(name, "%u.%u.%u.%u", octets[3], octets[2], octets[1], octets[0]);
+	else if (inet_pton(AF_INET6, text, octets) == 1)
+		for (int i = 15; i >= 0; i--)
+			str_printf(name, "%x.%x%s", octets[i] & 15U, octets[i] >> 4U,
+				   i > 0 ? "." : "");
 }

@@ -52,6 +52,12 @@ void records_ask(const struct dns_source *dns, struct view name, enum record_typ
 void records_add(struct records *records, struct view value);
 void records_free(struct records *records);
 
+/*
+ * Appends the name below which lists of clients in the DNS have this address ("1.2.0.192"); nothing
+ * if it is none.
+ */
+void records_list_name(struct view address, struct str *name);
+
 /* Whether the DNS could have such a name: labels of 1 to 63 octets, 253 altogether (RFC 1035). */
 bool record_name_is_possible(struct view name);
 

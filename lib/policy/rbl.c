@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 #include "mail/outcome.h"
+#include "mailauth/records.h"
 #include "policy/internal.h"
 #include "services/clients.h"
 
@@ -157,15 +158,7 @@ static enum verdict refuse_listed(struct evaluation *e, const struct rbl *rbl,
 
 void policy_rbl_name(struct view address, struct str *name)
 {
-	unsigned char octets[16];
-	_cleanup_free_ char *text = mem_strndup(address.data, address.len);
-
-	if (inet_pton(AF_INET, text, octets) == 1)
-		str_printf(name, "%u.%u.%u.%u", octets[3], octets[2], octets[1], octets[0]);
-	else if (inet_pton(AF_INET6, text, octets) == 1)
-		for (int i = 15; i >= 0; i--)
-			str_printf(name, "%x.%x%s", octets[i] & 15U, octets[i] >> 4U,
-				   i > 0 ? "." : "");
+	records_list_name(address, name);
 }
 
 bool policy_is_listed_in(const struct evaluation *e, const char *lists)

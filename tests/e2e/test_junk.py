@@ -191,6 +191,75 @@ class Junk(unittest.TestCase):
         self.suite.posta("queue", "delete", entry["queue_id"])
 
 
+class Score(unittest.TestCase):
+    """junk_score_weights: points for what was found, and what follows from their sum."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.dns = DnsServer({
+            "plain.test": {"A": ["127.0.0.9"]}, "bulk.test": {"TXT": [f"v=spf1 ip4:{STRANGER} -all"]}, "some.test": {"TXT": [f"v=spf1 ip4:{STRANGER} -all"]}, "forged.test": {"TXT": ["v=spf1 -all"]},
+            "6.0.0.127.list.test": {"A": ["127.0.0.2"]}, "66.2.0.192.list.test": {"A": ["127.0.0.2"]},
+        })
+        cls.suite = Instance("two.test", start=False, main={
+            "dns_servers": f"127.0.0.1:{cls.dns.port}", "mynetworks": "127.0.0.1/32", "junk_score_limit": "5", "junk_score_reject_limit": "9",
+            "junk_score_weights": "spf:fail=4 dkim:none=1 dnsbl:list.test=5 spf:pass=-1 spf:pass:bulk.test=6 spf:pass:some.test=4",
+            "mail_verification_restrictions": "check_mailauth_access inline:{ { spf:none:allowed.test = OK } }",
+            "sieve_spamtest_header": "X-Posta-Verdict", "sieve_spamtest_max": "5"})
+        cls.suite.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            cls.suite.close()
+        finally:
+            cls.dns.close()
+
+    send, in_folder, wait_in = Junk.send, Junk.in_folder, Junk.wait_in
+
+    def test_sums(self):
+        self.send("x@plain.test", "one-point")
+        self.assertIn(b"X-Posta-Verdict: none; dmarc=none; spf=none; dkim=none; arc=none; iprev=", self.wait_in("INBOX", "one-point"))
+        self.assertIn(b"; score=1\r\n", self.wait_in("INBOX", "one-point"))
+        self.send("x@plain.test", "six-points", source=LIST)
+        self.assertRegex(self.wait_in("Junk", "six-points"), rb"X-Posta-Verdict: junk; by=score; .*; score=6\r\n")
+        self.suite.wait_log(r"score 6 \(dkim:none=1 dnsbl:list\.test=5\)|score 6 \(dnsbl:list\.test=5 dkim:none=1\)")
+        self.send("x@plain.test", "also-six", sender="x@bulk.test")
+        self.assertIn(b"; score=6\r\n", self.wait_in("Junk", "also-six"))
+        self.send("x@plain.test", "five-points", sender="x@forged.test")
+        self.assertIn(b"; score=5\r\n", self.wait_in("Junk", "five-points"))
+
+    def test_too_many_points(self):
+        with self.assertRaises(smtplib.SMTPDataError) as refusal:
+            self.send("x@plain.test", "ten-points", sender="x@forged.test", source=LIST)
+        self.assertEqual(refusal.exception.smtp_code, 550)
+        self.assertRegex(refusal.exception.smtp_error, rb"5\.7\.1 Error: this looks like junk: score 10 \(.*spf:fail=4")
+
+    def test_who_is_exempt_has_no_score(self):
+        self.send("x@plain.test", "exempt-one", sender="x@allowed.test", source=LIST)
+        self.assertNotIn(b"score=", self.wait_in("INBOX", "exempt-one"))
+
+    def test_scripts_see_it(self):
+        """spamtest: of four points, where five are certainly junk."""
+        path = f"{self.suite.dir}/script"
+        with open(path, "w") as file:
+            file.write('require ["spamtest", "relational", "comparator-i;ascii-numeric", "fileinto", "mailbox"];\n'
+                       'if spamtest :value "eq" :comparator "i;ascii-numeric" "8" { fileinto :create "Marked"; }\n')
+        self.suite.posta("sieve", "put", "alice@two.test", "main", path)
+        self.suite.posta("sieve", "activate", "alice@two.test", "main")
+        self.send("x@plain.test", "four-points", sender="x@some.test", to="alice@two.test")
+        (mail,) = wait_until(lambda: [mail for mail in self.suite.inbox("alice", "Marked") if b"four-points" in mail], what="it in Marked")
+        self.assertIn(b"; score=4\r\n", mail)
+
+    def test_explain(self):
+        said = self.suite.posta("explain", "--from", "x@forged.test", "--to", "bob@two.test", "--client", "192.0.2.66", check=False).text
+        self.assertIn("score 9 (spf:fail=4 dnsbl:list.test=5), without what DKIM, DMARC, ARC and iprev add", said)
+
+    def test_nonsense_is_named(self):
+        with Instance("two.test", main={"junk_score_weights": "dmarc:wrong=3"}, start=False) as suite:
+            suite.posta("start", check=False)
+            suite.wait_log("junk_score_weights.*dmarc:wrong: expected method:result")
+
+
 class Expiry(unittest.TestCase):
     def test_quarantine_ends(self):
         """What was held by a table is deleted when its time is over; what was held by hand stays."""

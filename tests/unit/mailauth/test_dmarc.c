@@ -293,9 +293,62 @@ static void test_order_of_questions(void **state)
 	(void)state;
 }
 
+/* A DNS where each question costs so many seconds of a message's time. */
+struct slow {
+	struct table_dns table;
+	struct mail_check *check;
+	msec_t cost;
+};
+
+static void ask_slowly(void *context, struct view name, enum record_type type,
+		       struct records *records)
+{
+	struct slow *slow = context;
+
+	slow->check->deadline -= slow->cost;
+	table_ask(&slow->table, name, type, records);
+}
+
+/* Slow name servers of a stranger's take the time of their own message, and end there. */
+static void test_slow(void **state)
+{
+	static const char header[] =
+		"DKIM-Signature: v=1; a=rsa-sha256; d=other.test; s=x; h=from; "
+		"bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; c=relaxed/relaxed; b=AAAA\r\n"
+		"From: <x@example.com>\r\n";
+	static const struct {
+		msec_t cost;
+		unsigned asked;
+		enum proof dmarc;
+	} rows[] = {
+		/* SPF and DKIM have all the time there is before the policy; that is asked for all the same. */
+		{ MAIL_CHECK_TIME - MAIL_CHECK_POLICY_TIME + 1, 2, PROOF_TEMPERROR },
+		{ MAIL_CHECK_TIME + 1, 1, PROOF_TEMPERROR },
+		{ MAIL_CHECK_TIME / 10, 10, PROOF_FAIL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct slow slow = { .table = { .rows = zone }, .cost = rows[i].cost };
+		struct dns_source dns = { ask_slowly, &slow };
+		struct mail_question question = { .ip = VIEW("192.0.2.1"),
+						  .helo = VIEW("helo.test"),
+						  .sender = VIEW("x@y.test"),
+						  .dns = &dns };
+
+		slow.check = mail_check_new(&question, view_of(header));
+		mail_check_finish(slow.check);
+		if (slow.table.asked > rows[i].asked || slow.table.asked == 0)
+			fail_msg("%zu: %u questions", i, slow.table.asked);
+		assert_int_equal(slow.check->dmarc.result, rows[i].dmarc);
+		mail_check_free(slow.check);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_walks),
 		cmocka_unit_test(test_verdicts),
