@@ -1,12 +1,13 @@
 """Junk at delivery, and the quarantine: what filters and DMARC mark or hold, and what forgers try."""
 import json
+import os
 import re
 import smtplib
 import unittest
 
 from dnsserver import DnsServer
 from milter import CONTINUE, Milter, add, frame, strings
-from posta import Instance, message, wait_until
+from posta import PLAIN_BUILD, Instance, message, wait_until
 
 STRANGER, LIST, CHANGED = "127.0.0.5", "127.0.0.6", "127.0.0.7"
 
@@ -244,8 +245,8 @@ class Score(unittest.TestCase):
         with open(path, "w") as file:
             file.write('require ["spamtest", "relational", "comparator-i;ascii-numeric", "fileinto", "mailbox"];\n'
                        'if spamtest :value "eq" :comparator "i;ascii-numeric" "8" { fileinto :create "Marked"; }\n')
-        self.suite.posta("sieve", "put", "alice@two.test", "main", path)
-        self.suite.posta("sieve", "activate", "alice@two.test", "main")
+        for words in (("put", "alice@two.test", "main", path), ("activate", "alice@two.test", "main")):
+            self.suite.command([os.path.join(PLAIN_BUILD, "bin", "posta"), "-c", self.suite.conf, "sieve", *words])
         self.send("x@plain.test", "four-points", sender="x@some.test", to="alice@two.test")
         (mail,) = wait_until(lambda: [mail for mail in self.suite.inbox("alice", "Marked") if b"four-points" in mail], what="it in Marked")
         self.assertIn(b"; score=4\r\n", mail)
