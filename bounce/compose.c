@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "template.h"
 
 #define PIECE	     ((size_t)32 * 1024)
 #define WRAP_AT	     72
@@ -167,13 +168,18 @@ static const char *introduction(uint8_t kind)
 
 static int write_text(struct report *report)
 {
+	const struct bounce_template *t = template_of(report->kind);
 	_cleanup_(str_free) struct str out = STR_EMPTY;
 
-	str_printf(&out, "This is the mail system at host %s.\r\n\r\n%s\r\n", param.myhostname,
-		   report->postmaster == NULL
-			   ? introduction(report->kind)
-			   : "This is a copy for the postmaster of what became of a "
-			     "message.\r\n");
+	if (t != NULL)
+		str_printf(&out, "%s\r\n", str_cstr(&t->body));
+	else
+		str_printf(&out, "This is the mail system at host %s.\r\n\r\n%s\r\n",
+			   param.myhostname,
+			   report->postmaster == NULL
+				   ? introduction(report->kind)
+				   : "This is a copy for the postmaster of what became of a "
+				     "message.\r\n");
 	int r = write_str(report, &out);
 
 	if (r == 0)
@@ -300,7 +306,12 @@ static int recipient_text_search(struct report *report, const struct queue_recip
 /* The part for people names recipients and reasons as they are, in UTF-8. */
 static int text_needs_8bit(struct report *report)
 {
-	int r = recipients_walk(report, recipient_text_search);
+	const struct bounce_template *t = template_of(report->kind);
+	int r;
+
+	if (t != NULL && !view_is_ascii(str_view(&t->body)))
+		return 1;
+	r = recipients_walk(report, recipient_text_search);
 
 	return r == -EEXIST ? 1 : r;
 }
@@ -353,11 +364,18 @@ static const char *subject(uint8_t kind)
 
 static int write_head(struct report *report, const char *boundary, bool has_8bit)
 {
+	const struct bounce_template *t = template_of(report->kind);
 	_cleanup_(str_free) struct str out = STR_EMPTY;
+	bool copy = report->postmaster != NULL;
 
-	str_printf(&out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", param.myorigin);
-	str_printf(&out, "Subject: %s%s\r\nTo: <",
-		   report->postmaster != NULL ? "Postmaster copy: " : "", subject(report->kind));
+	if (t != NULL)
+		str_printf(&out, "From: %s\r\nSubject: %s\r\nTo: <", str_cstr(&t->from),
+			   str_cstr(copy ? &t->postmaster_subject : &t->subject));
+	else
+		str_printf(&out,
+			   "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n"
+			   "Subject: %s%s\r\nTo: <",
+			   param.myorigin, copy ? "Postmaster copy: " : "", subject(report->kind));
 	if (report->postmaster != NULL)
 		str_append_cstr(&out, report->postmaster);
 	else

@@ -7,6 +7,7 @@
 #include "compose.h"
 #include "conf/conf.h"
 #include "mail/header.h"
+#include "template.h"
 
 static void load_parameters(const char *directory)
 {
@@ -361,12 +362,81 @@ static void many_test(void **state)
 	test_with_queue(many_recipients);
 }
 
+/* ---- templates ---- */
+
+static void compose_with(struct test_queue *t, const char *text, struct str *out)
+{
+	_cleanup_(queue_file_closep) struct queue_file *f =
+		message(t, envelope, "Subject: x\r\n\r\nbody\r\n", fates, 1);
+
+	templates_read(view_of(text), "file");
+	compose(f, REPORT_FAILURE, out);
+	templates_forget();
+}
+
+static void templates_good(struct test_queue *t)
+{
+	_cleanup_(str_free) struct str good = STR_EMPTY, latin = STR_EMPTY;
+
+	load_parameters(t->directory);
+	compose_with(t,
+		     "# ours\n\nfailure_template = <<EOF\nCharset: us-ascii\n"
+		     "From: MAILER-DAEMON (Mail at $myhostname)\nSubject: Nothing came of it\n"
+		     "Postmaster-Subject: copy\n\nThis is $myhostname: $$5 after "
+		     "${maximal_queue_lifetime_days} days, $delay_warning_time_hours "
+		     "h.\n\nRegards\nEOF\n"
+		     "verify_template = <<X\nanything\nX\n",
+		     &good);
+	expect(&good, "From: MAILER-DAEMON@example.test (Mail at mx.example.test)\r\n"
+		      "Subject: Nothing came of it\r\n");
+	expect(&good,
+	       "\r\n\r\nThis is mx.example.test: $5 after 5 days, 0 h.\r\n\r\nRegards\r\n\r\n"
+	       "    <");
+	assert_false(has(&good, "This is the mail system"));
+	compose_with(t,
+		     "failure_template = <<EOF\nCharset: iso-8859-1\nFrom: x@y.test\n"
+		     "Subject: =?utf-8?q?=C3=BC?=\n\nK\366nnen\nEOF\n",
+		     &latin);
+	expect(&latin, "charset=utf-8");
+	expect(&latin, "\r\nK\303\266nnen\r\n");
+}
+
+/* Where it makes no sense our own words stand. */
+static void templates_bad(struct test_queue *t)
+{
+	static const char *const bad[] = {
+		"failure_template = <<EOF\nSubject: x\n\nbody\nEOF\n",
+		"failure_template = <<EOF\nFrom: x@y\nSubject: x\n\nb\366dy\nEOF\n",
+		"failure_template = <<EOF\nFrom: x@y\nSubject: x\nReply-To: z\n\nbody\nEOF\n",
+		"failure_template = <<EOF\nCharset: klingon\nFrom: x@y\nSubject: x\n\nbody\nEOF\n",
+		"failure_template = <<EOF\nFrom: x@y\nSubject: x\n\nbody\n",
+		"failure_template = text\n",
+		"success_template = <<EOF\nFrom: x@y\nSubject: x\n\nbody\nEOF\n",
+	};
+
+	load_parameters(t->directory);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_(str_free) struct str out = STR_EMPTY;
+
+		compose_with(t, bad[i], &out);
+		expect(&out, "Subject: Undelivered mail returned to sender\r\n");
+		expect(&out, "This is the mail system at host mx.example.test.");
+	}
+}
+
+static void templates_test(void **state)
+{
+	(void)state;
+	test_with_queue(templates_good);
+	test_with_queue(templates_bad);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failure_test), cmocka_unit_test(delay_test),
 		cmocka_unit_test(header_test),	cmocka_unit_test(words_test),
-		cmocka_unit_test(many_test),
+		cmocka_unit_test(many_test),	cmocka_unit_test(templates_test),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
