@@ -99,6 +99,11 @@ static int sql_take_connect(struct settings *settings, const char *connect, stru
 		{ "ssl_cert", "tls_cert_file" },
 		{ "ssl_key", "tls_key_file" },
 		{ "option_group", "option_group" },
+		{ "sslmode", "sslmode" },
+		{ "sslrootcert", "sslrootcert" },
+		{ "sslcert", "sslcert" },
+		{ "sslkey", "sslkey" },
+		{ "sslcrl", "sslcrl" },
 	};
 	_cleanup_(str_free) struct str hosts = STR_EMPTY, port = STR_EMPTY;
 	struct view rest = view_of(connect), word;

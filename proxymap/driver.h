@@ -18,7 +18,16 @@ struct driver_host {
 	const char *address; /* of it, as text; NULL: it is no host of the network */
 	const char *path;    /* of a UNIX socket or of a file; NULL: none */
 	unsigned port;
-	bool tls; /* from the first byte: ldaps: */
+	bool tls;	  /* from the first byte: ldaps: */
+	const void *more; /* what else its URL says; NULL: it has none that the driver reads */
+};
+
+/* What a driver takes out of a server's URL of its own. */
+struct driver_url {
+	char *host; /* name or address; or NULL */
+	char *path; /* of a UNIX socket, or of the folder where it is; or NULL */
+	unsigned port;
+	void *more;
 };
 
 /* One value of a result. */
@@ -42,6 +51,12 @@ struct driver {
 	const char *port_setting;  /* of hosts that are named without one; or NULL */
 	bool one_connection;	   /* which is made before the program is confined: of a file */
 	bool one_column;	   /* only the first of a row is for Postfix's tables */
+	/*
+	 * Takes the URL of a server apart; it has a password in it perhaps, which no error repeats.
+	 * 0, or -EINVAL with the reason. NULL: there are none but LDAP's.
+	 */
+	int (*url)(const char *text, struct driver_url *url, struct error *err);
+	void (*url_free)(void *more);
 	/* Reads what the driver itself has to know. NULL with the reason. */
 	void *(*open)(struct settings *settings, struct error *err);
 	/* The templates of a question. Text that lives as long as the settings or is never freed. */

@@ -115,12 +115,37 @@ static int host_set_url(struct host *host, struct view text, const struct driver
 	return host_set_name(host, rest, driver);
 }
 
+/* One of the driver's own. Its password is for nobody's eyes. */
+static int host_set_driver_url(struct host *host, struct view text, const struct driver *driver,
+			       struct error *err)
+{
+	_cleanup_free_ char *copy = mem_strndup(text.data, text.len);
+	struct driver_url url = { .port = host->known.port };
+	int r = driver->url(copy, &url, err);
+
+	mem_wipe(copy, text.len);
+	if (r == 0) {
+		host->known.more = host->more = url.more;
+		host->more_free = driver->url_free;
+		host->known.port = url.port;
+		host->known.path = host->path = url.path;
+		host->known.name = host->name = url.host;
+		free(host->specification);
+		host->specification = mem_strdup(url.path != NULL ? url.path : url.host);
+		return 0;
+	}
+	host_free(host);
+	return r;
+}
+
 int host_parse(struct view text, const struct driver *driver, unsigned port, struct host *host,
 	       struct error *err)
 {
 	int r;
 
 	*host = (struct host){ .known = { .port = port } };
+	if (driver->url != NULL && view_find(text, VIEW("://")) != VIEW_NOT_FOUND)
+		return host_set_driver_url(host, text, driver, err);
 	host->specification = mem_strndup(text.data, text.len);
 	if (view_starts(text, VIEW("unix:"))) {
 		host_set_path(host, view_from(text, strlen("unix:")));
@@ -144,6 +169,8 @@ void host_free(struct host *host)
 	free(host->specification);
 	free(host->name);
 	free(host->path);
+	if (host->more_free != NULL)
+		host->more_free(host->more);
 	*host = (struct host){ .known = { .port = 0 } };
 }
 

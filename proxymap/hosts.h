@@ -6,8 +6,10 @@
 #include "driver.h"
 
 struct host {
-	struct driver_host known; /* of which address is looked up when it is needed */
-	char *specification, *name, *path;
+	struct driver_host known;	   /* of which address is looked up when it is needed */
+	char *specification, *name, *path; /* the first for people: without a password */
+	void *more;
+	void (*more_free)(void *more);
 	char address[64];
 	msec_t down_until;
 	bool was_silent; /* it has not even refused */
@@ -15,7 +17,7 @@ struct host {
 
 /*
  * Reads one: "unix:/path", "inet:host:port", "host", "host:port", "[::1]:port", "ldap://host:port",
- * "ldaps://host", "ldapi://%2Fpath". `port` is that of hosts that are named without one. 0, or -EINVAL with the reason.
+ * "ldaps://host", "ldapi://%2Fpath", or a URL of the driver's own. `port` is that of hosts that are named without one. 0, or -EINVAL with the reason.
  */
 int host_parse(struct view text, const struct driver *driver, unsigned port, struct host *host,
 	       struct error *err);

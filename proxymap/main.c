@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "daemon/daemon.h"
 #include "database.h"
+#include "memcache.h"
 #include "permit.h"
 #include "server.h"
 #include "table/server.h"
@@ -68,6 +69,10 @@ static int answer_table(struct ipc *ipc, const struct msg_table_ask *question)
 	str_append(&key, question->key);
 	if (table_is_system(str_view(&table))) { /* what anybody may know */
 		r = table_ask_system(str_view(&table), str_view(&key), &value, &err);
+	} else if (table_is_memcache(str_view(&table))) {
+		r = proxymap_permit(ipc, str_view(&table), false, &err);
+		if (r == 0)
+			r = memcache_ask(str_view(&table), str_view(&key), &value, &err);
 	} else if (!table_is_database(str_view(&table))) {
 		r = server_ask(str_view(&table), str_view(&key), &value, &err);
 	} else {
@@ -147,6 +152,16 @@ static void database_add_if(struct view name)
 		database_add(name);
 }
 
+/* The program's state: why the last one's files cannot be watched. */
+static struct error memcache_error;
+static int memcache_result;
+
+static void memcache_add_if(struct view name)
+{
+	if (memcache_result == 0 && table_is_memcache(name) && permit_has(name))
+		memcache_result = memcache_add(name, &memcache_error);
+}
+
 /* Looking up the system's users reads files. */
 static void system_table_add_if(struct view name)
 {
@@ -175,10 +190,13 @@ static int proxymap_prepare(struct error *err)
 	int r = permit_load(err);
 
 	if (r == 0) {
+		permit_each(memcache_add_if); /* whose backup may be a database */
 		permit_each(database_add_if);
 		permit_each(system_table_add_if);
 		r = databases_open(err);
 	}
+	if (r == 0 && memcache_result < 0)
+		return error_set(err, memcache_result, "%s", memcache_error.text);
 	return r;
 }
 

@@ -154,6 +154,8 @@ int table_reply_feed(struct table_reply *reply, enum table_protocol protocol, st
 		     size_t *used)
 {
 	*used = 0;
+	if (protocol == TABLE_SERVER_MEMCACHE)
+		return memcache_reply_feed(reply, bytes, used);
 	return protocol == TABLE_SERVER_TCP ? line_feed(reply, bytes, used)
 					    : netstring_feed(reply, bytes, used);
 }

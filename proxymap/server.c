@@ -21,7 +21,7 @@ struct idle {
 struct server {
 	char *name;
 	struct str endpoint;
-	struct table_server parsed;
+	enum table_protocol protocol;
 	struct idle idle[SERVER_IDLE_MAX]; /* the one used last at the end */
 	size_t idle_count;
 	unsigned questions, silences;
@@ -45,30 +45,31 @@ void servers_close(void)
 	}
 }
 
-static int server_find(struct view table, struct server **found, struct error *err)
+struct server *server_new(struct view name, struct view endpoint, enum table_protocol protocol)
 {
-	struct table_server parsed;
-	struct server *s;
-	int r;
+	struct server *s = mem_new(struct server);
 
-	for (s = servers; s != NULL; s = s->next)
+	s->name = mem_strndup(name.data, name.len);
+	s->protocol = protocol;
+	if (protocol == TABLE_SERVER_TCP)
+		str_append_cstr(&s->endpoint, "inet:");
+	str_append(&s->endpoint, endpoint);
+	s->next = servers;
+	servers = s;
+	return s;
+}
+
+static int server_find(struct view table, const struct table_server *parsed, struct server **found,
+		       struct error *err)
+{
+	for (struct server *s = servers; s != NULL; s = s->next)
 		if (view_is(table, s->name)) {
 			*found = s;
 			return 0;
 		}
-	r = table_server_parse(table, &parsed, err);
-	if (r == 0 && !permit_has(table))
-		r = error_set(err, -EACCES, "proxy_read_maps does not have this table");
-	if (r < 0)
-		return r;
-	s = mem_new(struct server);
-	s->name = mem_strndup(table.data, table.len);
-	table_server_parse(view_of(s->name), &s->parsed, err);
-	if (s->parsed.protocol == TABLE_SERVER_TCP)
-		str_append_cstr(&s->endpoint, "inet:");
-	str_append(&s->endpoint, s->parsed.endpoint);
-	s->next = servers;
-	servers = *found = s;
+	if (!permit_has(table))
+		return error_set(err, -EACCES, "proxy_read_maps does not have this table");
+	*found = server_new(table, parsed->endpoint, parsed->protocol);
 	return 0;
 }
 
@@ -116,17 +117,16 @@ static int exchange(struct server *s, struct stream *io, struct view question,
 		r = stream_peek(io, &bytes);
 		if (r < 0)
 			break;
-		r = table_reply_feed(reply, s->parsed.protocol, bytes, &used);
+		r = table_reply_feed(reply, s->protocol, bytes, &used);
 		stream_consume(io, used);
 	}
 	return r;
 }
 
 /* 1 with the reply, or a negative errno. */
-static int server_try(struct server *s, struct view question, struct table_reply *reply)
+static int server_try(struct server *s, struct view question, msec_t deadline,
+		      struct table_reply *reply)
 {
-	msec_t deadline = clock_after(param.table_server_timeout);
-
 	for (;;) {
 		struct stream *io = server_take_idle(s);
 		bool was_kept = io != NULL;
@@ -156,11 +156,10 @@ static int server_try(struct server *s, struct view question, struct table_reply
 
 static const char *server_failure(int r)
 {
-	return r == -EBADMSG	? "its answer makes no sense"
-	       : r == -ENODATA	? "it closed the connection without an answer"
-	       : r == -EINVAL	? "its address makes no sense"
-	       : r == -EMSGSIZE ? "the key is too long for it"
-				: strerror(-r);
+	return r == -EBADMSG   ? "its answer makes no sense"
+	       : r == -ENODATA ? "it closed the connection without an answer"
+	       : r == -EINVAL  ? "its address makes no sense"
+			       : strerror(-r);
 }
 
 static void server_note_time(struct server *s, bool was_silent)
@@ -170,27 +169,21 @@ static void server_note_time(struct server *s, bool was_silent)
 		s->silent_until = clock_after(SERVER_SILENCE_PENALTY);
 }
 
-int server_ask(struct view table, struct view key, struct str *value, struct error *err)
+int server_talk(struct server *s, struct view question, msec_t timeout, struct str *value,
+		struct error *err)
 {
-	_cleanup_(str_free) struct str question = STR_EMPTY;
 	struct table_reply reply = { 0 };
-	struct server *s;
-	int r = server_find(table, &s, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (clock_now() < s->silent_until)
 		return error_set(err, -EAGAIN,
 				 "the server was silent, it is left alone for a while");
 	if (s->questions >= SERVER_QUESTIONS_MAX)
 		return error_set(err, -EAGAIN, "the server is asked too much at a time");
-	r = table_question_append(&question, &s->parsed, key);
-	if (r == 0) {
-		s->questions++;
-		r = server_try(s, str_view(&question), &reply);
-		s->questions--;
-		server_note_time(s, r == -ETIMEDOUT);
-	}
+	s->questions++;
+	r = server_try(s, question, clock_after(timeout), &reply);
+	s->questions--;
+	server_note_time(s, r == -ETIMEDOUT);
 	if (r < 0) {
 		error_set(err, r, "the server: %s", server_failure(r));
 	} else if (reply.outcome == TABLE_FAILED) {
@@ -201,4 +194,20 @@ int server_ask(struct view table, struct view key, struct str *value, struct err
 	}
 	table_reply_free(&reply);
 	return r;
+}
+
+int server_ask(struct view table, struct view key, struct str *value, struct error *err)
+{
+	_cleanup_(str_free) struct str question = STR_EMPTY;
+	struct table_server parsed;
+	struct server *s = NULL;
+	int r = table_server_parse(table, &parsed, err);
+
+	if (r == 0)
+		r = server_find(table, &parsed, &s, err);
+	if (r < 0)
+		return r;
+	if (table_question_append(&question, &parsed, key) < 0)
+		return error_set(err, -EMSGSIZE, "the key is too long for the server");
+	return server_talk(s, str_view(&question), param.table_server_timeout, value, err);
 }

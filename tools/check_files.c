@@ -97,8 +97,7 @@ void check_files(void)
 /* What Postfix has. */
 static bool is_missing_type(struct view element)
 {
-	static const char *const types[] = { "mongodb", "cdb",	"memcache", "nis",
-					     "nisplus", "sdbm", "dbm" };
+	static const char *const types[] = { "mongodb", "cdb", "nis", "nisplus", "sdbm", "dbm" };
 	struct view type = view_first(element, view_find_byte(element, ':'));
 
 	for (size_t i = 0; i < ARRAY_SIZE(types) && type.len < element.len; i++)
@@ -175,7 +174,7 @@ static void check_table(const char *place, const char *name, struct view element
 		 !conf_value_names(view_of(param.proxy_read_maps), element))
 		check_error("%s: nobody may ask %.*s: proxy_read_maps does not lead to it", place,
 			    VIEW_ARG(element));
-	else if (table_is_database(element))
+	else if (table_is_database(element) || table_is_memcache(element))
 		check_database_file(place, element);
 	else
 		check_age(name, element);

@@ -54,6 +54,7 @@ extern const struct table_type table_type_texthash, table_type_inline, table_typ
 extern const struct table_type table_type_fail, table_type_unix, table_type_unionmap;
 extern const struct table_type table_type_pipemap, table_type_cidr, table_type_regexp;
 extern const struct table_type table_type_pcre, table_type_socketmap, table_type_tcp;
+extern const struct table_type table_type_memcache;
 extern const struct table_type table_type_mysql, table_type_pgsql, table_type_sqlite;
 extern const struct table_type table_type_ldap, table_type_dovecot_passdb,
 	table_type_dovecot_userdb;

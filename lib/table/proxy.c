@@ -1,5 +1,5 @@
 /*
- * Tables that are other people's servers: socketmap:, tcp:, and databases and directories. The
+ * Tables that are other people's servers: socketmap:, tcp:, memcache:, and databases and directories. The
  * program proxymap asks them.
  */
 #include <errno.h>
@@ -12,7 +12,13 @@
 bool table_is_server(struct view specification)
 {
 	return view_starts(specification, VIEW("socketmap:")) ||
-	       view_starts(specification, VIEW("tcp:")) || table_is_database(specification);
+	       view_starts(specification, VIEW("tcp:")) || table_is_memcache(specification) ||
+	       table_is_database(specification);
+}
+
+bool table_is_memcache(struct view specification)
+{
+	return view_starts(specification, VIEW("memcache:"));
 }
 
 bool table_is_database(struct view specification)
@@ -139,6 +145,13 @@ const struct table_type table_type_sqlite = {
 
 const struct table_type table_type_ldap = {
 	.name = "ldap",
+	.open = database_open,
+	.lookup = database_lookup,
+	.close = proxy_close,
+};
+
+const struct table_type table_type_memcache = {
+	.name = "memcache",
 	.open = database_open,
 	.lookup = database_lookup,
 	.close = proxy_close,

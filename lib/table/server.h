@@ -12,7 +12,7 @@
 
 #define TABLE_SERVER_MAP_MAX 256
 
-enum table_protocol { TABLE_SERVER_TCP, TABLE_SERVER_SOCKETMAP };
+enum table_protocol { TABLE_SERVER_TCP, TABLE_SERVER_SOCKETMAP, TABLE_SERVER_MEMCACHE };
 
 /* Views into the specification. */
 struct table_server {
@@ -25,6 +25,8 @@ struct table_server {
 bool table_is_server(struct view specification);
 /* One of those whose settings are a file's: mysql, pgsql, sqlite, ldap. */
 bool table_is_database(struct view specification);
+/* memcache, whose settings are a file's, too. */
+bool table_is_memcache(struct view specification);
 /* Of databases that one whose values are for auth alone. */
 bool table_has_passwords(struct view specification);
 /* 0, or -EINVAL with a reason. */

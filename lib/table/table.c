@@ -14,17 +14,29 @@
 #include "table/internal.h"
 
 static const struct table_type *const types[] = {
-	&table_type_btree,	    &table_type_cdb,
-	&table_type_randmap,	    &table_type_cidr,
-	&table_type_dovecot_passdb, &table_type_dovecot_userdb,
-	&table_type_fail,	    &table_type_hash,
-	&table_type_inline,	    &table_type_ldap,
-	&table_type_lmdb,	    &table_type_mysql,
-	&table_type_pcre,	    &table_type_pgsql,
-	&table_type_pipemap,	    &table_type_regexp,
-	&table_type_socketmap,	    &table_type_sqlite,
-	&table_type_static,	    &table_type_tcp,
-	&table_type_texthash,	    &table_type_unionmap,
+	&table_type_btree,
+	&table_type_cdb,
+	&table_type_randmap,
+	&table_type_cidr,
+	&table_type_dovecot_passdb,
+	&table_type_dovecot_userdb,
+	&table_type_fail,
+	&table_type_hash,
+	&table_type_inline,
+	&table_type_ldap,
+	&table_type_lmdb,
+	&table_type_memcache,
+	&table_type_mysql,
+	&table_type_pcre,
+	&table_type_pgsql,
+	&table_type_pipemap,
+	&table_type_regexp,
+	&table_type_socketmap,
+	&table_type_sqlite,
+	&table_type_static,
+	&table_type_tcp,
+	&table_type_texthash,
+	&table_type_unionmap,
 	&table_type_unix,
 };
 
@@ -51,8 +63,8 @@ static const struct table_type *find_type(struct view name)
 /* Postfix's own, which nobody has here. */
 static bool is_absent_type(struct view name)
 {
-	static const char *const absent[] = { "memcache", "environ", "nis",  "nisplus",
-					      "netinfo",  "dbm",     "sdbm", "internal" };
+	static const char *const absent[] = { "environ", "nis",	 "nisplus", "netinfo",
+					      "dbm",	 "sdbm", "internal" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
 		if (view_is(name, absent[i]))

@@ -96,12 +96,16 @@ static void *mysql_driver_connect(void *argument, const struct driver_host *host
 	/* The library compares the name with the certificate, and must then look it up itself. */
 	const char *where = own->verify && host->name != NULL ? host->name : host->address;
 	MYSQL *mysql = mysql_init(NULL);
-	unsigned no_files = 0;
+	unsigned no_files = 0, network = MYSQL_PROTOCOL_TCP;
+	const char *reason;
 
 	if (mysql == NULL)
 		mem_exhausted();
 	mysql_driver_set_times(mysql, deadline);
 	mysql_driver_set_tls(mysql, own);
+	/* "localhost" with a port is no socket. */
+	if (host->path == NULL)
+		mysql_options(mysql, MYSQL_OPT_PROTOCOL, &network);
 	mysql_options(mysql, MYSQL_SET_CHARSET_NAME, own->charset);
 	/* No server gets a file of ours by asking for it. */
 	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no_files);
@@ -111,9 +115,14 @@ static void *mysql_driver_connect(void *argument, const struct driver_host *host
 		mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, own->option_group);
 	if (mysql_real_connect(mysql, host->path != NULL ? "localhost" : where, own->user,
 			       own->password, own->database, host->path == NULL ? host->port : 0,
-			       host->path, CLIENT_MULTI_RESULTS) != NULL)
+			       host->path, CLIENT_MULTI_RESULTS) == NULL)
+		reason = mysql_error(mysql);
+	/* The library goes on without TLS where the server has none. */
+	else if (own->tls && host->path == NULL && mysql_get_ssl_cipher(mysql) == NULL)
+		reason = "it has no TLS";
+	else
 		return mysql;
-	error_set(err, -EIO, "%s", mysql_error(mysql));
+	error_set(err, -EIO, "%s", reason);
 	mysql_close(mysql);
 	return NULL;
 }

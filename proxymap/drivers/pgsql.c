@@ -11,8 +11,23 @@
 #define KEY_SIZE_MAX 8192 /* bytes of what is escaped */
 #define SOCKET_NAME  "/.s.PGSQL."
 
+#define OPTIONS_MAX 64 /* of a connection */
+
 struct pgsql_settings {
 	const char *user, *password, *database, *encoding;
+	const char *tls[8]; /* as tls_options names them; NULL: not set */
+};
+
+/* Settings of libpq that pgsql_table(5) leaves to URLs; Dovecot's files have them by these names. */
+static const char *const tls_options[] = {
+	"sslmode",
+	"sslrootcert",
+	"sslcert",
+	"sslkey",
+	"sslcrl",
+	"sslpassword",
+	"ssl_min_protocol_version",
+	"sslsni",
 };
 
 extern const struct driver proxymap_driver;
@@ -26,6 +41,8 @@ static void *pgsql_driver_open(struct settings *settings, struct error *err)
 	own->password = settings_text(settings, "password", "");
 	own->database = settings_text(settings, "dbname", "");
 	own->encoding = settings_text(settings, "encoding", "UTF8");
+	for (size_t i = 0; i < ARRAY_SIZE(tls_options); i++)
+		own->tls[i] = settings_text(settings, tls_options[i], NULL);
 	return own;
 }
 
@@ -67,33 +84,125 @@ static void pgsql_driver_split(const char *path, struct str *folder, struct str 
 	str_append_cstr(port, path + at + strlen(SOCKET_NAME));
 }
 
+/* ---- URLs ---- */
+
+/* The value of an option, or NULL. Nobody else has it then. */
+static char *pgsql_url_take(PQconninfoOption *options, const char *name)
+{
+	for (; options->keyword != NULL; options++)
+		if (strcmp(options->keyword, name) == 0 && options->val != NULL &&
+		    options->val[0] != '\0')
+			return options->val;
+	return NULL;
+}
+
+/* What would have the library find servers by itself, or is not for one server. */
+static int pgsql_url_check(PQconninfoOption *options, struct error *err)
+{
+	const char *host = pgsql_url_take(options, "host");
+	const char *address = pgsql_url_take(options, "hostaddr");
+
+	if (pgsql_url_take(options, "service") != NULL)
+		return error_set(err, -EINVAL, "\"service\" is not known in a URL here");
+	if (host == NULL && address == NULL)
+		return error_set(err, -EINVAL, "a URL names no host");
+	if ((host != NULL && strchr(host, ',') != NULL) ||
+	    (address != NULL && strchr(address, ',') != NULL))
+		return error_set(err, -EINVAL, "a URL names more than one host");
+	return 0;
+}
+
+static void pgsql_driver_url_free(void *more)
+{
+	PQconninfoFree(more);
+}
+
+/* postgresql://user:password@host:port/database?sslmode=verify-full&... */
+static int pgsql_driver_url(const char *text, struct driver_url *url, struct error *err)
+{
+	PQconninfoOption *options = PQconninfoParse(text, NULL);
+	const char *host, *address, *port;
+	uint32_t number = url->port;
+	int r;
+
+	/* The library's own words repeat the password. */
+	if (options == NULL)
+		return error_set(err, -EINVAL, "a URL makes no sense to libpq");
+	r = pgsql_url_check(options, err);
+	port = pgsql_url_take(options, "port");
+	if (r == 0 && port != NULL && view_parse_u32(view_of(port), 65535, &number) < 0)
+		r = error_set(err, -EINVAL, "a URL has a port that is none");
+	if (r < 0) {
+		PQconninfoFree(options);
+		return r;
+	}
+	host = pgsql_url_take(options, "host");
+	address = pgsql_url_take(options, "hostaddr");
+	if (address == NULL && host[0] == '/')
+		url->path = mem_strdup(host);
+	else
+		url->host = mem_strdup(address != NULL ? address : host);
+	url->port = number;
+	url->more = options;
+	return 0;
+}
+
+/* ---- connections ---- */
+
+struct pgsql_options {
+	const char *names[OPTIONS_MAX], *values[OPTIONS_MAX];
+	size_t count;
+};
+
+/* The last one counts. */
+static void pgsql_options_set(struct pgsql_options *options, const char *name, const char *value)
+{
+	size_t i = 0;
+
+	while (i < options->count && strcmp(options->names[i], name) != 0)
+		i++;
+	if (value == NULL || i == OPTIONS_MAX - 1)
+		return;
+	options->names[i] = name;
+	options->values[i] = value;
+	options->count = MAX(options->count, i + 1);
+}
+
+/* What the URL says; the address is the one that the resolver has found. */
+static void pgsql_options_of_url(struct pgsql_options *options, const PQconninfoOption *url)
+{
+	for (; url != NULL && url->keyword != NULL; url++)
+		if (url->val != NULL && strcmp(url->keyword, "hostaddr") != 0 &&
+		    strcmp(url->keyword, "port") != 0 && strcmp(url->keyword, "gssencmode") != 0)
+			pgsql_options_set(options, url->keyword, url->val);
+}
+
 static void *pgsql_driver_connect(void *argument, const struct driver_host *host, msec_t deadline,
 				  struct error *err)
 {
 	const struct pgsql_settings *own = argument;
 	_cleanup_(str_free) struct str folder = STR_EMPTY, port = STR_EMPTY;
+	struct pgsql_options options = { .count = 0 };
 	PGconn *connection;
 
 	str_printf(&port, "%u", host->port);
 	if (host->path != NULL)
 		pgsql_driver_split(host->path, &folder, &port);
+	pgsql_options_set(&options, "host", host->path != NULL ? str_cstr(&folder) : host->name);
+	pgsql_options_set(&options, "hostaddr", host->path != NULL ? "" : host->address);
+	pgsql_options_set(&options, "port", str_cstr(&port));
+	pgsql_options_set(&options, "user", own->user);
+	pgsql_options_set(&options, "password", own->password);
+	pgsql_options_set(&options, "dbname", own->database);
+	pgsql_options_set(&options, "client_encoding", own->encoding);
+	pgsql_options_set(&options, "passfile", "/dev/null");
+	pgsql_options_set(&options, "application_name", "posta");
+	pgsql_options_set(&options, "gssencmode", "disable");
+	for (size_t i = 0; i < ARRAY_SIZE(tls_options); i++)
+		pgsql_options_set(&options, tls_options[i], own->tls[i]);
+	pgsql_options_of_url(&options, host->more);
 
-	const char *names[] = { "host",	    "hostaddr",		"port",	      "user",
-				"password", "dbname",		"gssencmode", "client_encoding",
-				"passfile", "application_name", NULL };
-	const char *values[] = { host->path != NULL ? str_cstr(&folder) : host->name,
-				 host->path != NULL ? "" : host->address,
-				 str_cstr(&port),
-				 own->user,
-				 own->password,
-				 own->database,
-				 "disable",
-				 own->encoding,
-				 "/dev/null",
-				 "posta",
-				 NULL };
-
-	connection = PQconnectStartParams(names, values, 0);
+	connection = PQconnectStartParams(options.names, options.values, 0);
 	if (connection == NULL)
 		mem_exhausted();
 	if (PQstatus(connection) != CONNECTION_BAD &&
@@ -216,6 +325,8 @@ const struct driver proxymap_driver = {
 	.port = 5432,
 	.hosts_setting = "hosts",
 	.port_setting = "port",
+	.url = pgsql_driver_url,
+	.url_free = pgsql_driver_url_free,
 	.open = pgsql_driver_open,
 	.templates = driver_sql_templates,
 	.connect = pgsql_driver_connect,

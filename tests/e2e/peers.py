@@ -137,8 +137,9 @@ class Database(Peer):
 class MariaDb(Database):
     """User mail, password "it's", database mail; `sql` fills it."""
 
-    def __init__(self, sql):
+    def __init__(self, sql, tls=None):
         super().__init__()
+        self.tls = [f"--ssl-cert={tls}/cert.pem", f"--ssl-key={tls}/key.pem"] if tls else ["--skip-ssl"]
         self.socket = self.path("socket")
         self.options = ["--no-defaults", f"--datadir={self.path('data')}", "--skip-name-resolve", "--innodb-log-file-size=4M",
                         "--innodb-buffer-pool-size=8M", "--innodb-flush-log-at-trx-commit=0"]
@@ -151,7 +152,7 @@ class MariaDb(Database):
 
     def command(self):
         return [*NOBODY, "mariadbd", *self.options, f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
-                f"--init-file={self.path('init.sql')}", f"--pid-file={self.path('pid')}", "--skip-log-bin"]
+                f"--init-file={self.path('init.sql')}", f"--pid-file={self.path('pid')}", "--skip-log-bin", *self.tls]
 
 
 class PostgreSql(Database):
@@ -159,8 +160,16 @@ class PostgreSql(Database):
 
     BIN = "/usr/lib/postgresql/15/bin/"
 
-    def __init__(self, sql):
+    def __init__(self, sql, tls=None):
         super().__init__()
+        self.tls = []
+        if tls:
+            for name in ("cert.pem", "key.pem"):  # which must be its own
+                shutil.copy(os.path.join(tls, name), self.dir)
+                os.chmod(self.path(name), 0o600)
+                if os.geteuid() == 0:
+                    shutil.chown(self.path(name), "nobody", "nogroup")
+            self.tls = ["-c", "ssl=on", "-c", f"ssl_cert_file={self.path('cert.pem')}", "-c", f"ssl_key_file={self.path('key.pem')}"]
         self.write("password", "it's\n")
         run([*NOBODY, self.BIN + "initdb", "-D", self.path("data"), "-N", "-U", "mail", "--auth=scram-sha-256", "-E", "UTF8",
              "--locale=C.UTF-8", f"--pwfile={self.path('password')}"], cwd=self.dir)
@@ -172,7 +181,28 @@ class PostgreSql(Database):
 
     def command(self):
         return [*NOBODY, self.BIN + "postgres", "-D", self.path("data"), "-p", str(self.port), "-h", "127.0.0.1", "-F",
-                "-k", self.dir]
+                "-k", self.dir, *self.tls]
+
+
+class Memcached(Database):
+    def command(self):
+        return [*NOBODY, "memcached", "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "8"]
+
+    def say(self, text):
+        """What it answers, without the last line end."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as client:
+            client.sendall(text.encode())
+            client.shutdown(socket.SHUT_WR)
+            with client.makefile("r", newline="") as file:
+                return file.read().rstrip("\r\n")
+
+
+def make_certificate(folder, name="localhost"):
+    """key.pem and cert.pem, which is its own authority."""
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+         f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", os.path.join(folder, "key.pem"),
+         "-out", os.path.join(folder, "cert.pem")])
+    os.chmod(os.path.join(folder, "key.pem"), 0o644)
 
 
 class Slapd(Database):

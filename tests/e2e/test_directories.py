@@ -3,7 +3,7 @@ import os
 import sqlite3
 import unittest
 
-from peers import MariaDb, Peer, PostgreSql, Server, Slapd, run
+from peers import MariaDb, Memcached, Peer, PostgreSql, Server, Slapd, make_certificate, run
 from posta import Instance, message, wait_until
 
 SQL = """
@@ -272,6 +272,147 @@ class PostgreSqlTables(SqlTables, unittest.TestCase):
         table = self.write("alias.cf", hosts=f"unix:{self.peer.dir}/.s.PGSQL.{self.peer.port}", user="mail", password="it's",
                            dbname="postgres", query="SELECT goto FROM alias WHERE address='%s'")
         self.assertEqual(self.ask(table, "go@example.test"), "bob")
+
+
+class SecureServers(Tables, unittest.TestCase):
+    """TLS with servers of SQL: there where it is asked for, and with the right server."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.keys, cls.others = Peer(), Peer()
+        for peer in (cls.keys, cls.others):
+            cls.addClassCleanup(peer.close)
+            make_certificate(peer.dir)
+
+    def test_postgresql(self):
+        self.kind, secure, plain = "pgsql", PostgreSql(SQL, self.keys.dir), PostgreSql(SQL)
+        self.peer = secure
+        self.addCleanup(secure.close)
+        self.addCleanup(plain.close)
+        trusted, other = self.keys.path("cert.pem"), self.others.path("cert.pem")
+        urls = {
+            "plain": (f"postgresql://mail:it%27s@127.0.0.1:{secure.port}/postgres?sslmode=disable", "off"),
+            "socket": (f"postgres://mail:it%27s@{secure.dir.replace('/', '%2F')}:{secure.port}/postgres", "off"),
+            "prefer": (f"postgresql://mail:it%27s@127.0.0.1:{secure.port}/postgres", "on"),
+            "require": (f"postgresql://mail:it%27s@127.0.0.1:{secure.port}/postgres?sslmode=require", "on"),
+            "full": (f"postgresql://mail:it%27s@localhost:{secure.port}/postgres?sslmode=verify-full&sslrootcert={trusted}", "on"),
+            "ca": (f"postgresql://mail:it%27s@127.0.0.1:{secure.port}/postgres?sslmode=verify-ca&sslrootcert={trusted}", "on"),
+            "name": (f"postgresql://mail:it%27s@127.0.0.1:{secure.port}/postgres?sslmode=verify-full&sslrootcert={trusted}", None),
+            "issuer": (f"postgresql://mail:it%27s@localhost:{secure.port}/postgres?sslmode=verify-full&sslrootcert={other}", None),
+            "none": (f"postgresql://mail:it%27s@127.0.0.1:{plain.port}/postgres?sslmode=require", None),
+            "two": (f"postgresql://mail:it%27s@127.0.0.1:1/postgres postgresql://mail:it%27s@127.0.0.1:{secure.port}/postgres", "on"),
+            "word": (f"postgresql://mail:it%27s@127.0.0.1:{secure.port}/postgres?nonsense=1", None),
+            "nowhere": ("postgresql://mail:it%27s@/postgres", None),
+            "service": ("postgresql://mail:it%27s@127.0.0.1/postgres?service=x", None),
+        }
+        query = "SELECT CASE WHEN ssl THEN 'on' ELSE 'off' END FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND '%s' <> ''"
+        tables = {name: self.write(name + ".cf", hosts=url, query=query) for name, (url, _) in urls.items()}
+        # Without a URL the file's own words, and what a URL does not say.
+        tables["file"] = self.write("file.cf", hosts=f"127.0.0.1:{secure.port}", user="mail", password="it's", dbname="postgres", query=query,
+                                    sslmode="verify-full", sslrootcert=trusted)
+        tables["rest"] = self.write("rest.cf", hosts=f"postgresql://127.0.0.1:{secure.port}", user="mail", password="it's", dbname="postgres",
+                                    query=query)
+        self.start(tables.values())
+        self.addCleanup(self.suite.close)
+        for name, (_, expected) in {**urls, "file": (None, None), "rest": (None, "on")}.items():
+            with self.subTest(name):
+                if expected is None:
+                    self.refused(tables[name])
+                else:
+                    self.assertEqual(self.ask(tables[name], "key"), expected)
+        self.assertNotIn("it%27s", self.suite.log())
+        self.assertNotIn("it's", self.suite.log())
+
+    def test_mariadb(self):
+        self.kind, secure, plain = "mysql", MariaDb("", self.keys.dir), MariaDb("")
+        self.peer = secure
+        self.addCleanup(secure.close)
+        self.addCleanup(plain.close)
+        login = dict(user="mail", password="it's", dbname="mail", query="SELECT IF(variable_value = '', 'off', 'on') FROM "
+                     "information_schema.session_status WHERE variable_name = 'Ssl_cipher' AND '%s' <> ''")
+        trusted, other = self.keys.path("cert.pem"), self.others.path("cert.pem")
+        files = {
+            "plain": (dict(hosts=f"127.0.0.1:{secure.port}"), "off"),
+            "right": (dict(hosts=f"127.0.0.1:{secure.port}", tls_CAfile=trusted), "on"),
+            "full": (dict(hosts=f"localhost:{secure.port}", tls_CAfile=trusted, tls_verify_cert="yes"), "on"),
+            "name": (dict(hosts=f"127.0.0.1:{secure.port}", tls_CAfile=trusted, tls_verify_cert="yes"), None),
+            "issuer": (dict(hosts=f"127.0.0.1:{secure.port}", tls_CAfile=other), None),
+            "ciphers": (dict(hosts=f"127.0.0.1:{secure.port}", tls_ciphers="ECDHE-ECDSA-AES256-GCM-SHA384"), "on"),
+            "none": (dict(hosts=f"127.0.0.1:{plain.port}", tls_CAfile=trusted), None),
+        }
+        tables = {name: self.write(name + ".cf", **login, **words) for name, (words, _) in files.items()}
+        self.start(tables.values())
+        self.addCleanup(self.suite.close)
+        for name, (_, expected) in files.items():
+            with self.subTest(name):
+                if expected is None:
+                    self.refused(tables[name])
+                else:
+                    self.assertEqual(self.ask(tables[name], "key"), expected)
+
+
+class MemcacheTables(Tables, unittest.TestCase):
+    kind = "memcache"
+
+    def test_with_and_without_a_backup(self):
+        self.peer = server = Memcached()
+        self.addCleanup(server.close)
+        server.start()
+        where = f"inet:127.0.0.1:{server.port}"
+        database = server.path("backup.db")
+        with sqlite3.connect(database) as db:
+            db.executescript(SQL)
+        db.close()
+        sql = "sqlite:" + server.write("backup.cf", f"dbpath = {database}\nquery = SELECT goto FROM alias WHERE address='%s' AND active=1\n")
+        server.write("texts", "slow@example.test fast\n")
+        alone = self.write("alone.cf", memcache=where)
+        behind = self.write("behind.cf", memcache=where, backup="proxy:" + sql, key_format="b:%s", ttl="100", flags="7")
+        files = self.write("files.cf", memcache=where, backup=f"texthash:{server.path('texts')}", key_format="f:%u", domain="example.test")
+        small = self.write("small.cf", memcache=where, data_size_limit="5")
+        dead = self.write("dead.cf", memcache="inet:127.0.0.1:1", retry_pause="0")
+        dead_backed = self.write("backed.cf", memcache="inet:127.0.0.1:1", backup=sql, retry_pause="0")
+        wrong = [self.write("wrong.cf", memcache="somewhere"), self.write("percent.cf", memcache=where, key_format="%z"),
+                 self.write("self.cf", memcache=where, backup="memcache:/x"), self.write("gone.cf", memcache=where, backup="texthash:/nowhere")]
+        self.start([alone, behind, files, small, dead, dead_backed, *wrong], virtual_alias_maps="proxy:" + behind)
+        self.addCleanup(self.suite.close)
+        # What others have put there.
+        self.assertEqual(server.say("set go@example.test 0 0 3\r\nbob\r\n"), "STORED")
+        server.say("set odd@example.test 0 0 3\r\na\tb\r\n")
+        server.say("set long@example.test 0 0 6\r\nabcdef\r\n")
+        self.assertEqual(self.ask(alone, "GO@example.test"), "bob")
+        self.assertIsNone(self.ask(alone, "nobody@example.test"))
+        self.assertIsNone(self.ask(alone, "a b\rget go@example.test"))
+        self.assertIsNone(self.ask(alone, "x" * 251))
+        self.assertEqual(self.ask(alone, "long@example.test"), "abcdef")
+        self.assertIn("data_size_limit", self.refused(small, "long@example.test"))
+        self.refused(alone, "odd@example.test")
+        # What the backup says is remembered.
+        self.assertEqual(self.ask(behind, "two@example.test"), "bob@example.test,alice@example.test")
+        self.assertRegex(server.say("get b:two@example.test\r\n"), r"\AVALUE b:two@example.test 7 35\r\nbob@example.test,alice@example.test\r\nEND")
+        server.say("set b:two@example.test 0 0 5\r\nother\r\n")
+        self.assertEqual(self.ask(behind, "two@example.test"), "other")
+        self.assertIsNone(self.ask(behind, "off@example.test"))
+        self.assertEqual(server.say("get b:off@example.test\r\n"), "END")
+        self.assertEqual(self.ask(behind, "it's@example.test"), "quoted")
+        self.assertEqual(self.ask(files, "slow@example.test"), "fast")
+        self.assertIn("fast", server.say("get f:slow\r\n"))
+        self.assertIsNone(self.ask(files, "slow@other.test"))
+        # A server that is not there: with a backup slower, without one nobody knows.
+        self.assertEqual(self.ask(dead_backed, "go@example.test"), "bob")
+        self.refused(dead)
+        for table in wrong:
+            self.refused(table)
+        self.mail()
+        self.peer.kill()
+        self.assertEqual(self.ask(behind, "go@example.test"), "bob")
+        self.refused(alone)
+        self.peer.start()
+        wait_until(lambda: self.ask(alone, "go@example.test") is None, 30, "a server that is back, and empty")
+
+    def mail(self):
+        with self.suite.smtp(25) as client:
+            client.sendmail("s@client.test", ["go@example.test"], message(subject="remembered alias"))
+        self.suite.wait_mail("bob", text="Subject: remembered alias")
 
 
 class SqliteTables(Tables, unittest.TestCase):

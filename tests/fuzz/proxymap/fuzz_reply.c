@@ -9,9 +9,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct view input = view_make(data, size);
-	enum table_protocol protocol =
-		size > 0 && data[0] % 2 ? TABLE_SERVER_TCP : TABLE_SERVER_SOCKETMAP;
-	size_t step = size > 0 ? data[0] / 2U % 16U + 1 : 1;
+	enum table_protocol protocol = size > 0 && data[0] % 4 == 3 ? TABLE_SERVER_MEMCACHE
+				       : size > 0 && data[0] % 2    ? TABLE_SERVER_TCP
+								    : TABLE_SERVER_SOCKETMAP;
+	size_t step = size > 0 ? data[0] / 4U % 16U + 1 : 1;
 	struct table_reply reply = { 0 };
 	int r = 0;
 
@@ -23,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (used > step || (r == 0 && used != MIN(step, input.len)))
 			abort();
 		input = view_from(input, used);
-		if (reply.bytes.len > SOCKETMAP_REPLY_MAX)
+		if (reply.bytes.len > SOCKETMAP_REPLY_MAX + 2)
 			abort();
 	}
 	if (r > 0 && (view_has_control(str_view(&reply.value)) ||

@@ -13,6 +13,7 @@
 
 #define S TABLE_SERVER_SOCKETMAP
 #define T TABLE_SERVER_TCP
+#define M TABLE_SERVER_MEMCACHE
 
 static const struct {
 	enum table_protocol protocol;
@@ -54,6 +55,22 @@ static const struct {
 	{ T, "500\n", -EBADMSG, 0, "" },
 	{ T, "\n", -EBADMSG, 0, "" },
 	{ T, "5:OK bo,\n", -EBADMSG, 0, "" },
+	{ M, "VALUE key 0 3\r\nbob\r\nEND\r\n", 1, TABLE_FOUND, "bob" },
+	{ M, "VALUE key 7 0 99\r\n\r\nEND\r\n", 1, TABLE_FOUND, "" },
+	{ M, "END\r\n", 1, TABLE_NOT_FOUND, "" },
+	{ M, "STORED\r\n", 1, TABLE_FOUND, "" },
+	{ M, "NOT_STORED\r\n", 1, TABLE_NOT_FOUND, "" },
+	{ M, "ERROR\r\n", 1, TABLE_FAILED, "ERROR" },
+	{ M, "SERVER_ERROR out of memory\r\n", 1, TABLE_FAILED, "SERVER_ERROR out of memory" },
+	{ M, "VALUE key 0 3\r\nbob\r\n", 0, 0, "bob" },
+	{ M, "VALUE key 0 3\r\nbobby\r\nEND\r\n", -EBADMSG, 0, "" },
+	{ M, "VALUE key 0 3\r\nb\tb\r\nEND\r\n", -EBADMSG, 0, "" },
+	{ M, "VALUE key 0 3\r\nbob\r\nSTORED\r\n", -EBADMSG, 0, "" },
+	{ M, "VALUE key 0 100001\r\n", -EBADMSG, 0, "" },
+	{ M, "VALUE key 0 -3\r\n", -EBADMSG, 0, "" },
+	{ M, "VALUE key 0\r\n", -EBADMSG, 0, "" },
+	{ M, "END\n", -EBADMSG, 0, "" },
+	{ M, "200 bob\r\n", -EBADMSG, 0, "" },
 };
 
 static void check_answer(size_t i, size_t piece)

@@ -67,7 +67,7 @@ static const struct {
 	{ "noname", "expected a table like" },
 	{ "mongodb:/etc/x", "no such type" },
 	{ "nis:mail.aliases", "of this type of Postfix are not there" },
-	{ "memcache:/etc/x", "of this type of Postfix are not there" },
+	{ "nis:passwd", "of this type of Postfix are not there" },
 	{ "cdb:/nonexistent/file", "/nonexistent/file.cdb" },
 	{ "randmap:x", "expected {" },
 	{ "randmap:{}", "no values" },
