@@ -69,7 +69,7 @@ static int chunk_receive(struct session *s, const struct chunk *chunk, bool keep
 /* May a chunk come now? Else it has been answered. */
 static bool chunk_expected(struct session *s, int *result)
 {
-	if (server.discarded & EHLO_CHUNKING)
+	if (s->discarded & EHLO_CHUNKING)
 		*result = reply(s, "502 5.5.1 Error: command not implemented");
 	else if (!(s->state & (STATE_MAIL | STATE_RCPT | STATE_CHUNKS)))
 		*result = reply(s, "503 5.5.1 Error: need RCPT command");

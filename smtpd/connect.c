@@ -76,7 +76,7 @@ static bool client_admit(struct session *s, int *result)
 {
 	s->is_trusted = connect_name_matches(server.event_exceptions,
 					     "smtpd_client_event_limit_exceptions", s->peer->text);
-	s->offers_auth = param.smtpd_sasl_auth_enable && !(server.discarded & EHLO_AUTH) &&
+	s->offers_auth = param.smtpd_sasl_auth_enable && !(s->discarded & EHLO_AUTH) &&
 			 !connect_name_matches(server.auth_exceptions,
 					       "smtpd_sasl_exceptions_networks", s->peer->text);
 	if (!limit_connection(s))

@@ -10,6 +10,7 @@
 #include "mail/address.h"
 #include "screen.h"
 #include "server.h"
+#include "session.h"
 #include "table/table.h"
 
 #define IN_THE_ROOM "tests after SMTP handshake"
@@ -19,20 +20,46 @@
 
 static struct matchlist *forbidden;
 static struct tables *filter;
+static enum tls_level tls_level;
 
 struct decoy {
 	struct screen *screen;
 	struct stream *io;
 	const char *where; /* the last command, for the log */
-	struct str helo, sender;
+	struct str helo, sender, recipient;
 	bool esmtp, secured, has_sender;
-	bool has_tried;	 /* to send: it has shown all that a client shows */
-	unsigned failed; /* tests, SCREEN_BIT */
+	bool has_tried;	    /* to send: it has shown all that a client shows */
+	unsigned failed;    /* tests, SCREEN_BIT */
+	unsigned discarded; /* EHLO_... */
 	int64_t commands;
 };
 
+static bool screen_offers_tls(void)
+{
+	return server.tls != NULL && tls_level != TLS_NONE;
+}
+
+/* There is one certificate, and one context, for this server and the other. */
+static int decoy_read_tls_level(struct error *err)
+{
+	const char *word = param.postscreen_tls_security_level;
+
+	tls_level = strcmp(word, "encrypt") == 0 || (*word == '\0' && param.postscreen_enforce_tls)
+			    ? TLS_ENCRYPT
+		    : strcmp(word, "may") == 0 || (*word == '\0' && param.postscreen_use_tls)
+			    ? TLS_MAY
+			    : TLS_NONE;
+	if (tls_level == TLS_ENCRYPT && server.tls == NULL)
+		return error_set(err, -EINVAL,
+				 "postscreen_tls_security_level = encrypt needs "
+				 "smtpd_tls_security_level = may or encrypt, and a certificate");
+	return 0;
+}
+
 int decoy_open(struct error *err)
 {
+	if (decoy_read_tls_level(err) < 0)
+		return -EINVAL;
 	forbidden = matchlist_open(param.postscreen_forbidden_commands, MATCH_STRINGS, false, err);
 	if (forbidden == NULL) {
 		error_prefix(err, "postscreen_forbidden_commands");
@@ -51,9 +78,28 @@ void decoy_close(void)
 	tables_close(TAKE(filter));
 }
 
+static void decoy_append_footer(const struct decoy *d, struct str *out)
+{
+	const struct policy_question q = { .client_address = view_of(d->screen->peer->text),
+					   .client_name = VIEW("unknown"),
+					   .helo = str_view(&d->helo),
+					   .sender = str_view(&d->sender),
+					   .recipient = str_view(&d->recipient),
+					   .client_port = d->screen->peer->port };
+	_cleanup_(str_free) struct str footer = STR_EMPTY;
+
+	if (policy_screen_footer(server.policy, &q, str_view(out), &footer) > 0)
+		reply_add_footer(out, str_view(&footer));
+}
+
 static enum screen_step decoy_say(struct decoy *d, const char *text)
 {
-	stream_printf(d->io, "%s\r\n", text);
+	_cleanup_(str_free) struct str out = STR_EMPTY;
+
+	str_append_cstr(&out, text);
+	if ((text[0] == '4' || text[0] == '5') && policy_has_screen_footer())
+		decoy_append_footer(d, &out);
+	stream_printf(d->io, "%s\r\n", str_cstr(&out));
 	return SCREEN_GOES_ON;
 }
 
@@ -88,15 +134,15 @@ static enum screen_step decoy_ehlo(struct decoy *d, struct view argument)
 	d->has_sender = false;
 	str_set(&d->helo, view_first(argument, HELO_MAX));
 	stream_printf(d->io, "250-%s\r\n", param.myhostname);
-	if (!(server.discarded & EHLO_SIZE))
+	if (!(d->discarded & EHLO_SIZE))
 		stream_printf(d->io, "250-SIZE %lld\r\n", (long long)param.message_size_limit);
-	if (server.tls != NULL && !d->secured && !(server.discarded & EHLO_STARTTLS))
+	if (screen_offers_tls() && !d->secured && !(d->discarded & EHLO_STARTTLS))
 		decoy_say(d, "250-STARTTLS");
-	if (!(server.discarded & EHLO_SMTPUTF8))
+	if (!(d->discarded & EHLO_SMTPUTF8))
 		decoy_say(d, "250-SMTPUTF8");
-	if (!(server.discarded & EHLO_DSN))
+	if (!(d->discarded & EHLO_DSN))
 		decoy_say(d, "250-DSN");
-	if (!(server.discarded & EHLO_STATUS_CODES))
+	if (!(d->discarded & EHLO_STATUS_CODES))
 		decoy_say(d, "250-ENHANCEDSTATUSCODES");
 	return decoy_say(d, "250 8BITMIME");
 }
@@ -106,7 +152,7 @@ static enum screen_step decoy_starttls(struct decoy *d, struct view argument)
 	int r;
 
 	(void)argument;
-	if (server.tls == NULL || (server.discarded & EHLO_STARTTLS))
+	if (!screen_offers_tls() || (d->discarded & EHLO_STARTTLS))
 		return decoy_say(d, "502 5.5.1 Error: command not implemented");
 	if (d->secured)
 		return decoy_say(d, "554 5.5.1 Error: TLS already active");
@@ -142,7 +188,7 @@ static bool decoy_path(struct view argument, const char *keyword, struct str *ad
 
 static enum screen_step decoy_mail(struct decoy *d, struct view argument)
 {
-	if (server.tls_level == TLS_ENCRYPT && !d->secured)
+	if (tls_level == TLS_ENCRYPT && !d->secured)
 		return decoy_say(d, "530 5.7.0 Must issue a STARTTLS command first");
 	if (param.postscreen_helo_required && d->helo.len == 0)
 		return decoy_say(d, "503 5.5.1 Error: send HELO/EHLO first");
@@ -157,24 +203,27 @@ static enum screen_step decoy_mail(struct decoy *d, struct view argument)
 /* Here it is seen what a client wanted; the line is postscreen's own form. */
 static enum screen_step decoy_rcpt(struct decoy *d, struct view argument)
 {
-	_cleanup_(str_free) struct str line = STR_EMPTY, recipient = STR_EMPTY;
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+	enum screen_step step;
 	const char *reply;
 
 	if (!d->has_sender)
 		return decoy_say(d, "503 5.5.1 Error: need MAIL command");
-	if (!decoy_path(argument, "TO:", &recipient))
+	if (!decoy_path(argument, "TO:", &d->recipient))
 		return decoy_say(d, "501 5.1.3 Bad recipient address syntax");
 	d->has_tried = true;
 	reply = d->screen->refusal.len > 0 ? str_cstr(&d->screen->refusal) : COME_AGAIN;
 	str_printf(&line, "NOQUEUE: reject: RCPT from %s: %s; from=<", d->screen->who, reply);
 	address_show(&line, str_view(&d->sender));
 	str_append_cstr(&line, ">, to=<");
-	address_show(&line, str_view(&recipient));
+	address_show(&line, str_view(&d->recipient));
 	str_printf(&line, ">, proto=%s, helo=<", d->esmtp ? "ESMTP" : "SMTP");
 	str_append_printable(&line, str_view(&d->helo));
 	str_append_cstr(&line, ">");
 	screen_log("%s", str_cstr(&line));
-	return decoy_say(d, reply);
+	step = decoy_say(d, reply);
+	str_clear(&d->recipient);
+	return step;
 }
 
 static enum screen_step decoy_data(struct decoy *d, struct view argument)
@@ -398,8 +447,11 @@ void decoy_serve(struct screen *s)
 {
 	struct decoy d = { .screen = s, .io = s->io, .where = "CONNECT" };
 
+	d.discarded = extensions_discarded(DISCARD_FOR_DECOY, s->peer->text);
+
 	decoy_converse(&d);
 	decoy_judge(&d);
 	str_free(&d.helo);
 	str_free(&d.sender);
+	str_free(&d.recipient);
 }

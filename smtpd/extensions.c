@@ -2,10 +2,13 @@
  * What EHLO announces, RFC 5321 4.1.1.1, in this order: a row for each extension. A new one is a
  * row here, its bit in server.h, and the verb or parameter that it brings.
  */
+#include <errno.h>
+
 #include "base/log.h"
 #include "conf/conf.h"
 #include "server.h"
 #include "session.h"
+#include "table/table.h"
 
 /* Appends the line without its code; nothing where the extension is not to be had now. */
 typedef void extension_announce(const struct session *s, struct str *line);
@@ -83,7 +86,7 @@ void extensions_announce(const struct session *s, struct str *out)
 		const struct extension *extension = &extensions[i];
 		_cleanup_(str_free) struct str next = STR_EMPTY;
 
-		if (server.discarded & extension->bit)
+		if (s->discarded & extension->bit)
 			continue;
 		if (extension->announce != NULL)
 			extension->announce(s, &next);
@@ -97,32 +100,86 @@ void extensions_announce(const struct session *s, struct str *out)
 	str_printf(out, "250 %s", str_cstr(&line));
 }
 
-static bool extension_discard(struct view word)
-{
-	bool known = false;
+static struct {
+	const char *parameter, *parameter_of_maps;
+	unsigned usual; /* where the tables do not know the client */
+	struct tables *maps;
+} discards[] = {
+	[DISCARD_FOR_SESSION] = { "smtpd_discard_ehlo_keywords",
+				  "smtpd_discard_ehlo_keyword_address_maps", 0, NULL },
+	[DISCARD_FOR_DECOY] = { "postscreen_discard_ehlo_keywords",
+				"postscreen_discard_ehlo_keyword_address_maps", 0, NULL },
+};
 
-	for (size_t i = 0; i < ARRAY_SIZE(extensions); i++) {
-		if (view_is_nocase(word, extensions[i].keyword)) {
-			server.discarded |= extensions[i].bit;
-			known = true;
-		}
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		known |= view_is_nocase(word, others[i]);
-	return known;
+static unsigned extension_bits(struct view word)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(extensions); i++)
+		if (view_is_nocase(word, extensions[i].keyword))
+			bits |= extensions[i].bit;
+	return bits;
 }
 
-void extensions_read_discarded(void)
+static bool extension_is_known(struct view word)
 {
-	struct view rest = view_of(param.smtpd_discard_ehlo_keywords), word;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (view_is_nocase(word, others[i]))
+			return true;
+	return extension_bits(word) != 0;
+}
 
-	while (conf_next_element(&rest, &word)) {
-		if (!extension_discard(word))
-			log_warning("smtpd_discard_ehlo_keywords: unknown keyword %.*s",
-				    VIEW_ARG(word));
+static unsigned extensions_read(const char *where, struct view words)
+{
+	unsigned bits = 0;
+	struct view word;
+
+	while (conf_next_element(&words, &word)) {
+		bits |= extension_bits(word);
+		if (!extension_is_known(word))
+			log_warning("%s: unknown keyword %.*s", where, VIEW_ARG(word));
 	}
 	if (!param.smtputf8_enable)
-		server.discarded |= EHLO_SMTPUTF8;
+		bits |= EHLO_SMTPUTF8;
 	if (param.disable_vrfy_command)
-		server.discarded |= EHLO_VRFY;
+		bits |= EHLO_VRFY;
+	return bits;
+}
+
+int extensions_open(struct error *err)
+{
+	const char *const words[] = { param.smtpd_discard_ehlo_keywords,
+				      param.postscreen_discard_ehlo_keywords };
+	const char *const maps[] = { param.smtpd_discard_ehlo_keyword_address_maps,
+				     param.postscreen_discard_ehlo_keyword_address_maps };
+
+	for (size_t i = 0; i < ARRAY_SIZE(discards); i++) {
+		discards[i].usual = extensions_read(discards[i].parameter, view_of(words[i]));
+		discards[i].maps = tables_open(maps[i], 0, err);
+		if (discards[i].maps == NULL) {
+			error_prefix(err, "%s", discards[i].parameter_of_maps);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+void extensions_close(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(discards); i++)
+		tables_close(TAKE(discards[i].maps));
+}
+
+unsigned extensions_discarded(enum discard_for whom, const char *address)
+{
+	const char *where = discards[whom].parameter_of_maps;
+	_cleanup_(str_free) struct str words = STR_EMPTY;
+	struct error err = ERROR_NONE;
+	int r = !tables_are_empty(discards[whom].maps)
+			? tables_lookup(discards[whom].maps, view_of(address), &words, &err)
+			: 0;
+
+	if (r < 0)
+		log_warning("%s: %s", where, err.text);
+	return r > 0 ? extensions_read(where, str_view(&words)) : discards[whom].usual;
 }

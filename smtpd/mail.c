@@ -5,11 +5,11 @@
 #include "session.h"
 
 /* SMTPUTF8 decides how the address is read, and stands after it. */
-static bool wants_utf8(struct view argument)
+static bool wants_utf8(const struct session *s, struct view argument)
 {
 	struct view word;
 
-	if (server.discarded & EHLO_SMTPUTF8)
+	if (s->discarded & EHLO_SMTPUTF8)
 		return false;
 	while (view_next_word(&argument, " \t", &word)) {
 		if (view_is_nocase(word, "SMTPUTF8"))
@@ -56,7 +56,7 @@ static int mail_ask_policy(struct session *s, struct view parameters)
 int verb_mail(struct session *s, struct view argument)
 {
 	struct transaction *t = &s->transaction;
-	bool utf8 = wants_utf8(argument);
+	bool utf8 = wants_utf8(s, argument);
 	_cleanup_(str_free) struct str given = STR_EMPTY;
 	const char *problem;
 

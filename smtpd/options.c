@@ -66,7 +66,7 @@ static int take_auth(struct parse *p)
 
 static int take_smtputf8(struct parse *p)
 {
-	if (server.discarded & EHLO_SMTPUTF8)
+	if (p->s->discarded & EHLO_SMTPUTF8)
 		return option_refuse(p, "555 5.5.4 Unsupported option: SMTPUTF8");
 	p->mail->utf8 = true; /* mail.c has looked for it before it read the address */
 	return 0;
@@ -177,7 +177,7 @@ static int option_take(struct parse *p, const struct option *table, const char *
 				       : option_refuse(p,
 						       "501 5.5.4 Error: the same parameter twice");
 		p->seen[i] = p->value.data != NULL ? p->value : VIEW("");
-		if (server.discarded & option->keyword)
+		if (p->s->discarded & option->keyword)
 			return option_refuse(p, "501 5.7.1 DSN support is disabled");
 		return option->take(p);
 	}

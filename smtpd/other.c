@@ -52,7 +52,7 @@ int verb_vrfy(struct session *s, struct view argument)
 		argument.len -= strlen(" SMTPUTF8");
 	if (argument.len == 0)
 		return reply(s, "501 5.5.4 Syntax: VRFY address%s",
-			     server.discarded & EHLO_SMTPUTF8 ? "" : " [SMTPUTF8]");
+			     s->discarded & EHLO_SMTPUTF8 ? "" : " [SMTPUTF8]");
 	if (address_parse_path(&argument, false, utf8, &given, &problem) < 0 || given.len == 0 ||
 	    argument.len > 0)
 		return reply(s, "501 5.1.3 Bad recipient address syntax");

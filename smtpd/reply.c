@@ -54,19 +54,11 @@ static struct view reply_head(struct view text)
 	return view_first(text, length);
 }
 
-/* Puts smtpd_reject_footer after a refusal: lines of its own, or ("\c") more of the last one. */
-static void append_footer(struct session *s, struct str *out)
+void reply_add_footer(struct str *out, struct view rest)
 {
-	_cleanup_(str_free) struct str footer = STR_EMPTY, head = STR_EMPTY;
-	struct policy_question q;
-	struct view rest;
+	_cleanup_(str_free) struct str head = STR_EMPTY;
 	size_t last = 0; /* where the last line begins */
 
-	transaction_question(s, s->where, &q);
-	q.recipient = s->recipient;
-	if (policy_footer(server.policy, &q, str_view(out), &footer) <= 0)
-		return;
-	rest = str_view(&footer);
 	str_append(&head, reply_head(str_view(out)));
 	if (head.len > 3)
 		head.data[3] = ' ';
@@ -89,6 +81,17 @@ static void append_footer(struct session *s, struct str *out)
 		str_append_printable(out, view_first(rest, end));
 		rest = end == VIEW_NOT_FOUND ? VIEW_NONE : view_from(rest, end + 2);
 	}
+}
+
+static void append_footer(struct session *s, struct str *out)
+{
+	_cleanup_(str_free) struct str footer = STR_EMPTY;
+	struct policy_question q;
+
+	transaction_question(s, s->where, &q);
+	q.recipient = s->recipient;
+	if (policy_footer(server.policy, &q, str_view(out), &footer) > 0)
+		reply_add_footer(out, str_view(&footer));
 }
 
 static bool has_footer(void)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "services/clients.h"
+#include "table/dns_filter.h"
 
 #define MECHANISMS_KEPT ((msec_t)60 * 1000)
 
@@ -151,6 +152,8 @@ static int server_open_lists(struct error *err)
 	if (r == 0)
 		r = open_list(&server.xclient_names, "smtpd_authorized_xclient_hosts",
 			      param.smtpd_authorized_xclient_hosts, MATCH_DOMAINS, err);
+	if (r == 0)
+		r = dns_filter_open("smtpd_dns_reply_filter", param.smtpd_dns_reply_filter, err);
 	if (r == 0) {
 		server.command_filter = tables_open(param.smtpd_command_filter, 0, err);
 		if (server.command_filter == NULL) {

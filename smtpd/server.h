@@ -45,7 +45,6 @@ struct server {
 	struct tls_context *tls;       /* NULL: none */
 	enum tls_level tls_level;
 	enum bare_newline bare_newline;
-	unsigned discarded; /* EHLO_... */
 	struct matchlist *login_exceptions;
 	struct matchlist *forbidden_commands, *event_exceptions, *bare_newline_exclusions,
 		*auth_exceptions, *xforward_addresses, *xforward_names, *xclient_addresses,

@@ -272,7 +272,8 @@ int session_open(struct error *err)
 {
 	int r = server_open(err);
 
-	extensions_read_discarded();
+	if (r == 0)
+		r = extensions_open(err);
 	transcript_open();
 	if (r == 0)
 		r = rewrite_open(err);
@@ -287,6 +288,7 @@ void session_close(void)
 {
 	smtpd_milters_close();
 	spool_close();
+	extensions_close();
 	rewrite_close();
 	server_close();
 }
@@ -296,6 +298,7 @@ void session_serve(struct stream *io, const struct peer *peer)
 	_cleanup_(session_freep) struct session *s = session_new(io, peer);
 
 	spare_add(&s->spare, stream_fd(io), limit_network(s));
+	s->discarded = extensions_discarded(DISCARD_FOR_SESSION, peer->text);
 	if (session_greet(s) == SESSION_GOES_ON)
 		smtp_session_converse(s);
 	transaction_reset(s);

@@ -98,6 +98,7 @@ struct session {
 	bool is_trusted;	       /* exempt from rate limits */
 	bool counted;		       /* anvil knows of this connection */
 	uint32_t connections;	       /* of this client, when it came; 0: not known */
+	unsigned discarded;	       /* EHLO_... that it is not to have */
 	bool offers_auth;
 	struct str helo;	       /* empty in STATE_NEW */
 	bool esmtp;		       /* greeted with EHLO */
@@ -152,6 +153,8 @@ void transcript_close(struct session *s);
 int reply(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a text that is there already, e.g. from the policy. */
 int reply_text(struct session *s, struct view text);
+/* Puts a footer after a refusal without its last line end: lines of their own, or ("\\c" in front) more of the last one. */
+void reply_add_footer(struct str *out, struct view footer);
 /* Where the line after the one at `at` begins; the length of the text: there is none. */
 size_t reply_next_line(struct view text, size_t at);
 /* Refused by a rule, and logged: "ID: reject: RCPT from name[address]: text; from=<> ..." */
@@ -289,8 +292,12 @@ bool session_rewrites_headers(const struct session *s);
 
 /* The whole reply to EHLO, without its last line end. */
 void extensions_announce(const struct session *s, struct str *out);
-/* smtpd_discard_ehlo_keywords and kin, into server.discarded. */
-void extensions_read_discarded(void);
+/* smtpd_discard_ehlo_keywords, postscreen's, and the tables beside them. */
+int extensions_open(struct error *err);
+void extensions_close(void);
+/* EHLO_... that this client is not to have. Where a table cannot answer, those for all. May wait. */
+enum discard_for { DISCARD_FOR_SESSION, DISCARD_FOR_DECOY };
+unsigned extensions_discarded(enum discard_for whom, const char *address);
 
 /* ---- limits.c ---- */
 

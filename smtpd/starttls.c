@@ -78,7 +78,7 @@ int verb_starttls(struct session *s, struct view argument)
 		return reply(s, "501 5.5.4 Syntax: STARTTLS");
 	if (s->secured)
 		return reply(s, "554 5.5.1 Error: TLS already active");
-	if (server.tls == NULL || (server.discarded & EHLO_STARTTLS))
+	if (server.tls == NULL || (s->discarded & EHLO_STARTTLS))
 		return reply(s, "502 5.5.1 Error: command not implemented");
 
 	/* Commands after it were written by somebody who hoped that they would count as secured. */

@@ -78,7 +78,7 @@ struct policy {
 	size_t class_count;
 	struct matchlist *mynetworks;
 	struct own_addresses *own;
-	struct tables *login_maps, *rbl_replies, *footers, *certificates;
+	struct tables *login_maps, *rbl_replies, *footers, *screen_footers, *certificates;
 	struct matchlist *backup_networks;
 	bool access_parents; /* smtpd_access_maps in parent_domain_matches_subdomains */
 };

@@ -68,12 +68,15 @@ static int policy_open_lists(struct policy *policy, struct error *err)
 	}
 	policy->rbl_replies = tables_open(param.rbl_reply_maps, 0, err);
 	policy->footers = tables_open(param.smtpd_reject_footer_maps, 0, err);
+	policy->screen_footers = tables_open(param.postscreen_reject_footer_maps, 0, err);
 	policy->certificates = tables_open(param.relay_clientcerts, 0, err);
 	policy->backup_networks =
 		matchlist_open(param.permit_mx_backup_networks, MATCH_ADDRESSES, false, err);
 	if (policy->rbl_replies == NULL || policy->footers == NULL ||
-	    policy->certificates == NULL || policy->backup_networks == NULL) {
-		error_prefix(err, "rbl_reply_maps, smtpd_reject_footer_maps, relay_clientcerts, "
+	    policy->screen_footers == NULL || policy->certificates == NULL ||
+	    policy->backup_networks == NULL) {
+		error_prefix(err, "rbl_reply_maps, smtpd_reject_footer_maps, "
+				  "postscreen_reject_footer_maps, relay_clientcerts, "
 				  "permit_mx_backup_networks");
 		return -EINVAL;
 	}
@@ -123,6 +126,7 @@ void policy_close(struct policy *policy)
 	tables_close(policy->login_maps);
 	tables_close(policy->rbl_replies);
 	tables_close(policy->footers);
+	tables_close(policy->screen_footers);
 	tables_close(policy->certificates);
 	matchlist_close(policy->backup_networks);
 	own_addresses_free(policy->own);

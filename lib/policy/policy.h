@@ -105,6 +105,10 @@ void policy_ask_recipient(struct policy *policy, bool delayed,
  */
 int policy_footer(struct policy *policy, const struct policy_question *question, struct view reply,
 		  struct str *text);
+/* The same of postscreen_reject_footer; the question has no more than the client, and perhaps addresses. */
+int policy_screen_footer(struct policy *policy, const struct policy_question *question,
+			 struct view reply, struct str *text);
+bool policy_has_screen_footer(void);
 /* mynetworks: 1, 0, negative errno. */
 int policy_is_my_network(struct policy *policy, struct view client_address);
 

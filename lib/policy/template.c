@@ -161,22 +161,49 @@ int policy_expand(const struct policy_question *q, const struct template_value *
 	return r;
 }
 
-int policy_footer(struct policy *policy, const struct policy_question *question, struct view reply,
-		  struct str *text)
+static int footer_find(struct tables *maps, const char *parameter, const char *usual,
+		       const struct policy_question *question, struct view reply, struct str *text)
 {
 	_cleanup_(str_free) struct str template = STR_EMPTY;
 	struct error err = ERROR_NONE;
-	int r = tables_lookup(policy->footers, reply, &template, &err);
+	int r = tables_lookup(maps, reply, &template, &err);
 
 	if (r < 0)
-		log_warning("smtpd_reject_footer_maps: %s", err.text);
+		log_warning("%s_maps: %s", parameter, err.text);
 	if (r <= 0)
-		str_set(&template, view_of(param.smtpd_reject_footer));
+		str_set(&template, view_of(usual));
 	if (template.len == 0)
 		return 0;
 	if (policy_expand(question, NULL, 0, str_view(&template), text, &err) < 0) {
-		log_warning("smtpd_reject_footer: %s", err.text);
+		log_warning("%s: %s", parameter, err.text);
 		return 0;
 	}
 	return 1;
+}
+
+int policy_footer(struct policy *policy, const struct policy_question *question, struct view reply,
+		  struct str *text)
+{
+	return footer_find(policy->footers, "smtpd_reject_footer", param.smtpd_reject_footer,
+			   question, reply, text);
+}
+
+/* Names in it are for the reply to expand, but for the one that is its default. */
+static const char *screen_footer(void)
+{
+	return strcmp(param.postscreen_reject_footer, "$smtpd_reject_footer") == 0
+		       ? param.smtpd_reject_footer
+		       : param.postscreen_reject_footer;
+}
+
+int policy_screen_footer(struct policy *policy, const struct policy_question *question,
+			 struct view reply, struct str *text)
+{
+	return footer_find(policy->screen_footers, "postscreen_reject_footer", screen_footer(),
+			   question, reply, text);
+}
+
+bool policy_has_screen_footer(void)
+{
+	return screen_footer()[0] != '\0' || param.postscreen_reject_footer_maps[0] != '\0';
 }

@@ -253,6 +253,46 @@ class Deep(Screened):
         self.log_of(68, r"NOQUEUE: reject: CONNECT from {who}: too many connections$")
 
 
+class OwnSettings(Screened):
+    """Of the server that takes no mail, where they are not those of sessions."""
+    settings = {"postscreen_greet_wait": "0s", "postscreen_allowlist_interfaces": "!127.0.0.1, static:all",
+                "smtpd_tls_security_level": "may", "postscreen_tls_security_level": "encrypt",
+                "postscreen_discard_ehlo_keywords": "dsn",
+                "postscreen_discard_ehlo_keyword_address_maps": "inline:{ {127.0.0.73 = smtputf8, starttls} }",
+                "smtpd_reject_footer": "\\c. From $client_address", "postscreen_reject_footer_maps":
+                "regexp:{ {/^450/ \\c. Come again, $$$$client_address\\nto $$$$server_name} }", "myhostname": "mx.example.test"}
+
+    def test_tls_and_keywords(self):
+        talk = self.talk(72)
+        talk.reply()
+        said = talk.ask("EHLO client.test\r\n")
+        self.assertIn(b"250-STARTTLS\r\n", said)
+        self.assertIn(b"250-SMTPUTF8\r\n", said)
+        self.assertNotIn(b"DSN", said)
+        self.assertEqual(talk.ask("MAIL FROM:<a@elsewhere.test>\r\n"),
+                         b"530 5.7.0 Must issue a STARTTLS command first. From 127.0.0.72\r\n")
+        self.assertRegex(talk.ask("STARTTLS\r\n"), rb"^220 ")
+        talk.socket = self.suite.tls_context().wrap_socket(talk.socket)
+        self.assertEqual(self.rcpt(talk)[2], b"450-4.3.2 Service currently unavailable. Come again, 127.0.0.72\r\n"
+                                             b"450 4.3.2 to mx.example.test\r\n")
+        talk = self.talk(73)
+        talk.reply()
+        said = talk.ask("EHLO client.test\r\n")
+        self.assertIn(b"250-DSN\r\n", said)
+        self.assertNotIn(b"SMTPUTF8", said)
+        self.assertNotIn(b"STARTTLS", said)
+        self.assertRegex(talk.ask("STARTTLS\r\n"), rb"^502 ")
+
+    def test_encrypt_needs_a_certificate(self):
+        self.suite.set(smtpd_tls_security_level="none", smtpd_tls_auth_only="no")
+        try:
+            self.suite.posta("reload", check=False)
+            self.suite.wait_log(r"postscreen_tls_security_level = encrypt needs smtpd_tls_security_level")
+        finally:
+            self.suite.set(smtpd_tls_security_level="may")
+            self.suite.posta("reload", check=False)
+
+
 class Veto(Screened):
     settings = {"postscreen_greet_wait": "0s", "postscreen_pre_queue_limit": "1",
                 "postscreen_allowlist_interfaces": "!127.0.0.1, static:all"}

@@ -341,6 +341,15 @@ static void settings(void **state)
 		  PIECES(EHLO, "VRFY x\r\n", "MAIL FROM:<a@b> RET=FULL\r\n"),
 		  GREETING "250 mx.test\n502 5.5.1 VRFY command is disabled\n501 5.7.1 DSN support "
 			   "is disabled\n" },
+		{ "smtpd_discard_ehlo_keywords = dsn\nsmtpd_discard_ehlo_keyword_address_maps = "
+		  "cidr:{ {192.0.2.0/24 pipelining, chunking, etrn, smtputf8, vrfy, size} }",
+		  PIECES(EHLO, "MAIL FROM:<a@b> RET=FULL\r\n"),
+		  GREETING "250-mx.test\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250 DSN\n"
+			   "250 2.1.0 Ok\n" },
+		{ "smtpd_discard_ehlo_keywords = pipelining, chunking, etrn, smtputf8, vrfy, size\n"
+		  "smtpd_discard_ehlo_keyword_address_maps = cidr:{ {192.0.3.0/24 dsn} }",
+		  PIECES(EHLO),
+		  GREETING "250-mx.test\n250-ENHANCEDSTATUSCODES\n250-8BITMIME\n250 DSN\n" },
 		{ "smtpd_recipient_limit = 1", PIECES(EHLO, FROM, TO, TO, "DATA\r\n", ".\r\n"),
 		  GREETING EHLO_REPLY
 		  "250 2.1.0 Ok\n250 2.1.5 Ok\n452 4.5.3 Error: too many recipients\n" DATA_REPLY
