@@ -40,7 +40,9 @@ static void saslauthd_take_setting(struct saslauthd *server, struct view line, b
 		while (view_next_word(&value, " \t", &word))
 			if (view_is_nocase(word, "saslauthd"))
 				return;
-		str_printf(&server->problem, "pwcheck_method is not saslauthd");
+		str_append_cstr(&server->problem,
+				"pwcheck_method is not saslauthd, which is what can be asked here "
+				"(saslauthd -a sasldb, ldap or pam knows the same users)");
 	}
 }
 

@@ -18,10 +18,16 @@
 #include "services/clients.h"
 #include "settings.h"
 
+static void host_clear(struct host *host)
+{
+	str_free(&host->name);
+	str_free(&host->canonical);
+}
+
 void hosts_free(struct hosts *hosts)
 {
 	for (size_t i = 0; i < hosts->count; i++)
-		str_free(&hosts->items[i].name);
+		host_clear(&hosts->items[i]);
 	free(hosts->items);
 	*hosts = (struct hosts){ 0 };
 }
@@ -40,7 +46,7 @@ static struct host *hosts_add_host(struct hosts *hosts, struct view name)
 static void drop_last(struct hosts *hosts, size_t keep)
 {
 	while (hosts->count > keep)
-		str_free(&hosts->items[--hosts->count].name);
+		host_clear(&hosts->items[--hosts->count]);
 }
 
 static bool has_address(const struct hosts *hosts, const char *text)
@@ -138,13 +144,16 @@ static enum found ask_for(struct view name, uint32_t type, uint16_t port, struct
 	describe_lookup(reason, name, type == DNS_A ? "A" : "AAAA", describe_answer(r, &answer));
 	for (size_t i = 0; r == 0 && answer.outcome == RESOLVE_OK && i < answer.count; i++)
 		hosts_add_address(hosts, name, view_of(answer.records[i].name), port);
-	for (size_t i = before; i < hosts->count; i++)
+	for (size_t i = before; i < hosts->count; i++) {
 		hosts->items[i].secure = answer.secure;
+		if (answer.secure && !view_eq_nocase(str_view(&answer.canonical), name))
+			str_append_lower(&hosts->items[i].canonical, str_view(&answer.canonical));
+	}
 	dns_answer_free(&answer);
 	return hosts->count > before ? FOUND_SOME : found;
 }
 
-/* What the file of this host says of it goes before the DNS. */
+/* What the file of this host says of it. */
 static bool take_named(struct view name, uint16_t port, struct hosts *hosts)
 {
 	struct view rest = names_find(name), address;
@@ -156,11 +165,26 @@ static bool take_named(struct view name, uint16_t port, struct hosts *hosts)
 	return hosts->count > before;
 }
 
-static enum found find_addresses(struct view name, uint16_t port, struct hosts *hosts,
-				 struct str *reason)
+static enum found ask_for_both(struct view name, uint16_t port, struct hosts *hosts,
+			       struct str *reason)
 {
 	size_t before = hosts->count;
 	bool temporary = false;
+
+	if (protocol_is_used("ipv6"))
+		temporary |= ask_for(name, DNS_AAAA, port, hosts, reason) == FOUND_TEMPORARY;
+	if (protocol_is_used("ipv4"))
+		temporary |= ask_for(name, DNS_A, port, hosts, reason) == FOUND_TEMPORARY;
+	if (hosts->count > before)
+		return FOUND_SOME;
+	return temporary ? FOUND_TEMPORARY : FOUND_NOTHING;
+}
+
+static enum found find_addresses(struct view name, uint16_t port, struct hosts *hosts,
+				 struct str *reason)
+{
+	enum names_use use = names_use();
+	enum found found;
 
 	/* Never a matter for the DNS (RFC 6761 6.3). */
 	if (view_is_nocase(name, "localhost")) {
@@ -170,15 +194,13 @@ static enum found find_addresses(struct view name, uint16_t port, struct hosts *
 			hosts_add_address(hosts, name, VIEW("::1"), port);
 		return FOUND_SOME;
 	}
-	if (take_named(name, port, hosts))
+	if (use == NAMES_FIRST && take_named(name, port, hosts))
 		return FOUND_SOME;
-	if (protocol_is_used("ipv6"))
-		temporary |= ask_for(name, DNS_AAAA, port, hosts, reason) == FOUND_TEMPORARY;
-	if (protocol_is_used("ipv4"))
-		temporary |= ask_for(name, DNS_A, port, hosts, reason) == FOUND_TEMPORARY;
-	if (hosts->count > before)
+	found = ask_for_both(name, port, hosts, reason);
+	/* What the DNS cannot say now it may say later. */
+	if (found == FOUND_NOTHING && use == NAMES_LAST && take_named(name, port, hosts))
 		return FOUND_SOME;
-	return temporary ? FOUND_TEMPORARY : FOUND_NOTHING;
+	return found;
 }
 
 /* ---- order ---- */
@@ -219,6 +241,36 @@ static void order_group(struct hosts *hosts, size_t first)
 	}
 	for (size_t i = 0; i < count; i++)
 		hosts->items[front + i] = others[i];
+}
+
+/* Only one of IPv4 and IPv6 is there. */
+static bool hosts_are_of_one_family(const struct hosts *hosts, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (hosts->items[i].address.ss_family != hosts->items[0].address.ss_family)
+			return false;
+	return true;
+}
+
+/* The last of those that are tried gives way to the best of the other family, if it has none. */
+static void hosts_balance(struct hosts *hosts, size_t limit)
+{
+	size_t best = limit;
+
+	if (limit < 2 || hosts->count <= limit || !hosts_are_of_one_family(hosts, limit))
+		return;
+	while (best < hosts->count &&
+	       hosts->items[best].address.ss_family == hosts->items[0].address.ss_family)
+		best++;
+	if (best < hosts->count)
+		swap(&hosts->items[limit - 1], &hosts->items[best]);
+}
+
+/* There are enough addresses, whatever else the domain names. */
+static bool hosts_suffice(const struct hosts *hosts, size_t limit)
+{
+	return limit > 0 && hosts->count >= limit &&
+	       !(settings.balance_inet_protocols && hosts_are_of_one_family(hosts, hosts->count));
 }
 
 static bool group_has_ourselves(const struct hosts *hosts, size_t first,
@@ -308,7 +360,7 @@ static int take_exchangers(const struct destination *d, const struct own_address
 	size_t count = MIN(answer->count, (size_t)MX_RECORDS_MAX);
 	bool temporary = false;
 
-	for (size_t i = 0; i < count && (limit == 0 || hosts->count < limit);) {
+	for (size_t i = 0; i < count && !hosts_suffice(hosts, limit);) {
 		uint32_t preference = answer->records[i].preference;
 		size_t first = hosts->count;
 
@@ -361,9 +413,10 @@ static int find_exchangers(const struct destination *d, const struct own_address
 	int r = dns_query(str_view(&d->host), DNS_MX, &answer);
 
 	describe_lookup(&reason, str_view(&d->host), "MX", describe_answer(r, &answer));
-	if (r < 0 || answer.outcome == RESOLVE_TEMPORARY || answer.outcome == RESOLVE_BOGUS) {
+	if ((r < 0 || answer.outcome == RESOLVE_TEMPORARY || answer.outcome == RESOLVE_BOGUS) &&
+	    !settings.ignore_mx_lookup_error) {
 		r = hosts_fail_lookup(FOUND_TEMPORARY, &reason, failure);
-	} else if (answer.outcome == RESOLVE_NXDOMAIN) {
+	} else if (answer.outcome == RESOLVE_NXDOMAIN && names_use() == NAMES_UNUSED) {
 		r = hosts_fail_lookup(FOUND_NOTHING, &reason, failure);
 	} else if (answer.count == 0) {
 		r = take_addresses(d, own, hosts, failure); /* RFC 5321 5.1: an implicit MX */
@@ -430,7 +483,9 @@ int hosts_find(const struct destination *d, const struct own_addresses *own, siz
 		hosts->items[i].secure = false;
 	if (r < 0)
 		hosts_free(hosts);
-	else if (limit > 0)
+	else if (settings.balance_inet_protocols)
+		hosts_balance(hosts, limit);
+	if (r == 0 && limit > 0)
 		drop_last(hosts, MIN(limit, hosts->count));
 	return r;
 }

@@ -16,7 +16,8 @@
 
 struct host {
 	struct str name;
-	char text[64]; /* the address, or empty for a path */
+	struct str canonical; /* what a signed alias (CNAME) makes of it; empty: nothing */
+	char text[64];	      /* the address, or empty for a path */
 	struct sockaddr_storage address;
 	socklen_t address_length;
 	bool secure;	/* DNSSEC vouches for its addresses ... */

@@ -1,6 +1,6 @@
 /*
- * smtp_dns_support_level = disabled: a next hop is a host, whose address /etc/hosts says or the DNS,
- * and no domain with mail exchangers. The file is read before the chroot.
+ * What /etc/hosts says of hosts, for smtp_host_lookup = native and where there is no DNS of mail
+ * exchangers. The file is read before the chroot; when it changes another process takes over.
  */
 #include "names.h"
 
@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "mail/address.h"
 #include "settings.h"
+#include "table/table.h"
 
 #define NAMES_FILE_MAX 1048576 /* bytes */
 
@@ -23,6 +24,23 @@ bool names_by_dns(void)
 	if (*settings.dns_support_level == '\0')
 		return !settings.disable_dns_lookups;
 	return !view_is_nocase(view_of(settings.dns_support_level), "disabled");
+}
+
+static bool names_lookup_has(const char *word)
+{
+	struct view rest = view_of(settings.host_lookup), element;
+
+	while (conf_next_element(&rest, &element))
+		if (view_is_nocase(element, word))
+			return true;
+	return false;
+}
+
+enum names_use names_use(void)
+{
+	if (!names_by_dns() || !names_lookup_has("dns"))
+		return NAMES_FIRST;
+	return names_lookup_has("native") ? NAMES_LAST : NAMES_UNUSED;
 }
 
 static void names_add(struct view host, struct view address)
@@ -46,8 +64,11 @@ int names_prepare(const char *path, struct error *err)
 	struct view rest, line, address, host;
 	int r;
 
-	if (names_by_dns() || access(path, F_OK) < 0)
+	if (names_use() == NAMES_UNUSED || access(path, F_OK) < 0)
 		return 0;
+	r = table_watch_files(&path, 1, err);
+	if (r < 0)
+		return r;
 	r = io_read_file(path, NAMES_FILE_MAX, &text, err);
 	if (r < 0)
 		return r;

@@ -1,4 +1,4 @@
-/* Hosts that /etc/hosts names, for a client that does not ask the DNS for mail exchangers. */
+/* Hosts that /etc/hosts names. */
 #ifndef SMTP_NAMES_H
 #define SMTP_NAMES_H
 
@@ -9,7 +9,10 @@
 
 /* smtp_dns_support_level, or where that is not set disable_dns_lookups: mail exchangers count. */
 bool names_by_dns(void);
-/* prepare(): reads the file where that is not so. One that is not there names nobody. */
+/* When the file is looked at for a host's address: smtp_host_lookup. */
+enum names_use { NAMES_UNUSED, NAMES_FIRST, NAMES_LAST };
+enum names_use names_use(void);
+/* prepare(): reads the file where it is used. One that is not there names nobody. */
 int names_prepare(const char *path, struct error *err);
 /* The addresses of the host, a line feed after each; empty if the file does not name it. */
 struct view names_find(struct view host);

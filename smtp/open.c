@@ -26,12 +26,26 @@ static int check_bind_address(const char *parameter, const char *text, int famil
 			 settings.lmtp ? "lmtp" : "smtp", parameter, family, text);
 }
 
+/* The program's state. */
+static struct tables *discard_maps;
+
+static int session_open_maps(struct error *err)
+{
+	discard_maps = tables_open(settings.discard_address_maps, 0, err);
+	if (discard_maps == NULL)
+		error_prefix(err, settings.lmtp ? "lmtp_discard_lhlo_keyword_address_maps"
+						: "smtp_discard_ehlo_keyword_address_maps");
+	return discard_maps != NULL ? 0 : -EINVAL;
+}
+
 int session_prepare(struct error *err)
 {
 	int r = check_bind_address("bind_address", settings.bind_address, 4, err);
 
 	if (r == 0)
 		r = check_bind_address("bind_address6", settings.bind_address6, 6, err);
+	if (r == 0)
+		r = session_open_maps(err);
 	if (r == 0)
 		r = session_tls_prepare(err);
 	return r < 0 ? r : session_auth_prepare(err);
@@ -106,27 +120,61 @@ static void session_refuse_all(const struct session *s, struct outcome *failure,
 	outcome_from_reply(failure, &s->reply, str_cstr(&s->who), str_view(&s->relay), command);
 }
 
+/* What of this server does not count. False: a table cannot answer now. */
+static bool find_discarded(struct session *s, struct outcome *failure)
+{
+	struct error err = ERROR_NONE;
+	int r = discard_maps == NULL || s->address.len == 0
+			? 0
+			: tables_lookup(discard_maps, str_view(&s->address), &s->discarded, &err);
+
+	if (r == 0)
+		str_set(&s->discarded, view_of(settings.discard_ehlo_keywords));
+	if (r >= 0)
+		return true;
+	log_warning("%s: %s", settings.discard_address_maps, err.text);
+	outcome_set(failure, OUTCOME_DEFERRED, "4.3.0", str_view(&s->relay),
+		    "a table of keywords to discard cannot answer now");
+	return false;
+}
+
+static bool greeting_says_esmtp(const struct session *s)
+{
+	struct view rest = str_view(&s->reply.lines), word;
+
+	while (view_next_word(&rest, " \t\n", &word))
+		if (view_is_nocase(word, "ESMTP"))
+			return true;
+	return false;
+}
+
 static int read_greeting(struct session *s, struct outcome *failure)
 {
 	int r;
 
+	if (!find_discarded(s, failure))
+		return -1;
 	s->doing = "receiving the initial server greeting";
 	r = session_receive(s, settings.helo_timeout);
 	if (r < 0) {
 		session_describe(s, r, failure);
 		return -1;
 	}
-	if (s->reply.code == 220)
+	if (s->reply.code == 220) {
+		s->wants_helo =
+			!settings.lmtp && (settings.never_send_ehlo ||
+					   (!settings.always_send_ehlo && !greeting_says_esmtp(s)));
 		return 0;
+	}
 	session_refuse_all(s, failure, NULL);
 	if (settings.skip_5xx_greeting)
 		outcome_soften(failure);
 	return -1;
 }
 
-static bool keyword_is_discarded(struct view keyword)
+static bool keyword_is_discarded(const struct session *s, struct view keyword)
 {
-	struct view rest = view_of(settings.discard_ehlo_keywords), element;
+	struct view rest = str_view(&s->discarded), element;
 
 	while (conf_next_element(&rest, &element))
 		if (view_eq_nocase(element, keyword))
@@ -156,7 +204,7 @@ static void read_keyword(struct session *s, struct view line)
 	};
 	struct view rest = line, keyword, argument;
 
-	if (!view_next_word(&rest, " \t", &keyword) || keyword_is_discarded(keyword))
+	if (!view_next_word(&rest, " \t", &keyword) || keyword_is_discarded(s, keyword))
 		return;
 	if (view_is_nocase(keyword, "AUTH")) {
 		read_auth_keyword(s, rest);
@@ -206,10 +254,10 @@ static int read_capabilities(struct session *s, struct outcome *failure)
 /* EHLO (LHLO), or HELO where the server does not know it. */
 static int introduce(struct session *s, struct outcome *failure)
 {
-	const char *verb = settings.lmtp ? "LHLO" : "EHLO";
+	const char *verb = settings.lmtp ? "LHLO" : s->wants_helo ? "HELO" : "EHLO";
 	int r;
 
-	s->is_esmtp = true;
+	s->is_esmtp = !s->wants_helo;
 	for (;;) {
 		r = session_send(s, "performing the EHLO handshake", "%s %s", verb,
 				 settings.helo_name);

@@ -20,9 +20,11 @@ void session_free(struct session *s)
 	str_free(&s->relay);
 	str_free(&s->mechanisms);
 	str_free(&s->xforward);
+	str_free(&s->discarded);
 	str_free(&s->address);
 	reply_free(&s->reply);
 	dns_answer_free(&s->tlsa);
+	str_free(&s->tlsa_base);
 	free(s);
 }
 

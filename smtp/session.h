@@ -34,17 +34,20 @@ struct session {
 	struct str who;	    /* "mx.example[192.0.2.1]", for texts */
 	struct str relay;   /* "mx.example[192.0.2.1]:25", for results */
 	struct str mechanisms;
-	struct str xforward; /* the attributes that it takes, a blank before each */
-	struct reply reply;  /* the last one */
-	const char *doing;   /* "sending RCPT TO": what a time-out or a lost connection ended */
+	struct str discarded; /* keywords that do not count */
+	struct str xforward;  /* the attributes that it takes, a blank before each */
+	struct reply reply;   /* the last one */
+	const char *doing;    /* "sending RCPT TO": what a time-out or a lost connection ended */
 	unsigned can;
 	uint64_t size_limit;	/* 0: none told */
 	enum tls_level level;	/* after what TLSA records said */
-	struct dns_answer tlsa; /* level TLS_DANE */
+	struct dns_answer tlsa; /* level TLS_DANE ... */
+	struct str tlsa_base;	/* ... and the name that these are of */
 	bool is_esmtp, secured, authenticated;
-	bool own_port; /* look for ourselves at the other end */
-	bool unusable; /* not for another transaction, not even QUIT */
-	int64_t uses;  /* transactions so far */
+	bool wants_helo; /* smtp_never_send_ehlo and its kin */
+	bool own_port;	 /* look for ourselves at the other end */
+	bool unusable;	 /* not for another transaction, not even QUIT */
+	int64_t uses;	 /* transactions so far */
 	msec_t opened;
 };
 

@@ -30,6 +30,17 @@
 	X(bool, disable_dns_lookups, disable_dns_lookups, disable_dns_lookups)                     \
 	X(bool, disable_mime_output_conversion, disable_mime_output_conversion,                    \
 	  disable_mime_output_conversion)                                                          \
+	X(bool, tls_force_insecure_host_tlsa_lookup, smtp_tls_force_insecure_host_tlsa_lookup,     \
+	  lmtp_tls_force_insecure_host_tlsa_lookup)                                                \
+	X(const char *, host_lookup, smtp_host_lookup, lmtp_host_lookup)                           \
+	X(bool, balance_inet_protocols, smtp_balance_inet_protocols, lmtp_balance_inet_protocols)  \
+	X(bool, ignore_mx_lookup_error, ignore_mx_lookup_error, ignore_mx_lookup_error)            \
+	X(const char *, discard_address_maps, smtp_discard_ehlo_keyword_address_maps,              \
+	  lmtp_discard_lhlo_keyword_address_maps)                                                  \
+	X(bool, always_send_ehlo, smtp_always_send_ehlo, smtp_always_send_ehlo)                    \
+	X(bool, never_send_ehlo, smtp_never_send_ehlo, smtp_never_send_ehlo)                       \
+	X(bool, send_dummy_mail_auth, smtp_send_dummy_mail_auth, lmtp_send_dummy_mail_auth)        \
+	X(bool, assume_final, lmtp_assume_final, lmtp_assume_final)                                \
 	X(const char *, address_preference, smtp_address_preference, lmtp_address_preference)      \
 	X(bool, randomize_addresses, smtp_randomize_addresses, lmtp_randomize_addresses)           \
 	X(const char *, bind_address, smtp_bind_address, lmtp_bind_address)                        \
@@ -100,6 +111,7 @@
 	  lmtp_address_verify_target)                                                              \
 	X(const char *, delivery_status_filter, smtp_delivery_status_filter,                       \
 	  lmtp_delivery_status_filter)                                                             \
+	X(const char *, dns_reply_filter, smtp_dns_reply_filter, lmtp_dns_reply_filter)            \
 	X(const char *, reply_filter, smtp_reply_filter, lmtp_reply_filter)                        \
 	X(const char *, generic_maps, smtp_generic_maps, lmtp_generic_maps)                        \
 	X(bool, tls_wrappermode, smtp_tls_wrappermode, lmtp_tls_wrappermode)

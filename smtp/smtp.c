@@ -18,6 +18,7 @@
 #include "mail/address.h"
 #include "names.h"
 #include "settings.h"
+#include "table/dns_filter.h"
 #include "task/task.h"
 #include "work.h"
 
@@ -287,6 +288,10 @@ static int smtp_prepare(struct error *err)
 					 settings.delivery_status_filter, err);
 	if (r == 0)
 		r = reply_filter_prepare(settings.reply_filter, err);
+	if (r == 0)
+		r = dns_filter_open(settings.lmtp ? "lmtp_dns_reply_filter"
+						  : "smtp_dns_reply_filter",
+				    settings.dns_reply_filter, err);
 	return r < 0 ? r : session_prepare(err);
 }
 

@@ -76,22 +76,19 @@ static bool any_is_usable(const struct dns_answer *answer)
 	return false;
 }
 
-/* TLSA records of the host, into s->tlsa. 1 there are some, 0 none, -1 with the failure. */
-static int find_tlsa(struct session *s, const struct host *host, uint16_t port,
-		     struct outcome *failure)
+/* TLSA records of a name, into s->tlsa. 1 there are some, 0 none, -1 with the failure. */
+static int ask_for_tlsa(struct session *s, const struct str *base, uint16_t port,
+			struct outcome *failure)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 	int r;
 
-	/* Servers of zones without DNSSEC often cannot answer such a question (RFC 7672 2.1.1). */
-	if (!host->secure)
-		return 0;
-	str_printf(&name, "_%u._tcp.%s", port, str_cstr(&host->name));
+	str_printf(&name, "_%u._tcp.%s", port, str_cstr(base));
 	r = dns_query(str_view(&name), DNS_TLSA, &s->tlsa);
 	if (r < 0 || s->tlsa.outcome == RESOLVE_TEMPORARY || s->tlsa.outcome == RESOLVE_BOGUS) {
 		dns_answer_free(&s->tlsa);
 		outcome_set(failure, OUTCOME_DEFERRED, "4.7.5", str_view(&s->relay),
-			    "TLSA lookup error for %s:%u", str_cstr(&host->name), port);
+			    "TLSA lookup error for %s:%u", str_cstr(base), port);
 		failure->cause = CAUSE_TLS;
 		return -1;
 	}
@@ -99,7 +96,22 @@ static int find_tlsa(struct session *s, const struct host *host, uint16_t port,
 		dns_answer_free(&s->tlsa);
 		return 0;
 	}
+	str_append(&s->tlsa_base, str_view(base));
 	return 1;
+}
+
+/* The same of a host: of what its alias leads to, and else of its own name (RFC 7672 2.2.2). */
+static int find_tlsa(struct session *s, const struct host *host, uint16_t port,
+		     struct outcome *failure)
+{
+	int r = 0;
+
+	/* Servers of zones without DNSSEC often cannot answer such a question (RFC 7672 2.1.1). */
+	if (!host->secure && !settings.tls_force_insecure_host_tlsa_lookup)
+		return 0;
+	if (host->canonical.len > 0)
+		r = ask_for_tlsa(s, &host->canonical, port, failure);
+	return r == 0 ? ask_for_tlsa(s, &host->name, port, failure) : r;
 }
 
 /* Level dane where the records of the mail exchangers themselves were not signed. */
@@ -150,6 +162,12 @@ int session_choose_level(struct session *s, const struct host *host,
 
 /* ---- whose certificate ---- */
 
+/* The server's name as certificates are to have it: that of the TLSA records, where they decide. */
+static struct view tls_host_name(const struct session *s)
+{
+	return s->level == TLS_DANE ? str_view(&s->tlsa_base) : str_view(&s->host);
+}
+
 /* The policy's match: hostname, nexthop, dot-nexthop, or names. */
 static size_t names_to_match(const struct session *s, const struct session_wish *wish,
 			     const char **names, struct str *storage)
@@ -162,7 +180,7 @@ static size_t names_to_match(const struct session *s, const struct session_wish 
 	while (count < MATCH_NAMES_MAX - 1 && view_next_word(&rest, ", :|\t", &element)) {
 		offsets[count++] = storage->len;
 		if (view_is_nocase(element, "hostname"))
-			str_append(storage, str_view(&s->host));
+			str_append(storage, tls_host_name(s));
 		else if (view_is_nocase(element, "nexthop"))
 			str_append(storage, str_view(&wish->destination->host));
 		else if (view_is_nocase(element, "dot-nexthop"))
@@ -183,7 +201,9 @@ static const char *tls_server_name(const struct session *s, const struct session
 	const char *chosen = str_cstr(&wish->policy->servername);
 
 	/* RFC 7672 8.1: the name that the TLSA records are of. */
-	if (view_is_nocase(name, "hostname") || s->level == TLS_DANE)
+	if (s->level == TLS_DANE)
+		chosen = str_cstr(&s->tlsa_base);
+	else if (view_is_nocase(name, "hostname"))
 		chosen = str_cstr(&s->host);
 	else if (view_is_nocase(name, "nexthop"))
 		chosen = str_cstr(&wish->destination->host);

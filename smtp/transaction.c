@@ -106,6 +106,8 @@ static int transaction_send_mail(struct transaction *t)
 		str_append(&line, VIEW(" BODY=8BITMIME"));
 	if (t->smtputf8)
 		str_append(&line, VIEW(" SMTPUTF8"));
+	if (settings.send_dummy_mail_auth && (s->can & CAN_AUTH))
+		str_append(&line, VIEW(" AUTH=<>"));
 	if (s->can & CAN_DSN) {
 		if (d->envid.len > 0) {
 			str_append(&line, VIEW(" ENVID="));
@@ -434,7 +436,7 @@ static void tell_delivered(struct transaction *t, size_t which)
 	const struct session *s = t->s;
 	/* Who asked for a report of success gets it from us where the next server makes none. */
 	bool relayed = (d->recipients[which].notify & NOTIFY_SUCCESS) && !(s->can & CAN_DSN) &&
-		       !settings.lmtp;
+		       !(settings.lmtp && settings.assume_final);
 
 	delivery_result(t->w->d, which, relayed ? OUTCOME_RELAYED : OUTCOME_DELIVERED,
 			s->reply.status, str_view(&s->relay), str_view(&s->reply.text));

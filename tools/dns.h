@@ -5,6 +5,8 @@
  *	dns_wanted.c	which records a domain and its host need
  *	dns_published.c	what is published, and whether it is that
  *	dns_bulk.c	what large receivers require of those who send much
+ *	dns_signed.c	what DNSSEC says of all this
+ *	dns_tlsa.c	TLSA records and certificates
  */
 #ifndef TOOLS_DNS_H
 #define TOOLS_DNS_H
@@ -30,6 +32,7 @@ struct dns_wanted {
 	bool within; /* a published value fits if it has `match` anywhere, blanks aside, to the byte */
 	bool one;    /* there may be one of that beginning only: "v=spf1" */
 	bool if_published; /* nothing is wrong if there is none of this type */
+	char *certificate; /* TLSA: a published value fits if it is about what this file has */
 	const char *why;   /* what it is for */
 };
 struct dns_wish {
@@ -61,5 +64,20 @@ enum dns_bulk_verdict { DNS_BULK_MET, DNS_BULK_NOT_MET, DNS_BULK_UNKNOWN };
 void dns_check_bulk(const struct dns_source *dns, const char *domain,
 		    void (*each)(enum dns_bulk_verdict verdict, const char *domain,
 				 const char *what));
+
+enum dns_signed { DNS_SIGNED, DNS_UNSIGNED, DNS_BOGUS, DNS_SIGNED_ABSENT, DNS_SIGNED_UNKNOWN };
+typedef void dns_signed_taker(enum dns_signed verdict, const char *owner, const char *what);
+/* The suite's resolver runs and validates; to be asked once, before dns_check_signed. */
+bool dns_signed_can_be_asked(void);
+/* Calls `each` for each kind of record of the domain and, with `host`, of this host. Waits for the DNS. */
+void dns_check_signed(const char *domain, bool host, dns_signed_taker *each);
+
+/* Appends the SHA-256 of the public key of the certificate in a file. False: there is none. */
+bool dns_tlsa_of_key(const char *path, struct str *hex);
+/*
+ * Whether the text of a TLSA record, "3 1 1 00ff...", is of the certificate in the file, or of an
+ * authority whose certificate follows it there.
+ */
+bool dns_tlsa_fits(const char *path, struct view record);
 
 #endif

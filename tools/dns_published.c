@@ -26,6 +26,8 @@ static bool dns_published_value_fits(const struct dns_wanted *wanted, struct vie
 {
 	_cleanup_(str_free) struct str lower = STR_EMPTY, match = STR_EMPTY;
 
+	if (wanted->certificate != NULL)
+		return dns_tlsa_fits(wanted->certificate, value);
 	if (wanted->match == NULL)
 		return true;
 	if (wanted->within) {

@@ -6,9 +6,6 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
-#include <openssl/pem.h>
-#include <openssl/sha.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +48,7 @@ void dns_wish_free(struct dns_wish *wish)
 		free(wish->items[i].owner);
 		free(wish->items[i].value);
 		free(wish->items[i].match);
+		free(wish->items[i].certificate);
 	}
 	free(wish->items);
 	str_free(&wish->notes);
@@ -170,26 +168,6 @@ static void wish_host_addresses(struct dns_wish *wish)
 			param.myhostname);
 }
 
-/* SHA-256 of the public key: stays right when the certificate is renewed with the same key. */
-static bool key_digest(const char *path, char hex[static 2 * SHA256_DIGEST_LENGTH + 1])
-{
-	unsigned char digest[SHA256_DIGEST_LENGTH], *der = NULL;
-	FILE *file = fopen(path, "re");
-	X509 *x509 = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-	int length = x509 != NULL ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &der) : -1;
-
-	if (file != NULL)
-		fclose(file);
-	X509_free(x509);
-	if (length < 0)
-		return false;
-	SHA256(der, (size_t)length, digest);
-	OPENSSL_free(der);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-	return true;
-}
-
 static void wish_tlsa(struct dns_wish *wish)
 {
 	struct view rest = view_of(param.smtpd_tls_chain_files[0] ? param.smtpd_tls_chain_files
@@ -198,16 +176,17 @@ static void wish_tlsa(struct dns_wish *wish)
 
 	while (conf_next_element(&rest, &path)) {
 		_cleanup_free_ char *name = mem_strndup(path.data, path.len);
-		char hex[2 * SHA256_DIGEST_LENGTH + 1];
+		_cleanup_(str_free) struct str hex = STR_EMPTY;
 		struct dns_wanted *w;
 
-		if (!key_digest(name, hex))
+		/* Of the key: stays right when the certificate is renewed with the same one. */
+		if (!dns_tlsa_of_key(name, &hex))
 			continue;
 		w = wish_add(wish, DNS_OPTIONAL, RECORD_TLSA,
 			     "DANE, in a zone signed by DNSSEC only; a wrong one stops mail");
 		w->owner = text_of("_25._tcp.%s", param.myhostname);
-		w->value = text_of("3 1 1 %s", hex);
-		w->match = mem_strdup(w->value);
+		w->value = text_of("3 1 1 %s", str_cstr(&hex));
+		w->certificate = TAKE(name);
 		w->if_published = true;
 	}
 }

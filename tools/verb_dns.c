@@ -26,7 +26,9 @@ static const char help[] =
 	"\n"
 	"  --check           asks the DNS for each, and says what fits, is missing or is "
 	"otherwise; and\n"
-	"                    whether mail from this host's published addresses passes SPF; then "
+	"                    whether mail from this host's published addresses passes SPF; what "
+	"DNSSEC\n"
+	"                    says of these names (asked of the suite's resolver, if it runs); then "
 	"what\n"
 	"                    large receivers require of those who send much (bulk)\n"
 	"  --server ADDRESS  asks that name server: 192.0.2.53, [2001:db8::53]:5300; else those "
@@ -158,7 +160,36 @@ static void bulk_print(enum dns_bulk_verdict verdict, const char *domain, const 
 	json_print(&json);
 }
 
-static void check_wish(const struct dns_source *source, const char *domain,
+static void dns_signed_print(enum dns_signed verdict, const char *owner, const char *what)
+{
+	static const char *const verdicts[] = {
+		[DNS_SIGNED] = "ok",
+		[DNS_UNSIGNED] = "none",
+		[DNS_BOGUS] = "WRONG",
+		[DNS_SIGNED_UNKNOWN] = "unknown",
+	};
+	/* Whoever validates finds nothing there: no mail comes from them. */
+	const char *need = verdict == DNS_BOGUS ? "needed" : "optional";
+	struct json json = JSON_START;
+
+	if (verdict == DNS_BOGUS)
+		dns.status = TOOL_NO;
+	else if (verdict == DNS_SIGNED_UNKNOWN && dns.status == TOOL_DONE)
+		dns.status = TOOL_LATER;
+	if (!dns.as_json) {
+		printf("%-8s %-8s %s %s\n", verdicts[verdict], need, owner, what);
+		return;
+	}
+	json_object(&json, NULL);
+	json_string(&json, "owner", view_of(owner));
+	json_string(&json, "need", view_of(need));
+	json_string(&json, "value", view_of(what));
+	json_string(&json, "verdict", view_of(verdicts[verdict]));
+	json_end(&json);
+	json_print(&json);
+}
+
+static void check_wish(const struct dns_source *source, const char *domain, bool with_host,
 		       const struct dns_wish *wish)
 {
 	_cleanup_(str_free) struct str problems = STR_EMPTY;
@@ -172,6 +203,12 @@ static void check_wish(const struct dns_source *source, const char *domain,
 	rest = str_view(&problems);
 	while (view_next_word(&rest, "\n", &line))
 		fprintf(dns.as_json ? stderr : stdout, "WRONG    needed   %.*s\n", VIEW_ARG(line));
+	if (dns_signed_can_be_asked())
+		dns_check_signed(domain, with_host, dns_signed_print);
+	else
+		fprintf(dns.as_json ? stderr : stdout,
+			"; not looked at: DNSSEC, which the suite's resolver would validate "
+			"(dnssec_validation), if it ran\n");
 	dns_check_bulk(source, domain, bulk_print);
 }
 
@@ -187,7 +224,7 @@ static void do_domain(const struct dns_source *source, struct view domain, bool 
 	if (!dns.as_json)
 		printf("; %s, mail host %s\n", str_cstr(&name), param.myhostname);
 	if (source != NULL)
-		check_wish(source, str_cstr(&name), &wish);
+		check_wish(source, str_cstr(&name), with_host, &wish);
 	else
 		print_wish(&wish);
 	rest = str_view(&wish.notes);

@@ -36,9 +36,19 @@ struct dns_answer {
 	size_t count;
 	struct dns_record *records;
 	struct str reason;
+	struct str canonical; /* what aliases (CNAME) made of the name; empty: nothing */
 };
 /* 0 with answer filled (dns_answer_free), or a negative errno: no resolver. */
 int dns_query(struct view name, uint32_t type, struct dns_answer *answer);
+/*
+ * From now on dns_query leaves out records that `drops` says 1 of (0: they stay; a negative errno, and no answer
+ * counts), by their text: "mx.example.org. 300 IN AAAA 2001:db8::1". Where none is left the answer is
+ * RESOLVE_TEMPORARY. The names of clients are not looked up by it.
+ */
+typedef int dns_record_filter(struct view record);
+void dns_filter_use(dns_record_filter *drops);
+/* dns_query does it. */
+void dns_filter_apply(struct view name, uint32_t type, struct dns_answer *answer);
 void dns_answer_free(struct dns_answer *answer);
 /*
  * The name of a client by PTR, confirmed by A/AAAA; "unknown" if there is none. *temporary says

@@ -17,17 +17,6 @@ static struct ipc_pool *resolver_pool(void)
 	return ipc_pool_once(&pool, SERVICE, IDLE_MAX, ANSWER_TIME);
 }
 
-void dns_answer_free(struct dns_answer *answer)
-{
-	for (size_t i = 0; i < answer->count; i++) {
-		free(answer->records[i].name);
-		str_free(&answer->records[i].data);
-	}
-	free(answer->records);
-	str_free(&answer->reason);
-	*answer = (struct dns_answer){ 0 };
-}
-
 static int client_read_records(struct ipc *ipc, size_t count, struct dns_answer *answer)
 {
 	if (count > DNS_RECORDS_MAX)
@@ -50,7 +39,7 @@ static int client_read_records(struct ipc *ipc, size_t count, struct dns_answer 
 	return 0;
 }
 
-int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
+static int resolver_query(struct view name, uint32_t type, struct dns_answer *answer)
 {
 	struct ipc *ipc = NULL;
 	struct message m;
@@ -73,6 +62,7 @@ int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
 		answer->secure = m.resolved.secure != 0;
 		answer->ttl = m.resolved.ttl;
 		str_set(&answer->reason, m.resolved.reason);
+		str_set(&answer->canonical, m.resolved.canonical);
 		r = client_read_records(ipc, m.resolved.count, answer);
 	}
 	ipc_pool_put(resolver_pool(), ipc, r == 0);
@@ -80,6 +70,15 @@ int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
 		dns_answer_free(answer);
 		answer->outcome = RESOLVE_TEMPORARY;
 	}
+	return r;
+}
+
+int dns_query(struct view name, uint32_t type, struct dns_answer *answer)
+{
+	int r = resolver_query(name, type, answer);
+
+	if (r == 0 && answer->outcome == RESOLVE_OK && answer->count > 0)
+		dns_filter_apply(name, type, answer);
 	return r;
 }
 
@@ -108,7 +107,7 @@ static int name_has_address(const char *name, struct view address)
 {
 	bool ipv6 = view_find_byte(address, ':') != VIEW_NOT_FOUND;
 	struct dns_answer answer;
-	int r = dns_query(view_of(name), ipv6 ? DNS_AAAA : DNS_A, &answer), found = 0;
+	int r = resolver_query(view_of(name), ipv6 ? DNS_AAAA : DNS_A, &answer), found = 0;
 
 	if (is_temporary(&answer, r))
 		found = -EAGAIN;
@@ -122,7 +121,7 @@ static int name_has_address(const char *name, struct view address)
 int dns_client_name(struct view address, struct str *name, struct str *unverified, bool *temporary)
 {
 	struct dns_answer answer;
-	int r = dns_query(address, DNS_PTR, &answer);
+	int r = resolver_query(address, DNS_PTR, &answer);
 
 	*temporary = is_temporary(&answer, r);
 	str_set(name, VIEW("unknown"));

@@ -1,6 +1,9 @@
 """posta dns: the records that a domain needs, and what is published; posta domain: a further one."""
+import hashlib
 import json
+import os
 import re
+import ssl
 import unittest
 
 from dnsserver import DnsServer
@@ -71,6 +74,20 @@ class Dns(unittest.TestCase):
                                      ("_25._tcp.mx.example.test", "TLSA", "ok")):
             self.assertEqual(self.verdict(said, owner, kind), verdict, (owner, kind, said))
         self.assertNotIn("WRONG", said)
+        self.assertIn("; not looked at: DNSSEC", said)
+
+    def test_other_forms_of_tlsa(self):
+        """What a record says of the certificate counts, not how."""
+        with open(os.path.join(self.suite.conf, "tls", "server.pem")) as file:
+            ders = [ssl.PEM_cert_to_DER_cert(pem) for pem in re.findall(r"(?s)-----BEGIN CERT.*?-----END CERTIFICATE-----\n", file.read())]
+        sha256, sha512 = (hashlib.sha256(ders[0]).hexdigest(), hashlib.sha512(ders[0]).hexdigest())
+        for record, verdict in (((3, 0, 1, sha256), "ok"), ((3, 0, 2, sha512), "ok"), ((3, 0, 0, ders[0].hex()), "ok"),
+                                ((2, 0, 1, hashlib.sha256(ders[-1]).hexdigest()), "ok"), ((3, 1, 1, sha256), "WRONG"),
+                                ((1, 0, 1, sha256), "WRONG"), ((3, 0, 2, sha256), "WRONG")):
+            with self.subTest(record[:3]):
+                zones = {**self.zones(), "_25._tcp.mx.example.test": {"TLSA": [record]}}
+                said = self.check(zones, 0 if verdict == "ok" else 1)
+                self.assertEqual(self.verdict(said, "_25._tcp.mx.example.test", "TLSA"), verdict, said)
 
     def test_what_is_wrong(self):
         """One thing at a time; each that is needed makes the status 1."""

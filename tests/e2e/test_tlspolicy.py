@@ -52,6 +52,18 @@ class TlsPolicy(unittest.TestCase):
         self.server.wait_mail("carl", text="by fingerprint")
         self.suite.wait_log(r"Verified TLS connection established to 127\.0\.0\.1")
 
+    def test_a_keyword_that_does_not_count_there(self):
+        self.suite.set(smtp_discard_ehlo_keyword_address_maps="inline:{ 127.0.0.1=starttls }")
+        self.policy("may")
+        self.send("in the clear")
+        (mail,) = self.server.wait_mail("carl", text="in the clear")
+        self.assertRegex(mail, rb"with ESMTP id")
+        self.suite.set(smtp_discard_ehlo_keyword_address_maps="inline:{ 127.0.0.9=starttls }")
+        self.suite.posta("reload")
+        self.send("encrypted")
+        (mail,) = self.server.wait_mail("carl", text="encrypted")
+        self.assertRegex(mail, rb"with ESMTPS id")
+
     def test_a_row_that_is_not_understood_keeps_mail_here(self):
         self.policy("sometimes")
         self.send("not yet")

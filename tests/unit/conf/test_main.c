@@ -206,6 +206,8 @@ static void test_words(void **state)
 		"main.cf, line 2: log_format: expected text|json, not \"xml\"\n"
 		"main.cf, line 3: inet_protocols: \"ipv9\" is none of all|ipv4|ipv6\n"
 		"main.cf, line 1: smtpd_tls_security_level: expected none|may|encrypt, not "
+		"\"sometimes\"\n"
+		"default: postscreen_tls_security_level: expected none|may|encrypt, not "
 		"\"sometimes\"\n");
 	assert_string_equal(param.smtp_tls_security_level, "encrypt");
 	load("smtpd_tls_security_level =\nmynetworks =\n", &report);

@@ -231,6 +231,7 @@ void conversation_defaults(void)
 	param.smtp_helo_timeout = param.lmtp_lhlo_timeout = 8000;
 	param.smtp_helo_name = param.lmtp_lhlo_name = "mx.us.test";
 	param.smtp_discard_ehlo_keywords = param.lmtp_discard_lhlo_keywords = "";
+	param.smtp_always_send_ehlo = true;
 	param.smtp_tls_security_level = param.lmtp_tls_security_level = "none";
 	param.smtp_skip_5xx_greeting = param.lmtp_skip_5xx_greeting = true;
 }

@@ -22,13 +22,18 @@ static const char *const one[] = { "a@one.test", NULL };
 static const char *const two[] = { "a@one.test", "b@one.test", NULL };
 static const char *const three[] = { "a@one.test", "b@one.test", "c@one.test", NULL };
 
-static void check(struct conversation *c, const char *results)
+static void check_with(struct conversation *c, const char *results)
 {
-	conversation_defaults();
 	converse(c);
 	if (!view_is(str_view(&c->results), results))
 		fail_msg("results: %s\nexpected: %s\nheard: %s", str_cstr(&c->results), results,
 			 str_cstr(&c->heard));
+}
+
+static void check(struct conversation *c, const char *results)
+{
+	conversation_defaults();
+	check_with(c, results);
 }
 
 static void test_plain(void **state)
@@ -317,6 +322,54 @@ static void test_lmtp(void **state)
 	(void)state;
 }
 
+/* Greetings and introductions that parameters ask for. */
+static void test_introductions(void **state)
+{
+	struct conversation never = {
+		.recipients = one,
+		.script =
+			"220 mx ESMTP|<HELO mx.us.test|250 mx|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 "
+			"go|<<.|250 done|<QUIT",
+	};
+	struct conversation plain = never, extended = {
+		.recipients = one,
+		.script = "220 mx Esmtp x|<EHLO mx.us.test|250-mx.one.test|250 AUTH PLAIN|<MAIL "
+			  "FROM:<s@us.test> AUTH=<>|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|250 "
+			  "done|<QUIT",
+	};
+	struct conversation success = {
+		.recipients = one,
+		.lmtp = true,
+		.notify = NOTIFY_SUCCESS,
+		.script = "220 mx|<LHLO|250 mx|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|250 "
+			  "2.1.5 a|"
+			  "<QUIT",
+	};
+	struct conversation assumed = success;
+
+	plain.script =
+		"220 mx SMTP|<HELO mx.us.test|250 mx|<MAIL|250 ok|<RCPT|250 ok|<DATA|354 go|<<.|"
+		"250 done|<QUIT";
+	conversation_defaults();
+	param.smtp_never_send_ehlo = true;
+	check_with(&never, "a@one.test sent 2.0.0 250 done|");
+	conversation_defaults();
+	param.smtp_always_send_ehlo = false;
+	param.smtp_send_dummy_mail_auth = true;
+	check_with(&plain, "a@one.test sent 2.0.0 250 done|");
+	check_with(&extended, "a@one.test sent 2.0.0 250 done|");
+	conversation_defaults();
+	check_with(&success, "a@one.test relayed 2.1.5 250 2.1.5 a|");
+	param.lmtp_assume_final = true;
+	check_with(&assumed, "a@one.test sent 2.1.5 250 2.1.5 a|");
+	conversation_free(&never);
+	conversation_free(&plain);
+	conversation_free(&extended);
+	conversation_free(&success);
+	conversation_free(&assumed);
+	(void)state;
+}
+
 static void test_smtputf8_and_dsn(void **state)
 {
 	static const char *const utf8[] = { "\303\274@one.test", NULL };
@@ -494,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_loss_after_the_dot),
 		cmocka_unit_test(test_kept_session),
 		cmocka_unit_test(test_lmtp),
+		cmocka_unit_test(test_introductions),
 		cmocka_unit_test(test_smtputf8_and_dsn),
 		cmocka_unit_test(test_end_after_each_byte),
 		cmocka_unit_test(test_hostile_replies),

@@ -36,6 +36,16 @@ static const struct {
 	{ "equal.test", DNS_MX, "10 c.test", 0 },
 	{ "same.test", DNS_MX, "10 a.test", 0 },
 	{ "same.test", DNS_MX, "20 a.test", 0 },
+	{ "doubt.test", DNS_MX, NULL, RESOLVE_TEMPORARY },
+	{ "doubt.test", DNS_A, "192.0.2.41", 0 },
+	{ "dual.test", DNS_MX, "10 four.test", 0 },
+	{ "dual.test", DNS_MX, "20 six.test", 0 },
+	{ "four.test", DNS_A, "192.0.2.31", 0 },
+	{ "four.test", DNS_A, "192.0.2.32", 0 },
+	{ "four.test", DNS_A, "192.0.2.33", 0 },
+	{ "six.test", DNS_AAAA, "2001:db8::31", 0 },
+	{ "six.test", DNS_AAAA, "2001:db8::32", 0 },
+	{ "both.test", DNS_MX, "10 a.test", 0 },
 	{ "null.test", DNS_MX, "0 .", 0 },
 	{ "odd.test", DNS_MX, "0 .", 0 },
 	{ "odd.test", DNS_MX, "5 192.0.2.99", 0 },
@@ -119,8 +129,11 @@ static void prepare(void)
 				 .myhostname = "mx.us.test",
 				 .smtp_dns_support_level = "",
 				 .lmtp_dns_support_level = "",
+				 .smtp_host_lookup = "dns",
+				 .lmtp_host_lookup = "dns",
 				 .smtp_address_preference = "ipv4",
 				 .smtp_randomize_addresses = true,
+				 .smtp_balance_inet_protocols = true,
 				 .lmtp_address_preference = "any" };
 	settings_choose(false);
 }
@@ -295,25 +308,45 @@ static void test_without_dns(void **state)
 		const char *level;
 		bool disabled;
 		const char *nexthop, *expected;
+		const char *lookup;
 	} rows[] = {
 		{ "disabled", false, "Named.test",
-		  "named.test[192.0.2.50] named.test[2001:db8::50]" },
-		{ "disabled", false, "[alias]", "alias[192.0.2.50]" },
-		{ "disabled", false, "one.test", "permanent 5.4.4" },
-		{ "disabled", false, "a.test", "a.test[192.0.2.11]" },
-		{ "disabled", false, "commented.test", "permanent 5.4.4" },
-		{ "", true, "alias", "alias[192.0.2.50]" },
-		{ "", false, "alias", "permanent 5.4.4" },
+		  "named.test[192.0.2.50] named.test[2001:db8::50]", "dns" },
+		{ "disabled", false, "[alias]", "alias[192.0.2.50]", "dns" },
+		{ "disabled", false, "one.test", "permanent 5.4.4", "dns" },
+		{ "disabled", false, "b.test", "b.test[192.0.2.12]", "dns" },
+		{ "disabled", false, "commented.test", "permanent 5.4.4", "dns" },
+		{ "", true, "alias", "alias[192.0.2.50]", "dns" },
+		{ "", false, "alias", "permanent 5.4.4", "dns" },
 		{ "enabled", true, "order.test:26",
-		  "a.test[192.0.2.11] b.test[192.0.2.12] c.test[192.0.2.13]" },
-		{ "dnssec", true, "alias", "permanent 5.4.4" },
+		  "a.test[192.0.2.11] b.test[192.0.2.12] c.test[192.0.2.13]", "dns" },
+		{ "dnssec", true, "alias", "permanent 5.4.4", "dns" },
+		/* The file first, then the DNS; of mail exchangers, too. */
+		{ "", false, "alias", "alias[192.0.2.50]", "native" },
+		{ "", false, "both.test", "a.test[192.0.2.51]", "native" },
+		{ "", false, "gone.test", "permanent 5.4.4", "native" },
+		{ "", false, "[b.test]", "b.test[192.0.2.12]", "native" },
+		{ "", false, "[gone.test]", "permanent 5.4.4", "native" },
+		/* The DNS first, in whatever order they stand; the file for what it does not have. */
+		{ "", false, "both.test", "a.test[192.0.2.11]", "native, dns" },
+		{ "", false, "[alias]", "alias[192.0.2.50]", "dns, native" },
+		{ "", false, "alias", "alias[192.0.2.50]", "dns, native" },
+		{ "", false, "lost.test", "nowhere.test[192.0.2.52]", "dns, native" },
+		{ "", false, "[broken.test]", "temporary 4.4.3", "dns, native" },
+		{ "", false, "[gone.test]", "permanent 5.4.4", "dns, native" },
+		/* Not in force without the DNS. */
+		{ "disabled", false, "alias", "alias[192.0.2.50]", "dns" },
 	};
 	char path[] = "/tmp/test_hosts.XXXXXX";
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
-	assert_true(dprintf(fd, "# commented.test\n192.0.2.50\tNAMED.test alias # commented.test\n"
-				"2001:db8::50 named.test\nnonsense commented.test\n") > 0);
+	assert_true(
+		dprintf(fd,
+			"# commented.test\n192.0.2.50\tNAMED.test alias # commented.test\n"
+			"2001:db8::50 named.test\nnonsense commented.test\n"
+			"192.0.2.51 a.test\n192.0.2.52 nowhere.test\n192.0.2.53 broken.test\n") >
+		0);
 	close(fd);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_(str_free) struct str result = STR_EMPTY;
@@ -321,6 +354,7 @@ static void test_without_dns(void **state)
 		prepare();
 		param.smtp_dns_support_level = rows[i].level;
 		param.disable_dns_lookups = rows[i].disabled;
+		param.smtp_host_lookup = rows[i].lookup;
 		settings_choose(false);
 		assert_int_equal(names_prepare(path, NULL), 0);
 		find(false, rows[i].nexthop, 0, &result);
@@ -329,6 +363,53 @@ static void test_without_dns(void **state)
 			fail_msg("%zu: %s: %s", i, rows[i].nexthop, str_cstr(&result));
 	}
 	unlink(path);
+	(void)state;
+}
+
+/* Of the few that are tried one is of the other family, where there is one. */
+static void test_balance(void **state)
+{
+	static const struct {
+		const char *nexthop;
+		size_t limit;
+		bool balance;
+		const char *expected;
+	} rows[] = {
+		{ "dual.test", 2, true, "four.test[192.0.2.31] six.test[2001:db8::31]" },
+		{ "dual.test", 2, false, "four.test[192.0.2.31] four.test[192.0.2.32]" },
+		{ "dual.test", 1, true, "four.test[192.0.2.31]" },
+		{ "dual.test", 4, true,
+		  "four.test[192.0.2.31] four.test[192.0.2.32] four.test[192.0.2.33] "
+		  "six.test[2001:db8::31]" },
+		{ "four.test", 2, true, "four.test[192.0.2.31] four.test[192.0.2.32]" },
+		{ "one.test", 2, true, "mx.one.test[192.0.2.1] mx.one.test[2001:db8::1]" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(str_free) struct str result = STR_EMPTY;
+
+		prepare();
+		param.smtp_randomize_addresses = false;
+		param.smtp_balance_inet_protocols = rows[i].balance;
+		settings_choose(false);
+		find(false, rows[i].nexthop, rows[i].limit, &result);
+		if (!view_is(str_view(&result), rows[i].expected))
+			fail_msg("%zu: %s: %s", i, rows[i].nexthop, str_cstr(&result));
+	}
+	(void)state;
+}
+
+static void test_ignored_mx_error(void **state)
+{
+	_cleanup_(str_free) struct str result = STR_EMPTY, other = STR_EMPTY;
+
+	prepare();
+	find(false, "doubt.test", 0, &other);
+	assert_string_equal(str_cstr(&other), "temporary 4.4.3");
+	param.ignore_mx_lookup_error = true;
+	settings_choose(false);
+	find(false, "doubt.test", 0, &result);
+	assert_string_equal(str_cstr(&result), "doubt.test[192.0.2.41]");
 	(void)state;
 }
 
@@ -350,6 +431,8 @@ int main(void)
 		cmocka_unit_test(test_limit_and_protocols),
 		cmocka_unit_test(test_equal_preference_is_shuffled),
 		cmocka_unit_test(test_without_dns),
+		cmocka_unit_test(test_balance),
+		cmocka_unit_test(test_ignored_mx_error),
 		cmocka_unit_test(test_paths),
 	};
 

@@ -25,6 +25,7 @@ static const struct {
 	{ "_25._tcp.pkix.test", { "\1\1\1xxxx", 7 }, RESOLVE_OK, true },
 	{ "_25._tcp.short.test", { "\3\1\1", 3 }, RESOLVE_OK, true },
 	{ "_25._tcp.unsigned.test", { "\3\1\1xxxx", 7 }, RESOLVE_OK, false },
+	{ "_25._tcp.target.test", { "\3\1\1xxxx", 7 }, RESOLVE_OK, true },
 	{ "_25._tcp.none.test", { NULL, 0 }, RESOLVE_NODATA, true },
 	{ "_25._tcp.bogus.test", { NULL, 0 }, RESOLVE_BOGUS, false },
 	{ "_25._tcp.broken.test", { NULL, 0 }, RESOLVE_TEMPORARY, false },
@@ -152,10 +153,12 @@ static void rows(void **state)
 
 /* ---- dane ---- */
 
-/* The level that it comes to, "+tlsa" where records decide, or the failure's status. */
-static void choose(enum tls_level level, const char *host_name, bool secure, bool secure_mx,
+/* Of a host, "host>what its alias leads to": the level that it comes to, "+tlsa" where records decide, or the failure's status. */
+static void choose(enum tls_level level, const char *names, bool secure, bool secure_mx,
 		   struct str *got)
 {
+	struct view name = view_of(names);
+	size_t arrow = view_find_byte(name, '>');
 	struct tls_policy policy = { .level = level };
 	struct destination destination = { .port = 25 };
 	struct session_wish wish = { .destination = &destination, .policy = &policy };
@@ -164,12 +167,16 @@ static void choose(enum tls_level level, const char *host_name, bool secure, boo
 	struct outcome failure = { 0 };
 
 	str_clear(got);
-	str_append_cstr(&host.name, host_name);
+	str_append(&host.name, view_first(name, arrow));
+	str_append(&host.canonical, view_from(name, MIN(arrow, name.len - 1) + 1));
 	if (session_choose_level(s, &host, &wish, &failure) < 0)
 		str_append_cstr(got, failure.status);
 	else
 		str_printf(got, "%s%s", level_names[s->level], s->tlsa.count > 0 ? "+tlsa" : "");
+	if (host.canonical.len > 0)
+		str_printf(got, " %s", str_cstr(&s->tlsa_base));
 	str_free(&host.name);
+	str_free(&host.canonical);
 	outcome_free(&failure);
 	session_free(s);
 }
@@ -189,6 +196,12 @@ static void dane(void **state)
 		{ "pkix.test", true, true, "encrypt", "4.7.5" },
 		{ "short.test", true, true, "encrypt", "4.7.5" },
 		{ "unsigned.test", true, true, "may", "4.7.5" },
+		/* Records of what an alias leads to, before those of its own name. */
+		{ "good.test>target.test", true, true, "dane+tlsa target.test",
+		  "dane+tlsa target.test" },
+		{ "good.test>nowhere.test", true, true, "dane+tlsa good.test",
+		  "dane+tlsa good.test" },
+		{ "good.test>broken.test", true, true, "4.7.5 ", "4.7.5 " },
 		{ "none.test", true, true, "may", "4.7.5" },
 		{ "nowhere.test", true, true, "may", "4.7.5" },
 		/* What cannot be asked is never taken for none. */
@@ -207,6 +220,10 @@ static void dane(void **state)
 		if (strcmp(str_cstr(&got), cases[i].only) != 0)
 			fail_msg("%s (%zu): dane-only is %s", cases[i].host, i, str_cstr(&got));
 	}
+	conf_unload();
+	load("smtp_tls_security_level = dane\nsmtp_tls_force_insecure_host_tlsa_lookup = yes");
+	choose(TLS_DANE, "good.test", false, true, &got);
+	assert_string_equal(str_cstr(&got), "dane+tlsa");
 	conf_unload();
 	load("smtp_tls_security_level = may");
 	choose(TLS_DANE, "good.test", true, false, &got);
