@@ -11,7 +11,18 @@
 
 static struct map *configured;
 
-static void elsewhere_add(struct view type, struct view path)
+/* Said at the start, and not only when somebody cannot log in. */
+static void saslauthd_check_settings(const struct saslauthd *server, struct view path)
+{
+	const char *problem = saslauthd_problem(server);
+
+	if (problem != NULL)
+		log_warning("smtpd_sasl_type = cyrus, smtpd_sasl_path = %.*s: nobody can log in by "
+			    "it: %s",
+			    VIEW_ARG(path), problem);
+}
+
+static void elsewhere_add(struct view type, struct view path, bool is_used)
 {
 	_cleanup_(str_free) struct str name = STR_EMPTY;
 	struct elsewhere *server;
@@ -28,6 +39,8 @@ static void elsewhere_add(struct view type, struct view path)
 			daemon_add_calls(CALLS_NETWORK);
 	} else if (view_is_nocase(type, "cyrus")) {
 		server->saslauthd = saslauthd_new(path);
+		if (is_used)
+			saslauthd_check_settings(server->saslauthd, path);
 	} else {
 		free(server);
 		return;
@@ -49,6 +62,8 @@ static int elsewhere_add_service(const struct service *service, struct error *er
 	_cleanup_(str_free) struct str type = STR_EMPTY, path = STR_EMPTY;
 	/* Not set, it is nobody's word where the users are ours. */
 	const char *otherwise = conf_sasl_is_elsewhere() ? param.smtpd_sasl_type : "";
+	const char *enabled = override_of(service, "smtpd_sasl_auth_enable",
+					  param.smtpd_sasl_auth_enable ? "yes" : "no");
 	int r = conf_expand(view_of(override_of(service, "smtpd_sasl_type", otherwise)), &type,
 			    err);
 
@@ -57,7 +72,8 @@ static int elsewhere_add_service(const struct service *service, struct error *er
 			view_of(override_of(service, "smtpd_sasl_path", param.smtpd_sasl_path)),
 			&path, err);
 	if (r == 0)
-		elsewhere_add(str_view(&type), str_view(&path));
+		elsewhere_add(str_view(&type), str_view(&path),
+			      view_is_nocase(view_of(enabled), "yes"));
 	return r;
 }
 

@@ -329,6 +329,8 @@ class AskingSaslauthd(unittest.TestCase):
                 client.ehlo()
                 self.assertNotIn("auth", client.esmtp_features)
             suite.wait_log(r"auth\[.*smtpd_sasl_type = cyrus: pwcheck_method is not saslauthd")
+            # And at the start, with the way out.
+            suite.wait_log(r"auth\[.*smtpd_sasl_type = cyrus, smtpd_sasl_path = smtpd: nobody can log in by it: .*saslauthd -a sasldb")
 
 
 if __name__ == "__main__":
