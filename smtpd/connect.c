@@ -19,6 +19,14 @@ static void keep_if_valid(struct str *name)
 		str_set(name, VIEW("unknown"));
 }
 
+void session_show_client(struct session *s, struct view name)
+{
+	str_clear(&s->who);
+	str_printf(&s->who, "%.*s[%s]", VIEW_ARG(name), s->peer->text);
+	if (param.smtpd_client_port_logging)
+		str_printf(&s->who, ":%u", s->peer->port);
+}
+
 static void find_name(struct session *s)
 {
 	struct view address = view_of(s->peer->text);
@@ -32,8 +40,7 @@ static void find_name(struct session *s)
 	}
 	keep_if_valid(&s->name);
 	keep_if_valid(&s->reverse_name);
-	str_clear(&s->who);
-	str_printf(&s->who, "%s[%s]", str_cstr(&s->name), s->peer->text);
+	session_show_client(s, str_view(&s->name));
 }
 
 static bool connect_name_matches(struct matchlist *list, const char *name, const char *subject)

@@ -282,8 +282,7 @@ static void client_replace(struct session *s, const struct attributes *a)
 		str_set(&s->login, str_view(&a->login));
 		str_set(&s->sasl_method, VIEW("xclient"));
 	}
-	str_clear(&s->who);
-	str_printf(&s->who, "%s[%s]", str_cstr(&s->name), peer->text);
+	session_show_client(s, str_view(&s->name));
 }
 
 int verb_xclient(struct session *s, struct view argument)

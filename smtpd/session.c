@@ -22,7 +22,7 @@ static struct session *session_new(struct stream *io, const struct peer *peer)
 	s->where = "CONNECT";
 	str_append_cstr(&s->name, "unknown");
 	str_append_cstr(&s->reverse_name, "unknown");
-	str_printf(&s->who, "unknown[%s]", peer->text);
+	session_show_client(s, VIEW("unknown"));
 	stream_set_timeout(io, param.smtpd_timeout);
 	return s;
 }

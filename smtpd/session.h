@@ -172,6 +172,8 @@ const char *session_protocol(const struct session *s, struct str *buffer); /* "E
 
 /* ---- connect.c ---- */
 
+/* "name[address]" for the log, with the port where that is wished, into s->who. */
+void session_show_client(struct session *s, struct view name);
 /* Name look-up, limits, client restrictions, banner. 0, or SESSION_DONE. */
 int session_greet(struct session *s);
 

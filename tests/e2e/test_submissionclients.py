@@ -86,7 +86,7 @@ AT_ONCE = {
 class Submission(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.suite = Instance(main={"broken_sasl_auth_clients": "yes"})
+        cls.suite = Instance(main={"broken_sasl_auth_clients": "yes", "smtpd_client_port_logging": "yes"})
         cls.addClassCleanup(cls.suite.close)
 
     def secure(self, talk):
@@ -125,7 +125,11 @@ class Submission(unittest.TestCase):
         with Talk(self.suite.address, self.suite.port(587)) as talk:
             self.play(talk, [("EHLO x\r\n", "250"), ("STARTTLS\r\n", "220 "), TLS, ("EHLO x\r\n", "250"), *AUTH_LOGIN,
                              *envelope("bare scan"), *QUIT])
+            port = talk.socket.getsockname()[1]
         (mail,) = self.suite.wait_mail("bob", text="Subject: bare scan\r\n")
+        for line in ("connect from", "disconnect from"):
+            self.suite.wait_log(rf"smtpd\[\d+\]: {line} \S+\[127\.0\.0\.1\]:{port}\b")
+        self.suite.wait_log(rf"smtpd\[\d+\]: \w+: client=\S+\[127\.0\.0\.1\]:{port}, sasl_method=LOGIN")
         self.assertRegex(mail, rb"(?m)^Message-I[dD]: <\S+@\S+>\r$")
         self.assertRegex(mail, rb"(?m)^Date: \w{3}, ")
 
