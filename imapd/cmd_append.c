@@ -77,7 +77,7 @@ static int append_conclude(struct imap_session *s, struct view name, struct appe
 	if (r == 0)
 		r = append_finish(appends, metas, all->count, &uidvalidity, uids);
 	if (r == 0)
-		imap_note_own(s, name, uids[0], uids[all->count - 1]);
+		imap_own_messages(s, name, uids[0], uids[all->count - 1]);
 	if (r == 0)
 		r = append_answer(s, uidvalidity, uids, all->count);
 	else if (r == -ENOENT)
@@ -185,7 +185,7 @@ static int replace_conclude(struct imap_session *s, struct view name, struct app
 		return imap_no(s, "[EXPUNGEISSUED] There is no such message any more.");
 	if (r < 0)
 		return imap_no_errno(s, r, "Replace");
-	imap_note_own(s, name, uid, uid);
+	imap_own_messages(s, name, uid, uid);
 	/* Before the EXPUNGE answer, as with MOVE. */
 	r = stream_printf(s->io, "* OK [APPENDUID %u %u] Replaced.\r\n", uidvalidity, uid);
 	return r < 0 ? r : imap_ok(s, "Replace completed.");

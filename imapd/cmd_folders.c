@@ -63,6 +63,7 @@ static int create_answer(struct imap_session *s, struct view name, unsigned use)
 
 	if (r < 0)
 		return folder_command_answer(s, r, &err, "Create");
+	imap_own_name(s, name);
 	imap_append_mailbox_id(s, name, &id);
 	return imap_ok(s, "%sCreate completed.", str_cstr(&id));
 }
@@ -97,6 +98,7 @@ int imap_command_delete(struct imap_session *s)
 
 	if (r == IMAP_DONE && name.len > 0) {
 		r = store_delete(s->store, str_view(&name), &err);
+		imap_own_name(s, str_view(&name));
 		/* Clients delete what they have open; then nothing is selected any more. */
 		if (r == 0 && s->mailbox != NULL &&
 		    view_is(str_view(&name), mailbox_name(s->mailbox)))
@@ -117,6 +119,8 @@ int imap_command_rename(struct imap_session *s)
 		r = only_name(s, &to);
 	else if (r == -EINVAL)
 		r = IMAP_DONE;
+	imap_own_name(s, str_view(&from));
+	imap_own_name(s, str_view(&to));
 	if (r == IMAP_DONE && from.len > 0 && to.len > 0)
 		r = folder_command_answer(
 			s, store_rename(s->store, str_view(&from), str_view(&to), &err), &err,
@@ -132,6 +136,7 @@ static int subscribe(struct imap_session *s, bool subscribed)
 	struct str name = STR_EMPTY;
 	int r = only_name(s, &name);
 
+	imap_own_name(s, str_view(&name));
 	if (r == IMAP_DONE && name.len > 0)
 		r = folder_command_answer(
 			s, store_subscribe(s->store, str_view(&name), subscribed, &err), &err,

@@ -1,46 +1,15 @@
 /*
- * LIST, LSUB, NAMESPACE, STATUS (RFC 3501 6.3.8 to 6.3.10, RFC 2342; LIST-EXTENDED RFC 5258,
- * LIST-STATUS RFC 5819, SPECIAL-USE RFC 6154, STATUS=SIZE RFC 8438).
+ * LIST, LSUB, NAMESPACE (RFC 3501 6.3.8 and 6.3.9, RFC 2342; LIST-EXTENDED RFC 5258,
+ * LIST-STATUS RFC 5819, SPECIAL-USE RFC 6154). What STATUS tells: cmd_status.c.
  */
 #include <errno.h>
 
 #include "base/map.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "session.h"
+#include "status.h"
 
 #define PATTERNS_MAX 50 /* in one LIST */
-
-enum {
-	STATUS_MESSAGES = 1,
-	STATUS_RECENT = 2,
-	STATUS_UIDNEXT = 4,
-	STATUS_UIDVALIDITY = 8,
-	STATUS_UNSEEN = 16,
-	STATUS_SIZE = 32,
-	STATUS_DELETED = 64,
-	STATUS_HIGHESTMODSEQ = 128,
-	STATUS_MAILBOXID = 256,
-	STATUS_APPENDLIMIT = 512,
-	STATUS_DELETED_STORAGE = 1024,
-};
-
-static const struct {
-	const char *name;
-	unsigned bit;
-} status_items[] = {
-	{ "MESSAGES", STATUS_MESSAGES },
-	{ "RECENT", STATUS_RECENT },
-	{ "UIDNEXT", STATUS_UIDNEXT },
-	{ "UIDVALIDITY", STATUS_UIDVALIDITY },
-	{ "UNSEEN", STATUS_UNSEEN },
-	{ "SIZE", STATUS_SIZE },
-	{ "DELETED", STATUS_DELETED },
-	{ "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ },
-	{ "MAILBOXID", STATUS_MAILBOXID },
-	{ "APPENDLIMIT", STATUS_APPENDLIMIT },
-	{ "DELETED-STORAGE", STATUS_DELETED_STORAGE },
-};
 
 struct listing {
 	struct imap_session *s;
@@ -50,12 +19,14 @@ struct listing {
 	bool extended;
 	bool select_subscribed, select_special, select_recursive;
 	bool return_subscribed, return_children, return_special;
+	bool is_news;		/* of what has changed (RFC 5465 5.4) */
 	bool others;		/* where INBOX is the top of all: there are other folders */
 	unsigned status;	/* items of RETURN (STATUS (...)) */
 	struct map *above;	/* RECURSIVEMATCH: names that have a subscribed one below them */
 	struct map *subscribed; /* LSUB: the names that are subscribed */
 	/* LSUB "%": parents of matches that do not match themselves (RFC 3501 6.3.9). */
 	struct str last_parent_name;
+	struct view old_name; /* OLDNAME of RFC 5465 5.4; empty: none */
 	int result;
 };
 
@@ -73,71 +44,6 @@ static bool matches_any(const struct listing *l, struct view name)
 
 	imap_name_for_patterns(name, &shown);
 	return pattern_matches_any(l, str_view(&shown));
-}
-
-/* What is no number, or may be none (RFC 8474, RFC 7889). */
-static void append_status_words(struct imap_session *s, struct view name, unsigned item,
-				const char *separator, struct str *line)
-{
-	_cleanup_(str_free) struct str id = STR_EMPTY;
-
-	if (item == STATUS_APPENDLIMIT) {
-		str_printf(line,
-			   param.message_size_limit > 0 ? "%sAPPENDLIMIT %lld"
-							: "%sAPPENDLIMIT NIL",
-			   separator, (long long)param.message_size_limit);
-		return;
-	}
-	(void)store_mailbox_id(s->store, name, &id);
-	str_printf(line, id.len > 0 ? "%sMAILBOXID (F%s)" : "%sMAILBOXID NIL", separator,
-		   str_cstr(&id));
-}
-
-/* *failed: the store's error, in which case nothing is sent. Returns the stream's. */
-static int send_status(struct imap_session *s, struct view name, unsigned items, int *failed)
-{
-	struct folder_status status = { 0 };
-	struct str line = STR_EMPTY;
-	const char *separator = "";
-	uint64_t deleted_size = 0;
-	int r;
-
-	*failed = store_status(s->store, name, &status);
-	if (*failed == 0 && items & STATUS_DELETED_STORAGE && status.deleted > 0)
-		*failed = store_deleted_size(s->store, name, &deleted_size);
-	if (*failed < 0)
-		return 0;
-	str_append_cstr(&line, "* STATUS ");
-	imap_append_mailbox(s, &line, name);
-	str_append_cstr(&line, " (");
-	for (size_t i = 0; i < ARRAY_SIZE(status_items); i++) {
-		const uint64_t values[] = { status.messages,
-					    status.recent,
-					    status.uidnext,
-					    status.uidvalidity,
-					    status.unseen,
-					    status.size,
-					    status.deleted,
-					    status.highest_modseq,
-					    0,
-					    0,
-					    deleted_size };
-
-		if (!(items & status_items[i].bit))
-			continue;
-		if (status_items[i].bit & (STATUS_MAILBOXID | STATUS_APPENDLIMIT)) {
-			append_status_words(s, name, status_items[i].bit, separator, &line);
-			separator = " ";
-			continue;
-		}
-		str_printf(&line, "%s%s %llu", separator, status_items[i].name,
-			   (unsigned long long)values[i]);
-		separator = " ";
-	}
-	str_append_cstr(&line, ")\r\n");
-	r = stream_write(s->io, str_view(&line));
-	str_free(&line);
-	return r;
 }
 
 static void append_attribute(struct str *line, const char *name, const char **separator)
@@ -174,8 +80,9 @@ static int send_folder(struct listing *l, const struct folder_info *folder, bool
 	str_printf(&line, "* %s (", l->answer);
 	if (only_parent || !folder->exists)
 		append_attribute(&line,
-				 l->extended && !folder->has_children ? "\\NonExistent"
-								      : "\\Noselect",
+				 l->extended && (l->is_news || !folder->has_children)
+					 ? "\\NonExistent"
+					 : "\\Noselect",
 				 &separator);
 	if (folder->subscribed && (l->return_subscribed || l->select_subscribed))
 		append_attribute(&line, "\\Subscribed", &separator);
@@ -190,12 +97,29 @@ static int send_folder(struct listing *l, const struct folder_info *folder, bool
 	imap_append_mailbox(l->s, &line, folder->name);
 	if (is_above(l, folder->name))
 		str_append_cstr(&line, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	if (l->old_name.len > 0) {
+		str_append_cstr(&line, " (\"OLDNAME\" (");
+		imap_append_mailbox(l->s, &line, l->old_name);
+		str_append_cstr(&line, "))");
+	}
 	str_append_cstr(&line, "\r\n");
 	r = stream_write(l->s->io, str_view(&line));
 	str_free(&line);
 	if (r == 0 && l->status != 0 && folder->exists && !only_parent)
-		r = send_status(l->s, folder->name, l->status, &failed);
+		r = status_send(l->s, folder->name, l->status, &failed);
 	return r;
+}
+
+int imap_send_folder(struct imap_session *s, const struct folder_info *folder, struct view old_name)
+{
+	struct listing l = { .s = s,
+			     .answer = "LIST",
+			     .extended = true,
+			     .return_subscribed = true,
+			     .is_news = true,
+			     .old_name = old_name };
+
+	return send_folder(&l, folder, false);
 }
 
 static int note_subscribed(void *argument, const struct folder_info *folder)
@@ -286,31 +210,6 @@ static int list_top(struct listing *l)
 
 /* ---- arguments ---- */
 
-static int parse_status_items(struct imap_session *s, unsigned *items)
-{
-	struct view word;
-	int r = imap_take(s->parser, '(') ? 0 : imap_syntax_error(s->parser, "Expected (");
-
-	*items = 0;
-	do {
-		bool known = false;
-
-		if (r == 0)
-			r = imap_atom(s->parser, &word);
-		for (size_t i = 0; r == 0 && i < ARRAY_SIZE(status_items); i++) {
-			if (view_is_nocase(word, status_items[i].name)) {
-				*items |= status_items[i].bit;
-				known = true;
-			}
-		}
-		if (r == 0 && !known)
-			r = imap_syntax_error(s->parser, "Unknown status item");
-	} while (r == 0 && imap_take(s->parser, ' '));
-	if (r == 0 && !imap_take(s->parser, ')'))
-		r = imap_syntax_error(s->parser, "Expected )");
-	return r;
-}
-
 /* One word of the selection options or the return options. */
 static int parse_option(struct listing *l, bool returns)
 {
@@ -331,7 +230,7 @@ static int parse_option(struct listing *l, bool returns)
 	else if (!returns && view_is_nocase(word, "REMOTE"))
 		return 0; /* there are no remote ones */
 	else if (returns && view_is_nocase(word, "STATUS"))
-		return imap_space(s->parser) < 0 ? -EBADMSG : parse_status_items(s, &l->status);
+		return imap_space(s->parser) < 0 ? -EBADMSG : status_parse_items(s, &l->status);
 	else
 		return imap_syntax_error(s->parser, "Unknown LIST option");
 	return 0;
@@ -527,31 +426,4 @@ int imap_command_namespace(struct imap_session *s)
 	r = stream_printf(s->io, "* NAMESPACE ((\"%s\" \"%c\")) NIL NIL\r\n",
 			  param.imap_namespace_prefix, imap_separator());
 	return r < 0 ? r : imap_ok(s, "Namespace completed.");
-}
-
-int imap_command_status(struct imap_session *s)
-{
-	struct str name = STR_EMPTY;
-	unsigned items = 0;
-	int failed = 0, r = imap_parse_mailbox(s, &name);
-
-	if (r == 0)
-		r = imap_space(s->parser);
-	if (r == 0)
-		r = parse_status_items(s, &items);
-	if (r == 0)
-		r = imap_end(s->parser);
-	if (r < 0) {
-		str_free(&name);
-		return r == -EINVAL ? IMAP_DONE : r;
-	}
-	r = items & STATUS_HIGHESTMODSEQ ? imap_enable_condstore(s) : 0;
-	if (r == 0)
-		r = send_status(s, str_view(&name), items, &failed);
-	str_free(&name);
-	if (r < 0)
-		return r;
-	if (failed < 0)
-		return imap_no_errno(s, failed, "Status");
-	return imap_ok(s, "Status completed.");
 }

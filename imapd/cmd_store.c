@@ -230,7 +230,7 @@ static int copy_messages(struct imap_session *s, bool move)
 	if (r < 0)
 		return imap_no_errno(s, r, move ? "Move" : "Copy");
 	if (result.count > 0)
-		imap_note_own(s, str_view(&target), result.to[0], result.to[result.count - 1]);
+		imap_own_messages(s, str_view(&target), result.to[0], result.to[result.count - 1]);
 	str_free(&target);
 	r = copied(s, &result, move);
 	copy_result_free(&result);

@@ -232,7 +232,7 @@ static int send_states(struct imap_session *s, const uint32_t *seqs, size_t coun
 	for (size_t i = 0; i < count && r == 0; i++) {
 		str_clear(&line);
 		imap_append_fetch(s, &line, seqs[i]);
-		if (!s->uidonly && (s->uid || s->qresync))
+		if (!s->uidonly && (s->uid || s->qresync || s->telling.uids))
 			str_printf(&line, "UID %u ", mailbox_uid(s->mailbox, seqs[i]));
 		if (s->condstore)
 			str_printf(&line, "MODSEQ (%llu)%s",
@@ -259,12 +259,31 @@ int imap_send_modseqs(struct imap_session *s, const uint32_t *seqs, size_t count
 	return s->condstore ? send_states(s, seqs, count, false) : 0;
 }
 
-void imap_note_own(struct imap_session *s, struct view name, uint32_t first, uint32_t last)
+void imap_own_begin(struct imap_session *s)
 {
-	if (s->mailbox == NULL || !view_is(name, mailbox_name(s->mailbox)))
-		return;
+	s->own.first = s->own.last = 0;
+	s->own.metadata = false;
+	str_free(&s->own.mailbox);
+	for (size_t i = 0; i < ARRAY_SIZE(s->own.names); i++)
+		str_free(&s->own.names[i]);
+}
+
+void imap_own_messages(struct imap_session *s, struct view name, uint32_t first, uint32_t last)
+{
+	str_set(&s->own.mailbox, name);
 	s->own.first = first;
 	s->own.last = last;
+}
+
+void imap_own_name(struct imap_session *s, struct view name)
+{
+	str_set(&s->own.names[s->own.names[0].len > 0], name);
+}
+
+bool imap_is_own(const struct imap_session *s, uint32_t uid)
+{
+	return uid >= s->own.first && uid <= s->own.last && s->mailbox != NULL &&
+	       view_is(str_view(&s->own.mailbox), mailbox_name(s->mailbox));
 }
 
 /* Highest first, as EXPUNGE wants it; VANISHED (RFC 7162 3.2.10) has UIDs, ascending. */
@@ -300,7 +319,7 @@ int imap_send_changes(struct imap_session *s, bool may_expunge)
 	int r;
 
 	s->mail_came = false;
-	if (s->mailbox == NULL)
+	if (s->mailbox == NULL || (s->telling.nothing && !s->removes))
 		return 0;
 	r = mailbox_refresh(s->mailbox, may_expunge, &changes);
 	if (r == -ESTALE)
@@ -317,7 +336,7 @@ int imap_send_changes(struct imap_session *s, bool may_expunge)
 		r = stream_printf(s->io, "* %u RECENT\r\n", mailbox_recent(s->mailbox));
 	if (r >= 0 && changes.keywords)
 		r = imap_send_flag_lists(s);
-	if (r >= 0)
+	if (r >= 0 && !s->telling.no_flags)
 		r = imap_send_flags(s, changes.flags, changes.flags_count);
 	if (r >= 0 && s->hooks != NULL)
 		r = s->hooks->after(s, &changes);

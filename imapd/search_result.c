@@ -5,13 +5,12 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "search.h"
 
 /* Messages, or readings of messages, between two looks at whether others want to go on. */
 #define SEARCH_BREATH	    4096
 #define SEARCH_BREATH_FILES 16
-/* How often the client of a long search hears how far it is. */
-#define SEARCH_PROGRESS (10 * 1000)
 
 /* RFC 9585. A stream that is dead is found so by what is written next. */
 static void search_tell_progress(struct imap_session *s, uint32_t done, uint32_t total)
@@ -27,7 +26,7 @@ uint32_t *search_run(struct imap_session *s, struct search *search, size_t *coun
 {
 	uint32_t total = mailbox_count(s->mailbox);
 	uint32_t *found = mem_new_array(uint32_t, MAX(total, 1));
-	msec_t still_here = clock_after(SEARCH_PROGRESS);
+	msec_t still_here = clock_after(param.imap_progress_interval);
 	bool reads;
 
 	search_prepare(search, s);
@@ -41,7 +40,7 @@ uint32_t *search_run(struct imap_session *s, struct search *search, size_t *coun
 		task_yield();
 		if (clock_now() >= still_here) {
 			search_tell_progress(s, seq, total);
-			still_here = clock_after(SEARCH_PROGRESS);
+			still_here = clock_after(param.imap_progress_interval);
 		}
 	}
 	return found;

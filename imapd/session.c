@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "context.h"
+#include "notify.h"
 
 /* ---- the loop ---- */
 
@@ -44,7 +45,10 @@ static int run_command(struct imap_session *s, const struct imap_command *comman
 	if (s->uidonly && !s->uid && command->may_be_uid &&
 	    command->handle != imap_command_expunge && command->handle != imap_command_esearch)
 		return imap_bad(s, "[UIDREQUIRED] Only the UID form is allowed.");
-	s->own.first = s->own.last = 0;
+	imap_own_begin(s);
+	s->removes = command->handle == imap_command_expunge ||
+		     command->handle == imap_command_move ||
+		     command->handle == imap_command_replace;
 	s->expunge_allowed = command->expunge_allowed || (s->uid && command->may_be_uid);
 
 	int r = command->handle(s);
@@ -98,6 +102,18 @@ static void settle_all(struct imap_session *s)
 		task_sleep(SETTLE_PAUSE);
 }
 
+/* NOTIFY: the client hears of changes also when it says nothing. */
+static int listen_for_command(struct imap_session *s)
+{
+	struct listening l = { .s = s, .expunges = s->telling.at_once };
+	int told, r;
+
+	imap_listen_begin(&l);
+	r = stream_wait(s->io, clock_after(param.imap_idle_timeout));
+	told = imap_listen_end(&l);
+	return told < 0 ? told : r;
+}
+
 /*
  * The answer of a command is held back after what changed: handlers write the tagged line
  * through imap_ok and its kin, which send the changes first.
@@ -119,6 +135,8 @@ static int imap_session_command(struct imap_session *s)
 		r = stream_flush(s->io);
 		if (r == 0)
 			settle_when_quiet(s);
+		if (r == 0 && notify_is_listening(s))
+			r = listen_for_command(s);
 	}
 	return r;
 }
@@ -139,7 +157,14 @@ static void imap_session_goodbye(struct imap_session *s, int why)
 		 why < 0 && why != -ENODATA ? strerror(-why) : "");
 }
 
-static const struct change_hooks change_hooks = { contexts_before, contexts_after };
+static int tell_after(struct imap_session *s, const struct mailbox_changes *changes)
+{
+	int r = contexts_after(s, changes);
+
+	return r == 0 ? notify_new_messages(s) : r;
+}
+
+static const struct change_hooks change_hooks = { contexts_before, tell_after, notify_look };
 
 void imap_session_serve(struct stream *io, const struct session_client *client, struct store *store)
 {
@@ -164,6 +189,8 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	imap_session_goodbye(&s, r == IMAP_LOGOUT ? 0 : r);
 	imap_commit_end(&s);
 	imap_close_mailbox(&s);
+	notify_free(s.notify);
+	imap_own_begin(&s);
 	imap_parser_free(s.parser);
 	str_free(&capabilities);
 	settle_all(&s);

@@ -25,6 +25,22 @@ enum { STATE_AUTHENTICATED = 1, STATE_SELECTED = 2, STATE_ANY = 3 };
 
 #define IMAP_CONTEXTS_MAX 10 /* of one connection (context.h) */
 
+/* What this connection has done itself since its last command began, which is not told to it as news. */
+struct imap_own {
+	struct str mailbox;   /* into which it has put messages */
+	uint32_t first, last; /* their UIDs; 0: none */
+	struct str names[2]; /* of folders that were made, deleted, renamed, subscribed to or not */
+	bool metadata;
+};
+
+/* What NOTIFY has made of what is told of the selected mailbox. */
+struct imap_telling {
+	bool nothing;  /* at all */
+	bool no_flags; /* but what is new and what is gone */
+	bool at_once;  /* also what is gone, between commands */
+	bool uids;     /* beside sequence numbers, always */
+};
+
 struct imap_session {
 	struct stream *io;
 	struct imap_parser *parser;
@@ -47,11 +63,14 @@ struct imap_session {
 	struct search_context *contexts[IMAP_CONTEXTS_MAX]; /* of the selected mailbox (RFC 5267) */
 	size_t context_count;
 	const struct change_hooks *hooks;
-	struct {
-		uint32_t first,
-			last; /* UIDs of what this command has put into the selected mailbox; 0: nothing */
-	} own;
-	struct list link;	  /* among all connections of this process */
+	struct imap_own own;
+	struct notify
+		*notify; /* what else is to be told (RFC 5465); NULL: never asked for (notify.h) */
+	struct imap_telling telling; /* what of the selected mailbox */
+	uint32_t
+		told_uidnext; /* messages of it from here on are new to the client; 0: all are known */
+	bool removes;	      /* the present command takes messages out of it */
+	struct list link;     /* among all connections of this process */
 	struct waitlist new_mail; /* IDLE waits here too */
 	bool mail_came;
 	msec_t settle_at; /* when files are to follow the index at the latest; 0: nothing is owed */
@@ -64,6 +83,8 @@ struct imap_session {
 struct change_hooks {
 	int (*before)(struct imap_session *s, const struct mailbox_changes *changes);
 	int (*after)(struct imap_session *s, const struct mailbox_changes *changes);
+	/* In other mailboxes; while no command is in progress, and in IDLE. */
+	int (*elsewhere)(struct imap_session *s);
 };
 
 struct imap_command {
@@ -131,6 +152,21 @@ void imap_quota_look(struct store *store);
 /* Leaves the selected mailbox, if there is one. */
 void imap_close_mailbox(struct imap_session *s);
 
+/* listen.c: a task that tells what changes while this one waits for the client. */
+struct listening {
+	struct imap_session *s;
+	bool expunges;	 /* are told too */
+	bool still_here; /* "OK Still here" now and then */
+	/* its own: */
+	bool done; /* the client has said something */
+	bool gone;
+	struct waitlist finished;
+	int result;
+};
+void imap_listen_begin(struct listening *l);
+/* 0, or why nothing can be told any more. */
+int imap_listen_end(struct listening *l);
+
 /* Tagged answers of the present command. */
 int imap_ok(struct imap_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int imap_no(struct imap_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -142,6 +178,9 @@ int imap_no_errno(struct imap_session *s, int error, const char *doing);
  * others. 0 or a stream error; a mailbox that is gone is closed with a BYE (-ESTALE).
  */
 int imap_send_changes(struct imap_session *s, bool may_expunge);
+/* cmd_list.c: LIST of one folder with all its attributes, and its old name if it was renamed. */
+int imap_send_folder(struct imap_session *s, const struct folder_info *folder,
+		     struct view old_name);
 /* FLAGS and PERMANENTFLAGS, if there is a keyword that the client has not been told of: before any FETCH. */
 int imap_send_new_keywords(struct imap_session *s);
 /* A FETCH answer with the flags of each, and the mod-sequence for those who want it. */
@@ -193,12 +232,12 @@ int imap_parse_mailbox(struct imap_session *s, struct str *name);
 void imap_append_mailbox_id(struct imap_session *s, struct view name, struct str *out);
 /* A folder's name in an answer, as the client wants it: quoted or as a literal. */
 void imap_append_mailbox(const struct imap_session *s, struct str *out, struct view name);
-/* Notes what this connection has put into a mailbox: UIDs from ... to. */
-void imap_note_own(struct imap_session *s, struct view name, uint32_t first, uint32_t last);
-static inline bool imap_is_own(const struct imap_session *s, uint32_t uid)
-{
-	return uid >= s->own.first && uid <= s->own.last;
-}
+/* reply.c: what this connection does itself (struct imap_own). */
+void imap_own_begin(struct imap_session *s);
+void imap_own_messages(struct imap_session *s, struct view name, uint32_t first, uint32_t last);
+void imap_own_name(struct imap_session *s, struct view name);
+/* Is a message of the selected mailbox from this connection? */
+bool imap_is_own(const struct imap_session *s, uint32_t uid);
 /* "* 3 FETCH (" or what UIDONLY makes of it. */
 void imap_append_fetch(const struct imap_session *s, struct str *out, uint32_t seq);
 
@@ -234,6 +273,7 @@ int imap_command_append(struct imap_session *s);
 int imap_command_replace(struct imap_session *s);
 int imap_command_fetch(struct imap_session *s);
 int imap_command_search(struct imap_session *s);
+int imap_command_notify(struct imap_session *s);
 int imap_command_cancelupdate(struct imap_session *s);
 int imap_command_esearch(struct imap_session *s);
 int imap_command_sort(struct imap_session *s);

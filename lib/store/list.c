@@ -8,7 +8,7 @@ struct item {
 	char *name;
 	bool exists, has_children, subscribed;
 	unsigned special_use;
-	uint32_t id;
+	uint32_t id, uidvalidity;
 };
 struct items {
 	struct item *all;
@@ -62,6 +62,7 @@ static int folders_collect(struct tx *tx, struct items *items)
 		item->exists = true;
 		item->special_use = folder.special_use;
 		item->id = folder.id;
+		item->uidvalidity = folder.uidvalidity;
 		add_parents(items, folder.name);
 	}
 	walk_end(&walk);
@@ -104,6 +105,7 @@ static void merge(struct items *items)
 		into->subscribed |= from->subscribed;
 		into->special_use |= from->special_use;
 		into->id |= from->id;
+		into->uidvalidity |= from->uidvalidity;
 		free(from->name);
 	}
 	items->count = last + 1;
@@ -132,6 +134,7 @@ int store_list(struct store *store, int (*each)(void *argument, const struct fol
 			.subscribed = item->subscribed,
 			.special_use = item->special_use,
 			.id = item->id,
+			.uidvalidity = item->uidvalidity,
 		};
 
 		r = each(argument, &info);

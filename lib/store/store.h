@@ -175,7 +175,7 @@ struct folder_info {
 	bool has_children; /* of folders that exist */
 	bool subscribed;
 	unsigned special_use;
-	uint32_t id;
+	uint32_t id, uidvalidity;
 };
 /*
  * Calls `each` for every folder, every missing parent of one, and every subscribed name, in byte order

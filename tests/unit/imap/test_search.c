@@ -755,6 +755,25 @@ static void test_filters_kept(void **state)
 	client_run(no_filter_client);
 }
 
+/* RFC 9585: of a search that takes long the client hears how far it is. */
+static void progress(struct imap_client *c)
+{
+	for (int i = 0; i < 40; i++)
+		client_append(c, "INBOX", "", "Subject: x\n\nx\n");
+	client_ask(c, "s SELECT INBOX\r\n");
+	client_expect_lacks(c, "a SEARCH BODY x\r\n", "INPROGRESS");
+	param.imap_progress_interval = 0;
+	client_expect_has(c, "b SEARCH BODY nothing\r\n",
+			  "* OK [INPROGRESS (\"b\" 16 40)] Searching.\n"
+			  "* OK [INPROGRESS (\"b\" 32 40)] Searching.\n* SEARCH\nb OK");
+}
+
+static void test_progress(void **state)
+{
+	(void)state;
+	client_run(progress);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -765,7 +784,7 @@ int main(void)
 		cmocka_unit_test(test_malformed),     cmocka_unit_test(test_charsets),
 		cmocka_unit_test(test_addresses),     cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_filters_kept),  cmocka_unit_test(test_html),
-		cmocka_unit_test(test_html_found),
+		cmocka_unit_test(test_html_found),    cmocka_unit_test(test_progress),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
