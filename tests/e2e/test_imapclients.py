@@ -1,10 +1,35 @@
 """What IMAP clients do before a login and around a delivery; their conversations after it are tests/unit/imap/clients."""
 import base64
+import glob
 import os
+import re
 import select
+import shutil
+import subprocess
+import tempfile
 import unittest
 
 from posta import Instance, PASSWORD, Talk, message
+
+OFFLINEIMAP = """[general]
+accounts = bob
+metadatadir = {home}/meta
+ui = basic
+[Account bob]
+localrepository = near
+remoterepository = far
+[Repository near]
+type = Maildir
+localfolders = {home}/mail
+[Repository far]
+type = IMAP
+remotehost = localhost
+remoteport = {port}
+ssl = yes
+sslcacertfile = {ca}
+remoteuser = carol@example.test
+remotepass = {password}
+"""
 
 FILTER = 'require ["fileinto", "mailbox"];\nif header :is "subject" "list" { fileinto :create "Lists"; }\n'
 
@@ -12,7 +37,7 @@ FILTER = 'require ["fileinto", "mailbox"];\nif header :is "subject" "list" { fil
 class ImapClients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.suite = Instance(processes="-", start=False)
+        cls.suite = Instance(users=("alice", "bob", "carol"), processes="-", start=False)
         path = os.path.join(cls.suite.dir, "before.sieve")
         with open(path, "w") as file:
             file.write(FILTER)
@@ -139,6 +164,64 @@ class ImapClients(unittest.TestCase):
             self.suite.submit("alice", ["bob"], message(subject="silence"))
             self.suite.wait_mail("bob", text="silence")
             self.assertEqual(select.select([client.sock], [], [], 1)[0], [])
+
+    @staticmethod
+    def contents(client):
+        """{folder: sorted contents of its messages}, without the header that offlineimap adds."""
+        found = {}
+        for folder in "INBOX", "Work.2026":
+            client.select(folder, readonly=True)
+            parts = client.fetch("1:*", "(BODY.PEEK[])")[1]
+            found[folder] = sorted(re.sub(rb"X-OfflineIMAP: .*\r\n", b"", part[1]) for part in parts if isinstance(part, tuple))
+        return found
+
+    @unittest.skipUnless(shutil.which("offlineimap"), "offlineimap3 is not installed")
+    def test_offlineimap(self):
+        """Both ways, message by message."""
+        home = tempfile.mkdtemp(prefix="posta-offlineimap-")
+        self.addCleanup(shutil.rmtree, home, ignore_errors=True)
+        with open(os.path.join(home, "rc"), "w") as file:
+            file.write(OFFLINEIMAP.format(home=home, port=self.suite.port(993), ca=self.suite.ca, password=PASSWORD))
+
+        def sync():
+            done = subprocess.run(["offlineimap", "-c", os.path.join(home, "rc"), "-o"], env=dict(os.environ, HOME=home),
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, errors="replace")
+            self.assertEqual((done.returncode, "ERROR" in done.stdout), (0, False), done.stdout[-3000:])
+
+        def near():
+            found = {}
+            for folder in "INBOX", "Work.2026":
+                found[folder] = []
+                for path in glob.glob(os.path.join(home, "mail", folder, "[cn][ue][rw]", "*")):
+                    with open(path, "rb") as file:
+                        text = re.sub(rb"X-OfflineIMAP: .*\n", b"", file.read())
+                    found[folder].append(text.replace(b"\n", b"\r\n"))
+                found[folder].sort()
+            return found
+
+        with self.suite.imap("carol") as client:
+            client.create("Work.2026")
+            for number in range(20):
+                client.append("INBOX", None, None, message(subject=f"m{number}", body=f"{number}\r\n" * number).encode())
+            client.append("Work.2026", r"(\Seen \Flagged)", None, message(subject="work").encode())
+        sync()
+        with self.suite.imap("carol") as client:
+            self.assertEqual(near(), self.contents(client))
+            self.assertEqual(len(glob.glob(os.path.join(home, "mail", "Work.2026", "cur", "*:2,FS"))), 1)
+            # What changes on both sides.
+            client.select("INBOX")
+            client.store("1:5", "+FLAGS", r"(\Deleted)")
+            client.expunge()
+        with open(os.path.join(home, "mail", "Work.2026", "cur", "1.local:2,F"), "w") as file:
+            file.write(message(subject="uploaded").replace("\r\n", "\n"))
+        os.unlink(sorted(glob.glob(os.path.join(home, "mail", "INBOX", "new", "*,U=9,*")))[0])
+        sync()
+        with self.suite.imap("carol") as client:
+            found = self.contents(client)
+            self.assertEqual(near(), found)
+            self.assertEqual([len(found["INBOX"]), len(found["Work.2026"])], [14, 2])
+            client.select("Work.2026")
+            self.assertTrue(client.search(None, "SUBJECT", "uploaded", "FLAGGED")[1][0])
 
 
 if __name__ == "__main__":
