@@ -11,7 +11,8 @@
 #include "fetch.h"
 
 /* How often the mailbox is looked at without a signal: where nothing can be watched (watch.c). */
-#define LISTEN_POLL (30 * 1000)
+#define LISTEN_POLL  (30 * 1000)
+#define LISTEN_AGAIN 50
 
 /* An idle connection may stay for hours: it keeps nothing that can be had again. */
 static void listen_let_go(struct imap_session *s)
@@ -31,7 +32,8 @@ static int listen_look(struct listening *l)
 
 	if (r == 0 && s->hooks != NULL)
 		r = s->hooks->elsewhere(s);
-	return r;
+	l->again = r > 0;
+	return MIN(r, 0);
 }
 
 /* Nobody else writes to the stream meanwhile. */
@@ -61,7 +63,7 @@ static void listen_tell(void *argument)
 			continue;
 		listen_let_go(s);
 		if (!l->done && !s->mail_came)
-			wait_on(&s->new_mail, clock_after(LISTEN_POLL));
+			wait_on(&s->new_mail, clock_after(l->again ? LISTEN_AGAIN : LISTEN_POLL));
 	}
 	l->result = r;
 	/* A connection that cannot be written to is of no use any more: wake its reader. */

@@ -11,6 +11,7 @@
 #include "status.h"
 
 #define NOTIFY_RENAMES_MAX 20 /* whose children are not told by themselves */
+#define NOTIFY_REST	   10 /* times as long as a look took, before the next one */
 
 void notify_free(struct notify *n)
 {
@@ -326,10 +327,13 @@ int notify_look(struct imap_session *s)
 {
 	struct notify_view now = { 0 };
 	struct comparison c = { .s = s, .now = &now };
+	msec_t began = clock_now();
 	int r;
 
 	if (s->notify == NULL || s->notify->group_count == 0)
 		return 0;
+	if (began < s->notify->next_look)
+		return 1;
 	c.before = &s->notify->known;
 	r = notify_view_read(s, s->notify, &now);
 	if (r == 0) {
@@ -337,6 +341,7 @@ int notify_look(struct imap_session *s)
 		imap_own_begin(s);
 		notify_view_free(&s->notify->known);
 		s->notify->known = now;
+		s->notify->next_look = clock_now() + (clock_now() - began) * NOTIFY_REST;
 		return r;
 	}
 	notify_view_free(&now);

@@ -61,6 +61,7 @@ struct notify {
 	bool has_selected, delayed;
 	struct fetch *fetch; /* of messages that are new there; NULL: nothing */
 	struct notify_view known;
+	msec_t next_look; /* not before, so that a busy user costs no more than a part of the time */
 };
 
 /* notify_view.c. -E2BIG: there are too many mailboxes. The caller frees it in every case. */
@@ -76,7 +77,7 @@ int notify_parse(struct imap_session *s, struct notify *n, bool *status);
 /* It is in force from now on, in place of the one before; NULL: none was ever asked for. */
 void notify_begin(struct imap_session *s, struct notify *n);
 void notify_free(struct notify *n);
-/* What happened in other mailboxes. 0 or the stream's error. */
+/* What happened in other mailboxes. 0, 1: it is too early to look, or the stream's error. */
 int notify_look(struct imap_session *s);
 /* Of messages that are new in the selected mailbox. */
 int notify_new_messages(struct imap_session *s);

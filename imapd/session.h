@@ -83,7 +83,7 @@ struct imap_session {
 struct change_hooks {
 	int (*before)(struct imap_session *s, const struct mailbox_changes *changes);
 	int (*after)(struct imap_session *s, const struct mailbox_changes *changes);
-	/* In other mailboxes; while no command is in progress, and in IDLE. */
+	/* In other mailboxes; while no command is in progress, and in IDLE. 1: to be asked again in a moment. */
 	int (*elsewhere)(struct imap_session *s);
 };
 
@@ -158,7 +158,8 @@ struct listening {
 	bool expunges;	 /* are told too */
 	bool still_here; /* "OK Still here" now and then */
 	/* its own: */
-	bool done; /* the client has said something */
+	bool done;  /* the client has said something */
+	bool again; /* there is more to be looked at, in a moment */
 	bool gone;
 	struct waitlist finished;
 	int result;
