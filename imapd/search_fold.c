@@ -1,4 +1,4 @@
-/* Case of characters beyond ASCII: the simple case folding of Unicode 14.0.0 (CaseFolding.txt). */
+/* Single characters: as UTF-8, and their case beyond ASCII: the simple case folding of Unicode 14.0.0 (CaseFolding.txt). */
 #include "search_text.h"
 
 /* first, first + step ... last: add `delta` for the folded character. Ascending. */
@@ -92,4 +92,24 @@ uint32_t text_fold_character(uint32_t c)
 	    (c - ranges[low].first) % ranges[low].step == 0)
 		return (uint32_t)((int32_t)c + ranges[low].delta);
 	return c;
+}
+
+void text_append_character(struct str *out, uint32_t c)
+{
+	if (c < 0x80) {
+		str_append_byte(out, (char)c);
+		return;
+	}
+	if (c < 0x800) {
+		str_append_byte(out, (char)(0xc0 | c >> 6));
+	} else {
+		if (c < 0x10000) {
+			str_append_byte(out, (char)(0xe0 | c >> 12));
+		} else {
+			str_append_byte(out, (char)(0xf0 | c >> 18));
+			str_append_byte(out, (char)(0x80 | (c >> 12 & 0x3f)));
+		}
+		str_append_byte(out, (char)(0x80 | (c >> 6 & 0x3f)));
+	}
+	str_append_byte(out, (char)(0x80 | (c & 0x3f)));
 }

@@ -27,26 +27,6 @@ static uint32_t from_latin1(unsigned char c)
 	return c >= 0x80 && c < 0xa0 ? windows_1252[c - 0x80] : c;
 }
 
-void text_append_character(struct str *out, uint32_t c)
-{
-	if (c < 0x80) {
-		str_append_byte(out, (char)c);
-		return;
-	}
-	if (c < 0x800) {
-		str_append_byte(out, (char)(0xc0 | c >> 6));
-	} else {
-		if (c < 0x10000) {
-			str_append_byte(out, (char)(0xe0 | c >> 12));
-		} else {
-			str_append_byte(out, (char)(0xf0 | c >> 18));
-			str_append_byte(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		}
-		str_append_byte(out, (char)(0x80 | (c >> 6 & 0x3f)));
-	}
-	str_append_byte(out, (char)(0x80 | (c & 0x3f)));
-}
-
 /* Bytes that a character beginning with this one has; 1 for what begins none. */
 static size_t utf8_length(unsigned char first)
 {
