@@ -11,6 +11,12 @@
  *	scram.c		SCRAM-SHA-1 and -256, with channel binding (-PLUS) or without
  *	oauth.c		tokens of OAuth servers: OAUTHBEARER, XOAUTH2
  *	verify.c	name and password to a verdict; the same for all mechanisms
+ *	who.c		who it is
+ *	stored.c	passwords beside stored hashes
+ *	app.c		app passwords
+ *	master.c	master users, who log in as others
+ *	lists.c		tables beside the users'
+ *	uses.c		when users last logged in
  *	system.c	system users: PAM, shadow
  *	cache.c		passwords that were right a moment ago
  *	turn.c		when a check may be made, after earlier failures
@@ -41,11 +47,18 @@ struct attempt {
 	struct str tls_exporter, tls_unique;	/* channel bindings, in base64; empty: none */
 	struct str certificate_user;		/* that the client's certificate names, or empty */
 	char mechanism[MECHANISM_NAME_MAX + 1]; /* in capitals */
-	bool secured;
+	bool secured, has_session;
 	msec_t started;
 };
 
 enum verdict { LOGIN_RIGHT, LOGIN_WRONG, LOGIN_DISABLED, LOGIN_TEMPORARY };
+
+/* What proved who somebody is, beside the user's main password. At most one of them is set. */
+struct proof {
+	struct str app_password; /* its name */
+	struct str master;	 /* the master user who logs in as the user */
+};
+void proof_free(struct proof *proof);
 
 /* ---- ask.c ---- */
 
@@ -55,10 +68,11 @@ struct exchange {
 	const struct attempt *attempt;
 	const struct saslauthd *saslauthd; /* checks the password that a mechanism sends; or NULL */
 	bool has_initial;
-	struct str said;  /* by the client, last; at first the initial response. Wiped */
-	struct str name;  /* that the client gave, for the log */
-	struct str user;  /* LOGIN_RIGHT: canonical */
-	struct str final; /* LOGIN_RIGHT: additional data for the client */
+	struct str said;    /* by the client, last; at first the initial response. Wiped */
+	struct str name;    /* that the client gave, for the log */
+	struct str user;    /* LOGIN_RIGHT: canonical */
+	struct proof proof; /* LOGIN_RIGHT: by what, where it is not the user's own password */
+	struct str final;   /* LOGIN_RIGHT: additional data for the client */
 	enum verdict verdict;
 	struct error why; /* for our log; the client must not see it */
 };
@@ -92,17 +106,35 @@ int scram_run(struct exchange *x);
 /* OAUTHBEARER and XOAUTH2, by the name in x->attempt. */
 int oauth_run(struct exchange *x);
 
-/* ---- verify.c ---- */
+/* ---- stored.c ---- */
 
 /* Prepares the hash that unknown users are checked against. Slow; before confinement. */
-int verify_prepare(struct error *err);
+int stored_prepare(struct error *err);
+/* Against a stored hash, of a user or (with the separator in front) master user of that name. Waits. */
+enum verdict verify_stored(const char *user, const char *stored, struct view password,
+			   struct error *why);
+/* Takes as long, and is never right. */
+enum verdict verify_refuse_slowly(struct view password);
+
+/* ---- who.c ---- */
+
+/* A name that can be somebody's: visible ASCII. */
+bool who_is_acceptable(struct view name, struct error *why);
+/* 1 with who logs in by that name, 0: nobody, -EPERM: never, or another negative errno. Waits. */
+int verify_find_user(struct view name, struct user *user, struct error *why);
+/* Who it is is proven; may the user log in, from there? */
+enum verdict verify_permission(const struct user *user, struct view client, struct error *why);
+/* The mailbox is another server's. */
+bool verify_is_elsewhere(const struct user *user, struct error *why);
+
+/* ---- verify.c ---- */
+
 /*
  * LOGIN_RIGHT with the user's canonical name in *user. `why` gets the reason for our log, which
  * the client must not see.
  */
 enum verdict verify_password(const struct attempt *attempt, struct view name, struct view password,
-			     struct str *user, struct error *why);
-
+			     struct str *user, struct proof *proof, struct error *why);
 /* The same for a user whose name is proven in another way, by a certificate or a token. */
 enum verdict verify_proven(const struct attempt *attempt, struct view name, struct str *user,
 			   struct error *why);
@@ -114,6 +146,30 @@ enum verdict verify_proven(const struct attempt *attempt, struct view name, stru
 enum verdict verify_scram_keys(const struct attempt *attempt, enum scram_hash which,
 			       struct view name, struct view salt, struct scram_keys *keys,
 			       struct str *user, struct error *why);
+
+/* ---- app.c ---- */
+
+/* LOGIN_RIGHT: it is one of the user's app passwords, whose name is in *name. Waits. */
+enum verdict app_check(const struct attempt *attempt, const struct user *user, struct view password,
+		       struct str *name, struct error *why);
+/* The user's main password opens this service. */
+bool app_main_password_opens(const struct attempt *attempt, const struct user *user,
+			     struct error *why);
+
+/* ---- master_name.c ---- */
+
+/* auth_master_user_separator. */
+int master_prepare(struct error *err);
+/* "user*master" in its two parts; false: it is no such name, or there are no master users. */
+bool master_split(struct view name, struct view *user, struct view *master);
+/* The same name from its parts, as in PLAIN with an authorization identity. False: there are none. */
+bool master_join(struct view user, struct view master, struct str *name);
+
+/* ---- master.c ---- */
+
+/* As verify_password, with the master user's password. */
+enum verdict master_check(const struct attempt *attempt, struct view name, struct view master,
+			  struct view password, struct str *user, struct error *why);
 
 /* ---- system.c ---- */
 

@@ -222,7 +222,7 @@ static void append_parameter(struct str *line, const char *name, struct view val
 	if (value.len == 0)
 		return;
 	str_printf(line, "\t%s=", name);
-	dovecot_escape(line, value);
+	tab_escape(line, value);
 }
 
 /* Sends a line that holds what the client said, which may be its password. */

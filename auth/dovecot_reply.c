@@ -6,47 +6,8 @@
 #include "base/encode.h"
 #include "base/mem.h"
 
-#define ESCAPE	       '\001'
 #define REASON_MAX     200 /* of a stranger's words, in the log */
 #define PARAMETERS_MAX 200 /* of one line */
-
-static const struct {
-	char byte, escaped;
-} escapes[] = { { '\0', '0' }, { '\001', '1' }, { '\t', 't' }, { '\r', 'r' }, { '\n', 'l' } };
-
-void dovecot_escape(struct str *out, struct view field)
-{
-	for (size_t i = 0; i < field.len; i++) {
-		char byte = field.data[i];
-
-		for (size_t k = 0; k < ARRAY_SIZE(escapes); k++) {
-			if (byte != escapes[k].byte)
-				continue;
-			str_append_byte(out, ESCAPE);
-			byte = escapes[k].escaped;
-			break;
-		}
-		str_append_byte(out, byte);
-	}
-}
-
-static void dovecot_unescape(struct str *out, struct view field)
-{
-	str_clear(out);
-	for (size_t i = 0; i < field.len; i++) {
-		char byte = field.data[i];
-
-		if (byte == ESCAPE && i + 1 < field.len) {
-			byte = field.data[++i];
-			for (size_t k = 0; k < ARRAY_SIZE(escapes); k++)
-				if (byte == escapes[k].escaped) {
-					byte = escapes[k].byte;
-					break;
-				}
-		}
-		str_append_byte(out, byte);
-	}
-}
 
 /* ---- parameters of each word ---- */
 
@@ -60,7 +21,8 @@ static int reply_take_data(struct dovecot_reply *reply, struct view encoded)
 
 static int reply_take_user(struct dovecot_reply *reply, struct view escaped)
 {
-	dovecot_unescape(&reply->name, escaped);
+	str_clear(&reply->name);
+	tab_unescape(&reply->name, escaped);
 	return reply->name.len > IPC_ADDRESS_MAX || view_has_control(str_view(&reply->name))
 		       ? -EBADMSG
 		       : 0;
@@ -108,7 +70,7 @@ static int reply_take_parameter(struct dovecot_reply *reply, struct view paramet
 			   (view_is(name, "code") &&
 			    (view_is(value, "user_disabled") || view_is(value, "pass_expired")));
 	if (view_is(name, "reason") && reply->reason.len == 0) {
-		dovecot_unescape(&text, value);
+		tab_unescape(&text, value);
 		str_append_printable(&reply->reason, view_first(str_view(&text), REASON_MAX));
 	}
 	return 0;

@@ -36,7 +36,5 @@ struct dovecot_reply {
 /* 0, or -EBADMSG: this is no line of the protocol. */
 int dovecot_reply_parse(struct view line, struct dovecot_reply *reply);
 void dovecot_reply_free(struct dovecot_reply *reply);
-/* A field as it is to be sent. */
-void dovecot_escape(struct str *out, struct view field);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "auth.h"
 #include "elsewhere.h"
+#include "uses.h"
 
 #include <errno.h>
 
@@ -37,7 +38,8 @@ static int exchange_check(struct exchange *x, struct view password)
 			saslauthd_check(x->saslauthd, str_view(&x->attempt->service), name,
 					str_view(&x->attempt->realm), password, &x->user, &x->why);
 	else
-		x->verdict = verify_password(x->attempt, name, password, &x->user, &x->why);
+		x->verdict =
+			verify_password(x->attempt, name, password, &x->user, &x->proof, &x->why);
 	turn_end(turn, x->verdict);
 	return 0;
 }
@@ -48,6 +50,17 @@ static int exchange_malformed(struct exchange *x, const char *problem)
 	error_set(&x->why, 0, "%s", problem);
 	x->verdict = LOGIN_WRONG;
 	return 0;
+}
+
+/* A master user may say so in either way. */
+static bool exchange_act_for(struct exchange *x, struct view user, struct view master)
+{
+	_cleanup_(str_free) struct str name = STR_EMPTY;
+
+	if (!master_join(user, master, &name))
+		return false;
+	str_set(&x->name, str_view(&name));
+	return true;
 }
 
 /* authzid NUL authcid NUL password */
@@ -76,7 +89,8 @@ static int plain_run(struct exchange *x)
 	if (view_find_byte(password, '\0') != VIEW_NOT_FOUND)
 		return exchange_malformed(x, "PLAIN response with more than two NULs");
 	str_set(&x->name, name);
-	if (authzid.len > 0 && !view_eq_nocase(authzid, name))
+	if (authzid.len > 0 && !view_eq_nocase(authzid, name) &&
+	    !exchange_act_for(x, authzid, name))
 		return exchange_malformed(x, "acting for another user is not supported");
 	return exchange_check(x, password);
 }
@@ -266,6 +280,18 @@ static int exchange_fail(struct ipc *ipc, const struct attempt *attempt, struct 
 	return exchange_refuse(ipc, AUTH_FAIL_CREDENTIALS, "Wrong user name or password");
 }
 
+static void exchange_describe_proof(struct str *line, const struct proof *proof)
+{
+	if (proof->app_password.len > 0) {
+		str_append_cstr(line, ", app_password=");
+		str_append_printable(line, str_view(&proof->app_password));
+	}
+	if (proof->master.len > 0) {
+		str_append_cstr(line, ", master=");
+		str_append_printable(line, str_view(&proof->master));
+	}
+}
+
 static int succeed(struct exchange *x)
 {
 	const struct attempt *attempt = x->attempt;
@@ -277,11 +303,13 @@ static int succeed(struct exchange *x)
 	random_bytes(number, sizeof(number));
 	hex_encode(&session, view_make(number, sizeof(number)));
 	exchange_describe(&who, attempt, str_view(&x->user));
+	exchange_describe_proof(&who, &x->proof);
 	/* The one line of a login; what the session writes later has its number. */
 	log_info("login: %s, session=%s", str_cstr(&who), str_cstr(&session));
 	metric_add(METRIC_logins, 1);
-	/* smtp has no session program that would ask. */
-	if (!view_is(str_view(&attempt->service), "smtp"))
+	if (x->proof.master.len == 0)
+		uses_note(attempt, str_view(&x->user), str_view(&x->proof.app_password));
+	if (attempt->has_session)
 		cookie_make(str_view(&attempt->service), str_view(&x->user), str_view(&session),
 			    &cookie);
 	r = ipc_send(x->ipc, auth_ok, .user = str_view(&x->user), .cookie = str_view(&cookie),
@@ -298,6 +326,7 @@ static void exchange_free(struct exchange *x)
 	str_free(&x->name);
 	str_free(&x->user);
 	str_free(&x->final);
+	proof_free(&x->proof);
 }
 
 /* Who judges, and by what mechanism: ours, or with a server of other software. */
@@ -401,6 +430,8 @@ static void exchange_attempt_fill(struct attempt *attempt, const struct msg_auth
 int exchange_run(struct ipc *ipc, const struct msg_auth_begin *begin)
 {
 	_cleanup_(exchange_attempt_free) struct attempt attempt = { .secured = begin->secured != 0,
+								    .has_session =
+									    begin->has_session != 0,
 								    .started = clock_now() };
 	_cleanup_(str_free) struct str refused = STR_EMPTY;
 	struct judge judge = { .mechanism = NULL };

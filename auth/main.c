@@ -11,14 +11,19 @@
 #include "base/mem.h"
 #include "daemon/daemon.h"
 #include "elsewhere.h"
+#include "lists.h"
+#include "uses.h"
 
 static int auth_prepare(struct error *err);
+static void auth_start(void);
 static void auth_serve(struct ipc *ipc);
 
 static const struct daemon_program program = {
 	.name = "auth",
 	.prepare = auth_prepare,
+	.start = auth_start,
 	.serve_ipc = auth_serve,
+	.retire = uses_retire,
 };
 
 static int auth_prepare(struct error *err)
@@ -28,7 +33,13 @@ static int auth_prepare(struct error *err)
 	if (r == 0)
 		r = system_prepare(err);
 	if (r == 0)
-		r = verify_prepare(err);
+		r = stored_prepare(err);
+	if (r == 0)
+		r = lists_prepare(err);
+	if (r == 0)
+		r = master_prepare(err);
+	if (r == 0)
+		r = uses_prepare(err);
 	if (r == 0)
 		r = exchange_prepare(err);
 	if (r == 0)
@@ -37,6 +48,11 @@ static int auth_prepare(struct error *err)
 	if (r == 0 && system_method() == SYSTEM_PAM)
 		daemon_add_calls(CALLS_EXEC | CALLS_LOAD_CODE);
 	return r;
+}
+
+static void auth_start(void)
+{
+	task_spawn("sweep", uses_sweep, NULL);
 }
 
 /*
@@ -81,6 +97,15 @@ static int auth_list_mechanisms(struct ipc *ipc, const struct msg_auth_mechanism
 	return ipc_send(ipc, auth_mechanism_list, .names = str_view(&names));
 }
 
+static int auth_tell_last_login(struct ipc *ipc, const struct msg_auth_last_login *m)
+{
+	_cleanup_(use_free) struct use use = { .time = 0 };
+
+	uses_find(m->user, m->app_password, &use);
+	return ipc_send(ipc, auth_last_login_is, .time = use.time,
+			.service = str_view(&use.service), .address = str_view(&use.address));
+}
+
 static int auth_answer(struct ipc *ipc, struct message *m)
 {
 	switch (m->type) {
@@ -88,6 +113,8 @@ static int auth_answer(struct ipc *ipc, struct message *m)
 		return exchange_run(ipc, &m->auth_begin);
 	case MSG_auth_redeem:
 		return redeem(ipc, &m->auth_redeem);
+	case MSG_auth_last_login:
+		return auth_tell_last_login(ipc, &m->auth_last_login);
 	case MSG_auth_mechanisms:
 		return auth_list_mechanisms(ipc, &m->auth_mechanisms);
 	default:

@@ -175,6 +175,14 @@ static int turn_ask(struct turn *turn, struct error *why)
 
 void turn_account_of(struct view name, struct str *account)
 {
+	struct view user, master;
+
+	/* Failures of a master user are its own, whoever it wants to be. */
+	if (master_split(name, &user, &master)) {
+		str_append_cstr(account, param.auth_master_user_separator);
+		str_append_lower(account, view_first(master, MIN(master.len, USER_NAME_MAX)));
+		return;
+	}
 	str_append_lower(account, view_first(name, MIN(name.len, USER_NAME_MAX)));
 	if (name.len > 0 && param.auth_default_realm[0] != '\0' &&
 	    view_find_byte(name, '@') == VIEW_NOT_FOUND)
@@ -195,9 +203,10 @@ struct turn *turn_take(struct view client, struct view name, struct error *why)
 {
 	struct turn *turn = mem_new(struct turn);
 
-	str_append(&turn->address, client);
 	turn_account_of(name, &turn->account);
-	turn->client = client_enter(client);
+	/* Other software may not say where its client is: then it does not wait for another account's failures. */
+	str_append(&turn->address, client.len > 0 ? client : str_view(&turn->account));
+	turn->client = client_enter(str_view(&turn->address));
 	if (client_wait_for_place(turn->client, why) < 0) {
 		turn_free(turn);
 		return NULL;

@@ -49,8 +49,7 @@ static void users_file_close(struct users_file *file)
 
 /* ---- the two tables ---- */
 
-/* Root's table of hashes is readable for auth, and for nobody else. */
-static void hand_to_auth(const char *path)
+void users_hand_to_auth(const char *path)
 {
 	const struct passwd *auth = geteuid() == 0 ? getpwnam(param.auth_owner) : NULL;
 
@@ -106,7 +105,7 @@ static int users_build_passwords(const char *type, const char *path, struct view
 
 	if (r < 0)
 		return r;
-	hand_to_auth(users_index_path(type, path, &index));
+	users_hand_to_auth(users_index_path(type, path, &index));
 	return 0;
 }
 
@@ -138,9 +137,8 @@ static bool users_public_is_same(const struct users_file *file)
 
 /* ---- the file ---- */
 
-/* "hash:/path" of the first table in the parameter. */
-static int users_table_of(const char *parameter, const char *value, char type[16], char **path,
-			  struct error *err)
+int users_table_of(const char *parameter, const char *value, char type[16], char **path,
+		   struct error *err)
 {
 	struct view rest = view_of(value), first;
 	size_t colon;

@@ -32,4 +32,13 @@ int users_find(struct view name, struct str *line, struct str *report);
 /* Calls `each` for every user's line that is well-formed. A file that is not there is empty. */
 int users_each(void (*each)(void *argument, struct view line), void *argument, struct str *report);
 
+/*
+ * Of tables with passwords: "hash:/path" of the first in a parameter's value, one that is made from a file; *path is
+ * replaced. 0, or -EINVAL with a reason.
+ */
+int users_table_of(const char *parameter, const char *value, char type[16], char **path,
+		   struct error *err);
+/* Root's table of hashes is readable for auth, and for nobody else. */
+void users_hand_to_auth(const char *path);
+
 #endif

@@ -9,12 +9,13 @@
 #include "store/quota.h"
 #include "table/table.h"
 #include "tools/instance.h"
-#include "tools/json.h"
 #include "tools/sessions.h"
 #include "tools/tool.h"
+#include "tools/user_app.h"
 #include "tools/user_mail.h"
 #include "tools/user_password.h"
 #include "tools/user_sending.h"
+#include "tools/user_show.h"
 #include "tools/users.h"
 #include "user/user.h"
 
@@ -24,7 +25,13 @@ static const char help[] =
 	"       posta user set ADDRESS [OPTION...]\n"
 	"       posta user lock|unlock ADDRESS...\n"
 	"       posta user del ADDRESS... [--purge]\n"
-	"       posta user list [ADDRESS...] [--json]\n"
+	"       posta user list [ADDRESS...] [--logins] [--json]\n"
+	"       posta user app-password add ADDRESS NAME [--scope SERVICES]\n"
+	"       posta user app-password list [ADDRESS] [--json]\n"
+	"       posta user app-password remove ADDRESS NAME\n"
+	"       posta user master add NAME [--password P] [--scope SERVICES] [--users LIST] "
+	"[--allow-nets LIST]\n"
+	"       posta user master list|remove [NAME]\n"
 	"       posta user compile\n"
 	"\n"
 	"The mailbox users, in the file of mailbox_users (conf/users), at work at once. Without\n"
@@ -45,6 +52,9 @@ static const char help[] =
 	"  --keep-mail    add: the mail that an earlier user of that name has left becomes this "
 	"one's\n"
 	"  --purge        del: the mail goes too; else it stays, and is said where\n"
+	"  --logins       list: when they last logged in, by what service and from where, as far "
+	"as auth\n"
+	"                 knows (auth_last_logins)\n"
 	"  --json         a JSON object for each user, one in a line\n"
 	"\n"
 	"lock sets the extra field nologin: mail still comes, but nobody logs in; unlock takes it "
@@ -52,6 +62,19 @@ static const char help[] =
 	"and lets a user send again who was stopped for sending too much (posta who --held).\n"
 	"Sessions of a user who is deleted, locked, gets another password or \"nologin\" end at "
 	"once.\n"
+	"\n"
+	"app-password makes a further password for one device or program, shows it this once, and "
+	"says when\n"
+	"it was last used. With --scope (imap, pop3, smtp, sieve, xmpp) it opens these services "
+	"only. To remove\n"
+	"one ends it, and the sessions of the user. auth_app_password_services and the extra "
+	"field\n"
+	"app_passwords_only say where the main password does not count any more.\n"
+	"\n"
+	"master users log in as others, as ADDRESS*NAME with their own password, where\n"
+	"auth_master_user_separator is \"*\": to imap, pop3 and sieve or the services of --scope, "
+	"as all or\n"
+	"as those of --users (addresses, @domain), from everywhere or --allow-nets.\n"
 	"\n"
 	"compile is for a file that was edited by hand: it names each line that is wrong, and\n"
 	"then nothing changes; else it puts the file in force.\n";
@@ -66,6 +89,7 @@ enum {
 	OPTION_EXTRA,
 	OPTION_QUOTA,
 	OPTION_JSON,
+	OPTION_LOGINS,
 	OPTION_KEEP_MAIL,
 	OPTION_PURGE,
 	OPTION_HELP
@@ -81,6 +105,7 @@ static const struct option options[] = {
 	{ "extra", required_argument, NULL, OPTION_EXTRA },
 	{ "quota", required_argument, NULL, OPTION_QUOTA },
 	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "logins", no_argument, NULL, OPTION_LOGINS },
 	{ "keep-mail", no_argument, NULL, OPTION_KEEP_MAIL },
 	{ "purge", no_argument, NULL, OPTION_PURGE },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -90,7 +115,7 @@ static const struct option options[] = {
 struct request {
 	struct password_request password;
 	const char *uid, *gid, *home, *extra, *quota;
-	bool json, keep_mail, purge;
+	bool json, logins, keep_mail, purge;
 	char **names; /* NULL-terminated */
 };
 
@@ -377,6 +402,9 @@ static int user_delete_one(const struct request *q, const char *name)
 	bool known = r == 1 && user_parse(str_view(&line), &user, &err) == 0;
 	int status = user_change(USERS_DELETE, name, NULL);
 
+	if (status == TOOL_DONE)
+		status = user_app_forget(view_of(name));
+
 	if (status != TOOL_DONE || !known || !user_mail_is_there(&user))
 		return status;
 	if (!q->purge) {
@@ -416,43 +444,6 @@ struct listing {
 	size_t shown;
 };
 
-static const char *password_state(const char *password, struct error *err)
-{
-	const char *hash = password[0] == '{' ? strchr(password, '}') : NULL;
-
-	hash = hash != NULL ? hash + 1 : password;
-	if (password_check_scheme(password, err) < 0)
-		return "unusable";
-	return hash[0] == '\0' || hash[0] == '*' || hash[0] == '!' ? "locked" : "set";
-}
-
-static void user_show(const struct user *user, bool json)
-{
-	struct error err = ERROR_NONE;
-	const char *password = password_state(user->password, &err);
-
-	if (json) {
-		struct json out = JSON_START;
-
-		json_object(&out, NULL);
-		json_string(&out, "user", view_of(user->name));
-		json_string(&out, "password", view_of(password));
-		json_number(&out, "uid", (int64_t)user->uid);
-		json_number(&out, "gid", (int64_t)user->gid);
-		json_string(&out, "home", view_of(user->home));
-		json_string(&out, "mail", view_of(user->mail));
-		json_string(&out, "extra", view_of(user->extra));
-		json_end(&out);
-		json_print(&out);
-		return;
-	}
-	printf("%s\tpassword=%s\tuid=%u\tgid=%u\tmail=%s%s%s\n", user->name, password,
-	       (unsigned)user->uid, (unsigned)user->gid, user->mail,
-	       user->extra[0] != '\0' ? "\t" : "", user->extra);
-	if (err.text[0] != '\0')
-		fprintf(stderr, "posta user: %s cannot log in: %s\n", user->name, err.text);
-}
-
 static bool is_wanted(const struct request *q, struct view name)
 {
 	if (q->names[0] == NULL)
@@ -475,7 +466,7 @@ static void list_one(void *argument, struct view line)
 	if (user_parse(line, &user, &err) < 0)
 		fprintf(stderr, "posta user: %s\n", err.text);
 	else
-		user_show(&user, listing->q->json);
+		user_show(&user, listing->q->json, listing->q->logins);
 }
 
 static int user_run_list(const struct request *q)
@@ -537,6 +528,9 @@ static bool read_options(int argc, char **argv, struct request *q)
 		case OPTION_JSON:
 			q->json = true;
 			break;
+		case OPTION_LOGINS:
+			q->logins = true;
+			break;
 		case OPTION_KEEP_MAIL:
 			q->keep_mail = true;
 			break;
@@ -558,7 +552,13 @@ int verb_user(int argc, char **argv)
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
 	if (argc < 2)
-		return tool_usage("user", "what is to be done? (add, passwd, set, del, list)");
+		return tool_usage(
+			"user",
+			"what is to be done? (add, passwd, set, del, list, app-password, master)");
+	if (strcmp(argv[1], "app-password") == 0)
+		return user_app_password(argc - 1, argv + 1);
+	if (strcmp(argv[1], "master") == 0)
+		return user_master(argc - 1, argv + 1);
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
 		if (strcmp(actions[i].name, argv[1]) == 0)
 			action = &actions[i];

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "base/mem.h"
+
 static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -174,6 +176,44 @@ int percent_decode(struct str *out, struct view in)
 		i += 2;
 	}
 	return 0;
+}
+
+static const struct {
+	char byte, escaped;
+} tab_escapes[] = { { '\0', '0' }, { '\001', '1' }, { '\t', 't' }, { '\r', 'r' }, { '\n', 'l' } };
+#define TAB_ESCAPE '\001'
+
+void tab_escape(struct str *out, struct view field)
+{
+	for (size_t i = 0; i < field.len; i++) {
+		char byte = field.data[i];
+
+		for (size_t k = 0; k < ARRAY_SIZE(tab_escapes); k++) {
+			if (byte != tab_escapes[k].byte)
+				continue;
+			str_append_byte(out, TAB_ESCAPE);
+			byte = tab_escapes[k].escaped;
+			break;
+		}
+		str_append_byte(out, byte);
+	}
+}
+
+void tab_unescape(struct str *out, struct view field)
+{
+	for (size_t i = 0; i < field.len; i++) {
+		char byte = field.data[i];
+
+		if (byte == TAB_ESCAPE && i + 1 < field.len) {
+			byte = field.data[++i];
+			for (size_t k = 0; k < ARRAY_SIZE(tab_escapes); k++)
+				if (byte == tab_escapes[k].escaped) {
+					byte = tab_escapes[k].byte;
+					break;
+				}
+		}
+		str_append_byte(out, byte);
+	}
 }
 
 bool secret_equal(struct view a, struct view b)

@@ -79,6 +79,7 @@ static struct auth_client login_client(const struct login *l)
 	return (struct auth_client){
 		.service = view_of(l->protocol->service),
 		.secured = login_is_private(l),
+		.has_session = true,
 		.address = view_of(l->peer->text),
 		.server_address = view_of(l->peer->server_text),
 	};

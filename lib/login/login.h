@@ -97,7 +97,7 @@ void login_serve(struct stream *io, const struct peer *peer, const struct login_
 
 /* TLS is there and not yet on. */
 bool login_offers_tls(const struct login *l);
-/* Nobody listens: under TLS, or both ends are the same address (as Dovecot has it). */
+/* Nobody listens: under TLS, both ends are the same address (as Dovecot has it), or login_trusted_networks. */
 bool login_is_private(const struct login *l);
 /* A password may be sent here and now. */
 bool login_may_send_password(const struct login *l);

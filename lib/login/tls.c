@@ -59,7 +59,8 @@ bool login_offers_tls(const struct login *l)
 
 bool login_is_private(const struct login *l)
 {
-	return l->secured || strcmp(l->peer->text, l->peer->server_text) == 0;
+	return l->secured || strcmp(l->peer->text, l->peer->server_text) == 0 ||
+	       networks_have(view_of(param.login_trusted_networks), view_of(l->peer->text));
 }
 
 bool login_may_send_password(const struct login *l)

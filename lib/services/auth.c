@@ -101,6 +101,7 @@ struct auth_exchange *auth_begin(const struct auth_client *client, struct view m
 	r = ipc_exchange(auth_pool(), clock_after(CONNECT_TIME), &exchange->ipc, &m, auth_begin,
 			 .service = client->service, .mechanism = mechanism, .initial = initial,
 			 .has_initial = has_initial, .secured = client->secured,
+			 .has_session = client->has_session,
 			 .client_address = client->address,
 			 .server_address = client->server_address, .server = client->server,
 			 .refused = client->refused, .realm = client->realm,

@@ -209,6 +209,7 @@ void auth_answer_free(struct auth_answer *answer);
 struct auth_client {
 	struct view service; /* "smtp", "imap", "pop3", "sieve" */
 	bool secured;
+	bool has_session; /* a cookie is wanted, for a session program */
 	struct view address, server_address;
 	/*
 	 * A server of other software that knows the passwords, as smtpd_sasl_type and _path name it:

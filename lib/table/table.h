@@ -53,6 +53,8 @@ struct tables;
 struct tables *tables_open(const char *list, int flags, struct error *err);
 void tables_close(struct tables *tables);
 int tables_lookup(struct tables *tables, struct view key, struct str *value, struct error *err);
+/* Some table of the list is there: not all of them are made of files that nobody has compiled yet. */
+bool tables_are_made(const char *list);
 bool tables_are_empty(const struct tables *tables);
 /* Name of the table that answered last, for explanations. */
 const char *tables_answered(const struct tables *tables);

@@ -1,6 +1,7 @@
 /* Lists of tables. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -50,6 +51,33 @@ void tables_close(struct tables *tables)
 		table_close(tables->items[i]);
 	free(tables->items);
 	free(tables);
+}
+
+/* "hash:path" whose compiled file is not there. */
+static bool table_is_missing(struct view table)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY;
+	size_t colon = view_find_byte(table, ':');
+	const char *suffix;
+	struct stat st;
+
+	if (colon == VIEW_NOT_FOUND)
+		return false;
+	suffix = table_index_suffix(view_first(table, colon));
+	if (suffix == NULL)
+		return false;
+	str_printf(&path, "%.*s%s", VIEW_ARG(view_from(table, colon + 1)), suffix);
+	return stat(str_cstr(&path), &st) < 0 && errno == ENOENT;
+}
+
+bool tables_are_made(const char *list)
+{
+	struct view rest = view_of(list), one;
+
+	while (conf_next_element(&rest, &one))
+		if (!table_is_missing(one))
+			return true;
+	return false;
 }
 
 int tables_lookup(struct tables *tables, struct view key, struct str *value, struct error *err)

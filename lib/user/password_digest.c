@@ -17,8 +17,8 @@ int password_check_digest(const char *algorithm, bool salted, struct view encode
 	const EVP_MD *md = EVP_get_digestbyname(algorithm);
 	unsigned len = 0;
 
-	/* Hexadecimal is told by its length: no base64 of a digest is as long. */
-	bool is_hex = md != NULL && encoded.len == 2 * (size_t)EVP_MD_get_size(md);
+	/* Hexadecimal is told by its length: no base64 of a digest alone is as long. With a salt one may be. */
+	bool is_hex = md != NULL && !salted && encoded.len == 2 * (size_t)EVP_MD_get_size(md);
 
 	if (md == NULL ||
 	    (is_hex ? hex_decode(&stored, encoded) : base64_decode(&stored, encoded)) < 0)

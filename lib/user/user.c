@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -27,44 +26,15 @@ static struct {
 
 #define MISSING_RECHECK 1000 /* ms */
 
-/* "hash:path" whose compiled file is not there. */
-static bool is_missing(struct view table)
-{
-	static const char *const suffixes[][2] = { { "hash:", ".db" },
-						   { "btree:", ".db" },
-						   { "lmdb:", ".lmdb" } };
-	_cleanup_(str_free) struct str path = STR_EMPTY;
-	struct stat st;
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		if (!view_starts(table, view_of(suffixes[i][0])))
-			continue;
-		table = view_from(table, strlen(suffixes[i][0]));
-		str_printf(&path, "%.*s%s", VIEW_ARG(table), suffixes[i][1]);
-		return stat(str_cstr(&path), &st) < 0 && errno == ENOENT;
-	}
-	return false;
-}
-
 /*
  * An instance without mailbox users has no file; it is then as if it were empty, until `posta
  * user add` makes one. Any other failure to open a table is an error.
  */
-static bool has_users(void)
-{
-	struct view rest = view_of(state.list), one;
-
-	while (conf_next_element(&rest, &one))
-		if (!is_missing(one))
-			return true;
-	return false;
-}
-
 static int users_open_list(struct error *err)
 {
 	struct tables *users = NULL;
 
-	if (has_users()) {
+	if (tables_are_made(state.list)) {
 		users = tables_open(state.list, 0, err);
 		if (users == NULL)
 			return -EINVAL;

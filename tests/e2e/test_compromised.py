@@ -418,7 +418,8 @@ def busy(suite):
     """The suite with a process of every kind: somebody is logged in, and a command has run."""
     with open(os.path.join(suite.conf, "master.cf"), "a") as file:
         file.write("command unix - n n - - pipe user=nobody argv=/bin/true\n"
-                   "server unix - n n - 0 spawn user=nobody argv=/bin/true\n")
+                   "server unix - n n - 0 spawn user=nobody argv=/bin/true\n"
+                   "dovecot-auth unix n - - - 1 sasl\n")
     with open(os.path.join(suite.conf, "aliases"), "a") as file:
         file.write('command: "|cat >/dev/null"\n')
     suite.posta("alias", os.path.join(suite.conf, "aliases"))

@@ -1,6 +1,7 @@
 /* What Dovecot's authentication server says: whatever comes, what is kept of it is bounded and clean. */
 #include <stdlib.h>
 
+#include "base/encode.h"
 #include "base/mem.h"
 #include "dovecot_reply.h"
 
@@ -27,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		dovecot_reply_free(&reply);
 	}
-	dovecot_escape(&escaped, view_make(data, size));
+	tab_escape(&escaped, view_make(data, size));
 	if (view_find_byte(str_view(&escaped), '\n') != VIEW_NOT_FOUND ||
 	    view_find_byte(str_view(&escaped), '\t') != VIEW_NOT_FOUND)
 		abort();

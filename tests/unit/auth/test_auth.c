@@ -102,6 +102,7 @@ static void in_task(void (*function)(void *))
 }
 
 static const struct auth_client imap = { .service = { "imap", 4 },
+					 .has_session = true,
 					 .secured = true,
 					 .address = { "192.0.2.1", 9 } };
 static const struct auth_client smtp = { .service = { "smtp", 4 },

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base/encode.h"
 #include "base/mem.h"
 #include "dovecot_reply.h"
 
@@ -115,7 +116,7 @@ static void fields(void **unused)
 	_cleanup_(str_free) struct str out = STR_EMPTY;
 
 	(void)unused;
-	dovecot_escape(&out, view_make("a\tb\nc\rd\0e\001f", 11));
+	tab_escape(&out, view_make("a\tb\nc\rd\0e\001f", 11));
 	assert_string_equal(str_cstr(&out), "a\001tb\001lc\001rd\0010e\0011f");
 }
 

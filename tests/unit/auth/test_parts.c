@@ -20,6 +20,7 @@ static int set_up(void **unused)
 {
 	(void)unused;
 	param.auth_cache_time = 60000;
+	param.auth_master_user_separator = "*";
 	param.auth_cookie_lifetime = 60000;
 	param.auth_failure_delay = 2000;
 	param.auth_failure_delay_max = 15000;

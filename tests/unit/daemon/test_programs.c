@@ -45,10 +45,10 @@ static const struct {
 	{ MSG_sieve_sent, U(AGENT) },
 	{ MSG_pipe_deliver, U(AGENT) },
 	{ MSG_spawn_command, U(AGENT) },
-	{ MSG_auth_begin, U(SMTPD) | U(LOGIN) },
-	{ MSG_auth_response, U(SMTPD) | U(LOGIN) },
-	{ MSG_auth_cancel, U(SMTPD) | U(LOGIN) },
-	{ MSG_auth_mechanisms, U(SMTPD) | U(LOGIN) },
+	{ MSG_auth_begin, U(SMTPD) | U(LOGIN) | U(SASL) },
+	{ MSG_auth_response, U(SMTPD) | U(LOGIN) | U(SASL) },
+	{ MSG_auth_cancel, U(SMTPD) | U(LOGIN) | U(SASL) },
+	{ MSG_auth_mechanisms, U(SMTPD) | U(LOGIN) | U(SASL) },
 	{ MSG_anvil_sent, U(SMTPD) },
 	{ MSG_anvil_bounced, U(MAIL) },
 	{ MSG_token_ask, U(AUTH) },
@@ -96,7 +96,8 @@ static const struct {
 	uid_t uid;
 } stand_ins[] = { { "daemon", 1 }, { "bin", 2 },     { "sys", 3 },   { "man", 6 },
 		  { "lp", 7 },	   { "mail", 8 },    { "news", 9 },  { "uucp", 10 },
-		  { "proxy", 13 }, { "backup", 34 }, { "list", 38 }, { "www-data", 33 } };
+		  { "proxy", 13 }, { "backup", 34 }, { "list", 38 }, { "www-data", 33 },
+		  { "games", 5 } };
 
 static void set_users(void)
 {

@@ -23,6 +23,8 @@ static const char *const hashes_of_secret[] = {
 	"{CRYPT}$y$j75$saltsalt$0gBD67sgmJgRX3RZ6wHHO7sHimQEWGCWN85o4Twogh2",
 	"{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0",
 	"{SSHA256}+E+iFJ27Yu1ODPH1UNKUmzOmUT06dwfghQJRHHnMsO5zYWx0",
+	/* As long as a digest in hexadecimal. */
+	"{SSHA256}AAztJD1mCljEDl2sgjDF/mJZo8ne8aW9Ya1MgeYWBAYAAQIDBAUGBwgJCgsMDQ4P",
 	"{SSHA512}E491yrR9AdCoE7rbOPYS3EZgSuZpVE65AD9xko08s6floNesY/"
 	"Zpe9zMVvLix4S2FiQSJ99RIkNvhHomNO9uL3NhbHQ=",
 	"{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=",
