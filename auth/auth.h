@@ -121,7 +121,8 @@ enum verdict verify_refuse_slowly(struct view password);
 /* A name that can be somebody's: visible ASCII. */
 bool who_is_acceptable(struct view name, struct error *why);
 /* 1 with who logs in by that name, 0: nobody, -EPERM: never, or another negative errno. Waits. */
-int verify_find_user(struct view name, struct user *user, struct error *why);
+int verify_find_user(const struct attempt *attempt, struct view name, struct user *user,
+		     struct error *why);
 /* Who it is is proven; may the user log in, from there? */
 enum verdict verify_permission(const struct user *user, struct view client, struct error *why);
 /* The mailbox is another server's. */

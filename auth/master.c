@@ -103,7 +103,7 @@ enum verdict master_check(const struct attempt *attempt, struct view name, struc
 
 	if (verdict != LOGIN_RIGHT)
 		return verdict;
-	r = verify_find_user(name, &user, why);
+	r = verify_find_user(attempt, name, &user, why);
 	if (r < 0)
 		return r == -EPERM ? LOGIN_WRONG : LOGIN_TEMPORARY;
 	if (r == 0) {

@@ -57,7 +57,7 @@ static enum verdict verify_own_password(const struct attempt *attempt, struct vi
 {
 	_cleanup_(user_free) struct user user = { .name = NULL };
 	enum verdict verdict;
-	int r = verify_find_user(name, &user, why);
+	int r = verify_find_user(attempt, name, &user, why);
 
 	if (r == -EPERM) /* uid 0, or denied: never, and not by waiting either */
 		return verify_refuse_slowly(password);
@@ -117,7 +117,7 @@ enum verdict verify_proven(const struct attempt *attempt, struct view name, stru
 
 	if (!who_is_acceptable(name, why))
 		return LOGIN_WRONG;
-	r = verify_find_user(name, &user, why);
+	r = verify_find_user(attempt, name, &user, why);
 	if (r < 0)
 		return r == -EPERM ? LOGIN_WRONG : LOGIN_TEMPORARY;
 	if (r == 0 || (user.system && (int64_t)user.uid < param.first_valid_uid)) {
@@ -160,7 +160,7 @@ enum verdict verify_scram_keys(const struct attempt *attempt, enum scram_hash wh
 
 	if (!who_is_acceptable(name, why))
 		return LOGIN_WRONG;
-	r = verify_find_user(name, &user, why);
+	r = verify_find_user(attempt, name, &user, why);
 	if (r < 0)
 		return r == -EPERM ? LOGIN_WRONG : LOGIN_TEMPORARY;
 	if (r == 0 || user.system) {

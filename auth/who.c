@@ -24,11 +24,29 @@ bool who_is_acceptable(struct view name, struct error *why)
 	return true;
 }
 
-/* user_find forgives a "+detail" in addresses of mail; who logs in gives the very name. */
-static int find_exactly(struct view name, struct user *user, struct error *why)
+/* Tables may ask for which service it is: a word, whatever the program that asks for it says. */
+static void who_append_asker(const struct attempt *attempt, struct str *asker)
 {
+	struct view service = str_view(&attempt->service);
+
+	for (size_t i = 0; i < service.len; i++)
+		if (!ascii_is_alnum(service.data[i]) && service.data[i] != '-')
+			return;
+	str_append_lower(asker, service);
+	if (attempt->secured)
+		str_append_cstr(asker, " secured");
+}
+
+/* user_find forgives a "+detail" in addresses of mail; who logs in gives the very name. */
+static int find_exactly(const struct attempt *attempt, struct view name, struct user *user,
+			struct error *why)
+{
+	_cleanup_(str_free) struct str asker = STR_EMPTY;
 	struct view asked, found, domain;
-	int r = user_find(name, user, why);
+	int r;
+
+	who_append_asker(attempt, &asker);
+	r = user_find_as(name, str_view(&asker), user, why);
 
 	if (r <= 0)
 		return r;
@@ -50,12 +68,13 @@ static int verify_not_denied(struct view name, struct error *why)
 }
 
 /* Denied is a user by the name that was given as well as by the one that the tables know. */
-static int verify_find_allowed(struct view name, struct user *user, struct error *why)
+static int verify_find_allowed(const struct attempt *attempt, struct view name, struct user *user,
+			       struct error *why)
 {
 	int r = verify_not_denied(name, why), allowed;
 
 	if (r == 0)
-		r = find_exactly(name, user, why);
+		r = find_exactly(attempt, name, user, why);
 	if (r <= 0 || view_eq_nocase(name, view_of(user->name)))
 		return r;
 	allowed = verify_not_denied(view_of(user->name), why);
@@ -64,10 +83,11 @@ static int verify_find_allowed(struct view name, struct user *user, struct error
 	return allowed < 0 ? allowed : r;
 }
 
-int verify_find_user(struct view name, struct user *user, struct error *why)
+int verify_find_user(const struct attempt *attempt, struct view name, struct user *user,
+		     struct error *why)
 {
 	_cleanup_(str_free) struct str full = STR_EMPTY;
-	int r = verify_find_allowed(name, user, why);
+	int r = verify_find_allowed(attempt, name, user, why);
 
 	if (r != 0 || param.auth_default_realm[0] == '\0' ||
 	    view_find_byte(name, '@') != VIEW_NOT_FOUND)
@@ -75,7 +95,7 @@ int verify_find_user(struct view name, struct user *user, struct error *why)
 	str_append(&full, name);
 	str_append_byte(&full, '@');
 	str_append_cstr(&full, param.auth_default_realm);
-	return verify_find_allowed(str_view(&full), user, why);
+	return verify_find_allowed(attempt, str_view(&full), user, why);
 }
 
 /* On another server, to which nobody is led from here. */

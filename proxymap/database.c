@@ -336,10 +336,17 @@ static int database_run(struct database *db, struct database_job *job)
 /* Only keys of these domains. 1, 0, or a negative errno with the reason. */
 static int database_wants(struct database *db, struct view key, struct error *err)
 {
-	size_t at = view_find_last_byte(key, '@');
+	struct view asker = VIEW_NONE;
+	size_t at;
 	int r;
 
-	if (!view_is_utf8(key) || view_has_control(key))
+	if (db->kind.fields != NULL) {
+		at = MIN(view_find_byte(key, TABLE_ASKER_MARK), key.len);
+		asker = view_from(key, MIN(at + 1, key.len));
+		key = view_first(key, at);
+	}
+	at = view_find_last_byte(key, '@');
+	if (!view_is_utf8(key) || view_has_control(key) || view_has_control(asker))
 		return 0;
 	if (db->domains == NULL)
 		return 1;

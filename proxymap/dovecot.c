@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "expand.h"
 
 /* ---- variables ---- */
 
@@ -11,8 +12,17 @@ static const struct {
 	const char *name;
 	char letter; /* as expand.h has it */
 } variables[] = {
-	{ "user", 's' }, { "username", 'u' }, { "domain", 'd' },
-	{ "u", 's' },	 { "n", 'u' },	      { "d", 'd' },
+	{ "user", 's' },
+	{ "username", 'u' },
+	{ "domain", 'd' },
+	{ "u", 's' },
+	{ "n", 'u' },
+	{ "d", 'd' },
+	{ "service", EXPAND_SERVICE },
+	{ "protocol", EXPAND_SERVICE },
+	{ "s", EXPAND_SERVICE },
+	{ "secured", EXPAND_SECURED },
+	{ "c", EXPAND_SECURED },
 };
 
 /* "%{user}", "%{user | lower}", "%Lu", "%n": takes it off *rest, which begins after the "%". */
@@ -64,9 +74,10 @@ int dovecot_template(struct view theirs, struct str *ours, struct error *err)
 		}
 		letter = variable_take(&rest);
 		if (letter == '\0')
-			return error_set(err, -EINVAL,
-					 "only %%u, %%n and %%d are known here, not all of: %.*s",
-					 VIEW_ARG(view_first(theirs, 300)));
+			return error_set(
+				err, -EINVAL,
+				"only %%u, %%n, %%d, %%s and %%c are known here, not all of: %.*s",
+				VIEW_ARG(view_first(theirs, 300)));
 		str_append_byte(ours, '%');
 		str_append_byte(ours, letter);
 	}

@@ -3,17 +3,27 @@
 
 #include <errno.h>
 
+#include "base/mem.h"
+#include "table/server.h"
+
 /* An address in parts; labels are counted from the end. */
 struct parts {
 	struct view whole, local, domain;
+	struct view service, secured; /* of who asks */
 	bool has_domain;
 };
 
-static struct parts parts_of(struct view address)
+static struct parts parts_of(struct view key)
 {
+	size_t mark = view_find_byte(key, TABLE_ASKER_MARK);
+	struct view address = view_first(key, MIN(mark, key.len)), asker = VIEW_NONE;
 	size_t at = view_find_last_byte(address, '@');
 	struct parts parts = { .whole = address, .local = address };
 
+	if (mark != VIEW_NOT_FOUND)
+		asker = view_from(key, mark + 1);
+	if (view_next(&asker, ' ', &parts.service))
+		parts.secured = asker;
 	if (at != VIEW_NOT_FOUND) {
 		parts.local = view_first(address, at);
 		parts.domain = view_from(address, at + 1);
@@ -53,6 +63,12 @@ static bool parts_take(const struct parts *parts, char letter, struct view *part
 	case 'd':
 		*part = parts->domain;
 		return parts->has_domain;
+	case EXPAND_SERVICE:
+		*part = parts->service;
+		return true;
+	case EXPAND_SECURED:
+		*part = parts->secured;
+		return true;
 	default:
 		return parts_label(parts, letter - '0', part);
 	}
@@ -60,7 +76,8 @@ static bool parts_take(const struct parts *parts, char letter, struct view *part
 
 static bool is_letter(char c)
 {
-	return strchr("sudSUD", c) != NULL || (c >= '1' && c <= '9');
+	return strchr("sudSUD", c) != NULL || (c >= '1' && c <= '9') || c == EXPAND_SERVICE ||
+	       c == EXPAND_SECURED;
 }
 
 int expand_check(struct view template)

@@ -10,6 +10,12 @@
 /* Appends the text so that it cannot end what it stands in. 0, or a negative errno. */
 typedef int expand_escape(void *argument, struct view text, struct str *out);
 
+/*
+ * After "%" in templates that were Dovecot's: the service that asks, and "secured" or nothing. They stand in the key after
+ * TABLE_ASKER_MARK; no file has such a letter.
+ */
+#define EXPAND_SERVICE '\001'
+#define EXPAND_SECURED '\002'
 /* 0, or -EINVAL: a "%" with something else after it. */
 int expand_check(struct view template);
 /*

@@ -300,7 +300,7 @@ static int identify(const struct session_program *program, const struct msg_sess
 			  r == -EACCES ? "refused by auth" : "could not be checked");
 		return r;
 	}
-	r = user_find(str_view(&name), user, &err);
+	r = user_find_as(str_view(&name), view_of(program->service), user, &err);
 	/* auth has looked at it too; who becomes the user does not take its word for it. */
 	if (r == 1 && user->system && daemon_running_as_root() &&
 	    (int64_t)user->uid < param.first_valid_uid) {

@@ -40,11 +40,15 @@ struct table {
 	struct stat seen;
 	unsigned asked;	   /* look-ups that are being done */
 	bool closed;	   /* to be freed after them */
+	struct view asker; /* who asks; of the look-up that has begun last */
 	struct str folded; /* the key of the look-up that is being done: of types that never wait */
 };
 
 /* As table_open, `depth` tables deep. */
 struct table *table_open_nested(struct view specification, int flags, int depth, struct error *err);
+/* As table_lookup; see tables_lookup_as. The lookup of a type has table->asker until it waits. */
+int table_lookup_as(struct table *table, struct view key, struct view asker, struct str *value,
+		    struct error *err);
 /* Opens `path` and keeps it to notice changes. */
 int table_watch(struct table *table, const char *path, struct error *err);
 

@@ -96,6 +96,23 @@ static int database_lookup(struct table *table, struct view key, struct str *val
 	return proxymap_ask(view_of(table->specification), str_view(&folded), value, err);
 }
 
+/* With who asks: for other keys the table may have another answer. */
+static int dovecot_lookup(struct table *table, struct view key, struct str *value,
+			  struct error *err)
+{
+	_cleanup_(str_free) struct str question = STR_EMPTY;
+
+	if (view_has_control(key))
+		return 0;
+	str_append_lower(&question, key);
+	str_append_byte(&question, TABLE_ASKER_MARK);
+	if (table->asker.len > 0)
+		str_append(&question, table->asker);
+	else
+		str_append_cstr(&question, TABLE_ASKER_DEFAULT);
+	return proxymap_ask(view_of(table->specification), str_view(&question), value, err);
+}
+
 static int proxy_lookup(struct table *table, struct view key, struct str *value, struct error *err)
 {
 	return proxymap_ask(view_of(table->specification), key, value, err);
@@ -161,7 +178,7 @@ const struct table_type table_type_dovecot_passdb = {
 	.name = "dovecot-passdb",
 	.whole = true,
 	.open = database_open,
-	.lookup = database_lookup,
+	.lookup = dovecot_lookup,
 	.close = proxy_close,
 };
 
@@ -169,6 +186,6 @@ const struct table_type table_type_dovecot_userdb = {
 	.name = "dovecot-userdb",
 	.whole = true,
 	.open = database_open,
-	.lookup = database_lookup,
+	.lookup = dovecot_lookup,
 	.close = proxy_close,
 };

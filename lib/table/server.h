@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "base/view.h"
+#include "base/str.h"
 
 #define TABLE_SERVER_MAP_MAX 256
 
@@ -29,6 +29,16 @@ bool table_is_database(struct view specification);
 bool table_is_memcache(struct view specification);
 /* Of databases that one whose values are for auth alone. */
 bool table_has_passwords(struct view specification);
+/*
+ * What stands between a key and who asks, in questions to Dovecot's tables of users: "alice@example.test\001imap secured".
+ * No key has it in it.
+ */
+#define TABLE_ASKER_MARK    '\001'
+#define TABLE_ASKER_DEFAULT "lda" /* who delivers, and whoever else asks without logging in */
+/* As tables_lookup, with the service that asks and "secured" after a blank: Dovecot's %s and %c. */
+struct tables;
+int tables_lookup_as(struct tables *tables, struct view key, struct view asker, struct str *value,
+		     struct error *err);
 /* 0, or -EINVAL with a reason. */
 int table_server_parse(struct view specification, struct table_server *server, struct error *err);
 

@@ -175,10 +175,17 @@ static int table_ask_type(struct table *table, struct view key, struct str *valu
 
 int table_lookup(struct table *table, struct view key, struct str *value, struct error *err)
 {
+	return table_lookup_as(table, key, VIEW_NONE, value, err);
+}
+
+int table_lookup_as(struct table *table, struct view key, struct view asker, struct str *value,
+		    struct error *err)
+{
 	int r;
 
 	str_clear(value);
 	table->asked++;
+	table->asker = asker;
 	r = table_ask_type(table, key, value, err);
 	if (--table->asked == 0 && table->closed)
 		table_close(table);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "table/internal.h"
+#include "table/server.h"
 
 struct tables {
 	struct table **items;
@@ -82,6 +83,12 @@ bool tables_are_made(const char *list)
 
 int tables_lookup(struct tables *tables, struct view key, struct str *value, struct error *err)
 {
+	return tables_lookup_as(tables, key, VIEW_NONE, value, err);
+}
+
+int tables_lookup_as(struct tables *tables, struct view key, struct view asker, struct str *value,
+		     struct error *err)
+{
 	int r = 0;
 	size_t i;
 
@@ -89,7 +96,7 @@ int tables_lookup(struct tables *tables, struct view key, struct str *value, str
 	tables->asked++;
 	/* A table that fails may hold the answer: asking the next would be wrong. */
 	for (i = 0; i < tables->count && r == 0; i++)
-		r = table_lookup(tables->items[i], key, value, err);
+		r = table_lookup_as(tables->items[i], key, asker, value, err);
 	/* Set after the last wait: between here and the caller no other task runs. */
 	tables->answered = r != 0 ? table_name(tables->items[i - 1]) : NULL;
 	if (--tables->asked == 0 && tables->closed)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/address.h"
+#include "table/server.h"
 #include "table/table.h"
 
 static struct {
@@ -217,14 +218,14 @@ static int user_parse_fields(struct view text, struct view key, struct user *use
 	return r;
 }
 
-static int user_look_up(struct view key, struct user *user, struct error *err)
+static int user_look_up(struct view key, struct view asker, struct user *user, struct error *err)
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 	int r;
 
 	if (state.users == NULL || key.len == 0)
 		return 0;
-	r = tables_lookup(state.users, key, &line, err);
+	r = tables_lookup_as(state.users, key, asker, &line, err);
 	if (r <= 0)
 		return r;
 	if (user_has_named_fields(str_view(&line)))
@@ -245,11 +246,12 @@ static int user_look_up(struct view key, struct user *user, struct error *err)
 }
 
 /* The address as it is, then without its extension. */
-static int find_mailbox_user(struct view name, struct user *user, struct error *err)
+static int find_mailbox_user(struct view name, struct view asker, struct user *user,
+			     struct error *err)
 {
 	_cleanup_(str_free) struct str shorter = STR_EMPTY;
 	struct view local, domain, base, extension;
-	int r = user_look_up(name, user, err);
+	int r = user_look_up(name, asker, user, err);
 
 	if (r != 0)
 		return r;
@@ -262,7 +264,7 @@ static int find_mailbox_user(struct view name, struct user *user, struct error *
 		str_append_byte(&shorter, '@');
 		str_append(&shorter, domain);
 	}
-	return user_look_up(str_view(&shorter), user, err);
+	return user_look_up(str_view(&shorter), asker, user, err);
 }
 
 static int find_system_user(struct view name, struct user *user, struct error *err)
@@ -321,6 +323,11 @@ static int user_take_quota(struct user *user, struct error *err)
 
 int user_find(struct view name, struct user *user, struct error *err)
 {
+	return user_find_as(name, VIEW_NONE, user, err);
+}
+
+int user_find_as(struct view name, struct view asker, struct user *user, struct error *err)
+{
 	_cleanup_(str_free) struct str folded = STR_EMPTY;
 	int r;
 
@@ -329,7 +336,7 @@ int user_find(struct view name, struct user *user, struct error *err)
 		return 0;
 	reopen_if_changed();
 	str_append_lower(&folded, name);
-	r = find_mailbox_user(str_view(&folded), user, err);
+	r = find_mailbox_user(str_view(&folded), asker, user, err);
 	if (r == 0)
 		r = find_system_user(str_view(&folded), user, err);
 	if (r == 1) {

@@ -50,6 +50,8 @@ void users_close(void);
  * uid 0, and uids below virtual_minimum_uid for mailbox users, are refused: -EPERM.
  */
 int user_find(struct view name, struct user *user, struct error *err);
+/* The same for a service that logs in, "imap", "imap secured" where nobody listens: tables of Dovecot's may tell them apart. */
+int user_find_as(struct view name, struct view asker, struct user *user, struct error *err);
 void user_free(struct user *user);
 /* The fields of a passwd-file line; the last one may have colons. */
 enum user_field {

@@ -208,7 +208,7 @@ def make_certificate(folder, name="localhost"):
 class Slapd(Database):
     """dc=test, root cn=admin,dc=test with the password "it's"; `ldif` fills it. LDAPS and StartTLS with `tls`, a folder."""
 
-    def __init__(self, ldif, tls=None):
+    def __init__(self, ldif, tls=None, indexes=""):
         super().__init__()
         self.tls_port = free_port()
         for name in ("data", "run"):
@@ -227,7 +227,8 @@ class Slapd(Database):
                    " $ leafdrop $ finaldrop $ memberurl $ extraline $ member $ uid $ mail $ userPassword ) )\n"
                    f"pidfile {self.path('run', 'pid')}\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n{secure}"
                    f"database mdb\nsuffix \"dc=test\"\nrootdn \"cn=admin,dc=test\"\nrootpw \"it's\"\ndirectory {self.path('data')}\n"
-                   "dbnosync\nmaxsize 10485760\naccess to attrs=userPassword by anonymous auth by * none\n"
+                   f"dbnosync\nmaxsize 104857600\n{indexes}"
+                   "access to attrs=userPassword by anonymous auth by * none\n"
                    "access to * by users read by anonymous auth\n")
         run([*NOBODY, "/usr/sbin/slapadd", "-q", "-f", self.path("slapd.conf"), "-l", self.write("init.ldif", ldif)])
         self.start()

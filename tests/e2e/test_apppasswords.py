@@ -9,7 +9,7 @@ import stat
 import unittest
 from unittest import mock
 
-from posta import AS_ROOT, PASSWORD, Instance, wait_until
+from posta import AS_ROOT, PASSWORD, Instance, Talk, wait_until
 from test_login import scram_client
 
 BOB, ALICE = "bob@example.test", "alice@example.test"
@@ -220,6 +220,23 @@ class Tables(Logins, unittest.TestCase):
         self.assertTrue(self.may("imap", ALICE, PASSWORD))
         deny()
         self.assertTrue(self.may("imap", BOB, PASSWORD))
+
+
+class InTheClear(Logins, unittest.TestCase):
+    def test_networks_in_between_which_nobody_listens(self):
+        """Passwords without TLS: from the very address that is asked, or one of login_trusted_networks."""
+        self.instance = i = Instance(main={"auth_failures_max": "100", "login_trusted_networks": "127.0.0.8/31"})
+        self.addCleanup(i.close)
+        for source, good in (("127.0.0.1", True), ("127.0.0.9", True), ("127.0.0.10", False)):
+            with self.subTest(source):
+                with Talk("127.0.0.1", i.port(143), source=source) as talk:
+                    self.assertEqual(b"LOGINDISABLED" not in talk.line(), good)
+                    talk.send(f"a LOGIN {BOB} {PASSWORD}\r\n")
+                    self.assertEqual(b"a OK" in talk.until(b"a "), good)
+                with Talk("127.0.0.1", i.port(110), source=source) as talk:
+                    talk.line()
+                    talk.send(f"USER {BOB}\r\nPASS {PASSWORD}\r\n")
+                    self.assertEqual(talk.line()[:3] == b"+OK" and talk.line()[:3] == b"+OK", good)
 
 
 if __name__ == "__main__":

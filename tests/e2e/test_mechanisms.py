@@ -1,12 +1,15 @@
 """SASL mechanisms that are about the TLS connection, with clients that are not ours: gsasl, curl."""
 import os
+import re
 import subprocess
 import tempfile
+import time
 import unittest
 from unittest import mock
 
-from posta import Instance, PASSWORD, wait_until
+from posta import Instance, PASSWORD, TOP, wait_until
 from test_login import scram_client
+from test_oauth import OAuthServer
 
 
 def run(*words, **options):
@@ -163,6 +166,95 @@ class Certificates(unittest.TestCase):
             client.ehlo()
             self.assertIn("EXTERNAL", client.esmtp_features["auth"])
             self.assertEqual(client.docmd("AUTH", "EXTERNAL =")[0], 235)
+
+
+# Nobody in Debian speaks these by POP3; the exchange is auth's, and the same for all services.
+WITHOUT_CLIENT = {("pop3", "SCRAM-SHA-256-PLUS"), ("pop3", "SCRAM-SHA-1-PLUS")}
+
+
+class Every(unittest.TestCase):
+    """Each mechanism that auth knows, in each service, by a client that is not ours."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="posta-test-ca-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.authority = Authority(cls.folder.name, "ours")
+        cls.certificate = cls.authority.certificate("somebody", email="alice@example.test")
+        cls.server = OAuthServer()
+        cls.addClassCleanup(cls.server.server_close)
+        cls.addClassCleanup(cls.server.shutdown)
+        cls.server.tokens["a-token"] = {"active": True, "username": "alice@example.test", "exp": int(time.time()) + 600}
+        with open(os.path.join(cls.folder.name, "secret"), "w") as file:
+            file.write("posta:s3cret\n")
+        with open(os.path.join(TOP, "auth", "exchange.c")) as file:
+            table = file.read().split("} mechanisms[] = {")[1].split("};")[0]
+        cls.mechanisms = re.findall(r'"([A-Z0-9-]+)"', table)
+        cls.instance = cls.started(cls.mechanisms)
+        # curl takes OAUTHBEARER where it is offered, whatever it is told.
+        cls.older = cls.started(["PLAIN", "XOAUTH2"])
+
+    @classmethod
+    def started(cls, mechanisms):
+        i = Instance(start=False, main={
+            "auth_mechanisms": ", ".join(mechanisms).lower(), "smtpd_sasl_mechanism_filter": "static:rest", "auth_failures_max": "100",
+            "auth_client_certificate_CAfile": cls.authority.file, "oauth_introspection_url": cls.server.url("/introspect"),
+            "oauth_user_claim": "username", "oauth_introspection_password_file": os.path.join(cls.folder.name, "secret")})
+        cls.addClassCleanup(i.close)
+        # What is stored in clear makes the keys of both kinds of SCRAM.
+        i.posta("user", "passwd", "alice@example.test", "--hash", "{PLAIN}" + PASSWORD)
+        i.start()
+        return i
+
+    def curl(self, service, mechanism, password):
+        i = self.of(mechanism)
+        url = {"imap": f"imaps://127.0.0.1:{i.port(993)}/", "pop3": f"pop3s://127.0.0.1:{i.port(995)}/",
+               "smtp": f"smtps://127.0.0.1:{i.port(465)}/"}[service]
+        words = ["curl", "-sS", "-k", url, "--login-options", "AUTH=" + mechanism]
+        words += ["-u", "alice@example.test:" + ("" if mechanism in ("EXTERNAL", "OAUTHBEARER", "XOAUTH2") else password)]
+        if mechanism == "EXTERNAL" and password == PASSWORD:
+            words += ["--cert", self.certificate]
+        elif mechanism in ("OAUTHBEARER", "XOAUTH2"):
+            words += ["--oauth2-bearer", "a-token" if password == PASSWORD else password]
+        return run(*words, *(["-X", "NOOP"] if service == "smtp" else []))
+
+    def of(self, mechanism):
+        return self.older if mechanism == "XOAUTH2" else self.instance
+
+    def gsasl(self, service, mechanism, password):
+        i = self.instance
+        return run("gsasl", "--" + service, "--connect", f"127.0.0.1:{i.port({'imap': 143, 'smtp': 587}[service])}", "--starttls",
+                   "--x509-ca-file=" + i.ca, "--hostname=localhost", "-m", mechanism, "-a", "alice@example.test", "-z", "", "-p", password,
+                   *([] if mechanism.endswith("-PLUS") else ["--no-cb"]))
+
+    def swaks(self, _, mechanism, password):
+        return run("swaks", "--server", "127.0.0.1", "--port", str(self.instance.port(587)), "--tls", "--auth", mechanism,
+                   "--auth-user", "alice@example.test", "--auth-password", password, "--quit-after", "AUTH")
+
+    def mpop(self, _, mechanism, password):
+        path = os.path.join(self.folder.name, "mpoprc")
+        with open(path, "w") as file:
+            file.write(f"account x\nhost 127.0.0.1\nport {self.instance.port(995)}\ntls on\ntls_starttls off\ntls_certcheck off\n"
+                       f"auth {mechanism.lower()}\nuser alice@example.test\npassword {password}\ndelivery mda /bin/true\n")
+        os.chmod(path, 0o600)
+        return run("mpop", "-C", path, "--auth-only", "x")
+
+    def test_all(self):
+        clients = {("imap", "PLAIN"): self.curl, ("imap", "LOGIN"): self.curl, ("pop3", "PLAIN"): self.mpop, ("pop3", "LOGIN"): self.mpop,
+                   ("smtp", "PLAIN"): self.swaks, ("smtp", "LOGIN"): self.swaks, ("pop3", "SCRAM-SHA-256"): self.mpop,
+                   ("pop3", "SCRAM-SHA-1"): self.mpop}
+        for service in ("imap", "pop3", "smtp"):
+            clients.update({(service, name): self.curl for name in ("EXTERNAL", "OAUTHBEARER", "XOAUTH2")})
+            if service != "pop3":
+                clients.update({(service, "SCRAM-SHA-" + kind): self.gsasl for kind in ("256", "256-PLUS", "1", "1-PLUS")})
+        self.assertEqual({(service, name) for service in ("imap", "pop3", "smtp") for name in self.mechanisms} - WITHOUT_CLIENT, set(clients))
+        for (service, mechanism), client in clients.items():
+            with self.subTest(service=service, mechanism=mechanism):
+                before = len(self.of(mechanism).log())
+                done = client(service, mechanism, PASSWORD)
+                self.assertEqual(done.returncode, 0, done.stdout + self.of(mechanism).log_tail(5))
+                self.assertRegex(self.of(mechanism).log()[before:], rf"login: user=<alice@example\.test>, method={mechanism}, .*service={service}, secured")
+                self.assertNotEqual(client(service, mechanism, "wrong").returncode, 0)
 
 
 if __name__ == "__main__":

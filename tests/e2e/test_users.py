@@ -1,7 +1,10 @@
 """Users and passwords in databases and directories, by the files that Dovecot has for them."""
 import base64
+import contextlib
 import imaplib
+import poplib
 import pwd
+import re
 import subprocess
 import unittest
 
@@ -18,6 +21,21 @@ INSERT INTO mailbox VALUES ('carol@sql.test', '{PLAIN}carols secret', 'carol@sql
  ('off@sql.test', '{PLAIN}secret', 'off@sql.test', 'o', 'Y', NULL), ('nick@sql.test', '{PLAIN}nicks', 'carol@sql.test', 'c', NULL, NULL),
  ('proxied@sql.test', '{PLAIN}secret', 'proxied@sql.test', 'p', NULL, NULL), ('bare@sql.test', 'no hash', 'bare@sql.test', 'b', NULL, NULL),
  ('denied@sql.test', '{PLAIN}secret', 'denied@sql.test', 'x', NULL, NULL);
+"""
+# Columns as postfixadmin, iRedMail and ISPConfig have them, of those that Dovecot's queries look at.
+HOSTING = """
+CREATE TABLE admin_mailbox (username VARCHAR(255) PRIMARY KEY, password VARCHAR(255), quota BIGINT, active INT);
+INSERT INTO admin_mailbox VALUES ('gina@sql.test', '{PLAIN}ginas', 50000000, 1), ('gone@sql.test', '{PLAIN}ginas', 0, 0);
+CREATE TABLE red_mailbox (username VARCHAR(255) PRIMARY KEY, password VARCHAR(255), allow_nets VARCHAR(255), domain VARCHAR(255), quota BIGINT,
+ active INT, enableimapsecured INT, enablepop3secured INT, enablesmtpsecured INT, enableimap INT, enablepop3 INT, enablelda INT);
+CREATE TABLE red_domain (domain VARCHAR(255) PRIMARY KEY, active INT, backupmx INT);
+INSERT INTO red_domain VALUES ('sql.test', 1, 0);
+INSERT INTO red_mailbox VALUES ('hugo@sql.test', '{PLAIN}hugos', NULL, 'sql.test', 20, 1, 1, 0, 1, 1, 0, 1),
+ ('ina@sql.test', '{PLAIN}inas', '192.0.2.0/24', 'sql.test', 20, 1, 1, 1, 1, 1, 1, 1);
+CREATE TABLE isp_user (login VARCHAR(255), email VARCHAR(255), password VARCHAR(255), quota BIGINT, server_id INT, disableimap VARCHAR(1),
+ disablepop3 VARCHAR(1), disablesmtp VARCHAR(1), disablelda VARCHAR(1));
+INSERT INTO isp_user VALUES ('jens', 'jens@sql.test', '{PLAIN}jenss', 30000000, 1, 'n', 'n', 'y', 'n'),
+ ('kim', 'kim@sql.test', '{PLAIN}kims', 0, 1, 'y', 'n', 'n', 'n'), ('lea', 'lea@sql.test', '{PLAIN}leas', 0, 2, 'n', 'n', 'n', 'n');
 """
 LDIF = """dn: dc=test
 objectClass: dcObject
@@ -143,22 +161,77 @@ iterate_query = SELECT username AS user FROM mailbox
         wait_until(lambda: self.login("carol@sql.test", "carols secret") == "OK", 30, "a login by the server that is back")
 
 
+    def where(self, name, password):
+        """The services that let this user in."""
+        suite, found = self.suite, []
+        if self.login(name, password) == "OK":
+            found.append("imap")
+        client = poplib.POP3_SSL(suite.address, suite.port(995), context=suite.tls_context(), timeout=30)
+        with contextlib.closing(client), contextlib.suppress(poplib.error_proto):
+            client.user(name)
+            client.pass_(password)
+            found.append("pop3")
+        if self.refused(name, password) == 235:
+            found.append("smtp")
+        return found
+
+    def test_queries_of_hosting_panels(self):
+        connect = (f"driver = {self.driver}\nconnect = host=127.0.0.1:1 host=127.0.0.1:{self.peer.port} dbname={self.database} "
+                   "user=mail password=it's\ndefault_pass_scheme = SHA512-CRYPT\n")
+        q = self.quote
+        files = [self.peer.write(name, connect + text) for name, text in (
+            ("postfixadmin.conf", """
+password_query = SELECT username AS user,password FROM admin_mailbox WHERE username = '%u' AND active='1'
+user_query = SELECT CONCAT('*:bytes=', quota) AS quota_rule FROM admin_mailbox WHERE username = '%u' AND active='1'
+"""), ("iredmail.conf", f"""
+password_query = SELECT m.password, m.allow_nets FROM red_mailbox m, red_domain d WHERE m.username='%u' AND m.{q}enable%Ls%Lc{q}=1 \\
+    AND m.active=1 AND m.domain=d.domain AND d.backupmx=0 AND d.active=1
+user_query = SELECT CONCAT('*:bytes=', m.quota*1048576) AS quota_rule FROM red_mailbox m WHERE m.username=LOWER('%u') AND m.{q}enable%Ls%Lc{q}=1
+"""), ("ispconfig.conf", f"""
+password_query = SELECT email as user, password, CONCAT('*:storage=', quota, 'B') AS userdb_quota_rule FROM isp_user \\
+    WHERE (login = '%u' OR email = '%u') AND {q}disable%Ls{q} = 'n' AND server_id = '1'
+user_query = SELECT email as user, CONCAT('*:storage=', quota, 'B') AS quota_rule FROM isp_user \\
+    WHERE (login = '%u' OR email = '%u') AND {q}disable%Ls{q} = 'n' AND server_id = '1'
+"""))]
+        self.suite = Instance(main={
+            "mailbox_passwords": " ".join("dovecot-passdb:" + file for file in files),
+            "mailbox_users": " ".join("dovecot-userdb:" + file for file in files), "virtual_mailbox_domains": "sql.test",
+            "auth_failures_max": "100", "table_server_timeout": "5s"})
+        self.addCleanup(self.suite.close)
+        every = ["imap", "pop3", "smtp"]
+        self.assertEqual(self.where("gina@sql.test", "ginas"), every)
+        self.assertEqual(self.where("gone@sql.test", "ginas"), [])
+        # Which services a user has is said in each panel's way, and asked for the one that it is.
+        self.assertEqual(self.where("hugo@sql.test", "hugos"), ["imap", "smtp"])
+        self.assertEqual(self.where("ina@sql.test", "inas"), [])
+        self.assertEqual(self.where("jens@sql.test", "jenss"), ["imap", "pop3"])
+        self.assertEqual(self.where("jens", "jenss"), ["imap", "pop3"])
+        self.assertEqual(self.where("kim@sql.test", "kims"), ["pop3", "smtp"])
+        self.assertEqual(self.where("lea@sql.test", "leas"), [])
+        for user, password, limit in (("gina@sql.test", "ginas", 50000000), ("hugo@sql.test", "hugos", 20 << 20), ("jens@sql.test", "jenss", 30000000)):
+            self.delivered("s@client.test", user, "for " + user[:4], password)
+            with imaplib.IMAP4_SSL("127.0.0.1", self.suite.port(993), ssl_context=self.suite.tls_context(), timeout=30) as client:
+                client.login(user, password)
+                said = client.getquotaroot("INBOX")[1][1][0].decode()
+                self.assertEqual(int(re.search(r"STORAGE \d+ (\d+)", said)[1]), -(-limit // 1024), said)
+
+
 class MariaDbUsers(SqlUsers, unittest.TestCase):
-    driver, database = "mysql", "mail"
+    driver, database, quote = "mysql", "mail", "`"
 
     @classmethod
     def setUpClass(cls):
-        cls.peer = MariaDb("DROP TABLE IF EXISTS mailbox;\n" + "\n".join(
-            " ".join(statement.split("\n")) + ";" for statement in SQL.split(";") if statement.strip()) + "\n")
+        cls.peer = MariaDb("DROP TABLE IF EXISTS mailbox, admin_mailbox, red_mailbox, red_domain, isp_user;\n" + "\n".join(
+            " ".join(statement.split("\n")) + ";" for statement in (SQL + HOSTING).split(";") if statement.strip()) + "\n")
         cls.addClassCleanup(cls.peer.close)
 
 
 class PostgreSqlUsers(SqlUsers, unittest.TestCase):
-    driver, database = "pgsql", "postgres"
+    driver, database, quote = "pgsql", "postgres", '"'
 
     @classmethod
     def setUpClass(cls):
-        cls.peer = PostgreSql(SQL)
+        cls.peer = PostgreSql(SQL + HOSTING)
         cls.addClassCleanup(cls.peer.close)
 
 

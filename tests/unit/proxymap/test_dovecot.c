@@ -22,6 +22,8 @@ static const struct {
 	{ "%{user} %{username} %{domain}", "%s %u %d" },
 	{ "%{user | lower}", "%s" },
 	{ "LIKE '%%x'", "LIKE '%%x'" },
+	{ "disable%Ls = 0", "disable%\001 = 0" },
+	{ "%Ls%Lc %{service}%{secured} %{protocol}", "%\001%\002 %\001%\002 %\001" },
 	{ "%w", NULL },
 	{ "%{client_ip}", NULL },
 	{ "%{user", NULL },

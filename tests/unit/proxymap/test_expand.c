@@ -43,6 +43,10 @@ static const struct {
 	{ "%1", "alone", NULL },
 	{ "100%%", "a", "100%" },
 	{ "%s", "%u", "%u" },
+	{ "%s in enable%\001%\002", "a@b\001imap secured", "a@b in enableimapsecured" },
+	{ "%u of %d, disable%\001", "a@b\001pop3", "a of b, disablepop3" },
+	{ "enable%\001%\002", "a@b", "enable" },
+	{ "%1", "a@b.c\001x.y", "c" },
 };
 
 static void test_questions(void **unused)
@@ -87,6 +91,7 @@ static void test_check(void **unused)
 {
 	(void)unused;
 	assert_int_equal(expand_check(VIEW("%s %% %u %9")), 0);
+	assert_int_equal(expand_check(VIEW("%\001%\002")), 0);
 	assert_int_equal(expand_check(VIEW("%")), -EINVAL);
 	assert_int_equal(expand_check(VIEW("%x")), -EINVAL);
 	assert_int_equal(expand_check(VIEW("%0")), -EINVAL);
