@@ -9,6 +9,7 @@
 #include "policy/policy.h"
 #include "route/route.h"
 #include "services/clients.h"
+#include "table/table.h"
 #include "task/task.h"
 #include "tools/explain.h"
 #include "tools/tool.h"
@@ -220,6 +221,28 @@ static void show_existence(const struct delivery *delivery, struct view recipien
 	str_free(&why.lines);
 }
 
+/* As qmgr decides it: a stranger's mail leaves for hosts of others with a return path of ours. */
+static void show_return_path(const struct delivery *delivery, const struct route *route)
+{
+	struct view local, domain, ours = view_of(param.srs_domain);
+	struct error err = ERROR_NONE;
+	struct matchlist *excluded;
+	bool is_strange;
+
+	if (ours.len == 0 || mail.login[0] != '\0' || delivery->sender.len == 0 ||
+	    route->address_class != CLASS_DEFAULT)
+		return;
+	address_split(delivery->sender, &local, &domain);
+	excluded = matchlist_open(param.srs_exclude_domains, MATCH_DOMAINS, false, &err);
+	is_strange = excluded != NULL && !view_eq_nocase(domain, ours) &&
+		     matchlist_match(excluded, domain, NULL) == 0 &&
+		     route_class(delivery->routes, domain, NULL) == CLASS_DEFAULT;
+	matchlist_close(excluded);
+	explain_because("srs_domain = %s", param.srs_domain);
+	explain_result(is_strange ? "leaves with a return path in that domain (SRS)"
+				  : "leaves with its sender as it is");
+}
+
 static void show_route(void *argument, struct view recipient)
 {
 	const struct delivery *delivery = argument;
@@ -243,6 +266,7 @@ static void show_route(void *argument, struct view recipient)
 		explain_fact("transport", str_view(&route.transport));
 		explain_fact("nexthop", str_view(&route.nexthop));
 		show_existence(delivery, recipient, &route);
+		show_return_path(delivery, &route);
 	}
 	route_free(&route);
 	str_free(&why.lines);

@@ -247,7 +247,7 @@ class ProxyFilter(unittest.TestCase):
                        f"127.0.0.1:{cls.whole} inet n - n - 1 smtpd\n"
                        f"  -o smtpd_proxy_filter=127.0.0.1:{cls.scanner.port}\n"
                        "  -o smtpd_proxy_options=speed_adjust\n"
-                       "  -o { smtpd_end_of_data_restrictions = check_sender_access inline:{ { no@outside.test = REJECT } {to@outside.test = REDIRECT alice@example.test } } }\n"
+                       "  -o { smtpd_end_of_data_restrictions = check_sender_access inline:{ { no@outside.test = REJECT } {to@outside.test = REDIRECT alice@example.test } {skip@outside.test = FILTER scan:other } } }\n"
                        f"127.0.0.1:{cls.dead} inet n - n - 1 smtpd\n"
                        f"  -o smtpd_proxy_filter=inet:127.0.0.1:{free_port()}\n"
                        f"127.0.0.1:{cls.back} inet n - n - 1 smtpd\n"
@@ -357,6 +357,10 @@ class ProxyFilter(unittest.TestCase):
         with self.client(self.whole) as client:
             client.sendmail("to@outside.test", ["bob@example.test"], message(subject="redirected"))
         self.suite.wait_mail("alice", text="redirected")
+        with self.client(self.whole) as client:
+            client.sendmail("skip@outside.test", ["bob@example.test"], message(subject="one-filter"))
+        self.suite.wait_mail("bob", text="one-filter")
+        self.suite.wait_log("with smtpd_proxy_filter specified, action FILTER is always skipped")
 
     def test_a_filter_that_dies(self):
         """Wherever it does: the client is to try again, and nothing is left here."""

@@ -104,6 +104,12 @@ class BuiltIn(Sites):
         (mail,) = self.three.wait_mail("alice", text="sent-on-one")
         self.assertRegex(mail, rb"spf=pass \(srs\.two\.test: ip4:127\.0\.0\.3 matches\)")
 
+    def test_explain(self):
+        for sender, said in (("alice@one.test", "leaves with a return path in that domain"), ("alice@excluded.test", "leaves with its sender as it is"),
+                             ("bob@two.test", "leaves with its sender as it is")):
+            text = self.middle.posta("explain", "--from", sender, "--to", "onward@mx.two.test", "--client", "192.0.2.1", check=False).text
+            self.assertIn(said, text)
+
     def test_without_it_is_refused(self):
         """The same with a sender that is left alone: whom it was from hears of it."""
         self.deliver(self.middle, "alice@excluded.test", "onward@mx.two.test", "left-alone")
