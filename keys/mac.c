@@ -56,18 +56,42 @@ static int secret_make(const char *path, struct error *err)
 	return r < 0 ? error_code(err, r, "make the secret %s", path) : 0;
 }
 
+/*
+ * The folder may be another user's, who could lead us elsewhere: no links, and what was opened is what
+ * is looked at.
+ */
+static int secret_take(const char *path, struct str *text, struct error *err)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "read the secret %s", path);
+	if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IROTH | S_IWOTH)) ||
+	    (uint64_t)st.st_size > SECRET_FILE_MAX)
+		return error_set(err, -EACCES,
+				 "%s: not a file of secrets, or others may read or write it "
+				 "(chmod o-rw)",
+				 path);
+	n = pread(fd, str_reserve(text, (size_t)st.st_size + 1), (size_t)st.st_size, 0);
+	if (n < 0)
+		return error_errno(err, "read the secret %s", path);
+	str_grow(text, (size_t)n);
+	return 0;
+}
+
 static int secret_read(unsigned purpose, const char *path, struct error *err)
 {
 	_cleanup_(str_wipe) struct str text = STR_EMPTY;
 	struct view rest, line;
+	struct stat st;
 	int r = 0;
 
-	if (access(path, F_OK) < 0 && errno == ENOENT)
+	if (lstat(path, &st) < 0 && errno == ENOENT)
 		r = secret_make(path, err);
 	if (r == 0)
-		r = keys_check_file(path, err);
-	if (r == 0)
-		r = io_read_file(path, SECRET_FILE_MAX, &text, err);
+		r = secret_take(path, &text, err);
 	rest = str_view(&text);
 	while (r == 0 && view_next(&rest, '\n', &line)) {
 		line = view_trim(line);

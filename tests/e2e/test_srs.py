@@ -197,7 +197,14 @@ class BuiltIn(Sites):
             self.middle.stop()
             os.chmod(path, 0o644)
             self.middle.posta("start", check=False)
-            self.middle.wait_log("srs_secret_file.*others may read or write this key")
+            self.middle.wait_log("srs_secret_file.*others may read or write it")
+            # Nor is one that somebody else's link leads to.
+            os.chmod(path, 0o600)
+            os.rename(path, path + ".other")
+            os.symlink(path + ".other", path)
+            self.middle.posta("start", check=False)
+            self.middle.wait_log("srs_secret_file: read the secret .*Too many levels of symbolic links")
+            os.rename(path + ".other", path)
         finally:
             os.chmod(path, 0o600)
             self.middle.stop()
