@@ -40,7 +40,7 @@ non_smtpd_milters = $smtpd_milters
 policyd-spf_time_limit = 3600
 postscreen_access_list = permit_mynetworks
 postscreen_dnsbl_sites = zen.spamhaus.org*2
-postscreen_reject_footer = call us
+postscreen_expansion_filter = abc
     bl.spamcop.net
 readme_directory = no
 recipient_delimiter = +
@@ -112,7 +112,7 @@ class Configuration(unittest.TestCase):
         self.assertEqual(self.conf(folder, "-h", "myorigin").strip().splitlines()[-1], "$mydomain")
         self.assertIn("example.org", self.conf(folder, "-xh", "myorigin"))
         said = self.suite.command(["-c", folder, "check"], check=False).text
-        self.assertRegex(said, "postscreen_reject_footer is known but not yet in force")
+        self.assertRegex(said, "postscreen_expansion_filter is known but not yet in force")
         self.assertNotIn("postscreen_dnsbl_sites", said)
         self.assertNotIn("unused parameter: relayhost", said)
 
