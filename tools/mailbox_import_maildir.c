@@ -76,8 +76,8 @@ static int source_read_file(int directory, const char *name, size_t limit, struc
 	size = (size_t)st.st_size;
 	if (date != NULL)
 		*date = st.st_mtim.tv_sec;
-	if (unpack_is_gzip(fd))
-		return unpack_gzip(fd, source_unpacked, &to);
+	if (unpack_is_packed(fd))
+		return unpack_file(fd, source_unpacked, &to);
 	r = io_pread_all(fd, str_reserve(content, size), size, 0);
 	if (r == 0)
 		str_grow(content, size);

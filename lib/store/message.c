@@ -157,8 +157,8 @@ int message_count_wire_size(int fd, uint64_t *wire_size)
 	uint64_t bare = 0;
 	off_t at = 0;
 
-	if (unpack_is_gzip(fd)) {
-		int r = unpack_gzip(fd, count_unpacked, &unpacked);
+	if (unpack_is_packed(fd)) {
+		int r = unpack_file(fd, count_unpacked, &unpacked);
 
 		*wire_size = unpacked.size;
 		return r;
@@ -403,8 +403,8 @@ int message_convert(struct mailbox *mailbox, int fd, int *converted, uint64_t *s
 
 	if (file < 0)
 		return file;
-	r = unpack_is_gzip(fd) ? unpack_gzip(fd, convert_piece, &conversion)
-			       : convert_plain(fd, &conversion);
+	r = unpack_is_packed(fd) ? unpack_file(fd, convert_piece, &conversion)
+				 : convert_plain(fd, &conversion);
 	if (r < 0)
 		return r;
 	*size = conversion.size;
@@ -443,7 +443,7 @@ int mailbox_content(struct mailbox *mailbox, uint32_t seq, int *fd, uint64_t *si
 		    wire_size != mail.r.wire_size)
 			note_size(mailbox, seq, wire_size);
 	}
-	if (wire_size != disk_size || unpack_is_gzip(file))
+	if (wire_size != disk_size || unpack_is_packed(file))
 		return message_convert(mailbox, file, fd, size);
 	*size = disk_size;
 	*fd = TAKE_FD(file);

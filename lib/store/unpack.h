@@ -1,4 +1,4 @@
-/* Messages that another server has kept compressed (Dovecot's zlib plugin: gzip). */
+/* Messages that another server has kept compressed (Dovecot's zlib plugin): gzip and Zstandard. */
 #ifndef STORE_UNPACK_H
 #define STORE_UNPACK_H
 
@@ -8,12 +8,12 @@
 
 #define UNPACKED_MAX ((uint64_t)1 << 30) /* bytes of a message */
 
-/* No message begins as gzip does. */
-bool unpack_is_gzip(int fd);
+/* No message begins as they do. */
+bool unpack_is_packed(int fd);
 /*
- * Calls `each` with the content, piece by piece. 0, what `each` returned if that was negative, -EIO: it
- * is broken, -EFBIG: it is larger than UNPACKED_MAX.
+ * Calls `each` with the content of such a file, piece by piece. 0, what `each` returned if that was negative, -EIO: it
+ * is broken, or wants more memory than UNPACK_WINDOW_LOG allows; -EFBIG: it is larger than UNPACKED_MAX.
  */
-int unpack_gzip(int fd, int (*each)(void *argument, const char *bytes, size_t len), void *argument);
+int unpack_file(int fd, int (*each)(void *argument, const char *bytes, size_t len), void *argument);
 
 #endif

@@ -2,12 +2,14 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "base/io.h"
 #include "store/owed.h"
@@ -226,6 +228,55 @@ static void compressed_files(void **state)
 	mailbox_close(box);
 }
 
+/* As `zstd` packs it at that level; `cut`: without its end. */
+static void write_zstd(struct fixture *f, const char *name, struct view text, int level, bool cut)
+{
+	size_t room = ZSTD_compressBound(text.len), len;
+	_cleanup_free_ char *packed = mem_new_bytes(room);
+	char path[160];
+
+	len = ZSTD_compress(packed, room, text.data, text.len, level);
+	assert_false(ZSTD_isError(len));
+	snprintf(path, sizeof(path), "%s/%s", f->path, name);
+
+	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(io_write_all(fd, packed, cut ? len - 5 : len), 0);
+}
+
+static void files_of_zstd(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(str_free) struct str text = STR_EMPTY, out = STR_EMPTY;
+	struct mailbox *box;
+	uint64_t size;
+	int fd;
+
+	leave(f);
+	str_append_cstr(&text, "Subject: packed\r\n\r\n");
+	for (int i = 0; i < 20000; i++)
+		str_printf(&text, "%d this is a line\r\n", i);
+	write_zstd(f, "cur/1700000000.M1P1.mx,S=16:2,S", VIEW("Subject: small\n\n"), 3, false);
+	write_zstd(f, "cur/1700000001.M1P1.mx:2,", str_view(&text), 19, false);
+	write_zstd(f, "cur/1700000002.M1P1.mx:2,", str_view(&text), 1, true);
+	/* It ends where a block of what comes out does. */
+	write_zstd(f, "cur/1700000003.M1P1.mx:2,", view_first(str_view(&text), 65536), 3, false);
+	fixture_reopen(f);
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_count(box), 4);
+	fixture_content(box, 1, &out);
+	assert_string_equal(str_cstr(&out), "Subject: small\r\n\r\n");
+	str_clear(&out);
+	fixture_content(box, 2, &out);
+	assert_true(view_eq(str_view(&out), str_view(&text)));
+	assert_int_equal(mailbox_content(box, 3, &fd, &size), -EIO);
+	str_clear(&out);
+	fixture_content(box, 4, &out);
+	assert_true(view_eq(str_view(&out), view_first(str_view(&text), 65536)));
+	mailbox_close(box);
+}
+
 static uint64_t size_of(struct mailbox *box, uint32_t seq)
 {
 	struct message_info info;
@@ -389,6 +440,7 @@ int main(void)
 		TEST(dovecot_uidls),
 		TEST(a_courier_maildir),
 		TEST(compressed_files),
+		TEST(files_of_zstd),
 		TEST(a_size_in_a_name_that_lies),
 		TEST(a_store_is_released),
 		TEST(what_cannot_be_read_is_not_lost),
