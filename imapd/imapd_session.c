@@ -54,6 +54,7 @@ static void imap_connection_serve(struct stream *io, const struct session_client
 
 	options.index_limit = (uint64_t)param.mailbox_index_limit;
 	options.tombstone_time = param.mailbox_tombstone_time / 1000;
+	options.packs = strcmp(param.mailbox_compress, "zstd") == 0;
 	if (store == NULL) {
 		r = store_open(client->user->maildir, &options, &store, &err);
 		if (r == 0)

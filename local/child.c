@@ -61,6 +61,7 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 				    "mail system configuration error (%s)", err.text);
 	source.quota = quota;
 	source.admit = quota != NULL ? quota_admit : NULL;
+	source.packs = strcmp(param.mailbox_compress, "zstd") == 0;
 	if (m->format == STORE_MAILDIR && m->scripts) {
 		r = child_sieve(ipc, m, path, &source);
 		if (r != SIEVE_NONE)

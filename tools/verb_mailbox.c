@@ -189,6 +189,7 @@ static int open_store(struct mailbox_request *q)
 
 	store_options.index_limit = (uint64_t)param.mailbox_index_limit;
 	store_options.tombstone_time = param.mailbox_tombstone_time / 1000;
+	store_options.packs = strcmp(param.mailbox_compress, "zstd") == 0;
 	r = store_open(q->user.mail, &store_options, &q->store, &err);
 	return r < 0 ? tool_fail("mailbox", "%s", err.text) : TOOL_DONE;
 }

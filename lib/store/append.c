@@ -15,6 +15,7 @@
 #include "store/files.h"
 #include "store/folders.h"
 #include "store/mailbox_folder.h"
+#include "store/pack.h"
 #include "store/usage.h"
 
 #define UNIQUE_MAX 128 /* bytes of a unique part that is given */
@@ -26,10 +27,12 @@ struct append {
 	char folder_name[STORE_NAME_MAX + 1];
 	int64_t date; /* seconds */
 	int fd;
-	char *directory;     /* of tmp/ */
-	struct str name;     /* in it */
-	struct str unique;   /* what is to be the begin of its name; empty: that stays */
+	char *directory;   /* of tmp/ */
+	struct str name;   /* in it */
+	struct str unique; /* what is to be the begin of its name; empty: that stays */
+	struct packer *packer;
 	uint64_t size, bare; /* bytes; LFs without a CR */
+	uint64_t packed;     /* bytes of the file; 0: it is not packed */
 	char last;
 	bool complete;
 };
@@ -63,6 +66,7 @@ int append_begin(struct store *store, struct view name, int64_t date, struct app
 	append->fd = open(str_cstr(&path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (append->fd < 0)
 		return -errno;
+	append->packer = packer_new(append->fd, store->packs);
 	*out = TAKE(append);
 	return 0;
 }
@@ -93,7 +97,7 @@ int append_write(struct append *append, struct view bytes)
 	if (bytes.len > 0)
 		append->last = bytes.data[bytes.len - 1];
 	append->size += bytes.len;
-	return io_write_all(append->fd, bytes.data, bytes.len);
+	return packer_write(append->packer, bytes);
 }
 
 void append_free(struct append *append)
@@ -107,6 +111,7 @@ void append_free(struct append *append)
 		unlink(str_cstr(&path));
 		close(append->fd);
 	}
+	packer_free(append->packer);
 	str_free(&append->name);
 	str_free(&append->unique);
 	free(append->directory);
@@ -131,8 +136,8 @@ static int append_take_name(struct append *append)
 	str_set(&before, str_view(&append->name));
 	if (append->unique.len > 0)
 		str_set(&append->name, str_view(&append->unique));
-	str_printf(&append->name, ",S=%llu,W=%llu", (unsigned long long)append->size,
-		   (unsigned long long)(append->size + append->bare));
+	file_name_add_sizes(&append->name, append->size, append->size + append->bare,
+			    append->packed);
 	file_path(append, &to);
 	r = io_rename_new(str_cstr(&from), str_cstr(&to));
 	if (r == -EEXIST && append->unique.len > 0) {
@@ -165,7 +170,9 @@ int append_complete(void *argument)
 	struct append_list *list = argument;
 	int r = 0;
 
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; i < list->count && r == 0; i++)
+		r = packer_end(list->appends[i]->packer, &list->appends[i]->packed);
+	for (size_t i = 0; i < list->count && r == 0; i++)
 		append_start_writing(list->appends[i]);
 	for (size_t i = 0; i < list->count && r == 0; i++)
 		r = fsync(list->appends[i]->fd) < 0 ? -errno : 0;
@@ -212,7 +219,7 @@ static int insert_append(struct tx *tx, struct folder *folder, const struct appe
 {
 	struct state_record state = { .flags = meta->flags & FLAGS_SYSTEM };
 	struct mail_record mail = {
-		.size = append->size,
+		.size = append->packed > 0 ? append->packed : append->size,
 		.wire_size = append->size + append->bare,
 		.date = append->date,
 		.saved = clock_wall(),

@@ -15,12 +15,17 @@
 #include "base/mem.h"
 #include "store/deliver_keywords.h"
 #include "store/names.h"
+#include "store/pack.h"
 
 #define COPY_BLOCK 65536
 
+struct delivered_sizes {
+	uint64_t size, wire_size, packed;
+};
+
 /* Copies the content; counts what CRs are missing for the W= size. A usual message is one write. */
-static int copy_content(int to, const struct mail_source *source, uint64_t *size,
-			uint64_t *wire_size)
+static int copy_content(struct packer *to, const struct mail_source *source,
+			struct delivered_sizes *sizes)
 {
 	size_t block_size = (size_t)MIN((uint64_t)COPY_BLOCK, source->content.size);
 	_cleanup_free_ char *block = mem_resize(NULL, source->prefix.len + block_size, 1);
@@ -42,26 +47,28 @@ static int copy_content(int to, const struct mail_source *source, uint64_t *size
 			bare += at[i] == '\n' && last != '\r';
 			last = at[i];
 		}
-		r = io_write_all(to, block, filled + want);
+		r = packer_write(to, view_make(block, filled + want));
 		filled = 0;
 		done += want;
 	} while (r == 0 && done < source->content.size);
-	*size = source->prefix.len + done;
-	*wire_size = *size + bare;
-	return r;
+	sizes->size = source->prefix.len + done;
+	sizes->wire_size = sizes->size + bare;
+	return r < 0 ? r : packer_end(to, &sizes->packed);
 }
 
 /* Writes tmp/<name>, durable. */
-static int write_temporary(const char *path, const struct mail_source *source, uint64_t *size,
-			   uint64_t *wire_size, struct error *err)
+static int write_temporary(const char *path, const struct mail_source *source,
+			   struct delivered_sizes *sizes, struct error *err)
 {
+	_cleanup_(packer_freep) struct packer *packer = NULL;
 	_cleanup_fd_ int fd =
 		open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r;
 
 	if (fd < 0)
 		return error_errno(err, "create %s", path);
-	r = copy_content(fd, source, size, wire_size);
+	packer = packer_new(fd, source->packs);
+	r = copy_content(packer, source, sizes);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	/* Some file systems tell of a full disk only now. */
@@ -168,7 +175,7 @@ static int deliver_into(const struct delivery_place *place, const struct mail_so
 	const char *directory = place->directory;
 	_cleanup_(str_free) struct str unique = STR_EMPTY, from = STR_EMPTY, to = STR_EMPTY;
 	_cleanup_(str_free) struct str file = STR_EMPTY, part = STR_EMPTY;
-	uint64_t size = 0, wire_size = 0;
+	struct delivered_sizes sizes = { 0 };
 	int r;
 
 	file_name_unique(&unique);
@@ -183,11 +190,10 @@ static int deliver_into(const struct delivery_place *place, const struct mail_so
 	r = source->admit != NULL ? source->admit(source, place->maildir, place->folder, err) : 0;
 	if (r < 0)
 		return r;
-	r = write_temporary(str_cstr(&from), source, &size, &wire_size, err);
+	r = write_temporary(str_cstr(&from), source, &sizes, err);
 	if (r < 0)
 		return r;
-	str_printf(&unique, ",S=%llu,W=%llu", (unsigned long long)size,
-		   (unsigned long long)wire_size);
+	file_name_add_sizes(&unique, sizes.size, sizes.wire_size, sizes.packed);
 	delivered_path(directory, str_view(&unique), source->flags & FLAGS_SYSTEM, place->letters,
 		       &file, &part, &to);
 	r = move_to_new(str_cstr(&from), str_cstr(&to), err);

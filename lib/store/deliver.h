@@ -49,6 +49,7 @@ struct mail_source {
 	int (*admit)(const struct mail_source *source, const char *maildir, struct view folder,
 		     struct error *err);
 	const struct quota *quota; /* for it */
+	bool packs;		   /* into a Maildir: the file is compressed if it is long enough */
 	/* How the index is opened where that is needed. NULL: STORE_DEFAULTS */
 	const struct store_options *index;
 };

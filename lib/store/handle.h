@@ -13,7 +13,7 @@ struct store {
 	const struct quota *quota; /* NULL: none */
 	bool made_room;		   /* something was removed since store_quota_made_room was asked */
 	int64_t tombstone_time;	   /* seconds */
-	bool leave_owed;
+	bool leave_owed, packs;
 	/*
 	 * Goes up when another index than before was opened. Numbers of folders and contents are an
 	 * index's own: what was found in one generation is looked up again in the next, by whoever

@@ -86,7 +86,7 @@ int listing_read_finished_tmp(struct listing *list, const struct store *store,
 	for (size_t i = 0; i < all.count; i++) {
 		struct entry *entry = &all.items[i];
 
-		if (!entry->taken && entry->parsed.size == entry->size)
+		if (!entry->taken && file_name_is_of(&entry->parsed, entry->size))
 			listing_add(list, entry->name, PART_TMP);
 	}
 	free(list->paths[PART_TMP]);

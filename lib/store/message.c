@@ -434,6 +434,13 @@ int mailbox_content(struct mailbox *mailbox, uint32_t seq, int *fd, uint64_t *si
 	if (r < 0)
 		return r;
 	wire_size = mail.r.wire_size;
+	if (unpack_is_packed(file)) {
+		r = message_convert(mailbox, file, fd, size);
+		if (r == 0 && disk_size == mail.r.size && wire_size != SIZE_UNKNOWN &&
+		    *size != wire_size)
+			note_size(mailbox, seq, *size);
+		return r;
+	}
 	/* What the index says goes for the file that it saw, and what a name says may be wrong. */
 	if (wire_size == SIZE_UNKNOWN || disk_size != mail.r.size || !mail.r.counted) {
 		r = message_count_wire_size(file, &wire_size);
@@ -443,7 +450,7 @@ int mailbox_content(struct mailbox *mailbox, uint32_t seq, int *fd, uint64_t *si
 		    wire_size != mail.r.wire_size)
 			note_size(mailbox, seq, wire_size);
 	}
-	if (wire_size != disk_size || unpack_is_packed(file))
+	if (wire_size != disk_size)
 		return message_convert(mailbox, file, fd, size);
 	*size = disk_size;
 	*fd = TAKE_FD(file);

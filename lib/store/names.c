@@ -235,7 +235,9 @@ static void parse_info(struct view info, struct file_name *name)
 
 bool file_name_parse(struct view text, struct file_name *name)
 {
-	*name = (struct file_name){ .size = SIZE_UNKNOWN, .wire_size = SIZE_UNKNOWN };
+	*name = (struct file_name){ .size = SIZE_UNKNOWN,
+				    .wire_size = SIZE_UNKNOWN,
+				    .packed = SIZE_UNKNOWN };
 	if (text.len == 0 || text.len > FILE_NAME_MAX || text.data[0] == '.')
 		return false;
 
@@ -263,8 +265,31 @@ bool file_name_parse(struct view text, struct file_name *name)
 			(void)view_parse_u64(view_from(piece, 2), INT64_MAX, &name->size);
 		else if (view_starts(piece, VIEW("W=")))
 			(void)view_parse_u64(view_from(piece, 2), INT64_MAX, &name->wire_size);
+		else if (view_starts(piece, VIEW("Z=")))
+			(void)view_parse_u64(view_from(piece, 2), INT64_MAX, &name->packed);
 	}
 	return name->base.len > 0;
+}
+
+bool file_name_is_of(const struct file_name *name, uint64_t disk_size)
+{
+	return (name->packed != SIZE_UNKNOWN ? name->packed : name->size) == disk_size;
+}
+
+uint64_t file_name_wire_size(const struct file_name *name, uint64_t disk_size)
+{
+	/* A name that lies about one size is not believed about the other either. */
+	return file_name_is_of(name, disk_size) && name->size != SIZE_UNKNOWN &&
+			       name->wire_size != SIZE_UNKNOWN && name->wire_size >= name->size
+		       ? name->wire_size
+		       : SIZE_UNKNOWN;
+}
+
+void file_name_add_sizes(struct str *name, uint64_t size, uint64_t wire_size, uint64_t packed)
+{
+	str_printf(name, ",S=%llu,W=%llu", (unsigned long long)size, (unsigned long long)wire_size);
+	if (packed > 0)
+		str_printf(name, ",Z=%llu", (unsigned long long)packed);
 }
 
 void file_name_build(struct str *out, struct view base, uint32_t uid, unsigned flags,

@@ -17,13 +17,20 @@ struct file_name {
 	struct view base; /* without ",U=" and without flags: stays the same for a message's life */
 	struct view unique;	  /* up to the first comma: the same for all copies */
 	uint64_t size, wire_size; /* SIZE_UNKNOWN: not in the name */
-	uint32_t uid;		  /* 0: none */
-	unsigned flags;		  /* FLAG_... */
-	uint32_t letters;	  /* bit 0: 'a' ... */
-	bool has_info;		  /* there is a ":2," */
+	uint64_t packed;  /* bytes of the file, if it is packed (store/pack.h); else SIZE_UNKNOWN */
+	uint32_t uid;	  /* 0: none */
+	unsigned flags;	  /* FLAG_... */
+	uint32_t letters; /* bit 0: 'a' ... */
+	bool has_info;	  /* there is a ":2," */
 };
 /* False for what is no message: hidden files, empty or too long names. Never fails on strange parts. */
 bool file_name_parse(struct view text, struct file_name *name);
+/* Is the name that of a file of so many bytes: what we gave it when all was written? */
+bool file_name_is_of(const struct file_name *name, uint64_t disk_size);
+/* What the name says of the size with CRLF, for a file of so many bytes; SIZE_UNKNOWN where it is not to be believed. */
+uint64_t file_name_wire_size(const struct file_name *name, uint64_t disk_size);
+/* ",S=...": size and size with CRLF of the content, and bytes of the file where it is packed (else 0). */
+void file_name_add_sizes(struct str *name, uint64_t size, uint64_t wire_size, uint64_t packed);
 /* base + uid (0: none) + flags. The keywords' first bits are the letters. */
 void file_name_build(struct str *out, struct view base, uint32_t uid, unsigned flags,
 		     uint64_t keywords);

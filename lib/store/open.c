@@ -35,6 +35,7 @@ int store_open(const char *maildir, const struct store_options *options, struct 
 	store->tombstone_time =
 		options->tombstone_time ? options->tombstone_time : STORE_TOMBSTONE_TIME;
 	store->leave_owed = options->leave_owed;
+	store->packs = options->packs;
 	store->pending = map_new();
 	if (options->create)
 		r = maildir_create(maildir, VIEW_NONE, err);

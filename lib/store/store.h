@@ -94,6 +94,7 @@ struct store_options {
 	uint64_t index_limit; /* bytes the index may grow to; 0: STORE_INDEX_LIMIT */
 	int64_t tombstone_time; /* seconds that expunges are known one by one; 0: STORE_TOMBSTONE_TIME */
 	bool create;		/* make the Maildir if there is none */
+	bool packs; /* messages that are appended are compressed, if they are long enough (store/pack.h) */
 	/* For a moment, by a delivery: what is owed is left to who comes for longer. */
 	bool leave_owed;
 };

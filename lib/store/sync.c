@@ -76,7 +76,7 @@ static int insert_entry(struct scan *scan, const struct entry *entry)
 				      .keywords = entry->parsed.letters & scan->words };
 	struct mail_record mail = {
 		.size = entry->size,
-		.wire_size = entry->parsed.wire_size,
+		.wire_size = file_name_wire_size(&entry->parsed, entry->size),
 		.content = ++scan->content,
 		.date = entry->date,
 		.saved = entry->saved,
@@ -85,9 +85,6 @@ static int insert_entry(struct scan *scan, const struct entry *entry)
 		.file = view_of(entry->name),
 	};
 
-	/* A name that lies about its size is not believed about the other size either. */
-	if (entry->parsed.size != entry->size || mail.wire_size < mail.size)
-		mail.wire_size = SIZE_UNKNOWN;
 	sync_advance(scan);
 	return message_insert(scan->tx, scan->folder, &state, &mail);
 }
@@ -453,11 +450,9 @@ int folder_sync(struct store *store, uint32_t id)
 
 static uint64_t entry_wire_size(const struct entry *entry)
 {
-	/* As insert_entry believes it. */
-	return entry->parsed.size == entry->size && entry->parsed.wire_size != SIZE_UNKNOWN &&
-			       entry->parsed.wire_size >= entry->size
-		       ? entry->parsed.wire_size
-		       : entry->size;
+	uint64_t size = file_name_wire_size(&entry->parsed, entry->size);
+
+	return size != SIZE_UNKNOWN ? size : entry->size;
 }
 
 static int count_new(struct scan *scan, size_t max, struct folder_news *news)
