@@ -8,16 +8,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "tools/migrate.h"
+#include "tools/migrate_dovecot.h"
 #include "tools/tool.h"
-
-/* What is printed, by kind, so that it stands together. */
-struct dovecot_report {
-	struct str settings; /* arguments of posta conf -e, one a line */
-	struct str notes;    /* what is to be done otherwise */
-	struct str missing;  /* no counterpart yet */
-	size_t needless;
-};
 
 static void report_place(struct str *to, const struct dovecot_setting *s)
 {
@@ -27,7 +19,7 @@ static void report_place(struct str *to, const struct dovecot_setting *s)
 	str_printf(to, "%s = %s", s->name, s->value);
 }
 
-static void report_setting(struct dovecot_report *report, const char *parameter, struct view value)
+void report_setting(struct dovecot_report *report, const char *parameter, struct view value)
 {
 	_cleanup_(str_free) struct str quoted = STR_EMPTY;
 
@@ -40,199 +32,18 @@ static void report_setting(struct dovecot_report *report, const char *parameter,
 	str_printf(&report->settings, "'%s=%s'\n", parameter, str_cstr(&quoted));
 }
 
-static void report_note(struct dovecot_report *report, const struct dovecot_setting *s,
-			const char *what)
+void report_note(struct dovecot_report *report, const struct dovecot_setting *s, const char *what)
 {
 	report_place(&report->notes, s);
 	str_printf(&report->notes, ": %s\n", what);
 }
 
-static void report_missing(struct dovecot_report *report, const struct dovecot_setting *s,
-			   const char *what)
+void report_missing(struct dovecot_report *report, const struct dovecot_setting *s,
+		    const char *what)
 {
 	report_place(&report->missing, s);
 	str_printf(&report->missing, "%s%s\n", what[0] ? ": " : "", what);
 }
-
-/* ---- settings that have a name of their own here ---- */
-
-/* "</etc/ssl/x.pem" */
-static struct view file_of(struct view value)
-{
-	return view_trim(view_starts(value, VIEW("<")) ? view_from(value, 1) : value);
-}
-
-static void take_file(struct dovecot_report *report, const struct dovecot_setting *s,
-		      const char *parameter)
-{
-	report_setting(report, parameter, file_of(view_of(s->value)));
-}
-
-static void take_as_it_is(struct dovecot_report *report, const struct dovecot_setting *s,
-			  const char *parameter)
-{
-	report_setting(report, parameter, view_of(s->value));
-}
-
-static void take_opposite(struct dovecot_report *report, const struct dovecot_setting *s,
-			  const char *parameter)
-{
-	report_setting(report, parameter, strcmp(s->value, "yes") == 0 ? VIEW("no") : VIEW("yes"));
-}
-
-static void take_listen(struct dovecot_report *report, const struct dovecot_setting *s,
-			const char *parameter)
-{
-	bool all = strchr(s->value, '*') != NULL || strstr(s->value, "::") != NULL;
-
-	report_setting(report, parameter, all ? VIEW("all") : view_of(s->value));
-}
-
-/* "%{user | domain}" of 2.4, and %d of 2.3. "" if there is more in it than we know. */
-static bool translate_path(struct view value, struct str *out)
-{
-	static const struct {
-		const char *theirs, *ours;
-	} variables[] = {
-		{ "%{user | username}", "%n" },
-		{ "%{user|username}", "%n" },
-		{ "%{user | domain}", "%d" },
-		{ "%{user|domain}", "%d" },
-		{ "%{user}", "%u" },
-		{ "%{home}", "~" },
-		{ "%Lu", "%u" },
-		{ "%Ln", "%n" },
-		{ "%Ld", "%d" },
-		{ "%u", "%u" },
-		{ "%n", "%n" },
-		{ "%d", "%d" },
-		{ "%h", "~" },
-	};
-
-	while (value.len > 0) {
-		size_t i = 0;
-
-		while (i < ARRAY_SIZE(variables) &&
-		       !view_starts(value, view_of(variables[i].theirs)))
-			i++;
-		if (i < ARRAY_SIZE(variables)) {
-			str_append_cstr(out, variables[i].ours);
-			value = view_from(value, strlen(variables[i].theirs));
-		} else if (value.data[0] == '%') {
-			return false;
-		} else {
-			str_append_byte(out, value.data[0]);
-			value = view_from(value, 1);
-		}
-	}
-	return true;
-}
-
-static void take_home(struct dovecot_report *report, const struct dovecot_setting *s,
-		      const char *parameter)
-{
-	_cleanup_(str_free) struct str path = STR_EMPTY;
-
-	if (translate_path(view_of(s->value), &path))
-		report_setting(report, parameter, str_view(&path));
-	else
-		report_missing(report, s, "variables in it that Posta does not have");
-}
-
-/* "maildir:~/Maildir:INBOX=..." */
-static void take_location(struct dovecot_report *report, const struct dovecot_setting *s,
-			  const char *parameter)
-{
-	_cleanup_(str_free) struct str path = STR_EMPTY;
-	struct view value = view_of(s->value), options = VIEW_NONE;
-	size_t colon;
-
-	if (!view_starts(value, VIEW("maildir:"))) {
-		report_missing(report, s,
-			       "mail is not Maildir: convert it (doveadm sync, or posta mailbox "
-			       "import for mbox)");
-		return;
-	}
-	value = view_from(value, strlen("maildir:"));
-	colon = view_find_byte(value, ':');
-	if (colon != VIEW_NOT_FOUND)
-		options = view_from(value, colon + 1);
-	if (!translate_path(view_first(value, colon), &path)) {
-		report_missing(report, s, "variables in it that Posta does not have");
-		return;
-	}
-	str_clear(&path);
-	str_append_cstr(&path, "maildir:");
-	(void)translate_path(view_first(value, colon), &path);
-	report_setting(report, parameter, str_view(&path));
-	if (options.len > 0)
-		report_missing(report, s,
-			       "what follows the path (INDEX, LAYOUT, ...) is not there");
-}
-
-static void take_protocol(struct dovecot_report *report, const struct dovecot_setting *s,
-			  const char *parameter)
-{
-	(void)parameter;
-	if (strcmp(s->value, "TLSv1.2") == 0 || strcmp(s->value, "TLSv1.3") == 0) {
-		_cleanup_(str_free) struct str value = STR_EMPTY;
-
-		str_printf(&value, ">=%s", s->value);
-		report_setting(report, "smtpd_tls_mandatory_protocols", str_view(&value));
-	}
-}
-
-static void take_mechanisms(struct dovecot_report *report, const struct dovecot_setting *s,
-			    const char *parameter)
-{
-	_cleanup_(str_free) struct str known = STR_EMPTY;
-	struct view rest = view_of(s->value), word;
-	bool others = false;
-
-	while (view_next_word(&rest, " \t", &word)) {
-		if (view_is_nocase(word, "plain") || view_is_nocase(word, "login") ||
-		    view_is_nocase(word, "scram-sha-1") || view_is_nocase(word, "scram-sha-256"))
-			str_printf(&known, "%s%.*s", known.len > 0 ? ", " : "", VIEW_ARG(word));
-		else
-			others = true;
-	}
-	if (known.len > 0)
-		report_setting(report, parameter, str_view(&known));
-	if (others)
-		report_missing(report, s,
-			       "mechanisms other than plain, login, scram-sha-1, scram-sha-256");
-}
-
-/* A block in which the setting means this; NULL: at the top. */
-static const struct mapping {
-	const char *section, *name, *parameter;
-	void (*take)(struct dovecot_report *report, const struct dovecot_setting *s,
-		     const char *parameter);
-} mappings[] = {
-	{ "", "ssl_cert", "smtpd_tls_cert_file", take_file },
-	{ "", "ssl_server_cert_file", "smtpd_tls_cert_file", take_file },
-	{ "", "ssl_key", "smtpd_tls_key_file", take_file },
-	{ "", "ssl_server_key_file", "smtpd_tls_key_file", take_file },
-	{ "", "ssl_min_protocol", NULL, take_protocol },
-	{ "", "hostname", "myhostname", take_as_it_is },
-	{ "", "listen", "inet_interfaces", take_listen },
-	{ "", "recipient_delimiter", "recipient_delimiter", take_as_it_is },
-	{ "", "first_valid_uid", "virtual_minimum_uid", take_as_it_is },
-	{ "", "mail_uid", "virtual_uid", take_as_it_is },
-	{ "", "mail_gid", "virtual_gid", take_as_it_is },
-	{ "", "mail_home", "virtual_home", take_home },
-	{ "", "mail_location", "mail_location", take_location },
-	{ "", "auth_mechanisms", "auth_mechanisms", take_mechanisms },
-	{ "", "disable_plaintext_auth", "disable_plaintext_auth", take_as_it_is },
-	{ "", "auth_allow_cleartext", "disable_plaintext_auth", take_opposite },
-	{ "", "mail_max_userip_connections", "mail_max_userip_connections", take_as_it_is },
-	{ "protocol imap", "mail_max_userip_connections", "mail_max_userip_connections",
-	  take_as_it_is },
-	{ "userdb static", "uid", "virtual_uid", take_as_it_is },
-	{ "userdb static/fields", "uid", "virtual_uid", take_as_it_is },
-	{ "userdb static/fields", "gid", "virtual_gid", take_as_it_is },
-	{ "userdb static/fields", "home", "virtual_home", take_home },
-};
 
 /* ---- blocks that mean more than their settings ---- */
 
@@ -260,11 +71,30 @@ static void take_static_args(struct dovecot_report *report, const struct dovecot
 		if (view_is(name, "uid") || view_is(name, "gid"))
 			report_setting(report, view_is(name, "uid") ? "virtual_uid" : "virtual_gid",
 				       value);
-		else if (view_is(name, "home") && translate_path(value, &path))
+		else if (view_is(name, "home") && dovecot_translate_path(value, &path))
 			report_setting(report, "virtual_home", str_view(&path));
 		else if (!view_is(name, "allow_all_users"))
 			report_missing(report, args, "a field of users that Posta does not take");
 	}
+}
+
+/* 2.3's file with the queries is read as it is; 2.4 has them in dovecot.conf. */
+static void take_directory(struct dovecot_report *report, const struct dovecot_setting *s,
+			   const struct dovecot_setting *args, bool passwords)
+{
+	_cleanup_(str_free) struct str table = STR_EMPTY;
+
+	if (args == NULL) {
+		report_note(
+			report, s,
+			passwords ? "its query into a file (driver, connect, password_query), and "
+				    "mailbox_passwords = dovecot-passdb:that file"
+				  : "its query into a file (driver, connect, user_query), and "
+				    "mailbox_users = dovecot-userdb:that file");
+		return;
+	}
+	str_printf(&table, "dovecot-%s:%s", passwords ? "passdb" : "userdb", args->value);
+	report_setting(report, passwords ? "mailbox_passwords" : "mailbox_users", str_view(&table));
 }
 
 /* `driver` is that of 2.3's "driver =", or the word after passdb and userdb in 2.4. */
@@ -283,6 +113,8 @@ static void take_database(const struct dovecot_conf *conf, struct dovecot_report
 		report_note(report, s, "users of the system log in as they are (mydestination)");
 	else if (strcmp(driver, "static") == 0 && !passwords && args != NULL)
 		take_static_args(report, args);
+	else if (strcmp(driver, "sql") == 0 || strcmp(driver, "ldap") == 0)
+		take_directory(report, s, args, passwords);
 	else if (strcmp(driver, "static") != 0 && strcmp(driver, "prefetch") != 0)
 		report_missing(report, s,
 			       "users from there: export them into conf/users (doveadm user '*'), "
@@ -357,14 +189,12 @@ static bool is_needless(const struct dovecot_setting *s)
 		"auto",
 		"special_use",
 		"type",
-		"separator",
 		"lda_mailbox_autocreate",
 		"lda_mailbox_autosubscribe",
 		"ssl",
 		"port",
 		"address",
 		"login_log_format_elements",
-		"login_trusted_networks",
 		"info_log_path",
 		"debug_log_path",
 		"syslog_facility",
@@ -387,24 +217,19 @@ static void take_protocols(struct dovecot_report *report, const struct dovecot_s
 		rest = view_of(s->name);
 	while (on && view_next_word(&rest, " \t", &word)) {
 		if (view_is(word, "lmtp"))
-			report_missing(report, s,
-				       "an LMTP server: Posta delivers itself "
-				       "(virtual_transport = virtual)");
+			report_note(report, s,
+				    "Posta's own smtpd delivers without (virtual_transport = "
+				    "virtual); for another MTA in front there is a service with "
+				    "smtpd_protocol=lmtp in master.cf");
 		else if (view_is(word, "sieve") || view_is(word, "managesieve"))
-			report_missing(report, s, "ManageSieve");
+			report_note(report, s, "ManageSieve is the service sieve in master.cf");
 	}
 }
 
 static void take_setting(const struct dovecot_conf *conf, struct dovecot_report *report,
 			 const struct dovecot_setting *s)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(mappings); i++)
-		if (strcmp(s->section, mappings[i].section) == 0 &&
-		    strcmp(s->name, mappings[i].name) == 0) {
-			mappings[i].take(report, s, mappings[i].parameter);
-			return;
-		}
-	if (take_block(conf, report, s))
+	if (dovecot_setting_map(report, s) || take_block(conf, report, s))
 		return;
 	if ((s->section[0] == '\0' && strcmp(s->name, "protocols") == 0) ||
 	    strcmp(s->section, "protocols") == 0)
@@ -415,7 +240,9 @@ static void take_setting(const struct dovecot_conf *conf, struct dovecot_report 
 		report_note(report, s, "postmaster is an alias: conf/aliases and conf/virtual");
 	else if (s->section[0] == '\0' && strcmp(s->name, "log_path") == 0)
 		report_note(report, s, "the log is one for all programs: maillog_file");
-	else if (strncmp(s->section, "service", 7) == 0 || is_needless(s))
+	else if (strncmp(s->section, "service", 7) == 0 || is_needless(s) ||
+		 strcmp(s->name, "mail_plugins") == 0 ||
+		 (strcmp(s->section, "plugin") == 0 && strncmp(s->name, "fts", 3) == 0))
 		report->needless++;
 	else
 		report_missing(report, s, "");
@@ -443,7 +270,7 @@ static void take_mail_path(const struct dovecot_conf *conf, struct dovecot_repor
 	if (path != NULL) {
 		_cleanup_(str_free) struct str location = STR_EMPTY, translated = STR_EMPTY;
 
-		if (!translate_path(view_of(path->value), &translated)) {
+		if (!dovecot_translate_path(view_of(path->value), &translated)) {
 			report_missing(report, path, "variables in it that Posta does not have");
 			return;
 		}
@@ -496,6 +323,7 @@ int migrate_dovecot(const char *directory)
 			take_setting(&conf, &report, &conf.settings[i]);
 	printf("# %zu settings of Dovecot in %d files below %s. In Posta's words:\n\n", conf.count,
 	       conf.files, directory);
+	dovecot_quota_end(&report);
 	print_settings(&report.settings);
 	print_lines("To be done otherwise", &report.notes);
 	print_lines("No counterpart yet", &report.missing);
@@ -505,6 +333,7 @@ int migrate_dovecot(const char *directory)
 	       "last "
 	       "counts.\n");
 	str_free(&report.settings);
+	str_free(&report.quota);
 	str_free(&report.notes);
 	str_free(&report.missing);
 	dovecot_conf_free(&conf);

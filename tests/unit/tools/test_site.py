@@ -160,17 +160,19 @@ class Site(ToolCase):
         self.write("2.3/dovecot.conf", "# comment\nprotocols = imap lmtp\nlisten = *, ::\n!include conf.d/*.conf\n!include_try local.conf\n"
                    "auth_mechanisms = plain \\\n  login cram-md5\n")
         self.write("2.3/conf.d/10-mail.conf", 'mail_location = maildir:/srv/vmail/%d/%n/Maildir # where\nssl_cert = </etc/ssl/mail.pem\n'
-                   'ssl_key = "</etc/ssl/it\'s.key"\ndisable_plaintext_auth = yes\nplugin {\n  quota = maildir:User quota\n}\nmail_plugins = quota\n'
+                   'ssl_key = "</etc/ssl/it\'s.key"\ndisable_plaintext_auth = yes\nplugin {\n  quota = maildir:User quota\n  quota_rule = *:storage=1G\n  quota_rule2 = Trash:storage=+100M\n'
+                   '  zlib_save = zstd\n  sieve_before = /etc/sieve/all.sieve\n}\nmail_plugins = quota\nnamespace inbox {\n  separator = /\n  mailbox Sent {\n    auto = create\n  }\n}\n'
                    "service imap-login {\n  inet_listener imap {\n    port = 0\n  }\n}\nnonsense\n}\n")
         self.write("2.3/conf.d/auth.conf", "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/users\n}\nuserdb {\n  driver = static\n"
                    "  args = uid=vmail gid=vmail home=/srv/vmail/%d/%n\n}\npassdb {\n  driver = sql\n  args = /etc/dovecot/sql.conf\n}\n")
         said = self.run_tool("posta", "migrate", "dovecot", self.path("2.3"))[0]
         for line in ("'inet_interfaces=all'", "'mail_location=maildir:/srv/vmail/%d/%n/Maildir'", "'smtpd_tls_cert_file=/etc/ssl/mail.pem'",
-                     "'smtpd_tls_key_file=/etc/ssl/it'\\''s.key'", "'virtual_uid=vmail'", "'virtual_home=/srv/vmail/%d/%n'", "'auth_mechanisms=plain, login'"):
+                     "'smtpd_tls_key_file=/etc/ssl/it'\\''s.key'", "'virtual_uid=vmail'", "'virtual_home=/srv/vmail/%d/%n'", "'auth_mechanisms=plain, login'",
+                     "'mailbox_quota_rules=*:storage=1G Trash:storage=+100M'", "'mailbox_quota_maildirsize=yes'", "'mailbox_compress=zstd'",
+                     "'sieve_before=/etc/sieve/all.sieve'", "'imap_namespace_separator=/'", "'mailbox_passwords=dovecot-passdb:/etc/dovecot/sql.conf'"):
             self.assertIn("\t" + line, said)
-        for what in ("passdb/driver = passwd-file: the file has the form of conf/users", "auth.conf, line 10: passdb/driver = sql: users from there",
-                     "plugin/quota = maildir:User quota", "protocols = imap lmtp: an LMTP server", "mechanisms other than plain, login",
-                     "10-mail.conf, line 14: cannot be understood", '10-mail.conf, line 15: "}" without a block'):
+        for what in ("passdb/driver = passwd-file: the file has the form of conf/users", "protocols = imap lmtp: Posta's own smtpd delivers without", "mechanisms other than plain, login",
+                     "10-mail.conf, line 24: cannot be understood", '10-mail.conf, line 25: "}" without a block'):
             self.assertIn(what, said)
         # The call as it is printed.
         call = said[said.index("posta conf -e"):said.index("\n\n", said.index("posta conf -e"))]
@@ -185,9 +187,9 @@ class Site(ToolCase):
         for line in ("'mail_location=maildir:~/Maildir'", "'virtual_home=/srv/vmail/%d/%n'", "'smtpd_tls_cert_file=/etc/ssl/mail.pem'",
                      "'disable_plaintext_auth=no'", "'virtual_uid=vmail'", "'virtual_home=/srv/%u'"):
             self.assertIn("\t" + line, said)
-        self.assertEqual(said.count("users from there"), 1)
-        self.assertIn("protocols/sieve = yes: ManageSieve", said)
-        self.assertNotIn("LMTP", said)
+        self.assertEqual(said.count("mailbox_passwords = dovecot-passdb:that file"), 1)
+        self.assertIn("protocols/sieve = yes: ManageSieve is the service sieve", said)
+        self.assertNotIn("smtpd_protocol=lmtp", said)
         self.write("2.4/dovecot.conf", "mail_driver = sdbox\n!include dovecot.conf\n")
         self.assertIn("too many files include each other", self.run_tool("posta", "migrate", "dovecot", self.path("2.4"))[0])
         self.run_tool("posta", "migrate", "dovecot", self.path("nowhere"), status=1)
