@@ -253,7 +253,8 @@ class Every(unittest.TestCase):
                 before = len(self.of(mechanism).log())
                 done = client(service, mechanism, PASSWORD)
                 self.assertEqual(done.returncode, 0, done.stdout + self.of(mechanism).log_tail(5))
-                self.assertRegex(self.of(mechanism).log()[before:], rf"login: user=<alice@example\.test>, method={mechanism}, .*service={service}, secured")
+                line = rf"login: user=<alice@example\.test>, method={mechanism}, .*service={service}, secured"
+                wait_until(lambda: re.search(line, self.of(mechanism).log()[before:]), what=line)
                 self.assertNotEqual(client(service, mechanism, "wrong").returncode, 0)
 
 
