@@ -48,7 +48,7 @@ static bool srs_split_again(struct view local, struct view *host, struct view *r
 	struct view text = view_from(local, TAG_SIZE + 1), hash;
 
 	if (!view_next(&text, '=', &hash) || hash.len == 0 || !view_next(&text, '=', host) ||
-	    host->len == 0 || text.len == 0 || strchr("=+-", text.data[0]) == NULL)
+	    !domain_is_valid(*host, true) || text.len == 0 || strchr("=+-", text.data[0]) == NULL)
 		return false;
 	*rest = text;
 	return true;
@@ -75,7 +75,8 @@ int srs_make(struct view sender, char separator, int64_t day, struct srs *out)
 	char when[3] = { base32[(day >> 5) & 31], base32[day & 31], '\0' };
 
 	address_split(sender, &local, &domain);
-	if (local.len == 0 || domain.len == 0)
+	/* A '=' in it would move the border between host and user when it is read. */
+	if (local.len == 0 || !domain_is_valid(domain, true))
 		return -EINVAL;
 	if (srs_make_again(local, domain, separator, out))
 		return 0;

@@ -154,6 +154,8 @@ static void no_return_paths(void **state)
 	assert_false(srs_is_at(VIEW("SRS0=x=y@srs.test"), VIEW_NONE));
 	assert_int_equal(srs_make(VIEW_NONE, '=', TODAY, &srs), -EINVAL);
 	assert_int_equal(srs_make(VIEW("user"), '=', TODAY, &srs), -EINVAL);
+	/* What would be read as =user@host. */
+	assert_int_equal(srs_make(VIEW("user@host="), '=', TODAY, &srs), -EINVAL);
 }
 
 int main(void)
