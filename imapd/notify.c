@@ -12,6 +12,7 @@
 
 #define NOTIFY_RENAMES_MAX 20 /* whose children are not told by themselves */
 #define NOTIFY_REST	   10 /* times as long as a look took, before the next one */
+#define NOTIFY_REST_MAX	   ((msec_t)1000)
 
 void notify_free(struct notify *n)
 {
@@ -232,6 +233,21 @@ static const struct notify_note *notes_find(const struct notify_notes *notes, co
 	return NULL;
 }
 
+static bool note_is_own(const struct imap_session *s, struct view name, const char *entry)
+{
+	_cleanup_(str_free) struct str line = STR_EMPTY;
+
+	str_printf(&line, "%.*s %s\n", VIEW_ARG(name), entry);
+	return view_find(str_view(&s->own.notes), str_view(&line)) != VIEW_NOT_FOUND;
+}
+
+static void append_note(const struct imap_session *s, struct view name, const char *entry,
+			struct str *line)
+{
+	if (!note_is_own(s, name, entry))
+		str_printf(line, " %s", entry);
+}
+
 /* Names alone (RFC 5464 4.4.2): of what is new or other, and of what is gone. */
 static int tell_notes(struct imap_session *s, struct view name, const struct notify_notes *now,
 		      const struct notify_notes *before)
@@ -250,12 +266,12 @@ static int tell_notes(struct imap_session *s, struct view name, const struct not
 		const struct notify_note *old = notes_find(before, now->items[i].entry);
 
 		if (old == NULL || old->hash != now->items[i].hash)
-			str_printf(&line, " %s", now->items[i].entry);
+			append_note(s, name, now->items[i].entry, &line);
 	}
 	for (size_t i = 0; before != NULL && i < before->count; i++)
 		if (notes_find(now, before->items[i].entry) == NULL)
-			str_printf(&line, " %s", before->items[i].entry);
-	if (line.len > start && !s->own.metadata) {
+			append_note(s, name, before->items[i].entry, &line);
+	if (line.len > start) {
 		str_append_cstr(&line, "\r\n");
 		r = stream_write(s->io, str_view(&line));
 	}
@@ -341,7 +357,8 @@ int notify_look(struct imap_session *s)
 		imap_own_begin(s);
 		notify_view_free(&s->notify->known);
 		s->notify->known = now;
-		s->notify->next_look = clock_now() + (clock_now() - began) * NOTIFY_REST;
+		s->notify->next_look =
+			clock_after(MIN((clock_now() - began) * NOTIFY_REST, NOTIFY_REST_MAX));
 		return r;
 	}
 	notify_view_free(&now);

@@ -262,7 +262,7 @@ int imap_send_modseqs(struct imap_session *s, const uint32_t *seqs, size_t count
 void imap_own_begin(struct imap_session *s)
 {
 	s->own.first = s->own.last = 0;
-	s->own.metadata = false;
+	str_free(&s->own.notes);
 	str_free(&s->own.mailbox);
 	for (size_t i = 0; i < ARRAY_SIZE(s->own.names); i++)
 		str_free(&s->own.names[i]);

@@ -30,7 +30,7 @@ struct imap_own {
 	struct str mailbox;   /* into which it has put messages */
 	uint32_t first, last; /* their UIDs; 0: none */
 	struct str names[2]; /* of folders that were made, deleted, renamed, subscribed to or not */
-	bool metadata;
+	struct str notes;    /* annotations that were set: lines of mailbox and entry */
 };
 
 /* What NOTIFY has made of what is told of the selected mailbox. */
