@@ -10,7 +10,7 @@
  *	checks.c	what a table of header_checks or body_checks says about one line
  *	inspect.c	stage: header_checks and kin
  *	fields.c ... again.c	milters (milters.h), and the message written once more
- *	verdict.c passage.c verify.c sign.c	proofs of who a message is from (proofs.h)
+ *	seen.c verdict.c passage.c verify.c sign.c	proofs of who a message is from (proofs.h)
  *	content.c	line ends, the header collected, the stages called in order
  *	announce.c	telling qmgr
  *	written.c	telling greylist whom our users write to

@@ -1,12 +1,13 @@
 /*
  * Who a message is from: strangers' mail is verified as it comes in (verify.c), and refused, held or
- * marked by what that says (verdict.c); that of our own users is signed as it goes into the queue
+ * marked by what that says (verdict.c), of which the domain's owner hears (seen.c); that of our own users is signed as it goes into the queue
  * (sign.c).
  */
 #ifndef CLEANUP_PROOFS_H
 #define CLEANUP_PROOFS_H
 
 #include "intake.h"
+#include "mailauth/dmarc.h"
 
 /* ---- verdict.c ---- */
 
@@ -20,11 +21,24 @@ int verdict_open(struct error *err);
 bool verdict_is_stranger(const struct intake *in);
 /* A field that only we write, in mail that comes from outside: results, verdicts, what filters say. */
 bool verdict_is_forged(const struct intake *in, const struct header_field *field);
+/* What was done for DMARC, in the words of its reports (RFC 9990). */
+struct dmarc_done {
+	enum dmarc_policy disposition;
+	const char *reason;  /* "mailing_list": why it is not what the policy says; or NULL */
+	const char *comment; /* or NULL */
+};
 /*
  * What becomes of a message about which that was found. 0 with X-Posta-Verdict in *field (or nothing),
  * or -EACCES after intake_fail.
  */
-int verdict_act(struct intake *in, const struct mail_check *check, struct str *field);
+int verdict_act(struct intake *in, const struct mail_check *check, struct str *field,
+		struct dmarc_done *done);
+
+/* ---- seen.c ---- */
+
+/* Tells reporter, which does not wait. */
+void seen_tell(const struct intake *in, const struct mail_check *check,
+	       const struct dmarc_done *done);
 
 /* ---- verify.c ---- */
 

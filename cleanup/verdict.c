@@ -257,11 +257,20 @@ struct verdict {
 	const char *junk_by; /* not NULL: it goes to Junk */
 	bool exempt, has_score;
 	int score;
+	struct dmarc_done *done;
 };
 
-static void verdict_exempt(const struct intake *in, struct verdict *v, const char *why)
+static void dmarc_note(struct verdict *v, enum dmarc_policy disposition, const char *reason,
+		       const char *comment)
+{
+	*v->done = (struct dmarc_done){ disposition, reason, comment };
+}
+
+static void verdict_exempt(const struct intake *in, struct verdict *v, const char *reason,
+			   const char *why)
 {
 	v->exempt = true;
+	dmarc_note(v, DMARC_P_NONE, reason, NULL);
 	log_info("%s: %s", queue_writer_id(in->writer), why);
 }
 
@@ -280,19 +289,28 @@ static int dmarc_act(struct intake *in, const struct mail_check *check, struct v
 	enum dmarc_policy wanted = check->dmarc.disposition;
 	const char *action = wanted == DMARC_P_REJECT ? param.dmarc_reject_action
 						      : param.dmarc_quarantine_action;
+	bool tested = check->dmarc.result == PROOF_FAIL && check->dmarc.policy > wanted;
 
+	dmarc_note(v, wanted, tested ? "policy_test_mode" : NULL, NULL);
 	if (check->dmarc.result != PROOF_FAIL || wanted <= DMARC_P_NONE)
 		return 0;
 	if (is_vouched_for(check))
-		verdict_exempt(in, v, "a trusted sealer vouches for it (arc_trusted_sealers)");
+		verdict_exempt(in, v, "trusted_forwarder",
+			       "a trusted sealer vouches for it (arc_trusted_sealers)");
 	else if (is_from_trusted_list(check))
-		verdict_exempt(in, v, "it comes from a trusted list (dmarc_trusted_lists)");
+		verdict_exempt(in, v, "mailing_list",
+			       "it comes from a trusted list (dmarc_trusted_lists)");
 	else if (strcmp(action, "reject") == 0)
 		return refuse_by_dmarc(in, check);
 	else if (strcmp(action, "junk") == 0 && param.junk_mailbox[0] != '\0')
 		v->junk_by = "dmarc";
 	else if (strcmp(action, "mark") != 0)
 		dmarc_hold(in, wanted);
+	else
+		dmarc_note(v, DMARC_P_NONE, "local_policy", "it is marked only");
+	/* What is junk or held is quarantine. */
+	if (v->done->disposition == DMARC_P_REJECT)
+		dmarc_note(v, DMARC_P_QUARANTINE, "local_policy", "it is held");
 	return 0;
 }
 
@@ -368,18 +386,24 @@ static void verdict_write(const struct mail_check *check, const struct verdict *
 	str_append_cstr(field, "\r\n");
 }
 
-int verdict_act(struct intake *in, const struct mail_check *check, struct str *field)
+int verdict_act(struct intake *in, const struct mail_check *check, struct str *field,
+		struct dmarc_done *done)
 {
 	struct access_question access = { .in = in };
-	struct verdict v = { 0 };
-	int r = access_ask_all(&access, check);
+	struct verdict v = { .done = done };
+	int r;
 
+	dmarc_note(&v, DMARC_P_NONE, NULL, NULL);
+	r = access_ask_all(&access, check);
 	check_result_free(&access.result);
 	if (access.result.ok)
-		verdict_exempt(in, &v, "exempt (check_mailauth_access)");
+		verdict_exempt(in, &v, "local_policy", "exempt (check_mailauth_access)");
 	if (access.result.junk)
 		v.junk_by = "access";
+	if (r < 0)
+		dmarc_note(&v, DMARC_P_REJECT, "local_policy", "check_mailauth_access");
 	if (r == 0 && !v.exempt) {
+		dmarc_note(&v, DMARC_P_REJECT, "local_policy", NULL);
 		if (check->author.is_nobody && strcmp(param.no_author_action, "reject") == 0)
 			r = refuse_nobody(in, check);
 		else if (check->spf.result == PROOF_FAIL &&

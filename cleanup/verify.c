@@ -158,13 +158,15 @@ static int verify_end(struct stage *stage)
 	_cleanup_(str_free) struct str verdict = STR_EMPTY;
 	struct verification *v = stage->state;
 	struct intake *in = stage->in;
+	struct dmarc_done done;
 	int r;
 
 	if (v == NULL)
 		return 0;
 	mail_check_finish(v->check);
 	log_results(in, v->check);
-	r = verdict_act(in, v->check, &verdict);
+	r = verdict_act(in, v->check, &verdict, &done);
+	seen_tell(in, v->check, &done);
 	if (r < 0)
 		return r;
 	r = queue_writer_fill(in->writer, str_view(&verdict));

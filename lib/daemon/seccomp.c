@@ -127,6 +127,7 @@ static const struct call_set {
 	    SCMP_SYS(landlock_restrict_self) } },
 	{ CALLS_BECOME | CALLS_LOAD_CODE, { SCMP_SYS(mmap), SCMP_SYS(mprotect) } },
 	{ CALLS_MEMORY_FILES, { SCMP_SYS(memfd_create) } },
+	{ CALLS_RESIZE, { SCMP_SYS(ftruncate) } },
 	{ CALLS_WATCH, { SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch) } },
 #ifdef POSTA_SANITIZE
 	{ ALWAYS,
@@ -263,8 +264,8 @@ static void filter_add_fcntl(struct filter *f, unsigned calls)
 		{ F_GETFD, ALWAYS },
 		{ F_SETFD, ALWAYS },
 		{ F_GETFL, ALWAYS },
-		{ F_GETLK, CALLS_FILES_READ | CALLS_FILES_WRITE },
-		{ F_SETLK, CALLS_FILES_READ | CALLS_FILES_WRITE },
+		{ F_GETLK, CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_RESIZE },
+		{ F_SETLK, CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_RESIZE },
 		{ F_SETLKW, CALLS_FILES_READ | CALLS_FILES_WRITE },
 		{ F_ADD_SEALS, CALLS_MEMORY_FILES },
 		{ F_GET_SEALS, CALLS_MEMORY_FILES },

@@ -178,6 +178,11 @@ int greylist_ask_client(struct view client, struct view sender, struct view reci
 /* A user of ours has written to these addresses, a line feed after each; IPC_FRAME_MAX together. Waits. */
 int greylist_tell_written(struct view addresses);
 
+/* ---- reporter ---- */
+
+/* What DMARC showed of a message, for reports to the domain's owner. Waits. 0 or a negative errno. */
+int reporter_tell_seen(const struct msg_dmarc_seen *seen);
+
 /* ---- other people's servers ---- */
 
 /*
