@@ -56,7 +56,7 @@ enum daemon_calls {
 	CALLS_MEMORY_FILES = 64, /* memfd_create */
 	CALLS_APPEND_ONLY = 128, /* takes away: a descriptor's O_APPEND stays */
 	CALLS_WATCH = 256,	 /* inotify: to hear of changes of files */
-	CALLS_RESIZE = 512,	 /* ftruncate, and locks (fcntl), of files that are open: databases */
+	CALLS_RESIZE = 512, /* ftruncate, and locks by fcntl: databases that are open already */
 };
 
 struct peer {

@@ -62,6 +62,10 @@ static long try_truncate(void)
 {
 	return open(NOWHERE, O_RDONLY | O_TRUNC | O_CLOEXEC);
 }
+static long try_resize(void)
+{
+	return ftruncate(-1, 0);
+}
 static long try_stat(void)
 {
 	struct stat st;
@@ -378,6 +382,7 @@ static long try_timer_slack(void)
 #define EXEC	CALLS_EXEC
 #define MEMORY	CALLS_MEMORY_FILES
 #define WATCH	CALLS_WATCH
+#define RESIZE	CALLS_RESIZE
 #define CODE	(CALLS_BECOME | CALLS_LOAD_CODE)
 
 static const struct attempt {
@@ -391,6 +396,7 @@ static const struct attempt {
 	{ "open to write", try_open_to_write, WRITES | EXEC, true },
 	{ "create", try_create, WRITES | EXEC, true },
 	{ "truncate", try_truncate, WRITES | EXEC, true },
+	{ "ftruncate", try_resize, WRITES | RESIZE | EXEC, false },
 	{ "stat", try_stat, FILES | EXEC, true },
 	{ "unlink", try_unlink, WRITES | EXEC, false },
 	{ "rename", try_rename, WRITES | EXEC, false },
@@ -421,7 +427,7 @@ static const struct attempt {
 	{ "ioctl(FIOSETOWN)", try_ioctl_owner, EXEC, false },
 	{ "fcntl(F_SETLEASE)", try_lease, EXEC, false },
 	{ "fcntl(F_SETPIPE_SZ)", try_pipe_size, EXEC, false },
-	{ "fcntl(F_SETLK)", try_lock, FILES | EXEC, false },
+	{ "fcntl(F_SETLK)", try_lock, FILES | RESIZE | EXEC, false },
 	{ "fcntl(F_ADD_SEALS)", try_seal, MEMORY | EXEC, true },
 	{ "memfd_create", try_memory_file, MEMORY | EXEC, false },
 	{ "ioctl(TIOCSTI)", try_type, NEVER, false },
@@ -526,6 +532,7 @@ static void every_set_allows_what_it_says(void **state)
 		CALLS_LOAD_CODE | CALLS_FILES_READ,
 		CALLS_MEMORY_FILES,
 		CALLS_WATCH,
+		CALLS_RESIZE,
 		CALLS_BECOME | CALLS_FILES_READ | CALLS_FILES_WRITE,
 		CALLS_EXEC,
 	};
