@@ -34,9 +34,21 @@ static void seen_free(struct seen *seen)
 }
 
 /*
- * Not of what comes to the address of reports alone: that is reports and answers to them, and two
- * sites would tell each other of their reports for ever.
+ * What comes to the addresses of reports alone is reports and answers to them: two sites would tell each
+ * other of their reports for ever.
  */
+static bool seen_is_of_reports(const struct intake *in)
+{
+	struct view rest = view_of(param.report_mailboxes), name;
+
+	if (in->given != 1)
+		return false;
+	while (conf_next_element(&rest, &name))
+		if (view_eq_nocase(str_view(&in->only_recipient), name))
+			return true;
+	return view_is_nocase(str_view(&in->only_recipient), param.dmarc_report_from);
+}
+
 static bool seen_is_wanted(const struct intake *in, const struct mail_check *check)
 {
 	const struct dmarc_answer *dmarc = &check->dmarc;
@@ -45,8 +57,7 @@ static bool seen_is_wanted(const struct intake *in, const struct mail_check *che
 	       (dmarc->result == PROOF_PASS || dmarc->result == PROOF_FAIL) &&
 	       dmarc->owner.len > 0 &&
 	       view_find_nocase(str_view(&dmarc->record), VIEW("rua")) != VIEW_NOT_FOUND &&
-	       !(in->given == 1 &&
-		 view_is_nocase(str_view(&in->only_recipient), param.dmarc_report_from));
+	       !seen_is_of_reports(in);
 }
 
 /* Without tabs and line feeds, which part the words. */

@@ -43,9 +43,10 @@ static void reporter_serve(struct ipc *ipc)
 static int reporter_prepare(struct error *err)
 {
 	struct view local, domain;
+	int r = dnsbl_watch_check(err);
 
-	if (!param.dmarc_reports)
-		return 0;
+	if (r < 0 || !param.dmarc_reports)
+		return r;
 	address_split(view_of(param.dmarc_report_from), &local, &domain);
 	if (local.len == 0 || !domain_is_valid(domain, false) ||
 	    view_has_control(view_of(param.dmarc_report_from)))
@@ -58,6 +59,8 @@ static void reporter_start(void)
 {
 	if (param.dmarc_reports)
 		task_spawn("send reports", report_send_run, NULL);
+	if (param.dnsbl_watch[0] != '\0')
+		task_spawn("watch lists", dnsbl_watch_run, NULL);
 }
 
 /* The next one waits for the database. */

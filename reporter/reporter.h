@@ -7,6 +7,7 @@
  *	destination.c	where reports of a domain go: what its record says, and who takes that
  *	compose.c	a report as a mail
  *	send.c		the task that sends what is due
+ *	dnsbl.c		another task: are our own addresses on lists of others?
  *	main.c		the program
  *
  * What is counted is in the database within LEDGER_PAUSE; a crash loses that much of it, and a report
@@ -88,5 +89,14 @@ void composed_free(struct composed *composed);
 
 /* A task: sends what is due, for ever. */
 void report_send_run(void *unused);
+
+/* ---- dnsbl.c ---- */
+
+/* Before the program is confined: dnsbl_watch and dnsbl_watch_addresses. 0 or -EINVAL with a reason. */
+int dnsbl_watch_check(struct error *err);
+/* Appends what a list has an address by: "1.2.0.192." */
+void dnsbl_reverse(struct view address, struct str *out);
+/* A task, for ever. */
+void dnsbl_watch_run(void *unused);
 
 #endif

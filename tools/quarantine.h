@@ -17,9 +17,9 @@ struct quarantined {
 	struct str sender, recipients, why; /* for people; recipients: a line each */
 };
 /*
- * One message to each user of this site for whom something of this is held since that time. How many
- * were told, or a negative errno: the rest was not.
+ * One message to each user of this site for whom something of this is held that came after `since` and
+ * not after `until`. How many were told, or a negative errno: the rest was not.
  */
-int quarantine_digest(const struct quarantined *items, size_t count, int64_t since);
+int quarantine_digest(const struct quarantined *items, size_t count, int64_t since, int64_t until);
 
 #endif

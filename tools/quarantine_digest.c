@@ -91,12 +91,14 @@ static int digest_send(const struct digest *digest)
 }
 
 static int digests_gather(struct digests *digests, struct matchlist *domains,
-			  const struct quarantined *items, size_t count, int64_t since)
+			  const struct quarantined *items, size_t count, int64_t since,
+			  int64_t until)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct view rest = str_view(&items[i].recipients), user;
 
-		while (items[i].arrival > since && view_next(&rest, '\n', &user)) {
+		while (items[i].arrival > since && items[i].arrival <= until &&
+		       view_next(&rest, '\n', &user)) {
 			int r = digest_is_for(domains, user);
 
 			if (r < 0)
@@ -108,7 +110,7 @@ static int digests_gather(struct digests *digests, struct matchlist *domains,
 	return 0;
 }
 
-int quarantine_digest(const struct quarantined *items, size_t count, int64_t since)
+int quarantine_digest(const struct quarantined *items, size_t count, int64_t since, int64_t until)
 {
 	_cleanup_(str_free) struct str list = STR_EMPTY;
 	struct digests digests = { .by_user = map_new() };
@@ -118,7 +120,8 @@ int quarantine_digest(const struct quarantined *items, size_t count, int64_t sin
 
 	str_printf(&list, "%s, %s", param.mydestination, param.virtual_mailbox_domains);
 	domains = matchlist_open(str_cstr(&list), MATCH_DOMAINS, false, &err);
-	r = domains != NULL ? digests_gather(&digests, domains, items, count, since) : -EINVAL;
+	r = domains != NULL ? digests_gather(&digests, domains, items, count, since, until)
+			    : -EINVAL;
 	for (size_t i = 0; i < digests.count; i++) {
 		struct digest *digest = digests.items[i];
 

@@ -201,7 +201,7 @@ static void tell_space(struct str *ill)
 
 /* ---- what runs ---- */
 
-static void tell_counters(void)
+static void tell_counters(struct str *ill)
 {
 	_cleanup_(ipc_freep) struct ipc *ipc = instance_connect("public/master");
 	_cleanup_(str_free) struct str open = STR_EMPTY;
@@ -217,6 +217,11 @@ static void tell_counters(void)
 	     (long long)sums[METRIC_messages_deferred], (long long)sums[METRIC_messages_bounced],
 	     (long long)sums[METRIC_rejected]);
 	line("connections", "%s", open.len > 0 ? str_cstr(&open) : "none open");
+	if (sums[METRIC_dnsbl_listed] > 0)
+		status_complain(ill,
+				"lists of dnsbl_watch have addresses of ours (%lld entries): the "
+				"log of reporter says which",
+				(long long)sums[METRIC_dnsbl_listed]);
 }
 
 /* Sessions of one service: how many, and of how many users. */
@@ -301,7 +306,7 @@ int status_brief(void)
 	tell_queue(&ill);
 	tell_maildrop(runs, &ill);
 	if (runs) {
-		tell_counters();
+		tell_counters(&ill);
 		tell_sessions();
 		tell_held();
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "mail/date.h"
@@ -22,15 +23,15 @@ static const char help[] =
 	"usage: posta [-c CONFDIR] quarantine list [--json] [--recipient ADDRESS]\n"
 	"       posta quarantine show ID\n"
 	"       posta quarantine release|delete ID...|ALL\n"
-	"       posta quarantine digest [--since TIME]\n"
+	"       posta quarantine digest [--since TIME|last]\n"
 	"\n"
 	"list      what a milter, a policy, DMARC or a table has put on hold, and why\n"
 	"show      envelope, header and body of one message\n"
 	"release   delivers it, to the inbox: the check that held it counts no more\n"
 	"delete    removes it, without a report to anybody\n"
 	"digest    sends each user of this site a list of what is held of theirs since TIME (1d "
-	"ago); for\n"
-	"          a timer\n"
+	"ago), or\n"
+	"          since the last digest; for a timer (posta-digest.timer)\n"
 	"\n"
 	"--recipient takes an address or @domain. After quarantine_lifetime messages are deleted.\n"
 	"Status 1: there is no such message; 75: the mail system does not run.\n";
@@ -40,6 +41,7 @@ static struct {
 	size_t count;
 	const char *recipient;
 	msec_t since; /* before now */
+	bool since_last;
 	bool as_json;
 	char **words; /* what is to be done, and with which */
 	struct ipc *manager;
@@ -229,16 +231,52 @@ static int quarantine_show(const char *id)
 		       : status;
 }
 
+/* When the last digest was sent: a day that a timer has missed is told with the next one. */
+static void digest_time_path(struct str *path)
+{
+	str_printf(path, "%s/quarantine.digest", param.data_directory);
+}
+
+static int64_t digest_time_read(int64_t otherwise)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY;
+	uint32_t seconds;
+
+	digest_time_path(&path);
+	if (io_read_file(str_cstr(&path), 64, &text, NULL) < 0 ||
+	    view_parse_u32(view_trim(str_view(&text)), UINT32_MAX, &seconds) < 0)
+		return otherwise;
+	return seconds;
+}
+
+static int digest_time_write(int64_t until)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY;
+	struct error err = ERROR_NONE;
+
+	digest_time_path(&path);
+	str_printf(&text, "%lld\n", (long long)until);
+	return io_replace_file(str_cstr(&path), str_view(&text), 0600, &err) < 0
+		       ? queue_fail("%s", err.text)
+		       : TOOL_DONE;
+}
+
 static int quarantine_tell(void)
 {
+	/* What comes within this second is told the next time, all of it. */
+	int64_t until = quarantine.since_last ? clock_wall() - 1 : INT64_MAX;
+	int64_t since = clock_wall() - quarantine.since / 1000;
 	int status = quarantine_find(NULL), told;
 
 	if (status != TOOL_DONE)
 		return status;
-	told = quarantine_digest(quarantine.items, quarantine.count,
-				 clock_wall() - quarantine.since / 1000);
+	if (quarantine.since_last)
+		since = digest_time_read(since);
+	told = quarantine_digest(quarantine.items, quarantine.count, since, until);
 	if (told < 0)
 		return queue_fail("the digest cannot be sent to all: %s", strerror(-told));
+	if (quarantine.since_last && digest_time_write(until) != TOOL_DONE)
+		return TOOL_NO;
 	fprintf(stderr, "posta quarantine: %d user%s told\n", told, told == 1 ? "" : "s");
 	return TOOL_DONE;
 }
@@ -290,6 +328,9 @@ static int quarantine_parse(int argc, char **argv)
 			quarantine.as_json = true;
 		else if (strcmp(argv[i], "--recipient") == 0 && i + 1 < argc)
 			quarantine.recipient = argv[++i];
+		else if (strcmp(argv[i], "--since") == 0 && i + 1 < argc &&
+			 strcmp(argv[i + 1], "last") == 0)
+			quarantine.since_last = i++ > 0;
 		else if (strcmp(argv[i], "--since") == 0 && i + 1 < argc &&
 			 conf_parse_time(view_of(argv[i + 1]), 'd', &quarantine.since) == 0)
 			i++;

@@ -3,10 +3,12 @@
  * of a domain about the mail that came to them in its name.
  *
  *	aggregate_write.c	ours, for others
+ *	aggregate_read.c	others', for us
  */
 #ifndef REPORT_AGGREGATE_H
 #define REPORT_AGGREGATE_H
 
+#include "base/error.h"
 #include "mailauth/dmarc.h"
 
 /* ---- aggregate_write.c ---- */
@@ -41,5 +43,34 @@ void aggregate_write_head(struct str *out, enum aggregate_schema schema,
 void aggregate_write_row(struct str *out, enum aggregate_schema schema,
 			 const struct aggregate_seen *seen);
 void aggregate_write_end(struct str *out);
+
+/* ---- aggregate_read.c ---- */
+
+/*
+ * By expat, without entities and document types. Bounds: AGGREGATE_DEPTH_MAX elements one in the other,
+ * AGGREGATE_ROWS_MAX rows, AGGREGATE_TEXT_MAX bytes of one text (what is longer is cut off). Texts have
+ * no control characters; elements are known by their names, in whatever namespace they are.
+ */
+#define AGGREGATE_DEPTH_MAX   16
+#define AGGREGATE_ROWS_MAX    100000
+#define AGGREGATE_TEXT_MAX    512
+#define AGGREGATE_RESULTS_MAX 4096
+
+struct aggregate_row {
+	struct str source, header_from, envelope_from, envelope_to;
+	struct str disposition, dkim, spf; /* words; dkim and spf: pass where it is aligned */
+	struct str reason, comment;
+	struct str results; /* as in struct aggregate_seen */
+	uint64_t count;
+};
+struct aggregate_report {
+	struct str organization, email, id, domain, p, sp, np, adkim, aspf;
+	int64_t begin, end;
+	struct aggregate_row *rows;
+	size_t count;
+};
+/* 0, or -EBADMSG or -EFBIG with a reason. aggregate_report_free in both cases. */
+int aggregate_read(struct view xml, struct aggregate_report *report, struct error *err);
+void aggregate_report_free(struct aggregate_report *report);
 
 #endif

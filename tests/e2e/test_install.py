@@ -143,6 +143,14 @@ class Installed(unittest.TestCase):
         self.assertIn(f"ExecStart={self.path('bin', 'posta')} start --foreground\n", text)
         self.assertIn(f"ExecReload={self.path('bin', 'posta')} reload\n", text)
         self.assertIn("Type=notify\n", text)
+        for name, command in (("digest", "quarantine digest --since last"), ("reports", "report import")):
+            timed = self.path("lib", "systemd", "system", f"posta-{name}.service")
+            with open(timed) as file:
+                self.assertIn(f"ExecStart={self.path('bin', 'posta')} {command}\n", file.read())
+            if shutil.which("systemd-analyze"):
+                done = subprocess.run(["systemd-analyze", "verify", timed, timed.replace(".service", ".timer")], stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True, env={**os.environ, "MANPATH": self.path("share", "man")})
+                self.assertEqual((done.returncode, done.stdout.strip()), (0, ""))
         if shutil.which("systemd-analyze"):
             done = subprocess.run(["systemd-analyze", "verify", unit], stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True,

@@ -164,6 +164,9 @@ class Junk(unittest.TestCase):
         for text in (b"\r\nTo: bob@two.test\r\n", b"  from x@plain.test\r\n  milter: very bad\r\n  " + entry["queue_id"].encode(), b"Auto-Submitted: auto-generated"):
             self.assertIn(text, mail)
         self.assertIn("0 users told", self.suite.posta("quarantine", "digest", "--since", "0s").text)
+        # By a timer each of them once, whenever it was run last.
+        wait_until(lambda: "1 user told" in self.suite.posta("quarantine", "digest", "--since", "last").text, what="told")
+        self.assertIn("0 users told", self.suite.posta("quarantine", "digest", "--since", "last").text)
         # It is marked as junk too; who releases it says that it is none.
         self.suite.posta("quarantine", "release", entry["queue_id"])
         self.assertIn(b"X-Spam-Status: Yes", self.wait_in("INBOX", "milter-held"))

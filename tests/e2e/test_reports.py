@@ -1,18 +1,24 @@
 """DMARC reports: what is told to the owners of domains, to whom, and how often."""
-import base64
 import email
+import email.policy
 import gzip
+import io
+import json
 import os
 import re
 import smtplib
 import subprocess
+import time
 import unittest
+import zipfile
 import xml.etree.ElementTree as ElementTree
+from email.message import EmailMessage
 
 from dnsserver import DnsServer
-from posta import HERE, Instance, message, wait_until
+from posta import AS_ROOT, HERE, Instance, message, wait_until
 
 STRANGER, FORGER = "127.0.1.5", "127.0.1.6"
+NOW = int(time.time())
 
 
 def attachment_of(mail):
@@ -124,6 +130,147 @@ class Sent(unittest.TestCase):
         done = subprocess.run(["xmllint", "--noout", "--schema", os.path.join(HERE, "rfc7489.xsd"), path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + xml.decode())
         return begin, end
+
+
+def feedback_of(xml_rows, report_id="r1", domain="two.test"):
+    """An aggregate report of somebody else's."""
+    return (f"<?xml version='1.0'?><feedback><report_metadata><org_name>other.test</org_name><email>d@other.test</email><report_id>{report_id}</report_id>"
+            f"<date_range><begin>{NOW - 90000}</begin><end>{NOW - 3600}</end></date_range></report_metadata>"
+            f"<policy_published><domain>{domain}</domain><p>none</p></policy_published>" + "".join(
+                f"<record><row><source_ip>{ip}</source_ip><count>{count}</count><policy_evaluated><disposition>{disposition}</disposition><dkim>{dkim}</dkim>"
+                f"<spf>{spf}</spf></policy_evaluated></row><identifiers><header_from>{domain}</header_from></identifiers></record>"
+                for ip, count, disposition, dkim, spf in xml_rows) + "</feedback>").encode()
+
+
+def report_mail(kind, packed):
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "d@other.test", "dmarc@two.test", "Report Domain: two.test"
+    mail.set_content("A report.")
+    mail.add_attachment(packed, maintype="application", subtype=kind, filename="../../etc/passwd")
+    return mail.as_bytes(policy=email.policy.SMTP)
+
+
+class Received(unittest.TestCase):
+    """Reports of others: read from the mailbox that they come to, with nobody's rights, and shown."""
+    @classmethod
+    def setUpClass(cls):
+        cls.suite = Instance("two.test", users=("alice", "dmarc"), main={"report_mailboxes": "dmarc@two.test", "smtpd_sasl_authenticated_header": "yes"})
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.suite.close()
+
+    def shown(self, *words):
+        return [json.loads(line) for line in self.suite.posta("report", *words, "--json").text.splitlines()]
+
+    def imported(self, *words, status=0):
+        done = self.suite.posta("report", "import", *words, check=False)
+        self.assertEqual(done.returncode, status, done.text)
+        return done.text
+
+    def deliver(self, *mails):
+        there = len(self.suite.inbox("dmarc"))
+        for mail in mails:
+            self.suite.inject("d@other.test", ["dmarc@two.test"], mail)
+        self.suite.wait_mail("dmarc", there + len(mails))
+
+    def test_1_dmarc(self):
+        self.assertIn("no report has been read yet", self.suite.posta("report", "dmarc", check=False).text)
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("x.xml", feedback_of([("192.0.2.1", 5, "none", "pass", "pass"), ("192.0.2.66", 2, "reject", "fail", "fail")], "r2"))
+        self.deliver(report_mail("gzip", gzip.compress(feedback_of([("192.0.2.1", 10, "none", "fail", "pass")]))), report_mail("zip", zipped.getvalue()),
+                     message("x@other.test", "dmarc@two.test", "no report"))
+        self.assertIn("2 reports in 3 mails; 0 were known, 0 could not be read", self.imported())
+        self.assertIn("0 reports in 0 mails", self.imported())
+        rows = {row["source"]: row for row in self.shown("dmarc")}
+        self.assertEqual((rows["192.0.2.1"]["messages"], rows["192.0.2.1"]["passed"], rows["192.0.2.1"]["dkim_aligned"], rows["192.0.2.1"]["spf_aligned"]), (15, 15, 5, 15))
+        self.assertEqual((rows["192.0.2.66"]["messages"], rows["192.0.2.66"]["passed"], rows["192.0.2.66"]["stopped"]), (2, 0, 2))
+        self.assertRegex(self.suite.posta("report", "dmarc").text, r"(?m)^two\.test\n.*\n +192\.0\.2\.1 +15 +100\.0% +5 +15 +0 +other\.test$")
+        self.assertEqual(self.shown("dmarc", "--domain", "one.test"), [])
+        self.assertEqual(self.shown("dmarc", "--since", "0"), [])
+        self.assertEqual(len(self.shown("dmarc", "--domain", "TWO.test")), 2)
+        # The same report once more is no second one, whatever it comes in.
+        path = os.path.join(self.suite.dir, "again.xml")
+        with open(path, "wb") as file:
+            file.write(feedback_of([("192.0.2.1", 10, "none", "fail", "pass")]).replace(b"<begin>", b"<begin> "))
+        before = self.shown("dmarc")
+        self.imported(path)
+        self.deliver(report_mail("zip", zipped.getvalue()))
+        self.assertIn("0 reports in 1 mails; 1 were known", self.imported())
+        self.assertEqual(sum(row["messages"] for row in self.shown("dmarc")) - sum(row["messages"] for row in before), 0)
+
+    def test_2_hostile(self):
+        """Nothing of a report that cannot be read is kept, and the others are read all the same."""
+        bomb = gzip.compress(b"<feedback>" + b" " * (40 << 20))
+        entities = b"<!DOCTYPE f [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><feedback>&x;</feedback>"
+        half = feedback_of([("192.0.2.99", 1, "none", "fail", "fail")], "half")[:-20]
+        fine = feedback_of([("192.0.2.7", 1, "none", "fail", "pass")], "fine")
+        self.deliver(report_mail("gzip", bomb), report_mail("xml", entities), report_mail("xml", half), report_mail("xml", fine))
+        said = self.imported(status=1)
+        for text in ("more than 33554432 bytes", "document type", "1 reports in 4 mails; 0 were known, 3 could not be read"):
+            self.assertIn(text, said)
+        sources = [row["source"] for row in self.shown("dmarc")]
+        self.assertIn("192.0.2.7", sources)
+        self.assertNotIn("192.0.2.99", sources)
+        # It is not looked at again.
+        self.assertIn("0 reports in 0 mails", self.imported())
+
+    def test_3_feedback(self):
+        self.suite.submit("alice", ["alice"], message("alice@two.test", "alice@two.test", "junk-of-alice"))
+        (sent,) = self.suite.wait_mail("alice", text="junk-of-alice")
+        head = b"Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\nFrom: fbl@other.test\r\nTo: dmarc@two.test\r\n\r\n--b\r\n\r\nabuse\r\n"
+        fields = b"--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: Loop/1\r\nOriginal-Rcpt-To: <%d@other.test>\r\n\r\n"
+        end = b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + sent + b"\r\n--b--\r\n"
+        self.deliver(*[head + fields % n + end for n in (1, 2, 2)])
+        self.assertIn("2 reports in 3 mails; 1 were known", self.imported("--user", "dmarc@two.test"))
+        (row,) = self.shown("feedback")
+        self.assertEqual((row["sender"], row["domain"], row["type"], row["reports"], row["told_by"]), ("alice@two.test", "two.test", "abuse", 2, "Loop/1"))
+        self.assertRegex(self.suite.posta("report", "feedback").text, r"(?m)^alice@two\.test +two\.test +abuse +2 ")
+
+    @unittest.skipUnless(AS_ROOT, "only root becomes somebody else")
+    def test_4_others_files(self):
+        """A link in a user's Maildir leads nowhere, and what the user may not read is not read."""
+        secret = os.path.join(self.suite.dir, "secret.xml")
+        with open(secret, "wb") as file:
+            file.write(feedback_of([("192.0.2.200", 1, "none", "fail", "fail")], "secret"))
+        os.chmod(secret, 0o600)
+        new = os.path.join(self.suite.home, "mail", "two.test", "dmarc", "Maildir", "new")
+        if not os.path.isdir(new):
+            (new,) = [os.path.join(folder, "new") for folder, _, _ in os.walk(os.path.join(self.suite.home, "mail")) if folder.endswith("Maildir") and "dmarc" in folder]
+        os.symlink(secret, os.path.join(new, "1.link.two"))
+        os.link(secret, os.path.join(new, "2.hard.two"))
+        said = self.imported(status=1)
+        self.assertIn("2.hard.two: Permission denied", said)
+        self.assertNotIn("192.0.2.200", [row["source"] for row in self.shown("dmarc")])
+        os.unlink(os.path.join(new, "1.link.two"))
+        os.unlink(os.path.join(new, "2.hard.two"))
+        # Where nobody is to read them with no rights, nobody reads them; and they are not forgotten.
+        self.deliver(report_mail("xml", feedback_of([("192.0.2.8", 1, "none", "fail", "pass")], "later")))
+        self.suite.set(report_owner="nobody-has-this-name")
+        self.assertIn("report_owner: there is no user nobody-has-this-name", self.imported(status=1))
+        self.suite.posta("conf", "-X", "report_owner")
+        self.assertIn("1 reports in 1 mails", self.imported())
+
+
+class Watched(unittest.TestCase):
+    """Our own addresses on lists of others."""
+
+    def test_listed(self):
+        with DnsServer({"9.2.0.192.list.test": {"A": ["127.0.0.2"], "TXT": ["open relay"], "TTL": 1},
+                        "9.2.0.192.shut.test": {"A": ["127.255.255.254"]}}) as dns, \
+                Instance("two.test", start=False, main={
+                    "dns_servers": f"127.0.0.1:{dns.port}", "dnsbl_watch": "list.test, shut.test, clean.test",
+                    "dnsbl_watch_addresses": "192.0.2.9 2001:db8::1", "dnsbl_watch_interval": "1s"}) as suite:
+            suite.start()
+            suite.wait_log(r"reporter.*warning: dnsbl_watch: 192\.0\.2\.9 is listed by list\.test \(127\.0\.0\.2\): open relay")
+            suite.wait_log(r"dnsbl_watch: shut\.test does not answer us \(127\.255\.255\.254\)")
+            self.assertRegex(suite.posta("status").text, r"ILL +lists of dnsbl_watch have addresses of ours \(1 entries\)")
+            self.assertRegex(suite.posta("status", "--metrics").text, r'posta_dnsbl_listed\{service="reporter[^}]*\} 1')
+            self.assertIn(("1.0.0.0." + "0." * 20 + "8.b.d.0.1.0.0.2.clean.test", 1), dns.queries)
+            del dns.zones["9.2.0.192.list.test"]
+            suite.wait_log(r"dnsbl_watch: 192\.0\.2\.9 is not listed by list\.test any more")
+            self.assertNotIn("dnsbl_watch", suite.posta("status").text)
 
 
 if __name__ == "__main__":
