@@ -153,7 +153,8 @@ static void lines_of_postfix(void **state)
 		"left out, as others do their work: pickup, defer, error\n",
 		"line 6: services of type fifo are not used: old\n",
 		"line 11: program flush is not there yet: no service flush\n",
-		"added as in share/posta/master.cf: submit, verify, greylist, resolver, filter, "
+		"added as in share/posta/master.cf: submit, verify, greylist, reporter, resolver, "
+		"filter, "
 		"connector, "
 		"proxymap, "
 		"auth, oauth, "
@@ -184,7 +185,7 @@ static void lines_of_postfix(void **state)
 			      &plan, &report, &notes),
 			 0);
 	assert_notes(&notes, expected);
-	assert_int_equal(plan.count, 22);
+	assert_int_equal(plan.count, 23);
 	/* Not where Postfix has them, but where ours look for them. */
 	assert_sockets(find(&plan, "cleanup unix"), "private/cleanup");
 	assert_sockets(find(&plan, "sub-cleanup unix"), "private/sub-cleanup");
@@ -248,13 +249,13 @@ static void partial(void **state)
 			      &report, &notes),
 			 0);
 	assert_int_equal(plan.count, 2);
-	assert_string_equal(
-		str_cstr(&notes),
-		"master.cf, line 2: services of type fifo are not used: old\n"
-		"master.cf lacks services that are in share/posta/master.cf: cleanup, "
-		"submit, qmgr, showq, bounce, verify, greylist, resolver, filter, connector, "
-		"proxymap, auth, oauth, anvil, "
-		"status, keys\n");
+	assert_string_equal(str_cstr(&notes),
+			    "master.cf, line 2: services of type fifo are not used: old\n"
+			    "master.cf lacks services that are in share/posta/master.cf: cleanup, "
+			    "submit, qmgr, showq, bounce, verify, greylist, reporter, resolver, "
+			    "filter, connector, "
+			    "proxymap, auth, oauth, anvil, "
+			    "status, keys\n");
 	plan_free(&plan);
 }
 
