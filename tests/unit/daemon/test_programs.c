@@ -99,7 +99,7 @@ static const struct {
 } stand_ins[] = { { "daemon", 1 }, { "bin", 2 },     { "sys", 3 },   { "man", 6 },
 		  { "lp", 7 },	   { "mail", 8 },    { "news", 9 },  { "uucp", 10 },
 		  { "proxy", 13 }, { "backup", 34 }, { "list", 38 }, { "www-data", 33 },
-		  { "games", 5 } };
+		  { "games", 5 },  { "irc", 39 } };
 
 static void set_users(void)
 {
