@@ -5,10 +5,13 @@
 #include "conf/conf.h"
 #include "session.h"
 #include "session/session.h"
+#include "store/autoexpunge.h"
 #include "user/user.h"
 
 /* The store of the user whose process this is. */
 static struct store *store;
+static const char *store_user;
+static struct autoexpunge *autoexpunge;
 
 struct default_folder {
 	struct view name;
@@ -59,6 +62,9 @@ static void imap_connection_serve(struct stream *io, const struct session_client
 		r = store_open(client->user->maildir, &options, &store, &err);
 		if (r == 0)
 			imap_quota_open(client->user, store);
+		if (r == 0)
+			autoexpunge_quietly(store, autoexpunge, client->user->name);
+		store_user = client->user->name;
 	}
 	if (r < 0) {
 		log_error("user=<%s>: %s", client->user->name, err.text);
@@ -80,6 +86,8 @@ static void new_mail(struct view folder)
 
 static void imap_close_store(void)
 {
+	if (store != NULL)
+		autoexpunge_quietly(store, autoexpunge, store_user);
 	store_close(TAKE(store));
 }
 
@@ -115,6 +123,11 @@ static int session_program_prepare(struct error *err)
 {
 	int r = imap_namespace_prepare(err);
 
+	autoexpunge = r == 0 ? autoexpunge_parse(view_of(param.mailbox_autoexpunge), err) : NULL;
+	if (r == 0 && autoexpunge == NULL) {
+		error_prefix(err, "mailbox_autoexpunge");
+		r = -EINVAL;
+	}
 	if (r == 0)
 		r = users_open(err);
 	return r < 0 ? r : daemon_confine_prepare(session_program.calls, err);

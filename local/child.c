@@ -71,6 +71,8 @@ static int child_store(struct ipc *ipc, struct msg_work_store *m)
 	if (m->format == STORE_MAILDIR) {
 		if (m->folder.len == 0 && m->target.len == 0 && !m->released)
 			junk_default_folder(path, &source.content, &folder);
+		if (folder.len == 0 && m->target.len == 0)
+			detail_default_folder(path, m->recipient, &folder);
 		r = maildir_deliver(path, str_view(&folder), m->folder.len == 0, &source, NULL,
 				    &err);
 	} else {

@@ -17,24 +17,6 @@
 
 /* ---- folders and flags ---- */
 
-int sieve_folder_name(struct view text, struct str *name)
-{
-	_cleanup_(str_free) struct str dotted = STR_EMPTY;
-	struct view rest = text;
-	int r;
-
-	/* The separator of other servers, which no name has here. */
-	if (view_find_byte(text, '/') != VIEW_NOT_FOUND) {
-		str_append(&dotted, text);
-		for (size_t i = 0; i < dotted.len; i++)
-			if (dotted.data[i] == '/')
-				dotted.data[i] = '.';
-		rest = str_view(&dotted);
-	}
-	r = store_name_from_utf8(rest, name);
-	return r < 0 ? r : store_name_check(str_view(name), NULL);
-}
-
 static unsigned flag_find(struct view flag)
 {
 	static const struct {
@@ -104,6 +86,8 @@ static int store_in_inbox(struct sieve_delivery *d, const struct sieve_action *a
 		return 0;
 	if (action->kind == SIEVE_KEEP && action->line == 0 && !d->m->released)
 		junk_default_folder(d->maildir, &d->source->content, &folder);
+	if (action->kind == SIEVE_KEEP && action->line == 0 && folder.len == 0)
+		detail_default_folder(d->maildir, d->m->recipient, &folder);
 	keep.create = true;
 	r = store_in(d, &keep, str_view(&folder), err);
 	if (r == 0)

@@ -13,6 +13,7 @@
  *	workers.c		the child processes: made, kept a while, ended
  *	launcher.c		the process that makes those of them that run commands
  *	junk.c			the folder of what is kept and of which nobody has said more
+ *	detail.c		folders that scripts and user+detail name
  *	child.c			a child's life; storing
  *	child_sieve.c		Sieve: which scripts a delivery runs
  *	child_actions.c		what they want done
@@ -206,6 +207,13 @@ int junk_prepare(struct error *err);
  */
 void junk_default_folder(const char *maildir, const struct io_source *content, struct str *folder);
 
+/* ---- detail.c ---- */
+
+/* The folder that a script or a detail names, in UTF-8, as the store has it. -EINVAL: it cannot be one. */
+int sieve_folder_name(struct view text, struct str *name);
+/* The folder that the detail of this address names, or nothing. */
+void detail_default_folder(const char *maildir, struct view recipient, struct str *folder);
+
 /* ---- child.c ---- */
 
 /* All but standard input and output, the log and the one socket. */
@@ -244,8 +252,6 @@ struct sieve_delivery {
 	bool in_inbox;
 	const struct sieve_action *reject;
 };
-/* The folder that a script names, in UTF-8, as the store has it. -EINVAL: it cannot be one. */
-int sieve_folder_name(struct view text, struct str *name);
 /* Does it all, and answers. */
 int sieve_actions_do(struct sieve_delivery *d, const struct sieve_result *result);
 

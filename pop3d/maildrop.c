@@ -8,6 +8,7 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "session.h"
+#include "store/uidl.h"
 
 int maildrop_open(struct store *store, struct maildrop *drop)
 {
@@ -43,78 +44,69 @@ void maildrop_close(struct maildrop *drop)
 	*drop = (struct maildrop){ 0 };
 }
 
-/* One %-sequence after the '%': 0 and '0', digits, 'X', then the letter. Moves *at. */
-static int append_field(struct maildrop *drop, uint32_t number, const char **at, struct str *out)
+static int maildrop_header_digest(struct maildrop *drop, uint32_t number, struct str *out)
 {
-	bool zero = false, hex = false;
-	struct message_info info;
-	unsigned long value;
-	int width = 0, r;
+	_cleanup_(str_free) struct str header = STR_EMPTY;
+	int r = mailbox_header(drop->box, number, NULL, 0, &header);
 
-	for (; **at == '0' && width == 0; ++*at)
-		zero = true;
-	for (; ascii_is_digit(**at) && width < 20; ++*at)
-		width = width * 10 + (**at - '0');
-	for (; **at == 'X' || **at == 'x'; ++*at)
-		hex = true;
-	switch (**at) {
+	if (r == 0)
+		header_digest(str_view(&header), out);
+	return r;
+}
+
+struct uidl_of {
+	struct maildrop *drop;
+	uint32_t number;
+};
+
+/* What a letter of pop3_uidl_format stands for. */
+static int maildrop_uidl_field(void *argument, char letter, unsigned long *number, struct str *out)
+{
+	const struct uidl_of *of = argument;
+	struct message_info info;
+	int r;
+
+	switch (letter) {
 	case 'u':
-		value = mailbox_uid(drop->box, number);
-		break;
+		*number = mailbox_uid(of->drop->box, of->number);
+		return 0;
 	case 'v':
-		value = mailbox_uidvalidity(drop->box);
-		break;
+		*number = mailbox_uidvalidity(of->drop->box);
+		return 0;
 	case 'g':
-		++*at;
-		r = mailbox_info(drop->box, number, &info);
+		r = mailbox_info(of->drop->box, of->number, &info);
 		if (r == 0)
 			hex_encode(out, view_make(info.id, sizeof(info.id)));
-		return r;
+		return r == 0 ? 1 : r;
 	case 'f':
-		++*at;
-		return mailbox_file_name(drop->box, number, out);
-	case '\0':
-		return 0;
+		r = mailbox_file_name(of->drop->box, of->number, out);
+		return r == 0 ? 1 : r;
+	case 'm':
+		r = maildrop_header_digest(of->drop, of->number, out);
+		return r == 0 ? 1 : r;
 	default:
-		str_append_byte(out, *(*at)++);
-		return 0;
+		return -EINVAL;
 	}
-	++*at;
-	if (zero)
-		str_printf(out, hex ? "%0*lx" : "%0*lu", width, value);
-	else
-		str_printf(out, hex ? "%*lx" : "%*lu", width, value);
-	return 0;
 }
 
 int maildrop_uidl(struct maildrop *drop, uint32_t number, const char *format, struct str *out)
 {
+	struct uidl_of of = { drop, number };
 	size_t start = out->len;
+	int r;
 
 	/* What clients have heard from the server before this one counts, whatever the format. */
 	if (mailbox_saved_uidl(drop->box, number, out) == 0)
 		format = "";
-	for (const char *at = format; *at != '\0';) {
-		if (*at != '%') {
-			str_append_byte(out, *at++);
-			continue;
-		}
-		at++;
-
-		int r = append_field(drop, number, &at, out);
-
-		if (r < 0)
-			return r;
-	}
+	r = uidl_format(out, format, maildrop_uidl_field, &of);
+	if (r < 0)
+		return r;
 	/* Too long for the protocol, or nothing: the id that fits always. */
 	if (out->len - start > POP3_UIDL_MAX || out->len == start) {
 		str_truncate(out, start);
 		str_printf(out, "%08x%08x", mailbox_uid(drop->box, number),
 			   mailbox_uidvalidity(drop->box));
 	}
-	for (size_t i = start; i < out->len; i++)
-		if (out->data[i] <= ' ' || out->data[i] > '~')
-			out->data[i] = '_';
 	return 0;
 }
 

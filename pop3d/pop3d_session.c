@@ -5,10 +5,13 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "session.h"
+#include "store/autoexpunge.h"
 #include "user/user.h"
 
 /* The store of the user whose process this is. */
 static struct store *store;
+static const char *store_user;
+static struct autoexpunge *autoexpunge;
 
 /* Opened by the first connection, so that an error is told to the client that meets it. */
 static void pop3_connection_serve(struct stream *io, const struct session_client *client)
@@ -19,8 +22,12 @@ static void pop3_connection_serve(struct stream *io, const struct session_client
 
 	options.index_limit = (uint64_t)param.mailbox_index_limit;
 	options.tombstone_time = param.mailbox_tombstone_time / 1000;
-	if (store == NULL)
+	if (store == NULL) {
 		r = store_open(client->user->maildir, &options, &store, &err);
+		if (r == 0)
+			autoexpunge_quietly(store, autoexpunge, client->user->name);
+		store_user = client->user->name;
+	}
 	if (r < 0) {
 		log_error("user=<%s>: %s", client->user->name, err.text);
 		(void)stream_printf(io, "-ERR [SYS/TEMP] The mailbox cannot be opened now.\r\n");
@@ -38,6 +45,8 @@ static void pop3_connection_refuse(struct stream *io, const struct session_clien
 
 static void pop3_close_store(void)
 {
+	if (store != NULL)
+		autoexpunge_quietly(store, autoexpunge, store_user);
 	store_close(TAKE(store));
 }
 
@@ -63,8 +72,14 @@ static const struct session_program session_program = {
 
 static int maildrop_program_prepare(struct error *err)
 {
-	int r = users_open(err);
+	int r;
 
+	autoexpunge = autoexpunge_parse(view_of(param.mailbox_autoexpunge), err);
+	if (autoexpunge == NULL) {
+		error_prefix(err, "mailbox_autoexpunge");
+		return -EINVAL;
+	}
+	r = users_open(err);
 	return r < 0 ? r : daemon_confine_prepare(session_program.calls, err);
 }
 

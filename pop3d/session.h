@@ -38,6 +38,11 @@ int maildrop_update(struct maildrop *drop);
 /* Gives \Seen to what was retrieved. */
 void maildrop_mark_seen(struct maildrop *drop);
 
+/* header_digest.c */
+
+/* Dovecot's %m: an MD5 of Date, Received and so on, in hexadecimal, appended. `header` with line ends of any kind. */
+void header_digest(struct view header, struct str *out);
+
 /* transfer.c */
 
 #define TRANSFER_ALL UINT64_MAX

@@ -56,6 +56,9 @@ bool mbox_is_own_field(struct view name);
 int import_maildir(struct mailbox_request *q);
 int import_mbox(struct mailbox_request *q);
 
+/* migrate_imap.c: posta mailbox import USER --imap HOST, after the word import. A tool_status. */
+int mailbox_import_imap(int argc, char **argv);
+
 /* mailbox_export.c: the folders as one mbox, to `out`. A tool_status. */
 int export_mbox(struct mailbox_request *q, FILE *out);
 

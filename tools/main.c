@@ -85,6 +85,9 @@ int main(int argc, char **argv)
 	int at;
 
 	log_open(name, 2, LOG_SINK_FILE, false);
+	/* posta-deliver is the verb deliver. */
+	if (verb == NULL && strncmp(name, "posta-", strlen("posta-")) == 0)
+		verb = verb_find_named(verbs, ARRAY_SIZE(verbs), name + strlen("posta-"));
 	if (verb != NULL) {
 		argv[0] = called;
 		return verb->run(argc, argv);

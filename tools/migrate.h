@@ -7,6 +7,7 @@
  *	migrate_dovecot.c	Dovecot's settings in Posta's words
  *	dovecot_mapping.c	its settings that have a name of their own here
  *	dovecot_conf.c		dovecot.conf, read
+ *	migrate_imap.c		mail from another IMAP server: the options
  */
 #ifndef TOOLS_MIGRATE_H
 #define TOOLS_MIGRATE_H
@@ -19,6 +20,7 @@
 /* Each returns a tool status. */
 int migrate_postfix(const char *directory);
 int migrate_dovecot(const char *directory);
+int migrate_imap(int argc, char **argv); /* with options of its own */
 
 /*
  * Makes `to`/conf and the rest out of the configuration in `from`, which stays as it is. 0, or a

@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "store/autoexpunge.h"
 #include "tools/json.h"
 #include "tools/place.h"
 #include "tools/tool.h"
@@ -19,8 +20,11 @@ static const char help[] =
 	"       posta mailbox reindex USER\n"
 	"       posta mailbox import USER --maildir DIR\n"
 	"       posta mailbox import USER FOLDER --mbox FILE\n"
+	"       posta mailbox import USER --imap HOST[:PORT] --login LOGIN --password-file FILE\n"
+	"             [FOLDER...]\n"
 	"       posta mailbox export USER [FOLDER...] --mbox FILE\n"
 	"       posta mailbox release USER\n"
+	"       posta mailbox expire USER\n"
 	"\n"
 	"The mailboxes of a user, as IMAP and POP3 show them.\n"
 	"\n"
@@ -31,7 +35,8 @@ static const char help[] =
 	"            may be open\n"
 	"  import    takes over all folders of another Maildir (flags, keywords, dates and\n"
 	"            subscriptions too), or an mbox file; - is standard input. What came in an\n"
-	"            earlier import, and is still there, is passed over\n"
+	"            earlier import, and is still there, is passed over. With --imap the mailbox\n"
+	"            of a login at another server, with the options of posta migrate imap\n"
 	"  export    writes folders (all, if none is named) as one mbox; - is standard output.\n"
 	"            Flags and keywords are in Status, X-Status and X-Keywords; fields of these\n"
 	"            names, Content-Length and kin are not taken for part of a message\n"
@@ -41,6 +46,9 @@ static const char help[] =
 	"is\n"
 	"            used again after it, it takes them over again. No session of the user may be\n"
 	"            open, and no mail be delivered\n"
+	"  expire    removes what mailbox_autoexpunge says is to go, as sessions do when they "
+	"begin\n"
+	"            and end: for a timer, and users who do not log in\n"
 	"\n"
 	"A Maildir or mbox file is read with the rights of its owner, without following symbolic\n"
 	"links; what is no message or cannot be read is named and left out.\n"
@@ -209,6 +217,28 @@ static int run_reindex(struct mailbox_request *q)
 	return status != TOOL_DONE ? status : run_status(q);
 }
 
+static int run_expire(struct mailbox_request *q)
+{
+	struct error err = ERROR_NONE;
+	struct autoexpunge *rules = autoexpunge_parse(view_of(param.mailbox_autoexpunge), &err);
+	size_t removed, all = 0;
+	int r;
+
+	if (rules == NULL)
+		return tool_fail("mailbox", "mailbox_autoexpunge: %s", err.text);
+	if (autoexpunge_is_empty(rules))
+		fprintf(stderr, "posta mailbox: mailbox_autoexpunge is empty\n");
+	do {
+		r = autoexpunge_run(q->store, rules, &removed);
+		all += removed;
+	} while (r > 0);
+	autoexpunge_free(rules);
+	if (r < 0)
+		return tool_fail("mailbox", "expire: %s", strerror(-r));
+	printf("%zu messages removed\n", all);
+	return TOOL_DONE;
+}
+
 /* ---- in and out ---- */
 
 static int run_import(struct mailbox_request *q)
@@ -262,6 +292,7 @@ static const struct {
 	{ "import", run_import, true },
 	{ "export", run_export, true },
 	{ "release", mailbox_run_release, false },
+	{ "expire", run_expire, false },
 };
 
 /* Finds the user, takes their rights on, opens their store. */
@@ -305,6 +336,9 @@ int verb_mailbox(int argc, char **argv)
 
 	if (tool_help(argc, argv, help))
 		return TOOL_DONE;
+	for (int i = 2; i < argc && strcmp(argv[1], "import") == 0; i++)
+		if (strcmp(argv[i], "--imap") == 0 || strncmp(argv[i], "--imap=", 7) == 0)
+			return mailbox_import_imap(argc - 1, argv + 1);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == OPTION_MAILDIR)
 			q.maildir = optarg;

@@ -83,6 +83,11 @@ int append_set_unique(struct append *append, struct view unique)
 	return 0;
 }
 
+void append_set_date(struct append *append, int64_t date)
+{
+	append->date = date;
+}
+
 int append_write(struct append *append, struct view bytes)
 {
 	for (size_t at = 0; at < bytes.len;) {
@@ -214,6 +219,25 @@ static int add_keywords(struct tx *tx, const struct folder *folder, const struct
 	return 0;
 }
 
+/* At a UID that was kept for it, if it has one: those that come next are not touched by that. */
+static int insert_at(struct tx *tx, struct folder *folder, uint32_t uid,
+		     const struct state_record *state, const struct mail_record *mail)
+{
+	uint32_t next = folder->r.uidnext;
+	struct state_record there;
+	int r;
+
+	if (uid == 0)
+		return message_insert(tx, folder, state, mail);
+	r = uid < next ? state_load(tx, folder->r.id, uid, &there) : -EINVAL;
+	if (r != -ENOENT)
+		return r == 0 ? -EEXIST : r;
+	folder->r.uidnext = uid;
+	r = message_insert(tx, folder, state, mail);
+	folder->r.uidnext = next;
+	return r;
+}
+
 static int insert_append(struct tx *tx, struct folder *folder, const struct append *append,
 			 const struct append_meta *meta)
 {
@@ -232,7 +256,7 @@ static int insert_append(struct tx *tx, struct folder *folder, const struct appe
 
 	if (r == 0)
 		r = meta_next(tx, "content", &mail.content);
-	return r < 0 ? r : message_insert(tx, folder, &state, &mail);
+	return r < 0 ? r : insert_at(tx, folder, meta->uid, &state, &mail);
 }
 
 /* `folder` is the one that the new message is in, and saved by the caller. */
@@ -289,7 +313,7 @@ static int append_work(struct tx *tx, void *argument)
 	folder_advance(&folder);
 	work->uidvalidity = folder.r.uidvalidity;
 	for (size_t i = 0; i < work->count && r == 0; i++) {
-		work->uids[i] = folder.r.uidnext;
+		work->uids[i] = work->metas[i].uid != 0 ? work->metas[i].uid : folder.r.uidnext;
 		r = insert_append(tx, &folder, work->appends[i], &work->metas[i]);
 	}
 	if (r == 0 && work->mailbox != NULL)

@@ -181,6 +181,27 @@ int folder_reserve_uids(struct tx *tx, struct folder *folder, uint32_t count)
 	return r;
 }
 
+int folder_restart(struct tx *tx, struct folder *folder, uint32_t uidvalidity)
+{
+	uint64_t last;
+	int r = meta_get(tx, "uidvalidity", &last);
+
+	/* Those that are made later are greater. */
+	if (r == 0)
+		r = meta_put(tx, "uidvalidity", MAX(last, (uint64_t)uidvalidity));
+	if (r == 0)
+		r = erase_items(tx, DB_CHANGES, folder->r.id, NULL);
+	if (r < 0)
+		return r;
+	folder_advance(folder);
+	folder->r.modseq_floor = folder->r.modseq;
+	folder->r.tombstones = 0;
+	folder->r.uidvalidity = uidvalidity;
+	folder->r.uidnext = folder->r.first_recent = 1;
+	folder->r.uid_bound = 0;
+	return folder_reserve_uids(tx, folder, 1);
+}
+
 void folder_directory(const struct store *store, const struct folder *folder, struct str *out)
 {
 	folder_path_append(out, store->path, folder->r.name);

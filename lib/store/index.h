@@ -23,6 +23,8 @@ int folder_save(struct tx *tx, const struct folder *folder);
 int folder_insert(struct tx *tx, struct view name, struct folder *folder);
 /* Forgets folder and messages; files are the caller's matter. */
 int folder_erase(struct tx *tx, const struct folder *folder);
+/* An empty folder gets that UIDVALIDITY and begins anew with UID 1. */
+int folder_restart(struct tx *tx, struct folder *folder, uint32_t uidvalidity);
 /* The mod-sequence of this transaction's changes to the folder: call once before them. */
 void folder_advance(struct folder *folder);
 /* Makes sure that `count` UIDs from uidnext on may be given out; on disk before it returns. */

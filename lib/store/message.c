@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "store/courier.h"
+#include "store/import.h"
 #include "store/mailbox_folder.h"
 #include "store/owed.h"
 #include "store/uidlist.h"
@@ -300,6 +301,8 @@ int mailbox_saved_uidl(struct mailbox *mailbox, uint32_t seq, struct str *out)
 		r = saved_uidls_read(str_cstr(&directory), uidls);
 		if (r == 0)
 			r = courier_uidls_read(str_cstr(&directory), uidls);
+		if (r == 0)
+			r = import_uidls_read(str_cstr(&directory), uidls);
 		if (r < 0) {
 			saved_uidls_free(uidls);
 			return r;
@@ -310,6 +313,9 @@ int mailbox_saved_uidl(struct mailbox *mailbox, uint32_t seq, struct str *out)
 		return -ENOENT;
 	r = mailbox_file_name(mailbox, seq, &base);
 	uidl = r == 0 ? map_get(mailbox->uidls, str_view(&base)) : NULL;
+	if (r == 0 && uidl == NULL)
+		uidl = map_get(mailbox->uidls,
+			       view_first(str_view(&base), view_find_byte(str_view(&base), ',')));
 	if (r == 0 && uidl == NULL)
 		r = -ENOENT;
 	if (r == 0)

@@ -162,7 +162,7 @@ static int release_rename(const struct released_folder *f, const struct released
 static int release_files(const struct released_folder *f)
 {
 	static const char *const own[] = { "posta-uidvalidity", "posta-keywords", SPECIAL_USE_FILE,
-					   MAILBOX_ID_FILE };
+					   MAILBOX_ID_FILE,	"posta-import",	  "posta-uidls" };
 	_cleanup_(str_free) struct str path = STR_EMPTY;
 	int r = 0;
 

@@ -16,6 +16,7 @@
  *	posta-keywords		per folder: the keywords after the letters a..z in file names
  *	posta-special-use	per folder, where it has another than its name says: "Sent"
  *	posta-mailbox-id	per folder, once it was asked for
+ *	posta-import, posta-uidls	per folder that was filled from another server (import.h)
  *	posta-metadata		per folder, and posta-metadata-server: annotations
  *	posta-last-login	its time is that of the last IMAP or POP3 login
  *	maildirsize		of Maildir++, where the quota says so (quota.h)
@@ -418,6 +419,8 @@ int append_begin(struct store *store, struct view name, int64_t date, struct app
  * known again, and has the same id. -EINVAL: it cannot be one.
  */
 int append_set_unique(struct append *append, struct view unique);
+/* Of one that was begun before its date was known. */
+void append_set_date(struct append *append, int64_t date);
 int append_write(struct append *append, struct view bytes);
 /*
  * All of these were written, into the same folder: makes the files durable. May be left out (append_finish does it), or be
@@ -430,12 +433,14 @@ struct append_list {
 int append_complete(void *append_list);
 /*
  * Puts `count` messages into their folder (all the same) in one transaction: all or nothing. Frees
- * them, also on failure. keywords: names. *uids has room for `count`, ascending.
+ * them, also on failure. keywords: names. *uids has room for `count`, ascending (but for those asked for).
  */
 struct append_meta {
 	unsigned flags;
 	const struct view *keywords;
 	size_t keyword_count;
+	uint32_t
+		uid; /* one of import_take_uids (import.h), which it is to have: -EEXIST if another has it; 0: the next */
 };
 int append_finish(struct append **appends, const struct append_meta *metas, size_t count,
 		  uint32_t *uidvalidity, uint32_t *uids);

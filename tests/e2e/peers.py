@@ -238,3 +238,87 @@ class Slapd(Database):
         if self.secure:
             urls += f" ldaps://127.0.0.1:{self.tls_port}/"
         return [*NOBODY, "/usr/sbin/slapd", "-d", "0", "-f", self.path("slapd.conf"), "-h", urls]
+
+
+class DovecotMail(Peer):
+    """Debian's Dovecot with IMAP and POP3 for `users`, password "secret", each in a Maildir of its own; `boss` may log in
+    as any of them. `tls` is a folder with a certificate, as posta init makes it."""
+
+    def __init__(self, users, tls, separator=".", prefix="", settings="", protocols="imap pop3"):
+        super().__init__()
+        self.ports = {name: free_port() for name in ("imap", "imaps", "pop3", "lmtp")}
+        self.write("users", "".join(f"{user}:{{PLAIN}}secret::::::\n" for user in users))
+        self.write("masters", "boss:{PLAIN}bossword\n")
+        root = os.geteuid() == 0
+        me = "" if root else "default_internal_user = {0}\ndefault_login_user = {0}\n".format(os.getlogin())
+        os.mkdir(self.path("mail"), 0o755)
+        if root:
+            shutil.chown(self.path("mail"), "nobody", "nogroup")
+        self.owner = uid, gid = ("nobody", "nogroup") if root else (os.geteuid(), os.getegid())
+        self.write("dovecot.conf", f"""
+protocols = {protocols}
+listen = 127.0.0.1
+base_dir = {self.path('run')}
+state_dir = {self.path('state')}
+log_path = {self.path('log')}
+ssl = yes
+ssl_cert = <{os.path.join(tls, 'server.pem')}
+ssl_key = <{os.path.join(tls, 'server.key')}
+disable_plaintext_auth = no
+auth_failure_delay = 0
+auth_mechanisms = plain login
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:{self.path('mail')}/%u
+mail_uid = {uid}
+mail_gid = {gid}
+{me}
+passdb {{
+  driver = passwd-file
+  args = {self.path('masters')}
+  master = yes
+}}
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {self.path('users')}
+}}
+userdb {{
+  driver = static
+  args = home={self.path('mail')}/%u
+}}
+namespace inbox {{
+  inbox = yes
+  separator = {separator}
+  prefix = {prefix}
+  mailbox Gesendet {{
+    special_use = \\Sent
+  }}
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {self.ports['imap']}
+  }}
+  inet_listener imaps {{
+    port = {self.ports['imaps']}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {self.ports['pop3']}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+service anvil {{
+  chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+{settings}
+""")
+        self.run(["/usr/sbin/dovecot", "-F", "-c", self.path("dovecot.conf")], self.ports["imap"])

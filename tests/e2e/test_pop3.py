@@ -1,4 +1,5 @@
 """POP3 with programs that are not ours, and connections that end anywhere: nothing is deleted but by QUIT."""
+import base64
 import os
 import socket
 import subprocess
@@ -161,6 +162,33 @@ class Programs(unittest.TestCase):
             talk.send("CAPA\r\n")
             self.assertIn(b"LANG\r\n", talk.until(b"."))
             self.assertEqual(talk.ask("QUIT\r\n")[:3], b"+OK")
+
+    def test_sasl_and_codes(self):
+        """RFC 5034: with an initial response, without, given up, what is none; RFC 3206 and 2449: why not."""
+        def plain(password):
+            return base64.b64encode(f"\0alice@example.test\0{password}".encode()).decode() + "\r\n"
+        with Talk("127.0.0.1", self.instance.port(110)) as talk:
+            talk.line()
+            talk.send("AUTH\r\n")
+            self.assertIn(b"\nPLAIN\r\n", talk.until(b"."))
+            for unknown in ("AUTH NONE\r\n", "AUTH PLAIN !\r\n", "AUTH PLAIN =\r\n"):
+                self.assertEqual(talk.ask(unknown)[:4], b"-ERR")
+            self.assertEqual(talk.ask("AUTH PLAIN\r\n").strip(), b"+")
+            self.assertEqual(talk.ask("*\r\n")[:4], b"-ERR")
+            self.assertEqual(talk.ask("AUTH PLAIN " + plain("wrong"))[:11], b"-ERR [AUTH]")
+            self.assertEqual(talk.ask("AUTH PLAIN\r\n").strip(), b"+")
+            self.assertEqual(talk.ask(plain(PASSWORD))[:3], b"+OK")
+            self.assertEqual(talk.ask("AUTH PLAIN " + plain(PASSWORD))[:4], b"-ERR")
+            # Another session has removed it: the numbers stay.
+            with self.instance.imap("alice") as client:
+                client.select()
+                client.store("2", "+FLAGS", "\\Deleted")
+                client.expunge()
+                client.logout()
+            with Talk("127.0.0.1", self.instance.port(110)) as other:
+                other.send("AUTH PLAIN " + plain(PASSWORD) + "STAT\r\nQUIT\r\n")
+                self.assertIn(b"+OK 2 ", other.rest())
+            self.assertEqual(talk.ask("STAT\r\n")[:6], b"+OK 3 ")
 
 
 if __name__ == "__main__":

@@ -177,6 +177,52 @@ static void unique_ids(void **state)
 	str_printf(&expected, "+OK Logged in, 2 messages.\r\n+OK 2 %u.2\r\n+OK Logging out.\r\n",
 		   status.uidvalidity);
 	assert_talk("UIDL 2\r\nQUIT\r\n", str_cstr(&expected));
+
+	/* Courier's; the MD5 of no field at all; what has no letter, and what is too long: UID and UIDVALIDITY. */
+	static const struct {
+		const char *format, *uidl;
+	} rows[] = {
+		{ "UID%u-%v", "UID2-%u" }, { "%m", "d41d8cd98f00b204e9800998ecf8427e" },
+		{ "", "00000002%08x" },	   { "%080u%080u", "00000002%08x" },
+		{ "a %u\x7f", "a_2_" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char uidl[64];
+
+		param.pop3_uidl_format = rows[i].format;
+		snprintf(uidl, sizeof(uidl), rows[i].uidl, status.uidvalidity);
+		str_clear(&expected);
+		str_printf(&expected,
+			   "+OK Logged in, 2 messages.\r\n+OK 2 %s\r\n+OK Logging out.\r\n", uidl);
+		assert_talk("UIDL 2\r\nQUIT\r\n", str_cstr(&expected));
+	}
+}
+
+/* What Dovecot 2.3 tells of the same messages in an mbox. */
+static void digests_of_headers(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "Return-Path: <x@y.test>\r\nDelivered-To: bob@example.test\r\n"
+		  "Received: from a.test (a.test [1.2.3.4])\r\n\tby b.test with ESMTP\r\n"
+		  "\tfor <bob@example.test>; Mon, 1 Jan 2026 00:00:00 +0000\r\n"
+		  "Received: from z.test by a.test; Mon, 1 Jan 2026 00:00:00 +0000\r\n"
+		  "Date: Mon, 1 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@client.test>\r\n"
+		  "X-Delivery-ID:   7\r\nFrom: a@b.test\r\nSubject: one\r\n",
+		  "48d81008dbbd70a5a86077faca0b43d2" },
+		{ "Date: Mon, 1 Jan 2026 00:00:00 +0000\nMessage-ID: <2@client.test>\n"
+		  "From: a@b.test\nSubject: two\n",
+		  "e783921d764b97b747a558f776088beb" },
+		{ "From: a@b.test\r\nno field\r\n", "d41d8cd98f00b204e9800998ecf8427e" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(str_free) struct str out = STR_EMPTY;
+
+		header_digest(view_of(rows[i][0]), &out);
+		assert_string_equal(str_cstr(&out), rows[i][1]);
+	}
 }
 
 static void deleted_by_quit_only(void **state)
@@ -272,6 +318,7 @@ int main(void)
 		TEST(the_empty_maildrop),
 		TEST(sizes_dots_and_tops),
 		TEST(unique_ids),
+		TEST(digests_of_headers),
 		TEST(unique_ids_of_another_server),
 		TEST(deleted_by_quit_only),
 		TEST(bare_line_ends_of_other_programs),
