@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "sieve/sieve.h"
+#include "sieve/warnings.h"
 #include "tools/sieve_user.h"
 #include "tools/tool.h"
 #include "tools/verify.h"
@@ -25,7 +26,9 @@ static const char help[] =
 	"       posta [-c CONFDIR] sieve put USER NAME SCRIPT\n"
 	"       posta [-c CONFDIR] sieve deactivate USER\n"
 	"\n"
-	"check says whether the script (RFC 5228) is right; if not, where and why. test says what\n"
+	"check says whether the script (RFC 5228) is right; if not, where and why; and it warns "
+	"of\n"
+	"what is right and will hardly do what was meant. test says what\n"
 	"it would do with a message (of standard input without a file), an action a line, each\n"
 	"with the line of the script that asked for it; nothing is done, and of mailboxes all are\n"
 	"said to exist.\n"
@@ -41,6 +44,39 @@ static const char help[] =
 	"kept.\n";
 
 #define DEFAULT_DELIMITERS "+"
+
+static void print_warning(void *path, unsigned line, const char *text)
+{
+	_cleanup_(str_free) struct str shown = STR_EMPTY;
+
+	str_append_printable(&shown, view_of(text));
+	printf("%s, line %u: warning: %s\n", (const char *)path, line, str_cstr(&shown));
+}
+
+/* Whose script it is, and what others there are, nobody has said. */
+static bool script_may_be_there(void *unused, bool global, struct view name)
+{
+	(void)unused;
+	(void)global;
+	(void)name;
+	return true;
+}
+
+/* What a client of ManageSieve is told of it too; without an instance by what holds by default. */
+static void sieve_warn(const struct sieve_script *script, const char *path)
+{
+	bool known = param.myhostname != NULL;
+	const struct sieve_warner warner = {
+		.redirects_max = known ? (size_t)param.sieve_max_redirects : SIEVE_REDIRECTS_MAX,
+		.vacation_min = known ? (uint64_t)param.sieve_vacation_min_period / 1000 : 0,
+		.vacation_max =
+			known ? (uint64_t)param.sieve_vacation_max_period / 1000 : UINT64_MAX,
+		.exists = script_may_be_there,
+		.warn = print_warning,
+	};
+
+	sieve_warnings(script, &warner, NULL, (void *)path);
+}
 
 static int sieve_load(const char *path, struct sieve_script **script)
 {
@@ -168,10 +204,14 @@ int verb_sieve(int argc, char **argv)
 	    (!is_test && strcmp(argv[optind], "check") != 0))
 		return tool_usage("sieve", "expected check SCRIPT or test SCRIPT [MESSAGE]");
 	status = sieve_load(argv[optind + 1], &script);
-	if (status != TOOL_DONE || !is_test)
+	if (status != TOOL_DONE)
 		return status;
 	if (!sieve_load_conf())
 		return TOOL_NO;
+	if (!is_test) {
+		sieve_warn(script, argv[optind + 1]);
+		return TOOL_DONE;
+	}
 	if (optind + 3 == argc && freopen(argv[optind + 2], "r", stdin) == NULL)
 		return tool_fail("sieve", "open %s: %s", argv[optind + 2], strerror(errno));
 	return sieve_try(script, argv[optind + 1], from, to);

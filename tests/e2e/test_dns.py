@@ -55,6 +55,7 @@ class Dns(unittest.TestCase):
                      '_smtp._tls.example.test. IN TXT "v=TLSRPTv1; rua=mailto:postmaster@example.test"',
                      f"_submissions._tcp.example.test. IN SRV 0 1 {self.suite.port(465)} mx.example.test.",
                      f"_pop3s._tcp.example.test. IN SRV 20 1 {self.suite.port(995)} mx.example.test.",
+                     f"_sieve._tcp.example.test. IN SRV 0 1 {self.suite.port(4190)} mx.example.test.",
                      '_mta-sts.example.test. IN TXT "v=STSv1; id=1"', "autoconfig.example.test. IN CNAME mx.example.test.",
                      'example.test. IN CAA 0 issue "letsencrypt.org"', "_25._tcp.mx.example.test. IN TLSA 3 1 1 "):
             self.assertIn("\n" + line, said)

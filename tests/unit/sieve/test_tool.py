@@ -40,6 +40,13 @@ class Tool(unittest.TestCase):
         self.assertEqual(self.run_tool("check", path),
                          (1, f"{path}, line 4, column 5: there is no fileintoo among the commands\n"))
 
+    def test_warnings(self):
+        path = self.script('stop;\nredirect "nobody";\nkeep;')
+        self.assertEqual(self.run_tool("check", path), (0, f"{path}, line 2: warning: this is never reached\n"))
+        path = self.script('redirect "nobody";')
+        self.assertEqual(self.run_tool("check", path),
+                         (0, f'{path}, line 1: warning: "nobody" is no address, which will be an error\n'))
+
     def test_test(self):
         path = self.script(SCRIPT)
         self.assertEqual(self.run_tool("test", path, stdin=MESSAGE),
