@@ -36,6 +36,8 @@ char *str_reserve(struct str *s, size_t more)
 			size *= 2;
 		s->data = mem_resize(s->data, size, 1);
 		s->size = size;
+		/* What is reserved and never used is an empty text all the same. */
+		s->data[s->len] = '\0';
 	}
 	return s->data + s->len;
 }

@@ -112,6 +112,9 @@ static void test_reserve(void **state)
 	_cleanup_(str_free) struct str s = STR_EMPTY;
 
 	(void)state;
+	/* Nothing was put there: an empty text, not what the memory had before. */
+	str_reserve(&s, 100);
+	assert_string_equal(str_cstr(&s), "");
 	memset(str_reserve(&s, 1000), 'x', 1000);
 	assert_int_equal(s.len, 0);
 	str_grow(&s, 1000);
