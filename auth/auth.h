@@ -160,7 +160,7 @@ bool app_main_password_opens(const struct attempt *attempt, const struct user *u
 /* ---- master_name.c ---- */
 
 /* auth_master_user_separator. */
-int master_prepare(struct error *err);
+int master_name_prepare(struct error *err);
 /* "user*master" in its two parts; false: it is no such name, or there are no master users. */
 bool master_split(struct view name, struct view *user, struct view *master);
 /* The same name from its parts, as in PLAIN with an authorization identity. False: there are none. */

@@ -37,7 +37,7 @@ static int auth_prepare(struct error *err)
 	if (r == 0)
 		r = lists_prepare(err);
 	if (r == 0)
-		r = master_prepare(err);
+		r = master_name_prepare(err);
 	if (r == 0)
 		r = uses_prepare(err);
 	if (r == 0)

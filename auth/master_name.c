@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 
-int master_prepare(struct error *err)
+int master_name_prepare(struct error *err)
 {
 	const char *separator = param.auth_master_user_separator;
 

@@ -337,7 +337,7 @@ static int client_listen(struct client *client)
 }
 
 /* The requests hear that nobody waits for them; each ends when auth has answered. */
-static void client_leave(struct client *client)
+static void client_abandon(struct client *client)
 {
 	client->is_over = true;
 	list_for_each (&client->requests, struct request, link, q)
@@ -361,7 +361,7 @@ void sasl_serve(struct stream *io, const char *peer)
 	r = client_greet(&client);
 	if (r == 0)
 		r = client_listen(&client);
-	client_leave(&client);
+	client_abandon(&client);
 	if (r == -EBADMSG || r == -EMSGSIZE || r == -EPROTO)
 		log_warning("%s: what the client says makes no sense", peer);
 	else if (r < 0 && r != -ENODATA && r != -ESHUTDOWN && r != -ECONNRESET && r != -EPIPE)
