@@ -34,6 +34,14 @@ struct descriptor {
 	bool ended; /* the peer's end was told: there may be more to read without news */
 	enum registration how;
 	void (*ready)(void); /* REGISTERED_INTERNAL */
+	struct starter *starter;
+};
+
+/* The task that begins with the next news. */
+struct starter {
+	const char *name;
+	task_function *function;
+	void *argument;
 };
 
 static struct {
@@ -61,6 +69,8 @@ void poll_close(void)
 	if (!poller.open)
 		return;
 	close(poller.epoll_fd);
+	for (size_t i = 0; i < poller.size; i++)
+		free(poller.descriptors[i].starter);
 	free(poller.descriptors);
 	poller.descriptors = NULL;
 	poller.size = 0;
@@ -102,10 +112,20 @@ static void unregister(int fd, struct descriptor *d)
 		poller.idle_listener = -1;
 }
 
+static void starter_drop(struct descriptor *d)
+{
+	if (d->starter == NULL)
+		return;
+	free(TAKE(d->starter));
+	poller.waiting_count--;
+}
+
 void poll_forget_stale(int fd)
 {
-	if (poller.open && (size_t)fd < poller.size)
-		unregister(fd, &poller.descriptors[fd]);
+	if (!poller.open || (size_t)fd >= poller.size)
+		return;
+	unregister(fd, &poller.descriptors[fd]);
+	starter_drop(&poller.descriptors[fd]);
 }
 
 void task_forget_fd(int fd)
@@ -116,6 +136,7 @@ void task_forget_fd(int fd)
 	struct descriptor *d = &poller.descriptors[fd];
 
 	unregister(fd, d);
+	starter_drop(d);
 	for (int i = 0; i < 2; i++)
 		if (d->waiting[i] != NULL)
 			task_wake(d->waiting[i], -ECANCELED);
@@ -243,6 +264,38 @@ int task_wait_writable(int fd, msec_t deadline)
 	return wait_raw(fd, FOR_WRITING, false, deadline);
 }
 
+int task_spawn_when_readable(const char *name, int fd, task_function *function, void *argument)
+{
+	struct descriptor *d;
+	int r;
+
+	if (fd < 0)
+		return -EBADF;
+	if (task_is_shutting_down()) {
+		task_spawn(name, function, argument);
+		return 0;
+	}
+	d = descriptor_at(fd);
+	if (d->starter != NULL || d->waiting[FOR_READING] != NULL)
+		return -EBUSY;
+	/* Renewed, so that what is there already counts. */
+	r = register_edge(fd, d, FOR_READING, true);
+	if (r < 0)
+		return r;
+	d->starter = mem_new(struct starter);
+	*d->starter = (struct starter){ name, function, argument };
+	poller.waiting_count++;
+	return 0;
+}
+
+static void starter_start(struct descriptor *d)
+{
+	struct starter starter = *d->starter;
+
+	starter_drop(d);
+	task_spawn(starter.name, starter.function, starter.argument);
+}
+
 static void drop_idle_listener(void)
 {
 	int fd = poller.idle_listener;
@@ -296,6 +349,8 @@ static void poll_deliver(const struct epoll_event *event)
 		d->drained = false;
 		if (reader != NULL)
 			task_wake(reader, 0);
+		else if (d->starter != NULL)
+			starter_start(d);
 	}
 	if (event->events & (EPOLLRDHUP | broken))
 		d->ended = true;
@@ -328,5 +383,7 @@ void poll_shut_down(void)
 
 		if (d->waiting[FOR_READING] != NULL && d->ends_at_shut_down)
 			task_wake(d->waiting[FOR_READING], -ESHUTDOWN);
+		if (d->starter != NULL)
+			starter_start(d);
 	}
 }

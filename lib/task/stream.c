@@ -408,6 +408,12 @@ struct view stream_buffered(const struct stream *io)
 	return io->in_len > 0 ? view_make(io->in + io->in_start, io->in_len) : VIEW_NONE;
 }
 
+bool stream_is_settled(const struct stream *io)
+{
+	return io->in_len == 0 && io->out_len == 0 && !io->sending && !io->skips_line &&
+	       io->read_failed == 0 && io->write_failed == 0;
+}
+
 void stream_discard_input(struct stream *io)
 {
 	io->in_len = 0;

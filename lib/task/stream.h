@@ -82,6 +82,8 @@ void stream_consume(struct stream *io, size_t len);
 int stream_read_exact(struct stream *io, void *data, size_t len);
 /* What is buffered already: pipelined input, or what must not survive STARTTLS. */
 struct view stream_buffered(const struct stream *io);
+/* Nothing is buffered in either direction, nobody is sending, and both directions live. A layer may hold more. */
+bool stream_is_settled(const struct stream *io);
 void stream_discard_input(struct stream *io);
 /* What is read may be a password: from now on the buffer is wiped whenever it is let go. */
 void stream_wipe_input(struct stream *io);

@@ -45,6 +45,12 @@ void task_quit(int status);
 
 /* A new task, run from the next turn on. `name` is a literal (for task_dump and debuggers). */
 void task_spawn(const char *name, task_function *function, void *argument);
+/*
+ * A new task when there is something to read (or an end, or an error), or when the program shuts down;
+ * once. Until then it costs no stack: for connections that are silent for hours. Nobody else may wait for
+ * the same descriptor. task_forget_fd ends it. 0 or a negative errno.
+ */
+int task_spawn_when_readable(const char *name, int fd, task_function *function, void *argument);
 /* Number of tasks alive. */
 size_t task_count(void);
 /* Logs every task and what it waits for. */

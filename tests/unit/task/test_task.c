@@ -496,6 +496,70 @@ static void test_signals(void **state)
 	assert_int_equal(signals_seen, 11);
 }
 
+/* ---- tasks that begin with input ---- */
+
+static int input_ends[2], inputs_heard;
+
+static void hear_input(void *argument)
+{
+	char bytes[10];
+
+	assert_ptr_equal(argument, input_ends);
+	inputs_heard++;
+	if (!task_is_shutting_down())
+		assert_int_equal(read(input_ends[0], bytes, sizeof(bytes)), 1);
+}
+
+static int listen_for_input(void)
+{
+	return task_spawn_when_readable("input", input_ends[0], hear_input, input_ends);
+}
+
+static void spawn_with_input(void *unused)
+{
+	size_t before = task_count();
+
+	(void)unused;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, input_ends), 0);
+	assert_int_equal(listen_for_input(), 0);
+	assert_int_equal(listen_for_input(), -EBUSY);
+	task_sleep(5);
+	assert_int_equal(task_count(), before);
+	assert_int_equal(write(input_ends[1], "1", 1), 1);
+	task_sleep(5);
+	assert_int_equal(inputs_heard, 1);
+	/* Once only; and what is there already counts. */
+	assert_int_equal(write(input_ends[1], "2", 1), 1);
+	task_sleep(5);
+	assert_int_equal(inputs_heard, 1);
+	assert_int_equal(listen_for_input(), 0);
+	task_sleep(5);
+	assert_int_equal(inputs_heard, 2);
+	/* Given up. */
+	assert_int_equal(listen_for_input(), 0);
+	task_forget_fd(input_ends[0]);
+	assert_int_equal(write(input_ends[1], "3", 1), 1);
+	task_sleep(5);
+	assert_int_equal(inputs_heard, 2);
+	assert_int_equal(read(input_ends[0], &(char[1]){ 0 }, 1), 1);
+	assert_int_equal(listen_for_input(), 0);
+	task_shut_down();
+	task_sleep(5);
+	assert_int_equal(inputs_heard, 3);
+	assert_int_equal(listen_for_input(), 0);
+	task_sleep(5);
+	assert_int_equal(inputs_heard, 4);
+	close(input_ends[0]);
+	close(input_ends[1]);
+}
+
+static void test_spawn_when_readable(void **state)
+{
+	(void)state;
+	run(spawn_with_input);
+	assert_int_equal(inputs_heard, 4);
+}
+
 /* ---- stacks ---- */
 
 static void go_deep(void *unused)
@@ -534,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_shut_down),
 		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_spawn_when_readable),
 		cmocka_unit_test(test_trim),
 	};
 
