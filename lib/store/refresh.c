@@ -295,6 +295,23 @@ void mailbox_changes_free(struct mailbox_changes *changes)
 	*changes = (struct mailbox_changes){ 0 };
 }
 
+int mailbox_has_news(struct mailbox *mailbox)
+{
+	struct folder folder;
+	struct tx tx;
+	int r = mailbox_sync(mailbox);
+
+	if (r == 0)
+		r = store_read(mailbox->store, &tx);
+	if (r < 0)
+		return r;
+	r = mailbox_load_folder(&tx, mailbox, &folder);
+	tx_end(&tx);
+	if (r < 0)
+		return r;
+	return folder.r.modseq != mailbox->modseq || mailbox->found_again || mailbox->gone > 0;
+}
+
 /* ---- since a mod-sequence ---- */
 
 struct since {

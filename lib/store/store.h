@@ -289,6 +289,20 @@ struct mailbox_changes {
 };
 int mailbox_refresh(struct mailbox *mailbox, bool may_expunge, struct mailbox_changes *changes);
 void mailbox_changes_free(struct mailbox_changes *changes);
+/* 1: mailbox_refresh would find something, or there are expunges not yet told; 0: nothing. */
+int mailbox_has_news(struct mailbox *mailbox);
+
+/*
+ * What another process of the user needs to have the snapshot as the client knows it, appended: a line of at
+ * most 1500 bytes. -EBUSY: something is still to be told or settled; -E2BIG: too many messages are \Recent.
+ */
+int mailbox_save(const struct mailbox *mailbox, struct str *out);
+/*
+ * The mailbox as it was then. mailbox_refresh is to come before anything is told of it: that finds all that has
+ * changed since (messages may be told whose flags are the same again). -ESTALE: the folder is gone, or the index
+ * does not know any more what there was.
+ */
+int mailbox_restore(struct store *store, struct view saved, struct mailbox **mailbox);
 
 /*
  * A descriptor (inotify) that becomes readable when any process, also this one, changes the store, or
