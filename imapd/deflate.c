@@ -9,7 +9,7 @@
 #include <zlib.h>
 
 #include "base/mem.h"
-#include "session.h"
+#include "hibernate.h"
 #include "task/stream_layer.h"
 
 /*
@@ -168,16 +168,23 @@ static const struct stream_layer compression_layer = {
 	.free = compression_free,
 };
 
-/* What the client has sent with the command is compressed already. */
-static void compression_begin(struct stream *io)
+static struct compression *compression_new(void)
 {
 	struct compression *c = mem_new(struct compression);
-	struct view early = stream_buffered(io);
 
 	if (inflateInit2(&c->in, INFLATE_WINDOW) != Z_OK ||
 	    deflateInit2(&c->out, Z_DEFAULT_COMPRESSION, Z_DEFLATED, DEFLATE_WINDOW, DEFLATE_MEMORY,
 			 Z_DEFAULT_STRATEGY) != Z_OK)
 		mem_exhausted();
+	return c;
+}
+
+/* What the client has sent with the command is compressed already. */
+static void compression_begin(struct stream *io)
+{
+	struct compression *c = compression_new();
+	struct view early = stream_buffered(io);
+
 	if (early.len > 0) {
 		c->received = mem_block_take();
 		c->received_len = MIN(early.len, MEM_BLOCK_SIZE);
@@ -209,4 +216,48 @@ int imap_command_compress(struct imap_session *s)
 	if (r == IMAP_DONE)
 		compression_begin(s->io);
 	return r;
+}
+
+/* ---- sleep ---- */
+
+bool imap_compress_is_on(const struct stream *io)
+{
+	return io->layer == &compression_layer;
+}
+
+/*
+ * Between two blocks that end with a byte, as they do where a client flushes, there is nothing to be kept but what
+ * the next may refer to. What we have sent always ends so, and a new stream of ours refers to nothing before it.
+ */
+bool imap_compress_can_sleep(const struct stream *io)
+{
+	const struct compression *c = io->layer_state;
+
+	if (io->layer == NULL)
+		return true;
+	return io->layer == &compression_layer && c->received == NULL && !c->more && !c->ended &&
+	       c->sending.len == 0 && (c->in.total_in == 0 || c->in.data_type == 128);
+}
+
+int imap_compress_save(struct stream *io, struct str *out)
+{
+	struct compression *c = io->layer_state;
+	unsigned len = 0;
+
+	if (inflateGetDictionary(&c->in, (unsigned char *)str_reserve(out, 32768), &len) != Z_OK)
+		return -EIO;
+	str_grow(out, len);
+	return 0;
+}
+
+int imap_compress_resume(struct stream *io, struct view saved)
+{
+	struct compression *c = compression_new();
+
+	io->layer = &compression_layer;
+	io->layer_state = c;
+	if (saved.len > 0 && inflateSetDictionary(&c->in, (const unsigned char *)saved.data,
+						  (unsigned)saved.len) != Z_OK)
+		return -EBADMSG;
+	return 0;
 }

@@ -2,6 +2,7 @@
  * imapd: the network side of IMAP: greeting, TLS, login (RFC 3501 states "not authenticated" and
  * what is allowed in any state). After the login the connection goes to imapd-session.
  */
+#include "keeper.h"
 #include "login.h"
 
 #include <errno.h>
@@ -22,12 +23,20 @@ static int imapd_prepare(struct error *err)
 						: login_prepare(&imap_login_protocol, err);
 }
 
+static void imapd_start(void)
+{
+	login_start();
+	keeper_start();
+}
+
 static const struct daemon_program program = {
 	.name = "imapd",
 	.prepare = imapd_prepare,
-	.start = login_start,
+	.start = imapd_start,
 	.serve_client = imap_login_serve,
 	.make_room = spare_end_one,
+	.retire = keeper_retire,
+	.keeps_files = true,
 };
 
 int main(int argc, char **argv)

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "session.h"
+#include "hibernate.h"
 #include "session/session.h"
 #include "store/autoexpunge.h"
 #include "user/user.h"
@@ -108,6 +108,21 @@ static void imap_connection_refuse(struct stream *io, const struct session_clien
 	stream_flush(io);
 }
 
+static bool imap_connection_give_way(struct stream *io)
+{
+	return imap_session_give_way(io);
+}
+
+static msec_t imap_sleep_after(void)
+{
+	return param.imap_hibernate_timeout;
+}
+
+static int imap_connection_lay_down(struct stream *io, struct session_bed *bed)
+{
+	return imap_session_lay_down(io, bed);
+}
+
 static const struct session_program session_program = {
 	.service = "imap",
 	.calls = CALLS_FILES_READ | CALLS_FILES_WRITE | CALLS_WATCH,
@@ -117,6 +132,11 @@ static const struct session_program session_program = {
 	.close = imap_close_store,
 	.idle_exit = imap_idle_exit,
 	.connections_max = imap_connections_max,
+	.give_way = imap_connection_give_way,
+	.sleep_after = imap_sleep_after,
+	.resting_since = imap_sessions_resting,
+	.tidy_up = imap_sessions_tidy_up,
+	.lay_down = imap_connection_lay_down,
 };
 
 static int session_program_prepare(struct error *err)

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "context.h"
+#include "fetch.h"
+#include "hibernate.h"
 #include "notify.h"
 
 /* ---- the loop ---- */
@@ -121,8 +123,17 @@ static int listen_for_command(struct imap_session *s)
 static int imap_session_command(struct imap_session *s)
 {
 	const struct imap_command *command;
-	int r = session_read_command(s, &command);
+	int r = imap_await_client(s, IMAP_SILENT);
 
+	/* What happened while it slept is told with a command that may not renumber yet. */
+	if (r == 0 && s->slept.len > 0) {
+		r = imap_restore(s);
+		if (r == 0)
+			r = imap_send_changes(s, false);
+	}
+	if (r < 0)
+		return r;
+	r = session_read_command(s, &command);
 	s->expunge_allowed = true;
 	if (r == 0)
 		r = run_command(s, command);
@@ -143,7 +154,9 @@ static int imap_session_command(struct imap_session *s)
 
 static void imap_session_goodbye(struct imap_session *s, int why)
 {
-	if (why == -ESHUTDOWN)
+	if (s->gives_way)
+		stream_printf(s->io, "* BYE [LIMIT] Too many connections from your address.\r\n");
+	else if (why == -ESHUTDOWN)
 		stream_printf(s->io, "* BYE Server shutting down.\r\n");
 	else if (why == -ETIMEDOUT)
 		stream_printf(s->io, "* BYE Disconnected for inactivity.\r\n");
@@ -151,8 +164,9 @@ static void imap_session_goodbye(struct imap_session *s, int why)
 		stream_printf(s->io, "* BYE The selected mailbox was deleted.\r\n");
 	stream_flush(s->io);
 	log_info("disconnected: user=<%s>, rip=%.*s, in=%llu, out=%llu%s%s", s->client->user->name,
-		 VIEW_ARG(s->client->address), (unsigned long long)stream_bytes_in(s->io),
-		 (unsigned long long)stream_bytes_out(s->io),
+		 VIEW_ARG(s->client->address),
+		 (unsigned long long)(s->before.in + stream_bytes_in(s->io)),
+		 (unsigned long long)(s->before.out + stream_bytes_out(s->io)),
 		 why < 0 && why != -ENODATA ? ": " : "",
 		 why < 0 && why != -ENODATA ? strerror(-why) : "");
 }
@@ -165,6 +179,20 @@ static int tell_after(struct imap_session *s, const struct mailbox_changes *chan
 }
 
 static const struct change_hooks change_hooks = { contexts_before, tell_after, notify_look };
+
+/* The greeting of one that has logged in, or where the other process was. */
+static int imap_session_begin(struct imap_session *s)
+{
+	int r;
+
+	if (s->client->state.len == 0)
+		return stream_printf(s->io, "%.*s OK [CAPABILITY %s] Logged in.\r\n",
+				     VIEW_ARG(s->client->tag), s->capabilities);
+	r = imap_wake_up(s);
+	if (r == 0 && s->client->tag.len > 0)
+		r = imap_idle_resume(s, s->client->tag);
+	return r;
+}
 
 void imap_session_serve(struct stream *io, const struct session_client *client, struct store *store)
 {
@@ -182,8 +210,7 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	s.hooks = &change_hooks;
 	imap_append_capabilities(&capabilities);
 	s.capabilities = str_cstr(&capabilities);
-	r = stream_printf(io, "%.*s OK [CAPABILITY %s] Logged in.\r\n", VIEW_ARG(client->tag),
-			  s.capabilities);
+	r = imap_session_begin(&s);
 	while (r == IMAP_DONE)
 		r = imap_session_command(&s);
 	imap_session_goodbye(&s, r == IMAP_LOGOUT ? 0 : r);
@@ -193,6 +220,7 @@ void imap_session_serve(struct stream *io, const struct session_client *client, 
 	imap_own_begin(&s);
 	imap_parser_free(s.parser);
 	str_free(&capabilities);
+	str_free(&s.slept);
 	settle_all(&s);
 	list_remove(&s.link);
 }

@@ -41,6 +41,9 @@ struct imap_telling {
 	bool uids;     /* beside sequence numbers, always */
 };
 
+/* At rest a session waits for its client, and may be put to sleep (hibernate.h). */
+enum imap_rest { IMAP_BUSY, IMAP_SILENT /* between commands */, IMAP_IDLING };
+
 struct imap_session {
 	struct stream *io;
 	struct imap_parser *parser;
@@ -73,6 +76,14 @@ struct imap_session {
 	struct list link;     /* among all connections of this process */
 	struct waitlist new_mail; /* IDLE waits here too */
 	bool mail_came;
+	enum imap_rest rest;
+	msec_t rest_since, heard; /* the client's last word */
+	msec_t quiet;		  /* when it came back from sleep: silent for so long */
+	bool gives_way;		  /* ended for a connection that is newer */
+	struct str slept;	  /* what it left when it went to sleep, until that is needed */
+	struct {
+		uint64_t in, out;
+	} before;	  /* bytes that went through other processes */
 	msec_t settle_at; /* when files are to follow the index at the latest; 0: nothing is owed */
 };
 
@@ -103,6 +114,8 @@ void imap_session_serve(struct stream *io, const struct session_client *client,
 
 /* watch.c: all connections of this process; the caller takes s->link out again. */
 void imap_sessions_join(struct imap_session *s);
+extern struct list imap_sessions;
+#define imap_sessions_each(s) list_for_each (&imap_sessions, struct imap_session, link, s)
 /* Wakes those that idle, but this one (or NULL): something came, in any folder. */
 void imap_sessions_wake(const struct imap_session *but);
 /*

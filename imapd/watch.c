@@ -9,17 +9,18 @@
 #include "session.h"
 
 /* There are few. */
-static struct list sessions = { &sessions, &sessions };
+struct list imap_sessions = { &imap_sessions, &imap_sessions };
 
 void imap_sessions_join(struct imap_session *s)
 {
 	WAITLIST_INIT(&s->new_mail);
-	list_push_back(&sessions, &s->link);
+	list_push_back(&imap_sessions, &s->link);
 }
 
 void imap_sessions_wake(const struct imap_session *but)
 {
-	list_for_each (&sessions, struct imap_session, link, s) {
+	imap_sessions_each(s)
+	{
 		if (s == but)
 			continue;
 		s->mail_came = true;
@@ -80,8 +81,7 @@ bool imap_watch_is_all(void)
 {
 	unsigned count = 0;
 
-	list_for_each (&sessions, struct imap_session, link, s)
-		count++;
+	imap_sessions_each(s) count++;
 	return idling >= count;
 }
 

@@ -85,6 +85,8 @@ struct daemon_program {
 	 * spared. False: there is none, and the new one waits. May be NULL.
 	 */
 	bool (*make_room)(void);
+	/* A part of its descriptors is not for clients that it accepts: daemon_files_kept(). */
+	bool keeps_files;
 	/* Retiring: nothing new comes; e.g. qmgr stops starting deliveries. May be NULL. */
 	void (*retire)(void);
 };
@@ -97,6 +99,8 @@ const char *daemon_service_name(void);
 const char *const *daemon_arguments(void);
 /* master asked us to finish (or died): be brief. */
 bool daemon_is_retiring(void);
+/* A quarter of the descriptors that the program may have, or very many: for what it keeps beside its clients. */
+size_t daemon_files_kept(void);
 /* Finish and be replaced, as if a table had changed. */
 void daemon_retire(void);
 /*

@@ -128,7 +128,8 @@ static const struct call_set {
 	{ CALLS_BECOME | CALLS_LOAD_CODE, { SCMP_SYS(mmap), SCMP_SYS(mprotect) } },
 	{ CALLS_MEMORY_FILES, { SCMP_SYS(memfd_create) } },
 	{ CALLS_RESIZE, { SCMP_SYS(ftruncate) } },
-	{ CALLS_WATCH, { SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch) } },
+	{ CALLS_WATCH,
+	  { SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch) } },
 #ifdef POSTA_SANITIZE
 	{ ALWAYS,
 	  { SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(openat), SCMP_SYS(open),

@@ -24,6 +24,8 @@
 #define FILES_PER_CONNECTION 2
 /* Descriptors for tables, logs, and connections that are kept for the next. */
 #define OTHER_FILES 128
+/* Of a program that keeps others: one part of so many. */
+#define FILES_KEPT_PART 4
 /* Between two lines of the log that say that the limit is reached. */
 #define LIMIT_NOTE_PAUSE ((msec_t)60 * 1000)
 /* In which one that gives way is gone, or else another has to. */
@@ -236,6 +238,15 @@ static int accept_one(const struct listener *listener)
 	return 0;
 }
 
+size_t daemon_files_kept(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+		return INT32_MAX;
+	return (size_t)files.rlim_cur / FILES_KEPT_PART;
+}
+
 /*
  * client_connection_limit, or what the limit of open files allows: a client that waits for its turn
  * is better off than one that is let in and then meets an error at each command.
@@ -248,6 +259,9 @@ static size_t connection_limit(void)
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
 		return limit;
 	size_t others = MIN((size_t)files.rlim_cur / 4, (size_t)OTHER_FILES);
+
+	if (serving.program->keeps_files)
+		others += (size_t)files.rlim_cur / FILES_KEPT_PART;
 	size_t room = ((size_t)files.rlim_cur - others) / FILES_PER_CONNECTION;
 
 	return MIN(limit, MAX(room, (size_t)1));

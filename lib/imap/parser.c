@@ -185,6 +185,12 @@ int imap_command_begin(struct imap_parser *p)
 	return take_name(p) ? 0 : imap_syntax_error(p, "Missing command");
 }
 
+void imap_command_resume(struct imap_parser *p, struct view tag)
+{
+	str_set(&p->tag, tag);
+	p->line_done = true;
+}
+
 struct view imap_command_tag(const struct imap_parser *p)
 {
 	return str_view(&p->tag);

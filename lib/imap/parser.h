@@ -44,6 +44,8 @@ int imap_syntax_error(struct imap_parser *p, const char *problem);
 
 /* Waits for the next command; reads tag and name (upper case; "UID FETCH" is name "UID"). */
 int imap_command_begin(struct imap_parser *p);
+/* Goes on with a command that was read in another process, up to its end. */
+void imap_command_resume(struct imap_parser *p, struct view tag);
 struct view imap_command_tag(const struct imap_parser *p);
 struct view imap_command_name(const struct imap_parser *p);
 /*

@@ -15,6 +15,7 @@ struct ipc {
 	int fd;
 	msec_t timeout;
 	bool finish_first;
+	bool blocks;	 /* ipc_block */
 	bool was_kept;	 /* has been in a pool: its peer may be gone */
 	bool waits_idle; /* in ipc_next_request */
 	struct str out;

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -73,6 +75,11 @@ void ipc_set_timeout(struct ipc *ipc, msec_t timeout)
 void ipc_finish_first(struct ipc *ipc, bool finish_first)
 {
 	ipc->finish_first = finish_first;
+}
+
+void ipc_block(struct ipc *ipc)
+{
+	ipc->blocks = true;
 }
 
 int ipc_peer(const struct ipc *ipc, pid_t *pid, uid_t *uid, gid_t *gid)
@@ -161,6 +168,16 @@ static void frame_advance(struct msghdr *header, size_t sent)
 	}
 }
 
+static int wait_for_room(const struct ipc *ipc, msec_t deadline)
+{
+	struct pollfd fd = { .fd = ipc->fd, .events = POLLOUT };
+	msec_t left = deadline - clock_now();
+
+	if (!ipc->blocks)
+		return task_wait_writable(ipc->fd, deadline);
+	return poll(&fd, 1, (int)MIN(MAX(left, (msec_t)0), (msec_t)INT_MAX)) > 0 ? 0 : -ETIMEDOUT;
+}
+
 /* Sends all of it; the descriptor goes with the first byte. */
 static int send_all(struct ipc *ipc, struct iovec *parts, size_t count, int fd)
 {
@@ -192,7 +209,7 @@ static int send_all(struct ipc *ipc, struct iovec *parts, size_t count, int fd)
 		if (errno != EAGAIN)
 			return -errno;
 
-		int r = task_wait_writable(ipc->fd, deadline);
+		int r = wait_for_room(ipc, deadline);
 
 		if (r < 0)
 			return r;

@@ -55,6 +55,7 @@ struct sockaddr_un;
 #define IPC_CHANNEL_MAX	 64
 #define IPC_RDATA_MAX	 16384
 #define IPC_TAG_MAX	 256
+#define IPC_STATE_MAX	 49152 /* of a session that sleeps; COMPRESS takes up to 32 KiB of it */
 /* As lib/tls/sign.h has them: TLS_KEY_NAME_SIZE, TLS_SIGN_INPUT_MAX, TLS_SIGNATURE_MAX. */
 #define IPC_KEY_NAME_MAX  32
 #define IPC_SIGN_MAX	  32768
@@ -199,6 +200,10 @@ enum {
 	MILTER_EDIT_DELETE_RECIPIENT,
 	MILTER_EDIT_BODY,
 };
+enum {
+	SLEEPER_COMPRESSED = 1, /* COMPRESS=DEFLATE is on */
+	SLEEPER_OPAQUE = 2 /* whatever its client says is for the user's process */,
+};
 enum { PROGRAM_COMMAND, PROGRAM_FILE };
 enum { SOURCE_ALIAS, SOURCE_FORWARD };
 enum { STORE_MAILDIR, STORE_MBOX };
@@ -248,6 +253,8 @@ bool ipc_is_alive(const struct ipc *ipc);
 void ipc_set_timeout(struct ipc *ipc, msec_t timeout);
 /* For connections made from now on; lib/daemon sets ipc_timeout. */
 void ipc_set_default_timeout(msec_t timeout);
+/* From now on no other task runs while a message cannot be sent at once: for the last words of a process. */
+void ipc_block(struct ipc *ipc);
 /*
  * Receiving goes on while the program shuts down, no -ESHUTDOWN: so at first for connections that
  * this program made (it waits for answers), and not for those that it accepted.

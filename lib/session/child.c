@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -19,6 +20,11 @@
 #include "store/store.h"
 
 #define TELL_PAUSE ((msec_t)100)
+/* The parent does nothing but read what a process that goes to sleep says. */
+#define LAST_WORDS_TIME ((msec_t)10 * 1000)
+/* Until those that have slept are where they were. */
+#define SPARE_PAUSE ((msec_t)20)
+#define SPARE_TRIES 25
 
 static struct {
 	const struct session_program *program;
@@ -38,7 +44,8 @@ static struct {
 struct client {
 	struct list link; /* in self.clients */
 	int fd;
-	struct str tag, input, address, session;
+	struct str tag, input, address, session, state;
+	msec_t quiet;
 	struct stream *io; /* while it is served */
 	bool secured, refused;
 };
@@ -52,6 +59,7 @@ static void client_free(struct client *client)
 	str_free(&client->input);
 	str_free(&client->address);
 	str_free(&client->session);
+	str_free(&client->state);
 	free(client);
 }
 
@@ -152,6 +160,8 @@ static void serve_connection(void *argument)
 	struct session_client known = {
 		.user = &self.user,
 		.tag = str_view(&client->tag),
+		.state = str_view(&client->state),
+		.quiet = client->quiet,
 		.address = str_view(&client->address),
 		.secured = client->secured,
 	};
@@ -182,26 +192,174 @@ static int64_t count_from(struct view address)
 	return count;
 }
 
+/* One of this address makes room, if there is one that does nothing. */
+static bool spare_connection(struct view address)
+{
+	if (self.program->give_way == NULL)
+		return false;
+	list_for_each (&self.clients, struct client, link, client)
+		if (!client->refused && client->io != NULL &&
+		    view_eq(str_view(&client->address), address) &&
+		    self.program->give_way(client->io)) {
+			client->refused = true;
+			return true;
+		}
+	return false;
+}
+
+static bool has_just_woken(struct view address)
+{
+	list_for_each (&self.clients, struct client, link, client)
+		if (client->state.len > 0 && view_eq(str_view(&client->address), address))
+			return true;
+	return false;
+}
+
+/* Too many of this address, and none of them gives way. Those that have slept may not be at rest yet. */
+static bool is_one_too_many(struct view address)
+{
+	int64_t max = self.program->connections_max != NULL ? self.program->connections_max() : 0;
+	unsigned tries = SPARE_TRIES;
+
+	if (max <= 0 || count_from(address) < max)
+		return false;
+	while (!spare_connection(address)) {
+		if (!has_just_woken(address) || tries-- == 0)
+			return true;
+		task_sleep(SPARE_PAUSE);
+	}
+	return false;
+}
+
 static void accept_connection(struct msg_session_join *join)
 {
 	struct client *client = mem_new(struct client);
-	int64_t max = self.program->connections_max != NULL ? self.program->connections_max() : 0;
 
 	client->fd = TAKE_FD(join->connection);
 	str_append(&client->tag, join->tag);
 	str_append(&client->input, join->input);
 	str_append(&client->address, join->client_address);
 	str_append(&client->session, join->session);
+	str_append(&client->state, join->state);
+	client->quiet = join->quiet;
 	client->secured = join->secured;
-	client->refused = max > 0 && count_from(join->client_address) >= max;
+	/* One that slept was counted when it came. */
+	client->refused = client->state.len == 0 && is_one_too_many(str_view(&client->address));
 	if (client->refused)
 		log_warning("user=<%s>, rip=%s: more than %lld connections from this address",
-			    self.user.name, str_cstr(&client->address), (long long)max);
-	else
+			    self.user.name, str_cstr(&client->address),
+			    (long long)self.program->connections_max());
+	else if (client->state.len == 0)
 		store_note_login(self.user.maildir);
 	list_push_back(&self.clients, &client->link);
 	self.connections++;
 	task_spawn("session", serve_connection, client);
+}
+
+/* ---- sleep ---- */
+
+static void beds_free(struct session_bed *beds, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		str_free(&beds[i].state);
+		str_free(&beds[i].tag);
+	}
+	free(beds);
+}
+
+/* All of them, in the order of self.clients; NULL: one cannot sleep now. */
+static struct session_bed *make_beds(size_t *count)
+{
+	struct session_bed *beds = mem_new_array(struct session_bed, self.connections + 1);
+
+	*count = 0;
+	list_for_each (&self.clients, struct client, link, client) {
+		struct session_bed *bed = &beds[*count];
+
+		if (client->io == NULL || *count == self.connections ||
+		    self.program->lay_down(client->io, bed) < 0) {
+			beds_free(beds, *count + 1);
+			return NULL;
+		}
+		(*count)++;
+	}
+	return beds;
+}
+
+/* Asks the parent, if all of them could be laid down now. */
+static void tell_that_tired(struct view folders)
+{
+	struct session_bed *beds;
+	size_t count;
+
+	self.program->tidy_up();
+	beds = make_beds(&count);
+	if (beds == NULL)
+		return;
+	beds_free(beds, count);
+	task_lock(&self.sending);
+	if (ipc_send(self.join, session_tired, .folders = folders) == 0)
+		(void)ipc_flush(self.join);
+	task_unlock(&self.sending);
+}
+
+/* Again after a while if it does not answer. */
+static void ask_when_tired(void *unused)
+{
+	msec_t patience = self.program->sleep_after();
+
+	(void)unused;
+	while (!self.leaving) {
+		_cleanup_(str_free) struct str folders = STR_EMPTY;
+		msec_t since =
+			self.connections > 0 ? self.program->resting_since(&folders) : MSEC_FOREVER;
+		msec_t left = since == MSEC_FOREVER ? patience : since + patience - clock_now();
+
+		if (left <= 0) {
+			tell_that_tired(str_view(&folders));
+			left = patience;
+		}
+		task_sleep(left);
+	}
+}
+
+/*
+ * The parent has agreed, and nothing comes from it until we answer. From the first look to the end of the
+ * process no other task runs, so that nobody reads what a client says meanwhile: it stays in the socket.
+ */
+static void fall_asleep(void)
+{
+	_cleanup_(str_free) struct str folders = STR_EMPTY;
+	struct session_bed *beds = NULL;
+	size_t count = 0, at = 0;
+	msec_t since = self.program->resting_since(&folders);
+
+	if (since != MSEC_FOREVER && since + self.program->sleep_after() <= clock_now() &&
+	    !self.sending.taken)
+		beds = make_beds(&count);
+	if (beds == NULL) {
+		task_lock(&self.sending);
+		if (ipc_send(self.join, session_awake) == 0)
+			(void)ipc_flush(self.join);
+		task_unlock(&self.sending);
+		return;
+	}
+	ipc_block(self.join);
+	ipc_set_timeout(self.join, LAST_WORDS_TIME);
+	list_for_each (&self.clients, struct client, link, client) {
+		const struct session_bed *bed = &beds[at++];
+
+		if (ipc_send(self.join, session_sleep, .session = str_view(&client->session),
+			     .tag = str_view(&bed->tag), .state = str_view(&bed->state),
+			     .flags = bed->flags,
+			     .quiet = (uint32_t)MIN(bed->quiet, (msec_t)UINT32_MAX),
+			     .connection = stream_fd(client->io)) < 0)
+			log_error("user=<%s>: a connection could not be put to sleep",
+				  self.user.name);
+	}
+	log_debug("user=<%s>: %zu connections sleep", self.user.name, count);
+	log_flush();
+	_exit(0);
 }
 
 /* Connections come from the parent until it ends, or until this process wants no more. */
@@ -214,6 +372,10 @@ static void accept_connections(void *unused)
 	while ((r = ipc_receive(self.join, &m)) == 0) {
 		if (m.type == MSG_session_end) {
 			end_connection(m.session_end.session);
+			continue;
+		}
+		if (m.type == MSG_session_rest && self.program->lay_down != NULL) {
+			fall_asleep();
 			continue;
 		}
 		if (m.type != MSG_session_join || m.session_join.connection < 0) {
@@ -321,6 +483,8 @@ static void start_tasks(void)
 	ipc_set_timeout(self.join, MSEC_FOREVER);
 	task_spawn("connections from the parent", accept_connections, NULL);
 	begin_to_be_idle();
+	if (self.program->lay_down != NULL && self.program->sleep_after() > 0)
+		task_spawn("tired", ask_when_tired, NULL);
 	if (self.watch != NULL)
 		task_spawn("new mail", hear_of_new_mail, NULL);
 }

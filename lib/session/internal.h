@@ -1,7 +1,11 @@
 /*
  * What the files of this library share; nobody else includes it.
  *
- *	parent.c	the root process: cookies, users, the registry of children
+ *	parent.c	the root process: cookies, users, who is logged in
+ *	children.c	in it, the registry of users' processes (children.h)
+ *	sleepers.c	in it, connections whose user has no process (sleepers.h)
+ *	watching.c	what wakes them (watching.h)
+ *	apart.c		memory that children do not get
  *	child.c		the user's process
  *	handover.c	the network side
  *	relay.c		bytes between TLS and the session
@@ -19,6 +23,10 @@ struct birthright {
 	int join_fd;	   /* session_join comes in, done or auth_failed went out once */
 	struct ipc *watch; /* anvil's; NULL: new mail is not signalled */
 };
+
+/* Zeroed memory that a child does not have after fork, so there is nothing of it in heap lists of the child. */
+void *apart_new(size_t size) __attribute__((returns_nonnull));
+void apart_free(void *memory, size_t size);
 
 /* In the child: what the parent knew of its children is wiped. */
 void children_forget(void);

@@ -38,9 +38,21 @@ struct session_user {
 /* One logged-in client. Its strings are valid until `serve` returns. */
 struct session_client {
 	const struct session_user *user;
-	struct view tag;     /* IMAP: of the command that logged in, to be answered */
+	struct view
+		tag; /* IMAP: of the command that logged in, to be answered; or as in struct session_bed */
+	struct view state;   /* of one that slept; empty: it has just logged in */
+	msec_t quiet;	     /* it slept, and has said nothing for so long */
 	struct view address; /* of the client, as text */
 	bool secured;	     /* TLS between client and network side */
+};
+
+/* What a connection leaves for the time when it sleeps. */
+struct session_bed {
+	struct str
+		state; /* for the next process: bytes, never empty, IPC_STATE_MAX of them at most */
+	struct str tag; /* of the IDLE that it is in, or empty: imapd answers DONE with it */
+	uint8_t flags;	/* SLEEPER_... */
+	msec_t quiet;	/* since the client said something */
 };
 
 struct session_program {
@@ -65,8 +77,30 @@ struct session_program {
 	void (*close)(void);
 	/* No connection for this long: the child ends. */
 	msec_t (*idle_exit)(void);
-	/* Connections of one user from one address at once; more are refused. 0: no limit. */
+	/*
+	 * Connections of one user from one address at once; with one more, one of them gives way if there is
+	 * one that can be spared, else it is refused. 0: no limit.
+	 */
 	int64_t (*connections_max)(void);
+	/* Ends this one, if it idles; false: it does not. The oldest is asked first. May be NULL. */
+	bool (*give_way)(struct stream *io);
+
+	/* ---- whose connections can sleep (sleepers.h); all NULL: they cannot ---- */
+
+	/* So long all connections are at rest before they sleep; 0: they never do. */
+	msec_t (*sleep_after)(void);
+	/*
+	 * Since when all of them have been at rest; MSEC_FOREVER: one is not, or cannot sleep. Appends the
+	 * folders that they look at, as in the message session_tired.
+	 */
+	msec_t (*resting_since)(struct str *folders);
+	/* All of them: what may be done now need not be done by those who wake up. */
+	void (*tidy_up)(void);
+	/*
+	 * One of them; does not wait, changes nothing. Negative: it cannot be done now. What is still to be
+	 * read from its descriptor stays there.
+	 */
+	int (*lay_down)(struct stream *io, struct session_bed *bed);
 };
 
 /* In the child: the user has made room in a mailbox that was full. */
