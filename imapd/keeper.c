@@ -52,6 +52,7 @@ struct sleeper {
 
 static struct {
 	struct list keepers, sleepers;
+	struct waitlist came; /* the first of them: the clock waits for it */
 	struct sleeper **by_fd;
 	size_t by_fd_size;
 	bool started;
@@ -119,6 +120,8 @@ static struct sleeper *sleeper_new(struct keeper *keeper, const struct msg_sleep
 	sleeper->fd = m->connection;
 	sleeper->flags = m->flags;
 	memcpy(sleeper->tag, m->tag.data, m->tag.len);
+	if (list_is_empty(&kept.sleepers))
+		wake_all(&kept.came);
 	list_push_back(&kept.sleepers, &sleeper->link);
 	map_put_borrowed(keeper->sleepers, sleeper_key(&sleeper->number), sleeper);
 	sleeper_place(sleeper->fd, sleeper);
@@ -319,6 +322,8 @@ static void keeper_clock(void *unused)
 		struct sleeper *silent;
 		msec_t now;
 
+		while (list_is_empty(&kept.sleepers))
+			wait_on(&kept.came, MSEC_FOREVER);
 		task_sleep(pause);
 		now = clock_now();
 		/* To end one is a wait, upon which the list may be another. */
@@ -472,6 +477,7 @@ void keeper_start(void)
 		kept.started = true;
 		list_init(&kept.keepers);
 		list_init(&kept.sleepers);
+		WAITLIST_INIT(&kept.came);
 		task_spawn("clock of sleepers", keeper_clock, NULL);
 	}
 	task_spawn("keeper", keeper_live, NULL);

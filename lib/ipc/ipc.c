@@ -217,11 +217,11 @@ static int send_all(struct ipc *ipc, struct iovec *parts, size_t count, int fd)
 	return 0;
 }
 
-/* What carries what a client sent as a password. */
+/* What carries what a client sent as a password, or of one user what is not for the next. */
 static bool is_secret(enum message_type type)
 {
 	return type == MSG_auth_begin || type == MSG_auth_response || type == MSG_table_verify ||
-	       type == MSG_token_ask;
+	       type == MSG_token_ask || type == MSG_session_join;
 }
 
 /* All is sent. */

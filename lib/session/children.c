@@ -81,9 +81,7 @@ void child_release(struct child *child)
 static void child_forget(struct child *child)
 {
 	list_remove(&child->link);
-	child->state = child->state == STARTING ? FAILED
-		       : child->state == FAILED ? FAILED
-						: LEFT;
+	child->state = child->state == STARTING ? FAILED : child->state == FAILED ? FAILED : LEFT;
 	wake_all(&child->changed);
 	if (child->account != NULL)
 		account_settle(TAKE(child->account));
@@ -96,8 +94,8 @@ static void child_tired(struct child *child, struct view folders)
 
 	if (child->state != READY)
 		return;
-	child->account = account_begin(child->user, child->mail, child->uid, folders,
-				       entry_count(child));
+	child->account =
+		account_begin(child->user, child->mail, child->uid, folders, entry_count(child));
 	if (child->account == NULL)
 		return;
 	child->state = RESTING;
@@ -144,6 +142,8 @@ static void child_sleep(struct child *child, struct msg_session_sleep *m)
 	}
 	if (m->connection >= 0)
 		close(TAKE_FD(m->connection));
+	/* What a client has said may be in it; the next process is another user's. */
+	mem_wipe((void *)(uintptr_t)m->state.data, m->state.len);
 }
 
 /* One message of a child that is ready. Negative: it is not to say that. */
