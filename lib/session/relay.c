@@ -34,16 +34,40 @@ static int pass_on(struct stream *from, struct stream *to)
 	return r == -ENODATA ? 0 : r;
 }
 
-/* From the session to the client. Its end is the end of the conversation. */
-static void pass_answers(void *argument)
+static void relay_end_answers(struct relay *relay)
 {
-	struct relay *relay = argument;
-
-	(void)pass_on(relay->inner, relay->io);
 	/* Ends the wait for the client's next command. */
 	shutdown(stream_fd(relay->io), SHUT_RD);
 	relay->ended = true;
 	wake_all(&relay->done);
+}
+
+static void pass_answers(void *argument);
+
+/* Nothing is there to be passed on: until there is, no task waits for it. */
+static void await_answers(struct relay *relay)
+{
+	if (task_spawn_when_readable("relay", stream_fd(relay->inner), pass_answers, relay) < 0)
+		relay_end_answers(relay);
+}
+
+/* From the session to the client, as much as is there. Its end is the end of the conversation. */
+static void pass_answers(void *argument)
+{
+	struct relay *relay = argument;
+	struct view bytes;
+	int r = stream_peek(relay->inner, &bytes);
+
+	if (r >= 0)
+		r = stream_write(relay->io, bytes);
+	if (r >= 0)
+		r = stream_flush(relay->io);
+	if (r < 0) {
+		relay_end_answers(relay);
+		return;
+	}
+	stream_consume(relay->inner, bytes.len);
+	await_answers(relay);
 }
 
 void relay(struct stream *io, struct stream *inner, msec_t timeout)
@@ -58,7 +82,7 @@ void relay(struct stream *io, struct stream *inner, msec_t timeout)
 	stream_set_timeout(io, timeout);
 	/* The silence of a session is that of its client; only a client ends it. */
 	stream_set_timeout(inner, timeout == MSEC_FOREVER ? timeout : 2 * timeout);
-	task_spawn("relay", pass_answers, &relay);
+	await_answers(&relay);
 	task_trim_stack();
 	r = pass_on(io, inner);
 	/* A client that has shut down its side may still read; one that failed may not. */
