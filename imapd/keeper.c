@@ -119,7 +119,8 @@ static struct sleeper *sleeper_new(struct keeper *keeper, const struct msg_sleep
 	sleeper->heard = sleeper->told - m->quiet;
 	sleeper->fd = m->connection;
 	sleeper->flags = m->flags;
-	memcpy(sleeper->tag, m->tag.data, m->tag.len);
+	if (m->tag.len > 0)
+		memcpy(sleeper->tag, m->tag.data, m->tag.len);
 	if (list_is_empty(&kept.sleepers))
 		wake_all(&kept.came);
 	list_push_back(&kept.sleepers, &sleeper->link);
@@ -226,7 +227,8 @@ static struct sleeper *sleeper_set_tag(struct sleeper *sleeper, struct view tag)
 	struct sleeper *next = mem_new_bytes(sizeof(*next) + tag.len + 1);
 
 	*next = *sleeper;
-	memcpy(next->tag, tag.data, tag.len);
+	if (tag.len > 0)
+		memcpy(next->tag, tag.data, tag.len);
 	/* It begins within the size of the structure, which was copied. */
 	next->tag[tag.len] = '\0';
 	list_insert_after(&sleeper->link, &next->link);
