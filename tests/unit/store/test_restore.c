@@ -173,7 +173,7 @@ static void an_index_that_does_not_know(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_has_changed),	   TEST(all_changes_are_told),
+		TEST(nothing_has_changed),	    TEST(all_changes_are_told),
 		TEST(what_is_open_cannot_be_saved), TEST(a_folder_is_renamed_or_gone),
 		TEST(an_index_that_does_not_know),
 	};
