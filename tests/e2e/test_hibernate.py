@@ -214,11 +214,14 @@ class Hibernate(Tools):
             os.unlink(os.path.join(folder, names[1]))
             os.rename(os.path.join(folder, names[4]), os.path.join(folder, names[4] + "F"))
             os.unlink(os.path.join(folder, names[3]))
-            lines = client.until(r"\* \d+ FETCH")
-            while not any(str(uids[3]) in line or "4 EXPUNGE" in line for line in lines):
-                lines += [client.line()]
-            if not uid:
-                self.assertIn("* 2 EXPUNGE", lines)
+            lines, flagged, gone = [], False, 0
+            while not flagged or gone < 2:
+                lines.append(client.line())
+                flagged |= " FETCH " in lines[-1]
+                gone += " EXPUNGE" in lines[-1]
+                if match := re.match(r"\* VANISHED (\S+)", lines[-1]):
+                    gone += len(match[1].split(","))
+            self.assertEqual(any("VANISHED" in line for line in lines), uid, lines)
             client.done()
             flags = {line for line in client.ask("FETCH 1:* (UID FLAGS)")[:-1]}
             found = [int(re.search(r"UID (\d+)", line)[1]) for line in flags]
