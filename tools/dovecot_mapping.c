@@ -222,6 +222,12 @@ static const struct mapping {
 	{ "", "auth_default_realm", "auth_default_realm", take_as_it_is },
 	{ "", "auth_default_domain", "auth_default_realm", take_as_it_is },
 	{ "", "auth_failure_delay", "auth_failure_delay", take_as_it_is },
+	{ "", "auth_master_user_separator", "auth_master_user_separator", take_as_it_is },
+	{ "", "login_trusted_networks", "login_trusted_networks", take_as_it_is },
+	{ "", "lmtp_save_to_detail_mailbox", "lmtp_save_to_detail_mailbox", take_as_it_is },
+	{ "", "lda_mailbox_autocreate", "lda_mailbox_autocreate", take_as_it_is },
+	{ "", "imap_hibernate_timeout", "imap_hibernate_timeout", take_as_it_is },
+	{ "protocol imap", "imap_hibernate_timeout", "imap_hibernate_timeout", take_as_it_is },
 	{ "", "quota_full_tempfail", "mailbox_quota_full_tempfail", take_as_it_is },
 	{ "", "imap_idle_notify_interval", "imap_idle_notify_interval", take_as_it_is },
 	{ "protocol imap", "imap_idle_notify_interval", "imap_idle_notify_interval",
@@ -260,12 +266,34 @@ static const struct mapping {
 	{ "userdb static/fields", "home", "virtual_home", take_home },
 };
 
+/* namespace inbox { mailbox Trash { autoexpunge = 30d } } */
+static bool dovecot_take_autoexpunge(struct dovecot_report *report, const struct dovecot_setting *s)
+{
+	struct view section = view_of(s->section);
+	size_t at = view_find(section, VIEW("/mailbox "));
+
+	if (!view_starts(section, VIEW("namespace")) || at == VIEW_NOT_FOUND ||
+	    strcmp(s->name, "autoexpunge") != 0)
+		return false;
+	section = view_from(section, at + strlen("/mailbox "));
+	/* Names are words there. */
+	if (view_find_byte(section, ' ') != VIEW_NOT_FOUND) {
+		report_missing(report, s, "a folder with a blank in its name");
+		return true;
+	}
+	str_printf(&report->autoexpunge, "%s%.*s=%s", report->autoexpunge.len > 0 ? ", " : "",
+		   VIEW_ARG(section), s->value);
+	return true;
+}
+
 bool dovecot_setting_map(struct dovecot_report *report, const struct dovecot_setting *s)
 {
 	if (strcmp(s->section, "plugin") == 0 && strncmp(s->name, "quota_rule", 10) == 0) {
 		str_printf(&report->quota, "%s%s", report->quota.len > 0 ? " " : "", s->value);
 		return true;
 	}
+	if (dovecot_take_autoexpunge(report, s))
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(mappings); i++) {
 		if (strcmp(s->section, mappings[i].section) != 0 ||
 		    strcmp(s->name, mappings[i].name) != 0)
@@ -279,8 +307,10 @@ bool dovecot_setting_map(struct dovecot_report *report, const struct dovecot_set
 	return false;
 }
 
-void dovecot_quota_end(struct dovecot_report *report)
+void dovecot_gathered_end(struct dovecot_report *report)
 {
+	if (report->autoexpunge.len > 0)
+		report_setting(report, "mailbox_autoexpunge", str_view(&report->autoexpunge));
 	if (report->quota.len > 0)
 		report_setting(report, "mailbox_quota_rules", str_view(&report->quota));
 }

@@ -5,6 +5,7 @@
  *	migrate_postfix.c	what of a Postfix site is the same here, and what is not
  *	migrate_trial.c		an instance beside it, to try on other ports
  *	migrate_dovecot.c	Dovecot's settings in Posta's words
+ *	dovecot_report.c	what is printed
  *	dovecot_mapping.c	its settings that have a name of their own here
  *	dovecot_conf.c		dovecot.conf, read
  *	migrate_imap.c		mail from another IMAP server: the options

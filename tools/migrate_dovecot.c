@@ -11,40 +11,6 @@
 #include "tools/migrate_dovecot.h"
 #include "tools/tool.h"
 
-static void report_place(struct str *to, const struct dovecot_setting *s)
-{
-	str_printf(to, "%s, line %d: ", s->file, s->line);
-	if (s->section[0] != '\0')
-		str_printf(to, "%s/", s->section);
-	str_printf(to, "%s = %s", s->name, s->value);
-}
-
-void report_setting(struct dovecot_report *report, const char *parameter, struct view value)
-{
-	_cleanup_(str_free) struct str quoted = STR_EMPTY;
-
-	/* For a shell. */
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.data[i] == '\'')
-			str_append_cstr(&quoted, "'\\'");
-		str_append_byte(&quoted, value.data[i]);
-	}
-	str_printf(&report->settings, "'%s=%s'\n", parameter, str_cstr(&quoted));
-}
-
-void report_note(struct dovecot_report *report, const struct dovecot_setting *s, const char *what)
-{
-	report_place(&report->notes, s);
-	str_printf(&report->notes, ": %s\n", what);
-}
-
-void report_missing(struct dovecot_report *report, const struct dovecot_setting *s,
-		    const char *what)
-{
-	report_place(&report->missing, s);
-	str_printf(&report->missing, "%s%s\n", what[0] ? ": " : "", what);
-}
-
 /* ---- blocks that mean more than their settings ---- */
 
 static const struct dovecot_setting *sibling(const struct dovecot_conf *conf,
@@ -189,7 +155,6 @@ static bool is_needless(const struct dovecot_setting *s)
 		"auto",
 		"special_use",
 		"type",
-		"lda_mailbox_autocreate",
 		"lda_mailbox_autosubscribe",
 		"ssl",
 		"port",
@@ -323,7 +288,7 @@ int migrate_dovecot(const char *directory)
 			take_setting(&conf, &report, &conf.settings[i]);
 	printf("# %zu settings of Dovecot in %d files below %s. In Posta's words:\n\n", conf.count,
 	       conf.files, directory);
-	dovecot_quota_end(&report);
+	dovecot_gathered_end(&report);
 	print_settings(&report.settings);
 	print_lines("To be done otherwise", &report.notes);
 	print_lines("No counterpart yet", &report.missing);
@@ -334,6 +299,7 @@ int migrate_dovecot(const char *directory)
 	       "counts.\n");
 	str_free(&report.settings);
 	str_free(&report.quota);
+	str_free(&report.autoexpunge);
 	str_free(&report.notes);
 	str_free(&report.missing);
 	dovecot_conf_free(&conf);

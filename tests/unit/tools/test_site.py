@@ -161,7 +161,7 @@ class Site(ToolCase):
                    "auth_mechanisms = plain \\\n  login cram-md5\n")
         self.write("2.3/conf.d/10-mail.conf", 'mail_location = maildir:/srv/vmail/%d/%n/Maildir # where\nssl_cert = </etc/ssl/mail.pem\n'
                    'ssl_key = "</etc/ssl/it\'s.key"\ndisable_plaintext_auth = yes\nplugin {\n  quota = maildir:User quota\n  quota_rule = *:storage=1G\n  quota_rule2 = Trash:storage=+100M\n'
-                   '  zlib_save = zstd\n  sieve_before = /etc/sieve/all.sieve\n}\nmail_plugins = quota\nnamespace inbox {\n  separator = /\n  mailbox Sent {\n    auto = create\n  }\n}\n'
+                   '  zlib_save = zstd\n  sieve_before = /etc/sieve/all.sieve\n}\nmail_plugins = quota\nnamespace inbox {\n  separator = /\n  mailbox Sent {\n    auto = create\n  }\n  mailbox Trash {\n    autoexpunge = 30d\n  }\n}\n'
                    "service imap-login {\n  inet_listener imap {\n    port = 0\n  }\n}\nnonsense\n}\n")
         self.write("2.3/conf.d/auth.conf", "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/users\n}\nuserdb {\n  driver = static\n"
                    "  args = uid=vmail gid=vmail home=/srv/vmail/%d/%n\n}\npassdb {\n  driver = sql\n  args = /etc/dovecot/sql.conf\n}\n")
@@ -169,10 +169,10 @@ class Site(ToolCase):
         for line in ("'inet_interfaces=all'", "'mail_location=maildir:/srv/vmail/%d/%n/Maildir'", "'smtpd_tls_cert_file=/etc/ssl/mail.pem'",
                      "'smtpd_tls_key_file=/etc/ssl/it'\\''s.key'", "'virtual_uid=vmail'", "'virtual_home=/srv/vmail/%d/%n'", "'auth_mechanisms=plain, login'",
                      "'mailbox_quota_rules=*:storage=1G Trash:storage=+100M'", "'mailbox_quota_maildirsize=yes'", "'mailbox_compress=zstd'",
-                     "'sieve_before=/etc/sieve/all.sieve'", "'imap_namespace_separator=/'", "'mailbox_passwords=dovecot-passdb:/etc/dovecot/sql.conf'"):
+                     "'sieve_before=/etc/sieve/all.sieve'", "'imap_namespace_separator=/'", "'mailbox_autoexpunge=Trash=30d'", "'mailbox_passwords=dovecot-passdb:/etc/dovecot/sql.conf'"):
             self.assertIn("\t" + line, said)
         for what in ("passdb/driver = passwd-file: the file has the form of conf/users", "protocols = imap lmtp: Posta's own smtpd delivers without", "mechanisms other than plain, login",
-                     "10-mail.conf, line 24: cannot be understood", '10-mail.conf, line 25: "}" without a block'):
+                     "10-mail.conf, line 27: cannot be understood", '10-mail.conf, line 28: "}" without a block'):
             self.assertIn(what, said)
         # The call as it is printed.
         call = said[said.index("posta conf -e"):said.index("\n\n", said.index("posta conf -e"))]
