@@ -5,6 +5,8 @@
 
 #include "base/mem.h"
 
+#define CONTEXT_BREATH 64 /* messages between two looks at whether others want to go on */
+
 struct search_context {
 	char *tag;
 	bool uid; /* the client hears UIDs, else sequence numbers */
@@ -24,9 +26,22 @@ struct context_line {
 	size_t count, size;
 };
 
+/* A message that is gone or has changed. */
+struct context_change {
+	uint32_t uid, seq;
+	bool matches; /* now */
+	bool known;   /* it is one of the results */
+};
+
+/* By UID, ascending. */
+struct context_changes {
+	struct context_change *items;
+	size_t count;
+};
+
 /* ---- the results ---- */
 
-/* Position of a UID, or where it is to stand. Only in the mailbox's order. */
+/* Where a UID stands, or is to stand. Only in the mailbox's order. */
 static size_t context_place(const struct search_context *context, uint32_t uid)
 {
 	size_t low = 0, high = context->count;
@@ -42,20 +57,6 @@ static size_t context_place(const struct search_context *context, uint32_t uid)
 	return low;
 }
 
-/* SIZE_MAX: it is none of them. */
-static size_t context_find(const struct search_context *context, uint32_t uid)
-{
-	size_t at = 0;
-
-	if (context->sorting == NULL) {
-		at = context_place(context, uid);
-		return at < context->count && context->uids[at] == uid ? at : SIZE_MAX;
-	}
-	while (at < context->count && context->uids[at] != uid)
-		at++;
-	return at < context->count ? at : SIZE_MAX;
-}
-
 static void context_insert(struct search_context *context, size_t at, uint32_t uid)
 {
 	if (context->count == context->size) {
@@ -66,13 +67,6 @@ static void context_insert(struct search_context *context, size_t at, uint32_t u
 		(context->count - at) * sizeof(uint32_t));
 	context->uids[at] = uid;
 	context->count++;
-}
-
-static void context_remove(struct search_context *context, size_t at)
-{
-	context->count--;
-	memmove(context->uids + at, context->uids + at + 1,
-		(context->count - at) * sizeof(uint32_t));
 }
 
 /* ---- telling ---- */
@@ -117,52 +111,68 @@ static int line_send(struct imap_session *s, const struct search_context *contex
 
 /* ---- what is gone ---- */
 
-static int compare_descending(const void *a, const void *b)
+static int compare_uid(const void *uid, const void *change)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	uint32_t x = *(const uint32_t *)uid, y = ((const struct context_change *)change)->uid;
 
-	return (x < y) - (x > y);
+	return (x > y) - (x < y);
 }
 
-/* The sequence number that it had; 0: it is not gone. */
-static uint32_t expunged_seq(const struct mailbox_changes *changes, uint32_t uid)
+/* NULL: it has not changed. */
+static struct context_change *change_find(const struct context_changes *list, uint32_t uid)
 {
-	const uint32_t *found =
-		changes->expunged_count == 0
-			? NULL
-			: bsearch(&uid, changes->expunged_uids, changes->expunged_count,
-				  sizeof(uint32_t), compare_descending);
-
-	return found == NULL ? 0 : changes->expunged[found - changes->expunged_uids];
+	return list->count == 0
+		       ? NULL
+		       : bsearch(&uid, list->items, list->count, sizeof(*list->items), compare_uid);
 }
 
-/* Of a sorted result the last ones first: so each position is right when its turn comes. */
-static int context_before(struct imap_session *s, struct search_context *context,
-			  const struct mailbox_changes *changes)
+/*
+ * Takes out of the results what does not match (any more), and tells of it. Of a sorted result the last ones first: so each
+ * position is right when its turn comes.
+ */
+static int context_drop(struct imap_session *s, struct search_context *context,
+			const struct context_changes *list)
 {
 	struct context_line line = { .sorted = context->sorting != NULL };
 	size_t kept = 0;
 
 	for (size_t i = 0; i < context->count; i++) {
 		size_t at = line.sorted ? context->count - 1 - i : i;
-		uint32_t uid = context->uids[at], seq = expunged_seq(changes, uid);
+		struct context_change *change = change_find(list, context->uids[at]);
 
-		if (seq != 0)
-			line_add(&line, at, context->uid ? uid : seq);
+		if (change == NULL)
+			continue;
+		change->known = true;
+		if (!change->matches)
+			line_add(&line, at, context->uid ? change->uid : change->seq);
 	}
-	for (size_t i = 0; i < context->count; i++)
-		if (expunged_seq(changes, context->uids[i]) == 0)
+	for (size_t i = 0; i < context->count; i++) {
+		const struct context_change *change = change_find(list, context->uids[i]);
+
+		if (change == NULL || change->matches)
 			context->uids[kept++] = context->uids[i];
+	}
 	context->count = kept;
 	return line_send(s, context, &line, "REMOVEFROM");
 }
 
 int contexts_before(struct imap_session *s, const struct mailbox_changes *changes)
 {
+	struct context_changes list = { NULL, changes->expunged_count };
 	int r = 0;
 
-	for (size_t i = 0; changes->expunged_count > 0 && i < s->context_count && r == 0; i++)
-		r = context_before(s, s->contexts[i], changes);
+	if (s->context_count == 0 || list.count == 0)
+		return 0;
+	list.items = mem_new_array(struct context_change, list.count);
+	for (size_t i = 0; i < list.count; i++) {
+		size_t last = list.count - 1 - i; /* the highest come first there */
+
+		list.items[i] = (struct context_change){ .uid = changes->expunged_uids[last],
+							 .seq = changes->expunged[last] };
+	}
+	for (size_t i = 0; i < s->context_count && r == 0; i++)
+		r = context_drop(s, s->contexts[i], &list);
+	free(list.items);
 	return r;
 }
 
@@ -170,18 +180,19 @@ int contexts_before(struct imap_session *s, const struct mailbox_changes *change
 
 static int compare_ascending(const void *a, const void *b)
 {
-	return compare_descending(b, a);
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
 }
 
-/* By anybody, this connection too, which hears nothing else of its own changes. To be freed. */
-static uint32_t *context_candidates(const struct imap_session *s,
-				    const struct search_context *context,
-				    const struct mailbox_changes *changes, size_t *count)
+/* By anybody, this connection too, which hears nothing else of its own changes. The items are to be freed. */
+static void context_candidates(struct imap_session *s, const struct search_context *context,
+			       const struct mailbox_changes *changes, struct context_changes *list)
 {
 	uint32_t total = mailbox_count(s->mailbox);
-	uint32_t *seqs = mem_new_array(uint32_t, MAX(total, 1U));
 
-	*count = 0;
+	list->items = mem_new_array(struct context_change, MAX(total, 1U));
+	list->count = 0;
 	for (uint32_t seq = 1; seq <= total; seq++) {
 		bool flags = changes->flags_count > 0 &&
 			     bsearch(&seq, changes->flags, changes->flags_count, sizeof(seq),
@@ -189,86 +200,92 @@ static uint32_t *context_candidates(const struct imap_session *s,
 
 		if (!mailbox_is_gone(s->mailbox, seq) &&
 		    (flags || mailbox_modseq(s->mailbox, seq) > context->modseq))
-			seqs[(*count)++] = seq;
+			list->items[list->count++] =
+				(struct context_change){ .uid = mailbox_uid(s->mailbox, seq),
+							 .seq = seq };
 	}
-	return seqs;
+}
+
+static void context_match(struct imap_session *s, const struct search_context *context,
+			  struct context_changes *list)
+{
+	if (list->count > 0)
+		search_prepare(context->search, s);
+	for (size_t i = 0; i < list->count; i++) {
+		list->items[i].matches = search_matches(s, context->search, list->items[i].seq);
+		if (i % CONTEXT_BREATH == CONTEXT_BREATH - 1)
+			task_yield();
+	}
 }
 
 static void context_mark(struct search_context *context, const struct imap_session *s)
 {
-	uint32_t total = mailbox_count(s->mailbox);
-
-	for (uint32_t seq = 1; seq <= total; seq++)
-		context->modseq = MAX(context->modseq, mailbox_modseq(s->mailbox, seq));
+	context->modseq = mailbox_highest_modseq(s->mailbox);
 	context->uidnext = mailbox_uidnext(s->mailbox);
-}
-
-static void context_add(struct imap_session *s, struct search_context *context, uint32_t seq,
-			struct context_line *line)
-{
-	uint32_t uid = mailbox_uid(s->mailbox, seq);
-	size_t at = context->sorting == NULL ? context_place(context, uid)
-					     : sort_position(s, context->sorting, context->uids,
-							     context->count, seq);
-
-	context_insert(context, at, uid);
-	line_add(line, at, context->uid ? uid : seq);
 }
 
 /* RFC 5465 7: of messages that are new, if they did not come from this connection. */
 static int context_tell_new(struct imap_session *s, struct search_context *context,
-			    const uint32_t *seqs, size_t count)
+			    const struct context_changes *list)
 {
 	uint32_t *added;
-	size_t added_count = 0;
+	size_t count = 0;
 	int r = 0;
 
 	if (context->search->update_fetch == NULL)
 		return 0;
-	added = mem_new_array(uint32_t, MAX(count, (size_t)1));
-	for (size_t i = 0; i < count; i++) {
-		uint32_t uid = mailbox_uid(s->mailbox, seqs[i]);
+	added = mem_new_array(uint32_t, MAX(list->count, (size_t)1));
+	for (size_t i = 0; i < list->count; i++) {
+		const struct context_change *change = &list->items[i];
 
-		if (uid >= context->uidnext && !imap_is_own(s, uid))
-			added[added_count++] = seqs[i];
+		if (change->matches && !change->known && change->uid >= context->uidnext &&
+		    !imap_is_own(s, change->uid))
+			added[count++] = change->seq;
 	}
-	if (added_count > 0)
-		r = fetch_tell(s, context->search->update_fetch, added, added_count);
+	if (count > 0)
+		r = fetch_tell(s, context->search->update_fetch, added, count);
 	free(added);
 	return r;
+}
+
+static int context_add(struct imap_session *s, struct search_context *context,
+		       const struct context_changes *list)
+{
+	struct context_line line = { .sorted = context->sorting != NULL };
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct context_change *change = &list->items[i];
+		size_t at;
+
+		if (!change->matches || change->known)
+			continue;
+		at = line.sorted ? sort_position(s, context->sorting, context->uids, context->count,
+						 change->seq)
+				 : context_place(context, change->uid);
+		context_insert(context, at, change->uid);
+		line_add(&line, at, context->uid ? change->uid : change->seq);
+	}
+	return line_send(s, context, &line, "ADDTO");
 }
 
 static int context_after(struct imap_session *s, struct search_context *context,
 			 const struct mailbox_changes *changes)
 {
-	struct context_line added = { .sorted = context->sorting != NULL };
-	struct context_line removed = { .sorted = added.sorted };
-	size_t count, adds = 0;
-	uint32_t *seqs = context_candidates(s, context, changes, &count);
+	struct context_changes list;
 	int r;
 
-	if (count > 0)
-		search_prepare(context->search, s);
-	for (size_t i = 0; i < count; i++) {
-		uint32_t uid = mailbox_uid(s->mailbox, seqs[i]);
-		size_t at = context_find(context, uid);
-		bool matches = search_matches(s, context->search, seqs[i]);
-
-		if (at != SIZE_MAX && !matches) {
-			line_add(&removed, at, context->uid ? uid : seqs[i]);
-			context_remove(context, at);
-		}
-		if (at == SIZE_MAX && matches)
-			seqs[adds++] = seqs[i];
-	}
-	r = context_tell_new(s, context, seqs, adds);
-	for (size_t i = 0; i < adds; i++)
-		context_add(s, context, seqs[i], &added);
-	free(seqs);
+	if (changes->flags_count == 0 && mailbox_highest_modseq(s->mailbox) == context->modseq)
+		return 0;
+	context_candidates(s, context, changes, &list);
+	context_match(s, context, &list);
+	r = context_drop(s, context, &list);
+	if (r == 0)
+		r = context_tell_new(s, context, &list);
 	context_mark(context, s);
 	if (r == 0)
-		r = line_send(s, context, &removed, "REMOVEFROM");
-	return r < 0 ? r : line_send(s, context, &added, "ADDTO");
+		r = context_add(s, context, &list);
+	free(list.items);
+	return r;
 }
 
 int contexts_after(struct imap_session *s, const struct mailbox_changes *changes)
