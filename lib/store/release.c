@@ -73,6 +73,18 @@ static void release_header(struct released_folder *f, const struct mailbox *box)
 			str_printf(&f->keywords, "%u %s\n", bit, mailbox_keyword_name(box, bit));
 }
 
+/* As the name has them that it had: the file's own size is not the message's where it is packed. */
+static void release_sizes(const struct file_name *name, const struct mail *mail, struct str *then)
+{
+	uint64_t size = name->size != SIZE_UNKNOWN ? name->size : mail->r.size;
+
+	if (name->wire_size == SIZE_UNKNOWN)
+		str_printf(then, ",S=%llu", (unsigned long long)size);
+	else
+		file_name_add_sizes(then, size, name->wire_size,
+				    name->packed != SIZE_UNKNOWN ? name->packed : 0);
+}
+
 /* A copy in the same folder has the same name but for its UID: it gets another. */
 static void release_name(struct map *names, const struct mail *mail, struct str *then)
 {
@@ -82,7 +94,7 @@ static void release_name(struct map *names, const struct mail *mail, struct str 
 	if (map_get(names, str_view(then)) != NULL) {
 		str_clear(then);
 		file_name_unique(then);
-		str_printf(then, ",S=%llu", (unsigned long long)mail->r.size);
+		release_sizes(&name, mail, then);
 	}
 	map_put(names, str_view(then), names);
 }

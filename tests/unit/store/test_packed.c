@@ -2,11 +2,18 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/io.h"
 #include "store/names.h"
+#include "store/pack.h"
+#include "store/release.h"
+#include "store/unpack.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -128,6 +135,48 @@ static void short_ones_are_not_packed(void **state)
 	expect_message(f, "Return-Path: <>\r\n", str_view(&text));
 }
 
+/* The first ones fit, and the last has a byte more. */
+static void the_length_from_which_they_are(void **state)
+{
+	static const size_t lengths[] = { 1, 4095, 4096, 4097 };
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	(void)state;
+	make_text(&text, 400);
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		_cleanup_fd_ int fd = memfd_create("packed", MFD_CLOEXEC);
+		_cleanup_(packer_freep) struct packer *packer = packer_new(fd, true);
+		struct view all = view_first(str_view(&text), lengths[i]);
+		uint64_t packed;
+
+		for (size_t at = 0; at < all.len; at += 100)
+			assert_int_equal(packer_write(packer, view_first(view_from(all, at), 100)),
+					 0);
+		assert_int_equal(packer_end(packer, &packed), 0);
+		assert_int_equal(packed != 0, lengths[i] > 4096);
+		assert_int_equal(lseek(fd, 0, SEEK_END), packed != 0 ? packed : all.len);
+		assert_int_equal(unpack_is_packed(fd), packed != 0);
+	}
+}
+
+static void a_full_disk(void **state)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+
+	(void)state;
+	make_text(&text, 50000);
+	/* What is short is held, what is packed is not all written before the end. */
+	for (size_t len = 1; len <= text.len; len *= 4)
+		for (int wanted = 0; wanted < 2; wanted++) {
+			_cleanup_fd_ int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+			_cleanup_(packer_freep) struct packer *packer = packer_new(fd, wanted);
+			uint64_t packed;
+			int r = packer_write(packer, view_first(str_view(&text), len));
+
+			assert_int_equal(r < 0 ? r : packer_end(packer, &packed), -ENOSPC);
+		}
+}
+
 /* Its name says that all is there before the index knows of it, as that of one that is not packed does. */
 static void a_name_before_the_index(void **state)
 {
@@ -169,14 +218,101 @@ static void damage_is_seen(void **state)
 	mailbox_close(box);
 }
 
+/* Of sizes that no name could have all is as if there were none; what is read is what is there. */
+static void names_that_lie(void **state)
+{
+	static const char *const names[] = {
+		"cur/1.a.b,S=9223372036854775807,W=9223372036854775807,Z=17:2,",
+		"cur/2.a.b,S=5,W=1,Z=17:2,",
+		"cur/3.a.b,Z=17:2,",
+		"cur/4.a.b,S=17,W=17,Z=4:2,",
+		"cur/5.a.b,S=17,W=18,Z=99999999999999999999:2,",
+		"cur/6.a.b,S=1,W=2,Z=17,Z=0,Z=:2,",
+	};
+	struct fixture *f = *state;
+	struct folder_status status;
+	struct mailbox *box;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		fixture_file(f, names[i], "Subject: x\n\nbare\n");
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_count(box), ARRAY_SIZE(names));
+	for (uint32_t seq = 1; seq <= mailbox_count(box); seq++) {
+		_cleanup_(str_free) struct str content = STR_EMPTY;
+		struct message_info info;
+
+		fixture_content(box, seq, &content);
+		assert_string_equal(str_cstr(&content), "Subject: x\r\n\r\nbare\r\n");
+		assert_int_equal(mailbox_info(box, seq, &info), 0);
+		assert_int_equal(info.size, content.len);
+	}
+	mailbox_close(box);
+	assert_int_equal(store_status(f->store, VIEW("INBOX"), &status), 0);
+	assert_int_equal(status.size, 20 * ARRAY_SIZE(names));
+	fixture_settle(f);
+	fixture_verify(f);
+}
+
+static void released(void *argument, const char *folder, size_t count)
+{
+	(void)folder;
+	*(size_t *)argument += count;
+}
+
+/* A copy in the same folder gets a name of its own then: with the sizes that the first one has. */
+static void a_copy_is_released(void **state)
+{
+	_cleanup_(str_free) struct str text = STR_EMPTY, path = STR_EMPTY, list = STR_EMPTY;
+	struct copy_result copies = { 0 };
+	struct fixture *f = *state;
+	struct error err = ERROR_NONE;
+	struct mailbox *box;
+	uint32_t seq = 1;
+	size_t count = 0, at;
+
+	make_text(&text, 50000);
+	deliver_packed(f, str_view(&text));
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_copy(box, &seq, 1, VIEW("INBOX"), false, &copies), 0);
+	copy_result_free(&copies);
+	mailbox_close(box);
+	if (store_release(f->store, released, &count, &err) < 0)
+		fail_msg("%s", err.text);
+	store_close(TAKE(f->store));
+	assert_int_equal(count, 2);
+	str_printf(&path, "%s/dovecot-uidlist", f->path);
+	assert_int_equal(io_read_file(str_cstr(&path), 100000, &list, NULL), 0);
+	str_clear(&path);
+	str_printf(&path, ",S=%zu,W=%zu,Z=", text.len + 17, text.len + 17);
+	for (int i = 0; i < 2; i++) {
+		at = view_find(str_view(&list), str_view(&path));
+		assert_true(at != VIEW_NOT_FOUND);
+		str_consume(&list, at + path.len);
+	}
+	fixture_reopen(f);
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_count(box), 2);
+	for (seq = 1; seq <= 2; seq++) {
+		struct message_info info;
+
+		assert_int_equal(mailbox_info(box, seq, &info), 0);
+		assert_int_equal(info.size, text.len + 17);
+	}
+	mailbox_close(box);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_delivery),
 		TEST(an_append),
 		TEST(short_ones_are_not_packed),
+		TEST(the_length_from_which_they_are),
+		TEST(a_full_disk),
 		TEST(a_name_before_the_index),
 		TEST(damage_is_seen),
+		TEST(a_copy_is_released),
+		TEST(names_that_lie),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
