@@ -120,6 +120,8 @@ static int append_one(struct imap_session *s, struct view name, struct appends *
 	a->source.append = a->append;
 	a->source.max = append_size_limit();
 	r = append_source_read(s, &a->source);
+	if (r == 0 && a->source.failed == 0)
+		a->source.failed = append_end(a->append);
 	if (r == 0 && utf8 && !imap_take(s->parser, ')'))
 		r = imap_syntax_error(s->parser, "Expected )");
 	if (r == 0 && !imap_at_end(s->parser))

@@ -105,6 +105,14 @@ int append_write(struct append *append, struct view bytes)
 	return packer_write(append->packer, bytes);
 }
 
+int append_end(struct append *append)
+{
+	int r = append->packer != NULL ? packer_end(append->packer, &append->packed) : 0;
+
+	packer_free(TAKE(append->packer));
+	return r;
+}
+
 void append_free(struct append *append)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY;
@@ -176,7 +184,7 @@ int append_complete(void *argument)
 	int r = 0;
 
 	for (size_t i = 0; i < list->count && r == 0; i++)
-		r = packer_end(list->appends[i]->packer, &list->appends[i]->packed);
+		r = append_end(list->appends[i]);
 	for (size_t i = 0; i < list->count && r == 0; i++)
 		append_start_writing(list->appends[i]);
 	for (size_t i = 0; i < list->count && r == 0; i++)

@@ -437,6 +437,11 @@ int append_set_unique(struct append *append, struct view unique);
 void append_set_date(struct append *append, int64_t date);
 int append_write(struct append *append, struct view bytes);
 /*
+ * That was all of it. May be left out (append_complete does it); but where many are written before they are completed,
+ * each would keep what packing needs, some megabytes.
+ */
+int append_end(struct append *append);
+/*
  * All of these were written, into the same folder: makes the files durable. May be left out (append_finish does it), or be
  * run in a worker thread: it touches nothing but the files. Not twice. `append_list` is a struct append_list.
  */

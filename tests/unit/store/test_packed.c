@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -177,6 +178,46 @@ static void a_full_disk(void **state)
 		}
 }
 
+static size_t memory_in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* As of a MULTIAPPEND: all are written before the first is completed. (A sanitizer's malloc tells nothing.) */
+static void many_at_once(void **state)
+{
+	enum { COUNT = 40 };
+	_cleanup_(str_free) struct str text = STR_EMPTY;
+	struct append_meta metas[COUNT] = { 0 };
+	struct append *appends[COUNT];
+	uint32_t uidvalidity, uids[COUNT];
+	struct fixture *f = *state;
+	struct mailbox *box;
+	size_t before;
+
+	make_text(&text, 400);
+	reopen_packing(f);
+	before = memory_in_use();
+	for (size_t i = 0; i < COUNT; i++) {
+		assert_int_equal(append_begin(f->store, VIEW("INBOX"), APPEND_NOW, &appends[i]), 0);
+		assert_int_equal(append_write(appends[i], str_view(&text)), 0);
+		assert_int_equal(append_end(appends[i]), 0);
+	}
+	assert_true(memory_in_use() < before + 4 * 1024 * 1024);
+	assert_int_equal(append_finish(appends, metas, COUNT, &uidvalidity, uids), 0);
+	box = fixture_mailbox(f, "INBOX");
+	assert_int_equal(mailbox_count(box), COUNT);
+	for (uint32_t seq = 1; seq <= COUNT; seq++) {
+		_cleanup_(str_free) struct str found = STR_EMPTY;
+
+		fixture_content(box, seq, &found);
+		assert_true(view_eq(str_view(&found), str_view(&text)));
+	}
+	mailbox_close(box);
+}
+
 /* Its name says that all is there before the index knows of it, as that of one that is not packed does. */
 static void a_name_before_the_index(void **state)
 {
@@ -309,6 +350,7 @@ int main(void)
 		TEST(short_ones_are_not_packed),
 		TEST(the_length_from_which_they_are),
 		TEST(a_full_disk),
+		TEST(many_at_once),
 		TEST(a_name_before_the_index),
 		TEST(damage_is_seen),
 		TEST(a_copy_is_released),
