@@ -1,4 +1,4 @@
-/* Messages that another server has kept compressed (Dovecot's zlib plugin): gzip and Zstandard. */
+/* Reading compressed messages, our own (pack.h) and another server's (Dovecot's zlib plugin): gzip and Zstandard. */
 #ifndef STORE_UNPACK_H
 #define STORE_UNPACK_H
 
