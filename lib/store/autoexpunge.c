@@ -165,15 +165,22 @@ static int autoexpunge_count(struct mailbox *box, const struct autoexpunge_rule 
 	return 0;
 }
 
-static int autoexpunge_remove(struct autoexpunge_walk *walk, struct view name, size_t count)
+/* What was looked at and no more: others may have removed some of them meanwhile, or made the folder anew. */
+static int autoexpunge_remove(struct autoexpunge_walk *walk, struct view name, uint32_t uidvalidity,
+			      uint32_t last_uid, size_t *count)
 {
-	_cleanup_free_ uint32_t *seqs = mem_new_array(uint32_t, count);
+	_cleanup_free_ uint32_t *seqs = mem_new_array(uint32_t, *count);
 	_cleanup_(mailbox_closep) struct mailbox *box = NULL;
+	size_t most = *count;
 	int r = mailbox_open(walk->store, name, MAILBOX_READ_WRITE, &box);
 
-	for (size_t i = 0; i < count; i++)
-		seqs[i] = (uint32_t)i + 1;
-	return r < 0 ? r : mailbox_remove(box, seqs, count);
+	*count = 0;
+	if (r < 0 || mailbox_uidvalidity(box) != uidvalidity)
+		return r;
+	for (uint32_t seq = 1; seq <= mailbox_count(box) && *count < most; seq++)
+		if (mailbox_uid(box, seq) <= last_uid)
+			seqs[(*count)++] = seq;
+	return *count > 0 ? mailbox_remove(box, seqs, *count) : 0;
 }
 
 static int autoexpunge_folder(void *argument, const struct folder_info *folder)
@@ -181,6 +188,7 @@ static int autoexpunge_folder(void *argument, const struct folder_info *folder)
 	struct autoexpunge_walk *walk = argument;
 	const struct autoexpunge_rule *rule = autoexpunge_find(walk->rules, folder);
 	size_t count = 0, most = AUTOEXPUNGE_BATCH - walk->removed;
+	uint32_t uidvalidity = 0, last_uid = 0;
 	struct mailbox *box = NULL;
 	int r;
 
@@ -190,9 +198,13 @@ static int autoexpunge_folder(void *argument, const struct folder_info *folder)
 	r = mailbox_open(walk->store, folder->name, MAILBOX_READ_ONLY, &box);
 	if (r == 0)
 		r = autoexpunge_count(box, rule, walk->now, most, &count);
+	if (r == 0 && count > 0) {
+		uidvalidity = mailbox_uidvalidity(box);
+		last_uid = mailbox_uid(box, (uint32_t)count);
+	}
 	mailbox_close(box);
 	if (r == 0 && count > 0)
-		r = autoexpunge_remove(walk, folder->name, count);
+		r = autoexpunge_remove(walk, folder->name, uidvalidity, last_uid, &count);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	walk->removed += count;
