@@ -5,8 +5,8 @@
  *
  *	X-Posta-Passage: t=1764438000; h=<MAC of that, From and the results>
  *
- * Only a client that is none of the strangers can bring it, it goes off with the queue's lifetime,
- * and no message that leaves the filter by us still has it.
+ * Only a client that is none of the strangers can bring it. Results are believed for the queue's
+ * lifetime; that a stranger sent it stays true. No message that leaves the filter by us still has it.
  */
 #include <errno.h>
 
@@ -145,36 +145,41 @@ static bool mac_is_among(struct view macs, struct view mac)
 	return found;
 }
 
-/* 1: it is ours, 0: it is not, or a negative errno. */
-static int passage_check(const struct header_block *block, struct view body)
+/* How old a mark is whose results are still believed: what was held for long may be older. */
+static bool passage_is_fresh(int64_t when)
+{
+	int64_t age = clock_wall() - when;
+
+	return age >= -CLOCK_DRIFT && age <= param.maximal_queue_lifetime / 1000;
+}
+
+/* 1 with its time: it is ours, 0: it is not, or a negative errno. */
+static int passage_check(const struct header_block *block, struct view body, int64_t *when)
 {
 	_cleanup_(str_free) struct str covered = STR_EMPTY, text = STR_EMPTY, macs = STR_EMPTY;
 	_cleanup_(str_free) struct str mac = STR_EMPTY;
-	int64_t when, age;
 	int r;
 
-	if (!passage_parse(body, &when, &mac))
-		return 0;
-	age = clock_wall() - when;
-	if (age < -CLOCK_DRIFT || age > param.maximal_queue_lifetime / 1000)
+	if (!passage_parse(body, when, &mac))
 		return 0;
 	for (size_t i = 0; i < block->count; i++)
 		if (passage_covers(&block->fields[i].field))
 			canon_field(CANON_RELAXED, block->fields[i].field.whole, &covered);
-	passage_text(when, str_view(&covered), &text);
+	passage_text(*when, str_view(&covered), &text);
 	r = keys_mac(MAC_PASSAGE, str_view(&text), &macs);
 	if (r == -ENOKEY)
 		return 0;
 	return r < 0 ? r : mac_is_among(str_view(&macs), str_view(&mac));
 }
 
-/* From now on it is what XFORWARD with IDENT would have made of it. */
-static void passage_take(struct intake *in)
+/* From now on it is what XFORWARD with IDENT would have made of it; where the mark is old, without IDENT. */
+static void passage_take(struct intake *in, bool is_fresh)
 {
-	log_info("%s: back from its content filter", queue_writer_id(in->writer));
+	log_info("%s: back from its content filter%s", queue_writer_id(in->writer),
+		 is_fresh ? "" : " after long: the results of then do not count");
 	if (!intake_is_brought_back(in))
 		str_set(&in->origin.name, VIEW("unknown"));
-	in->origin.was_queued = true;
+	in->origin.was_queued = in->origin.was_queued || is_fresh;
 	if (!(in->flags & MAIL_FLAG_REMOTE))
 		in->again = true; /* it stands in the envelope */
 	in->flags |= MAIL_FLAG_REMOTE;
@@ -183,6 +188,7 @@ static void passage_take(struct intake *in)
 int passage_read(struct intake *in, struct header_block *block)
 {
 	const struct block_field *mark = header_block_find(block, PASSAGE_FIELD);
+	int64_t when = 0;
 	int r = 0;
 
 	if (mark == NULL)
@@ -190,11 +196,11 @@ int passage_read(struct intake *in, struct header_block *block)
 	/* Who may say XFORWARD is no stranger. */
 	if (in->login.len == 0 && !(in->flags & MAIL_FLAG_INTERNAL) &&
 	    (intake_is_brought_back(in) || !verdict_is_stranger(in)))
-		r = passage_check(block, mark->field.body);
+		r = passage_check(block, mark->field.body, &when);
 	if (r < 0)
 		return intake_fail_temporarily(in, "know a message again", r);
 	if (r > 0)
-		passage_take(in);
+		passage_take(in, passage_is_fresh(when));
 	/* Once the mark has done its work nobody else is to have it. */
 	for (size_t i = 0; i < block->count; i++)
 		if (view_is_nocase(block->fields[i].field.name, PASSAGE_FIELD))

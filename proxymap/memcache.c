@@ -216,6 +216,9 @@ int memcache_ask(struct view table, struct view key, struct str *value, struct e
 		return error_set(err, -EACCES, "this table is not configured");
 	if (m->problem != NULL)
 		return error_set(err, -EAGAIN, "%s", m->problem);
+	/* Part of it might be left out of the server's key: others would have its value for theirs. */
+	if (view_has_control(key))
+		return 0;
 	r = memcache_wants(m, key, err);
 	if (r <= 0)
 		return r;

@@ -368,12 +368,14 @@ class MemcacheTables(Tables, unittest.TestCase):
         alone = self.write("alone.cf", memcache=where)
         behind = self.write("behind.cf", memcache=where, backup="proxy:" + sql, key_format="b:%s", ttl="100", flags="7")
         files = self.write("files.cf", memcache=where, backup=f"texthash:{server.path('texts')}", key_format="f:%u", domain="example.test")
+        server.write("patterns", "/^slow.x@/ another's\n")
+        patterns = self.write("patterns.cf", memcache=where, backup=f"regexp:{server.path('patterns')}", key_format="p:%u")
         small = self.write("small.cf", memcache=where, data_size_limit="5")
         dead = self.write("dead.cf", memcache="inet:127.0.0.1:1", retry_pause="0")
         dead_backed = self.write("backed.cf", memcache="inet:127.0.0.1:1", backup=sql, retry_pause="0")
         wrong = [self.write("wrong.cf", memcache="somewhere"), self.write("percent.cf", memcache=where, key_format="%z"),
                  self.write("self.cf", memcache=where, backup="memcache:/x"), self.write("gone.cf", memcache=where, backup="texthash:/nowhere")]
-        self.start([alone, behind, files, small, dead, dead_backed, *wrong], virtual_alias_maps="proxy:" + behind)
+        self.start([alone, behind, files, patterns, small, dead, dead_backed, *wrong], virtual_alias_maps="proxy:" + behind)
         self.addCleanup(self.suite.close)
         # What others have put there.
         self.assertEqual(server.say("set go@example.test 0 0 3\r\nbob\r\n"), "STORED")
@@ -397,6 +399,10 @@ class MemcacheTables(Tables, unittest.TestCase):
         self.assertEqual(self.ask(files, "slow@example.test"), "fast")
         self.assertIn("fast", server.say("get f:slow\r\n"))
         self.assertIsNone(self.ask(files, "slow@other.test"))
+        # A key of which the server would have a part only.
+        self.assertIsNone(self.ask(patterns, "slow\x01x@example.test"))
+        self.assertEqual(server.say("get p:slow\r\n"), "END")
+        self.assertEqual(self.ask(patterns, "slow-x@example.test"), "another's")
         # A server that is not there: with a backup slower, without one nobody knows.
         self.assertEqual(self.ask(dead_backed, "go@example.test"), "bob")
         self.refused(dead)

@@ -1,9 +1,12 @@
 """What was found about a stranger's message when it came, and a content filter that knows no XFORWARD: X-Posta-Passage."""
 import base64
+import hashlib
+import hmac
 import os
 import re
 import smtplib
 import subprocess
+import time
 import unittest
 
 from dnsserver import DnsServer
@@ -148,6 +151,32 @@ class Passage(unittest.TestCase):
             with smtplib.SMTP(TWO, self.two.port(25), local_hostname="client.test", timeout=60, source_address=("127.0.0.6", 0)) as client:
                 client.sendmail("x@honest.test", ["bob@two.test"], head + "Subject:" + rest)
         self.assertIn(b"DMARC", refusal.exception.smtp_error)
+
+    def mark(self, content, when):
+        """The mark of that content, as cleanup makes it."""
+        header = re.sub(r"\r\n(?=[ \t])", "", content.split("\r\n\r\n")[0]).split("\r\n")
+        covered = ""
+        for name, body in (line.split(":", 1) for line in header):
+            if name in ("From", "X-Posta-Verdict") or (name == "Authentication-Results" and "mx.two.test" in body):
+                covered += f"{name.lower()}:{re.sub('[ ' + chr(9) + ']+', ' ', body).strip()}\r\n"
+        with open(os.path.join(self.two.posta("conf", "-h", "data_directory").text.strip(), "mail_secret"), "rb") as file:
+            secret = file.read().split()[0]
+        text = f"t={when}; ".encode() + hashlib.sha256(covered.encode()).digest()
+        return f"X-Posta-Passage: t={when}; h=" + base64.b64encode(hmac.digest(secret, text, "sha256")).decode()
+
+    def test_an_old_mark_is_still_a_strangers(self):
+        """It was held for long, or the filter had it: our results count no more, and nobody signs for the stranger."""
+        self.send("x@honest.test", "alice@two.test", "held-long")
+        self.two.wait_mail("bob", text="held-long")
+        marked = self.seen("held-long").decode()
+        (mark,) = re.findall(r"X-Posta-Passage: t=\d+; h=[^\r]*", marked)
+        self.assertEqual(self.mark(marked, int(mark.split("t=")[1].split(";")[0])), mark)
+        for subject, age, results in (("held-for-days", 10 * 86400, 0), ("held-for-hours", 7200, 1)):
+            self.bring_back(marked.replace(mark, self.mark(marked, int(time.time()) - age)).replace("held-long", subject))
+            (mail,) = self.two.wait_mail("bob", text=subject)
+            self.assertNotIn(b"DKIM-Signature", mail, subject)
+            self.assertNotIn(b"X-Posta-Passage", mail)
+            self.assertEqual(len([line for line in results_of(mail)[0] if "mx.two.test" in line]), results, subject)
 
     @unittest.skipUnless(AS_ROOT, "needs root")
     def test_a_filter_that_is_a_command(self):
