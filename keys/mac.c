@@ -34,7 +34,7 @@ static struct {
 static int secret_make(const char *path, struct error *err)
 {
 	_cleanup_(str_wipe) struct str text = STR_EMPTY;
-	_cleanup_(str_free) struct str beside = STR_EMPTY;
+	_cleanup_(str_free) struct str beside = STR_EMPTY, folder = STR_EMPTY;
 	char bytes[SECRET_SIZE];
 	_cleanup_fd_ int fd = -1;
 	int r;
@@ -53,6 +53,10 @@ static int secret_make(const char *path, struct error *err)
 	if (r == 0 && link(str_cstr(&beside), path) < 0 && errno != EEXIST)
 		r = -errno;
 	unlink(str_cstr(&beside));
+	/* Marks that it has made are out before long. */
+	io_folder_of(path, &folder);
+	if (r == 0)
+		r = io_sync_directory(str_cstr(&folder));
 	return r < 0 ? error_code(err, r, "make the secret %s", path) : 0;
 }
 

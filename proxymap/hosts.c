@@ -50,7 +50,9 @@ static int host_set_name(struct host *host, struct view text, const struct drive
 	}
 	if (port.len > 0 && (view_parse_u32(port, 65535, &number) < 0 || number == 0))
 		return -EINVAL;
-	if (name.len == 0 || name.len > HOST_NAME_MAX_ || view_has_control(name))
+	/* With an '@' it is a piece of a URL, and has a password in it perhaps. */
+	if (name.len == 0 || name.len > HOST_NAME_MAX_ || view_has_control(name) ||
+	    view_find_byte(name, '@') != VIEW_NOT_FOUND)
 		return -EINVAL;
 	host->known.port = number;
 	if (port.len == 0 && view_is_nocase(name, "localhost") && driver->local_socket != NULL) {
@@ -141,6 +143,7 @@ static int host_set_driver_url(struct host *host, struct view text, const struct
 int host_parse(struct view text, const struct driver *driver, unsigned port, struct host *host,
 	       struct error *err)
 {
+	size_t at = view_find_last_byte(text, '@');
 	int r;
 
 	*host = (struct host){ .known = { .port = port } };
@@ -160,6 +163,8 @@ int host_parse(struct view text, const struct driver *driver, unsigned port, str
 	if (r == 0)
 		return 0;
 	host_free(host);
+	if (at != VIEW_NOT_FOUND)
+		text = view_from(text, at);
 	return error_set(err, r, "expected host, host:port or unix:/path, not \"%.*s\"",
 			 VIEW_ARG(view_first(text, 80)));
 }

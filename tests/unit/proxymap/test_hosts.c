@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -33,6 +34,10 @@ static const struct {
 	{ &mysql, "db:0", NULL, NULL, 0, false, true },
 	{ &mysql, "db:65536", NULL, NULL, 0, false, true },
 	{ &mysql, "[::1", NULL, NULL, 0, false, true },
+	{ &mysql, "secret@db.example", NULL, NULL, 0, false, true },
+	{ &mysql, "mysql://mail:secret@db.example", NULL, NULL, 0, false, true },
+	{ &mysql, "db.example:secret@x", NULL, NULL, 0, false, true },
+	{ &ldap, "ldap://mail:secret@d.example", NULL, NULL, 0, false, true },
 	{ &ldap, "localhost", "localhost", NULL, 7, false, false },
 	{ &ldap, "ldap://d.example", "d.example", NULL, 7, false, false },
 	{ &ldap, "ldap://d.example:99/", "d.example", NULL, 99, false, false },
@@ -54,6 +59,7 @@ static void test_names(void **unused)
 
 		print_message("%s\n", hosts[i].text);
 		assert_int_equal(r < 0, hosts[i].fails);
+		assert_null(strstr(err.text, "secret"));
 		if (r < 0)
 			continue;
 		assert_int_equal(host.known.port, hosts[i].port);
