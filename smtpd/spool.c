@@ -15,7 +15,7 @@
 #include "conf/conf.h"
 #include "session.h"
 
-#define PLACE_OF_ANY_SIZE ((uint64_t)64 << 30) /* where message_size_limit = 0 */
+#define PLACE_OF_ANY_SIZE ((uint64_t)64 << 30) /* where message_size_limit = 0, or is more */
 #define PLACE_PAGE	  ((uint64_t)65536)
 
 struct spool {
@@ -51,8 +51,10 @@ int spool_open(struct error *err)
 
 	if (param.smtpd_proxy_options[0] == '\0' || param.smtpd_proxy_filter[0] == '\0')
 		return 0;
-	spools.place_size =
-		limit == 0 ? PLACE_OF_ANY_SIZE : (limit + PLACE_PAGE) / PLACE_PAGE * PLACE_PAGE;
+	/* A file ends somewhere, and so does the number of a byte in it. */
+	spools.place_size = limit == 0 || limit > PLACE_OF_ANY_SIZE
+				    ? PLACE_OF_ANY_SIZE
+				    : (limit + PLACE_PAGE) / PLACE_PAGE * PLACE_PAGE;
 	spools.fd = open(param.queue_directory, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
 	if (spools.fd < 0)
 		spools.fd = spool_open_named(err);
