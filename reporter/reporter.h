@@ -22,7 +22,7 @@
 
 #define LEDGER_PAUSE	  ((msec_t)30 * 1000)
 #define REPORT_ROWS_MAX	  10000
-#define REPORT_TRIES_TIME 86400 /* seconds after it was due a report is given up */
+#define REPORT_TRIES_TIME 86400 /* seconds after dmarc_report_spread a report is given up */
 
 /* ---- ledger.c: all wait ---- */
 
@@ -87,6 +87,8 @@ void composed_free(struct composed *composed);
 
 /* ---- send.c ---- */
 
+/* What could not be sent until now is given up. */
+bool report_is_too_late(const struct ledger_due *due, int64_t now);
 /* A task: sends what is due, for ever. */
 void report_send_run(void *unused);
 

@@ -90,9 +90,15 @@ static int report_hand_over(const struct ledger_due *due, const struct destinati
 	return 1;
 }
 
+/* By the end of its time: `due` moves on each time that it is put off. */
+bool report_is_too_late(const struct ledger_due *due, int64_t now)
+{
+	return now > due->end + param.dmarc_report_spread / 1000 + REPORT_TRIES_TIME;
+}
+
 static void report_later(const struct ledger_due *due, int64_t now, const char *why)
 {
-	if (now > due->due + REPORT_TRIES_TIME) {
+	if (report_is_too_late(due, now)) {
 		log_warning("dmarc report: %s: given up: %s", str_cstr(&due->owner), why);
 		if (ledger_settle(due) == 0)
 			(void)ledger_forget(due);
@@ -127,7 +133,7 @@ static void report_send(const struct ledger_due *due, int64_t now)
 /* The first of several: false when there is none. */
 static bool report_send_next(void)
 {
-	_cleanup_(ledger_due_free) struct ledger_due due;
+	_cleanup_(ledger_due_free) struct ledger_due due = { .begin = 0 };
 	int64_t now = clock_wall();
 
 	if (daemon_is_retiring() || ledger_next(now, &due) <= 0)

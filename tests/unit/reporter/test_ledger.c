@@ -109,6 +109,27 @@ static void told_once(void *unused)
 	(void)unused;
 }
 
+/* However often it is put off: what would be told is old. */
+static void given_up(void *unused)
+{
+	struct ledger_due due;
+	int64_t now = BEGIN + DAY;
+	int tries = 0;
+
+	opened("");
+	add("192.0.2.1", BEGIN);
+	for (bool late = false; !late && tries < 10; tries++, now += DAY / 4) {
+		assert_int_equal(ledger_next(now, &due), 1);
+		late = report_is_too_late(&due, now);
+		assert_int_equal(ledger_put_off(&due, now + DAY / 4), 0);
+		ledger_due_free(&due);
+	}
+	assert_int_equal(tries, 5);
+	forget_all();
+	task_quit(0);
+	(void)unused;
+}
+
 static void bounded(void *unused)
 {
 	struct ledger_due due;
@@ -163,6 +184,12 @@ static void test_told_once(void **state)
 	task_run(told_once, NULL);
 	(void)state;
 }
+static void test_given_up(void **state)
+{
+	(void)state;
+	task_run(given_up, NULL);
+}
+
 static void test_bounded(void **state)
 {
 	task_run(bounded, NULL);
@@ -178,6 +205,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_told_once),
+		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_damaged),
 	};
