@@ -16,6 +16,7 @@
 #define SEEN_DKIM_MAX	 10  /* results of one message */
 
 static size_t seen_telling;
+static bool seen_is_unheard; /* of the last one */
 
 struct seen {
 	struct str source, owner, record, header_from, envelope_from, results;
@@ -97,9 +98,12 @@ static void results_gather(const struct mail_check *check, struct str *results)
 static void seen_run(void *argument)
 {
 	struct seen *seen = argument;
+	bool is_unheard = reporter_tell_seen(&seen->message) < 0;
 
-	if (reporter_tell_seen(&seen->message) < 0)
-		log_warning("reporter does not hear what DMARC showed: it is in no report");
+	/* Once, not for each message. */
+	if (is_unheard && !seen_is_unheard)
+		log_warning("reporter does not hear what DMARC shows: it is in no report");
+	seen_is_unheard = is_unheard;
 	seen_free(seen);
 	seen_telling--;
 	daemon_work_end();

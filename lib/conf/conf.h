@@ -190,7 +190,10 @@ void conf_unused(struct str *report);
  * what is of no consequence to *trifles. Each may be NULL.
  */
 void conf_not_in_force(struct str *errors, struct str *warnings, struct str *trifles);
-/* The same for the -o of services, with their lines in master.cf. */
+/*
+ * The same for the -o of services, with their lines in master.cf; and what main.cf sets for a service that is
+ * not there.
+ */
 void services_not_in_force(const struct services *services, struct str *errors,
 			   struct str *warnings, struct str *trifles);
 

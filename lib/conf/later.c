@@ -83,9 +83,34 @@ static void override_not_in_force(const struct service *service,
 	append_verdict(info, override->name, report);
 }
 
+/* What is set for reporter, where nobody runs it. Beside a master.cf of Postfix it is run. */
+static void reporter_not_in_force(const struct services *services, struct str *warnings)
+{
+	const struct conf_setting *reports = conf_setting("dmarc_reports");
+	const struct conf_setting *lists = conf_setting("dnsbl_watch");
+
+	if (services->count == 0 || services_are_of_postfix(services))
+		return;
+	for (size_t i = 0; i < services->count; i++)
+		if (strcmp(services->items[i].program, "reporter") == 0)
+			return;
+	if (param.dmarc_reports && reports != NULL) {
+		conf_describe(reports, warnings);
+		str_append_cstr(warnings, "dmarc_reports: master.cf has no service reporter: no "
+					  "report is sent\n");
+	}
+	if (param.dnsbl_watch[0] != '\0' && lists != NULL) {
+		conf_describe(lists, warnings);
+		str_append_cstr(warnings, "dnsbl_watch: master.cf has no service reporter: no list "
+					  "is asked\n");
+	}
+}
+
 void services_not_in_force(const struct services *services, struct str *errors,
 			   struct str *warnings, struct str *trifles)
 {
+	if (warnings != NULL)
+		reporter_not_in_force(services, warnings);
 	for (size_t i = 0; i < services->count; i++) {
 		const struct service *service = &services->items[i];
 

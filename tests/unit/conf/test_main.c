@@ -170,6 +170,35 @@ static void test_guards(void **state)
 	str_free(&report);
 }
 
+/* It is not in force where the service that does it is not run. */
+static void test_no_reporter(void **state)
+{
+	static const char *const lines[] = { "cleanup unix - - - - - cleanup\n",
+					     "cleanup unix - - - - - cleanup\n"
+					     "reporter unix - - - - 1 reporter\n" };
+	static const char both[] =
+		"main.cf, line 1: dmarc_reports: master.cf has no service reporter: no report is "
+		"sent\nmain.cf, line 2: dnsbl_watch: master.cf has no service reporter: no list is "
+		"asked\n";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		_cleanup_(str_free) struct str report = STR_EMPTY, none = STR_EMPTY;
+		struct services services;
+
+		assert_int_equal(services_parse(view_of(lines[i]), "master.cf", &services, &report),
+				 0);
+		load("dmarc_reports = yes\ndnsbl_watch = list.test\n", &report);
+		assert_string_equal(str_cstr(&report), "");
+		services_not_in_force(&services, NULL, &report, NULL);
+		assert_string_equal(str_cstr(&report), i == 0 ? both : "");
+		load("dmarc_reports = no\n", &none);
+		services_not_in_force(&services, NULL, &none, NULL);
+		assert_string_equal(str_cstr(&none), "");
+		services_free(&services);
+	}
+}
+
 /* A mistake stops who reads it. */
 static void test_readers(void **state)
 {
@@ -326,8 +355,8 @@ int main(void)
 		cmocka_unit_test(test_not_in_force), cmocka_unit_test(test_transports),
 		cmocka_unit_test(test_origin_file),  cmocka_unit_test(test_table_is_sound),
 		cmocka_unit_test(test_guards),	     cmocka_unit_test(test_readers),
-		cmocka_unit_test(test_words),	     cmocka_unit_test(test_elements),
-		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_no_reporter),  cmocka_unit_test(test_words),
+		cmocka_unit_test(test_elements),     cmocka_unit_test(test_times),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
