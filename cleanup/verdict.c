@@ -353,6 +353,7 @@ static int score_act(struct intake *in, const struct mail_check *check, struct v
 	log_info("%s: score %d (%s)", queue_writer_id(in->writer), score.points,
 		 score.why.len > 0 ? str_cstr(&score.why) : "nothing counts");
 	if (param.junk_score_reject_limit > 0 && score.points >= param.junk_score_reject_limit) {
+		dmarc_note(v, DMARC_P_REJECT, "local_policy", "junk_score_reject_limit");
 		str_printf(&text, "Error: this looks like junk: score %d (%s)", score.points,
 			   str_cstr(&score.why));
 		return intake_fail(in, 550, "5.7.1", str_cstr(&text));
@@ -414,6 +415,9 @@ int verdict_act(struct intake *in, const struct mail_check *check, struct str *f
 	}
 	if (r == 0 && !v.exempt)
 		r = score_act(in, check, &v);
+	/* What DMARC did not ask for. */
+	if (r == 0 && v.junk_by != NULL && done->disposition <= DMARC_P_NONE)
+		dmarc_note(&v, DMARC_P_QUARANTINE, "local_policy", "it is junk");
 	if (r == 0 && (param.verdict_header || v.junk_by != NULL))
 		verdict_write(check, &v, field);
 	return r;

@@ -157,7 +157,8 @@ static void write_reason(struct str *out, enum aggregate_schema schema,
 static void write_evaluated(struct str *out, enum aggregate_schema schema,
 			    const struct aggregate_seen *seen)
 {
-	bool passed = seen->dkim_aligned || seen->spf_aligned;
+	bool passed =
+		(seen->dkim_aligned || seen->spf_aligned) && seen->disposition <= DMARC_P_NONE;
 	const char *disposition = schema == AGGREGATE_RFC9990 && passed
 					  ? "pass"
 					  : dmarc_policy_word(seen->disposition);

@@ -40,13 +40,16 @@ class Sent(unittest.TestCase):
             # And here nobody has said so.
             "unwanted.test": {"TXT": [f"v=spf1 ip4:{STRANGER} -all"]},
             "_dmarc.unwanted.test": {"TXT": ["v=DMARC1; p=none; rua=mailto:bob@two.test"]},
+            # What DMARC lets through, and the score does not.
+            **{name: {"TXT": [f"v=spf1 ip4:{STRANGER} -all"]} for name in ("junk.one.test", "worse.one.test")},
             "silent.test": {"TXT": [f"v=spf1 ip4:{STRANGER} -all"]},
             "_dmarc.silent.test": {"TXT": ["v=DMARC1; p=none"]},
         })
         cls.suite = Instance("two.test", users=("alice", "bob", "carol"), start=False, main={
             "dns_servers": f"127.0.0.1:{cls.dns.port}", "mynetworks": "127.0.0.1/32", "mail_verification": "yes",
             "dmarc_reports": "yes", "dmarc_report_interval": "3s", "dmarc_report_spread": "0",
-            "dmarc_report_from": "alice@two.test", "dmarc_report_organization": "Two & Sons <two.test>"})
+            "dmarc_report_from": "alice@two.test", "dmarc_report_organization": "Two & Sons <two.test>",
+            "junk_score_weights": "spf:pass:junk.one.test=6 spf:pass:worse.one.test=9", "junk_score_limit": "5", "junk_score_reject_limit": "9"})
         cls.sign()
         # A call of the database's that it may not make is seen.
         cls.suite.posta("conf", "-P", "reporter/unix/seccomp_violation=kill")
@@ -94,12 +97,15 @@ class Sent(unittest.TestCase):
             self.assertEqual(self.send(sender, "x@one.test", STRANGER, "bob@two.test"), 250)
         self.assertEqual(self.send("x@one.test", "x@one.test", FORGER, "bob@two.test"), 550)
         self.assertEqual(self.send("x@client.test", "x@sub.one.test", FORGER, "bob@two.test"), 250)
+        self.assertEqual(self.send("x@junk.one.test", "x@one.test", STRANGER, "bob@two.test"), 250)
+        self.assertEqual(self.send("x@worse.one.test", "x@one.test", STRANGER, "bob@two.test"), 550)
         self.assertEqual(self.send("x@unwanted.test", "x@unwanted.test", STRANGER, "bob@two.test"), 250)
         self.assertEqual(self.send("x@silent.test", "x@silent.test", STRANGER, "bob@two.test"), 250)
         # What only reports and answers to them come to is not told of.
         self.assertEqual(self.send("x@one.test", "x@one.test", STRANGER, "alice@two.test"), 250)
         expected = {(STRANGER, "none", "fail", "pass", None): 2, (FORGER, "reject", "fail", "fail", None): 1,
-                    (FORGER, "none", "fail", "fail", None): 1}
+                    (FORGER, "none", "fail", "fail", None): 1,
+                    (STRANGER, "quarantine", "fail", "pass", "local_policy"): 1, (STRANGER, "reject", "fail", "pass", "local_policy"): 1}
         wait_until(lambda: self.rows() == expected, what=f"{expected}")
         self.suite.wait_log("dmarc report: unwanted.test: <bob@two.test> does not say that it wants them")
         self.suite.wait_log(r"dmarc report: one.test: \d+ bytes are too many for <carol@two.test>")
@@ -251,6 +257,25 @@ class Received(unittest.TestCase):
         self.assertIn("report_owner: there is no user nobody-has-this-name", self.imported(status=1))
         self.suite.posta("conf", "-X", "report_owner")
         self.assertIn("1 reports in 1 mails", self.imported())
+
+
+class Unheard(unittest.TestCase):
+    def test_no_reporter(self):
+        """What is set and nobody does is said: by a check, at the start, and once while mail comes."""
+        with DnsServer({"one.test": {"TXT": [f"v=spf1 ip4:{STRANGER} -all"]}, "_dmarc.one.test": {"TXT": ["v=DMARC1; p=none; rua=mailto:x@one.test"]}}) as dns, \
+                Instance("two.test", users=("bob",), start=False, main={
+                    "dns_servers": f"127.0.0.1:{dns.port}", "mynetworks": "127.0.0.1/32", "mail_verification": "yes", "dmarc_reports": "yes"}) as suite:
+            suite.posta("conf", "-MX", "reporter/unix")
+            missing = "dmarc_reports: master.cf has no service reporter: no report is sent"
+            self.assertIn(missing, suite.posta("check", check=False).text)
+            suite.start()
+            suite.wait_log(f"master.*{missing}")
+            for number in (1, 2, 3):
+                with smtplib.SMTP(suite.address, suite.port(25), local_hostname="client.test", timeout=60, source_address=(STRANGER, 0)) as client:
+                    client.sendmail("x@one.test", ["bob@two.test"], message("x@one.test", "bob@two.test"))
+                suite.wait_mail("bob", number)
+            suite.stop()
+            self.assertEqual(suite.log().count("reporter does not hear"), 1)
 
 
 class Watched(unittest.TestCase):

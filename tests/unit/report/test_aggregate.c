@@ -42,10 +42,15 @@ static void write_report(struct str *xml, enum aggregate_schema schema)
 		.results = VIEW("spf\tmfrom\tone.test\tpass\n"),
 		.count = 1,
 	};
+	struct aggregate_seen stopped = passed;
 
+	/* Proven, and refused all the same. */
+	stopped.disposition = DMARC_P_REJECT;
+	stopped.reason = VIEW("local_policy");
 	aggregate_write_head(xml, schema, &head);
 	aggregate_write_row(xml, schema, &seen);
 	aggregate_write_row(xml, schema, &passed);
+	aggregate_write_row(xml, schema, &stopped);
 	aggregate_write_end(xml);
 }
 
@@ -103,11 +108,12 @@ static void read_back(enum aggregate_schema schema)
 	assert_string_equal(str_cstr(&report.p), "reject");
 	assert_int_equal(report.begin, 1700000000);
 	assert_int_equal(report.end, 1700086399);
-	assert_int_equal(report.count, 2);
+	assert_int_equal(report.count, 3);
 	assert_int_equal(report.rows[0].count, 7);
 	assert_string_equal(str_cstr(&report.rows[0].dkim), "fail");
 	assert_string_equal(str_cstr(&report.rows[0].envelope_from), "");
 	assert_string_equal(str_cstr(&report.rows[1].spf), "pass");
+	assert_string_equal(str_cstr(&report.rows[2].disposition), "reject");
 	assert_string_equal(str_cstr(&report.rows[1].results), "spf\tmfrom\tone.test\tpass\n");
 	assert_memory_equal(str_cstr(&report.rows[0].results), "dkim\tone.test\ts<1>\tfail\n", 24);
 }
