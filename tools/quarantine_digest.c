@@ -58,7 +58,7 @@ static int digest_send(const struct digest *digest)
 {
 	struct view user = str_view(&digest->user);
 	_cleanup_(str_free) struct str text = STR_EMPTY;
-	struct submission_verdict verdict = { .code = 0 };
+	_cleanup_(submission_verdict_free) struct submission_verdict verdict = { .code = 0 };
 	struct outlet *outlet = outlet_open();
 	int r;
 

@@ -13,7 +13,6 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "store/unpack.h"
 #include "tools/place.h"
 #include "tools/report.h"
 #include "tools/tool.h"
@@ -87,7 +86,7 @@ static void import_mail(struct sqlite3 *db, const char *shown, const char *name,
 	}
 }
 
-/* Takes the descriptor. A message may be compressed where it lies. */
+/* Takes the descriptor. */
 static int mail_slurp(int fd, struct str *mail)
 {
 	_cleanup_fd_ int taken = fd;
