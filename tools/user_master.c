@@ -11,12 +11,10 @@
 #include "tools/user_password.h"
 #include "user/app_password.h"
 
-enum { OPTION_PASSWORD = 256, OPTION_HASH, OPTION_SCHEME, OPTION_SCOPE, OPTION_USERS, OPTION_NETS };
+enum { OPTION_SCOPE = OPTION_AFTER_PASSWORD, OPTION_USERS, OPTION_NETS };
 
 static const struct option options[] = {
-	{ "password", required_argument, NULL, OPTION_PASSWORD },
-	{ "hash", required_argument, NULL, OPTION_HASH },
-	{ "scheme", required_argument, NULL, OPTION_SCHEME },
+	PASSWORD_OPTIONS,
 	{ "scope", required_argument, NULL, OPTION_SCOPE },
 	{ "users", required_argument, NULL, OPTION_USERS },
 	{ "allow-nets", required_argument, NULL, OPTION_NETS },
@@ -120,16 +118,9 @@ static bool master_read_options(int argc, char **argv, struct master_request *q)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (password_option_take(option, optarg, &q->password))
+			continue;
 		switch (option) {
-		case OPTION_PASSWORD:
-			q->password.clear = optarg;
-			break;
-		case OPTION_HASH:
-			q->password.hash = optarg;
-			break;
-		case OPTION_SCHEME:
-			q->password.scheme = optarg;
-			break;
 		case OPTION_SCOPE:
 			q->scope = optarg;
 			break;

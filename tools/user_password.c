@@ -9,6 +9,19 @@
 #include "tools/tool.h"
 #include "user/user.h"
 
+bool password_option_take(int option, const char *value, struct password_request *q)
+{
+	if (option == OPTION_PASSWORD)
+		q->clear = value;
+	else if (option == OPTION_HASH)
+		q->hash = value;
+	else if (option == OPTION_SCHEME)
+		q->scheme = value;
+	else
+		return false;
+	return true;
+}
+
 static bool password_read_line(struct str *line)
 {
 	int c;

@@ -13,5 +13,15 @@ struct password_request {
  * A tool_status; what is wrong is told.
  */
 int user_make_hash(const struct password_request *q, struct str *hash);
+/* Lines of a table of options, and what getopt_long says when it has found one of them. */
+enum { OPTION_PASSWORD = 256, OPTION_HASH, OPTION_SCHEME, OPTION_AFTER_PASSWORD };
+#define PASSWORD_OPTIONS                                                                           \
+	{ "password", required_argument, NULL, OPTION_PASSWORD },                                  \
+		{ "hash", required_argument, NULL, OPTION_HASH },                                  \
+	{                                                                                          \
+		"scheme", required_argument, NULL, OPTION_SCHEME                                   \
+	}
+/* False: it is another option. */
+bool password_option_take(int option, const char *value, struct password_request *q);
 
 #endif

@@ -80,10 +80,7 @@ static const char help[] =
 	"then nothing changes; else it puts the file in force.\n";
 
 enum {
-	OPTION_PASSWORD = 256,
-	OPTION_HASH,
-	OPTION_SCHEME,
-	OPTION_UID,
+	OPTION_UID = OPTION_AFTER_PASSWORD,
 	OPTION_GID,
 	OPTION_HOME,
 	OPTION_EXTRA,
@@ -96,9 +93,7 @@ enum {
 };
 
 static const struct option options[] = {
-	{ "password", required_argument, NULL, OPTION_PASSWORD },
-	{ "hash", required_argument, NULL, OPTION_HASH },
-	{ "scheme", required_argument, NULL, OPTION_SCHEME },
+	PASSWORD_OPTIONS,
 	{ "uid", required_argument, NULL, OPTION_UID },
 	{ "gid", required_argument, NULL, OPTION_GID },
 	{ "home", required_argument, NULL, OPTION_HOME },
@@ -500,16 +495,9 @@ static bool read_options(int argc, char **argv, struct request *q)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (password_option_take(option, optarg, &q->password))
+			continue;
 		switch (option) {
-		case OPTION_PASSWORD:
-			q->password.clear = optarg;
-			break;
-		case OPTION_HASH:
-			q->password.hash = optarg;
-			break;
-		case OPTION_SCHEME:
-			q->password.scheme = optarg;
-			break;
 		case OPTION_UID:
 			q->uid = optarg;
 			break;
