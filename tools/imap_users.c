@@ -25,6 +25,20 @@
 
 /* ---- files ---- */
 
+/* What grew by realloc would leave a copy in memory that the process of each user has. */
+static char *secret_reserve(struct str *text, size_t more)
+{
+	struct str larger = STR_EMPTY;
+
+	if (text->len + more >= text->size) {
+		str_reserve(&larger, text->len * 2 + more);
+		str_append(&larger, str_view(text));
+		str_wipe(text);
+		*text = larger;
+	}
+	return text->data + text->len;
+}
+
 /* Read with the rights of whoever owns it, whole. */
 static int secret_file_read(const char *path, size_t limit, struct str *text, struct error *err)
 {
@@ -41,7 +55,7 @@ static int secret_file_read(const char *path, size_t limit, struct str *text, st
 		fprintf(stderr, "posta migrate: %s: everybody can read the passwords in it\n",
 			path);
 	while (r == 0 && n > 0) {
-		n = read(fd, str_reserve(text, 4096), 4096);
+		n = read(fd, secret_reserve(text, 4096), 4096);
 		if (n < 0)
 			r = -errno;
 		else
