@@ -31,11 +31,15 @@ static void run_tell_folders(const struct imap_import *w, const struct remote_fo
 
 	while (view_next_word(&rest, "\n", &line))
 		printf("%s: left out: %.*s\n", w->name, VIEW_ARG(line));
-	for (size_t i = 0; w->options->list_only && i < folders->count; i++)
+	for (size_t i = 0; w->options->list_only && i < folders->count; i++) {
+		_cleanup_(str_free) struct str there = STR_EMPTY;
+
+		str_append_printable(&there, view_of(folders->items[i].name));
 		if (run_wants(w->options, folders->items[i].name))
-			printf("%s: %s: here %s%s\n", w->name, folders->items[i].name,
+			printf("%s: %s: here %s%s\n", w->name, str_cstr(&there),
 			       folders->items[i].local,
 			       folders->items[i].subscribed ? ", subscribed" : "");
+	}
 }
 
 /* 0; 1: something was left alone; negative. */

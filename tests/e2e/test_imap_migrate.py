@@ -386,12 +386,12 @@ class Hostile(Migration):
         ("it goes away", {b"UID": b"* BYE\r\n* 1 FETCH (UID"}),
     )
 
-    def run_against(self, answers, **options):
+    def run_against(self, answers, *words, **options):
         server = Liar(answers)
         self.addCleanup(server.close)
         users = self.file("users", f"old {SECRET} {options.pop('local', 'carol')}@example.test\n")
         return self.suite.posta("migrate", "imap", "--from", f"127.0.0.1:{server.port}", "--no-tls", "--users", users,
-                                "--tries", "2", check=False, timeout=60)
+                                "--tries", "2", *words, check=False, timeout=60)
 
     def test_what_is_no_imap(self):
         for what, answers in self.CASES:
@@ -401,6 +401,15 @@ class Hostile(Migration):
                 self.assertNotIn("signal", done.text)
                 self.assertNotIn("Sanitizer", done.text)
         self.assertEqual(self.suite.inbox("carol"), [])
+
+    def test_no_name_reaches_the_terminal_as_it_is(self):
+        """What stands in a prefix is no part of the name here, and so no reason to leave the folder out."""
+        done = self.run_against({b"CAPABILITY": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR NAMESPACE\r\n",
+                                 b"NAMESPACE": b'* NAMESPACE (("\x1b[2J/" "/")) NIL NIL\r\n',
+                                 b"LIST": b'* LIST () "/" "\x1b[2J/Work"\r\n'}, "--list")
+        self.assertEqual(done.returncode, 0, done.text)
+        self.assertIn("[2J/Work: here Work", done.text)
+        self.assertNotIn("\x1b", done.text)
 
     def test_goes_on_after_the_connection_broke(self):
         local = self.new_user()
