@@ -11,6 +11,8 @@
 #include "session/children.h"
 
 #define TEMPORARY "The mailbox is not available now, please try again later"
+/* A process that is about to sleep, and does not, is not waited for longer: its user may have stopped it. */
+#define KICK_TIME ((msec_t)10 * 1000)
 
 /* What a line of that has, packed: lengths of user, address and number. */
 struct session_line {
@@ -19,12 +21,27 @@ struct session_line {
 	bool secured;
 };
 
+static const char *parent_service;
+
+/* As user_find_as. auth has looked at it too; who becomes the user does not take its word for it. */
+static int parent_find_user(struct view name, struct user *user, struct error *err)
+{
+	int r = user_find_as(name, view_of(parent_service), user, err);
+
+	if (r == 1 && user->system && daemon_running_as_root() &&
+	    (int64_t)user->uid < param.first_valid_uid) {
+		user_free(user);
+		r = error_set(err, -EPERM, "the uid is below first_valid_uid");
+	}
+	return r;
+}
+
 /* A connection that slept; what its user may now is looked up again. */
 static int parent_hand(const char *name, const struct arrival *arrival)
 {
 	struct error err = ERROR_NONE;
 	struct user user;
-	int r = user_find(view_of(name), &user, &err);
+	int r = parent_find_user(view_of(name), &user, &err);
 
 	if (r <= 0) {
 		log_error("user=<%s>: %s", name, r == 0 ? "not found any more" : err.text);
@@ -40,6 +57,7 @@ static int parent_hand(const char *name, const struct arrival *arrival)
 
 static void parent_set_up(const struct session_program *program)
 {
+	parent_service = program->service;
 	children_open(program);
 	sleepers_open(parent_hand);
 }
@@ -58,13 +76,7 @@ static int identify(const struct session_program *program, const struct msg_sess
 			  r == -EACCES ? "refused by auth" : "could not be checked");
 		return r;
 	}
-	r = user_find_as(str_view(&name), view_of(program->service), user, &err);
-	/* auth has looked at it too; who becomes the user does not take its word for it. */
-	if (r == 1 && user->system && daemon_running_as_root() &&
-	    (int64_t)user->uid < param.first_valid_uid) {
-		user_free(user);
-		r = error_set(&err, -EPERM, "the uid is below first_valid_uid");
-	}
+	r = parent_find_user(str_view(&name), user, &err);
 	if (r == 1)
 		return 0;
 	log_error("user=<%s>: %s", str_cstr(&name), r == 0 ? "not found any more" : err.text);
@@ -176,6 +188,7 @@ static uint32_t kick_user(struct child *child)
 static uint32_t kick_address(struct child *child, struct view address)
 {
 	_cleanup_(str_free) struct str numbers = STR_EMPTY;
+	msec_t deadline = clock_after(KICK_TIME);
 	struct view rest, number;
 	uint32_t count = 0;
 
@@ -184,8 +197,8 @@ static uint32_t kick_address(struct child *child, struct view address)
 			str_printf(&numbers, "%s ", str_cstr(&entry->session));
 	rest = str_view(&numbers);
 	/* One that is about to leave would not read it any more; then they sleep, or are known here again. */
-	while (rest.len > 0 && child->state == RESTING)
-		wait_on(&child->changed, MSEC_FOREVER);
+	while (rest.len > 0 && child->state == RESTING && wait_on(&child->changed, deadline) == 0)
+		;
 	task_lock(&child->sending);
 	while (view_next_word(&rest, " ", &number))
 		if (ipc_send(child->join, session_end, .session = number) == 0)

@@ -373,6 +373,9 @@ class Hibernate(Tools):
             # All were refused: nobody has our descriptor any more.
             ours.settimeout(10)
             self.assertEqual(ours.recv(100), b"")
+            # By number: who offers to keep sleepers was heard, and still is.
+            link.setblocking(False)
+            self.assertRaises(BlockingIOError, link.recv, 100)
         self.assertEqual(self.processes("forger"), [])
         self.assertIn("forger@example.test", self.suite.posta("who").text)
         client.done()
