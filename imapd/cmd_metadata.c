@@ -266,7 +266,8 @@ static int metadata_store(struct metadata_request *q)
 			return imap_no(s, "[METADATA TOOMANY] There are too many annotations.");
 		if (r < 0)
 			return imap_no_errno(s, r, "Storing annotations");
-		str_printf(&s->own.notes, "%s %.*s\n", str_cstr(&q->name), VIEW_ARG(q->entries[i]));
+		str_printf(&s->own.notes, "\n%s %.*s\n", str_cstr(&q->name),
+			   VIEW_ARG(q->entries[i]));
 	}
 	return imap_ok(s, "Setmetadata completed.");
 }

@@ -237,7 +237,7 @@ static bool note_is_own(const struct imap_session *s, struct view name, const ch
 {
 	_cleanup_(str_free) struct str line = STR_EMPTY;
 
-	str_printf(&line, "%.*s %s\n", VIEW_ARG(name), entry);
+	str_printf(&line, "\n%.*s %s\n", VIEW_ARG(name), entry);
 	return view_find(str_view(&s->own.notes), str_view(&line)) != VIEW_NOT_FOUND;
 }
 

@@ -30,7 +30,8 @@ struct imap_own {
 	struct str mailbox;   /* into which it has put messages */
 	uint32_t first, last; /* their UIDs; 0: none */
 	struct str names[2]; /* of folders that were made, deleted, renamed, subscribed to or not */
-	struct str notes;    /* annotations that were set: lines of mailbox and entry */
+	struct str
+		notes; /* annotations that were set: mailbox and entry, each between two ends of line */
 };
 
 /* What NOTIFY has made of what is told of the selected mailbox. */
