@@ -334,6 +334,19 @@ static int deliver_read_begin(struct delivery *d)
 	return 0;
 }
 
+/* Nothing in it ends a path, or begins a parameter after it: the sender is whatever strangers wrote. */
+static bool deliver_is_path(struct view address)
+{
+	_cleanup_(str_free) struct str path = STR_EMPTY, parsed = STR_EMPTY;
+	const char *problem;
+	struct view rest;
+
+	str_printf(&path, "<%.*s>", VIEW_ARG(address));
+	rest = str_view(&path);
+	return !view_has_control(address) &&
+	       address_parse_path(&rest, false, true, &parsed, &problem) == 0 && rest.len == 0;
+}
+
 static int deliver_prepare(struct delivery *d)
 {
 	const struct passwd *me = d->user == NULL ? getpwuid(getuid()) : NULL;
@@ -350,9 +363,9 @@ static int deliver_prepare(struct delivery *d)
 		return deliver_fail(d, EX_NOINPUT, "open %s: %s", d->path, strerror(errno));
 	if (deliver_read_begin(d) < 0)
 		return -1;
-	if (view_has_control(str_view(&d->recipient)) || view_has_control(str_view(&d->sender)) ||
+	if (!deliver_is_path(str_view(&d->recipient)) || !deliver_is_path(str_view(&d->sender)) ||
 	    (d->original != NULL && view_has_control(view_of(d->original))))
-		return deliver_fail(d, EX_USAGE, "a control character in an address");
+		return deliver_fail(d, EX_USAGE, "an address has characters that none has");
 	return 0;
 }
 

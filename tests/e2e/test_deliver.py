@@ -77,6 +77,13 @@ class Deliver(unittest.TestCase):
         self.deliver("-d", "bob@example.test", "-z", status=64)
         self.deliver("-d", "bob@example.test", "left over", status=64)
         self.deliver("-d", "bob@example.test\r\nDATA", status=64)
+        # A sender is what strangers wrote: it ends no path and adds no parameter.
+        self.deliver("-d", "bob@example.test", "-f", "x@outside.test> SIZE=99999999999", status=64)
+        self.deliver("-d", "bob@example.test", "-f", "x> SIZE=1 y@outside.test", status=64)
+        self.deliver("-d", "bob@example.test> NOTIFY=NEVER", status=64)
+        self.deliver("-d", "bob@example.test", "-f", '"x> y"@outside.test', text=message(subject="odd sender"))
+        mail, = self.suite.wait_mail("bob", text="Subject: odd sender")
+        self.assertIn(b'Return-Path: <"x> y"@outside.test>\r\n', mail)
         self.deliver("-d", "bob@example.test", "-p", "/no/such/file", status=66)
         self.assertIn("usage: posta deliver", self.deliver("--help"))
         # Full, and by a script.
