@@ -38,7 +38,7 @@ def services(suite):
     """{socket: program} as master.cf says."""
     found = {}
     with open(os.path.join(suite.conf, "master.cf")) as file:
-        for match in re.finditer(r"^(\S+) +unix +(\S)(?: +\S+){4} +(\S+)[^\n]*?(?:\n +(also=\S+))?$", file.read(), re.M):
+        for match in re.finditer(r"^([^\s#]\S*) +unix +(\S)(?: +\S+){4} +(\S+)[^\n]*?(?:\n +(also=\S+))?$", file.read(), re.M):
             name, private, program, also = match.groups()
             found[("public/" if private == "n" else "private/") + name] = program
             if also:
