@@ -5,6 +5,7 @@
 #include "tools/quarantine.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/map.h"
@@ -14,12 +15,14 @@
 #include "mail/date.h"
 #include "table/table.h"
 #include "tools/send_outlet.h"
+#include "tools/tool.h"
 
 #define DIGEST_LINES_MAX 200 /* of one user's; of the rest it is said how many there are */
 
 struct digest {
 	struct str user, lines;
 	size_t count;
+	int64_t since;
 };
 struct digests {
 	struct digest **items;
@@ -27,22 +30,37 @@ struct digests {
 	struct map *by_user;
 };
 
-static void digest_add(struct digests *digests, struct view user, const struct quarantined *q)
+static struct digest *digest_new(struct digests *digests, struct view user, int64_t since)
 {
-	struct digest *digest = map_get(digests->by_user, user);
+	struct digest *digest = mem_new(struct digest);
 
-	if (digest == NULL) {
-		digest = mem_new(struct digest);
-		str_append(&digest->user, user);
-		map_put(digests->by_user, user, digest);
-		array_grow(digests->items, digests->count);
-		digests->items[digests->count++] = digest;
-	}
+	str_append(&digest->user, user);
+	digest->since = since;
+	map_put(digests->by_user, user, digest);
+	array_grow(digests->items, digests->count);
+	return digests->items[digests->count++] = digest;
+}
+
+static void digest_add(struct digest *digest, const struct quarantined *q)
+{
 	if (digest->count++ >= DIGEST_LINES_MAX)
 		return;
 	date_append_rfc5322(&digest->lines, q->arrival);
 	str_printf(&digest->lines, "\r\n  from %s\r\n  %s\r\n  %s\r\n\r\n",
 		   q->sender.len > 0 ? str_cstr(&q->sender) : "<>", str_cstr(&q->why), q->id);
+}
+
+/* What they were not told of the last time is in this one. */
+static void digests_of_untold(struct digests *digests, struct view untold)
+{
+	struct view line, seconds;
+	uint64_t since;
+
+	while (view_next(&untold, '\n', &line))
+		if (view_next(&line, ' ', &seconds) &&
+		    view_parse_u64(seconds, INT64_MAX, &since) == 0 && line.len > 0 &&
+		    map_get(digests->by_user, line) == NULL)
+			(void)digest_new(digests, line, (int64_t)since);
 }
 
 /* Users of this site: those of others hear nothing from us. 1, 0, or a negative errno. */
@@ -91,49 +109,75 @@ static int digest_send(const struct digest *digest)
 }
 
 static int digests_gather(struct digests *digests, struct matchlist *domains,
-			  const struct quarantined *items, size_t count, int64_t since,
-			  int64_t until)
+			  const struct quarantined *q, const struct quarantine_times *times)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct view rest = str_view(&items[i].recipients), user;
+	struct view rest = str_view(&q->recipients), user;
 
-		while (items[i].arrival > since && items[i].arrival <= until &&
-		       view_next(&rest, '\n', &user)) {
-			int r = digest_is_for(domains, user);
+	while (q->arrival <= times->until && view_next(&rest, '\n', &user)) {
+		struct digest *digest = map_get(digests->by_user, user);
+		int r;
 
-			if (r < 0)
-				return r;
-			if (r > 0)
-				digest_add(digests, user, &items[i]);
-		}
+		if (q->arrival <= (digest != NULL ? digest->since : times->since))
+			continue;
+		r = digest_is_for(domains, user);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			digest_add(digest != NULL ? digest
+						  : digest_new(digests, user, times->since),
+				   q);
 	}
 	return 0;
 }
 
-int quarantine_digest(const struct quarantined *items, size_t count, int64_t since, int64_t until)
+/* Each for itself: one who cannot be told is no reason not to tell the others. How many were told. */
+static int digests_send(const struct digests *digests, struct str *untold)
+{
+	int told = 0;
+
+	str_clear(untold);
+	for (size_t i = 0; i < digests->count; i++) {
+		const struct digest *digest = digests->items[i];
+		int r = digest->count > 0 ? digest_send(digest) : 0;
+
+		told += digest->count > 0 && r == 0;
+		if (r == 0)
+			continue;
+		(void)tool_fail("quarantine", "%s cannot be told: %s", str_cstr(&digest->user),
+				strerror(-r));
+		str_printf(untold, "%lld %s\n", (long long)digest->since, str_cstr(&digest->user));
+	}
+	return told;
+}
+
+static void digests_free(struct digests *digests)
+{
+	for (size_t i = 0; i < digests->count; i++) {
+		str_free(&digests->items[i]->user);
+		str_free(&digests->items[i]->lines);
+		free(digests->items[i]);
+	}
+	free(digests->items);
+	map_free(digests->by_user);
+}
+
+int quarantine_digest(const struct quarantined *items, size_t count, struct quarantine_times *times)
 {
 	_cleanup_(str_free) struct str list = STR_EMPTY;
 	struct digests digests = { .by_user = map_new() };
 	struct matchlist *domains;
 	struct error err = ERROR_NONE;
-	int told = 0, r;
+	int r;
 
 	str_printf(&list, "%s, %s", param.mydestination, param.virtual_mailbox_domains);
 	domains = matchlist_open(str_cstr(&list), MATCH_DOMAINS, false, &err);
-	r = domains != NULL ? digests_gather(&digests, domains, items, count, since, until)
-			    : -EINVAL;
-	for (size_t i = 0; i < digests.count; i++) {
-		struct digest *digest = digests.items[i];
-
-		if (r == 0)
-			r = digest_send(digest);
-		told += r == 0;
-		str_free(&digest->user);
-		str_free(&digest->lines);
-		free(digest);
-	}
-	free(digests.items);
-	map_free(digests.by_user);
+	r = domains != NULL ? 0 : -EINVAL;
+	digests_of_untold(&digests, str_view(&times->untold));
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = digests_gather(&digests, domains, &items[i], times);
+	if (r == 0)
+		r = digests_send(&digests, &times->untold);
+	digests_free(&digests);
 	matchlist_close(domains);
-	return r < 0 ? r : told;
+	return r;
 }

@@ -10,6 +10,7 @@
 #ifndef TOOLS_REPORT_H
 #define TOOLS_REPORT_H
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "report/feedback.h"
 
@@ -37,12 +38,16 @@ int report_store_feedback(struct sqlite3 *db, const struct feedback_report *repo
 
 /* ---- report_parse.c ---- */
 
+#define REPORT_MAIL_MAX	  ((size_t)64 << 20) /* bytes; of one that is kept packed, also unpacked */
+#define REPORT_PARSE_TIME ((msec_t)300 * 1000)
+
 /*
  * Reads the reports in a mail (or in a file that is one), in a process that can open nothing and is nobody.
- * Calls these for each that it found. How many; -EBADMSG: what is wrong with it; or another negative errno:
- * none can be read now.
+ * Calls these for each that it found. How many; -EBADMSG: what is wrong with it, or `time` is over before all is read;
+ * or another negative errno: none can be read now. The mail may be packed as a Maildir keeps it (store/unpack.h).
  */
-int report_parse(struct view mail, const struct report_reader *reader, struct error *err);
+int report_parse(struct view mail, const struct report_reader *reader, msec_t time,
+		 struct error *err);
 
 /* ---- report_import.c ---- */
 

@@ -18,7 +18,6 @@
 #include "tools/tool.h"
 #include "user/user.h"
 
-#define REPORT_MAIL_MAX	 ((size_t)64 << 20)
 #define REPORT_MAILS_MAX 1000000 /* of a folder */
 
 /* ---- one mail ---- */
@@ -65,7 +64,7 @@ static void import_mail(struct sqlite3 *db, const char *shown, const char *name,
 	int r = report_store_begin(db), kept = 0;
 
 	if (r == 0)
-		r = report_parse(mail, &reader, &err);
+		r = report_parse(mail, &reader, REPORT_PARSE_TIME, &err);
 	if (r < 0) {
 		*tally = before;
 		tally->failed++;

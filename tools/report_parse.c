@@ -4,15 +4,20 @@
  * checked as if the stranger had written them.
  */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/daemon.h"
+#include "store/unpack.h"
 #include "tools/report.h"
 #include "user/user.h"
 
@@ -118,6 +123,32 @@ static int parse_drop(struct error *err)
 	return daemon_confine(0, err);
 }
 
+static int unpacked_take(void *argument, const char *bytes, size_t len)
+{
+	struct str *mail = argument;
+
+	if (mail->len + len > REPORT_MAIL_MAX)
+		return -EFBIG;
+	str_append(mail, view_make(bytes, len));
+	return 0;
+}
+
+/* A Maildir may keep its mails packed (mailbox_compress): what was read is unpacked here, where nothing can be hurt. */
+static int parse_mail(struct view mail, const struct report_reader *reader, struct error *err)
+{
+	_cleanup_(str_free) struct str unpacked = STR_EMPTY;
+	int r;
+
+	if (!unpack_is_packed_bytes(mail))
+		return report_mail_read(mail, reader, err);
+	r = unpack_bytes(mail, unpacked_take, &unpacked);
+	if (r == -EFBIG)
+		return error_set(err, r, "more than %zu bytes are packed in it", REPORT_MAIL_MAX);
+	if (r < 0)
+		return error_set(err, r, "what it is packed in is damaged");
+	return report_mail_read(str_view(&unpacked), reader, err);
+}
+
 static int parse_child(struct view mail, struct view host, int answer)
 {
 	FILE *out = io_stream(answer, "w");
@@ -130,9 +161,10 @@ static int parse_child(struct view mail, struct view host, int answer)
 	r = parse_drop(&err);
 	if (r < 0)
 		fprintf(out, "?\t%s\n", err.text);
-	else if (report_mail_read(mail, &reader, &err) < 0)
+	else if (parse_mail(mail, &reader, &err) < 0)
 		fprintf(out, "!\t%s\n", err.text);
-	return fclose(out) == 0 ? 0 : 1;
+	/* It stays open: when it ends for the parent, this process has ended. */
+	return fflush(out) == 0 && !ferror(out) ? 0 : 1;
 }
 
 /* ---- the parent ---- */
@@ -276,27 +308,53 @@ static int answer_line(struct parse_answer *answer, struct view line)
 	}
 }
 
-static int answer_read(struct parse_answer *answer, FILE *in)
+/* The whole lines of what has come; what is left of it moves to the begin. */
+static int answer_lines(struct parse_answer *answer, char *bytes, size_t *len)
 {
-	_cleanup_free_ char *line = mem_new_bytes(PARSE_LINE_MAX);
+	struct view rest = view_make(bytes, *len);
+	size_t end;
 	int r = 0;
 
-	while (r == 0 && fgets(line, PARSE_LINE_MAX, in) != NULL) {
-		size_t length = strlen(line);
+	while (r == 0 && (end = view_find_byte(rest, '\n')) != VIEW_NOT_FOUND) {
+		r = answer_line(answer, view_first(rest, end));
+		rest = view_from(rest, end + 1);
+	}
+	memmove(bytes, rest.data, rest.len);
+	*len = rest.len;
+	return r < 0 || rest.len < PARSE_LINE_MAX ? r : answer_bad(answer);
+}
 
-		if (length == 0 || line[length - 1] != '\n')
-			r = answer_bad(answer);
-		else
-			r = answer_line(answer, view_make(line, length - 1));
+static int answer_read(struct parse_answer *answer, int in, msec_t deadline)
+{
+	_cleanup_free_ char *bytes = mem_new_bytes(PARSE_LINE_MAX);
+	size_t len = 0;
+	int r = 0;
+
+	while (r == 0) {
+		struct pollfd ready = { .fd = in, .events = POLLIN };
+		msec_t left = deadline - clock_now();
+		ssize_t n;
+
+		if (left <= 0)
+			return error_set(answer->err, -EBADMSG, "it takes too long to be read");
+		if (poll(&ready, 1, (int)MIN(left, (msec_t)INT_MAX)) <= 0)
+			continue;
+		n = read(in, bytes + len, PARSE_LINE_MAX - len);
+		if (n < 0 && errno != EINTR)
+			return error_errno(answer->err, "read of reports");
+		if (n == 0)
+			return len > 0 ? answer_bad(answer) : 0;
+		len += n > 0 ? (size_t)n : 0;
+		r = answer_lines(answer, bytes, &len);
 	}
 	return r;
 }
 
-int report_parse(struct view mail, const struct report_reader *reader, struct error *err)
+int report_parse(struct view mail, const struct report_reader *reader, msec_t time,
+		 struct error *err)
 {
 	struct parse_answer answer = { .reader = reader, .err = err };
 	int ends[2], status = 0, r;
-	FILE *in;
 	pid_t pid;
 
 	fflush(NULL);
@@ -307,17 +365,16 @@ int report_parse(struct view mail, const struct report_reader *reader, struct er
 		parse_close_others(ends[1]);
 		_exit(parse_child(mail, reader->host, ends[1]));
 	}
+	r = pid < 0 ? error_errno(err, "make a process that reads reports") : 0;
 	close(ends[1]);
-	in = io_stream(ends[0], "r");
-	if (pid < 0 || in == NULL) {
-		r = error_errno(err, "make a process that reads reports");
-		if (in != NULL)
-			fclose(in);
-		return r;
-	}
-	r = answer_read(&answer, in);
-	fclose(in);
+	if (r == 0)
+		r = answer_read(&answer, ends[0], clock_after(time));
+	close(ends[0]);
 	aggregate_report_free(&answer.report);
+	if (pid < 0)
+		return r;
+	/* One that has ended by itself does not feel it; another would be waited for without end. */
+	(void)kill(pid, SIGKILL);
 	if (waitpid(pid, &status, 0) != pid || (r == 0 && status != 0))
 		return error_set(err, -EBADMSG, "the process that reads reports has died");
 	return r < 0 ? r : answer.count;

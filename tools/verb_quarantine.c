@@ -19,6 +19,8 @@
 #include "tools/tool.h"
 #include "tools/verb_queue.h"
 
+#define DIGEST_FILE_MAX ((size_t)1 << 20)
+
 static const char help[] =
 	"usage: posta [-c CONFDIR] quarantine list [--json] [--recipient ADDRESS]\n"
 	"       posta quarantine show ID\n"
@@ -231,31 +233,43 @@ static int quarantine_show(const char *id)
 		       : status;
 }
 
-/* When the last digest was sent: a day that a timer has missed is told with the next one. */
-static void digest_time_path(struct str *path)
+/*
+ * When the last digest was sent (a day that a timer has missed is told with the next one), and in lines after that who
+ * could not be told.
+ */
+static void digest_file_path(struct str *path)
 {
 	str_printf(path, "%s/quarantine.digest", param.data_directory);
 }
 
-static int64_t digest_time_read(int64_t otherwise)
+/* What there is none of, or cannot be read, leaves the times as they are. */
+static void digest_file_read(struct quarantine_times *times)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY;
+	struct view rest, first;
 	uint32_t seconds;
 
-	digest_time_path(&path);
-	if (io_read_file(str_cstr(&path), 64, &text, NULL) < 0 ||
-	    view_parse_u32(view_trim(str_view(&text)), UINT32_MAX, &seconds) < 0)
-		return otherwise;
-	return seconds;
+	digest_file_path(&path);
+	if (io_read_file(str_cstr(&path), DIGEST_FILE_MAX, &text, NULL) < 0)
+		return;
+	rest = str_view(&text);
+	if (!view_next(&rest, '\n', &first) || view_parse_u32(first, UINT32_MAX, &seconds) < 0)
+		return;
+	times->since = seconds;
+	str_append(&times->untold, rest);
 }
 
-static int digest_time_write(int64_t until)
+static int digest_file_write(const struct quarantine_times *times)
 {
 	_cleanup_(str_free) struct str path = STR_EMPTY, text = STR_EMPTY;
 	struct error err = ERROR_NONE;
 
-	digest_time_path(&path);
-	str_printf(&text, "%lld\n", (long long)until);
+	digest_file_path(&path);
+	str_printf(&text, "%lld\n", (long long)times->until);
+	str_append(&text, str_view(&times->untold));
+	if (text.len > DIGEST_FILE_MAX)
+		return queue_fail(
+			"too many could not be told: the next digest is of the same time");
 	return io_replace_file(str_cstr(&path), str_view(&text), 0600, &err) < 0
 		       ? queue_fail("%s", err.text)
 		       : TOOL_DONE;
@@ -264,21 +278,27 @@ static int digest_time_write(int64_t until)
 static int quarantine_tell(void)
 {
 	/* What comes within this second is told the next time, all of it. */
-	int64_t until = quarantine.since_last ? clock_wall() - 1 : INT64_MAX;
-	int64_t since = clock_wall() - quarantine.since / 1000;
+	struct quarantine_times times = {
+		.since = clock_wall() - quarantine.since / 1000,
+		.until = quarantine.since_last ? clock_wall() - 1 : INT64_MAX,
+	};
 	int status = quarantine_find(NULL), told;
 
 	if (status != TOOL_DONE)
 		return status;
 	if (quarantine.since_last)
-		since = digest_time_read(since);
-	told = quarantine_digest(quarantine.items, quarantine.count, since, until);
+		digest_file_read(&times);
+	told = quarantine_digest(quarantine.items, quarantine.count, &times);
 	if (told < 0)
-		return queue_fail("the digest cannot be sent to all: %s", strerror(-told));
-	if (quarantine.since_last && digest_time_write(until) != TOOL_DONE)
-		return TOOL_NO;
-	fprintf(stderr, "posta quarantine: %d user%s told\n", told, told == 1 ? "" : "s");
-	return TOOL_DONE;
+		status = queue_fail("no digest can be sent: %s", strerror(-told));
+	else
+		fprintf(stderr, "posta quarantine: %d user%s told\n", told, told == 1 ? "" : "s");
+	if (told >= 0 && quarantine.since_last)
+		status = digest_file_write(&times);
+	if (times.untold.len > 0)
+		status = TOOL_NO;
+	str_free(&times.untold);
+	return status;
 }
 
 static int quarantine_do(const char *word, const char *id)

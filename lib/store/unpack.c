@@ -108,16 +108,22 @@ static const struct packing packings[] = {
 	{ "\x28\xb5\x2f\xfd", 4, zstd_begin, zstd_step, zstd_end },
 };
 
+static const struct packing *packing_of(struct view bytes)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(packings); i++)
+		if (view_starts(bytes, view_make(packings[i].magic, packings[i].magic_len)))
+			return &packings[i];
+	return NULL;
+}
+
 static const struct packing *unpack_find(int fd)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(packings); i++) {
-		char begin[8];
+	char begin[4];
 
-		if (io_pread_all(fd, begin, packings[i].magic_len, 0) == 0 &&
-		    memcmp(begin, packings[i].magic, packings[i].magic_len) == 0)
-			return &packings[i];
-	}
-	return NULL;
+	/* No packed message is as short as its first bytes. */
+	return io_pread_all(fd, begin, sizeof(begin), 0) == 0
+		       ? packing_of(view_make(begin, sizeof(begin)))
+		       : NULL;
 }
 
 bool unpack_is_packed(int fd)
@@ -145,23 +151,36 @@ static int unpack_block(struct unpack *u, bool *ended)
 	return 0;
 }
 
-static int unpack_blocks(struct unpack *u, int fd)
+/* The next bytes of the input: how many, 0 at its end, or a negative errno. */
+static ssize_t input_read(struct unpack *u, const struct io_source *input, uint64_t at)
+{
+	ssize_t n;
+
+	if (input->bytes != NULL) {
+		u->next = (const unsigned char *)input->bytes + at;
+		return (ssize_t)MIN(input->size - at, (uint64_t)UNPACK_BLOCK);
+	}
+	u->next = u->in;
+	do
+		n = pread(input->file, u->in, UNPACK_BLOCK, (off_t)at);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static int unpack_blocks(struct unpack *u, const struct io_source *input)
 {
 	bool ended = false;
-	off_t at = 0;
+	uint64_t at = 0;
 
 	for (;;) {
-		ssize_t n = pread(fd, u->in, UNPACK_BLOCK, at);
+		ssize_t n = input_read(u, input, at);
 		int r;
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		if (n == 0)
 			return ended ? 0 : -EIO;
-		at += n;
-		u->next = u->in;
+		at += (uint64_t)n;
 		u->left = (size_t)n;
 		r = unpack_block(u, &ended);
 		if (r < 0)
@@ -169,20 +188,41 @@ static int unpack_blocks(struct unpack *u, int fd)
 	}
 }
 
-int unpack_file(int fd, int (*each)(void *argument, const char *bytes, size_t len), void *argument)
+static int unpack_input(const struct packing *packing, const struct io_source *input,
+			int (*each)(void *argument, const char *bytes, size_t len), void *argument)
 {
-	struct unpack u = { .packing = unpack_find(fd), .each = each, .argument = argument };
+	struct unpack u = { .packing = packing, .each = each, .argument = argument };
 	int r;
 
-	if (u.packing == NULL)
+	if (packing == NULL)
 		return -EIO;
-	r = u.packing->begin(&u);
+	r = packing->begin(&u);
 	u.in = mem_new_bytes(UNPACK_BLOCK);
 	u.out = mem_new_bytes(UNPACK_BLOCK);
 	if (r == 0)
-		r = unpack_blocks(&u, fd);
-	u.packing->end(&u);
+		r = unpack_blocks(&u, input);
+	packing->end(&u);
 	free(u.in);
 	free(u.out);
 	return r;
+}
+
+int unpack_file(int fd, int (*each)(void *argument, const char *bytes, size_t len), void *argument)
+{
+	return unpack_input(unpack_find(fd), &(const struct io_source){ .file = fd }, each,
+			    argument);
+}
+
+bool unpack_is_packed_bytes(struct view bytes)
+{
+	return packing_of(bytes) != NULL;
+}
+
+int unpack_bytes(struct view bytes, int (*each)(void *argument, const char *bytes, size_t len),
+		 void *argument)
+{
+	return unpack_input(
+		packing_of(bytes),
+		&(const struct io_source){ .file = -1, .size = bytes.len, .bytes = bytes.data },
+		each, argument);
 }

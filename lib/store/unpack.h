@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/str.h"
+
 #define UNPACKED_MAX ((uint64_t)1 << 30) /* bytes of a message */
 
 /* No message begins as they do. */
@@ -15,5 +17,9 @@ bool unpack_is_packed(int fd);
  * is broken, or wants more memory than UNPACK_WINDOW_LOG allows; -EFBIG: it is larger than UNPACKED_MAX.
  */
 int unpack_file(int fd, int (*each)(void *argument, const char *bytes, size_t len), void *argument);
+/* The same of what is in memory already. */
+bool unpack_is_packed_bytes(struct view bytes);
+int unpack_bytes(struct view bytes, int (*each)(void *argument, const char *bytes, size_t len),
+		 void *argument);
 
 #endif
