@@ -3,6 +3,7 @@
  * the domain's own organization has to say so in the DNS (RFC 7489 section 7.1, RFC 9990 section 4),
  * or anybody could have reports sent to anybody.
  */
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -97,10 +98,23 @@ bool destination_is_named(struct view record)
 
 struct destination_search {
 	struct view owner;
-	const struct dns_source *dns;
+	const struct dns_source *source;
+	msec_t deadline;
+	struct dns_source dns; /* the source, until the deadline */
 	struct dmarc_tree tree;
 	struct destinations *found;
 };
+
+/* Name servers that do not answer, or slowly, would have all other domains wait for this one. */
+static void search_ask(void *context, struct view name, enum record_type type,
+		       struct records *records)
+{
+	const struct destination_search *search = context;
+
+	records->outcome = RECORDS_FAILED;
+	if (clock_now() < search->deadline)
+		search->source->ask(search->source->context, name, type, records);
+}
 
 static bool is_of_organization(struct destination_search *search, struct view host)
 {
@@ -146,7 +160,7 @@ static bool is_wanted(struct destination_search *search, struct view host, struc
 
 	str_append(&at, host);
 	str_printf(&name, "%.*s._report._dmarc.%s", VIEW_ARG(search->owner), str_cstr(&at));
-	records_ask(search->dns, str_view(&name), RECORD_TXT, &records);
+	records_ask(&search->dns, str_view(&name), RECORD_TXT, &records);
 	search->found->unsure = search->found->unsure || records.outcome == RECORDS_FAILED;
 	for (size_t i = 0; i < records.count && !wanted; i++) {
 		wanted = dmarc_record_is(str_view(&records.values[i]));
@@ -182,12 +196,14 @@ static void destination_add(struct destination_search *search, struct view uri)
 }
 
 void destinations_find(struct view owner, struct view record, const struct dns_source *dns,
-		       struct destinations *found)
+		       msec_t deadline, struct destinations *found)
 {
 	struct destination_search search = {
 		.owner = owner,
-		.dns = dns,
-		.tree = { .dns = dns },
+		.source = dns,
+		.deadline = deadline,
+		.dns = { search_ask, &search },
+		.tree = { .dns = &search.dns },
 		.found = found,
 	};
 	struct tag_list tags;

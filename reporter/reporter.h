@@ -16,6 +16,7 @@
 #ifndef REPORTER_REPORTER_H
 #define REPORTER_REPORTER_H
 
+#include "base/clock.h"
 #include "ipc/ipc.h"
 #include "mailauth/records.h"
 #include "report/aggregate.h"
@@ -63,13 +64,16 @@ struct destinations {
 		uint64_t limit; /* bytes of the attachment; UINT64_MAX: none */
 	} items[DESTINATIONS_MAX];
 	size_t count;
-	bool unsure; /* the DNS gave no answer about one of them */
+	bool unsure; /* the DNS gave no answer about one of them, or there was no time to ask it */
 };
 /* Whether there is an address in a record at all. */
 bool destination_is_named(struct view record);
-/* Those that this domain may send reports to (RFC 7489 section 7.1). Waits. destinations_free. */
+/*
+ * Those that this domain may send reports to (RFC 7489 section 7.1). Waits; after the deadline nothing more is asked.
+ * destinations_free.
+ */
 void destinations_find(struct view owner, struct view record, const struct dns_source *dns,
-		       struct destinations *found);
+		       msec_t deadline, struct destinations *found);
 void destinations_free(struct destinations *found);
 
 /* ---- compose.c ---- */

@@ -15,7 +15,8 @@
 #include "services/clients.h"
 #include "task/task.h"
 
-#define SEND_LATER 600 /* seconds until what could not be sent is tried again */
+#define SEND_LATER	 600 /* seconds until what could not be sent is tried again */
+#define DESTINATION_TIME ((msec_t)30 * 1000) /* to ask the DNS about one domain */
 
 /* ---- one mail ---- */
 
@@ -96,52 +97,56 @@ bool report_is_too_late(const struct ledger_due *due, int64_t now)
 	return now > due->end + param.dmarc_report_spread / 1000 + REPORT_TRIES_TIME;
 }
 
-static void report_later(const struct ledger_due *due, int64_t now, const char *why)
+static int report_later(const struct ledger_due *due, int64_t now, const char *why)
 {
+	int r;
+
 	if (report_is_too_late(due, now)) {
 		log_warning("dmarc report: %s: given up: %s", str_cstr(&due->owner), why);
-		if (ledger_settle(due) == 0)
+		r = ledger_settle(due);
+		if (r == 0)
 			(void)ledger_forget(due);
-		return;
+		return r;
 	}
 	log_info("dmarc report: %s: later: %s", str_cstr(&due->owner), why);
-	(void)ledger_put_off(due, now + SEND_LATER);
+	return ledger_put_off(due, now + SEND_LATER);
 }
 
-static void report_send(const struct ledger_due *due, int64_t now)
+/* A negative errno: the ledger took no note of it, and it is the first of them still. */
+static int report_send(const struct ledger_due *due, int64_t now)
 {
 	_cleanup_(destinations_free) struct destinations found;
 	int r;
 
 	destinations_find(str_view(&due->owner), str_view(&due->record), &records_of_resolver,
-			  &found);
-	if (found.unsure && found.count == 0) {
-		report_later(due, now, "the DNS gives no answer");
-		return;
-	}
-	if (ledger_settle(due) < 0)
-		return;
+			  clock_after(DESTINATION_TIME), &found);
+	if (found.unsure && found.count == 0)
+		return report_later(due, now, "the DNS gives no answer");
+	r = ledger_settle(due);
+	if (r < 0)
+		return r;
 	r = found.count > 0 ? report_hand_over(due, &found) : 0;
 	if (r < 0)
-		report_later(due, now, strerror(-r));
-	else
-		(void)ledger_forget(due);
+		return report_later(due, now, strerror(-r));
+	(void)ledger_forget(due);
+	return 0;
 }
 
 /* ---- the task ---- */
 
-/* The first of several: false when there is none. */
+/* The first of several: false when there is none, or the disk is full or so: then all wait. */
 static bool report_send_next(void)
 {
 	_cleanup_(ledger_due_free) struct ledger_due due = { .begin = 0 };
 	int64_t now = clock_wall();
+	int r;
 
 	if (daemon_is_retiring() || ledger_next(now, &due) <= 0)
 		return false;
 	daemon_work_begin();
-	report_send(&due, now);
+	r = report_send(&due, now);
 	daemon_work_end();
-	return true;
+	return r == 0;
 }
 
 void report_send_run(void *unused)

@@ -33,7 +33,7 @@ static void expect(const char *rua, const char *expected, bool unsure)
 	struct dns_source dns = table_source(&table);
 
 	str_printf(&record, "v=DMARC1; p=reject; rua=%s", rua);
-	destinations_find(VIEW("one.test"), str_view(&record), &dns, &found);
+	destinations_find(VIEW("one.test"), str_view(&record), &dns, MSEC_FOREVER, &found);
 	for (size_t i = 0; i < found.count; i++) {
 		str_printf(&text, "%s%s", i > 0 ? " " : "", str_cstr(&found.items[i].address));
 		if (found.items[i].limit != UINT64_MAX)
@@ -89,9 +89,26 @@ static void test_external(void **state)
 	expect("mailto:a@broken.test,mailto:b@one.test", "b@one.test", true);
 	destinations_find(VIEW("one.test"),
 			  VIEW("v=DMARC1; rua=mailto:victim@victim.test,mailto:a@spf.test"), &dns,
-			  &found);
+			  MSEC_FOREVER, &found);
 	assert_int_equal(found.count, 0);
 	assert_false(found.unsure);
+	(void)state;
+}
+
+/* Who waits for a domain's name servers is bounded: it is asked no more, and what needs no question stays. */
+static void test_late(void **state)
+{
+	_cleanup_(destinations_free) struct destinations found;
+	struct table_dns table = { .rows = rows };
+	struct dns_source dns = table_source(&table);
+
+	destinations_find(VIEW("one.test"),
+			  VIEW("v=DMARC1; rua=mailto:a@two.test,mailto:b@one.test"), &dns,
+			  clock_now(), &found);
+	assert_int_equal(table.asked, 0);
+	assert_int_equal(found.count, 1);
+	assert_string_equal(str_cstr(&found.items[0].address), "b@one.test");
+	assert_true(found.unsure);
 	(void)state;
 }
 
@@ -101,6 +118,7 @@ int main(void)
 		cmocka_unit_test(test_uris),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_external),
+		cmocka_unit_test(test_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
