@@ -13,7 +13,6 @@ policyd-spf: python3-spf-engine. It asks the DNS without a cache, as a Debian ho
 """
 import argparse
 import base64
-import glob
 import os
 import pwd
 import shutil
@@ -24,10 +23,11 @@ import sys
 import tempfile
 import time
 
+from processes import cpu_below, cpu_of
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests", "e2e"))
 STRANGER = "127.0.0.5"
-TICK = os.sysconf("SC_CLK_TCK")
 INSIDE = "POSTA_PROOFS_INSIDE"
 
 
@@ -42,22 +42,6 @@ def enter_network():
         file.flush()
         os.chmod(file.name, 0o644)
         subprocess.run(["mount", "--bind", file.name, os.path.realpath("/etc/resolv.conf")], check=True)
-
-
-def cpu_of(words):
-    """Seconds of all processes whose command line has one of these words, with those that they have waited for."""
-    total = 0.0
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        try:
-            with open(path, "rb") as file:
-                line = file.read().decode(errors="replace")
-            with open(os.path.dirname(path) + "/stat") as file:
-                fields = file.read().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if any(word in line for word in words):
-            total += sum(map(int, fields[11:15])) / TICK
-    return total
 
 
 class Bench:
@@ -208,37 +192,17 @@ policyd-spf_time_limit = 3600s
         posta.wait_until(lambda: posta.is_taken(port), 60, "Postfix")
         return port, queue
 
-    @staticmethod
-    def cpu_below(pid):
-        """Seconds of a process and of all its children, those that have ended too."""
-        parents, took = {}, {}
-        for path in glob.glob("/proc/[0-9]*/stat"):
-            try:
-                with open(path) as file:
-                    fields = file.read().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            number = int(path.split("/")[2])
-            parents[number], took[number] = int(fields[1]), sum(map(int, fields[11:15])) / TICK
-        total = 0.0
-        for number in parents:
-            at = number
-            while at in parents and at != pid:
-                at = parents[at]
-            total += took[number] if at == pid else 0
-        return total
-
     def measure_postfix(self, mails, main, milter=None):
         names, words = milter() if milter else ([], [])
         try:
             port, queue = self.postfix({**main, "smtpd_milters": ", ".join(names)})
             master = self.processes[-1].pid
             self.send("127.0.0.1", port, mails[:20])
-            before = self.cpu_below(master) + cpu_of(words)
+            before = cpu_below(master) + cpu_of(words)
             self.send("127.0.0.1", port, mails)
             posta.wait_until(lambda: not any(os.path.isfile(os.path.join(folder, name)) for kind in ("incoming", "active") for folder, _, files in
                                              os.walk(os.path.join(queue, kind)) for name in files), 60, "an empty queue")
-            return (self.cpu_below(master) + cpu_of(words) - before) * 1000 / len(mails)
+            return (cpu_below(master) + cpu_of(words) - before) * 1000 / len(mails)
         finally:
             self.end_processes()
             shutil.rmtree(os.path.join(self.folder, "postfix"), ignore_errors=True)

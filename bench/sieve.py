@@ -21,9 +21,10 @@ import tempfile
 import threading
 import time
 
+from processes import cpu_below
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tests", "e2e"))
-TICK = os.sysconf("SC_CLK_TCK")
 RULES = 50
 
 
@@ -48,26 +49,6 @@ def content(number, size):
               "Message-ID": f"<{number}.{time.time_ns()}@outside.test>", "Date": "Sat, 21 Nov 2026 12:00:00 +0000"}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
     return head + ("x" * 70 + "\r\n") * max(1, (size - len(head)) // 72)
-
-
-def cpu_below(root):
-    """Seconds of a process and all below it, with those that they have waited for."""
-    parents, used = {}, {}
-    for path in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(path) as file:
-                fields = file.read().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        pid = int(path.split("/")[2])
-        parents[pid], used[pid] = int(fields[1]), sum(map(int, fields[11:15])) / TICK
-    total = 0.0
-    for pid in used:
-        at = pid
-        while at in parents and at != root:
-            at = parents[at]
-        total += used[pid] if at == root else 0
-    return total
 
 
 class Posta:
