@@ -12,21 +12,6 @@
 
 #define URIS_LOOKED_AT 10
 
-/* "%40" and so on. False: a wrong one, or a byte that has no place in an address. */
-static bool uri_decode(struct view text, struct str *out)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] != '%') {
-			str_append_byte(out, text.data[i]);
-			continue;
-		}
-		if (text.len - i < 3 || hex_decode(out, view_make(text.data + i + 1, 2)) < 0)
-			return false;
-		i += 2;
-	}
-	return !view_has_control(str_view(out));
-}
-
 /* "10m". False: no number. */
 static bool uri_limit(struct view text, uint64_t *limit)
 {
@@ -61,7 +46,7 @@ static bool uri_read(struct view uri, struct str *address, uint64_t *limit)
 		return false;
 	path = view_from(view_first(uri, MIN(mark, uri.len)), sizeof("mailto:") - 1);
 	path = view_first(path, MIN(view_find_byte(path, '?'), path.len));
-	if (!uri_decode(path, &decoded))
+	if (percent_decode(&decoded, path) < 0 || view_has_control(str_view(&decoded)))
 		return false;
 	path = str_view(&decoded);
 	if (address_parse_path(&path, false, false, address, &problem) < 0 || path.len > 0)

@@ -36,7 +36,8 @@ static const char help[] =
 	"          since the last digest; for a timer (posta-digest.timer)\n"
 	"\n"
 	"--recipient takes an address or @domain. After quarantine_lifetime messages are deleted.\n"
-	"Status 1: there is no such message; 75: the mail system does not run.\n";
+	"Status 1: there is no such message, or somebody cannot be told; 75: the mail system does "
+	"not run.\n";
 
 static struct {
 	struct quarantined *items;

@@ -4,14 +4,6 @@
 #include "mail/header.h"
 #include "sieve/words.h"
 
-static int quoted_digit(char c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* What is no encoding stays as it stands; a line that ends in '=' goes on. */
 static void decode_quoted(struct view body, struct str *out)
 {
@@ -24,10 +16,10 @@ static void decode_quoted(struct view body, struct str *out)
 			i += 2;
 		} else if (view_starts(rest, VIEW("=\n"))) {
 			i += 1;
-		} else if (rest.len > 2 && quoted_digit(rest.data[1]) >= 0 &&
-			   quoted_digit(rest.data[2]) >= 0) {
-			str_append_byte(out, (char)(quoted_digit(rest.data[1]) * 16 +
-						    quoted_digit(rest.data[2])));
+		} else if (rest.len > 2 && hex_value(rest.data[1]) >= 0 &&
+			   hex_value(rest.data[2]) >= 0) {
+			str_append_byte(out, (char)(hex_value(rest.data[1]) * 16 +
+						    hex_value(rest.data[2])));
 			i += 2;
 		} else {
 			str_append_byte(out, '=');

@@ -2,6 +2,7 @@
  * Notifications (RFC 5435) by mail (RFC 5436): the URI of mailto (RFC 6068) is taken apart, and the
  * message is written. It goes out as an answer of vacation does, from nobody.
  */
+#include "base/encode.h"
 #include "base/mem.h"
 #include "mail/address.h"
 #include "mail/date.h"
@@ -26,29 +27,9 @@ static void mailto_free(struct mailto *mailto)
 	str_free(&mailto->body);
 }
 
-static int notify_hex(char c)
+static bool mailto_decode(struct view text, struct str *out)
 {
-	c = ascii_lower(c);
-	return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* False: a "%" that is none. */
-static bool percent_decode(struct view text, struct str *out)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		int high, low;
-
-		if (text.data[i] != '%') {
-			str_append_byte(out, text.data[i]);
-			continue;
-		}
-		if (i + 2 >= text.len || (high = notify_hex(text.data[i + 1])) < 0 ||
-		    (low = notify_hex(text.data[i + 2])) < 0 || high + low == 0)
-			return false;
-		str_append_byte(out, (char)(high * 16 + low));
-		i += 2;
-	}
-	return view_is_utf8(str_view(out));
+	return percent_decode(out, text) == 0 && view_is_utf8(str_view(out));
 }
 
 /* Addresses with commas between; encoded each. */
@@ -61,7 +42,7 @@ static bool mailto_take_addresses(struct mailto *mailto, struct view list)
 
 		if (one.len == 0)
 			continue;
-		if (!percent_decode(one, &text) ||
+		if (!mailto_decode(one, &text) ||
 		    !sieve_address_is_usable(view_trim(str_view(&text)), &address))
 			return false;
 		str_append(&mailto->addresses, str_view(&address));
@@ -77,14 +58,14 @@ static bool mailto_take_field(struct mailto *mailto, struct view field)
 	size_t equals = view_find_byte(field, '=');
 	struct view value = view_from(field, MIN(equals, field.len - 1) + 1);
 
-	if (equals == VIEW_NOT_FOUND || !percent_decode(view_first(field, equals), &name))
+	if (equals == VIEW_NOT_FOUND || !mailto_decode(view_first(field, equals), &name))
 		return false;
 	if (view_is_nocase(str_view(&name), "to") || view_is_nocase(str_view(&name), "cc"))
 		return mailto_take_addresses(mailto, value);
 	if (view_is_nocase(str_view(&name), "subject"))
-		return percent_decode(value, &mailto->subject) &&
+		return mailto_decode(value, &mailto->subject) &&
 		       !view_has_control(str_view(&mailto->subject));
-	return !view_is_nocase(str_view(&name), "body") || percent_decode(value, &mailto->body);
+	return !view_is_nocase(str_view(&name), "body") || mailto_decode(value, &mailto->body);
 }
 
 /* Whether a notification can be sent that way. */

@@ -9,12 +9,6 @@
 
 #define WORD_MAX 2048 /* bytes; RFC 2047 has 75. What is longer stays as it stands */
 
-static int words_hex_digit(char c)
-{
-	c = ascii_lower(c);
-	return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool words_decode_q(struct view text, struct str *bytes)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -24,8 +18,8 @@ static bool words_decode_q(struct view text, struct str *bytes)
 			str_append_byte(bytes, ' ');
 		} else if (c == '=') {
 			bool room = i + 2 < text.len;
-			int high = room ? words_hex_digit(text.data[i + 1]) : -1;
-			int low = room ? words_hex_digit(text.data[i + 2]) : -1;
+			int high = room ? hex_value(text.data[i + 1]) : -1;
+			int low = room ? hex_value(text.data[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return false;
