@@ -258,6 +258,20 @@ class Received(unittest.TestCase):
         self.suite.posta("conf", "-X", "report_owner")
         self.assertIn("1 reports in 1 mails", self.imported())
 
+    def test_5_kept_packed(self):
+        self.suite.set(mailbox_compress="zstd")
+        self.suite.posta("reload")
+        rows = [(f"198.51.100.{number}", 1, "none", "fail", "pass") for number in range(1, 40)]
+        self.deliver(report_mail("xml", feedback_of(rows, "packed")))
+        packed = []
+        for folder, _, names in os.walk(os.path.join(self.suite.home, "mail")):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    packed += [name] if file.read(4) == b"\x28\xb5\x2f\xfd" else []
+        self.assertEqual(len(packed), 1)
+        self.assertIn("1 reports in 1 mails; 0 were known, 0 could not be read", self.imported())
+        self.assertIn("198.51.100.39", [row["source"] for row in self.shown("dmarc")])
+
 
 class Unheard(unittest.TestCase):
     def test_no_reporter(self):
